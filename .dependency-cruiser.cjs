@@ -1,0 +1,35 @@
+/** The arrows of the house: who may import whom. Checked by `npm run deps`. */
+const only = (name, from, to) => ({
+  name,
+  severity: 'error',
+  from: { path: from },
+  to: { path: '^(abi|src)/', pathNot: to },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^koffi$' } },
+    only('abi-stands-alone', '^abi/', '^abi/'),
+    only('codec-knows-abi', '^src/codec/', '^(abi|src/codec)/'),
+    only('memory-knows-codec', '^src/memory/', '^(abi|src/codec|src/memory)/'),
+    only('container-knows-memory', '^src/container/', '^(abi|src/codec|src/memory|src/container)/'),
+    only('handover-knows-memory', '^src/handover/', '^(abi|src/codec|src/memory|src/handover)/'),
+    only('kvm-knows-memory', '^src/kvm/', '^(abi|src/codec|src/memory|src/kvm)/'),
+    only('compat-knows-handover', '^src/compat/', '^(abi|src/codec|src/memory|src/handover|src/compat)/'),
+    only('diagnosis-knows-what-is-decoded', '^src/diagnosis/', '^(abi|src/codec|src/memory|src/handover|src/compat|src/kvm|src/diagnosis)/'),
+    only('report-knows-what-is-decoded', '^src/report/', '^(abi|src/codec|src/memory|src/handover|src/compat|src/kvm|src/diagnosis|src/report)/'),
+    only('device-knows-memory', '^src/device/', '^(abi|src/codec|src/memory|src/device)/'),
+    only('engine-knows-device', '^src/engine/', '^(abi|src/codec|src/memory|src/device|src/engine)/'),
+    { name: 'nobody-imports-cli', severity: 'error', from: { pathNot: '^src/cli/' }, to: { path: '^src/cli/' } },
+    { name: 'only-cli-opens-the-tui', severity: 'error', from: { pathNot: '^src/(cli|tui)/' }, to: { path: '^src/tui/' } },
+    { name: 'tui-reads-no-bytes', severity: 'error', from: { path: '^src/tui/' }, to: { path: '^src/(container|codec)/' } },
+    { name: 'ink-is-for-the-tui', severity: 'error', from: { pathNot: '^src/tui/' }, to: { path: '^node_modules/(ink|react)/' } },
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'], extensions: ['.ts', '.tsx', '.js'] },
+    tsPreCompilationDeps: true,
+  },
+};

@@ -1,0 +1,64 @@
+/**
+ * What a contract is: the promise between two kernels about one layer of the handover, named by its compatible string.
+ * One file in `abi/<layer>/` describes one version; `registry.ts` lists them all.
+ */
+import type { FieldType, Struct } from './layout.js';
+
+export type Layer =
+  | 'kho'
+  | 'luo'
+  | 'luo-session'
+  | 'luo-flb'
+  | 'memfd'
+  | 'memblock'
+  | 'reserve-mem'
+  | 'kexec-metadata'
+  | 'kho-test'
+  | 'liveupdate-test-flb'
+  | 'vfio-pci'
+  | 'pci'
+  | 'iommu'
+  | 'kvm-vm'
+  | 'guest-memfd'
+  | 'kvm-vcpu'
+  | 'hugetlb'
+  | 'kho-vmalloc'
+  | 'block'
+  | 'boot';
+
+/** Where a version was, or is, spoken. */
+export type Release = '6.16' | '6.17' | '6.17.9' | '6.18' | '6.19' | '7.0' | '7.1' | '7.2' | '7.3';
+
+export interface FdtProperty {
+  readonly type: FieldType;
+  readonly required: boolean;
+}
+
+/** A node of an FDT whose property values are raw native-endian bytes (never FDT cells). */
+export interface FdtNodeLayout {
+  /** the node's name; `*` stands for any name, one node each */
+  readonly name: string;
+  readonly meaning: string;
+  readonly properties: Readonly<Record<string, FdtProperty>>;
+  readonly children: readonly FdtNodeLayout[];
+}
+
+export interface Contract {
+  readonly layer: Layer;
+  /** unique among all contracts; the compatible string, with a suffix where one string names several layouts */
+  readonly id: string;
+  /** the string in memory; null where the layer has none of its own and is versioned by another */
+  readonly compatible: string | null;
+  /** how the bytes stand in memory */
+  readonly format: 'fdt' | 'struct' | 'opaque';
+  readonly structs: readonly Struct[];
+  readonly fdt?: FdtNodeLayout;
+  readonly releases: readonly Release[];
+  /** `released`: in a kernel release; `window`: only inside a merge window; `list`: on the mailing list alone; `test`: a kernel's own test */
+  readonly status: 'released' | 'window' | 'list' | 'test';
+  readonly source: string;
+  /** rules and traps worth telling a reader; short sentences */
+  readonly notes: readonly string[];
+}
+
+export const contract = <const C extends Contract>(value: C): C => value;

@@ -1,0 +1,36 @@
+/** Preserved memory map as a radix tree. Source: include/linux/kho/abi/kexec_handover.h and kernel/liveupdate/kexec_handover.c, 7.1 to 7.3. */
+import { array, bytes, phys, struct } from '../layout.js';
+
+export const khoRadixNode = struct({
+  name: 'kho_radix_node',
+  meaning: 'Interior node of the preserved memory map, one page',
+  source: 'include/linux/kho/abi/kexec_handover.h, 7.3',
+  fields: { table: array(phys('node of the next lower level, 0 = absent', 'kho_radix_node'), 'page', 'one entry for each index') },
+});
+
+export const khoRadixLeaf = struct({
+  name: 'kho_radix_leaf',
+  meaning: 'Leaf of the preserved memory map, one page: bit n stands for the key whose low bits are n',
+  source: 'include/linux/kho/abi/kexec_handover.h, 7.3',
+  fields: { bitmap: array(bytes(1, 'eight keys'), 'page', 'bitmap of native unsigned long') },
+});
+
+/** Geometry of the tree for pages of `1 << pageShift` bytes. */
+export interface RadixGeometry {
+  /** log2 of the entries of an interior node */
+  readonly tableLog2: number;
+  /** log2 of the bits of a leaf */
+  readonly leafLog2: number;
+  /** levels, the leaf included */
+  readonly levels: number;
+  /** significant bits of the widest key, order marker included */
+  readonly keyWidth: number;
+}
+
+/** key = order marker at bit (64 - pageShift - order), below it the block's number (pa >> (pageShift + order)). */
+export function radixGeometry(pageShift: number): RadixGeometry {
+  const tableLog2 = pageShift - 3;
+  const leafLog2 = pageShift + 3;
+  const keyWidth = 64 - pageShift + 1;
+  return { tableLog2, leafLog2, keyWidth, levels: Math.ceil((keyWidth - leafLog2) / tableLog2) + 1 };
+}

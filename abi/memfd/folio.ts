@@ -1,0 +1,15 @@
+/** The record of one folio, the same in memfd-v1 and -v2. Source: include/linux/kho/abi/memfd.h, 6.19 to 7.3. */
+import { bits, struct, u64 } from '../layout.js';
+
+export const memfdLuoFolioSer = struct({
+  name: 'memfd_luo_folio_ser',
+  meaning: 'One folio of a memfd; how long it is stands in the preserved memory map',
+  source: 'include/linux/kho/abi/memfd.h, 7.3',
+  fields: {
+    pfn_flags: bits(8, 'where the folio is, and its flags', {
+      pfn: { width: 52, role: 'pfn', meaning: 'page frame of its first page; 0 = skip this entry' },
+      flags: { width: 12, role: 'flags', meaning: 'state of the folio', flagNames: { 0: 'MEMFD_LUO_FOLIO_DIRTY', 1: 'MEMFD_LUO_FOLIO_UPTODATE' } },
+    }),
+    index: u64('index of its first page in the file', { role: 'index' }),
+  },
+});
