@@ -1,0 +1,41 @@
+/**
+ * What every container gives: the physical memory of a dump, and what the container itself says about the machine.
+ * For the decoders and the commands; built by `open.ts`.
+ */
+import type { PhysicalMemory } from '../memory/memory.js';
+
+export type ContainerKind = 'elf-core' | 'kdump' | 'raw' | 'lime' | 'debugfs' | 'kho-fdt';
+export type Arch = 'x86_64' | 'aarch64';
+
+/** A handover's root FDT that came as a file of its own: from a debugfs folder, or as the dump itself. */
+export interface HandoverFile {
+  /** by the folder it lay in; null for a bare FDT */
+  readonly role: 'incoming' | 'outgoing' | null;
+  /** the file's bytes; shorter than the header's totalsize where `truncated`; empty where a folder had no `fdt` */
+  readonly fdt: Uint8Array;
+  /** physical address, from a setup_data node beside the folder; null where nothing tells it */
+  readonly fdtAddress: number | null;
+  /** from `scratch_phys` and `scratch_len`, in bytes; null where the folder has no such files */
+  readonly scratch: readonly { readonly start: number; readonly size: number }[] | null;
+  /** fewer bytes in the file than its header's totalsize says */
+  readonly truncated: boolean;
+}
+
+export interface OpenedDump {
+  /** as given; `-` for standard input */
+  readonly path: string;
+  readonly container: ContainerKind;
+  /** size of the dump in bytes once decompressed; for a folder, the sum of the files read */
+  readonly bytes: number;
+  readonly arch: Arch | null;
+  /** in bytes; what the dump itself says, null where it does not */
+  readonly pageSizeFromDump: number | null;
+  readonly memory: PhysicalMemory;
+  /** the KEY=VALUE lines of the kernel's VMCOREINFO, null where the dump carries none */
+  readonly vmcoreinfo: ReadonlyMap<string, string> | null;
+  readonly handoverFiles: readonly HandoverFile[];
+  /** how it was recognised, a sentence each */
+  readonly evidence: readonly string[];
+  /** Closes files; the memory can't be read afterwards. May be called twice. */
+  close(): void;
+}
