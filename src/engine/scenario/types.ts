@@ -2,15 +2,13 @@
  * What a scenario says, checked and typed: the one form that parser, engine, explorer and views share. The text form is
  * described in docs/scenarios.md and in samples/scenario.schema.json; parse.ts makes this of it.
  */
+import type { ErrnoName } from '../../../abi/errno.js';
 
 /** Where something stands in the scenario's file, both counted from 1. */
 export interface SourcePosition {
   readonly line: number;
   readonly column: number;
 }
-
-/** A kernel's errno by name, without sign (`EINVAL`). */
-export type ErrnoName = string;
 
 /** A descriptor: the name an earlier step gave it (`as`), or a bare number (`-1`, `999`). */
 export type FdRef = string | number;
