@@ -1,0 +1,145 @@
+/**
+ * Which handovers a dump holds, and by what they were found: setup_data nodes, debugfs files, a scan for FDTs whose root
+ * compatible starts with `kho-`, arm64's /chosen, or an address the user gave.
+ */
+import { type Fdt, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMagic, parseFdt } from '../codec/fdt.js';
+import { type PageState, type PhysicalMemory, isReadable, readBytes } from '../memory/memory.js';
+import { type SetupDataNode, scanMemory } from './scan.js';
+
+export type FoundBy = 'setup_data' | 'devicetree' | 'debugfs' | 'scan' | 'given';
+
+export interface Candidate {
+  /** physical address of the root FDT; null where it came as a file */
+  readonly fdtAddress: number | null;
+  readonly foundBy: FoundBy;
+  /** null where nothing like an FDT stands there, or its page is not in the dump (`pageState`) */
+  readonly fdt: Fdt | null;
+  readonly pageState: PageState;
+  /** the setup_data nodes (or arm64's /chosen) that name it */
+  readonly namedBy: readonly SetupDataNode[];
+  /** scratch as a debugfs folder lists it */
+  readonly scratchFromFiles: readonly { readonly start: number; readonly size: number }[] | null;
+  readonly roleFromFolder: 'incoming' | 'outgoing' | null;
+}
+
+export interface FindResult {
+  readonly candidates: readonly Candidate[];
+  /** were setup_data nodes looked for? Without them, roles can hardly be told. */
+  readonly searchedSetupData: boolean;
+  /** what was searched, for the error message and --verbose */
+  readonly searched: readonly string[];
+}
+
+/** A root FDT that came as a file of its own (src/container). */
+export interface FdtFile {
+  readonly role: 'incoming' | 'outgoing' | null;
+  readonly fdt: Uint8Array;
+  readonly fdtAddress: number | null;
+  readonly scratch: readonly { readonly start: number; readonly size: number }[] | null;
+}
+
+/** An FDT bigger than this is no handover's; arm64's machine description may be larger than a page. */
+const MAX_MACHINE_FDT = 2 << 20;
+/** Below this much memory, looking for setup_data costs nothing worth saving. */
+const SMALL_MEMORY = 64 << 20;
+
+/** Is this the root of a handover, of whatever version? */
+export const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(fdtProperty(fdt.root, 'compatible')).some((text) => text.startsWith('kho-'));
+
+/** Finds every handover in `memory` and `files`. `given`: a physical address the user named; nothing else is then decoded. */
+export function findHandovers(memory: PhysicalMemory, files: readonly FdtFile[], given: number | null): FindResult {
+  const total = memory.readable.reduce((sum, range) => sum + range.end - range.start, 0);
+  const searched: string[] = [];
+  const scan = given === null || total <= SMALL_MEMORY ? scanMemory(memory, { setupData: true, devicetrees: given === null }) : null;
+  if (scan !== null) searched.push(`${scan.scanned} bytes of memory for setup_data nodes of type SETUP_KEXEC_KHO: ${scan.setupData.length} found`);
+  const candidates: Candidate[] = files.filter((file) => file.fdt.length > 0).map(fromFile);
+  if (given !== null) {
+    candidates.push(candidateAt(memory, given, 'given', namedAt(scan?.setupData ?? [], given)));
+    return { candidates, searchedSetupData: scan !== null, searched };
+  }
+  if (scan !== null) {
+    searched.push(`the start of every page for an FDT whose root compatible starts with kho-: ${scan.devicetrees.length} devicetrees found`);
+    candidates.push(...fromScan(memory, scan.setupData, scan.devicetrees));
+  }
+  return { candidates, searchedSetupData: scan !== null, searched };
+}
+
+function fromScan(memory: PhysicalMemory, nodes: readonly SetupDataNode[], devicetrees: readonly number[]): readonly Candidate[] {
+  const chosen: SetupDataNode[] = [];
+  const found = new Map<number, Candidate>();
+  for (const address of devicetrees) {
+    const fdt = readFdt(memory, address);
+    if (fdt === null) continue;
+    if (isKhoRoot(fdt)) found.set(address, candidateAt(memory, address, namedAt(nodes, address).length > 0 ? 'setup_data' : 'scan', namedAt(nodes, address)));
+    else chosen.push(...namedByChosen(fdt, address));
+  }
+  for (const node of nodes)
+    if (!found.has(node.fdtAddress)) found.set(node.fdtAddress, candidateAt(memory, node.fdtAddress, 'setup_data', namedAt(nodes, node.fdtAddress)));
+  for (const node of chosen) {
+    const known = found.get(node.fdtAddress);
+    found.set(node.fdtAddress, candidateAt(memory, node.fdtAddress, 'devicetree', [...(known?.namedBy ?? []), node]));
+  }
+  return [...found.values()];
+}
+
+const namedAt = (nodes: readonly SetupDataNode[], address: number): readonly SetupDataNode[] => nodes.filter((node) => node.fdtAddress === address);
+
+function candidateAt(memory: PhysicalMemory, address: number, foundBy: FoundBy, namedBy: readonly SetupDataNode[]): Candidate {
+  return {
+    fdtAddress: address,
+    foundBy,
+    fdt: readFdt(memory, address),
+    pageState: memory.stateOf(address),
+    namedBy,
+    scratchFromFiles: null,
+    roleFromFolder: null,
+  };
+}
+
+function fromFile(file: FdtFile): Candidate {
+  return {
+    fdtAddress: file.fdtAddress,
+    foundBy: 'debugfs',
+    fdt: hasFdtMagic(file.fdt) && fdtTotalSize(file.fdt) !== null ? parseFdt(file.fdt) : null,
+    pageState: 'present',
+    namedBy: [],
+    scratchFromFiles: file.scratch,
+    roleFromFolder: file.role,
+  };
+}
+
+/** The FDT at `address`, or null if its first page is missing or starts with no header. A damaged magic still gives an FDT, with problems. */
+export function readFdt(memory: PhysicalMemory, address: number): Fdt | null {
+  if (!isReadable(memory, address)) return null;
+  const page = readBytes(memory, address, memory.pageSize - (address % memory.pageSize));
+  if (page.bytes.length < 64) return null;
+  const claimed = fdtTotalSize(page.bytes) ?? 0;
+  if (!hasFdtMagic(page.bytes) || claimed <= page.bytes.length || claimed > MAX_MACHINE_FDT) return parseFdt(page.bytes);
+  return parseFdt(readBytes(memory, address, claimed).bytes);
+}
+
+/** arm64: /chosen names the handover in real (big-endian) cells. Source: drivers/of/fdt.c, 6.16 to 7.3. */
+function namedByChosen(fdt: Fdt, address: number): readonly SetupDataNode[] {
+  const chosen = fdt.root?.children.find((node) => node.name === 'chosen');
+  if (chosen === undefined || fdt.root === null) return [];
+  const kho = cells(fdt.root, chosen, 'linux,kho-fdt');
+  const scratch = cells(fdt.root, chosen, 'linux,kho-scratch');
+  if (kho === null || scratch === null) return [];
+  return [{ address, fdtAddress: kho.start, fdtSize: kho.size, scratchAddress: scratch.start, scratchSize: scratch.size }];
+}
+
+function cells(root: FdtNode, node: FdtNode, name: string): { start: number; size: number } | null {
+  const value = fdtProperty(node, name)?.value;
+  const addressCells = cell(fdtProperty(root, '#address-cells')?.value, 0, 1) ?? 2;
+  const sizeCells = cell(fdtProperty(root, '#size-cells')?.value, 0, 1) ?? 1;
+  const start = cell(value, 0, addressCells);
+  const size = cell(value, addressCells * 4, sizeCells);
+  return start === null || size === null ? null : { start, size };
+}
+
+function cell(value: Uint8Array | undefined, offset: number, count: number): number | null {
+  if (value === undefined || count < 1 || count > 2 || value.length < offset + count * 4) return null;
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  const result = count === 1 ? view.getUint32(offset) : Number(view.getBigUint64(offset));
+  return Number.isSafeInteger(result) ? result : null;
+}

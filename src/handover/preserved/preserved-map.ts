@@ -1,0 +1,56 @@
+/** The preserved memory map, whatever its format: which blocks of pages the next kernel must leave alone. */
+
+/** A preserved block of 2^order pages. */
+export interface PreservedBlock {
+  /** physical address, bytes */
+  readonly start: number;
+  readonly order: number;
+}
+
+export interface PreservedSummary {
+  readonly blocks: number;
+  readonly pages: number;
+  /** bytes; exact up to 2^53 */
+  readonly bytes: number;
+  /** blocks by order, ascending */
+  readonly byOrder: ReadonlyMap<number, number>;
+}
+
+export interface PreservedMap {
+  readonly format: 'chunks-512' | 'chunks-page' | 'radix';
+  /** how the format was told */
+  readonly formatEvidence: string;
+  readonly summary: PreservedSummary;
+  /** false where parts of the map could not be read: then the summary counts what could */
+  readonly complete: boolean;
+  /** physical addresses of the pages the map itself stands on */
+  readonly structurePages: readonly number[];
+  /** The orders of blocks that start exactly at `address`. More than one means that pages are preserved twice. */
+  ordersAt(address: number): readonly number[];
+  /** The block that holds `address`, smallest order first, or null. */
+  blockOf(address: number): PreservedBlock | null;
+  /** All blocks, by ascending order, then address; lazily. */
+  blocks(): Iterable<PreservedBlock>;
+}
+
+/** Orders a handover can hold: 2^order pages must fit the 52 bits of a physical address. */
+export const maxOrder = (pageShift: number): number => 52 - pageShift;
+
+/** Sums blocks up by order. */
+export function summarise(byOrder: ReadonlyMap<number, number>, pageSize: number): PreservedSummary {
+  let blocks = 0;
+  let pages = 0;
+  const sorted = new Map([...byOrder].filter(([, count]) => count > 0).sort(([a], [b]) => a - b));
+  for (const [order, count] of sorted) {
+    blocks += count;
+    pages += count * 2 ** order;
+  }
+  return { blocks, pages, bytes: pages * pageSize, byOrder: sorted };
+}
+
+/** Bits set in a 32-bit word. */
+export function popcount(word: number): number {
+  let v = word - ((word >>> 1) & 0x55555555);
+  v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
+  return (((v + (v >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;
+}

@@ -1,0 +1,252 @@
+/**
+ * The preserved memory map as a radix tree of pages (kho-v2 to kho-v4). Bulk pages are read as typed arrays.
+ * Source: include/linux/kho/abi/kexec_handover.h and kernel/liveupdate/kexec_handover.c, 7.1 to 7.3.
+ */
+import { khoRadixNode, radixGeometry } from '../../../abi/kho/radix.js';
+import { PHYSICAL_LIMIT, type PhysicalMemory, describeState, readBytes } from '../../memory/memory.js';
+import { hex } from '../meaning.js';
+import { Node } from '../node.js';
+import type { Observations } from '../observe.js';
+import { type PreservedBlock, type PreservedMap, maxOrder, popcount, summarise } from './preserved-map.js';
+
+/** A tree with more pages than this describes more memory than any machine has, or is endless. */
+export const DEFAULT_MAX_NODES = 1 << 20;
+const MAX_CACHED_PAGES = 2048;
+/** So many children of a group are shown one by one. */
+const MAX_SHOWN_NODES = 4096;
+
+/** The key of a block: order marker above the block's number. `address` in bytes. */
+export function radixKey(address: number, order: number, pageShift: number): bigint {
+  return (1n << BigInt(64 - pageShift - order)) | (BigInt(address) >> BigInt(pageShift + order));
+}
+
+/** The block a key stands for; null if the key is 0 or names no physical address. */
+export function radixBlock(key: bigint, pageShift: number): PreservedBlock | null {
+  if (key <= 0n) return null;
+  const order = 64 - pageShift - (key.toString(2).length - 1);
+  if (order < 0 || order > maxOrder(pageShift)) return null;
+  const start = BigInt.asUintN(64, key << BigInt(pageShift + order));
+  return start >= BigInt(PHYSICAL_LIMIT) ? null : { start: Number(start), order };
+}
+
+interface Leaf {
+  readonly address: number;
+  /** the key's bits above the leaf */
+  readonly prefix: bigint;
+  readonly node: Node;
+}
+
+/**
+ * Walks the tree at `root` (physical) once, checking every node, and returns the map; null if the root page is missing or
+ * holds something else (`observations` says which).
+ */
+export function readRadixMap(memory: PhysicalMemory, root: number, parent: Node, observations: Observations, maxNodes = DEFAULT_MAX_NODES): PreservedMap | null {
+  const walker = new RadixWalker(memory, parent, observations, maxNodes);
+  return walker.read(root);
+}
+
+class RadixWalker {
+  readonly #memory: PhysicalMemory;
+  readonly #parent: Node;
+  readonly #observations: Observations;
+  readonly #maxNodes: number;
+  readonly #pageShift: number;
+  readonly #geometry: ReturnType<typeof radixGeometry>;
+  readonly #seen = new Set<number>();
+  readonly #leaves: Leaf[] = [];
+  readonly #byOrder = new Map<number, number>();
+  readonly #cache = new Map<number, Uint32Array>();
+  #complete = true;
+
+  constructor(memory: PhysicalMemory, parent: Node, observations: Observations, maxNodes: number) {
+    this.#memory = memory;
+    this.#parent = parent;
+    this.#observations = observations;
+    this.#maxNodes = maxNodes;
+    this.#pageShift = Math.log2(memory.pageSize);
+    this.#geometry = radixGeometry(this.#pageShift);
+  }
+
+  read(root: number): PreservedMap | null {
+    const top = this.#geometry.levels - 1;
+    const node = this.#nodeFor(root, top, 0n, this.#parent);
+    const words = this.#page(root);
+    if (words === null) {
+      this.#observations.add('map-missing', node, `the root of the preserved memory map at ${hex(root)} is ${describeState(this.#memory.stateOf(root))}`, 'absent');
+      return null;
+    }
+    if (!this.#looksLikeTable(words)) {
+      this.#observations.add('map-reused', node, `the page at ${hex(root)} holds no radix table: it was freed and holds something else`, 'reused');
+      return null;
+    }
+    this.#interior(root, top, 0n, node);
+    const leaves = [...this.#leaves].sort((a, b) => (a.prefix > b.prefix ? -1 : a.prefix < b.prefix ? 1 : 0));
+    const map = this.#map(root, leaves);
+    this.#parent.meaning = `${map.summary.blocks} blocks, ${map.summary.pages} pages`;
+    return map;
+  }
+
+  #map(root: number, leaves: readonly Leaf[]): PreservedMap {
+    const pageShift = this.#pageShift;
+    return {
+      format: 'radix',
+      formatEvidence: `a tree of ${this.#geometry.levels} levels, as the KHO version says`,
+      summary: summarise(this.#byOrder, this.#memory.pageSize),
+      complete: this.#complete,
+      structurePages: [...this.#seen],
+      ordersAt: (address) => this.#ordersAt(root, address),
+      blockOf: (address) => {
+        for (let order = 0; order <= maxOrder(pageShift); order++) {
+          const start = address - (address % 2 ** (pageShift + order));
+          if (this.#has(root, radixKey(start, order, pageShift))) return { start, order };
+        }
+        return null;
+      },
+      blocks: () => this.#blocks(leaves),
+    };
+  }
+
+  #ordersAt(root: number, address: number): readonly number[] {
+    const orders: number[] = [];
+    for (let order = 0; order <= maxOrder(this.#pageShift); order++) {
+      if (address % 2 ** (this.#pageShift + order) !== 0) break;
+      if (this.#has(root, radixKey(address, order, this.#pageShift))) orders.push(order);
+    }
+    return orders;
+  }
+
+  #has(root: number, key: bigint): boolean {
+    const { tableLog2, leafLog2, levels } = this.#geometry;
+    let at = root;
+    for (let level = levels - 1; level > 0; level--) {
+      const index = Number((key >> BigInt((level - 1) * tableLog2 + leafLog2)) & BigInt((1 << tableLog2) - 1));
+      const words = this.#page(at);
+      const next = words === null ? null : entry(words, index);
+      if (next === null || next === 0 || !this.#seen.has(next)) return false;
+      at = next;
+    }
+    const words = this.#page(at);
+    const bit = Number(key & BigInt((1 << leafLog2) - 1));
+    return words !== null && (((words[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1;
+  }
+
+  *#blocks(leaves: readonly Leaf[]): Iterable<PreservedBlock> {
+    for (const leaf of leaves) {
+      const words = this.#page(leaf.address);
+      if (words === null) continue;
+      for (const key of keysOf(words, leaf.prefix, this.#geometry.leafLog2)) {
+        const block = radixBlock(key, this.#pageShift);
+        if (block !== null) yield block;
+      }
+    }
+  }
+
+  #interior(address: number, level: number, prefix: bigint, node: Node): void {
+    const words = this.#page(address);
+    if (words === null) return;
+    for (let index = 0; index < 1 << this.#geometry.tableLog2; index++) {
+      const next = entry(words, index);
+      if (next === 0) continue;
+      this.#child(next, level - 1, (prefix << BigInt(this.#geometry.tableLog2)) | BigInt(index), node, address + index * 8);
+      if (this.#seen.size >= this.#maxNodes) return;
+    }
+  }
+
+  #child(address: number | null, level: number, prefix: bigint, parent: Node, entryAddress: number): void {
+    const bad = (text: string, nature: 'wrong' | 'absent' = 'wrong'): void => {
+      this.#complete = false;
+      this.#observations.add('map-node', parent, text, nature, entryAddress);
+    };
+    if (address === null || address % this.#memory.pageSize !== 0) return bad(`entry at ${hex(entryAddress)} is no page address`);
+    if (this.#seen.has(address)) return bad(`entry at ${hex(entryAddress)} names the node at ${hex(address)} a second time`);
+    if (this.#seen.size >= this.#maxNodes) {
+      this.#complete = false;
+      this.#observations.add('map-limit', parent, `more than ${this.#maxNodes} nodes; the walk stopped`, 'wrong', entryAddress);
+      return;
+    }
+    const words = this.#page(address);
+    if (words === null) {
+      const state = this.#memory.stateOf(address);
+      return bad(`the node at ${hex(address)} is ${describeState(state)}`, state === 'out-of-range' ? 'wrong' : 'absent');
+    }
+    if (level > 0 && !this.#looksLikeTable(words)) return bad(`the page at ${hex(address)} does not look like a table of level ${level}`);
+    const node = this.#nodeFor(address, level, prefix, parent);
+    if (level > 0) this.#interior(address, level, prefix, node);
+    else this.#leaf(address, prefix, words, node);
+  }
+
+  #leaf(address: number, prefix: bigint, words: Uint32Array, node: Node): void {
+    this.#leaves.push({ address, prefix, node });
+    const base = prefix << BigInt(this.#geometry.leafLog2);
+    let bits = 0;
+    for (const word of words) bits += popcount(word);
+    if (bits === 0) return;
+    // Every key of a leaf has the same order unless the leaf reaches across an order marker (or is damaged).
+    const low = radixBlock(base === 0n ? 1n : base, this.#pageShift);
+    const high = radixBlock(base | BigInt((1 << this.#geometry.leafLog2) - 1), this.#pageShift);
+    if (low !== null && high !== null && low.order === high.order) {
+      this.#count(low.order, bits);
+    } else {
+      for (const key of keysOf(words, prefix, this.#geometry.leafLog2)) {
+        const block = radixBlock(key, this.#pageShift);
+        if (block === null) this.#observations.add('map-key', node, `key ${hex(key)} stands for no block of memory`, 'wrong', address);
+        else this.#count(block.order, 1);
+      }
+    }
+    node.meaning = `${bits} blocks`;
+  }
+
+  #count(order: number, blocks: number): void {
+    this.#byOrder.set(order, (this.#byOrder.get(order) ?? 0) + blocks);
+  }
+
+  /** A table's entries are 0 or page addresses this machine can have; anything else is a page that was reused. */
+  #looksLikeTable(words: Uint32Array): boolean {
+    let good = 0;
+    let bad = 0;
+    for (let index = 0; index < words.length / 2; index++) {
+      const next = entry(words, index);
+      if (next === 0) continue;
+      if (next !== null && next % this.#memory.pageSize === 0 && this.#memory.stateOf(next) !== 'out-of-range') good++;
+      else bad++;
+    }
+    return bad === 0 || good > bad;
+  }
+
+  #nodeFor(address: number, level: number, prefix: bigint, parent: Node): Node {
+    this.#seen.add(address);
+    const node = new Node(`${this.#parent.path}/${hex(address)}`, level === 0 ? `leaf ${hex(address)}` : `level ${level} ${hex(address)}`, {
+      type: level === 0 ? 'radix leaf' : 'radix node',
+      address,
+      bits: this.#memory.pageSize * 8,
+      description: level === 0 ? `keys from ${hex(prefix << BigInt(this.#geometry.leafLog2))}` : khoRadixNode.meaning,
+      layout: { struct: khoRadixNode, field: null },
+    });
+    if (this.#seen.size <= MAX_SHOWN_NODES) parent.add(node);
+    return node;
+  }
+
+  #page(address: number): Uint32Array | null {
+    const cached = this.#cache.get(address);
+    if (cached !== undefined) return cached;
+    const read = readBytes(this.#memory, address, this.#memory.pageSize);
+    if (!read.ok) return null;
+    const words = new Uint32Array(read.bytes.buffer, 0, this.#memory.pageSize / 4);
+    if (this.#cache.size >= MAX_CACHED_PAGES) this.#cache.clear();
+    this.#cache.set(address, words);
+    return words;
+  }
+}
+
+/** A table entry as an address; null where it is beyond any machine's memory. */
+function entry(words: Uint32Array, index: number): number | null {
+  const value = (words[index * 2 + 1] ?? 0) * 2 ** 32 + (words[index * 2] ?? 0);
+  return value >= PHYSICAL_LIMIT ? null : value;
+}
+
+function* keysOf(words: Uint32Array, prefix: bigint, leafLog2: number): Iterable<bigint> {
+  const base = prefix << BigInt(leafLog2);
+  for (let index = 0; index < words.length; index++) {
+    for (let word = words[index] ?? 0; word !== 0; word &= word - 1) yield base | BigInt(index * 32 + Math.log2((word & -word) >>> 0));
+  }
+}
