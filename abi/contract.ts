@@ -21,10 +21,14 @@ export type Layer =
   | 'kvm-vm'
   | 'guest-memfd'
   | 'kvm-vcpu'
+  | 'kvm-run'
   | 'hugetlb'
   | 'kho-vmalloc'
   | 'block'
-  | 'boot';
+  | 'boot'
+  | 'uapi'
+  | 'kernel'
+  | 'kvm';
 
 /** Where a version was, or is, spoken. */
 export type Release = '6.16' | '6.17' | '6.17.9' | '6.18' | '6.19' | '7.0' | '7.1' | '7.2' | '7.3';
@@ -32,6 +36,8 @@ export type Release = '6.16' | '6.17' | '6.17.9' | '6.18' | '6.19' | '7.0' | '7.
 export interface FdtProperty {
   readonly type: FieldType;
   readonly required: boolean;
+  /** the value is a list of `type` that ends where the property ends */
+  readonly repeats?: boolean;
 }
 
 /** A node of an FDT whose property values are raw native-endian bytes (never FDT cells). */
@@ -41,6 +47,22 @@ export interface FdtNodeLayout {
   readonly meaning: string;
   readonly properties: Readonly<Record<string, FdtProperty>>;
   readonly children: readonly FdtNodeLayout[];
+  /** some releases that speak the contract leave the node out */
+  readonly optional?: boolean;
+}
+
+/** Whole pages that hold a header and then entries of one size; how many fit follows from the two layouts (src/codec/area.ts). */
+export interface Area {
+  readonly name: string;
+  readonly meaning: string;
+  readonly header: Struct | null;
+  readonly entry: Struct;
+  /** pages of one piece; pieces that are chained hold as many each */
+  readonly pages: number;
+  /** pieces in one chain at most; 1 where there is no chain */
+  readonly maxPieces: number;
+  /** what user space gets when the area is full */
+  readonly whenFull: string | null;
 }
 
 export interface Contract {
@@ -53,10 +75,13 @@ export interface Contract {
   readonly format: 'fdt' | 'struct' | 'opaque';
   readonly structs: readonly Struct[];
   readonly fdt?: FdtNodeLayout;
+  readonly areas?: readonly Area[];
   readonly releases: readonly Release[];
   /** `released`: in a kernel release; `window`: only inside a merge window; `list`: on the mailing list alone; `test`: a kernel's own test */
   readonly status: 'released' | 'window' | 'list' | 'test';
   readonly source: string;
+  /** where `compatible` names other layouts too: how the bytes tell this one from them */
+  readonly discriminates?: string;
   /** rules and traps worth telling a reader; short sentences */
   readonly notes: readonly string[];
 }
