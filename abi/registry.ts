@@ -1,20 +1,151 @@
-/** Every contract known, found by compatible string, by layer or by kernel release. */
+/** Every contract known, found by compatible string, by layer, by kernel release or by the name of a structure. */
+import { bootSetupData } from './boot/setup-data.js';
 import type { Contract, Layer, Release } from './contract.js';
+import { fdtContract } from './fdt/header.js';
+import { guestMemfdV1 } from './guest-memfd/v1.js';
+import { hugetlbV1 } from './hugetlb/v1.js';
+import { iommuLiveupdateV1 } from './iommu/liveupdate-v1.js';
+import { iommuV1 } from './iommu/v1.js';
+import { kernelLive73 } from './kernel/live.js';
 import { kexecMetadataV1 } from './kexec-metadata/v1.js';
+import { khoTestV1A } from './kho-test/v1-a.js';
+import { khoTestV1B } from './kho-test/v1-b.js';
+import { khoBlockContract } from './kho/block.js';
+import { khoV1Small } from './kho/v1-512.js';
+import { khoV1Page } from './kho/v1-page.js';
+import { khoV2 } from './kho/v2.js';
+import { khoV3 } from './kho/v3.js';
 import { khoV4 } from './kho/v4.js';
+import { khoVmallocContract } from './kho/vmalloc.js';
+import { kvmVcpuV1 } from './kvm-vcpu/v1.js';
+import { kvmVmV1Folios } from './kvm-vm/v1-folios.js';
+import { kvmVmV1 } from './kvm-vm/v1.js';
+import type { Struct } from './layout.js';
+import { liveupdateTestFlbV0 } from './liveupdate-test-flb/v0.js';
+import { liveupdateTestFlbV1 } from './liveupdate-test-flb/v1.js';
+import { liveupdateTestFlbV2 } from './liveupdate-test-flb/v2.js';
+import { luoFlbV1 } from './luo/flb-v1.js';
+import { luoSessionV2 } from './luo/session-v2.js';
+import { luoV1 } from './luo/v1.js';
+import { luoV2 } from './luo/v2.js';
+import { luoV3 } from './luo/v3.js';
+import { luoV4 } from './luo/v4.js';
 import { luoV5 } from './luo/v5.js';
+import { reserveMemV1 } from './memblock/reserve-mem-v1.js';
 import { memblockV1 } from './memblock/v1.js';
+import { memfdV1 } from './memfd/v1.js';
 import { memfdV2 } from './memfd/v2.js';
+import { pciV1Max } from './pci/v1-max.js';
+import { pciV1Nr } from './pci/v1-nr.js';
+import { pciV1Wide } from './pci/v1-wide.js';
+import { pciV1 } from './pci/v1.js';
+import { pciV2Wide } from './pci/v2-wide.js';
 import { pciV2 } from './pci/v2.js';
+import { pciV3 } from './pci/v3.js';
+import { pciVersion1 } from './pci/version-1.js';
+import { liveupdateUapi } from './uapi/liveupdate.js';
+import { vfioRfcSavedState } from './vfio-pci/rfc-saved-state.js';
+import { vfioRfc } from './vfio-pci/rfc.js';
+import { vfioPciV1BdfReset } from './vfio-pci/v1-bdf-reset.js';
+import { vfioPciV1Bdf } from './vfio-pci/v1-bdf.js';
+import { vfioPciV1Iommufd } from './vfio-pci/v1-iommufd.js';
 import { vfioPciV1 } from './vfio-pci/v1.js';
+import { vfioPciV2 } from './vfio-pci/v2.js';
 
-export const contracts: readonly Contract[] = [khoV4, luoV5, memfdV2, memblockV1, kexecMetadataV1, vfioPciV1, pciV2];
+export { type ReleaseInfo, releaseInfos, releaseOf, releases } from './releases.js';
 
-export const releases: readonly Release[] = ['6.16', '6.17', '6.17.9', '6.18', '6.19', '7.0', '7.1', '7.2', '7.3'];
+/**
+ * What one kernel hands to the next. Where a string names several layouts, the one that is most likely met first stands
+ * first: the released before the others, the newest of the mails before the older.
+ */
+export const contracts: readonly Contract[] = [
+  khoV4,
+  khoV3,
+  khoV2,
+  khoV1Page,
+  khoV1Small,
+  khoVmallocContract,
+  khoBlockContract,
+  luoV5,
+  luoV4,
+  luoV3,
+  luoV2,
+  luoV1,
+  luoSessionV2,
+  luoFlbV1,
+  memfdV2,
+  memfdV1,
+  memblockV1,
+  reserveMemV1,
+  kexecMetadataV1,
+  khoTestV1B,
+  khoTestV1A,
+  liveupdateTestFlbV0,
+  liveupdateTestFlbV1,
+  liveupdateTestFlbV2,
+  vfioPciV1,
+  vfioPciV1Bdf,
+  vfioPciV1BdfReset,
+  vfioPciV1Iommufd,
+  vfioPciV2,
+  vfioRfcSavedState,
+  vfioRfc,
+  pciV2,
+  pciV2Wide,
+  pciV1,
+  pciV1Wide,
+  pciV1Max,
+  pciV1Nr,
+  pciV3,
+  pciVersion1,
+  iommuLiveupdateV1,
+  iommuV1,
+  kvmVmV1,
+  kvmVmV1Folios,
+  kvmVcpuV1,
+  guestMemfdV1,
+  hugetlbV1,
+];
+
+/** Structures around a handover that are no part of it: how a kernel finds it, its system calls, its own objects. */
+export const supporting: readonly Contract[] = [bootSetupData, fdtContract, liveupdateUapi, kernelLive73];
 
 /** Contracts a compatible string may name: more than one where a string was reused for another layout. */
 export const contractsOf = (compatible: string): readonly Contract[] => contracts.filter((contract) => contract.compatible === compatible);
 
+/** The contract of that id. */
+export const contractById = (id: string): Contract | null => [...contracts, ...supporting].find((contract) => contract.id === id) ?? null;
+
+export const contractsOfLayer = (layer: Layer): readonly Contract[] => contracts.filter((contract) => contract.layer === layer);
+
 /** Contracts of one layer that a release speaks. */
 export const spokenBy = (release: Release, layer?: Layer): readonly Contract[] =>
   contracts.filter((contract) => contract.releases.includes(release) && (layer === undefined || contract.layer === layer));
+
+export interface FoundStruct {
+  readonly struct: Struct;
+  /** every contract that has this very layout */
+  readonly contracts: readonly Contract[];
+}
+
+/**
+ * Layouts of a structure by the kernel's name, each once, with the contracts that have it.
+ * @param compatible a compatible string or a contract's id; every version unless given
+ */
+export function findStruct(name: string, compatible?: string): readonly FoundStruct[] {
+  const found = new Map<Struct, Contract[]>();
+  for (const contract of [...contracts, ...supporting]) {
+    if (compatible !== undefined && contract.compatible !== compatible && contract.id !== compatible) continue;
+    for (const struct of contract.structs) {
+      if (struct.name !== name) continue;
+      const holders = found.get(struct);
+      if (holders === undefined) found.set(struct, [contract]);
+      else holders.push(contract);
+    }
+  }
+  return [...found].map(([struct, holders]) => ({ struct, contracts: holders }));
+}
+
+/** Names of all structures, sorted. */
+export const structNames = (): readonly string[] =>
+  [...new Set([...contracts, ...supporting].flatMap((contract) => contract.structs.map((struct) => struct.name)))].sort();

@@ -1,4 +1,5 @@
 /** x86 boot protocol: the setup_data node that names a handover. Source: arch/x86/include/uapi/asm/setup_data.h, 6.16 to 7.3. */
+import { contract } from '../contract.js';
 import { phys, struct, u32, u64 } from '../layout.js';
 
 export const SETUP_KEXEC_KHO = 10;
@@ -24,4 +25,16 @@ export const khoData = struct({
     scratch_addr: phys('array of kho_scratch; a destination that is filled only at the jump', 'kho_scratch'),
     scratch_size: u64('size of the array', { role: 'bytes' }),
   },
+});
+
+export const bootSetupData = contract({
+  layer: 'boot',
+  id: 'x86-setup-data',
+  compatible: null,
+  format: 'struct',
+  structs: [setupData, khoData],
+  releases: ['6.16', '6.17', '6.17.9', '6.18', '6.19', '7.0', '7.1', '7.2', '7.3'],
+  status: 'released',
+  source: 'arch/x86/include/uapi/asm/setup_data.h, 7.3; 6.16 and 7.0 inferred',
+  notes: ['In the old kernel the node may be there already, in the image loaded for kexec; the scratch array it names is filled only at the jump.'],
 });

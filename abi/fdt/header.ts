@@ -1,4 +1,5 @@
 /** Flattened devicetree header. Source: Devicetree Specification 0.4, section 5.2; Linux scripts/dtc/libfdt/fdt.h. Big-endian throughout. */
+import { contract } from '../contract.js';
 import { struct, u32 } from '../layout.js';
 
 export const fdtHeader = struct({
@@ -32,4 +33,16 @@ export const fdtProp = struct({
     len: u32('size of the value', { role: 'bytes' }),
     nameoff: u32('offset of the name in the strings block', { role: 'bytes' }),
   },
+});
+
+export const fdtContract = contract({
+  layer: 'boot',
+  id: 'fdt',
+  compatible: null,
+  format: 'struct',
+  structs: [fdtHeader, fdtProp],
+  releases: ['6.16', '6.17', '6.17.9', '6.18', '6.19', '7.0', '7.1', '7.2', '7.3'],
+  status: 'released',
+  source: 'Devicetree Specification 0.4, 5.2 and 5.4.1',
+  notes: ['The FDT itself is big-endian; the values KHO and LUO keep in it are in the byte order of the machine.'],
 });

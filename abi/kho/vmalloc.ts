@@ -1,4 +1,5 @@
 /** kho_vmalloc: a virtually contiguous area handed over page by page. Source: include/linux/kho/abi/kexec_handover.h; 6.18 to 7.3. */
+import { contract } from '../contract.js';
 import { array, phys, struct, u16, u32 } from '../layout.js';
 
 export const khoVmalloc = struct({
@@ -22,4 +23,21 @@ export const khoVmallocChunk = struct({
     next: phys('next chunk, 0 = last', 'kho_vmalloc_chunk'),
     phys: array(phys('a block of 1 << order pages'), 'page', 'ended by 0 or by the end of the page'),
   },
+});
+
+export const khoVmallocContract = contract({
+  layer: 'kho-vmalloc',
+  id: 'kho-vmalloc',
+  compatible: null,
+  format: 'struct',
+  structs: [khoVmalloc, khoVmallocChunk],
+  releases: ['6.18', '6.19', '7.0', '7.1', '7.2', '7.3'],
+  status: 'released',
+  source: 'include/linux/kho/abi/kexec_handover.h, 7.3; include/linux/kexec_handover.h, 6.18.15; 7.0 inferred',
+  notes: [
+    'Has no string: whoever embeds it versions it.',
+    'The list ends at the first 0. Where it fills its chunks exactly, an empty chunk follows.',
+    'The blocks must add up to total_pages, else nothing is restored.',
+    '6.18 restores areas of order above 0 wrongly; the data in memory is right.',
+  ],
 });

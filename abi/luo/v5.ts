@@ -1,19 +1,10 @@
 /** luo-v5: the LUO subtree is a struct; sessions and files stand in block lists. Source: include/linux/kho/abi/luo.h, 7.2 and 7.3. */
 import { contract } from '../contract.js';
-import { cstring, phys, struct, u64 } from '../layout.js';
+import { fileBlocks, flbPage, sessionBlocks } from './areas.js';
 import { luoFileSer, luoFileSetSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from './entries.js';
+import { luoSerOf } from './root.js';
 
-export const luoSer = struct({
-  name: 'luo_ser',
-  meaning: 'Root of LUO',
-  source: 'include/linux/kho/abi/luo.h, 7.3',
-  fields: {
-    compatible: cstring(8, 'version of LUO; its length rounded up to 8 moves what follows'),
-    liveupdate_num: u64('incoming number + 1; what the next kernel will print', { role: 'number' }),
-    sessions_pa: phys('first session block; 0 until serialised, and with no sessions', 'kho_block_header_ser'),
-    flbs_pa: phys('FLB page', 'luo_flb_header_ser'),
-  },
-});
+export const luoSer = luoSerOf('kho_block_header_ser', 'include/linux/kho/abi/luo.h, 7.3');
 
 export const luoV5 = contract({
   layer: 'luo',
@@ -21,6 +12,7 @@ export const luoV5 = contract({
   compatible: 'luo-v5',
   format: 'struct',
   structs: [luoSer, luoSessionSer, luoFileSetSer, luoFileSer, luoFlbHeaderSer, luoFlbSer],
+  areas: [sessionBlocks, fileBlocks, flbPage],
   releases: ['7.2', '7.3'],
   status: 'released',
   source: 'include/linux/kho/abi/luo.h, 7.2 and 7.3',

@@ -1,16 +1,14 @@
 /** vfio-pci-v1 as in mail "[PATCH v3 07/24] vfio/pci: Preserve vfio-pci device files across Live Update", 23 Mar 2026 (also v4 and v5 of the series). */
 import { contract } from '../contract.js';
-import { struct, u16, u32 } from '../layout.js';
+import { struct } from '../layout.js';
+import { bdf, domain32 } from './fields.js';
 
 export const vfioPciCoreDeviceSer = struct({
   name: 'vfio_pci_core_device_ser',
   meaning: 'Which PCI device the file was of',
   source: 'mail "[PATCH v3 07/24] vfio/pci: Preserve vfio-pci device files across Live Update", 23 Mar 2026',
   btfName: null,
-  fields: {
-    domain: u32('PCI domain (segment)', { role: 'number' }),
-    bdf: u16('bus << 8 | device << 3 | function', { role: 'opaque' }),
-  },
+  fields: { domain: domain32, bdf },
 });
 
 export const vfioPciV1 = contract({
@@ -21,6 +19,8 @@ export const vfioPciV1 = contract({
   structs: [vfioPciCoreDeviceSer],
   releases: [],
   status: 'list',
-  source: 'mail "[PATCH v3 07/24] vfio/pci: Preserve vfio-pci device files across Live Update", 23 Mar 2026',
+  source: 'mails "[PATCH v3 07/24]" of 23 Mar 2026, v4 of 11 May 2026, v5 of 14 Jul 2026',
+  discriminates:
+    'Bytes 0-3 are the domain, mostly 0, and bytes 4-5 the bdf. In v1 and v2 of the series bytes 0-1 are the bdf and those from 4 (or 5) on zeros of a fresh page.',
   notes: ['No release speaks it.', 'The same string named other layouts in v1 and v2 of the series (bdf first).'],
 });

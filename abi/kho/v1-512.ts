@@ -1,0 +1,25 @@
+/** kho-v1 with bitmaps of 512 bytes. Source: kernel/kexec_handover.c, 6.17.8; 6.16 inferred. */
+import { contract } from '../contract.js';
+import { khoMemPhysBitsSmall, khoserMemBitmapPtr, khoserMemChunk, khoserMemChunkHdr } from './chunk.js';
+import { khoRootFdt } from './root-fdt.js';
+import { khoScratch } from './scratch.js';
+
+export const khoV1Small = contract({
+  layer: 'kho',
+  id: 'kho-v1-512',
+  compatible: 'kho-v1',
+  format: 'fdt',
+  structs: [khoScratch, khoserMemChunk, khoserMemChunkHdr, khoserMemBitmapPtr, khoMemPhysBitsSmall],
+  fdt: khoRootFdt('fdt'),
+  releases: ['6.16', '6.17'],
+  status: 'released',
+  source: 'kernel/kexec_handover.c, 6.17.8; 6.16 inferred',
+  discriminates:
+    'A phys_start that is no multiple of 8 * PAGE_SIZE * (PAGE_SIZE << order), or a bitmap that is not page-aligned, proves this form (128 MiB at 4 KiB and order 0).',
+  notes: [
+    'The tree is built by writing 1 to debugfs finalize; kexec data is attached only if that came before the image was loaded.',
+    'Bitmaps are slab objects and may lie anywhere, even in scratch.',
+    'Neither chunks nor bitmaps are preserved: once read they are overwritten.',
+    'Block sizes are computed in a 32-bit int: from order 19 on (4 KiB pages) they overflow.',
+  ],
+});
