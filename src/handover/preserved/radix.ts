@@ -2,7 +2,7 @@
  * The preserved memory map as a radix tree of pages (kho-v2 to kho-v4). Bulk pages are read as typed arrays.
  * Source: include/linux/kho/abi/kexec_handover.h and kernel/liveupdate/kexec_handover.c, 7.1 to 7.3.
  */
-import { khoRadixNode, radixGeometry } from '../../../abi/kho/radix.js';
+import { khoRadixLeaf, khoRadixNode, radixGeometry } from '../../../abi/kho/radix.js';
 import { PHYSICAL_LIMIT, type PhysicalMemory, describeState, readBytes } from '../../memory/memory.js';
 import { hex } from '../meaning.js';
 import { Node } from '../node.js';
@@ -40,7 +40,13 @@ interface Leaf {
  * Walks the tree at `root` (physical) once, checking every node, and returns the map; null if the root page is missing or
  * holds something else (`observations` says which).
  */
-export function readRadixMap(memory: PhysicalMemory, root: number, parent: Node, observations: Observations, maxNodes = DEFAULT_MAX_NODES): PreservedMap | null {
+export function readRadixMap(
+  memory: PhysicalMemory,
+  root: number,
+  parent: Node,
+  observations: Observations,
+  maxNodes = DEFAULT_MAX_NODES,
+): PreservedMap | null {
   const walker = new RadixWalker(memory, parent, observations, maxNodes);
   return walker.read(root);
 }
@@ -72,7 +78,12 @@ class RadixWalker {
     const node = this.#nodeFor(root, top, 0n, this.#parent);
     const words = this.#page(root);
     if (words === null) {
-      this.#observations.add('map-missing', node, `the root of the preserved memory map at ${hex(root)} is ${describeState(this.#memory.stateOf(root))}`, 'absent');
+      this.#observations.add(
+        'map-missing',
+        node,
+        `the root of the preserved memory map at ${hex(root)} is ${describeState(this.#memory.stateOf(root))}`,
+        'absent',
+      );
       return null;
     }
     if (!this.#looksLikeTable(words)) {
@@ -153,26 +164,30 @@ class RadixWalker {
   }
 
   #child(address: number | null, level: number, prefix: bigint, parent: Node, entryAddress: number): void {
-    const bad = (text: string, nature: 'wrong' | 'absent' = 'wrong'): void => {
+    const problem = this.#problemOf(address, level, entryAddress);
+    if (problem !== null) {
       this.#complete = false;
-      this.#observations.add('map-node', parent, text, nature, entryAddress);
-    };
+      this.#observations.add(problem.kind, parent, problem.text, problem.nature, entryAddress);
+    }
+    const words = address === null ? null : this.#page(address);
+    if (problem !== null || address === null || words === null) return;
+    const node = this.#nodeFor(address, level, prefix, parent);
+    if (level > 0) this.#interior(address, level, prefix, node);
+    else this.#leaf(address, prefix, words, node);
+  }
+
+  #problemOf(address: number | null, level: number, entryAddress: number): { kind: 'map-node' | 'map-limit'; text: string; nature: 'wrong' | 'absent' } | null {
+    const bad = (text: string, nature: 'wrong' | 'absent' = 'wrong', kind: 'map-node' | 'map-limit' = 'map-node') => ({ kind, text, nature });
     if (address === null || address % this.#memory.pageSize !== 0) return bad(`entry at ${hex(entryAddress)} is no page address`);
     if (this.#seen.has(address)) return bad(`entry at ${hex(entryAddress)} names the node at ${hex(address)} a second time`);
-    if (this.#seen.size >= this.#maxNodes) {
-      this.#complete = false;
-      this.#observations.add('map-limit', parent, `more than ${this.#maxNodes} nodes; the walk stopped`, 'wrong', entryAddress);
-      return;
-    }
+    if (this.#seen.size >= this.#maxNodes) return bad(`more than ${this.#maxNodes} nodes; the walk stopped`, 'wrong', 'map-limit');
     const words = this.#page(address);
     if (words === null) {
       const state = this.#memory.stateOf(address);
       return bad(`the node at ${hex(address)} is ${describeState(state)}`, state === 'out-of-range' ? 'wrong' : 'absent');
     }
     if (level > 0 && !this.#looksLikeTable(words)) return bad(`the page at ${hex(address)} does not look like a table of level ${level}`);
-    const node = this.#nodeFor(address, level, prefix, parent);
-    if (level > 0) this.#interior(address, level, prefix, node);
-    else this.#leaf(address, prefix, words, node);
+    return null;
   }
 
   #leaf(address: number, prefix: bigint, words: Uint32Array, node: Node): void {
@@ -220,7 +235,7 @@ class RadixWalker {
       address,
       bits: this.#memory.pageSize * 8,
       description: level === 0 ? `keys from ${hex(prefix << BigInt(this.#geometry.leafLog2))}` : khoRadixNode.meaning,
-      layout: { struct: khoRadixNode, field: null },
+      layout: { struct: level === 0 ? khoRadixLeaf : khoRadixNode, field: null },
     });
     if (this.#seen.size <= MAX_SHOWN_NODES) parent.add(node);
     return node;

@@ -1,0 +1,76 @@
+/** Block lists (7.2 and later): chains of pages filled with entries. Source: include/linux/kho/abi/block.h and kernel/liveupdate/kho_block.c, 7.3. */
+import type { Struct } from '../../abi/layout.js';
+import { khoBlockHeaderSer } from '../../abi/kho/block.js';
+import { sizeOf } from '../codec/layout-table.js';
+import { describeState, physicalAddress } from '../memory/memory.js';
+import { type Context, natureOfNonsense, refer } from './context.js';
+import { hex } from './meaning.js';
+import { type Node, type Reading, readStruct } from './node.js';
+
+export interface Block {
+  readonly address: number;
+  readonly header: Reading<typeof khoBlockHeaderSer>;
+  /** physical addresses of the entries in use, as far as the count can be believed */
+  readonly entries: readonly number[];
+}
+
+export interface BlockChain {
+  readonly blocks: readonly Block[];
+  /** false where the chain broke off or a count could not be believed */
+  readonly complete: boolean;
+}
+
+/** Entries of `entry` that fit a block. */
+export const blockCapacity = (entry: Struct, pageSize: number): number => Math.floor((pageSize - sizeOf(khoBlockHeaderSer)) / sizeOf(entry, pageSize));
+
+/**
+ * Walks the chain at `first` (a value of a dump, 0 = none). `parent` gets a node for each block, `from` is the pointer's node.
+ * The kernel panics on a block with 0 or too many entries; such a count is observed, and clipped to what fits.
+ */
+export function readBlocks(context: Context, first: bigint, entry: Struct, parent: Node, from: Node, what: string): BlockChain {
+  const { memory, observations, limits } = context;
+  const capacity = blockCapacity(entry, memory.pageSize);
+  const headerSize = sizeOf(khoBlockHeaderSer);
+  const entrySize = sizeOf(entry, memory.pageSize);
+  const blocks: Block[] = [];
+  const seen = new Set<number>();
+  let complete = true;
+  let pointer = from;
+  for (let next = first; next !== 0n; ) {
+    const address = physicalAddress(next);
+    const broken = brokenLink(context, address, next, seen, limits.blocks, what);
+    if (broken !== null || address === null) {
+      if (broken !== null) observations.add(broken.kind, pointer, broken.text, natureOfNonsense(context));
+      return { blocks, complete: false };
+    }
+    seen.add(address);
+    const header = readStruct(memory, khoBlockHeaderSer, address, { path: `${parent.path}/block/${blocks.length}`, name: `block ${blocks.length}` });
+    pointer.pointsTo(header.node);
+    refer(context, { address, order: 0, what: `${what} block`, node: header.node, from: pointer });
+    if (header.values === null) {
+      observations.add('block-missing', pointer, `the ${what} block at ${hex(address)} is ${describeState(memory.stateOf(address))}`, 'absent');
+      return { blocks, complete: false };
+    }
+    parent.add(header.node);
+    const { count } = header.values;
+    if (count < 1n || count > BigInt(capacity)) {
+      complete = false;
+      observations.add('block-count', header.field('count'), `count of the ${what} block is ${count}, allowed are 1 to ${capacity}`, natureOfNonsense(context));
+    }
+    const used = Number(count > BigInt(capacity) ? BigInt(capacity) : count);
+    header.node.meaning = `${used} of ${capacity} entries`;
+    blocks.push({ address, header, entries: Array.from({ length: used }, (_, index) => address + headerSize + index * entrySize) });
+    pointer = header.field('next');
+    next = header.values.next;
+  }
+  return { blocks, complete };
+}
+
+function brokenLink(context: Context, address: number | null, value: bigint, seen: ReadonlySet<number>, limit: number, what: string) {
+  if (address === null || address % context.memory.pageSize !== 0 || context.memory.stateOf(address) === 'out-of-range') {
+    return { kind: 'block-pointer', text: `${hex(value)} is no page of this machine, so no ${what} block stands there` } as const;
+  }
+  if (seen.has(address)) return { kind: 'block-cycle', text: `the ${what} block at ${hex(address)} is linked a second time` } as const;
+  if (seen.size >= limit) return { kind: 'block-limit', text: `more than ${limit} ${what} blocks` } as const;
+  return null;
+}

@@ -1,0 +1,59 @@
+/** What every part of the decoder needs: the memory, the map once it is known, and where to put what it stumbles over. */
+import type { Release } from '../../abi/contract.js';
+import type { PhysicalMemory } from '../memory/memory.js';
+import type { Node } from './node.js';
+import type { Observations } from './observe.js';
+import type { PreservedMap } from './preserved/preserved-map.js';
+
+export interface Limits {
+  /** nodes of a preserved memory map */
+  readonly mapNodes: number;
+  /** blocks of one chain; the kernel itself gives up at 10000 */
+  readonly blocks: number;
+  /** chunks of one vmalloc area */
+  readonly vmallocChunks: number;
+  /** sessions, and files of all sessions together */
+  readonly entries: number;
+}
+
+export const DEFAULT_LIMITS: Limits = { mapNodes: 1 << 20, blocks: 10000, vmallocChunks: 1 << 20, entries: 1 << 20 };
+
+export interface Context {
+  readonly memory: PhysicalMemory;
+  readonly observations: Observations;
+  readonly limits: Limits;
+  /** role prefix of every path: `incoming`, `outgoing@0x…` */
+  readonly prefix: string;
+  readonly root: Node;
+  /** the release that wrote the dump, if known; decides nothing that a compatible string decides */
+  readonly release: Release | null;
+  /** null where the map could not be read */
+  map: PreservedMap | null;
+  /** the map's pages were freed and reused: so was everything else the kernel frees after boot */
+  mapReused: boolean;
+  /** structures reached so far, with the order the kernel preserved them in: for the checks of `src/diagnosis` */
+  readonly references: Reference[];
+}
+
+/** A page (or block) that some structure points to, and that must therefore be preserved. */
+export interface Reference {
+  /** physical, bytes */
+  readonly address: number;
+  /** the exact order it must be preserved at; null where any will do */
+  readonly order: number | null;
+  readonly what: string;
+  /** node of the structure that stands there */
+  readonly node: Node;
+  /** node of the pointer to it, and its physical address */
+  readonly from: Node;
+}
+
+/** More references than this are checked where they are met, not kept. */
+const MAX_REFERENCES = 1 << 17;
+
+export function refer(context: Context, reference: Reference): void {
+  if (context.references.length < MAX_REFERENCES) context.references.push(reference);
+}
+
+/** Why bytes that are there don't make sense: freed and reused once the new kernel has booted, else damage. */
+export const natureOfNonsense = (context: Context): 'reused' | 'wrong' => (context.mapReused ? 'reused' : 'wrong');

@@ -1,0 +1,79 @@
+/** What a handler or an FLB's owner put behind its opaque value: which decoder a compatible string chooses. */
+import type { Contract } from '../../abi/contract.js';
+import type { CStringValue } from '../../abi/layout.js';
+import { contractsOf } from '../../abi/registry.js';
+import { sizeOf } from '../codec/layout-table.js';
+import { describeState, physicalAddress, readBytes } from '../memory/memory.js';
+import { type Context, refer } from './context.js';
+import { hex } from './meaning.js';
+import { type Memfd, readMemfd } from './memfd.js';
+import { type Node, type Reading, readStruct } from './node.js';
+import { type PciDevices, readPciDevices } from './pci.js';
+
+/** A structure of a known contract, decoded by its layout alone. */
+export interface StructPayload {
+  readonly kind: 'struct';
+  readonly struct: string;
+  readonly contract: Contract;
+  readonly reading: Reading;
+  readonly node: Node;
+}
+
+export type Payload = Memfd | PciDevices | StructPayload;
+
+/** Decodes what `data` of a file or FLB points to. `node` is the entry's node, `dataNode` the pointer's. Null where it can't be. */
+export function readPayload(context: Context, compatible: CStringValue, data: bigint, node: Node, dataNode: Node): Payload | null {
+  const candidates = contractsOf(compatible.text);
+  const first = candidates[0];
+  if (first === undefined || first.status === 'test' || first.structs.length === 0) return null;
+  const address = physicalAddress(data);
+  if (address === null || address === 0 || context.memory.stateOf(address) === 'out-of-range') {
+    const nature = context.mapReused ? 'reused' : 'wrong';
+    context.observations.add('data-pointer', dataNode, `data is ${hex(data)}, where ${compatible.text} has the address of its structure`, nature);
+    return null;
+  }
+  if (address % context.memory.pageSize !== 0) {
+    context.observations.add('data-pointer', dataNode, `data is ${hex(data)}, but its structure starts a page`, context.mapReused ? 'reused' : 'wrong');
+  }
+  dataNode.pointer = address;
+  const payload = read(context, first, candidates, address, node, dataNode);
+  if (payload !== null) {
+    dataNode.pointsTo(payload.node);
+    refer(context, { address, order: 0, what: `struct ${payload.struct}`, node: payload.node, from: dataNode });
+  }
+  return payload;
+}
+
+function read(context: Context, first: Contract, candidates: readonly Contract[], address: number, node: Node, dataNode: Node): Payload | null {
+  if (first.layer === 'memfd') {
+    const version = first.compatible === 'memfd-v1' ? 'memfd-v1' : 'memfd-v2';
+    return readMemfd(context, version, address, node, dataNode);
+  }
+  if (first.layer === 'pci') return readPciDevices(context, candidates, address, node, dataNode);
+  const contract = first.layer === 'vfio-pci' ? vfioVariant(context, candidates, address) : first;
+  const struct = contract.structs[0];
+  if (struct === undefined) return null;
+  const reading = readStruct(context.memory, struct, address, { path: `${node.path}/${struct.name}`, name: struct.name });
+  node.add(reading.node);
+  if (reading.values === null) {
+    const at = reading.node.why ?? describeState(context.memory.stateOf(address));
+    context.observations.add('data-missing', dataNode, `${struct.name} at ${hex(address)}: ${at}`, 'absent');
+    return null;
+  }
+  reading.node.meaning = contract.id;
+  return { kind: 'struct', struct: struct.name, contract, reading, node: reading.node };
+}
+
+/**
+ * "vfio-pci-v1" names several layouts. In the oldest the bdf comes first and what lies behind the 4 (or 5) bytes is zero
+ * padding of a fresh page; in the later ones a domain, mostly 0, comes first and the bdf fills bytes 4 and 5.
+ */
+function vfioVariant(context: Context, candidates: readonly Contract[], address: number): Contract {
+  const later = candidates.find((contract) => contract.id === contract.compatible) ?? candidates[0];
+  const older = candidates.find((contract) => contract !== later && contract.structs[0] !== undefined && sizeOf(contract.structs[0]) === 4);
+  const read = readBytes(context.memory, address, 8);
+  if (later === undefined) throw new Error('no contract to choose from');
+  if (!read.ok || older === undefined) return later;
+  const [a = 0, b = 0, , , e = 0, f = 0] = read.bytes;
+  return e === 0 && f === 0 && (a !== 0 || b !== 0) ? older : later;
+}

@@ -1,0 +1,262 @@
+/**
+ * The preserved memory map as a chain of chunks and bitmaps (kho-v1, 6.16 to 7.0). The string hides two formats: bitmaps of
+ * 512 bytes (up to 6.17.8) and of a page; `formOf` tells them apart. Source: kernel/kexec_handover.c, 6.17.8 and 6.18.15.
+ */
+import { type BitmapForm, bitmapBytes, bitmapSpan, khoMemPhysBits, khoMemPhysBitsSmall, khoserMemBitmapPtr, khoserMemChunk } from '../../../abi/kho/chunk.js';
+import { arrayCount, layoutTable, sizeOf } from '../../codec/layout-table.js';
+import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../../memory/memory.js';
+import { hex } from '../meaning.js';
+import { Node, type Reading, readStruct } from '../node.js';
+import type { Observations } from '../observe.js';
+import { type PreservedBlock, type PreservedMap, maxOrder, popcount, summarise } from './preserved-map.js';
+
+interface Bitmap {
+  readonly order: number;
+  /** memory bit 0 stands for, physical */
+  readonly physStart: number;
+  /** physical address of the bitmap */
+  readonly address: number;
+  readonly node: Node;
+}
+
+interface Chain {
+  readonly bitmaps: Bitmap[];
+  readonly chunks: number[];
+  complete: boolean;
+}
+
+const MAX_CACHED_BITMAPS = 1024;
+
+/** Walks the chain at `first` (physical, not 0); null if its first chunk is missing or holds something else. */
+export function readChunkMap(memory: PhysicalMemory, first: number, parent: Node, observations: Observations, maxChunks: number): PreservedMap | null {
+  const chain = walkChain(memory, first, parent, observations, maxChunks);
+  if (chain === null) return null;
+  const form = formOf(chain.bitmaps, memory.pageSize);
+  const map = new ChunkMap(memory, chain, form, observations);
+  if (looksReused(map, memory)) {
+    observations.add(
+      'map-reused',
+      parent,
+      `the bitmaps preserve ${map.summary.pages} pages, more than this machine has: they were freed and hold something else`,
+      'reused',
+    );
+    return null;
+  }
+  if (form.ambiguous) observations.add('map-ambiguous', parent, form.evidence, 'note');
+  parent.meaning = `${map.summary.blocks} blocks, ${map.summary.pages} pages`;
+  return map;
+}
+
+function looksReused(map: PreservedMap, memory: PhysicalMemory): boolean {
+  const last = memory.readable.at(-1)?.end ?? 0;
+  return map.summary.bytes > last;
+}
+
+function walkChain(memory: PhysicalMemory, first: number, parent: Node, observations: Observations, maxChunks: number): Chain | null {
+  const chain: Chain = { bitmaps: [], chunks: [], complete: true };
+  const seen = new Set<number>();
+  const capacity = arrayCount(layoutTable(khoserMemChunk, memory.pageSize).field('bitmaps'), memory.pageSize);
+  let from: Node = parent;
+  let lastOrder = -1;
+  for (let next = BigInt(first); next !== 0n; ) {
+    const address = physicalAddress(next);
+    const problem =
+      address === null || address % memory.pageSize !== 0 || memory.stateOf(address) === 'out-of-range'
+        ? `chunk pointer ${hex(next)} is no page of this machine`
+        : seen.has(address)
+          ? `the chunk at ${hex(address)} is linked a second time`
+          : seen.size >= maxChunks
+            ? `more than ${maxChunks} chunks; the walk stopped`
+            : null;
+    if (problem !== null || address === null) {
+      observations.add(seen.size >= maxChunks ? 'map-limit' : 'map-node', from, problem ?? '', 'wrong');
+      chain.complete = false;
+      return chain.chunks.length === 0 ? null : chain;
+    }
+    seen.add(address);
+    const chunk = readStruct(memory, khoserMemChunk, address, { path: `${parent.path}/chunk/${chain.chunks.length}`, name: `chunk ${chain.chunks.length}` });
+    if (chunk.values === null) {
+      observations.add(
+        chain.chunks.length === 0 ? 'map-missing' : 'map-node',
+        from,
+        `the chunk at ${hex(address)} is ${describeState(memory.stateOf(address))}`,
+        'absent',
+      );
+      chain.complete = false;
+      return chain.chunks.length === 0 ? null : chain;
+    }
+    parent.add(chunk.node);
+    const { order, num_elms: used } = chunk.values.hdr;
+    if (order > maxOrder(Math.log2(memory.pageSize)) || used > capacity) {
+      const text = `order ${order} with ${used} of at most ${capacity} bitmaps is no chunk`;
+      observations.add(chain.chunks.length === 0 ? 'map-reused' : 'map-node', chunk.field('hdr'), text, chain.chunks.length === 0 ? 'reused' : 'wrong');
+      chain.complete = false;
+      return chain.chunks.length === 0 ? null : chain;
+    }
+    if (order < lastOrder) observations.add('map-node', chunk.field('hdr.order'), `order ${order} after order ${lastOrder}: chunks stand in ascending order`);
+    lastOrder = order;
+    chunk.node.meaning = `order ${order}, ${used} bitmaps`;
+    chain.chunks.push(address);
+    collect(memory, chunk, order, used, chain, observations);
+    from = chunk.field('hdr.next');
+    next = chunk.values.hdr.next;
+  }
+  return chain;
+}
+
+function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, order: number, used: number, chain: Chain, observations: Observations): void {
+  const entries = chunk.values?.bitmaps ?? [];
+  for (let index = 0; index < used; index++) {
+    const entry = entries[index];
+    if (entry === undefined) break;
+    const physStart = physicalAddress(entry.phys_start);
+    const address = physicalAddress(entry.bitmap);
+    const node = chunk.field(`bitmaps.[${index}]`);
+    if (physStart === null || address === null || address === 0 || address % 8 !== 0 || memory.stateOf(address) === 'out-of-range') {
+      chain.complete = false;
+      observations.add(
+        'map-node',
+        node,
+        `bitmap ${index} (${hex(entry.bitmap)} for memory from ${hex(entry.phys_start)}) is not on this machine`,
+        'wrong',
+        entryAddress(chunk, index),
+      );
+      continue;
+    }
+    chain.bitmaps.push({ order, physStart, address, node });
+  }
+}
+
+const entryAddress = (chunk: Reading<typeof khoserMemChunk>, index: number): number | null =>
+  chunk.address === null ? null : chunk.address + layoutTable(khoserMemChunk).field('bitmaps').offset + index * sizeOf(khoserMemBitmapPtr);
+
+interface Form {
+  readonly form: BitmapForm;
+  readonly evidence: string;
+  readonly ambiguous: boolean;
+}
+
+/** Which of the two bitmap sizes: a start that is no multiple of what a page-sized bitmap covers proves the small one. */
+function formOf(bitmaps: readonly Bitmap[], pageSize: number): Form {
+  for (const { physStart, order, address } of bitmaps) {
+    const span = bitmapSpan('page', pageSize, order);
+    if (address % pageSize !== 0)
+      return { form: '512', ambiguous: false, evidence: `the bitmap at ${hex(address)} does not start a page: bitmaps of 512 bytes (up to 6.17.8)` };
+    if (physStart % span !== 0) {
+      return {
+        form: '512',
+        ambiguous: false,
+        evidence: `phys_start ${hex(physStart)} is no multiple of the ${hex(span)} bytes that a page of bits covers: bitmaps of 512 bytes (up to 6.17.8)`,
+      };
+    }
+  }
+  if (bitmaps.some(({ physStart }) => physStart !== 0)) {
+    return {
+      form: 'page',
+      ambiguous: false,
+      evidence: 'every phys_start is a multiple of what a page of bits covers, and every bitmap starts a page: bitmaps of a page (6.17.9 and later)',
+    };
+  }
+  return {
+    form: 'page',
+    ambiguous: bitmaps.length > 0,
+    evidence: 'every bitmap starts at memory 0 and at a page: read as bitmaps of a page (6.17.9 and later); bitmaps of 512 bytes would look the same',
+  };
+}
+
+class ChunkMap implements PreservedMap {
+  readonly format: 'chunks-512' | 'chunks-page';
+  readonly formatEvidence: string;
+  readonly summary: PreservedMap['summary'];
+  readonly structurePages: readonly number[];
+  complete: boolean;
+  readonly #memory: PhysicalMemory;
+  readonly #bytes: number;
+  readonly #form: BitmapForm;
+  readonly #byOrder = new Map<number, Map<number, Bitmap>>();
+  readonly #cache = new Map<number, Uint32Array>();
+
+  constructor(memory: PhysicalMemory, chain: Chain, form: Form, observations: Observations) {
+    this.#memory = memory;
+    this.#form = form.form;
+    this.#bytes = bitmapBytes(form.form, memory.pageSize);
+    this.format = form.form === '512' ? 'chunks-512' : 'chunks-page';
+    this.formatEvidence = form.evidence;
+    this.complete = chain.complete;
+    this.structurePages = [...chain.chunks, ...chain.bitmaps.map((bitmap) => bitmap.address)];
+    const counts = new Map<number, number>();
+    for (const bitmap of chain.bitmaps) {
+      const words = this.#words(bitmap);
+      if (words === null) {
+        this.complete = false;
+        observations.add('map-node', bitmap.node, `the bitmap at ${hex(bitmap.address)} is ${describeState(memory.stateOf(bitmap.address))}`, 'absent');
+        continue;
+      }
+      let bits = 0;
+      for (const word of words) bits += popcount(word);
+      counts.set(bitmap.order, (counts.get(bitmap.order) ?? 0) + bits);
+      bitmap.node.meaning = `${bits} blocks`;
+      bitmap.node.add(
+        new Node(`${bitmap.node.path}/bits`, 'bits', {
+          type: 'bitmap',
+          address: bitmap.address,
+          bits: this.#bytes * 8,
+          meaning: `${bits} blocks of order ${bitmap.order}`,
+          layout: { struct: form.form === '512' ? khoMemPhysBitsSmall : khoMemPhysBits, field: null },
+        }),
+      );
+      let ofOrder = this.#byOrder.get(bitmap.order);
+      if (ofOrder === undefined) {
+        ofOrder = new Map();
+        this.#byOrder.set(bitmap.order, ofOrder);
+      }
+      ofOrder.set(bitmap.physStart, bitmap);
+    }
+    this.summary = summarise(counts, memory.pageSize);
+  }
+
+  ordersAt(address: number): readonly number[] {
+    return [...this.#byOrder.keys()].filter((order) => address % (this.#memory.pageSize * 2 ** order) === 0 && this.#has(address, order)).sort((a, b) => a - b);
+  }
+
+  blockOf(address: number): PreservedBlock | null {
+    for (const order of [...this.#byOrder.keys()].sort((a, b) => a - b)) {
+      const start = address - (address % (this.#memory.pageSize * 2 ** order));
+      if (this.#has(start, order)) return { start, order };
+    }
+    return null;
+  }
+
+  *blocks(): Iterable<PreservedBlock> {
+    for (const order of [...this.#byOrder.keys()].sort((a, b) => a - b)) {
+      const bitmaps = [...(this.#byOrder.get(order)?.values() ?? [])].sort((a, b) => a.physStart - b.physStart);
+      for (const bitmap of bitmaps) {
+        const words = this.#words(bitmap);
+        for (let bit = 0; words !== null && bit < words.length * 32; bit++) {
+          if (words[bit >>> 5] === 0) bit |= 31;
+          else if ((((words[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1) yield { start: bitmap.physStart + bit * this.#memory.pageSize * 2 ** order, order };
+        }
+      }
+    }
+  }
+
+  #has(start: number, order: number): boolean {
+    const span = bitmapSpan(this.#form, this.#memory.pageSize, order);
+    const bitmap = this.#byOrder.get(order)?.get(start - (start % span));
+    const words = bitmap === undefined ? null : this.#words(bitmap);
+    if (bitmap === undefined || words === null) return false;
+    const bit = (start - bitmap.physStart) / (this.#memory.pageSize * 2 ** order);
+    return (((words[Math.floor(bit / 32)] ?? 0) >>> (bit & 31)) & 1) === 1;
+  }
+
+  #words(bitmap: Bitmap): Uint32Array | null {
+    const cached = this.#cache.get(bitmap.address);
+    if (cached !== undefined) return cached;
+    const read = readBytes(this.#memory, bitmap.address, this.#bytes);
+    if (!read.ok) return null;
+    const words = new Uint32Array(read.bytes.buffer, 0, this.#bytes / 4);
+    if (this.#cache.size >= MAX_CACHED_BITMAPS) this.#cache.clear();
+    this.#cache.set(bitmap.address, words);
+    return words;
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * kho_vmalloc: the chain of chunks that lists the blocks of a preserved vmalloc area, and random access to the area.
+ * Chunks and entries are bulk: typed-array views, one chunk at a time. Source: include/linux/kho/abi/kexec_handover.h, 6.18 to 7.3.
+ */
+import type { DecodedStruct } from '../../abi/layout.js';
+import { khoVmalloc, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
+import { arrayCount, layoutTable, offsetOf } from '../codec/layout-table.js';
+import { PHYSICAL_LIMIT, describeState, physicalAddress, readBytes } from '../memory/memory.js';
+import { type Context, natureOfNonsense, refer } from './context.js';
+import { hex } from './meaning.js';
+import { Node } from './node.js';
+
+export interface VmallocArea {
+  /** physical addresses of the blocks, in order */
+  readonly blocks: Float64Array;
+  /** bytes of each block */
+  readonly blockSize: number;
+  /** what the descriptor promises, in bytes */
+  readonly promised: number;
+  /** bytes the blocks hold */
+  readonly size: number;
+  readonly chunks: readonly number[];
+  /** false where the chain broke off, or its blocks and total_pages disagree */
+  readonly complete: boolean;
+  /** Reads `length` bytes at `offset` of the area; shorter where a page is missing. */
+  read(offset: number, length: number): Uint8Array;
+}
+
+const KNOWN_FLAGS = 0x3;
+const MAX_ORDER = 20;
+
+/**
+ * Walks the chunks of a descriptor. `node` is the descriptor's node; chunk nodes are added to it.
+ * @returns null for an empty descriptor (first = 0) or one whose first chunk can't be read
+ */
+export function readVmalloc(context: Context, values: DecodedStruct<typeof khoVmalloc>, node: Node): VmallocArea | null {
+  const { memory, observations } = context;
+  const pages = memory.pageSize;
+  const field = (name: keyof typeof khoVmalloc.fields): number | null => (node.address === null ? null : node.address + offsetOf(khoVmalloc, name));
+  if ((values.flags & ~KNOWN_FLAGS) !== 0)
+    observations.add('vmalloc-flags', node, `flags ${hex(values.flags)} holds bits no kernel knows`, natureOfNonsense(context), field('flags'));
+  if (values.order > MAX_ORDER) {
+    observations.add('vmalloc-count', node, `order ${values.order} is larger than any block of memory`, natureOfNonsense(context), field('order'));
+    return null;
+  }
+  if (values.first === 0n) {
+    if (values.total_pages !== 0)
+      observations.add('vmalloc-count', node, `total_pages is ${values.total_pages}, but there is no chunk`, 'wrong', field('total_pages'));
+    return null;
+  }
+  const blockSize = pages * 2 ** values.order;
+  const expected = Math.ceil(values.total_pages / 2 ** values.order);
+  const { chunks, blocks, complete } = walkChunks(context, values.first, expected, blockSize, node, field('first'));
+  if (chunks.length === 0) return null;
+  const counted = blocks.length * 2 ** values.order;
+  if (complete && counted !== values.total_pages) {
+    observations.add(
+      'vmalloc-count',
+      node,
+      `total_pages is ${values.total_pages}, but the chunks list ${blocks.length} blocks of ${2 ** values.order} pages (${counted})`,
+      natureOfNonsense(context),
+      field('total_pages'),
+    );
+  }
+  const list = Float64Array.from(blocks);
+  return {
+    blocks: list,
+    blockSize,
+    promised: values.total_pages * pages,
+    size: list.length * blockSize,
+    chunks,
+    complete: complete && counted === values.total_pages,
+    read: (offset, length) => readArea(context, list, blockSize, offset, length),
+  };
+}
+
+interface Walk {
+  readonly chunks: readonly number[];
+  readonly blocks: readonly number[];
+  readonly complete: boolean;
+}
+
+function walkChunks(context: Context, first: bigint, expected: number, blockSize: number, node: Node, firstAt: number | null): Walk {
+  const { memory, observations, limits } = context;
+  const table = layoutTable(khoVmallocChunk, memory.pageSize);
+  const perChunk = arrayCount(table.field('phys'), memory.pageSize);
+  const nextIndex = table.field('next').offset / 8;
+  const physIndex = table.field('phys').offset / 8;
+  const chunks: number[] = [];
+  const blocks: number[] = [];
+  const seen = new Set<number>();
+  const stop = (complete: boolean): Walk => ({ chunks, blocks, complete });
+  let from: Node = node;
+  let fromAt = firstAt;
+  for (let next = first; next !== 0n; ) {
+    const address = physicalAddress(next);
+    if (address === null || address % memory.pageSize !== 0 || memory.stateOf(address) === 'out-of-range') {
+      observations.add('vmalloc-pointer', from, `chunk pointer ${hex(next)} is no page of this machine`, natureOfNonsense(context), fromAt);
+      return stop(false);
+    }
+    if (seen.has(address)) {
+      observations.add('vmalloc-cycle', from, `the chunk at ${hex(address)} is linked a second time`, natureOfNonsense(context), fromAt);
+      return stop(false);
+    }
+    // An area of n blocks has n / perChunk + 1 chunks; a few more say enough.
+    if (seen.size > expected / perChunk + 16 || seen.size >= limits.vmallocChunks) {
+      observations.add('vmalloc-cycle', from, `more chunks than ${expected} blocks need; the walk stopped`, natureOfNonsense(context), fromAt);
+      return stop(false);
+    }
+    seen.add(address);
+    const read = readBytes(memory, address, memory.pageSize);
+    const chunk = new Node(`${node.path}/chunk/${chunks.length}`, `chunk ${chunks.length}`, {
+      type: `struct ${khoVmallocChunk.name}`,
+      address,
+      bits: memory.pageSize * 8,
+      description: khoVmallocChunk.meaning,
+      layout: { struct: khoVmallocChunk, field: null },
+    });
+    refer(context, { address, order: 0, what: 'vmalloc chunk', node: chunk, from });
+    if (!read.ok) {
+      observations.add('vmalloc-missing', from, `the chunk at ${hex(address)} is ${describeState(read.state)}`, 'absent', fromAt);
+      return stop(false);
+    }
+    node.add(chunk);
+    chunks.push(address);
+    const words = new Uint32Array(read.bytes.buffer, 0, memory.pageSize / 4);
+    const wide = (index: number): number => (words[index * 2 + 1] ?? 0) * 2 ** 32 + (words[index * 2] ?? 0);
+    let used = 0;
+    for (; used < perChunk; used++) {
+      const block = wide(physIndex + used);
+      if (block === 0) break;
+      if (block >= PHYSICAL_LIMIT || block % blockSize !== 0 || memory.stateOf(block) === 'out-of-range') {
+        observations.add(
+          'vmalloc-pointer',
+          chunk,
+          `entry ${used} (${hex(block)}) is no block of ${blockSize} bytes of this machine`,
+          natureOfNonsense(context),
+          address + (physIndex + used) * 8,
+        );
+        return stop(false);
+      }
+      blocks.push(block);
+      refer(context, { address: block, order: Math.log2(blockSize / memory.pageSize), what: 'vmalloc block', node: chunk, from: chunk });
+    }
+    chunk.meaning = `${used} blocks`;
+    from = chunk;
+    fromAt = address + nextIndex * 8;
+    next = BigInt(wide(nextIndex));
+  }
+  return stop(true);
+}
+
+function readArea(context: Context, blocks: Float64Array, blockSize: number, offset: number, length: number): Uint8Array {
+  const available = Math.max(0, Math.min(length, blocks.length * blockSize - offset));
+  const out = new Uint8Array(available);
+  let done = 0;
+  while (done < available) {
+    const at = offset + done;
+    const within = at % blockSize;
+    const block = blocks[Math.floor(at / blockSize)];
+    if (block === undefined) break;
+    const part = Math.min(blockSize - within, available - done);
+    const got = context.memory.readInto(block + within, part, out, done);
+    done += got;
+    if (got < part) break;
+  }
+  return out.subarray(0, done);
+}
