@@ -27,8 +27,7 @@ export type Layer =
   | 'block'
   | 'boot'
   | 'uapi'
-  | 'kernel'
-  | 'kvm';
+  | 'kernel';
 
 /** Where a version was, or is, spoken. */
 export type Release = '6.16' | '6.17' | '6.17.9' | '6.18' | '6.19' | '7.0' | '7.1' | '7.2' | '7.3';

@@ -20,6 +20,7 @@ import { khoVmallocContract } from './kho/vmalloc.js';
 import { kvmVcpuV1 } from './kvm-vcpu/v1.js';
 import { kvmVmV1Folios } from './kvm-vm/v1-folios.js';
 import { kvmVmV1 } from './kvm-vm/v1.js';
+import { kvmV73 } from './kvm/v7-3.js';
 import type { Struct } from './layout.js';
 import { liveupdateTestFlbV0 } from './liveupdate-test-flb/v0.js';
 import { liveupdateTestFlbV1 } from './liveupdate-test-flb/v1.js';
@@ -108,7 +109,7 @@ export const contracts: readonly Contract[] = [
 ];
 
 /** Structures around a handover that are no part of it: how a kernel finds it, its system calls, its own objects. */
-export const supporting: readonly Contract[] = [bootSetupData, fdtContract, liveupdateUapi, kernelLive73];
+export const supporting: readonly Contract[] = [bootSetupData, fdtContract, liveupdateUapi, kvmV73, kernelLive73];
 
 /** Contracts a compatible string may name: more than one where a string was reused for another layout. */
 export const contractsOf = (compatible: string): readonly Contract[] => contracts.filter((contract) => contract.compatible === compatible);
