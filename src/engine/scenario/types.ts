@@ -224,7 +224,7 @@ export interface IoctlShape {
   readonly nullArgument: boolean;
 }
 
-interface StepBase {
+export interface StepBase {
   /** 0-based place among the scenario's steps */
   readonly index: number;
   readonly position: SourcePosition;
@@ -365,10 +365,11 @@ export interface IoctlStep extends StepBase, OpensFd {
   readonly reserved: number;
   readonly shape: IoctlShape;
 }
-/** pwrite(2) */
+/** pwrite(2): the pages of `fill`, then `bytes` at `offset` where it is not empty */
 export interface WriteStep extends StepBase {
   readonly do: 'write';
   readonly fd: FdRef;
+  readonly fill: readonly Fill[];
   readonly offset: number;
   readonly bytes: Uint8Array;
 }

@@ -1,0 +1,142 @@
+/** The top of a scenario: machine, kernels, devices, handlers, reserve_mem. Tables like the verbs'. */
+import type { ErrnoName } from '../../../abi/errno.js';
+import { luoFileSer } from '../../../abi/luo/entries.js';
+import type { Cursor } from './cursor.js';
+import { type KeyTable, optional, readKeys, required, withDefault } from './keys.js';
+import {
+  FD_KINDS,
+  HANDLER_CALLBACKS,
+  type HandlerCallback,
+  type ScenarioDevice,
+  type ScenarioHandler,
+  type ScenarioKernel,
+  type ScenarioMachine,
+} from './types.js';
+import { bool, bytes, errno, label, listOf, number, oneOf, pciAddress, size, text } from './values.js';
+
+export const SCENARIO_SCHEMA = 'luo-inspect.scenario/1';
+
+const MIB = 1024 * 1024;
+const SCRATCH: readonly number[] = [32 * MIB, 4 * MIB, 4 * MIB];
+
+export const machineKeys = {
+  arch: withDefault(oneOf(['x86_64', 'aarch64']), 'architecture', 'x86_64', 'x86_64'),
+  memory: withDefault(size(64 * MIB), 'how much, at least 64MiB', 256 * MIB, '256MiB'),
+  pageSize: withDefault(number(4096, 65536), '4096, 16384 or 65536', 4096, '4096'),
+  scratch: withDefault(listOf(size(MIB)), 'the three scratch areas: lowmem, global, one of the node', SCRATCH, '[32MiB, 4MiB, 4MiB]'),
+  testFlbs: withDefault(bool, "the kernels carry the kernel tree's own live update test: three FLBs on every handler", true, 'true'),
+};
+
+export function readMachine(cursor: Cursor): ScenarioMachine {
+  const values = readKeys(cursor, machineKeys, 'machine');
+  if (![4096, 16384, 65536].includes(values.pageSize)) throw cursor.error(`${values.pageSize} is no page size of these machines; use 4096, 16384 or 65536`);
+  if (values.arch === 'x86_64' && values.pageSize !== 4096) throw cursor.error('x86_64 has pages of 4096 bytes; leave pageSize out, or choose aarch64');
+  if (values.memory % values.pageSize !== 0) throw cursor.error('memory is not a whole number of pages; round it');
+  return { ...values, scratch: threeAreas(values.scratch, values, cursor) };
+}
+
+function threeAreas(areas: readonly number[], machine: { memory: number; pageSize: number }, cursor: Cursor): [number, number, number] {
+  const [lowmem, global, node] = areas;
+  if (lowmem === undefined || global === undefined || node === undefined || areas.length !== 3)
+    throw cursor.error('scratch needs three sizes: lowmem, global, one of the node');
+  if (areas.some((one) => one % machine.pageSize !== 0)) throw cursor.error('scratch areas are whole pages; round their sizes');
+  if ((lowmem + global + node) * 2 > machine.memory) throw cursor.error('scratch takes more than half of the memory; make it smaller, or memory larger');
+  return [lowmem, global, node];
+}
+
+/** The machine of a scenario that says nothing about it. */
+export const DEFAULT_MACHINE: ScenarioMachine = {
+  arch: 'x86_64',
+  memory: 256 * MIB,
+  pageSize: 4096,
+  scratch: [32 * MIB, 4 * MIB, 4 * MIB],
+  testFlbs: true,
+};
+
+export const kernelKeys = {
+  release: required(text, 'what it speaks, like 7.3'),
+  kho: withDefault(bool, 'kho= of its command line', true, 'true'),
+  liveupdate: withDefault(bool, 'liveupdate= of its command line', true, 'true'),
+};
+
+export function readKernel(cursor: Cursor): ScenarioKernel {
+  if (cursor.text !== null) return { release: cursor.text, kho: true, liveupdate: true, position: cursor.position };
+  return { ...readKeys(cursor, kernelKeys, 'a kernel'), position: cursor.position };
+}
+
+const irqMode = oneOf(['none', 'intx', 'msi', 'msix']);
+
+export const deviceKeys = {
+  name: required(label, 'what steps call it'),
+  bdf: required(pciAddress, 'its address'),
+  driver: withDefault(text, 'the driver bound once a kernel has booted; `none`', 'vfio-pci', 'vfio-pci'),
+  interrupts: withDefault(irqMode, 'what user space has on when it first opens it', 'none', 'none'),
+  power: withDefault(oneOf(['D0', 'D1', 'D2', 'D3hot', 'D3cold']), 'its power state', 'D0', 'D0'),
+  reset: withDefault(oneOf(['flr', 'pm', 'bus', 'none']), 'how it can be reset', 'flr', 'flr'),
+  vendor: withDefault(number(0, 0xffff), 'vendor ID', 0x8086, '0x8086'),
+  device: withDefault(number(0, 0xffff), 'device ID', 0x10d3, '0x10d3'),
+  class: withDefault(number(0, 0xff_ffff), 'class code; 0x030000 is a display', 0x02_0000, '0x020000'),
+  bridge: optional(pciAddress, 'the bridge above it, where it is not on a root bus'),
+  vf: withDefault(bool, 'it is a virtual function', false, 'false'),
+};
+
+export function readDevice(cursor: Cursor): ScenarioDevice {
+  const values = readKeys(cursor, deviceKeys, 'a device');
+  const { domain, bdf } = values.bdf;
+  if (values.bridge !== null && values.bridge.domain !== domain) throw cursor.error('the bridge is in another domain than the device; use the same');
+  return {
+    name: values.name,
+    domain,
+    bdf,
+    driver: values.driver === 'none' ? null : values.driver,
+    interrupts: values.interrupts,
+    power: values.power,
+    reset: values.reset,
+    vendor: values.vendor,
+    device: values.device,
+    classCode: values.class,
+    bridge: values.bridge?.bdf ?? null,
+    vf: values.vf,
+    position: cursor.position,
+  };
+}
+
+export const reserveMemKeys = {
+  name: required(text, 'its name'),
+  size: required(size(1), 'how much'),
+  align: withDefault(size(1), 'alignment', 4096, '4096'),
+};
+
+const callbackKeys = {
+  can_preserve: optional(errno, 'any errno: it says no'),
+  preserve: optional(errno, 'what it answers'),
+  unpreserve: optional(errno, 'what it answers (nobody looks)'),
+  freeze: optional(errno, 'what it answers'),
+  unfreeze: optional(errno, 'what it answers (nobody looks)'),
+  retrieve: optional(errno, 'what it answers'),
+  can_finish: optional(errno, 'any errno: it says no'),
+  finish: optional(errno, 'what it answers (nobody looks)'),
+};
+
+export const handlerKeys = {
+  compatible: required(text, 'its compatible string'),
+  accepts: required(listOf(oneOf(FD_KINDS)), 'the kinds of descriptor that its can_preserve accepts'),
+  payload: withDefault(bytes, 'what its preserve writes into preserved memory', new Uint8Array(0), ''),
+  canFinish: withDefault(oneOf(['always', 'retrieved']), 'when can_finish says yes', 'always', 'always'),
+  ...callbackKeys,
+} satisfies KeyTable;
+
+/** Bytes of the field a compatible string stands in, its NUL included; it bounds what a handler may be called. */
+const COMPATIBLE_BYTES = luoFileSer.fields.compatible.bytes;
+
+export function readHandler(cursor: Cursor): ScenarioHandler {
+  const values = readKeys(cursor, handlerKeys, 'a handler');
+  if (new TextEncoder().encode(values.compatible).length >= COMPATIBLE_BYTES)
+    throw cursor.error(`a compatible string has at most ${COMPATIBLE_BYTES - 1} bytes`);
+  const answers: Partial<Record<HandlerCallback, ErrnoName>> = {};
+  for (const callback of HANDLER_CALLBACKS) {
+    const answer = values[callback];
+    if (answer !== null) answers[callback] = answer;
+  }
+  return { compatible: values.compatible, accepts: values.accepts, payload: values.payload, canFinish: values.canFinish, answers, position: cursor.position };
+}

@@ -1,0 +1,121 @@
+/**
+ * Reads a scenario: YAML text becomes the typed form of types.ts, or one line that says where and what is wrong. For the command
+ * line, the explorer and the tests. Source: docs/scenarios.md, which is generated from the same tables.
+ */
+import { readFile } from 'node:fs/promises';
+import { UserError } from '../../codec/user-error.js';
+import { type Cursor, openYaml } from './cursor.js';
+import {
+  DEFAULT_MACHINE,
+  deviceKeys,
+  handlerKeys,
+  kernelKeys,
+  machineKeys,
+  readDevice,
+  readHandler,
+  readKernel,
+  readMachine,
+  reserveMemKeys,
+  SCENARIO_SCHEMA,
+} from './document.js';
+import { FAULTS, readFault } from './faults.js';
+import { type KeyTable, readKeys, required, schemaOfKeys, withDefault } from './keys.js';
+import { checkReferences } from './references.js';
+import type { Fault, ReserveMem, Scenario, ScenarioDevice, ScenarioHandler, ScenarioStep, VfioVariant } from './types.js';
+import { type JsonSchema, listOf, oneOf, shown, text, type ValueType } from './values.js';
+import { commonKeys } from './verb.js';
+import { VERBS } from './verbs.js';
+
+const by = <T>(label: string, schema: JsonSchema, read: (cursor: Cursor) => T): ValueType<T> => ({ label, schema, read });
+
+const kernel = by('release or `{ release, kho, liveupdate }`', { anyOf: [text.schema, schemaOfKeys(kernelKeys)] }, readKernel);
+const machine = by('mapping', schemaOfKeys(machineKeys), readMachine);
+const device = by('device', schemaOfKeys(deviceKeys), readDevice);
+const handler = by('handler', schemaOfKeys(handlerKeys), readHandler);
+const reserveMem = by<ReserveMem>('`{ name, size, align }`', schemaOfKeys(reserveMemKeys), (cursor) => ({
+  ...readKeys(cursor, reserveMemKeys, 'a reserveMem entry'),
+  position: cursor.position,
+}));
+const fault = by('fault', { anyOf: FAULTS.map((spec) => faultSchema(spec.at, spec.keys)) }, readFault);
+const step = by('step', { anyOf: Object.entries(VERBS).map(([name, spec]) => stepSchema(name, spec.keys)) }, readStep);
+
+/** Steps one scenario may have: every one is held, and leaves a trace. */
+const MOST_STEPS = 1_000_000;
+
+/** The keys of a scenario's top. */
+export const scenarioKeys = {
+  schema: required(oneOf([SCENARIO_SCHEMA]), 'which form this file has'),
+  title: withDefault(text, 'one line on what it shows', '', ''),
+  machine: withDefault(machine, 'the machine', DEFAULT_MACHINE, ''),
+  kernels: withDefault(listOf(kernel, 1000), 'the first boots cold; each kexec enters the next; the last repeats', [], '["7.3", "7.3"]'),
+  vfio: withDefault<VfioVariant>(oneOf(['seed', 'v5']), '`seed`: patch 07/24 of v3 of the series alone; `v5`: with its later parts', 'seed', 'seed'),
+  devices: withDefault<readonly ScenarioDevice[]>(listOf(device, 256), 'PCI devices', [], '[]'),
+  handlers: withDefault<readonly ScenarioHandler[]>(listOf(handler, 64), 'file handlers of your own', [], '[]'),
+  reserveMem: withDefault<readonly ReserveMem[]>(listOf(reserveMem, 64), 'reserve_mem= of the command line', [], '[]'),
+  faults: withDefault<readonly Fault[]>(listOf(fault, 1000), 'what goes wrong, and where', [], '[]'),
+  steps: required<readonly ScenarioStep[]>(listOf(step, MOST_STEPS), 'what user space does, in order'),
+  end: withDefault(oneOf(['finished', 'panic', 'cold-boot']), 'how the run ends', 'finished', 'finished'),
+};
+
+/** Reads one entry of `steps`: its verb decides how. */
+function readStep(cursor: Cursor): ScenarioStep {
+  const name = cursor.entries()?.get('do')?.value;
+  if (name === undefined) throw cursor.error(`${shown(cursor)} where a step belongs; a step is { do: <verb>, … }`);
+  const spec = name.text !== null && Object.hasOwn(VERBS, name.text) ? VERBS[name.text] : undefined;
+  if (spec === undefined) throw name.error(`${shown(name)} is no verb; verbs are ${Object.keys(VERBS).join(', ')}`);
+  return spec.build(cursor, indexOf(cursor));
+}
+
+/** `steps[12]` -> 12 */
+const indexOf = (cursor: Cursor): number => Number(/\[(\d+)\]$/.exec(cursor.path)?.[1] ?? 0);
+
+function stepSchema(name: string, keys: KeyTable): JsonSchema {
+  const schema = schemaOfKeys({ ...commonKeys, ...keys });
+  return { ...schema, title: name, properties: { ...propertiesOf(schema), do: { const: name } } };
+}
+
+function faultSchema(at: string, keys: KeyTable): JsonSchema {
+  const schema = schemaOfKeys({ at: required(text, 'the point'), ...keys });
+  return { ...schema, title: at, properties: { ...propertiesOf(schema), at: { type: 'string' }, nth: { type: ['integer', 'string'] } } };
+}
+
+function propertiesOf(schema: JsonSchema): object {
+  return typeof schema.properties === 'object' && schema.properties !== null ? schema.properties : {};
+}
+
+/** The JSON Schema of a scenario file, shipped as samples/scenario.schema.json. */
+export const scenarioJsonSchema = (): JsonSchema => ({
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: SCENARIO_SCHEMA,
+  ...schemaOfKeys(scenarioKeys),
+});
+
+/**
+ * Reads a scenario from `source`; `file` names it in messages.
+ * @throws UserError (`file:line:column: what; what to try`)
+ */
+export function parseScenario(source: string, file: string): Scenario {
+  const top = openYaml(source, file);
+  const values = readKeys(top, scenarioKeys, 'a scenario');
+  const position = top.position;
+  const kernels = values.kernels.length > 0 ? values.kernels : [{ release: '7.3', kho: true, liveupdate: true, position }];
+  const { schema: _schema, ...rest } = values;
+  const scenario: Scenario = { file, ...rest, kernels };
+  checkReferences(scenario);
+  return scenario;
+}
+
+/**
+ * Reads a scenario file.
+ * @throws UserError where it can't be read or is not a scenario
+ */
+export async function readScenario(file: string): Promise<Scenario> {
+  let source: string;
+  try {
+    source = await readFile(file, 'utf8');
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    throw new UserError(`${file}: can't be read (${reason}); luo-inspect samples lists the scenarios that ship with the package`);
+  }
+  return parseScenario(source, file);
+}

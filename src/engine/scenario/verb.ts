@@ -1,0 +1,60 @@
+/** What a verb of the scenario language is: a line of documentation, its keys, and the step they make. The verbs-*.ts files hold the tables. */
+import type { Cursor } from './cursor.js';
+import { type KeyTable, mapping, optional, readKeys, required, type ValuesOf, withDefault } from './keys.js';
+import type { Expectation, Fill, IoctlShape, ScenarioStep, StepBase } from './types.js';
+import { bool, expectation, expectSuccess, label, listOf, number, tail, text } from './values.js';
+
+export interface VerbSpec {
+  readonly summary: string;
+  /** the verb's own keys, without `do` and `expect` */
+  readonly keys: KeyTable;
+  /** @throws UserError where a key is unknown, missing or wrong */
+  build(cursor: Cursor, index: number): ScenarioStep;
+}
+
+/** The keys every step has. */
+export const commonKeys = {
+  do: required(text, 'the verb'),
+  expect: withDefault<Expectation>(expectation, 'what the operation must answer', expectSuccess, '0'),
+};
+
+/** A verb with its keys; `make` gets their values, what every step has, and the mapping itself for errors of its own. */
+export function verb<const K extends KeyTable>(
+  summary: string,
+  keys: K,
+  make: (values: ValuesOf<K>, base: StepBase, cursor: Cursor) => ScenarioStep,
+): VerbSpec {
+  return {
+    summary,
+    keys,
+    build(cursor, index) {
+      const what = `a ${cursor.entries()?.get('do')?.value.text ?? ''} step`;
+      const { expect } = readKeys(cursor, commonKeys, what, keys);
+      return make(readKeys(cursor, keys, what, commonKeys), { index, position: cursor.position, expect }, cursor);
+    },
+  };
+}
+
+/** `as`: the name of the descriptor a step opens. */
+export const asKey = { as: optional(label, 'the name later steps call the new descriptor by') };
+
+/** The keys by which an ioctl's argument departs from a well-formed one. */
+export const shapeKeys = {
+  size: optional(number(0, 0xffff_ffff), "the argument's size field, where it is not the structure's own"),
+  tail: optional(tail, 'the bytes behind the structure up to `size`: one byte, repeated, or the bytes'),
+  null: withDefault(bool, 'the argument pointer is NULL', false, 'false'),
+};
+
+export const shapeOf = (values: ValuesOf<typeof shapeKeys>): IoctlShape => ({ size: values.size, tail: values.tail, nullArgument: values.null });
+
+export const fill = listOf<Fill>(
+  mapping(
+    {
+      page: withDefault(number(0, 2 ** 32), 'first page of the file', 0, '0'),
+      pages: withDefault(number(1, 2 ** 20), 'how many pages', 1, '1'),
+      seed: required(number(0, 0xffff_ffff), 'seed of the content pattern'),
+    },
+    'a fill',
+  ),
+  10_000,
+);

@@ -1,0 +1,85 @@
+/** Verbs on the simulated PCI devices and on the VFIO files of them. Source of the operations: 7.3 include/uapi/linux/vfio.h. */
+import { optional, required, withDefault } from './keys.js';
+import { bool, fdRef, label, number, oneOf, text } from './values.js';
+import { asKey, verb } from './verb.js';
+
+const deviceKey = required(label, "the device's name in `devices`");
+const irqMode = oneOf(['none', 'intx', 'msi', 'msix']);
+const powerState = oneOf(['D0', 'D1', 'D2', 'D3hot', 'D3cold']);
+const groupKey = withDefault(bool, 'through VFIO_GROUP_GET_DEVICE_FD instead of the character device', false, 'false');
+const byFd = {
+  fd: optional(fdRef, "the device file's descriptor"),
+  device: optional(label, 'the device, in place of `fd`: its descriptor opened or retrieved last'),
+};
+
+type ByFd = { readonly fd: string | number | null; readonly device: string | null };
+function one(values: ByFd, cursor: { error(what: string): Error }): ByFd {
+  if ((values.fd === null) === (values.device === null)) throw cursor.error('it needs either fd or device; write fd: <name>');
+  return values;
+}
+
+export const deviceVerbs = {
+  vfio: verb('opens a device and binds the file to an iommufd', { device: deviceKey, group: groupKey, ...asKey }, (values, base) => ({
+    do: 'vfio',
+    ...base,
+    ...values,
+  })),
+  'vfio-open': verb('opens /dev/vfio/devices/…', { device: deviceKey, group: groupKey, ...asKey }, (values, base) => ({ do: 'vfio-open', ...base, ...values })),
+  'vfio-bind': verb('VFIO_DEVICE_BIND_IOMMUFD', byFd, (values, base, cursor) => ({ do: 'vfio-bind', ...base, ...one(values, cursor) })),
+  'vfio-info': verb('VFIO_DEVICE_GET_INFO', byFd, (values, base, cursor) => ({ do: 'vfio-info', ...base, ...one(values, cursor) })),
+  'vfio-region': verb("reads the first bytes of the device's configuration space", byFd, (values, base, cursor) => ({
+    do: 'vfio-region',
+    ...base,
+    ...one(values, cursor),
+  })),
+  'vfio-mmap': verb('maps BAR 0', byFd, (values, base, cursor) => ({ do: 'vfio-mmap', ...base, ...one(values, cursor) })),
+  'vfio-unbind': verb('takes the driver away from the device', { device: deviceKey }, (values, base) => ({
+    do: 'vfio-unbind',
+    ...base,
+    ...values,
+    driver: '',
+  })),
+  driver: verb('binds a driver to the device', { device: deviceKey, driver: withDefault(text, 'which', 'vfio-pci', 'vfio-pci') }, (values, base) => ({
+    do: 'driver',
+    ...base,
+    ...values,
+  })),
+  irq: verb('VFIO_DEVICE_SET_IRQS', { device: deviceKey, mode: required(irqMode, 'which interrupts, or `none`') }, (values, base) => ({
+    do: 'irq',
+    ...base,
+    ...values,
+  })),
+  power: verb('puts the device into a power state', { device: deviceKey, state: required(powerState, 'the state') }, (values, base) => ({
+    do: 'power',
+    ...base,
+    ...values,
+  })),
+  dma: verb(
+    "has the device write into a file's pages, again and again, or stop",
+    {
+      device: deviceKey,
+      mode: withDefault(oneOf(['start', 'stop']), 'start or stop', 'start', 'start'),
+      fd: optional(fdRef, 'the file (start)'),
+      page: withDefault(number(0, 2 ** 32), 'its first page', 0, '0'),
+      pages: withDefault(number(1, 4096), 'how many pages', 1, '1'),
+    },
+    (values, base, cursor) => {
+      if (values.mode === 'start' && values.fd === null) throw cursor.error('a dma step that starts needs the file it writes to; write fd: <name>');
+      return { do: 'dma', ...base, ...values };
+    },
+  ),
+  'check-device': verb(
+    "what the device's registers and the kernel say of it; the step fails with EILSEQ where something differs",
+    {
+      device: deviceKey,
+      power: optional(powerState, 'power state'),
+      interrupts: optional(irqMode, 'which interrupts user space has on'),
+      busMaster: optional(bool, 'PCI_COMMAND_MASTER'),
+      memoryDecode: optional(bool, 'PCI_COMMAND_MEMORY'),
+      frozen: optional(bool, 'the file refuses access because it is frozen'),
+      resets: optional(number(), 'function resets since the machine was switched on'),
+      driver: optional(text, 'the driver bound; `none` for none'),
+    },
+    (values, base) => ({ do: 'check-device', ...base, ...values }),
+  ),
+};
