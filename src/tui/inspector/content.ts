@@ -1,0 +1,122 @@
+/** What each pane of the inspector shows. Pure. */
+import { escapeText } from '../../report/escape.js';
+import { detailLines } from '../model/detail.js';
+import { findingRow, summaryOf } from '../model/finding.js';
+import { bitLine, hexRows, rowStart } from '../model/hex.js';
+import { footerLine, helpLines } from '../model/keys.js';
+import { promptLine } from '../model/prompt.js';
+import { type PaneBox, type PaneContent, type Screen, bar, compose, isTooSmall, tooSmall } from '../model/screen.js';
+import { positionOf } from '../model/scroll.js';
+import { type Line, fill, clip, line, restyle, span, spread, wrap } from '../model/text.js';
+import { comparePlaces } from '../model/tree-view.js';
+import { treeRow } from '../model/tree-rows.js';
+import { INSPECTOR_COMMANDS, INSPECTOR_KEYS } from './keys.js';
+import { type Inspector, PANES, bandsOf, hexGeometry, hexSelection, onOverview, parentNode, selectedNode, visibleRows } from './state.js';
+
+/** The whole screen. */
+export function screenOf(state: Inspector): Screen {
+  const { size } = state;
+  if (isTooSmall(size)) return tooSmall(size);
+  const header = bar(spread([span(` ${state.model.title}`, 'bar')], [...summaryOf(state.model.findings), span(' ', 'bar')], size.columns, 'bar'), size.columns);
+  if (state.helpTop !== null) return { header, bands: helpBand(state, state.helpTop), footer: footer(state) };
+  return { header, bands: compose(bandsOf(state), PANES, state.focus, (id, box) => contentOf(state, id, box)), footer: footer(state) };
+}
+
+function helpBand(state: Inspector, top: number): Screen['bands'] {
+  const { columns, rows } = state.size;
+  const height = rows - 2;
+  const lines = helpLines(INSPECTOR_KEYS, INSPECTOR_COMMANDS, columns);
+  const note = lines.length > height - 1 ? ` ${top + 1}–${Math.min(lines.length, top + height - 1)} of ${lines.length}, ↓ for more` : '';
+  return [{ height, columns: [{ width: columns, rows: [[span('━ Keys', 'focus'), span(note, 'dim')], ...lines.slice(top, top + height - 1)] }] }];
+}
+
+function footer(state: Inspector): Line {
+  const { columns } = state.size;
+  if (state.prompt !== null) return clip(promptLine(state.prompt), columns);
+  if (state.toast !== null) return clip(line(` ${state.toast}`, 'info'), columns);
+  if (state.search !== null) return clip(searchLine(state), columns);
+  return clip([span(' '), ...footerLine(INSPECTOR_KEYS, state.focus, columns - 1)], columns);
+}
+
+/** `/text  3/17`, how far it is, and what the keys do. */
+function searchLine(state: Inspector): Line {
+  const { search } = state;
+  if (search === null) return [];
+  const at = search.found.findIndex((place) => comparePlaces(place, state.place) === 0);
+  const count = search.found.length === 0 ? 'no match' : `${at === -1 ? '–' : at + 1}/${search.found.length}`;
+  const progress = search.done ? '' : `, searching: ${search.visited} nodes`;
+  const stopped = search.stopped === null ? '' : ` (${search.stopped})`;
+  return [
+    span(` /${search.query}`, 'match'),
+    span(`  ${count}${progress}${stopped}  `),
+    span('n', 'key'),
+    span(' next  ', 'dim'),
+    span('N', 'key'),
+    span(' previous  ', 'dim'),
+    span('Esc', 'key'),
+    span(' end', 'dim'),
+  ];
+}
+
+function contentOf(state: Inspector, id: string, box: PaneBox): PaneContent {
+  switch (id) {
+    case 'tree':
+      return treeContent(state, box);
+    case 'detail':
+      return detailContent(state, box);
+    case 'hex':
+      return hexContent(state, box);
+    default:
+      return findingsContent(state, box);
+  }
+}
+
+function treeContent(state: Inspector, box: PaneBox): PaneContent {
+  const context = { width: box.width, focused: state.focus === 'tree', marks: state.marks, matches: state.search?.matches ?? (() => false) };
+  const rows = visibleRows(state).map((row) => treeRow(row, comparePlaces(row.place, state.place) === 0, context));
+  return { title: 'tree', note: positionOf(state.treeScroll.cursor, state.tree.rows), rows };
+}
+
+/** The lines about the selected node, or about the dump. */
+export function detailOf(state: Inspector, width: number): Line[] {
+  if (onOverview(state.place)) return state.model.overview.flatMap((text) => wrap(text, width, 2).map((row) => line(row)));
+  const node = selectedNode(state);
+  if (node === null) return [];
+  const findings = state.model.findings.filter((finding) => finding.path === node.path);
+  return detailLines(node, parentNode(state), state.model.memory, findings, width);
+}
+
+function detailContent(state: Inspector, box: PaneBox): PaneContent {
+  const lines = detailOf(state, box.width);
+  const below = lines.length - state.detailTop - box.height;
+  return {
+    title: onOverview(state.place) ? 'overview' : 'detail',
+    note: below > 0 ? `${below} more ↓` : '',
+    rows: lines.slice(state.detailTop, state.detailTop + box.height),
+  };
+}
+
+function hexContent(state: Inspector, box: PaneBox): PaneContent {
+  const { perRow } = hexGeometry(state);
+  const { memory } = state.model;
+  const selection = hexSelection(state);
+  const bits = selection === null ? null : bitLine(memory, selection);
+  const top = rowStart(memory, state.hexTop, perRow);
+  const height = box.height - (bits === null ? 0 : 1);
+  const rows = hexRows(memory, top, { height, perRow, digits: state.digits, selection });
+  const node = selectedNode(state);
+  const note = state.hexAt !== null ? 'address gone to' : selection === null ? 'no bytes of its own' : node === null ? '' : escapeText(node.name);
+  return { title: 'physical memory', note, rows: bits === null ? rows : [bits, ...rows] };
+}
+
+function findingsContent(state: Inspector, box: PaneBox): PaneContent {
+  const { findings } = state.model;
+  if (findings.length === 0) return { title: 'findings', note: '', rows: [line('  nothing to report', 'good')] };
+  const focused = state.focus === 'findings';
+  const rows = findings.slice(state.findings.top, state.findings.top + box.height).map((finding, index): Line => {
+    const selected = state.findings.top + index === state.findings.cursor;
+    const row: Line = [span(selected && focused ? '›' : ' ', 'focus'), ...findingRow(finding)];
+    return selected && focused ? restyle(fill(row, box.width), 'cursor') : row;
+  });
+  return { title: 'findings', note: positionOf(state.findings.cursor, findings.length), rows };
+}

@@ -1,0 +1,19 @@
+/** What a view is to the terminal part: a state, what a key does to it, and the screen it shows. */
+import type { Screen, Size } from './screen.js';
+
+/** What a key asks of the world outside the state. */
+export type Effect = { readonly kind: 'quit' } | { readonly kind: 'copy'; readonly text: string } | { readonly kind: 'suspend' } | { readonly kind: 'redraw' };
+
+export interface Step<S> {
+  readonly state: S;
+  readonly effects: readonly Effect[];
+}
+
+export interface Program<S> {
+  readonly initial: (size: Size) => S;
+  readonly key: (state: S, key: string) => Step<S>;
+  readonly resize: (state: S, size: Size) => S;
+  readonly screen: (state: S) => Screen;
+  /** A slice of work in the background; null when there is none left. */
+  readonly work: (state: S) => S | null;
+}

@@ -1,0 +1,29 @@
+/**
+ * The way into the terminal UI. Ink, React and chalk read the environment when they are imported, so it is set here first
+ * and they are loaded only now.
+ */
+import type { InspectorModel } from './inspector/state.js';
+
+export type { InspectorModel } from './inspector/state.js';
+
+export interface OpenOptions {
+  /** false where the user asked for none (NO_COLOR, --no-color) */
+  readonly color: boolean;
+}
+
+/** Ink's chalk knows FORCE_COLOR but not NO_COLOR; React's development build prints warnings into the screen. */
+function prepareEnvironment(options: OpenOptions): void {
+  if (!options.color) process.env.FORCE_COLOR = '0';
+  process.env.NODE_ENV = 'production';
+}
+
+/**
+ * Opens the full-screen inspector on standard input and output, which must be terminals.
+ * @returns when the user quits; the terminal is then as it was
+ * @throws what went wrong inside, after the terminal was restored
+ */
+export async function openInspector(model: InspectorModel, options: OpenOptions): Promise<void> {
+  prepareEnvironment(options);
+  const [{ runProgram }, { inspectorProgram }] = await Promise.all([import('./terminal/run.js'), import('./inspector/program.js')]);
+  await runProgram(inspectorProgram(model));
+}

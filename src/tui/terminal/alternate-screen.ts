@@ -1,0 +1,105 @@
+/**
+ * The terminal as it was before, on every way out: the alternate screen is entered once, and left by one function that may
+ * be called from anywhere, any number of times.
+ */
+const ESC = '\u001b';
+const ENTER = `${ESC}[?1049h${ESC}[?25l${ESC}[H${ESC}[2J`;
+const LEAVE = `${ESC}[0m${ESC}[?1049l${ESC}[?25h`;
+
+export interface TerminalStreams {
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+}
+
+export interface ScreenEvents {
+  /** The screen was lost (the process was stopped and continued): draw it anew. */
+  readonly redraw: () => void;
+  /** The process is to end: by a signal, or by an error nobody caught. */
+  readonly end: (reason: { readonly signal: NodeJS.Signals } | { readonly error: unknown }) => void;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+
+export class AlternateScreen {
+  readonly #streams: TerminalStreams;
+  readonly #events: ScreenEvents;
+  readonly #undo: (() => void)[] = [];
+  #inside = false;
+  #closed = false;
+
+  constructor(streams: TerminalStreams, events: ScreenEvents) {
+    this.#streams = streams;
+    this.#events = events;
+  }
+
+  /** Enters the alternate screen and starts to watch for every way out. */
+  open(): void {
+    const on = (event: string, listener: (...values: unknown[]) => void): void => {
+      process.on(event, listener);
+      this.#undo.push(() => process.off(event, listener));
+    };
+    on('exit', () => this.leave());
+    for (const signal of SIGNALS) on(signal, () => this.#events.end({ signal }));
+    on('uncaughtException', (error) => this.#events.end({ error }));
+    on('SIGCONT', () => this.#resume());
+    this.#watchStop();
+    // a terminal that is gone must not turn the way out into a crash
+    const ignore = (): void => undefined;
+    this.#streams.stdout.on('error', ignore);
+    this.#undo.push(() => this.#streams.stdout.off('error', ignore));
+    this.#enter();
+  }
+
+  #enter(): void {
+    if (this.#inside || this.#closed) return;
+    this.#inside = true;
+    this.#streams.stdout.write(ENTER);
+  }
+
+  /** Gives the terminal back: screen, cursor, line mode. */
+  leave(): void {
+    if (!this.#inside) return;
+    this.#inside = false;
+    try {
+      this.#streams.stdout.write(LEAVE);
+      if (this.#streams.stdin.isTTY) this.#streams.stdin.setRawMode(false);
+    } catch {
+      // the terminal is gone: nothing is left to restore
+    }
+  }
+
+  /** Leaves for good. */
+  close(): void {
+    this.leave();
+    this.#closed = true;
+    for (const undo of this.#undo.splice(0)) undo();
+  }
+
+  /** Stops this job as Ctrl-Z does in a shell: the whole process group, so that a wrapper such as npx stops too. */
+  suspend(): void {
+    this.#stop(0);
+  }
+
+  readonly #onStop = (): void => this.#stop(process.pid);
+
+  #watchStop(): void {
+    process.on('SIGTSTP', this.#onStop);
+    this.#undo.push(() => process.off('SIGTSTP', this.#onStop));
+  }
+
+  #stop(target: number): void {
+    this.leave();
+    process.off('SIGTSTP', this.#onStop);
+    process.kill(target, 'SIGTSTP');
+    // a process group without a shell above it is not stopped: then go on at once
+    setImmediate(() => this.#resume());
+  }
+
+  #resume(): void {
+    if (this.#inside || this.#closed) return;
+    process.on('SIGTSTP', this.#onStop);
+    this.#enter();
+    if (this.#streams.stdin.isTTY) this.#streams.stdin.setRawMode(true);
+    this.#events.redraw();
+  }
+}

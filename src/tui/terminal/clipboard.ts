@@ -1,0 +1,13 @@
+/** Copying through the terminal (OSC 52), which works over ssh and needs nothing installed. */
+const ESC = '\u001b';
+/** Terminals drop longer sequences. */
+const LONGEST = 100_000;
+
+/** The sequence that puts `text` on the clipboard; wrapped for tmux and screen where they stand between. Null if it is too long. */
+export function copySequence(text: string, env: Readonly<Record<string, string | undefined>>): string | null {
+  const plain = `${ESC}]52;c;${Buffer.from(text).toString('base64')}\u0007`;
+  if (plain.length > LONGEST) return null;
+  if (env.TMUX !== undefined) return `${plain}${ESC}Ptmux;${plain.replaceAll(ESC, ESC + ESC)}${ESC}\\`;
+  if (env.STY !== undefined) return `${ESC}P${plain}${ESC}\\`;
+  return plain;
+}

@@ -1,0 +1,53 @@
+/** Ink's idea of a key press as key names of the key table. What differs between Ink releases stays here. */
+import type { Key } from 'ink';
+
+/** A mouse report that reaches the input as text, its escape already removed. */
+const MOUSE = /^\[<\d+;\d+;\d+[Mm]/;
+/** Any other sequence Ink could not name. */
+const SEQUENCE = /^[[O][\d;?<=>]*[ -/]*[@-~]?$/;
+
+const CONTROL: Readonly<Record<string, string>> = {
+  '\r': 'enter',
+  '\n': 'enter',
+  '\t': 'tab',
+  '\u001b': 'esc',
+  '\u007f': 'backspace',
+  '\b': 'backspace',
+  ' ': 'space',
+};
+
+const segmenter = new Intl.Segmenter();
+
+/** The keys of one input event: several where characters arrived in one read ("jjk"), none for mouse reports. */
+export function keysOf(input: string, key: Key): readonly string[] {
+  const named = namedKey(key);
+  if (named !== null) return [named];
+  if (key.ctrl && /^[a-z]$/.test(input)) return [`ctrl-${input}`];
+  if (MOUSE.test(input) || (input.length > 1 && SEQUENCE.test(input)) || key.meta || key.ctrl) return input === ' ' ? ['space'] : [];
+  return [...segmenter.segment(input)].flatMap(({ segment }) => keyOfText(segment));
+}
+
+function namedKey(key: Key): string | null {
+  if (key.upArrow) return 'up';
+  if (key.downArrow) return 'down';
+  if (key.leftArrow) return 'left';
+  if (key.rightArrow) return 'right';
+  if (key.pageUp) return 'pageup';
+  if (key.pageDown) return 'pagedown';
+  if (key.home) return 'home';
+  if (key.end) return 'end';
+  if (key.return) return 'enter';
+  if (key.tab) return key.shift ? 'shift-tab' : 'tab';
+  // the Backspace key sends 0x7f, which Ink 6 calls delete and later ones backspace
+  if (key.backspace || key.delete) return 'backspace';
+  return key.escape ? 'esc' : null;
+}
+
+function keyOfText(segment: string): readonly string[] {
+  if (segment === '\r\n') return ['enter'];
+  const control = CONTROL[segment];
+  if (control !== undefined) return [control];
+  const code = segment.codePointAt(0) ?? 0;
+  if (code < 0x20) return code >= 1 && code <= 26 ? [`ctrl-${String.fromCharCode(code + 0x60)}`] : [];
+  return /^\p{C}/u.test(segment) ? [] : [segment];
+}

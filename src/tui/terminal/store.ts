@@ -1,0 +1,81 @@
+/** Holds a program's state outside React: keys are taken at once, frames are drawn at most every 16 ms. */
+import type { Effect, Program } from '../model/program.js';
+import type { Size } from '../model/screen.js';
+
+const FRAME_MS = 16;
+
+export interface Snapshot<S> {
+  readonly state: S;
+  readonly size: Size;
+}
+
+export class Store<S> {
+  readonly #program: Program<S>;
+  readonly #listeners = new Set<() => void>();
+  #now: Snapshot<S>;
+  #shown: Snapshot<S>;
+  #frame: NodeJS.Timeout | null = null;
+  #work: NodeJS.Immediate | null = null;
+  #lastFrame = 0;
+  #closed = false;
+
+  constructor(program: Program<S>, size: Size) {
+    this.#program = program;
+    this.#now = { state: program.initial(size), size };
+    this.#shown = this.#now;
+    this.#schedule();
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly snapshot = (): Snapshot<S> => this.#shown;
+
+  key(key: string): readonly Effect[] {
+    const { state, effects } = this.#program.key(this.#now.state, key);
+    this.#set({ ...this.#now, state });
+    return effects;
+  }
+
+  resize(size: Size): void {
+    this.#set({ state: this.#program.resize(this.#now.state, size), size });
+  }
+
+  /** Draws again although nothing changed. */
+  touch(): void {
+    this.#set({ ...this.#now });
+  }
+
+  close(): void {
+    this.#closed = true;
+    if (this.#frame !== null) clearTimeout(this.#frame);
+    if (this.#work !== null) clearImmediate(this.#work);
+  }
+
+  #set(next: Snapshot<S>): void {
+    this.#now = next;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#frame ??= setTimeout(() => this.#draw(), Math.max(0, this.#lastFrame + FRAME_MS - performance.now()));
+    this.#work ??= setImmediate(() => this.#doWork());
+  }
+
+  #draw(): void {
+    this.#frame = null;
+    if (this.#shown === this.#now) return;
+    this.#shown = this.#now;
+    for (const listener of this.#listeners) listener();
+    this.#lastFrame = performance.now();
+  }
+
+  #doWork(): void {
+    this.#work = null;
+    const state = this.#program.work(this.#now.state);
+    if (state !== null) this.#set({ ...this.#now, state });
+  }
+}
