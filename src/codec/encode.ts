@@ -41,6 +41,14 @@ export function encodeField(struct: Struct, name: string, value: Encodable, opti
   return out;
 }
 
+/** The bytes of a value of any field type (an FDT property, say); the inverse of decodeValue. @throws RangeError */
+export function encodeValue(type: FieldType, value: Encodable, options: DecodeOptions = {}): Uint8Array {
+  const pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
+  const out = new Uint8Array(typeSize(type, pageSize));
+  writeValue(type, value, out, 0, { name: 'value', offset: 0, size: out.length, type, bits: [] }, pageSize, options.endian !== 'big');
+  return out;
+}
+
 function writeValue(type: FieldType, value: Encodable, out: Uint8Array, at: number, field: FieldPlacement, pageSize: number, little: boolean): void {
   switch (type.kind) {
     case 'int':
