@@ -1,0 +1,39 @@
+/** Configuration space of a simulated PCI function: bytes, read and written through the layouts of abi/pci/config-space.ts. */
+import { PCI_CFG_SPACE_EXP_SIZE } from '../../../abi/pci/config-space.js';
+import type { DecodedStruct, Struct } from '../../../abi/layout.js';
+import { decodeStruct } from '../../codec/decode.js';
+import { type EncodableStruct, encodeInto } from '../../codec/encode.js';
+
+export class ConfigSpace {
+  readonly bytes = new Uint8Array(PCI_CFG_SPACE_EXP_SIZE);
+  /** offset of each capability by its ID */
+  readonly #capabilities = new Map<number, number>();
+
+  /** Where the capability stands, or null where the function has none of that ID. */
+  capability(id: number): number | null {
+    return this.#capabilities.get(id) ?? null;
+  }
+
+  /** Adds a capability; they are walked in the order in which they were added. */
+  addCapability<S extends Struct>(id: number, struct: S, offset: number, values: EncodableStruct<S>): void {
+    encodeInto(struct, values, this.bytes, offset);
+    this.#capabilities.set(id, offset);
+  }
+
+  read<S extends Struct>(struct: S, offset = 0): DecodedStruct<S> {
+    return decodeStruct(struct, this.bytes, offset);
+  }
+
+  write<S extends Struct>(struct: S, values: EncodableStruct<S>, offset = 0): void {
+    encodeInto(struct, values, this.bytes, offset);
+  }
+
+  /** A copy of all bytes: what pci_save_state keeps. */
+  save(): Uint8Array {
+    return this.bytes.slice();
+  }
+
+  restore(saved: Uint8Array): void {
+    this.bytes.set(saved.subarray(0, this.bytes.length));
+  }
+}

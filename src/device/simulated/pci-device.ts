@@ -1,0 +1,207 @@
+/**
+ * A PCI endpoint in small, for the engine: configuration space, interrupts, power, reset, locks, and DMA that goes on until something
+ * stops it. It outlives kernels: a kexec leaves it as it is. Source: the registers of abi/pci/config-space.ts and what resetting or
+ * powering down a function does to them (PCI Express Base 4.0, 6.6.2; PCI Power Management 1.2, 5.4).
+ */
+import {
+  PCI_CAP_ID,
+  PCI_COMMAND,
+  PCI_EXP_DEVCAP_FLR,
+  PCI_MSI_FLAGS_ENABLE,
+  PCI_MSIX_FLAGS_ENABLE,
+  PCI_PM_CTRL_STATE_MASK,
+  pciExpressCap,
+  pciHeader,
+  pciMsiCap,
+  pciMsixCap,
+  pciPmCap,
+} from '../../../abi/pci/config-space.js';
+import { ConfigSpace } from './config-space.js';
+import { DmaEngine, type DmaWrite } from './dma.js';
+import { PciLock } from './pci-lock.js';
+
+export type IrqMode = 'none' | 'intx' | 'msi' | 'msix';
+export const POWER_STATES = ['D0', 'D1', 'D2', 'D3hot', 'D3cold'] as const;
+export type PowerState = (typeof POWER_STATES)[number];
+export type ResetMethod = 'flr' | 'pm' | 'bus' | 'none';
+
+export interface PciDeviceOptions {
+  readonly name: string;
+  readonly domain: number;
+  /** bus << 8 | device << 3 | function */
+  readonly bdf: number;
+  readonly vendor: number;
+  readonly device: number;
+  /** 24 bits */
+  readonly classCode: number;
+  readonly power: PowerState;
+  readonly reset: ResetMethod;
+  readonly vf: boolean;
+}
+
+/** Offsets at which this device has its capabilities; a device chooses them itself. */
+const CAPABILITIES = { pm: 0xc8, msi: 0xd0, express: 0xe0, msix: 0xa0 } as const;
+/** What firmware programmed into the base address registers. */
+const BARS = [0xfeb8_0000, 0xfeba_0000, 0xc061, 0xfebc_0000, 0, 0] as const;
+const VECTORS = 5;
+/** Message address of an x86 local APIC; any address would do. */
+const MSI_ADDRESS = 0xfee0_0000;
+
+export class SimulatedPciDevice {
+  readonly name: string;
+  readonly domain: number;
+  readonly vf: boolean;
+  readonly resetMethod: ResetMethod;
+  readonly config = new ConfigSpace();
+  readonly lock = new PciLock();
+  readonly dma = new DmaEngine();
+  readonly #options: PciDeviceOptions;
+  #bdf: number;
+  #cold: boolean;
+  #resets = 0;
+  /** the function's own interrupt cause for INTx is enabled */
+  #intx = false;
+
+  constructor(options: PciDeviceOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.domain = options.domain;
+    this.vf = options.vf;
+    this.resetMethod = options.reset;
+    this.#bdf = options.bdf;
+    this.#cold = options.power === 'D3cold';
+    this.#powerOn();
+    this.setPower(options.power);
+  }
+
+  /** bus << 8 | device << 3 | function, as the bridges route it now */
+  get bdf(): number {
+    return this.#bdf;
+  }
+
+  /** The bridge above got another bus number. */
+  moveToBus(bus: number): void {
+    this.#bdf = (bus << 8) | (this.#bdf & 0xff);
+  }
+
+  get address(): string {
+    return pciAddress(this.domain, this.#bdf);
+  }
+
+  get classCode(): number {
+    const { base_class, subclass, prog_if } = this.config.read(pciHeader);
+    return (base_class << 16) | (subclass << 8) | prog_if;
+  }
+
+  get vendor(): number {
+    return this.config.read(pciHeader).vendor_id;
+  }
+
+  get deviceId(): number {
+    return this.config.read(pciHeader).device_id;
+  }
+
+  get command(): number {
+    return this.config.read(pciHeader).command;
+  }
+
+  set command(value: number) {
+    this.config.write(pciHeader, { command: value });
+  }
+
+  get busMaster(): boolean {
+    return (this.command & PCI_COMMAND.MASTER) !== 0;
+  }
+
+  get memoryDecode(): boolean {
+    return (this.command & PCI_COMMAND.MEMORY) !== 0;
+  }
+
+  /** function resets since the machine was switched on */
+  get resets(): number {
+    return this.#resets;
+  }
+
+  get power(): PowerState {
+    if (this.#cold) return 'D3cold';
+    return POWER_STATES[this.config.read(pciPmCap, CAPABILITIES.pm).ctrl & PCI_PM_CTRL_STATE_MASK] ?? 'D0';
+  }
+
+  /** Coming back from D3 the function starts as after a reset: it does not keep its state (No_Soft_Reset is 0). */
+  setPower(state: PowerState): void {
+    const before = this.power;
+    this.#cold = state === 'D3cold';
+    if ((before === 'D3hot' || before === 'D3cold') && state === 'D0') this.#powerOn();
+    const level = Math.min(POWER_STATES.indexOf(state), PCI_PM_CTRL_STATE_MASK);
+    const { ctrl } = this.config.read(pciPmCap, CAPABILITIES.pm);
+    this.config.write(pciPmCap, { ctrl: (ctrl & ~PCI_PM_CTRL_STATE_MASK) | level }, CAPABILITIES.pm);
+    if (state !== 'D0') this.dma.stop();
+  }
+
+  /** Which interrupts the function is programmed to send; INTx only where its cause is enabled and PCI_COMMAND does not disable it. */
+  get interrupts(): IrqMode {
+    if ((this.config.read(pciMsixCap, CAPABILITIES.msix).flags & PCI_MSIX_FLAGS_ENABLE) !== 0) return 'msix';
+    if ((this.config.read(pciMsiCap, CAPABILITIES.msi).flags & PCI_MSI_FLAGS_ENABLE) !== 0) return 'msi';
+    return this.#intx && (this.command & PCI_COMMAND.INTX_DISABLE) === 0 ? 'intx' : 'none';
+  }
+
+  setInterrupts(mode: IrqMode): void {
+    const msix = this.config.read(pciMsixCap, CAPABILITIES.msix).flags;
+    const msi = this.config.read(pciMsiCap, CAPABILITIES.msi).flags;
+    this.config.write(pciMsixCap, { flags: mode === 'msix' ? msix | PCI_MSIX_FLAGS_ENABLE : msix & ~PCI_MSIX_FLAGS_ENABLE }, CAPABILITIES.msix);
+    this.config.write(
+      pciMsiCap,
+      { flags: mode === 'msi' ? msi | PCI_MSI_FLAGS_ENABLE : msi & ~PCI_MSI_FLAGS_ENABLE, address_lo: mode === 'msi' ? MSI_ADDRESS : 0 },
+      CAPABILITIES.msi,
+    );
+    this.#intx = mode === 'intx';
+    this.command = mode === 'intx' ? this.command & ~PCI_COMMAND.INTX_DISABLE : this.command | PCI_COMMAND.INTX_DISABLE;
+  }
+
+  /**
+   * Resets the function: all that software had programmed is gone, DMA stops.
+   * @returns false where the function has no way to be reset
+   */
+  reset(): boolean {
+    if (this.resetMethod === 'none') return false;
+    this.#resets++;
+    this.#powerOn();
+    return true;
+  }
+
+  /** One tick of the device's own doing; null where it writes nothing. A function that is no bus master, or not in D0, can't write. */
+  tick(): DmaWrite | null {
+    return this.busMaster && this.power === 'D0' ? this.dma.next() : null;
+  }
+
+  /** Registers as firmware leaves them. */
+  #powerOn(): void {
+    this.dma.stop();
+    this.#intx = false;
+    const { vendor, device, classCode } = this.#options;
+    this.config.bytes.fill(0);
+    this.config.write(pciHeader, {
+      vendor_id: vendor,
+      device_id: device,
+      status: 0x10,
+      base_class: classCode >> 16,
+      subclass: (classCode >> 8) & 0xff,
+      prog_if: classCode & 0xff,
+      bar: [...BARS],
+      capability_list: CAPABILITIES.pm,
+      interrupt_pin: 1,
+    });
+    const { pm, msi, express, msix } = CAPABILITIES;
+    this.config.addCapability(PCI_CAP_ID.PM, pciPmCap, pm, { cap_id: PCI_CAP_ID.PM, next: msi });
+    this.config.addCapability(PCI_CAP_ID.MSI, pciMsiCap, msi, { cap_id: PCI_CAP_ID.MSI, next: express, flags: 0x80 });
+    const devcap = this.resetMethod === 'flr' ? PCI_EXP_DEVCAP_FLR : 0;
+    this.config.addCapability(PCI_CAP_ID.EXP, pciExpressCap, express, { cap_id: PCI_CAP_ID.EXP, next: msix, flags: 0x1, devcap });
+    this.config.addCapability(PCI_CAP_ID.MSIX, pciMsixCap, msix, { cap_id: PCI_CAP_ID.MSIX, next: 0, flags: VECTORS - 1, table: 3, pba: 0x2003 });
+  }
+}
+
+/** `dddd:bb:dd.f` */
+export function pciAddress(domain: number, bdf: number): string {
+  const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
+  return `${hex(domain, 4)}:${hex(bdf >> 8, 2)}:${hex((bdf >> 3) & 0x1f, 2)}.${bdf & 7}`;
+}

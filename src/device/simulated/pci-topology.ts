@@ -1,0 +1,64 @@
+/**
+ * All simulated PCI functions of a machine: who is below which bridge, and which bus numbers the bridges route. Bus numbers are
+ * registers of the bridges: they outlive a kernel, until one assigns them anew.
+ */
+import { SimulatedPciBridge } from './pci-bridge.js';
+import { type PciDeviceOptions, SimulatedPciDevice } from './pci-device.js';
+
+export interface PlacedDevice extends PciDeviceOptions {
+  /** the bridge above: bus << 8 | devfn, in the same domain; null on a root bus */
+  readonly bridge: number | null;
+}
+
+export class PciTopology {
+  readonly devices: readonly SimulatedPciDevice[];
+  readonly bridges: readonly SimulatedPciBridge[];
+  readonly #above = new Map<SimulatedPciDevice, SimulatedPciBridge>();
+
+  constructor(placed: readonly PlacedDevice[]) {
+    const bridges = new Map<string, SimulatedPciBridge>();
+    const devices: SimulatedPciDevice[] = [];
+    for (const options of placed) {
+      const device = new SimulatedPciDevice(options);
+      devices.push(device);
+      if (options.bridge === null) continue;
+      const key = `${options.domain}/${options.bridge}`;
+      const bridge = bridges.get(key) ?? new SimulatedPciBridge(options.domain, options.bridge, options.bdf >> 8);
+      bridges.set(key, bridge);
+      this.#above.set(device, bridge);
+    }
+    this.devices = devices;
+    this.bridges = [...bridges.values()];
+  }
+
+  /** pci_upstream_bridge; null on a root bus */
+  bridgeOf(device: SimulatedPciDevice): SimulatedPciBridge | null {
+    return this.#above.get(device) ?? null;
+  }
+
+  byName(name: string): SimulatedPciDevice | null {
+    return this.devices.find((device) => device.name === name) ?? null;
+  }
+
+  byAddress(domain: number, bdf: number): SimulatedPciDevice | null {
+    return this.devices.find((device) => device.domain === domain && device.bdf === bdf) ?? null;
+  }
+
+  /**
+   * A kernel that does not inherit bus numbers counts the buses below the bridges anew, from 1 in each domain, in the order of the bridges.
+   * @returns the bridges whose number changed
+   */
+  assignBusNumbers(): readonly SimulatedPciBridge[] {
+    const next = new Map<number, number>();
+    const changed: SimulatedPciBridge[] = [];
+    for (const bridge of [...this.bridges].sort((a, b) => a.domain - b.domain || a.bdf - b.bdf)) {
+      const bus = next.get(bridge.domain) ?? 1;
+      next.set(bridge.domain, bus + 1);
+      if (bridge.secondary === bus) continue;
+      bridge.setSecondary(bus);
+      changed.push(bridge);
+      for (const device of this.devices) if (this.#above.get(device) === bridge) device.moveToBus(bus);
+    }
+    return changed;
+  }
+}
