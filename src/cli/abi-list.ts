@@ -1,0 +1,22 @@
+/** `abi list`: every contract, and which release speaks it. */
+import type { Command } from 'commander';
+import { parsePageSize } from './numbers.js';
+
+interface Options {
+  readonly json?: boolean;
+  readonly pageSize?: number;
+}
+
+export function registerAbiList(abi: Command): void {
+  abi
+    .command('list')
+    .description('every contract and layout known, by kernel release')
+    .option('--json', 'as JSON')
+    .option('--page-size <bytes>', 'page size that capacities are told for: 4096, 16384 or 65536', parsePageSize)
+    .action(async (options: Options) => {
+      const { listJson, listText } = await import('../report/abi-list.js');
+      const { DEFAULT_PAGE_SIZE } = await import('../codec/layout-table.js');
+      const text = options.json === true ? JSON.stringify(listJson(options.pageSize ?? DEFAULT_PAGE_SIZE), null, 2) : listText().join('\n');
+      process.stdout.write(`${text}\n`);
+    });
+}

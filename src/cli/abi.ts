@@ -1,0 +1,10 @@
+/** The `abi` group of commands: what is known of the contracts, and how two of them get along. */
+import type { Command } from 'commander';
+import { registerAbiList } from './abi-list.js';
+import { registerAbiShow } from './abi-show.js';
+
+export function registerAbi(program: Command): void {
+  const abi = program.command('abi').description('contracts and layouts, by kernel release');
+  registerAbiList(abi);
+  registerAbiShow(abi);
+}

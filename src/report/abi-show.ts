@@ -1,0 +1,204 @@
+/** `abi show`: structures and whole contracts, as text for people and as JSON. Derived from the contracts alone. */
+import type { Area, Contract, FdtNodeLayout } from '../../abi/contract.js';
+import { fdtProp } from '../../abi/fdt/header.js';
+import type { FieldType, Struct } from '../../abi/layout.js';
+import { type FoundStruct, releaseInfos } from '../../abi/registry.js';
+import { areaCapacity, areaLimit } from '../codec/area.js';
+import { layoutTable, sizeOf, typeSize } from '../codec/layout-table.js';
+import { type LayoutRow, layoutRows, typeText } from './abi-layout.js';
+import type { Json, JsonObject } from './json-value.js';
+
+/** Page sizes a machine of the supported architectures can have, in bytes. */
+export const PAGE_SIZES = [4096, 16384, 65536] as const;
+
+/** Releases that speak the contract, inferred ones marked. */
+export function releasesText(contract: Contract): string {
+  if (contract.releases.length === 0) return contract.status === 'window' ? 'no release (merge window only)' : 'no release';
+  return releaseInfos
+    .filter((info) => contract.releases.includes(info.release))
+    .map((info) => (info.evidence === 'inferred' ? `${info.release}*` : info.release))
+    .join(' ');
+}
+
+/** One structure with everything known about it. @param pageSize in bytes */
+export function structText(found: FoundStruct, pageSize: number): readonly string[] {
+  const { struct } = found;
+  const table = layoutTable(struct, pageSize);
+  const lines = [`struct ${struct.name}: ${struct.meaning}`];
+  for (const contract of found.contracts) lines.push(`  in ${contract.id}: ${releasesText(contract)}`);
+  lines.push(`  source: ${struct.source}`);
+  if (struct.endian === 'big') lines.push('  big-endian');
+  lines.push('', ...rowsText(layoutRows(struct, pageSize)), '');
+  const holes = table.holes.reduce((sum, hole) => sum + hole.size, 0);
+  lines.push(`  size ${table.size}, ${table.fields.length} fields, ${holes === 0 ? 'no holes' : `${table.holes.length} holes of ${holes} bytes`}`);
+  const others = PAGE_SIZES.filter((size) => sizeOf(struct, size) !== table.size);
+  if (others.length > 0) lines.push(`  with other pages: ${others.map((size) => `size ${sizeOf(struct, size)} at ${size / 1024} KiB`).join(', ')}`);
+  const told = found.contracts.filter((contract) => contract.discriminates !== undefined);
+  for (const contract of told) lines.push(`  told from others of its string (${contract.id}): ${contract.discriminates}`);
+  return lines;
+}
+
+/** The table of a structure's rows. */
+export function rowsText(rows: readonly LayoutRow[]): readonly string[] {
+  const cells = rows.map((row) => ({
+    offset: row.bits === null ? hex(row.offset) : `${hex(row.offset)}:${row.bits.low}`,
+    size: row.bits === null ? String(row.size) : `${row.bits.width} bits`,
+    declaration: `${'  '.repeat(row.depth)}${row.kind === 'hole' ? '(hole)' : `${row.type} ${row.name}`}`,
+    meaning: row.kind === 'hole' ? '' : row.meaning,
+  }));
+  const head = { offset: 'offset', size: 'size', declaration: 'field', meaning: 'meaning' };
+  const width = (key: 'offset' | 'size' | 'declaration') => Math.max(...[head, ...cells].map((cell) => cell[key].length));
+  const [offset, size, declaration] = [width('offset'), width('size'), width('declaration')];
+  return [head, ...cells].map((cell) =>
+    `  ${cell.offset.padEnd(offset)}  ${cell.size.padStart(size)}  ${cell.declaration.padEnd(declaration)}  ${cell.meaning}`.trimEnd(),
+  );
+}
+
+/** A whole contract: nodes and properties of an FDT, areas, structures, notes. @param pageSize in bytes */
+export function contractText(contract: Contract, pageSize: number): readonly string[] {
+  const lines = [
+    `${contract.id}: ${contract.compatible === null ? 'no string of its own' : `compatible "${contract.compatible}"`}, layer ${contract.layer}, ${contract.status}`,
+    `  spoken by: ${releasesText(contract)}`,
+    `  source: ${contract.source}`,
+    `  format: ${formatText(contract)}`,
+  ];
+  if (contract.discriminates !== undefined) lines.push(`  told from others of its string: ${contract.discriminates}`);
+  for (const note of contract.notes) lines.push(`  note: ${note}`);
+  if (contract.fdt !== undefined) lines.push('', '  nodes and properties', ...fdtLines(contract.fdt, 2));
+  if (contract.areas !== undefined) lines.push('', '  areas', ...contract.areas.map((area) => `    ${areaText(area, pageSize)}`));
+  if (contract.structs.length > 0) lines.push('', '  structures');
+  for (const struct of contract.structs) lines.push(`    ${struct.name} (${sizeOf(struct, pageSize)} bytes): ${struct.meaning}`);
+  return lines;
+}
+
+function formatText(contract: Contract): string {
+  switch (contract.format) {
+    case 'fdt':
+      return `FDT; property values in the byte order of the machine, headers and ${fdtProp.name} big-endian`;
+    case 'struct':
+      return 'structures';
+    case 'opaque':
+      return 'opaque: its bytes are not described';
+  }
+}
+
+function fdtLines(node: FdtNodeLayout, depth: number): string[] {
+  const pad = '  '.repeat(depth);
+  const lines = [`${pad}${node.name === '*' ? '<any name>' : node.name}${node.optional === true ? ' (may be missing)' : ''}: ${node.meaning}`];
+  for (const [name, property] of Object.entries(node.properties)) {
+    const bytes = property.repeats === true ? `${typeSize(property.type)} bytes each` : `${typeSize(property.type)} bytes`;
+    const type = `${typeText(property.type)}${property.repeats === true ? '[]' : ''}`;
+    lines.push(`${pad}  ${name}: ${type}, ${bytes}${property.required ? '' : ' (may be missing)'}; ${property.type.meaning}`);
+  }
+  for (const child of node.children) lines.push(...fdtLines(child, depth + 1));
+  return lines;
+}
+
+/** What an area holds. @param pageSize in bytes */
+export function areaText(area: Area, pageSize: number): string {
+  const capacity = areaCapacity(area, pageSize);
+  const pages = area.pages === 1 ? 'a page' : `${area.pages} pages`;
+  const chain = area.maxPieces === 1 ? '' : Number.isFinite(area.maxPieces) ? `, ${areaLimit(area, pageSize)} in ${area.maxPieces} of them` : ', chained';
+  const full = area.whenFull === null ? '' : `; then ${area.whenFull}`;
+  return `${area.name}: ${area.meaning}; ${capacity} ${area.entry.name} of ${sizeOf(area.entry, pageSize)} bytes in ${pages} of ${pageSize}${chain}${full}`;
+}
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
+export function structJson(found: FoundStruct, pageSize: number): JsonObject {
+  return { ...layoutJson(found.struct, pageSize), contracts: found.contracts.map(contractReference) };
+}
+
+const contractReference = (contract: Contract): JsonObject => ({
+  id: contract.id,
+  compatible: contract.compatible,
+  layer: contract.layer,
+  status: contract.status,
+  releases: contract.releases,
+});
+
+function layoutJson(struct: Struct, pageSize: number): JsonObject {
+  const table = layoutTable(struct, pageSize);
+  return {
+    name: struct.name,
+    meaning: struct.meaning,
+    source: struct.source,
+    size: table.size,
+    align: table.align,
+    packed: struct.packed,
+    endian: struct.endian,
+    fields: table.fields.map((field) => ({
+      name: field.name,
+      offset: field.offset,
+      size: field.size,
+      type: typeText(field.type, pageSize, field.offset),
+      ...typeJson(field.type, pageSize),
+      ...(field.bits.length === 0
+        ? {}
+        : {
+            bits: field.bits.map(({ name, lowBit, field: bit }) => ({ name, lowBit, width: bit.width, role: bit.role, meaning: bit.meaning, ...named(bit) })),
+          }),
+    })),
+    holes: table.holes.map((hole) => ({ offset: hole.offset, size: hole.size })),
+  };
+}
+
+function typeJson(type: FieldType, pageSize: number): JsonObject {
+  const base = { meaning: type.meaning };
+  switch (type.kind) {
+    case 'int':
+      return { ...base, role: type.role, ...(type.pointsTo === undefined ? {} : { pointsTo: type.pointsTo }), ...named(type) };
+    case 'nested':
+      return { ...base, struct: layoutJson(type.struct, pageSize) };
+    case 'array':
+      return { ...base, element: typeJson(type.of, pageSize) };
+    case 'union':
+      return { ...base, variants: Object.fromEntries(Object.entries(type.variants).map(([name, variant]) => [name, layoutJson(variant, pageSize)])) };
+    default:
+      return base;
+  }
+}
+
+function named(type: { readonly symbols?: Readonly<Record<string, string>>; readonly flagNames?: Readonly<Record<string, string>> }): JsonObject {
+  return { ...(type.symbols === undefined ? {} : { symbols: type.symbols }), ...(type.flagNames === undefined ? {} : { flags: type.flagNames }) };
+}
+
+/** A whole contract as JSON. @param pageSize in bytes */
+export function contractJson(contract: Contract, pageSize: number): JsonObject {
+  return {
+    ...contractReference(contract),
+    format: contract.format,
+    source: contract.source,
+    discriminates: contract.discriminates ?? null,
+    notes: contract.notes,
+    structs: contract.structs.map((struct) => struct.name),
+    fdt: contract.fdt === undefined ? null : fdtJson(contract.fdt),
+    areas: (contract.areas ?? []).map((area) => ({
+      name: area.name,
+      meaning: area.meaning,
+      header: area.header?.name ?? null,
+      entry: area.entry.name,
+      pages: area.pages,
+      capacity: areaCapacity(area, pageSize),
+      limit: Number.isFinite(area.maxPieces) ? areaLimit(area, pageSize) : null,
+      whenFull: area.whenFull,
+    })),
+  };
+}
+
+function fdtJson(node: FdtNodeLayout): Json {
+  return {
+    name: node.name,
+    meaning: node.meaning,
+    required: node.optional !== true,
+    properties: Object.entries(node.properties).map(([name, property]) => ({
+      name,
+      type: typeText(property.type),
+      size: typeSize(property.type),
+      repeats: property.repeats === true,
+      required: property.required,
+      meaning: property.type.meaning,
+    })),
+    children: node.children.map(fdtJson),
+  };
+}
