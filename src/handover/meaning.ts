@@ -71,3 +71,6 @@ export function plainValue(type: FieldType, value: unknown): NodeValue {
   if (type.kind === 'array' && Array.isArray(value)) return null;
   return null;
 }
+
+/** Bytes for a sentence: hex, cut short. */
+export const escapeForWhy = (bytes: Uint8Array): string => (bytes.length <= 16 ? hexBytes(bytes) : `${hexBytes(bytes.subarray(0, 16))}…`);

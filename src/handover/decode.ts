@@ -1,0 +1,331 @@
+/**
+ * From memory to everything that was handed over: finds the handovers, tells their roles, decodes each. The result is what
+ * report, diagnosis, compat and the terminal look at.
+ */
+import type { Contract } from '../../abi/contract.js';
+import { contractsOf } from '../../abi/registry.js';
+import { type Fdt, type FdtNode, fdtProperty, fdtStrings } from '../codec/fdt.js';
+import { decodeStruct, decodeValue } from '../codec/decode.js';
+import { sizeOf } from '../codec/layout-table.js';
+import { khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';
+import { u64 } from '../../abi/layout.js';
+import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
+import { type Context, DEFAULT_LIMITS, type Limits, type Reference, refer } from './context.js';
+import { addFdt } from './fdt-node.js';
+import { type Candidate, type FdtFile, type FindResult, findHandovers } from './find.js';
+import type { Luo } from './luo.js';
+import { type Blob, child, readLuo } from './luo-root.js';
+import { escapeForWhy, formatBytes, hex } from './meaning.js';
+import { Node } from './node.js';
+import { type Observation, Observations } from './observe.js';
+import { readChunkMap } from './preserved/chunks.js';
+import type { PreservedMap } from './preserved/preserved-map.js';
+import { readRadixMap } from './preserved/radix.js';
+import { type Role, type Scratch, type Writer, readScratch, tellRoles } from './roles.js';
+import { type KexecMetadata, type ReserveMem, readKexecMetadata, readMemblock, readOtherFdt } from './small-subtrees.js';
+import { readKhoTest } from './kho-test.js';
+
+export interface Subtree {
+  readonly name: string;
+  /** physical; null where the property is missing or no address */
+  readonly address: number | null;
+  /** bytes; null where no blob-size is recorded (up to 7.0) and the blob does not tell */
+  readonly size: number | null;
+  readonly format: 'fdt' | 'struct' | 'unknown';
+  readonly node: Node;
+}
+
+export interface Handover {
+  /** `incoming`, or `incoming@0x…` where the role is not unique */
+  readonly path: string;
+  readonly role: Role;
+  readonly roleEvidence: string;
+  readonly candidate: Candidate;
+  readonly compatible: string | null;
+  /** the KHO contract it is read by; null where nothing could be read */
+  readonly contract: Contract | null;
+  readonly scratch: Scratch;
+  readonly map: PreservedMap | null;
+  readonly mapReused: boolean;
+  readonly subtrees: readonly Subtree[];
+  readonly hasLuo: boolean;
+  readonly luo: Luo | null;
+  readonly memblock: readonly ReserveMem[] | null;
+  readonly kexecMetadata: KexecMetadata | null;
+  readonly observations: readonly Observation[];
+  readonly references: readonly Reference[];
+  readonly node: Node;
+}
+
+export interface DecodeInput {
+  readonly memory: PhysicalMemory;
+  readonly files?: readonly FdtFile[];
+  /** physical address named by the user */
+  readonly khoFdt?: number | null;
+  /** utsname release of the kernel that runs in the dump, if known */
+  readonly runningRelease?: string | null;
+  readonly limits?: Partial<Limits>;
+}
+
+export interface DecodedDump {
+  readonly memory: PhysicalMemory;
+  readonly find: FindResult;
+  /** the one a reader most likely asks about first: with sessions, then the incoming */
+  readonly handovers: readonly Handover[];
+}
+
+/** Decodes all handovers of a dump. An empty list means that none was found; `find.searched` says where. */
+export function decodeHandovers(input: DecodeInput): DecodedDump {
+  const { memory } = input;
+  const find = findHandovers(memory, input.files ?? [], input.khoFdt ?? null);
+  const scratches = find.candidates.map((candidate) => readScratch(memory, candidate));
+  const verdicts = tellRoles(
+    find.candidates.map((candidate, index) => ({ candidate, scratch: scratches[index] ?? NO_SCRATCH, writer: peekWriter(memory, candidate) })),
+    input.runningRelease ?? null,
+    find.searchedSetupData,
+  );
+  const handovers = find.candidates.map((candidate, index) => {
+    const verdict = verdicts[index] ?? { role: 'unknown' as const, evidence: '' };
+    const same = verdicts.filter((other) => other.role === verdict.role).length;
+    const path = same === 1 || candidate.fdtAddress === null ? verdict.role : `${verdict.role}@${hex(candidate.fdtAddress)}`;
+    return decodeOne(memory, candidate, scratches[index] ?? NO_SCRATCH, { path, ...verdict }, { ...DEFAULT_LIMITS, ...input.limits });
+  });
+  return { memory, find, handovers: handovers.sort((a, b) => interest(b) - interest(a)) };
+}
+
+const NO_SCRATCH: Scratch = { state: 'not-named', areas: null, address: null, size: 0, why: '' };
+
+const ROLE_INTEREST: Readonly<Record<Role, number>> = { incoming: 3, outgoing: 2, stale: 1, unknown: 0 };
+const interest = (handover: Handover): number => ((handover.luo?.sessions?.length ?? 0) > 0 ? 10 : 0) + ROLE_INTEREST[handover.role];
+
+interface Named {
+  readonly path: string;
+  readonly role: Role;
+  readonly evidence: string;
+}
+
+function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratch, named: Named, limits: Limits): Handover {
+  const root = new Node(named.path, named.path, { type: 'handover', address: candidate.fdtAddress, description: named.evidence });
+  const observations = new Observations();
+  const context: Context = { memory, observations, limits, prefix: named.path, root, release: null, map: null, mapReused: false, references: [] };
+  const kho = root.group('kho', { address: candidate.fdtAddress, description: 'Kexec Handover' });
+  observeScratch(observations, kho, scratch);
+  const base = { path: named.path, role: named.role, roleEvidence: named.evidence, candidate, scratch, node: root, references: context.references };
+  const { fdt } = candidate;
+  if (fdt === null) {
+    observations.add('fdt-missing', kho, `the root FDT at ${hex(candidate.fdtAddress ?? 0)} is ${describeState(candidate.pageState)}`, 'absent');
+    const nothing = {
+      compatible: null,
+      contract: null,
+      map: null,
+      mapReused: false,
+      subtrees: [],
+      hasLuo: false,
+      luo: null,
+      memblock: null,
+      kexecMetadata: null,
+    };
+    return { ...base, ...nothing, observations: observations.all };
+  }
+  const { compatible, contract } = readRoot(context, fdt, candidate, kho);
+  const map = readMap(context, fdt, candidate, contract, kho);
+  context.map = map;
+  context.mapReused = observations.count('map-reused') > 0;
+  const { subtrees, blobs } = readSubtrees(context, fdt, candidate, kho);
+  const luoBlob = blobs.get('LUO');
+  const luo = luoBlob === undefined ? null : readLuo(context, luoBlob, root);
+  const memblockBlob = blobs.get('memblock');
+  const memblock = memblockBlob === undefined ? null : readMemblock(context, memblockBlob, root);
+  const metadataBlob = blobs.get('kexec-metadata');
+  const kexecMetadata = metadataBlob === undefined ? null : readKexecMetadata(context, metadataBlob, root);
+  for (const [name, blob] of blobs) {
+    if (name === 'kho_test') readKhoTest(context, blob, root);
+    else if (!KNOWN_SUBTREES.has(name)) readOtherFdt(context, blob, kho, `${name} contents`, null);
+  }
+  root.meaning = [compatible ?? 'no version', luo === null ? 'no LUO' : `${luo.sessions?.length ?? '?'} sessions`].join(', ');
+  return {
+    ...base,
+    compatible,
+    contract,
+    map,
+    mapReused: context.mapReused,
+    subtrees,
+    hasLuo: luoBlob !== undefined,
+    luo,
+    memblock,
+    kexecMetadata,
+    observations: observations.all,
+  };
+}
+
+const KNOWN_SUBTREES = new Set(['LUO', 'memblock', 'kexec-metadata', 'kho_test']);
+
+function observeScratch(observations: Observations, kho: Node, scratch: Scratch): void {
+  const node = kho.group('scratch', { address: scratch.address, bits: scratch.size * 8, description: 'memory the next kernel boots in' });
+  for (const [index, area] of (scratch.areas ?? []).entries()) {
+    node.group(`${index}`, { address: area.start, bits: area.size * 8, meaning: `${formatBytes(area.size)} at ${hex(area.start)}` }, `[${index}]`);
+  }
+  if (scratch.state === 'filled') return;
+  const kind = scratch.state === 'empty' ? 'scratch-empty' : scratch.state === 'implausible' ? 'scratch-implausible' : 'scratch-missing';
+  observations.add(kind, node, scratch.why, scratch.state === 'missing' ? 'absent' : 'note');
+}
+
+/** The root's own properties: its version, and the contract it is read by. */
+function readRoot(context: Context, fdt: Fdt, candidate: Candidate, kho: Node): { compatible: string | null; contract: Contract | null } {
+  const { observations, memory } = context;
+  const at = (offset: number): number | null => (candidate.fdtAddress === null ? null : candidate.fdtAddress + offset);
+  const strings = fdt.root === null ? [] : fdtStrings(fdtProperty(fdt.root, 'compatible'));
+  const compatible = strings.find((text) => text.startsWith('kho-')) ?? strings[0] ?? null;
+  const known = strings.flatMap((text) => text.split(';')).flatMap((text) => contractsOf(text).filter((contract) => contract.layer === 'kho'));
+  const contract = known[0] ?? nearest(fdt.root);
+  const root = addFdt(kho, fdt, candidate.fdtAddress, contract?.fdt ?? null, memory.pageSize);
+  for (const problem of fdt.problems)
+    observations.add('fdt-invalid', kho, `the root FDT: ${problem.text} (libfdt ${problem.code})`, 'wrong', at(problem.offset));
+  if (fdt.header.totalsize > memory.pageSize)
+    observations.add('fdt-oversized', kho, `totalsize is ${fdt.header.totalsize}, a KHO FDT has one page`, 'wrong', at(0));
+  kho.meaning = compatible ?? 'no compatible string';
+  if (fdt.root === null) return { compatible: null, contract: null };
+  const node = child(root, 'compatible') ?? root;
+  if (compatible === null) observations.add('kho-property', root, 'the root has no compatible string');
+  else if (known.length === 0) {
+    node.mark('unknown-version', `no contract known is called ${JSON.stringify(compatible)}`);
+    const nearestText = contract === null ? '' : `; the rest is read as ${contract.id} has it`;
+    observations.add('kho-unknown-version', node, `compatible is ${JSON.stringify(compatible)}, which no release up to 7.3 knows${nearestText}`);
+  }
+  return { compatible, contract };
+}
+
+/** For a version nobody knows: the contract whose property names it uses. */
+function nearest(root: FdtNode | null): Contract | null {
+  const properties = new Set(root?.children.flatMap((node) => node.properties.map((property) => property.name)));
+  const id = properties.has('blob-size') ? 'kho-v4' : properties.has('preserved-data') ? 'kho-v2' : properties.has('fdt') ? 'kho-v1' : null;
+  return id === null ? null : (contractsOf(id)[0] ?? null);
+}
+
+function readMap(context: Context, fdt: Fdt, candidate: Candidate, contract: Contract | null, kho: Node): PreservedMap | null {
+  const { memory, observations, limits } = context;
+  if (fdt.root === null) return null;
+  const node = kho.group('preserved', { description: 'which pages the next kernel must leave alone' });
+  const root = child(kho, '/') ?? kho;
+  const property = fdtProperty(fdt.root, 'preserved-memory-map');
+  const propertyNode = child(root, 'preserved-memory-map') ?? root;
+  if (property === null || property.value.length !== 8) {
+    const text = property === null ? 'the root has no preserved-memory-map' : `preserved-memory-map has ${property.value.length} bytes, not 8`;
+    // A copy cut short (debugfs) has lost its property names: then nothing is wrong with the handover.
+    const cut = candidate.foundBy === 'debugfs' && fdt.header.totalsize > fdt.bytes.length;
+    observations.add('kho-property', propertyNode, text, cut ? 'absent' : 'wrong');
+    return null;
+  }
+  const value = decodeValue(u64('preserved-memory-map'), property.value);
+  const address = physicalAddress(value);
+  if (value === 0n) {
+    observations.add('map-none', propertyNode, 'preserved-memory-map is 0: nothing is preserved, or it has not been finalised', 'note');
+    return null;
+  }
+  if (address === null || address % memory.pageSize !== 0 || (candidate.foundBy !== 'debugfs' && memory.stateOf(address) === 'out-of-range')) {
+    observations.add('kho-property', propertyNode, `preserved-memory-map is ${hex(value)}, no page of this machine`);
+    return null;
+  }
+  if (contract === null) return null;
+  const chunks = contract.compatible === 'kho-v1';
+  const map = chunks ? readChunkMap(memory, address, node, observations, limits.mapNodes) : readRadixMap(memory, address, node, observations, limits.mapNodes);
+  const first = node.children()[0];
+  if (first !== undefined) propertyNode.pointsTo(first);
+  return map;
+}
+
+function readSubtrees(context: Context, fdt: Fdt, candidate: Candidate, kho: Node): { subtrees: readonly Subtree[]; blobs: ReadonlyMap<string, Blob> } {
+  const subtrees: Subtree[] = [];
+  const blobs = new Map<string, Blob>();
+  const group = kho.group('subtrees', { description: 'users of KHO' });
+  const rootNode = child(kho, '/') ?? kho;
+  if (candidate.fdtAddress !== null) refer(context, { address: candidate.fdtAddress, order: 0, what: 'root FDT', node: rootNode, from: rootNode });
+  for (const node of fdt.root?.children ?? []) {
+    const from = child(rootNode, node.name) ?? rootNode;
+    const { subtree, blob } = readSubtree(context, node, group, from);
+    subtrees.push(subtree);
+    if (blob !== null && !blobs.has(node.name)) blobs.set(node.name, blob);
+  }
+  group.meaning = `${subtrees.length} subtrees`;
+  return { subtrees, blobs };
+}
+
+/** Larger blobs than this are not read whole. */
+const MAX_BLOB = 1 << 20;
+
+function readSubtree(context: Context, node: FdtNode, group: Node, from: Node): { subtree: Subtree; blob: Blob | null } {
+  const { memory, observations } = context;
+  const property = fdtProperty(node, 'preserved-data') ?? fdtProperty(node, 'fdt');
+  const sizeProperty = fdtProperty(node, 'blob-size');
+  const pointerNode = property === null ? from : (child(from, property.name) ?? from);
+  const address = property === null || property.value.length !== 8 ? null : physicalAddress(decodeValue(u64('address'), property.value));
+  const recorded = sizeProperty === null || sizeProperty.value.length !== 8 ? null : Number(decodeValue(u64('size'), sizeProperty.value));
+  const made = group.group(node.name, { address, type: 'subtree' });
+  const fail = (
+    kind: 'subtree-property' | 'subtree-missing',
+    at: Node,
+    text: string,
+    nature: 'wrong' | 'absent' = 'wrong',
+  ): { subtree: Subtree; blob: Blob } => {
+    observations.add(kind, at, text, nature);
+    if (nature === 'absent') made.mark('excluded-page', text);
+    return { subtree: { name: node.name, address, size: recorded, format: 'unknown', node: made }, blob: { bytes: null, address, node: made } };
+  };
+  const name = JSON.stringify(node.name);
+  if (property === null) return fail('subtree-property', from, `subtree ${name} has neither preserved-data nor fdt`);
+  if (property.value.length !== 8)
+    return fail('subtree-property', pointerNode, `${property.name} of subtree ${name} has ${property.value.length} bytes, not 8`);
+  if (address === null || address === 0) return fail('subtree-property', pointerNode, `${property.name} of subtree ${name} is no physical address`);
+  pointerNode.pointsTo(made);
+  refer(context, { address, order: null, what: `subtree ${node.name}`, node: made, from: pointerNode });
+  const fdtForm = property.name === 'fdt';
+  if (!fdtForm && recorded === null)
+    return fail('subtree-property', sizeProperty === null ? from : (child(from, 'blob-size') ?? from), `subtree ${name} has no blob-size of 8 bytes`);
+  const state = memory.stateOf(address);
+  if (state !== 'present' && state !== 'zero') {
+    return fail(
+      'subtree-missing',
+      pointerNode,
+      `the blob of subtree ${name} at ${hex(address)} is ${describeState(state)}`,
+      state === 'out-of-range' ? 'wrong' : 'absent',
+    );
+  }
+  const wanted = recorded ?? fdtSize(memory, address);
+  if (wanted === null || wanted <= 0 || wanted > MAX_BLOB) {
+    const at = child(from, 'blob-size') ?? from;
+    observations.add(
+      'subtree-size',
+      at,
+      recorded === null ? `what stands at ${hex(address)} is no FDT` : `blob-size of subtree ${name} is ${recorded}`,
+      context.mapReused && recorded === null ? 'reused' : 'wrong',
+    );
+    return { subtree: { name: node.name, address, size: recorded, format: 'unknown', node: made }, blob: { bytes: null, address, node: made } };
+  }
+  const read = readBytes(memory, address, wanted);
+  if (!read.ok)
+    observations.add('subtree-missing', made, `the blob of subtree ${name} goes on at ${hex(read.at)}, which is ${describeState(read.state)}`, 'absent');
+  const isFdt = read.bytes[0] === 0xd0 && read.bytes[1] === 0x0d;
+  made.meaning = `${wanted} bytes, starts with ${escapeForWhy(read.bytes.subarray(0, 8))}`;
+  const format = isFdt ? 'fdt' : STRUCT_SUBTREES.has(node.name) ? 'struct' : 'unknown';
+  return { subtree: { name: node.name, address, size: recorded, format, node: made }, blob: { bytes: read.bytes, address, node: made } };
+}
+
+/** Subtrees that are known to be structs where they are no FDTs. */
+const STRUCT_SUBTREES = new Set(['LUO', 'kexec-metadata']);
+
+function fdtSize(memory: PhysicalMemory, address: number): number | null {
+  const read = readBytes(memory, address, 8);
+  if (!read.ok || read.bytes[0] !== 0xd0 || read.bytes[1] !== 0x0d || read.bytes[2] !== 0xfe || read.bytes[3] !== 0xed) return null;
+  return new DataView(read.bytes.buffer).getUint32(4);
+}
+
+/** kexec-metadata alone, to tell who wrote a handover before it is decoded. */
+function peekWriter(memory: PhysicalMemory, candidate: Candidate): Writer {
+  const node = candidate.fdt?.root?.children.find((subtree) => subtree.name === 'kexec-metadata');
+  const property = node === undefined ? null : fdtProperty(node, 'preserved-data');
+  const address = property?.value.length === 8 ? physicalAddress(decodeValue(u64('address'), property.value)) : null;
+  const read = address === null ? null : readBytes(memory, address, sizeOf(khoKexecMetadata));
+  if (read === null || !read.ok) return { release: null, kexecCount: null };
+  const values = decodeStruct(khoKexecMetadata, read.bytes);
+  return values.version === 1 ? { release: values.previous_release.text, kexecCount: values.kexec_count } : { release: null, kexecCount: null };
+}

@@ -1,0 +1,146 @@
+/**
+ * Which role a handover has in a dump, told by evidence: the scratch array that its setup_data node names, and who wrote it.
+ * A node alone proves nothing (the old kernel's memory holds it too, in the image loaded for kexec).
+ */
+import type { DecodedStruct } from '../../abi/layout.js';
+import { khoScratch } from '../../abi/kho/scratch.js';
+import { decodeStruct } from '../codec/decode.js';
+import { sizeOf } from '../codec/layout-table.js';
+import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
+import type { Candidate } from './find.js';
+import { hex } from './meaning.js';
+import type { SetupDataNode } from './scan.js';
+
+export type Role = 'outgoing' | 'incoming' | 'stale' | 'unknown';
+
+export interface ScratchArea {
+  /** physical */
+  readonly start: number;
+  /** bytes */
+  readonly size: number;
+}
+
+export interface Scratch {
+  readonly state: 'filled' | 'empty' | 'implausible' | 'missing' | 'not-named';
+  /** null unless `filled` */
+  readonly areas: readonly ScratchArea[] | null;
+  /** physical address of the array; null if nothing names it */
+  readonly address: number | null;
+  readonly size: number;
+  readonly why: string;
+}
+
+/** What a candidate says of who wrote it. */
+export interface Writer {
+  /** utsname release in its kexec-metadata, null without one */
+  readonly release: string | null;
+  readonly kexecCount: number | null;
+}
+
+/** Reads the scratch array that a node names, or that a debugfs folder lists. */
+export function readScratch(memory: PhysicalMemory, candidate: Candidate): Scratch {
+  if (candidate.scratchFromFiles !== null) {
+    return { state: 'filled', areas: candidate.scratchFromFiles, address: null, size: 0, why: 'listed by scratch_phys and scratch_len' };
+  }
+  let best: Scratch | null = null;
+  for (const node of candidate.namedBy) {
+    const scratch = scratchOf(memory, node);
+    if (best === null || rank(scratch) < rank(best)) best = scratch;
+  }
+  return (
+    best ?? { state: 'not-named', areas: null, address: null, size: 0, why: 'no setup_data node names this FDT, so nothing tells where its scratch array is' }
+  );
+}
+
+const rank = (scratch: Scratch): number => ['filled', 'empty', 'implausible', 'missing', 'not-named'].indexOf(scratch.state);
+
+function scratchOf(memory: PhysicalMemory, node: SetupDataNode): Scratch {
+  const at = { address: node.scratchAddress, size: node.scratchSize, areas: null };
+  const read = readBytes(memory, node.scratchAddress, node.scratchSize);
+  if (!read.ok) return { ...at, state: 'missing', why: `the scratch array at ${hex(node.scratchAddress)} is ${describeState(read.state)}` };
+  if (read.bytes.every((byte) => byte === 0)) {
+    return { ...at, state: 'empty', why: `the scratch array at ${hex(node.scratchAddress)} is still empty: it is filled at the jump` };
+  }
+  const each = sizeOf(khoScratch);
+  const entries = Array.from({ length: node.scratchSize / each }, (_, index) => decodeStruct(khoScratch, read.bytes, index * each));
+  const areas = plausible(entries, memory.pageSize);
+  if (areas === null) return { ...at, state: 'implausible', why: `what stands at ${hex(node.scratchAddress)} is no scratch array` };
+  return { ...at, state: 'filled', areas, why: `the scratch array at ${hex(node.scratchAddress)} is filled` };
+}
+
+/** Areas are page-aligned, hold something, and do not overlap; a size of 0 is legal. */
+function plausible(entries: readonly DecodedStruct<typeof khoScratch>[], pageSize: number): readonly ScratchArea[] | null {
+  const areas: ScratchArea[] = [];
+  for (const entry of entries) {
+    const start = physicalAddress(entry.addr);
+    const end = physicalAddress(entry.addr + entry.size);
+    if (start === null || end === null || start % pageSize !== 0 || end % pageSize !== 0) return null;
+    areas.push({ start, size: end - start });
+  }
+  const used = areas.filter((area) => area.size > 0).sort((a, b) => a.start - b.start);
+  const overlap = used.some((area, index) => index > 0 && area.start < (used[index - 1]?.start ?? 0) + (used[index - 1]?.size ?? 0));
+  return used.length === 0 || overlap ? null : areas;
+}
+
+export interface RoleInput {
+  readonly candidate: Candidate;
+  readonly scratch: Scratch;
+  readonly writer: Writer;
+}
+
+export interface RoleVerdict {
+  readonly role: Role;
+  readonly evidence: string;
+}
+
+/** The role of each handover. `running`: release of the kernel that runs in the dump, or null; `searched`: were nodes looked for? */
+export function tellRoles(inputs: readonly RoleInput[], running: string | null, searched: boolean): readonly RoleVerdict[] {
+  return inputs.map((input) => tellRole(input, inputs, running, searched));
+}
+
+function tellRole(input: RoleInput, all: readonly RoleInput[], running: string | null, searched: boolean): RoleVerdict {
+  const { candidate, scratch } = input;
+  if (candidate.roleFromFolder !== null)
+    return { role: candidate.roleFromFolder, evidence: `the folder it was copied from: ${candidate.roleFromFolder === 'incoming' ? 'in' : 'out'}/` };
+  const named = candidate.namedBy.length > 0;
+  if (named && scratch.state === 'filled') return { role: 'incoming', evidence: `${nodes(candidate)} and ${scratch.why} with plausible areas` };
+  if (named && scratch.state === 'empty') return { role: 'outgoing', evidence: `${nodes(candidate)}, but ${scratch.why}` };
+  const written = wroteIt(input, running);
+  if (named) return tellNamed(input, all, running, written);
+  if (!searched) return { role: 'unknown', evidence: 'its address was given, and setup_data nodes were not searched for in a dump of this size' };
+  if (written !== null) {
+    const newer = all.find(
+      (other) => other !== input && other.candidate.namedBy.length === 0 && (other.writer.kexecCount ?? 0) > (input.writer.kexecCount ?? 0),
+    );
+    if (newer !== undefined) return { role: 'stale', evidence: `no setup_data node names it, and the one at ${place(newer.candidate)} was written later` };
+    return { role: 'outgoing', evidence: `no setup_data node names it, and ${written}` };
+  }
+  return {
+    role: 'unknown',
+    evidence: `no setup_data node names it, and nothing tells which kernel wrote it${running === null ? '' : ` (running is ${running})`}`,
+  };
+}
+
+function tellNamed(input: RoleInput, all: readonly RoleInput[], running: string | null, written: string | null): RoleVerdict {
+  const { candidate, scratch } = input;
+  const other = all.find((rival) => rival !== input && rival.candidate.namedBy.length === 0 && wroteIt(rival, running) !== null);
+  if (other !== undefined) {
+    return {
+      role: 'stale',
+      evidence: `${nodes(candidate)}, but ${scratch.why}, and the running kernel wrote its own at ${place(other.candidate)}: it refused this one, or is done with it`,
+    };
+  }
+  if (written !== null) return { role: 'outgoing', evidence: `${nodes(candidate)}, but ${scratch.why}, and ${written}` };
+  return { role: 'unknown', evidence: `${nodes(candidate)}, but ${scratch.why}` };
+}
+
+const nodes = (candidate: Candidate): string =>
+  `named by ${candidate.namedBy.length === 1 ? 'the setup_data node' : `${candidate.namedBy.length} setup_data nodes`} at ${candidate.namedBy.map((node) => hex(node.address)).join(', ')}`;
+
+const place = (candidate: Candidate): string => (candidate.fdtAddress === null ? 'an unknown address' : hex(candidate.fdtAddress));
+
+/** Words for "the running kernel wrote it", or null if nothing says so. */
+function wroteIt(input: RoleInput, running: string | null): string | null {
+  const { release } = input.writer;
+  return running !== null && release === running ? `its kexec-metadata names the running kernel, ${running}` : null;
+}

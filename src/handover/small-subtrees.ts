@@ -1,0 +1,131 @@
+/** The subtrees that are small: reserve_mem regions, kexec metadata, and the kernel's own KHO test. Sources: the contracts in abi/. */
+import { kexecMetadataV1, khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';
+import { RESERVE_MEM_COMPATIBLE, memblockV1 } from '../../abi/memblock/v1.js';
+import type { FdtNodeLayout } from '../../abi/contract.js';
+import { u64 } from '../../abi/layout.js';
+import { decodeValue } from '../codec/decode.js';
+import { type Fdt, fdtProperty, fdtStrings, hasFdtMagic, parseFdt } from '../codec/fdt.js';
+import { sizeOf } from '../codec/layout-table.js';
+import { type Context, natureOfNonsense } from './context.js';
+import { addFdt } from './fdt-node.js';
+import { type Blob, child } from './luo-root.js';
+import { formatBytes, hex } from './meaning.js';
+import { type Node, structFromBytes } from './node.js';
+
+export interface ReserveMem {
+  readonly name: string;
+  /** physical */
+  readonly start: bigint;
+  /** bytes */
+  readonly size: bigint;
+  readonly node: Node;
+}
+
+export interface KexecMetadata {
+  readonly version: number;
+  readonly previousRelease: string;
+  readonly kexecCount: number;
+  readonly node: Node;
+}
+
+/** Regions of reserve_mem=. Null where the blob is missing or holds something else. */
+export function readMemblock(context: Context, blob: Blob, parent: Node): readonly ReserveMem[] | null {
+  if (blob.bytes === null) return null;
+  const node = parent.group('memblock', { address: blob.address, bits: blob.bytes.length * 8, description: memblockV1.fdt.meaning });
+  const fdt = subtreeFdt(context, blob, node, memblockV1.fdt);
+  if (fdt?.root === null || fdt === null) return null;
+  const compatible = fdtStrings(fdtProperty(fdt.root, 'compatible'));
+  const root = child(node, '/') ?? node;
+  if (!compatible.includes(memblockV1.compatible)) {
+    context.observations.add(
+      'memblock',
+      child(root, 'compatible') ?? root,
+      `compatible is ${JSON.stringify(compatible.join(';'))}, not ${memblockV1.compatible}`,
+      natureOfNonsense(context),
+    );
+    return null;
+  }
+  const regions: ReserveMem[] = [];
+  for (const region of fdt.root.children) {
+    const regionNode = child(root, region.name) ?? root;
+    const start = fdtProperty(region, 'start')?.value;
+    const size = fdtProperty(region, 'size')?.value;
+    const version = fdtStrings(fdtProperty(region, 'compatible'));
+    if (!version.includes(RESERVE_MEM_COMPATIBLE)) {
+      context.observations.add(
+        'memblock',
+        child(regionNode, 'compatible') ?? regionNode,
+        `compatible of region ${JSON.stringify(region.name)} is ${JSON.stringify(version.join(';'))}, not ${RESERVE_MEM_COMPATIBLE}`,
+      );
+    }
+    if (start?.length !== 8 || size?.length !== 8) {
+      context.observations.add('memblock', regionNode, `region ${JSON.stringify(region.name)} has no start or size of 8 bytes`);
+      continue;
+    }
+    const found = { name: region.name, start: decodeValue(u64('start'), start), size: decodeValue(u64('size'), size), node: regionNode };
+    regionNode.meaning = `${formatBytes(found.size)} at ${hex(found.start)}`;
+    regions.push(found);
+  }
+  node.meaning = `${regions.length} regions`;
+  return regions;
+}
+
+/** Which kernel jumped. Null where the blob is missing, too small or of another version. */
+export function readKexecMetadata(context: Context, blob: Blob, parent: Node): KexecMetadata | null {
+  if (blob.bytes === null) return null;
+  const node = parent.group('kexec-metadata', { address: blob.address, bits: blob.bytes.length * 8, description: 'what the previous kernel says of itself' });
+  if (blob.bytes.length < sizeOf(khoKexecMetadata)) {
+    context.observations.add(
+      'kexec-metadata',
+      node,
+      `the blob has ${blob.bytes.length} bytes, version 1 has ${sizeOf(khoKexecMetadata)}`,
+      natureOfNonsense(context),
+    );
+    return null;
+  }
+  const reading = structFromBytes(khoKexecMetadata, blob.bytes.subarray(0, sizeOf(khoKexecMetadata)), blob.address, context.memory.pageSize, {
+    path: `${node.path}/${khoKexecMetadata.name}`,
+    name: khoKexecMetadata.name,
+  });
+  node.add(reading.node);
+  if (reading.values === null) return null;
+  const { version, previous_release: release, kexec_count: kexecCount } = reading.values;
+  if (version !== 1) {
+    context.observations.add(
+      'kexec-metadata',
+      reading.field('version'),
+      `version is ${version}; ${kexecMetadataV1.releases.join(', ')} speak version 1`,
+      natureOfNonsense(context),
+    );
+    return null;
+  }
+  if (!release.terminated)
+    context.observations.add('kexec-metadata', reading.field('previous_release'), 'previous_release has no NUL in its 65 bytes', natureOfNonsense(context));
+  node.meaning = `${release.text}, kexec ${kexecCount}`;
+  return { version, previousRelease: release.text, kexecCount, node };
+}
+
+/** An FDT subtree that nothing else reads (the KHO test, an unknown user): shown as it stands. */
+export function readOtherFdt(context: Context, blob: Blob, parent: Node, name: string, layout: FdtNodeLayout | null): Fdt | null {
+  if (blob.bytes === null || !hasFdtMagic(blob.bytes)) return null;
+  return subtreeFdt(context, blob, parent.group(name, { address: blob.address, bits: blob.bytes.length * 8 }), layout);
+}
+
+function subtreeFdt(context: Context, blob: Blob, node: Node, layout: FdtNodeLayout | null): Fdt | null {
+  if (blob.bytes === null || blob.bytes.length < 40) {
+    context.observations.add('memblock', node, `${blob.bytes?.length ?? 0} bytes are no FDT`, natureOfNonsense(context));
+    return null;
+  }
+  const fdt = parseFdt(blob.bytes);
+  for (const problem of fdt.problems) {
+    context.observations.add(
+      'fdt-invalid',
+      node,
+      `${node.name}: ${problem.text}`,
+      natureOfNonsense(context),
+      blob.address === null ? null : blob.address + problem.offset,
+    );
+  }
+  addFdt(node, fdt, blob.address, layout, context.memory.pageSize);
+  return fdt;
+}

@@ -1,0 +1,20 @@
+/** What `report`, `diagnose` and the terminal show of one dump: source, kernel, handovers, findings. */
+import type { Finding } from '../diagnosis/finding.js';
+import type { DecodedDump, Handover } from '../handover/decode.js';
+
+export interface DumpReport {
+  readonly source: {
+    readonly path: string;
+    readonly container: string;
+    readonly bytes: number;
+    readonly arch: string | null;
+    /** bytes */
+    readonly pageSize: number;
+  };
+  readonly kernel: { readonly release: string | null; readonly foundBy: string } | null;
+  readonly handovers: readonly Handover[];
+  readonly findings: readonly Finding[];
+  readonly decoded: DecodedDump;
+  /** how container, roles and versions were recognised, for --verbose */
+  readonly evidence: readonly string[];
+}

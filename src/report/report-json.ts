@@ -1,0 +1,143 @@
+/** `luo-inspect report --json`: the decoded dump in the shape of schema luo-inspect.report/1. */
+import type { Finding } from '../diagnosis/finding.js';
+import type { Handover } from '../handover/decode.js';
+import type { Luo, LuoFile, LuoFlb, LuoSession } from '../handover/luo.js';
+import type { Memfd } from '../handover/memfd.js';
+import { hex, hexBytes } from '../handover/meaning.js';
+import type { Payload } from '../handover/payload.js';
+import { pciAddress } from '../handover/pci.js';
+import type { CStringValue } from '../../abi/layout.js';
+import { type Json, type JsonObject, countJson, jsonOfStruct } from './json-value.js';
+import type { DumpReport } from './dump-report.js';
+
+export function reportJson(report: DumpReport): JsonObject {
+  return {
+    schema: 'luo-inspect.report/1',
+    source: { ...report.source },
+    kernel: report.kernel === null ? null : { ...report.kernel },
+    handovers: report.handovers.map(handoverJson),
+    findings: report.findings.map(findingJson),
+  };
+}
+
+export function findingJson(finding: Finding): JsonObject {
+  return {
+    rule: finding.rule,
+    severity: finding.severity,
+    message: finding.message,
+    at: finding.at === null ? null : hex(finding.at),
+    path: finding.path,
+    reaction: finding.reaction === null ? null : { kind: finding.reaction.kind, errno: finding.reaction.errno, text: finding.reaction.text },
+  };
+}
+
+function handoverJson(handover: Handover): JsonObject {
+  const { map, scratch } = handover;
+  return {
+    role: handover.role,
+    roleEvidence: handover.roleEvidence,
+    kho: {
+      fdt: handover.candidate.fdtAddress === null ? null : hex(handover.candidate.fdtAddress),
+      foundBy: handover.candidate.foundBy,
+      compatible: handover.compatible,
+      scratch: scratch.areas === null ? null : scratch.areas.map((area) => ({ start: hex(area.start), size: area.size })),
+      preserved:
+        map === null
+          ? null
+          : {
+              format: map.format,
+              formatEvidence: map.formatEvidence,
+              complete: map.complete,
+              blocks: map.summary.blocks,
+              pages: map.summary.pages,
+              bytes: countJson(map.summary.bytes),
+              byOrder: Object.fromEntries([...map.summary.byOrder].map(([order, blocks]) => [`${order}`, blocks])),
+            },
+      subtrees: handover.subtrees.map((subtree) => ({
+        name: subtree.name,
+        address: subtree.address === null ? null : hex(subtree.address),
+        size: subtree.size,
+        format: subtree.format,
+      })),
+    },
+    luo: handover.luo === null ? null : luoJson(handover.luo),
+    memblock:
+      handover.memblock === null
+        ? null
+        : { reserveMem: handover.memblock.map((region) => ({ name: region.name, start: hex(region.start), size: countJson(region.size) })) },
+    kexecMetadata:
+      handover.kexecMetadata === null
+        ? null
+        : { version: handover.kexecMetadata.version, previousRelease: handover.kexecMetadata.previousRelease, kexecCount: handover.kexecMetadata.kexecCount },
+  };
+}
+
+function luoJson(luo: Luo): JsonObject {
+  return {
+    compatible: luo.compatible,
+    sessionCompatible: luo.sessionCompatible,
+    flbCompatible: luo.flbCompatible,
+    liveupdateNumber: countJson(luo.liveupdateNumber),
+    sessions: luo.sessions === null ? null : luo.sessions.map(sessionJson),
+    flbs: luo.flbs === null ? null : luo.flbs.map(flbJson),
+  };
+}
+
+/** A name, with its bytes where they are no UTF-8. */
+const nameJson = (name: CStringValue): JsonObject => (name.validUtf8 ? { name: name.text } : { name: name.text, nameBytes: hexBytes(name.bytes) });
+
+const sessionJson = (session: LuoSession): JsonObject => ({ ...nameJson(session.name), files: session.files.map(fileJson) });
+
+const fileJson = (file: LuoFile): JsonObject => ({
+  token: hex(file.token),
+  compatible: file.compatible.text,
+  data: hex(file.data),
+  decoded: file.decoded === null ? null : payloadJson(file.decoded),
+});
+
+const flbJson = (flb: LuoFlb): JsonObject => ({
+  ...nameJson(flb.name),
+  data: hex(flb.data),
+  count: countJson(flb.count),
+  decoded: flb.decoded === null ? null : payloadJson(flb.decoded),
+});
+
+function payloadJson(payload: Payload): JsonObject {
+  switch (payload.kind) {
+    case 'memfd':
+      return memfdJson(payload);
+    case 'pci':
+      return {
+        struct: payload.struct,
+        devices: payload.devices.map(({ domain, bdf, refcount }) => ({ domain, bdf: hex(bdf), address: pciAddress(domain, bdf), refcount })),
+      };
+    case 'struct': {
+      const { values, struct } = payload.reading;
+      const fields: JsonObject = values === null ? {} : jsonOfStruct(struct, values);
+      return { struct: payload.struct, ...fields, ...deviceAddress(values) };
+    }
+  }
+}
+
+function deviceAddress(values: Readonly<Record<string, unknown>> | null): { address?: Json } {
+  const [domain, bdf] = [values?.domain, values?.bdf];
+  return typeof domain === 'number' && typeof bdf === 'number' ? { address: pciAddress(domain, bdf) } : {};
+}
+
+function memfdJson(memfd: Memfd): JsonObject {
+  const folios =
+    memfd.area === null && memfd.folioCount !== 0n
+      ? null
+      : {
+          count: countJson(memfd.folioCount),
+          runs: [...memfd.runs()].map((run) => ({ index: run.index, pfn: hex(run.pfn), pages: run.pages, flags: hex(run.flags) })),
+        };
+  return {
+    struct: memfd.struct,
+    pos: countJson(memfd.pos),
+    size: countJson(memfd.size),
+    ...(memfd.seals === null ? {} : { seals: hex(memfd.seals) }),
+    ...(memfd.flags === null ? {} : { flags: hex(memfd.flags) }),
+    folios,
+  };
+}
