@@ -7,6 +7,15 @@ import type { PhysicalMemory } from '../memory/memory.js';
 export type ContainerKind = 'elf-core' | 'kdump' | 'raw' | 'lime' | 'debugfs' | 'kho-fdt';
 export type Arch = 'x86_64' | 'aarch64';
 
+/** A file of `sub_fdts/`. */
+export interface HandoverSubtree {
+  /** the file's name, which is the subtree's */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** physical, from the root FDT; null where no root FDT tells it */
+  readonly address: number | null;
+}
+
 /** A handover's root FDT that came as a file of its own: from a debugfs folder, or as the dump itself. */
 export interface HandoverFile {
   /** by the folder it lay in; null for a bare FDT */
@@ -17,13 +26,14 @@ export interface HandoverFile {
   readonly fdtAddress: number | null;
   /** from `scratch_phys` and `scratch_len`, in bytes; null where the folder has no such files */
   readonly scratch: readonly { readonly start: number; readonly size: number }[] | null;
+  /** the first-level blobs, as far as the folder has them */
+  readonly subtrees: readonly HandoverSubtree[];
   /** fewer bytes in the file than its header's totalsize says */
   readonly truncated: boolean;
 }
 
-export interface OpenedDump {
-  /** as given; `-` for standard input */
-  readonly path: string;
+/** What a file format tells of a dump. */
+export interface DumpContents {
   readonly container: ContainerKind;
   /** size of the dump in bytes once decompressed; for a folder, the sum of the files read */
   readonly bytes: number;
@@ -36,6 +46,11 @@ export interface OpenedDump {
   readonly handoverFiles: readonly HandoverFile[];
   /** how it was recognised, a sentence each */
   readonly evidence: readonly string[];
+}
+
+export interface OpenedDump extends DumpContents {
+  /** as given; `-` for standard input */
+  readonly path: string;
   /** Closes files; the memory can't be read afterwards. May be called twice. */
   close(): void;
 }

@@ -1,0 +1,128 @@
+/**
+ * Bytes of a dump at any offset: an open file, read page-wise and never whole, or a buffer. For the container formats.
+ * Large reads go straight into the reader's buffer; small ones through a cache of recently used blocks.
+ */
+import { closeSync, readSync } from 'node:fs';
+import { UserError } from '../codec/user-error.js';
+
+export interface ByteSource {
+  /** as messages name it */
+  readonly name: string;
+  /** in bytes */
+  readonly size: number;
+  /**
+   * Copies up to `length` bytes at `offset` into `target` at `targetOffset`.
+   * @returns how many were copied; fewer only at the end
+   * @throws UserError where the file can't be read
+   */
+  readInto(offset: number, length: number, target: Uint8Array, targetOffset?: number): number;
+  close(): void;
+}
+
+/** `length` bytes at `offset`, fewer at the end of the source. `length` must have been bounded by the caller. */
+export function readAt(source: ByteSource, offset: number, length: number): Uint8Array {
+  const out = new Uint8Array(Math.max(0, Math.min(length, source.size - offset)));
+  return out.subarray(0, source.readInto(offset, out.length, out));
+}
+
+export function bufferSource(name: string, bytes: Uint8Array): ByteSource {
+  return {
+    name,
+    size: bytes.length,
+    readInto(offset, length, target, targetOffset = 0) {
+      const part = bytes.subarray(offset, Math.min(bytes.length, offset + length));
+      target.set(part, targetOffset);
+      return part.length;
+    },
+    close() {},
+  };
+}
+
+const BLOCK = 32 * 1024;
+const CACHED_BLOCKS = 128;
+
+/** The open file `fd`, `size` bytes long; closes it when closed. */
+export function fileSource(name: string, fd: number, size: number): ByteSource {
+  const blocks = new Map<number, Uint8Array>();
+  let lastIndex = -1;
+  let last: Uint8Array = new Uint8Array(0);
+  let open = true;
+
+  const pread = (offset: number, length: number, target: Uint8Array, targetOffset: number): number => {
+    if (!open) throw new UserError(`${name}: read at offset ${offset} after the dump was closed`);
+    let done = 0;
+    while (done < length) {
+      let got: number;
+      try {
+        got = readSync(fd, target, targetOffset + done, length - done, offset + done);
+      } catch (error) {
+        throw new UserError(`${name}: cannot read at offset ${offset + done}: ${reasonOf(error)}; copy the file to a local disk and try again`);
+      }
+      if (got === 0) break;
+      done += got;
+    }
+    return done;
+  };
+
+  const blockAt = (index: number): Uint8Array => {
+    if (index === lastIndex) return last;
+    let block = blocks.get(index);
+    if (block === undefined) {
+      // A block that is pushed out gives its memory to the new one.
+      const oldest = blocks.size < CACHED_BLOCKS ? undefined : blocks.entries().next().value;
+      if (oldest !== undefined) blocks.delete(oldest[0]);
+      const buffer = oldest === undefined ? new Uint8Array(BLOCK) : new Uint8Array(oldest[1].buffer);
+      block = buffer.subarray(0, pread(index * BLOCK, BLOCK, buffer, 0));
+    } else blocks.delete(index);
+    blocks.set(index, block);
+    lastIndex = index;
+    last = block;
+    return block;
+  };
+
+  return {
+    name,
+    size,
+    readInto(offset, length, target, targetOffset = 0) {
+      const wanted = Math.max(0, Math.min(length, size - offset));
+      if (wanted >= BLOCK) return pread(offset, wanted, target, targetOffset);
+      let done = 0;
+      while (done < wanted) {
+        const at = offset + done;
+        const index = Math.floor(at / BLOCK);
+        const from = at - index * BLOCK;
+        const part = blockAt(index).subarray(from, from + wanted - done);
+        if (part.length === 0) break;
+        target.set(part, targetOffset + done);
+        done += part.length;
+      }
+      return done;
+    },
+    close() {
+      if (open) closeSync(fd);
+      open = false;
+      blocks.clear();
+      lastIndex = -1;
+    },
+  };
+}
+
+/** What a failed system call says, in words. */
+export function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+  switch (code) {
+    case 'ENOENT':
+      return 'no such file or folder';
+    case 'EACCES':
+    case 'EPERM':
+      return 'permission denied';
+    case 'ENOSPC':
+      return 'no space left';
+    case 'ENOTDIR':
+      return 'a part of the path is not a folder';
+    case 'EIO':
+      return 'input/output error';
+    default:
+      return code ?? (error instanceof Error ? error.message : String(error));
+  }
+}

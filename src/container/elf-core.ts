@@ -1,0 +1,215 @@
+/**
+ * ELF64 cores of a machine's memory: what QEMU's dump-guest-memory, makedumpfile -E and /proc/vmcore write.
+ * Source: System V gABI 4.1; QEMU dump/dump.c; makedumpfile's makedumpfile.c.
+ */
+import {
+  EM_AARCH64,
+  EM_X86_64,
+  ELFCLASS64,
+  ELFDATA2LSB,
+  ET_CORE,
+  elf64Ehdr,
+  elf64Phdr,
+  elf64Shdr,
+  elfIdent,
+  PN_XNUM,
+  PT_LOAD,
+  PT_NOTE,
+} from '../../abi/elf/elf64.js';
+import { decodeStruct } from '../codec/decode.js';
+import { offsetOf, sizeOf } from '../codec/layout-table.js';
+import { UserError } from '../codec/user-error.js';
+import { PHYSICAL_LIMIT } from '../memory/memory.js';
+import { type ByteSource, readAt } from './byte-source.js';
+import { type NoteFindings, readNotes } from './elf-notes.js';
+import { extentMemory } from './extent-memory.js';
+import { ExtentBuilder, ZEROS } from './extents.js';
+import type { Arch, DumpContents } from './opened-dump.js';
+import { pageSizeOf } from './vmcoreinfo.js';
+
+/** Far more ranges than any machine's memory is cut into; a guard against damage. */
+const MAX_PROGRAM_HEADERS = 1 << 20;
+const RETRY = 'take the dump again, or copy it again';
+
+/** Opens the ELF file `source`. @throws UserError where it is no core of a machine, or not all there */
+export function openElfCore(source: ByteSource): DumpContents {
+  const { name, size } = source;
+  const ehdr = readHeader(source);
+  const count = programHeaderCount(source, ehdr);
+  const each = sizeOf(elf64Phdr);
+  if (count === 0) throw new UserError(`${name}: an ELF core without program headers (e_phnum at offset ${offsetOf(elf64Ehdr, 'e_phnum')} is 0); ${RETRY}`);
+  if (count > MAX_PROGRAM_HEADERS) throw new UserError(`${name}: ${count} program headers, more than a dump has; the header is damaged: ${RETRY}`);
+  const tableEnd = toOffset(ehdr.e_phoff) + count * each;
+  if (tableEnd > size)
+    throw new UserError(
+      `${name}: truncated ELF: the program headers need ${shown(tableEnd)} bytes (${count} of ${each} at offset ${ehdr.e_phoff}), the file has ${size}; ${RETRY}`,
+    );
+  const segments = readSegments(source, Number(ehdr.e_phoff), count);
+  if (segments.end > size)
+    throw new UserError(
+      `${name}: truncated ELF: ${segments.endIsNotes ? 'its notes' : 'the memory in its PT_LOADs'} end at offset ${shown(segments.end)}, the file at ${size}; ${RETRY}`,
+    );
+  const notes: NoteFindings = { vmcoreinfo: null, vmcoreinfoOffset: null, ofProcess: false, ofQemu: false };
+  for (const note of segments.notes) readNotes(source, note.offset, note.size, notes);
+  if (segments.loads === 0) throw new UserError(`${name}: an ELF core without PT_LOAD, so without memory; ${RETRY}`);
+  if (notes.ofProcess && segments.highestStart === 0)
+    throw new UserError(`${name}: the core of a process, not of a machine's memory; take one with QEMU's dump-guest-memory or with kdump`);
+  if (segments.highest === 0) throw new UserError(`${name}: no PT_LOAD of this ELF core holds memory at an address that a machine has; ${RETRY}`);
+  const table = segments.extents.build();
+  const pageSizeFromDump = pageSizeOf(notes.vmcoreinfo);
+  return {
+    container: 'elf-core',
+    bytes: size,
+    arch: archOf(ehdr.e_machine),
+    pageSizeFromDump,
+    memory: extentMemory({ source, table, pageSize: pageSizeFromDump ?? 4096, span: { start: segments.lowest, end: segments.highest } }),
+    vmcoreinfo: notes.vmcoreinfo,
+    handoverFiles: [],
+    evidence: [
+      `ELF64 core: 0x7f "ELF" at offset 0, e_type ET_CORE, e_machine ${ehdr.e_machine}${notes.ofQemu ? ', with notes of QEMU' : ''}`,
+      `${count} program headers${ehdr.e_phnum === PN_XNUM ? ' (PN_XNUM: counted by section header 0)' : ''}, ${segments.loads} of them PT_LOAD, ${table.count} ranges of memory`,
+      notes.vmcoreinfo === null ? 'no VMCOREINFO note' : `VMCOREINFO note at offset ${notes.vmcoreinfoOffset}, ${notes.vmcoreinfo.size} lines`,
+      ...segments.evidence,
+    ],
+  };
+}
+
+const archOf = (machine: number): Arch | null => (machine === EM_X86_64 ? 'x86_64' : machine === EM_AARCH64 ? 'aarch64' : null);
+
+/** A u64 that is to be a file offset; anything no file has becomes infinite, and so lies behind the end. */
+const toOffset = (value: bigint): number => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : Number.POSITIVE_INFINITY);
+const shown = (offset: number): string => (Number.isFinite(offset) ? String(offset) : 'beyond 2^53');
+
+function readHeader(source: ByteSource): ReturnType<typeof decodeHeader> {
+  const { name, size } = source;
+  const at = (field: keyof typeof elfIdent.fields): number => offsetOf(elfIdent, field);
+  const head = readAt(source, 0, sizeOf(elf64Ehdr));
+  if (head.length < sizeOf(elfIdent)) throw new UserError(`${name}: truncated ELF: ${size} bytes, the header alone has ${sizeOf(elf64Ehdr)}; ${RETRY}`);
+  const ident = decodeStruct(elfIdent, head);
+  if (ident.ei_class !== ELFCLASS64)
+    throw new UserError(
+      `${name}: an ELF file of class ${ident.ei_class} (offset ${at('ei_class')}), not ELF64: 32-bit machines have no kexec handover; take the dump as ELF64`,
+    );
+  if (ident.ei_data !== ELFDATA2LSB)
+    throw new UserError(`${name}: a big-endian ELF file (offset ${at('ei_data')}): only little-endian machines are read (x86_64, aarch64); give a dump of one`);
+  if (head.length < sizeOf(elf64Ehdr)) throw new UserError(`${name}: truncated ELF: ${size} bytes, the header alone has ${sizeOf(elf64Ehdr)}; ${RETRY}`);
+  const ehdr = decodeHeader(head);
+  if (ehdr.e_type !== ET_CORE)
+    throw new UserError(
+      `${name}: an ELF file, but no core: e_type at offset ${offsetOf(elf64Ehdr, 'e_type')} is ${ehdr.e_type}, not ${ET_CORE} (ET_CORE); give a memory dump (for a vmlinux: abi diff, abi check)`,
+    );
+  if (ehdr.e_phentsize !== sizeOf(elf64Phdr))
+    throw new UserError(
+      `${name}: e_phentsize at offset ${offsetOf(elf64Ehdr, 'e_phentsize')} is ${ehdr.e_phentsize}, not ${sizeOf(elf64Phdr)}: the header is damaged; ${RETRY}`,
+    );
+  return ehdr;
+}
+
+const decodeHeader = (bytes: Uint8Array) => decodeStruct(elf64Ehdr, bytes);
+
+function programHeaderCount(source: ByteSource, ehdr: ReturnType<typeof decodeHeader>): number {
+  if (ehdr.e_phnum !== PN_XNUM) return ehdr.e_phnum;
+  const at = toOffset(ehdr.e_shoff);
+  const end = at + sizeOf(elf64Shdr);
+  if (at === 0 || end > source.size)
+    throw new UserError(
+      `${source.name}: truncated ELF: more than 65534 program headers (PN_XNUM), their count is in section header 0 at offset ${shown(at)}, the file has ${source.size} bytes; ${RETRY}`,
+    );
+  return decodeStruct(elf64Shdr, readAt(source, at, sizeOf(elf64Shdr))).sh_info;
+}
+
+interface Segments {
+  readonly extents: ExtentBuilder;
+  readonly notes: { readonly offset: number; readonly size: number }[];
+  loads: number;
+  lowest: number;
+  highest: number;
+  /** 0 where no range has a physical address, as in a process's core */
+  highestStart: number;
+  /** where the last byte that the program headers name ends, in the file */
+  end: number;
+  endIsNotes: boolean;
+  readonly evidence: string[];
+}
+
+/** Program headers are a bulk table: read in pieces, through offsets of the layout. */
+function readSegments(source: ByteSource, tableAt: number, count: number): Segments {
+  const each = sizeOf(elf64Phdr);
+  const at = {
+    type: offsetOf(elf64Phdr, 'p_type'),
+    offset: offsetOf(elf64Phdr, 'p_offset'),
+    paddr: offsetOf(elf64Phdr, 'p_paddr'),
+    filesz: offsetOf(elf64Phdr, 'p_filesz'),
+    memsz: offsetOf(elf64Phdr, 'p_memsz'),
+  };
+  const found: Segments = {
+    extents: new ExtentBuilder(),
+    notes: [],
+    loads: 0,
+    lowest: Number.POSITIVE_INFINITY,
+    highest: 0,
+    highestStart: 0,
+    end: 0,
+    endIsNotes: false,
+    evidence: [],
+  };
+  const reach = (end: number, isNotes: boolean): void => {
+    if (end <= found.end) return;
+    found.end = end;
+    found.endIsNotes = isNotes;
+  };
+  const tails: { start: number; end: number; next: boolean }[] = [];
+  let impossible = 0;
+  const perPiece = 4096;
+  for (let first = 0; first < count; first += perPiece) {
+    const bytes = readAt(source, tableAt + first * each, Math.min(perPiece, count - first) * each);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const u64 = (offset: number): number => view.getUint32(offset, true) + view.getUint32(offset + 4, true) * 2 ** 32;
+    for (let base = 0; base + each <= bytes.length; base += each) {
+      const type = view.getUint32(base + at.type, true);
+      if (type !== PT_LOAD && type !== PT_NOTE) continue;
+      const offset = u64(base + at.offset);
+      const filesz = u64(base + at.filesz);
+      if (filesz > 0) reach(offset + filesz, type === PT_NOTE);
+      if (type === PT_NOTE) {
+        if (filesz > 0) found.notes.push({ offset, size: filesz });
+        continue;
+      }
+      found.loads++;
+      const start = u64(base + at.paddr);
+      const memsz = Math.max(filesz, u64(base + at.memsz));
+      if (start + memsz > PHYSICAL_LIMIT) {
+        impossible++;
+        continue;
+      }
+      const last = tails.at(-1);
+      if (last !== undefined && last.end === start) last.next = true;
+      found.extents.add(start, start + filesz, offset);
+      // QEMU gives memory that it has no bytes of the offset -1.
+      if (memsz > filesz && offset < source.size) tails.push({ start: start + filesz, end: start + memsz, next: false });
+      if (memsz > 0) {
+        found.lowest = Math.min(found.lowest, start);
+        found.highest = Math.max(found.highest, start + memsz);
+        found.highestStart = Math.max(found.highestStart, start);
+      }
+    }
+  }
+  addTails(found, tails);
+  if (impossible > 0) found.evidence.push(`${impossible} PT_LOADs at addresses that no machine has (2^52 and up) were left out`);
+  return found;
+}
+
+/**
+ * Memory without bytes in the file is zeros, says the gABI. makedumpfile -E however puts there whatever it filtered,
+ * zero pages or not, and starts the next PT_LOAD right behind: then what the pages hold is not known.
+ */
+function addTails(found: Segments, tails: readonly { readonly start: number; readonly end: number; readonly next: boolean }[]): void {
+  if (tails.length === 0) return;
+  const total = tails.reduce((sum, tail) => sum + tail.end - tail.start, 0);
+  if (tails.some((tail) => tail.next)) {
+    found.evidence.push(`${total} bytes of memory are filtered as makedumpfile -E does it: zero pages and left out ones look the same there`);
+    return;
+  }
+  for (const tail of tails) found.extents.add(tail.start, tail.end, ZEROS);
+  found.evidence.push(`${total} bytes of memory have no bytes in the file and read as zeros (p_filesz < p_memsz)`);
+}

@@ -1,0 +1,70 @@
+/** Physical memory whose bytes stand in a file at the places an extent table gives. For ELF, LiME and raw dumps. */
+import type { MemoryRange, PageState, PhysicalMemory } from '../memory/memory.js';
+import type { ByteSource } from './byte-source.js';
+import { type ExtentTable, findExtent, ZEROS } from './extents.js';
+
+export interface ExtentMemoryOptions {
+  readonly source: ByteSource;
+  readonly table: ExtentTable;
+  /** in bytes */
+  readonly pageSize: number;
+  /** what the dump says of the machine's memory: inside it, what has no extent is `excluded`; outside, `out-of-range` */
+  readonly span: MemoryRange;
+}
+
+export function extentMemory({ source, table, pageSize, span }: ExtentMemoryOptions): PhysicalMemory {
+  const { starts, ends, offsets, count } = table;
+  let recent = 0;
+  const find = (address: number): number => {
+    if ((starts[recent] ?? Number.POSITIVE_INFINITY) <= address && address < (ends[recent] ?? 0)) return recent;
+    const index = findExtent(table, address);
+    if (index < count) recent = index;
+    return index;
+  };
+  let readable: readonly MemoryRange[] | null = null;
+  return {
+    pageSize,
+    get readable() {
+      readable ??= joinedRanges(table);
+      return readable;
+    },
+    stateOf(address): PageState {
+      const index = find(address);
+      if (index < count && (starts[index] ?? 0) <= address) return offsets[index] === ZEROS ? 'zero' : 'present';
+      return address >= span.start && address < span.end ? 'excluded' : 'out-of-range';
+    },
+    readInto(address, length, target, targetOffset = 0) {
+      let done = 0;
+      while (done < length) {
+        const at = address + done;
+        const index = find(at);
+        const start = starts[index];
+        if (start === undefined || start > at) break;
+        const wanted = Math.min(length - done, (ends[index] ?? 0) - at);
+        const offset = offsets[index] ?? 0;
+        if (offset === ZEROS) target.fill(0, targetOffset + done, targetOffset + done + wanted);
+        else {
+          const got = source.readInto(offset + at - start, wanted, target, targetOffset + done);
+          if (got < wanted) return done + got;
+        }
+        done += wanted;
+      }
+      return done;
+    },
+  };
+}
+
+function joinedRanges(table: ExtentTable): readonly MemoryRange[] {
+  const ranges: { start: number; end: number }[] = [];
+  let last: { start: number; end: number } | undefined;
+  for (let index = 0; index < table.count; index++) {
+    const start = table.starts[index] ?? 0;
+    const end = table.ends[index] ?? 0;
+    if (last !== undefined && last.end === start) last.end = end;
+    else {
+      last = { start, end };
+      ranges.push(last);
+    }
+  }
+  return ranges;
+}

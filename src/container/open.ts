@@ -1,0 +1,107 @@
+/**
+ * Opens a dump: recognises by content, never by name, what a file, a folder or standard input is, unpacks it where it is
+ * compressed, and gives random access to its memory. For every command.
+ */
+import { closeSync, createReadStream, openSync, type Stats, statSync } from 'node:fs';
+import { hasFdtMagic } from '../codec/fdt.js';
+import { UserError } from '../codec/user-error.js';
+import { ELFMAG } from '../../abi/elf/elf64.js';
+import { type ByteSource, fileSource, readAt, reasonOf } from './byte-source.js';
+import { compressionOf, decompress } from './compression.js';
+import { openDebugfs } from './debugfs.js';
+import { openElfCore } from './elf-core.js';
+import { FOREIGN_HEAD, foreignFormat, looksLikeText } from './foreign.js';
+import { openKhoFdt } from './kho-fdt.js';
+import type { DumpContents, OpenedDump } from './opened-dump.js';
+import { openRaw, RAW_UNIT } from './raw.js';
+import { Spool } from './spool.js';
+
+export type { OpenedDump } from './opened-dump.js';
+
+/** Compressed twice happens (an archive of archives); more is a trap. */
+const MAX_LAYERS = 3;
+const TEXT_HEAD = 4096;
+
+/**
+ * @param path a file, a folder, or `-` for standard input
+ * @throws UserError with one line that says what is wrong with it, where, and what to try
+ */
+export async function openDump(path: string): Promise<OpenedDump> {
+  if (path === '-') return await recognise(path, await spoolStream('standard input', process.stdin), ['read from standard input']);
+  const stat = statOf(path);
+  if (stat.isDirectory()) return { ...openDebugfs(path), path, close() {} };
+  // A pipe of the shell, `<(…)`, has a path too.
+  if (stat.isFIFO() || stat.isSocket()) return await recognise(path, await spoolStream(path, createReadStream(path)), ['read from a pipe']);
+  if (!stat.isFile()) throw new UserError(`${path}: a device, not a file: its memory changes while it is read; copy it into a file first`);
+  return await recognise(path, openFile(path, stat.size), []);
+}
+
+function statOf(path: string): Stats {
+  try {
+    return statSync(path);
+  } catch (error) {
+    throw new UserError(`${path}: cannot open: ${reasonOf(error)}; check the path`);
+  }
+}
+
+function openFile(path: string, size: number): ByteSource {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    throw new UserError(`${path}: cannot open: ${reasonOf(error)}; check its permissions`);
+  }
+  try {
+    return fileSource(path, fd, size);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+async function spoolStream(name: string, stream: AsyncIterable<unknown>): Promise<ByteSource> {
+  const spool = new Spool(name);
+  try {
+    for await (const chunk of stream) if (chunk instanceof Uint8Array) spool.write(chunk);
+    return spool.finish();
+  } catch (error) {
+    spool.abort();
+    throw error instanceof UserError ? error : new UserError(`${name}: cannot read: ${reasonOf(error)}; write it to a file and give that`);
+  }
+}
+
+async function recognise(path: string, first: ByteSource, how: readonly string[]): Promise<OpenedDump> {
+  let source = first;
+  const evidence = [...how];
+  try {
+    for (let layer = 0; layer < MAX_LAYERS; layer++) {
+      const kind = compressionOf(readAt(source, 0, 16));
+      if (kind === null) break;
+      const packed = source;
+      source = await spoolStream(packed.name, decompress(packed, kind));
+      packed.close();
+      evidence.push(`${kind}-compressed: ${packed.size} bytes became ${source.size}`);
+    }
+    const contents = openContents(source);
+    const opened = source;
+    return { ...contents, path, evidence: [...evidence, ...contents.evidence], close: () => opened.close() };
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+function openContents(source: ByteSource): DumpContents {
+  const { name, size } = source;
+  if (size === 0) throw new UserError(`${name}: empty: 0 bytes; take the dump again`);
+  const head = readAt(source, 0, Math.max(FOREIGN_HEAD, TEXT_HEAD));
+  if (ELFMAG.every((byte, index) => head[index] === byte)) return openElfCore(source);
+  if (hasFdtMagic(head)) return openKhoFdt(source);
+  const foreign = foreignFormat(head);
+  if (foreign !== null) throw new UserError(`${name}: ${foreign.what} (by its first bytes); ${foreign.instead}`);
+  if (looksLikeText(head)) throw new UserError(`${name}: a text file from offset 0, not a dump; give the dump itself (a console log goes with --log)`);
+  if (size % RAW_UNIT === 0) return openRaw(source);
+  throw new UserError(
+    `${name}: not recognised: no known format starts at offset 0, and raw memory would have a multiple of ${RAW_UNIT} bytes, not ${size}; give an ELF core, kdump, LiME, raw memory, a KHO FDT or a copy of the kho debugfs folder`,
+  );
+}
