@@ -1,0 +1,68 @@
+/** The page allocator of a running kernel: the buddy's free memory, what size each allocated block has, and the allocations that a fault makes fail. */
+import { Buddy } from '../memory/buddy.js';
+import type { Machine } from '../machine.js';
+
+export class PageAllocator {
+  readonly #machine: Machine;
+  readonly #buddy = new Buddy();
+  /** first page of each allocated block -> its order */
+  readonly #orders = new Map<number, number>();
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  get freePages(): number {
+    return this.#buddy.freePages;
+  }
+
+  get allocatedBlocks(): number {
+    return this.#orders.size;
+  }
+
+  /** Gives the allocator memory that the boot found free. @param start @param end bytes */
+  addFree(start: number, end: number): void {
+    const { pageSize } = this.#machine;
+    this.#buddy.addRange(Math.ceil(start / pageSize), Math.floor(end / pageSize));
+  }
+
+  /** A zeroed block of 2^order pages. @returns its physical address, or null: out of memory, or a fault */
+  alloc(order = 0): number | null {
+    if (this.#machine.faults.call('alloc') !== 0) return null;
+    const page = this.#buddy.alloc(order);
+    if (page === null) return null;
+    this.#orders.set(page, order);
+    const { pageSize, memory } = this.#machine;
+    for (let index = 0; index < 2 ** order; index++) memory.zeroPage((page + index) * pageSize);
+    return page * pageSize;
+  }
+
+  /** An allocation too small to be a page of its own (kmalloc). @returns whether it succeeded */
+  kmalloc(): boolean {
+    return this.#machine.faults.call('alloc') === 0;
+  }
+
+  /** Gives a block back. */
+  free(address: number): void {
+    const page = address / this.#machine.pageSize;
+    const order = this.#orders.get(page);
+    if (order === undefined) return;
+    this.#orders.delete(page);
+    this.#buddy.free(page, order);
+  }
+
+  /** The order of the block that starts at `address`, or null if none was allocated there. */
+  orderOf(address: number): number | null {
+    return this.#orders.get(address / this.#machine.pageSize) ?? null;
+  }
+
+  /** A preserved block becomes an ordinary one of this kernel. */
+  adopt(address: number, order: number): void {
+    this.#orders.set(address / this.#machine.pageSize, order);
+  }
+
+  /** The smallest order whose block holds `size` bytes. */
+  orderFor(size: number): number {
+    return Math.max(0, Math.ceil(Math.log2(Math.ceil(size / this.#machine.pageSize))));
+  }
+}

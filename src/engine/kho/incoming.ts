@@ -1,0 +1,107 @@
+/**
+ * The next kernel's early look at what it was handed: kho_populate, then kho_memory_init's walk over the preserved map. Everything
+ * is read back from memory through abi/. Source: kernel/liveupdate/kexec_handover.c, 7.1.13 to 7.3.4.
+ */
+import { fdtHeader } from '../../../abi/fdt/header.js';
+import { khoRootFdt } from '../../../abi/kho/root-fdt.js';
+import { khoScratch } from '../../../abi/kho/scratch.js';
+import { decodeValue } from '../../codec/decode.js';
+import { type Fdt, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, parseFdt } from '../../codec/fdt.js';
+import { sizeOf, typeSize } from '../../codec/layout-table.js';
+import type { FdtProperty as FdtPropertyLayout } from '../../../abi/contract.js';
+import { negative } from '../faults.js';
+import type { KernelSpec } from '../kernel/release.js';
+import type { Machine, Steps } from '../machine.js';
+import type { ScratchArea, Subtree } from './kho.js';
+
+/** Where the previous kernel said the handover is: setup_data on x86, /chosen on arm64. */
+export interface HandoverPointer {
+  /** physical */
+  readonly fdt: number;
+  /** physical, of the array of kho_scratch; 0 with size 0: not known (a dump taken before the jump) */
+  readonly scratch: number;
+  /** bytes */
+  readonly scratchSize: number;
+}
+
+const rootLayout = khoRootFdt('blob-size');
+const blobLayout = rootLayout.children[0];
+const FDT_ERR_NOTFOUND = -1;
+
+/** A handover that this kernel accepted. */
+export class IncomingHandover {
+  readonly pointer: HandoverPointer;
+  readonly scratch: readonly ScratchArea[];
+  /** physical address of the map */
+  readonly map: number;
+  readonly #root: FdtNode;
+
+  constructor(pointer: HandoverPointer, scratch: readonly ScratchArea[], map: number, root: FdtNode) {
+    this.pointer = pointer;
+    this.scratch = scratch;
+    this.map = map;
+    this.#root = root;
+  }
+
+  /** @returns the subtree's blob, or ENOENT (no such node) or EINVAL (a property is missing or has another size) */
+  subtree(name: string): Subtree | number {
+    const node = this.#root.children.find((child) => child.name === name);
+    if (node === undefined) return negative('ENOENT');
+    const address = blobLayout === undefined ? null : numberOf(node, 'preserved-data', blobLayout.properties['preserved-data']);
+    const size = blobLayout === undefined ? null : numberOf(node, 'blob-size', blobLayout.properties['blob-size']);
+    return address === null || size === null ? negative('EINVAL') : { name, address, size };
+  }
+}
+
+function numberOf(node: FdtNode, name: string, layout: FdtPropertyLayout | undefined): number | null {
+  const property = fdtProperty(node, name);
+  if (property === null || layout === undefined || property.value.length !== typeSize(layout.type)) return null;
+  const value = decodeValue(layout.type, property.value);
+  return typeof value === 'bigint' || typeof value === 'number' ? Number(value) : null;
+}
+
+/**
+ * kho_populate: checks the handover.
+ * @returns it, or null where the kernel goes on as if it had been switched on
+ * @throws MissingPageError @throws PanicError
+ */
+export function* populate(machine: Machine, spec: KernelSpec, pointer: HandoverPointer): Steps<IncomingHandover | null> {
+  yield machine.enter('next-kernel', 'kho_populate', { fdt: pointer.fdt, scratch: pointer.scratch });
+  const found = check(machine, spec, pointer);
+  if (typeof found === 'string') {
+    yield machine.printk(`KHO: setup: ${found}`, 'next-kernel');
+    yield machine.printk('KHO: disabling KHO revival', 'next-kernel');
+    yield machine.exit(negative('EINVAL'));
+    return null;
+  }
+  yield machine.printk('KHO: found kexec handover data.', 'next-kernel');
+  yield machine.exit();
+  return found;
+}
+
+function check(machine: Machine, spec: KernelSpec, pointer: HandoverPointer): IncomingHandover | string {
+  const at = `handover FDT (0x${pointer.fdt.toString(16)})`;
+  const fdt = readFdt(machine, pointer.fdt);
+  const [problem] = fdt.problems;
+  if (problem !== undefined && problem.code !== -11) return `${at} is invalid: ${problem.code}`;
+  const { root } = fdt;
+  if (root === null) return `${at} is invalid: ${problem?.code ?? -11}`;
+  const compatible = fdtStrings(fdtProperty(root, 'compatible'));
+  if (!compatible.includes(spec.khoCompatible)) return `${at} is incompatible with '${spec.khoCompatible}': ${compatible.length === 0 ? FDT_ERR_NOTFOUND : 1}`;
+  const map = numberOf(root, 'preserved-memory-map', rootLayout.properties['preserved-memory-map']);
+  if (map === null || map === 0) return `failed to get preserved memory map from ${at}`;
+  const scratch: ScratchArea[] = [];
+  const each = sizeOf(khoScratch);
+  for (let offset = 0; offset + each <= pointer.scratchSize; offset += each) {
+    const area = machine.readStruct(khoScratch, pointer.scratch + offset);
+    scratch.push({ addr: Number(area.addr), size: Number(area.size) });
+  }
+  return new IncomingHandover(pointer, scratch, map, root);
+}
+
+/** Reads the FDT that stands at `address`; at most a page, as the kernels say. */
+export function readFdt(machine: Machine, address: number): Fdt {
+  const page = machine.read(address, machine.pageSize);
+  const total = fdtTotalSize(page) ?? 0;
+  return parseFdt(page.subarray(0, Math.max(Math.min(total, page.length), sizeOf(fdtHeader))));
+}

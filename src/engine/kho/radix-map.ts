@@ -1,0 +1,148 @@
+/**
+ * The preserved memory map of 7.1 to 7.3: a radix tree of pages. Keys are below 2^53 for every page size, so plain numbers hold them.
+ * Source: abi/kho/radix.ts; kernel/liveupdate/kexec_handover.c.
+ */
+import { khoRadixLeaf, khoRadixNode, type RadixGeometry, radixGeometry } from '../../../abi/kho/radix.js';
+import { offsetOf, sizeOf } from '../../codec/layout-table.js';
+import { negative } from '../faults.js';
+import type { PageAllocator } from '../kernel/pages.js';
+import { type Machine, PanicError, type Steps } from '../machine.js';
+import type { PreservedBlock, PreservedMap } from './preserved-map.js';
+
+const ENTRY_BYTES = 8;
+
+export class RadixMap implements PreservedMap {
+  readonly root: number;
+  readonly #machine: Machine;
+  readonly #pages: PageAllocator;
+  readonly #geometry: RadixGeometry;
+
+  /** @param root physical address of the root node, a zeroed page that the caller allocated */
+  constructor(machine: Machine, pages: PageAllocator, root: number) {
+    this.root = root;
+    this.#machine = machine;
+    this.#pages = pages;
+    this.#geometry = radixGeometry(machine.pageShift);
+  }
+
+  *add(address: number, order: number): Steps<number> {
+    const key = keyOf(address, order, this.#machine.pageShift);
+    let node = this.root;
+    for (let level = this.#geometry.levels - 1; level > 0; level--) {
+      const slot = this.#slot(node, level, key);
+      let next = this.#machine.memory.readU64(slot);
+      if (next === 0) {
+        const page = this.#pages.alloc();
+        if (page === null) return negative('ENOMEM');
+        next = page;
+        this.#machine.memory.write(slot, u64Bytes(next), khoRadixNode.name, 'table');
+        this.#machine.noteWritten(level === 1 ? khoRadixLeaf : khoRadixNode, next);
+        yield this.#machine.event('kho', 'kho_radix_alloc_node', { address: next, level: level - 1 });
+      }
+      node = next;
+    }
+    this.#setBit(node, key, true);
+    return 0;
+  }
+
+  remove(address: number, order: number): boolean {
+    const key = keyOf(address, order, this.#machine.pageShift);
+    const leaf = this.#leaf(key);
+    if (leaf === 0 || !this.#bit(leaf, key)) return false;
+    this.#setBit(leaf, key, false);
+    return true;
+  }
+
+  has(address: number, order: number): boolean {
+    const key = keyOf(address, order, this.#machine.pageShift);
+    const leaf = this.#leaf(key);
+    return leaf !== 0 && this.#bit(leaf, key);
+  }
+
+  #leaf(key: number): number {
+    let node = this.root;
+    for (let level = this.#geometry.levels - 1; level > 0 && node !== 0; level--) node = this.#machine.memory.readU64(this.#slot(node, level, key));
+    return node;
+  }
+
+  #slot(node: number, level: number, key: number): number {
+    const { tableLog2, leafLog2 } = this.#geometry;
+    const index = Math.floor(key / 2 ** ((level - 1) * tableLog2 + leafLog2)) % 2 ** tableLog2;
+    return node + offsetOf(khoRadixNode, 'table', this.#machine.pageSize) + index * ENTRY_BYTES;
+  }
+
+  #byteAt(leaf: number, key: number): number {
+    return leaf + offsetOf(khoRadixLeaf, 'bitmap', this.#machine.pageSize) + Math.floor((key % 2 ** this.#geometry.leafLog2) / 8);
+  }
+
+  #bit(leaf: number, key: number): boolean {
+    const byte = this.#machine.read(this.#byteAt(leaf, key), 1)[0] ?? 0;
+    return (byte & (1 << (key % 8))) !== 0;
+  }
+
+  #setBit(leaf: number, key: number, on: boolean): void {
+    const at = this.#byteAt(leaf, key);
+    const byte = this.#machine.read(at, 1)[0] ?? 0;
+    const bit = 1 << (key % 8);
+    this.#machine.memory.write(at, Uint8Array.of(on ? byte | bit : byte & ~bit), khoRadixLeaf.name, 'bitmap');
+  }
+}
+
+/** key = order marker, below it the block's number. */
+function keyOf(address: number, order: number, pageShift: number): number {
+  return 2 ** (64 - pageShift - order) + Math.floor(address / 2 ** (pageShift + order));
+}
+
+function u64Bytes(value: number): Uint8Array {
+  const bytes = new Uint8Array(ENTRY_BYTES);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
+  return bytes;
+}
+
+/**
+ * The next kernel's walk over a tree it was handed, before its allocator runs.
+ * @throws PanicError where the kernel would touch what is no memory, or walk without end
+ * @throws MissingPageError
+ */
+export function* walkRadix(machine: Machine, root: number): Steps<PreservedBlock[]> {
+  const geometry = radixGeometry(machine.pageShift);
+  const blocks: PreservedBlock[] = [];
+  const limit = Math.ceil(machine.size / machine.pageSize);
+  let visited = 0;
+  const visit = function* (node: number, level: number, prefix: number): Steps<void> {
+    if (++visited > limit) throw new PanicError('the preserved memory map has more nodes than the machine has pages: the walk over it does not end');
+    if (node % machine.pageSize !== 0 || node >= machine.size)
+      throw new PanicError(`BUG: unable to handle page fault: a node of the preserved memory map at 0x${node.toString(16)}, where no memory is`);
+    const bytes = machine.read(node, machine.pageSize);
+    if (level === 0) {
+      const start = offsetOf(khoRadixLeaf, 'bitmap', machine.pageSize);
+      const before = blocks.length;
+      for (let byte = start; byte < sizeOf(khoRadixLeaf, machine.pageSize); byte++) {
+        const bits = bytes[byte] ?? 0;
+        for (let bit = 0; bits >> bit !== 0; bit++) {
+          if (((bits >> bit) & 1) !== 0) addBlock(blocks, prefix * 2 ** geometry.leafLog2 + (byte - start) * 8 + bit, machine);
+        }
+      }
+      yield machine.event('next-kernel', 'kho_radix_walk_leaf', { address: node, blocks: blocks.length - before });
+      return;
+    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const start = offsetOf(khoRadixNode, 'table', machine.pageSize);
+    for (let index = 0; index < 2 ** geometry.tableLog2; index++) {
+      const at = start + index * ENTRY_BYTES;
+      const next = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+      if (next !== 0) yield* visit(next, level - 1, prefix * 2 ** geometry.tableLog2 + index);
+    }
+  };
+  yield* visit(root, geometry.levels - 1, 0);
+  return blocks;
+}
+
+function addBlock(blocks: PreservedBlock[], key: number, machine: Machine): void {
+  if (key === 0) return;
+  let marker = Math.floor(Math.log2(key));
+  if (2 ** marker > key) marker--;
+  const order = 64 - machine.pageShift - marker;
+  const address = (key - 2 ** marker) * 2 ** (machine.pageShift + order);
+  if (order >= 0 && address + machine.pageSize * 2 ** order <= machine.size) blocks.push({ address, order });
+}

@@ -1,0 +1,136 @@
+/** kho_vmalloc: handing over a virtually contiguous area page by page. Source: abi/kho/vmalloc.ts; kernel/liveupdate/kexec_handover.c, 7.3. */
+import { khoVmallocChunk } from '../../../abi/kho/vmalloc.js';
+import { arrayCount, layoutTable } from '../../codec/layout-table.js';
+import { negative } from '../faults.js';
+import type { Steps } from '../machine.js';
+import type { Kho } from './kho.js';
+
+/** The fields of struct kho_vmalloc. */
+export interface VmallocDescriptor {
+  readonly first: number;
+  readonly total_pages: number;
+  readonly flags: number;
+  readonly order: number;
+}
+
+const KHO_VMALLOC_ALLOC = 1;
+const KNOWN_FLAGS = 3;
+
+/** Entries of one chunk. */
+export const chunkEntries = (pageSize: number): number => arrayCount(layoutTable(khoVmallocChunk, pageSize).field('phys'), pageSize);
+
+const entryAt = (chunk: number, index: number, pageSize: number): number => {
+  const { offset, size } = layoutTable(khoVmallocChunk, pageSize).field('phys');
+  return chunk + offset + index * (size / chunkEntries(pageSize));
+};
+
+/**
+ * kho_preserve_vmalloc: `pages` are the physical addresses of the area's pages, in order.
+ * @returns the descriptor to hand over, or a negative errno with everything undone
+ */
+export function* preserveVmalloc(kho: Kho, pages: readonly number[]): Steps<VmallocDescriptor | number> {
+  const { machine } = kho;
+  const room = chunkEntries(machine.pageSize);
+  yield machine.enter('kho', 'kho_preserve_vmalloc', { pages: pages.length });
+  const first = yield* newChunk(kho, null);
+  if (first === null) {
+    yield machine.exit(negative('ENOMEM'));
+    return negative('ENOMEM');
+  }
+  let chunk = first;
+  let index = 0;
+  for (const page of pages) {
+    const error = yield* kho.preservePages(page, 1);
+    if (error !== 0) {
+      yield* unpreserveVmalloc(kho, { first, total_pages: 0, flags: 0, order: 0 });
+      yield machine.exit(error);
+      return error;
+    }
+    machine.memory.write(entryAt(chunk, index++, machine.pageSize), addressBytes(page), khoVmallocChunk.name, 'phys');
+    if (index < room) continue;
+    const next = yield* newChunk(kho, chunk);
+    if (next === null) {
+      yield* unpreserveVmalloc(kho, { first, total_pages: 0, flags: 0, order: 0 });
+      yield machine.exit(negative('ENOMEM'));
+      return negative('ENOMEM');
+    }
+    chunk = next;
+    index = 0;
+  }
+  yield machine.exit(0, { first });
+  return { first, total_pages: pages.length, flags: KHO_VMALLOC_ALLOC, order: 0 };
+}
+
+function* newChunk(kho: Kho, previous: number | null): Steps<number | null> {
+  const page = kho.pages.alloc();
+  if (page === null) return null;
+  if ((yield* kho.preservePages(page, 1)) !== 0) {
+    kho.pages.free(page);
+    return null;
+  }
+  kho.machine.noteWritten(khoVmallocChunk, page);
+  if (previous !== null) kho.machine.writeField(khoVmallocChunk, previous, 'next', page);
+  return page;
+}
+
+/** kho_unpreserve_vmalloc: takes back the area's pages and frees the chunks, not the area. */
+export function* unpreserveVmalloc(kho: Kho, descriptor: VmallocDescriptor): Steps<void> {
+  const { machine } = kho;
+  yield machine.enter('kho', 'kho_unpreserve_vmalloc', { first: descriptor.first });
+  const room = chunkEntries(machine.pageSize);
+  let chunk = descriptor.first;
+  while (chunk !== 0) {
+    yield* kho.unpreservePages(chunk, 1);
+    for (let index = 0; index < room; index++) {
+      const page = machine.memory.readU64(entryAt(chunk, index, machine.pageSize));
+      if (page === 0) break;
+      yield* kho.unpreservePages(page, 2 ** descriptor.order);
+    }
+    const next = machine.memory.readU64(chunk);
+    kho.pages.free(chunk);
+    chunk = next;
+  }
+  yield machine.exit();
+}
+
+/**
+ * kho_restore_vmalloc in the next kernel.
+ * @returns the physical addresses of the area's pages, or null where the kernel gives up
+ */
+export function* restoreVmalloc(kho: Kho, descriptor: VmallocDescriptor): Steps<number[] | null> {
+  const { machine } = kho;
+  yield machine.enter('kho', 'kho_restore_vmalloc', { ...descriptor });
+  const pages = yield* restoreEntries(kho, descriptor);
+  yield machine.exit(0, { pages: pages === null ? null : pages.length });
+  return pages;
+}
+
+function* restoreEntries(kho: Kho, { first, total_pages, flags, order }: VmallocDescriptor): Steps<number[] | null> {
+  const { machine } = kho;
+  if ((flags & ~KNOWN_FLAGS) !== 0) return null;
+  const room = chunkEntries(machine.pageSize);
+  const each = 2 ** order;
+  const pages: number[] = [];
+  let chunk = first;
+  while (chunk !== 0) {
+    for (let index = 0; index < room; index++) {
+      machine.read(entryAt(chunk, index, machine.pageSize), 8);
+      const phys = machine.memory.readU64(entryAt(chunk, index, machine.pageSize));
+      if (phys === 0) break;
+      if (pages.length + each > total_pages) return null;
+      if (!(yield* kho.restorePages(phys, each))) return null;
+      for (let page = 0; page < each; page++) pages.push(phys + page * machine.pageSize);
+    }
+    if (!(yield* kho.restorePages(chunk, 1))) return null;
+    const next = machine.memory.readU64(chunk);
+    kho.pages.free(chunk);
+    chunk = next;
+  }
+  return pages.length === total_pages ? pages : null;
+}
+
+function addressBytes(address: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(address), true);
+  return bytes;
+}

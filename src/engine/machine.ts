@@ -1,0 +1,186 @@
+/** The machine: its memory, what is recorded of the run, and the words with which the kernel's code records it. Knows no kernel. */
+import type { DecodedStruct, Struct } from '../../abi/layout.js';
+import { decodeStruct } from '../codec/decode.js';
+import { encodeField, encodeStruct, type Encodable, type EncodableStruct } from '../codec/encode.js';
+import { layoutTable, sizeOf } from '../codec/layout-table.js';
+import { PHYSICAL_LIMIT, type PhysicalMemory } from '../memory/memory.js';
+import { FaultPlan } from './faults.js';
+import { TracedMemory } from './memory/traced-memory.js';
+import type { Fault } from './scenario/types.js';
+import { StateLog } from './trace/state-log.js';
+import type { Actor, StepArgs } from './trace/step.js';
+import { Trace } from './trace/trace.js';
+
+/** Kernel code that can be stopped after every step: it yields once for each and returns `T`. */
+export type Steps<T> = Generator<undefined, T, undefined>;
+
+/** Runs kernel code to its end without stopping. */
+export function runThrough<T>(steps: Steps<T>): T {
+  let next = steps.next();
+  while (next.done !== true) next = steps.next();
+  return next.value;
+}
+
+/** A page that a dump does not hold was needed: what the kernel would have done can't be known. */
+export class MissingPageError extends Error {
+  override readonly name = 'MissingPageError';
+  readonly address: number;
+  constructor(address: number) {
+    super(`the page at physical address 0x${address.toString(16)} is not in this dump: what the kernel would do cannot be known`);
+    this.address = address;
+  }
+}
+
+/** The kernel stopped for good. */
+export class PanicError extends Error {
+  override readonly name = 'PanicError';
+}
+
+export interface MachineOptions {
+  readonly arch: 'x86_64' | 'aarch64';
+  /** bytes */
+  readonly memory: number;
+  /** bytes */
+  readonly pageSize: number;
+  readonly faults: readonly Fault[];
+  /** memory found in a dump, beneath everything that the run writes */
+  readonly base: PhysicalMemory | null;
+}
+
+interface WrittenStruct {
+  readonly struct: Struct;
+  readonly address: number;
+}
+
+export class Machine {
+  readonly arch: 'x86_64' | 'aarch64';
+  readonly pageSize: number;
+  readonly pageShift: number;
+  /** bytes */
+  readonly size: number;
+  readonly memory: TracedMemory;
+  readonly trace: Trace;
+  readonly state = new StateLog();
+  readonly faults: FaultPlan;
+  /** the memory beneath is a dump's: pages may be missing from it */
+  readonly fromDump: boolean;
+  /** jumps made */
+  kernel = 0;
+  /** 0-based place of the scenario's step being carried out, or -1 */
+  action = -1;
+  readonly #written = new Map<string, { readonly inOrder: WrittenStruct[]; readonly addresses: Set<number> }>();
+  readonly #calls: { readonly step: number; readonly actor: Actor; readonly op: string }[] = [];
+  #lines: string[] = [];
+
+  constructor(options: MachineOptions) {
+    this.arch = options.arch;
+    this.pageSize = options.pageSize;
+    this.pageShift = Math.log2(options.pageSize);
+    this.size = options.memory;
+    this.fromDump = options.base !== null;
+    this.memory = new TracedMemory(options.memory, options.pageSize, options.base);
+    this.trace = new Trace(this.memory.log);
+    this.faults = new FaultPlan(options.faults);
+    for (const fault of options.faults) {
+      if (fault.kind === 'flip' && 'struct' in fault.where) this.#written.set(fault.where.struct, { inOrder: [], addresses: new Set() });
+    }
+  }
+
+  /** A call begins. */
+  enter(actor: Actor, op: string, args: StepArgs | null = null): undefined {
+    const step = this.#push(actor, 'enter', op, args, 0);
+    this.#calls.push({ step, actor, op });
+  }
+
+  /** The innermost call ends. */
+  exit(result = 0, args: StepArgs | null = null): undefined {
+    const call = this.#calls.pop();
+    this.#push(call?.actor ?? 'kernel', 'exit', call?.op ?? '', args, result);
+  }
+
+  /** Something happens that is no call. */
+  event(actor: Actor, op: string, args: StepArgs | null = null, result = 0): undefined {
+    this.#push(actor, 'event', op, args, result);
+  }
+
+  /** A console line: a step of its own. */
+  printk(line: string, actor: Actor = 'kernel'): undefined {
+    this.#lines.push(line);
+    this.#push(actor, 'event', 'printk', null, 0);
+  }
+
+  /** Calls that are open, outermost first. */
+  get depth(): number {
+    return this.#calls.length;
+  }
+
+  /** Forgets calls that a panic or a jump left open, down to `depth`. */
+  unwind(depth: number): void {
+    this.#calls.length = Math.min(this.#calls.length, depth);
+  }
+
+  #push(actor: Actor, phase: 'event' | 'enter' | 'exit', op: string, args: StepArgs | null, result: number): number {
+    const log = this.#lines.length === 0 ? null : this.#lines;
+    if (log !== null) this.#lines = [];
+    const parent = this.#calls[this.#calls.length - 1]?.step ?? 0;
+    return this.trace.push({
+      kernel: this.kernel,
+      actor,
+      phase,
+      op,
+      args,
+      result,
+      log,
+      parent,
+      depth: this.#calls.length,
+      action: this.action,
+      states: this.state.length,
+    });
+  }
+
+  /** Writes a whole structure at a physical address; fields not given are 0. */
+  writeStruct<S extends Struct>(struct: S, address: number, values: EncodableStruct<S>): void {
+    this.memory.write(address, encodeStruct(struct, values, { pageSize: this.pageSize }), struct.name);
+    this.noteWritten(struct, address);
+  }
+
+  /** Writes one field of the structure that stands at `address`. */
+  writeField<S extends Struct>(struct: S, address: number, field: keyof S['fields'] & string, value: Encodable): void {
+    const { offset } = layoutTable(struct, this.pageSize).field(field);
+    this.memory.write(address + offset, encodeField(struct, field, value, { pageSize: this.pageSize }), struct.name, field);
+  }
+
+  /** Remembers where structures were written, in order, if a fault is going to name them. */
+  noteWritten(struct: Struct, address: number): void {
+    const seen = this.#written.get(struct.name);
+    if (seen === undefined || seen.addresses.has(address)) return;
+    seen.addresses.add(address);
+    seen.inOrder.push({ struct, address });
+  }
+
+  /** The nth structure of that name that was written, from 1. */
+  writtenStruct(name: string, nth: number): WrittenStruct | null {
+    return this.#written.get(name)?.inOrder[nth - 1] ?? null;
+  }
+
+  /** Reads a structure. @throws MissingPageError where a dump beneath does not hold the page */
+  readStruct<S extends Struct>(struct: S, address: number): DecodedStruct<S> {
+    return decodeStruct(struct, this.read(address, sizeOf(struct, this.pageSize)), 0, { pageSize: this.pageSize });
+  }
+
+  /** Reads `length` bytes. @throws MissingPageError @throws PanicError where the machine has no memory */
+  read(address: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    const got = this.memory.now.readInto(address, length, bytes);
+    if (got === length) return bytes;
+    const at = address + got;
+    if (!this.fromDump || at >= PHYSICAL_LIMIT) throw new PanicError(`BUG: unable to handle page fault for physical address 0x${at.toString(16)}`);
+    throw new MissingPageError(at);
+  }
+
+  /** Is there memory at `address` that can be read? */
+  canRead(address: number): boolean {
+    const state = this.memory.now.stateOf(address);
+    return state === 'present' || state === 'zero';
+  }
+}

@@ -1,0 +1,86 @@
+/** Memory that remembers: every write is logged, and the memory of any earlier point can be seen again. */
+import type { PhysicalMemory } from '../../memory/memory.js';
+import { type PageSnapshot, PageStore } from './page-store.js';
+import { WriteLog } from './write-log.js';
+
+/** Writes between two snapshots; what looking back has to redo at most. */
+const WRITES_PER_SNAPSHOT = 4096;
+
+export class TracedMemory {
+  readonly log = new WriteLog();
+  readonly now: PageStore;
+  readonly #snapshots: { readonly writes: number; readonly pages: PageSnapshot }[];
+  readonly #one = new Uint8Array(8);
+  readonly #oneView = new DataView(this.#one.buffer);
+
+  constructor(size: number, pageSize: number, base: PhysicalMemory | null = null) {
+    this.now = new PageStore(size, pageSize, base);
+    this.#snapshots = [{ writes: 0, pages: this.now.snapshot() }];
+  }
+
+  get pageSize(): number {
+    return this.now.pageSize;
+  }
+
+  /** Writes `bytes` at a physical address, any length. */
+  write(address: number, bytes: Uint8Array, struct = '', field = ''): void {
+    const { pageSize } = this;
+    let done = 0;
+    while (done < bytes.length) {
+      const at = address + done;
+      const part = bytes.subarray(done, done + pageSize - (at % pageSize));
+      this.#snapshotIfDue();
+      const before = new Uint8Array(part.length);
+      this.now.readInto(at, part.length, before);
+      this.log.append(at, before, part, struct, field);
+      this.now.writeInPage(at, part);
+      done += part.length;
+    }
+  }
+
+  /** Makes `page` the contents of the page at `address`; shared, so it must not be changed afterwards. */
+  replacePage(address: number, page: Uint8Array | undefined, meaning = ''): void {
+    this.#snapshotIfDue();
+    const number = address / this.pageSize;
+    // The page as it is may be written in place later; the log keeps a copy of its own.
+    const before = this.now.page(number);
+    this.log.appendPage(address, this.pageSize, before, page, meaning);
+    this.now.replacePage(number, page);
+  }
+
+  /** Zeroes the page at `address`. */
+  zeroPage(address: number): void {
+    if (this.now.page(address / this.pageSize) !== undefined || this.now.stateOf(address) !== 'zero') this.replacePage(address, this.now.zeroPage);
+  }
+
+  /** A host-order (little-endian) u64 as a number, exact up to 2^53; larger values lose bits. */
+  readU64(address: number): number {
+    this.now.readInto(address, 8, this.#one);
+    return this.#oneView.getUint32(0, true) + this.#oneView.getUint32(4, true) * 4294967296;
+  }
+
+  /** Memory as it was after the first `writes` writes. */
+  at(writes: number): PhysicalMemory {
+    let low = 0;
+    let high = this.#snapshots.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.#snapshots[middle]?.writes ?? 0) <= writes) low = middle;
+      else high = middle - 1;
+    }
+    const nearest = this.#snapshots[low];
+    const view = this.now.fork(nearest?.pages ?? new Map());
+    for (let index = nearest?.writes ?? 0; index < Math.min(writes, this.log.length); index++) {
+      const page = this.log.pageOf(index);
+      if (page === null) view.writeInPage(this.log.addressOf(index), this.log.afterOf(index));
+      else view.replacePage(this.log.addressOf(index) / this.pageSize, page.after);
+    }
+    return view;
+  }
+
+  #snapshotIfDue(): void {
+    const last = this.#snapshots[this.#snapshots.length - 1];
+    if (last !== undefined && this.log.length - last.writes >= WRITES_PER_SNAPSHOT)
+      this.#snapshots.push({ writes: this.log.length, pages: this.now.snapshot() });
+  }
+}

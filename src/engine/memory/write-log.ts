@@ -1,0 +1,110 @@
+/**
+ * Every write to the simulated machine's memory, in order, as columns: address, what was there, what is there now, and what it
+ * means. A small write costs its own bytes twice and a few numbers; a whole page costs two references.
+ */
+import { Column, Interned } from '../trace/column.js';
+
+/** What the written bytes are, where that is known. */
+export interface WriteMeaning {
+  /** the kernel's name of the structure that starts at the written address (or holds the written field) */
+  readonly struct: string | null;
+  readonly field: string | null;
+}
+
+export interface WriteRecord extends WriteMeaning {
+  /** physical, in bytes */
+  readonly address: number;
+  readonly length: number;
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+}
+
+const ARENA_BYTES = 1 << 20;
+
+export class WriteLog {
+  readonly #addresses = new Column(Float64Array);
+  readonly #lengths = new Column(Uint32Array);
+  /** >= 0: place in the arena; < 0: -(index into `#pages`) - 1 */
+  readonly #places = new Column(Float64Array);
+  readonly #meanings = new Column(Uint32Array);
+  readonly #names = new Interned();
+  readonly #arenas: Uint8Array[] = [];
+  readonly #pages: (Uint8Array | undefined)[] = [];
+  #arenaUsed = ARENA_BYTES;
+
+  get length(): number {
+    return this.#addresses.length;
+  }
+
+  /** Logs a write; the bytes are copied. */
+  append(address: number, before: Uint8Array, after: Uint8Array, struct: string, field: string): void {
+    const length = after.length;
+    const need = 2 * length;
+    if (this.#arenaUsed + need > ARENA_BYTES) {
+      this.#arenas.push(new Uint8Array(ARENA_BYTES));
+      this.#arenaUsed = 0;
+    }
+    const arena = this.#arenas[this.#arenas.length - 1];
+    if (arena === undefined) return;
+    arena.set(before, this.#arenaUsed);
+    arena.set(after, this.#arenaUsed + length);
+    this.#push(address, length, (this.#arenas.length - 1) * ARENA_BYTES + this.#arenaUsed, struct, field);
+    this.#arenaUsed += need;
+  }
+
+  /** Logs that a whole page was replaced; both are kept by reference. `undefined`: a page nobody had written. */
+  appendPage(address: number, length: number, before: Uint8Array | undefined, after: Uint8Array | undefined, meaning: string): void {
+    this.#pages.push(before, after);
+    this.#push(address, length, -(this.#pages.length - 2) - 1, meaning, '');
+  }
+
+  #push(address: number, length: number, place: number, struct: string, field: string): void {
+    this.#addresses.push(address);
+    this.#lengths.push(length);
+    this.#places.push(place);
+    this.#meanings.push(this.#names.id(field === '' ? struct : `${struct}.${field}`));
+  }
+
+  addressOf(index: number): number {
+    return this.#addresses.at(index);
+  }
+
+  lengthOf(index: number): number {
+    return this.#lengths.at(index);
+  }
+
+  /** The page that write number `index` put in place, or null if it was no whole-page write. */
+  pageOf(index: number): { readonly after: Uint8Array | undefined; readonly before: Uint8Array | undefined } | null {
+    const place = this.#places.at(index);
+    if (place >= 0) return null;
+    const at = -place - 1;
+    return { before: this.#pages[at], after: this.#pages[at + 1] };
+  }
+
+  /** The bytes that write number `index` stored; a view that must not be changed. */
+  afterOf(index: number): Uint8Array {
+    return this.#bytes(index, 1);
+  }
+
+  record(index: number): WriteRecord {
+    const name = this.#names.text(this.#meanings.at(index));
+    const dot = name.indexOf('.');
+    return {
+      address: this.addressOf(index),
+      length: this.lengthOf(index),
+      struct: name === '' ? null : dot === -1 ? name : name.slice(0, dot),
+      field: dot === -1 ? null : name.slice(dot + 1),
+      before: this.#bytes(index, 0),
+      after: this.#bytes(index, 1),
+    };
+  }
+
+  #bytes(index: number, which: 0 | 1): Uint8Array {
+    const length = this.#lengths.at(index);
+    const place = this.#places.at(index);
+    if (place < 0) return this.#pages[-place - 1 + which] ?? new Uint8Array(length);
+    const arena = this.#arenas[Math.floor(place / ARENA_BYTES)];
+    const at = (place % ARENA_BYTES) + which * length;
+    return arena === undefined ? new Uint8Array(length) : arena.subarray(at, at + length);
+  }
+}

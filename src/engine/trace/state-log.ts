@@ -1,0 +1,108 @@
+/**
+ * What the machine's parts want to show of themselves (sessions, files, devices, memory), as a flat map from path to value whose
+ * changes are logged, so that the state of any earlier step can be shown without running anything again.
+ */
+
+export type StateValue = string | number | bigint | boolean | null;
+export type StateMap = ReadonlyMap<string, StateValue>;
+
+/** A node of the tree a view shows. */
+export interface StateNode {
+  readonly name: string;
+  readonly path: string;
+  readonly value: StateValue | undefined;
+  readonly children: readonly StateNode[];
+}
+
+const CHANGES_PER_COPY = 1024;
+
+export class StateLog {
+  readonly #now = new Map<string, StateValue>();
+  readonly #paths: string[] = [];
+  readonly #values: (StateValue | undefined)[] = [];
+  readonly #copies: { readonly changes: number; readonly map: StateMap }[] = [{ changes: 0, map: new Map() }];
+
+  /** Changes recorded so far. */
+  get length(): number {
+    return this.#paths.length;
+  }
+
+  get now(): StateMap {
+    return this.#now;
+  }
+
+  set(path: string, value: StateValue): void {
+    if (this.#now.get(path) === value) return;
+    this.#now.set(path, value);
+    this.#record(path, value);
+  }
+
+  /** Removes `path` and everything below it. */
+  remove(path: string): void {
+    const below = `${path}/`;
+    for (const key of [...this.#now.keys()]) {
+      if (key !== path && !key.startsWith(below)) continue;
+      this.#now.delete(key);
+      this.#record(key, undefined);
+    }
+  }
+
+  /** The map after the first `changes` changes. */
+  at(changes: number): StateMap {
+    let low = 0;
+    let high = this.#copies.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.#copies[middle]?.changes ?? 0) <= changes) low = middle;
+      else high = middle - 1;
+    }
+    const nearest = this.#copies[low];
+    const map = new Map(nearest?.map);
+    for (let index = nearest?.changes ?? 0; index < Math.min(changes, this.#paths.length); index++) {
+      const path = this.#paths[index] ?? '';
+      const value = this.#values[index];
+      if (value === undefined) map.delete(path);
+      else map.set(path, value);
+    }
+    return map;
+  }
+
+  #record(path: string, value: StateValue | undefined): void {
+    this.#paths.push(path);
+    this.#values.push(value);
+    const last = this.#copies[this.#copies.length - 1];
+    // A copy costs as much as the map is large: copying ever more rarely keeps the whole cost linear.
+    const due = Math.max(CHANGES_PER_COPY, 4 * this.#now.size);
+    if (last !== undefined && this.#paths.length - last.changes >= due) this.#copies.push({ changes: this.#paths.length, map: new Map(this.#now) });
+  }
+}
+
+/** One part of a path: what a name may hold but a path may not is percent-encoded. */
+export const statePart = (name: string): string => encodeURIComponent(name.toWellFormed());
+
+/** The tree of a state map, children in the order in which they came into being. */
+export function stateTree(map: StateMap): StateNode {
+  interface Building {
+    readonly name: string;
+    readonly path: string;
+    value: StateValue | undefined;
+    readonly below: Map<string, Building>;
+  }
+  const root: Building = { name: '', path: '', value: undefined, below: new Map() };
+  for (const [path, value] of map) {
+    let node = root;
+    let so = '';
+    for (const part of path.split('/')) {
+      so = so === '' ? part : `${so}/${part}`;
+      let next = node.below.get(part);
+      if (next === undefined) {
+        next = { name: decodeURIComponent(part), path: so, value: undefined, below: new Map() };
+        node.below.set(part, next);
+      }
+      node = next;
+    }
+    node.value = value;
+  }
+  const finish = (node: Building): StateNode => ({ name: node.name, path: node.path, value: node.value, children: [...node.below.values()].map(finish) });
+  return finish(root);
+}
