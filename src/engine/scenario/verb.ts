@@ -28,7 +28,7 @@ export function verb<const K extends KeyTable>(
     summary,
     keys,
     build(cursor, index) {
-      const what = `a ${cursor.entries()?.get('do')?.value.text ?? ''} step`;
+      const what = `the ${cursor.entries()?.get('do')?.value.text ?? ''} step`;
       const { expect } = readKeys(cursor, commonKeys, what, keys);
       return make(readKeys(cursor, keys, what, commonKeys), { index, position: cursor.position, expect }, cursor);
     },
