@@ -1,5 +1,4 @@
 /** What every part of the decoder needs: the memory, the map once it is known, and where to put what it stumbles over. */
-import type { Release } from '../../abi/contract.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import type { Node } from './node.js';
 import type { Observations } from './observe.js';
@@ -25,12 +24,10 @@ export interface Context {
   /** role prefix of every path: `incoming`, `outgoing@0x…` */
   readonly prefix: string;
   readonly root: Node;
-  /** the release that wrote the dump, if known; decides nothing that a compatible string decides */
-  readonly release: Release | null;
   /** null where the map could not be read */
   map: PreservedMap | null;
-  /** the map's pages were freed and reused: so was everything else the kernel frees after boot */
-  mapReused: boolean;
+  /** the kernel that received this has booted (or is done with it) and may have reused what it frees: nonsense is then no damage */
+  released: boolean;
   /** structures reached so far, with the order the kernel preserved them in: for the checks of `src/diagnosis` */
   readonly references: Reference[];
 }
@@ -56,4 +53,4 @@ export function refer(context: Context, reference: Reference): void {
 }
 
 /** Why bytes that are there don't make sense: freed and reused once the new kernel has booted, else damage. */
-export const natureOfNonsense = (context: Context): 'reused' | 'wrong' => (context.mapReused ? 'reused' : 'wrong');
+export const natureOfNonsense = (context: Context): 'reused' | 'wrong' => (context.released ? 'reused' : 'wrong');

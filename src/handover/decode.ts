@@ -46,7 +46,8 @@ export interface Handover {
   readonly contract: Contract | null;
   readonly scratch: Scratch;
   readonly map: PreservedMap | null;
-  readonly mapReused: boolean;
+  /** the kernel that received it may have freed and reused its pages */
+  readonly released: boolean;
   readonly subtrees: readonly Subtree[];
   readonly hasLuo: boolean;
   readonly luo: Luo | null;
@@ -88,7 +89,8 @@ export function decodeHandovers(input: DecodeInput): DecodedDump {
     const verdict = verdicts[index] ?? { role: 'unknown' as const, evidence: '' };
     const same = verdicts.filter((other) => other.role === verdict.role).length;
     const path = same === 1 || candidate.fdtAddress === null ? verdict.role : `${verdict.role}@${hex(candidate.fdtAddress)}`;
-    return decodeOne(memory, candidate, scratches[index] ?? NO_SCRATCH, { path, ...verdict }, { ...DEFAULT_LIMITS, ...input.limits });
+    const afterBoot = verdict.role === 'incoming' && verdicts.some((other) => other.role === 'outgoing');
+    return decodeOne(memory, candidate, scratches[index] ?? NO_SCRATCH, { path, ...verdict, afterBoot }, { ...DEFAULT_LIMITS, ...input.limits });
   });
   return { memory, find, handovers: handovers.sort((a, b) => interest(b) - interest(a)) };
 }
@@ -102,12 +104,14 @@ interface Named {
   readonly path: string;
   readonly role: Role;
   readonly evidence: string;
+  /** has the kernel that received it come far enough to write a handover of its own? */
+  readonly afterBoot: boolean;
 }
 
 function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratch, named: Named, limits: Limits): Handover {
   const root = new Node(named.path, named.path, { type: 'handover', address: candidate.fdtAddress, description: named.evidence });
   const observations = new Observations();
-  const context: Context = { memory, observations, limits, prefix: named.path, root, release: null, map: null, mapReused: false, references: [] };
+  const context: Context = { memory, observations, limits, prefix: named.path, root, map: null, released: false, references: [] };
   const kho = root.group('kho', { address: candidate.fdtAddress, description: 'Kexec Handover' });
   observeScratch(observations, kho, scratch);
   const base = { path: named.path, role: named.role, roleEvidence: named.evidence, candidate, scratch, node: root, references: context.references };
@@ -118,7 +122,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
       compatible: null,
       contract: null,
       map: null,
-      mapReused: false,
+      released: false,
       subtrees: [],
       hasLuo: false,
       luo: null,
@@ -130,7 +134,9 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
   const { compatible, contract } = readRoot(context, fdt, candidate, kho);
   const map = readMap(context, fdt, candidate, contract, kho);
   context.map = map;
-  context.mapReused = observations.count('map-reused') > 0;
+  // An intact map is freed early in boot: where it is gone, so may be everything else. A kernel done with a handover frees it too.
+  context.released =
+    named.role === 'stale' || named.afterBoot || observations.count('map-reused') > 0 || (named.role !== 'outgoing' && observations.count('map-missing') > 0);
   const { subtrees, blobs } = readSubtrees(context, fdt, candidate, kho);
   const luoBlob = blobs.get('LUO');
   const luo = luoBlob === undefined ? null : readLuo(context, luoBlob, root);
@@ -148,7 +154,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
     compatible,
     contract,
     map,
-    mapReused: context.mapReused,
+    released: context.released,
     subtrees,
     hasLuo: luoBlob !== undefined,
     luo,
@@ -297,7 +303,7 @@ function readSubtree(context: Context, node: FdtNode, group: Node, from: Node): 
       'subtree-size',
       at,
       recorded === null ? `what stands at ${hex(address)} is no FDT` : `blob-size of subtree ${name} is ${recorded}`,
-      context.mapReused && recorded === null ? 'reused' : 'wrong',
+      context.released && recorded === null ? 'reused' : 'wrong',
     );
     return { subtree: { name: node.name, address, size: recorded, format: 'unknown', node: made }, blob: { bytes: null, address, node: made } };
   }

@@ -1,6 +1,6 @@
 /**
  * Which handovers a dump holds, and by what they were found: setup_data nodes, debugfs files, a scan for FDTs whose root
- * compatible starts with `kho-`, arm64's /chosen, or an address the user gave.
+ * compatible starts with `kho-v`, arm64's /chosen, or an address the user gave.
  */
 import { type Fdt, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMagic, parseFdt } from '../codec/fdt.js';
 import { type PageState, type PhysicalMemory, isReadable, readBytes } from '../memory/memory.js';
@@ -44,7 +44,7 @@ const MAX_MACHINE_FDT = 2 << 20;
 const SMALL_MEMORY = 64 << 20;
 
 /** Is this the root of a handover, of whatever version? */
-export const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(fdtProperty(fdt.root, 'compatible')).some((text) => text.startsWith('kho-'));
+export const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(fdtProperty(fdt.root, 'compatible')).some((text) => text.startsWith('kho-v'));
 
 /** Finds every handover in `memory` and `files`. `given`: a physical address the user named; nothing else is then decoded. */
 export function findHandovers(memory: PhysicalMemory, files: readonly FdtFile[], given: number | null): FindResult {
@@ -58,7 +58,7 @@ export function findHandovers(memory: PhysicalMemory, files: readonly FdtFile[],
     return { candidates, searchedSetupData: scan !== null, searched };
   }
   if (scan !== null) {
-    searched.push(`the start of every page for an FDT whose root compatible starts with kho-: ${scan.devicetrees.length} devicetrees found`);
+    searched.push(`the start of every page for an FDT whose root compatible starts with kho-v: ${scan.devicetrees.length} devicetrees found`);
     candidates.push(...fromScan(memory, scan.setupData, scan.devicetrees));
   }
   return { candidates, searchedSetupData: scan !== null, searched };

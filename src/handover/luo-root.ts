@@ -43,7 +43,7 @@ function readLuoStruct(context: Context, bytes: Uint8Array, address: number | nu
       'luo-too-small',
       node,
       `the LUO blob has ${bytes.length} bytes, struct luo_ser has ${sizeOf(luoSer)}`,
-      context.mapReused ? 'reused' : 'wrong',
+      context.released ? 'reused' : 'wrong',
     );
     return null;
   }
@@ -59,7 +59,7 @@ function readLuoStruct(context: Context, bytes: Uint8Array, address: number | nu
   const known = contractsOf(values.compatible.text).some((contract) => contract.layer === 'luo');
   if (!known && !looksLikeVersion(values.compatible.text)) {
     const start = escapeForWhy(bytes);
-    if (context.mapReused)
+    if (context.released)
       observations.add('luo-reused', node, `the LUO blob holds no LUO header (it starts with ${start}): it was freed early in boot, and reused`, 'reused');
     else observations.add('luo-unknown-version', reading.field('compatible'), `compatible is no version of LUO (the blob starts with ${start})`);
     return null;

@@ -73,7 +73,7 @@ export function readMemfd(context: Context, compatible: 'memfd-v1' | 'memfd-v2',
   }
   const seals = v2?.values?.seals ?? null;
   const flags = v2?.values?.flags ?? null;
-  if (context.mapReused && !plausible(context, values, seals, flags)) {
+  if (context.released && !plausible(context, values, seals, flags)) {
     context.observations.add(
       'data-reused',
       reading.node,

@@ -28,12 +28,12 @@ export function readPayload(context: Context, compatible: CStringValue, data: bi
   if (first === undefined || first.status === 'test' || first.structs.length === 0) return null;
   const address = physicalAddress(data);
   if (address === null || address === 0 || context.memory.stateOf(address) === 'out-of-range') {
-    const nature = context.mapReused ? 'reused' : 'wrong';
+    const nature = context.released ? 'reused' : 'wrong';
     context.observations.add('data-pointer', dataNode, `data is ${hex(data)}, where ${compatible.text} has the address of its structure`, nature);
     return null;
   }
   if (address % context.memory.pageSize !== 0) {
-    context.observations.add('data-pointer', dataNode, `data is ${hex(data)}, but its structure starts a page`, context.mapReused ? 'reused' : 'wrong');
+    context.observations.add('data-pointer', dataNode, `data is ${hex(data)}, but its structure starts a page`, context.released ? 'reused' : 'wrong');
   }
   dataNode.pointer = address;
   const payload = read(context, first, candidates, address, node, dataNode);
