@@ -36,13 +36,18 @@ export const mmio = member('mmio', 'an access to guest memory that no memslot ba
   is_write: u8('1 for a write', { role: 'bool' }),
 });
 
-/** Bits of hypercall.flags and their names differ: x86 knows LONG_MODE, arm64 SMC and 16BIT. */
-export const hypercall = member('hypercall', 'a hypercall that user space shall answer', {
-  nr: u64('number of the hypercall', { role: 'enum', symbols: { '12': 'KVM_HC_MAP_GPA_RANGE' } }),
-  args: array(word('argument'), 6, 'arguments'),
-  ret: word('what the guest gets back; set by user space'),
-  flags: u64('how the call was made', { role: 'flags' }),
-});
+const hypercallOf = (flagNames: Readonly<Record<string, string>>, symbols: Readonly<Record<string, string>>) =>
+  member('hypercall', 'a hypercall that user space shall answer', {
+    nr: u64('number of the hypercall', { role: 'enum', symbols }),
+    args: array(word('argument'), 6, 'arguments'),
+    ret: word('what the guest gets back; set by user space'),
+    flags: u64('how the call was made', { role: 'flags', flagNames }),
+  });
+
+/** Names of hypercalls and of the bits of flags are the architecture's own. */
+export const hypercall = hypercallOf({ '0': 'KVM_EXIT_HYPERCALL_LONG_MODE' }, { '12': 'KVM_HC_MAP_GPA_RANGE' });
+export const hypercallArm64 = hypercallOf({ '0': 'KVM_HYPERCALL_EXIT_SMC', '1': 'KVM_HYPERCALL_EXIT_16BIT' }, {});
+export const hypercallLoongarch = hypercallOf({}, {});
 
 export const internal = member('internal', 'an error inside KVM', {
   suberror: u32('which', {

@@ -5,7 +5,7 @@
 import { bytes, struct, type Struct, type UnionType, u8, u16, u32, u64, union } from '../layout.js';
 import type { KvmArch } from './arch.js';
 import { type PayloadName, payloads } from './exits.js';
-import { debug, KVM_H, member, word } from './payloads-common.js';
+import { debug, hypercallArm64, hypercallLoongarch, KVM_H, member, word } from './payloads-common.js';
 import { kvmSyncRegsArm64, kvmSyncRegsS390, kvmSyncRegsX86, type SyncClass, syncClassesS390, syncClassesX86 } from './sync-regs.js';
 
 const flagNames: Readonly<Record<KvmArch, Readonly<Record<string, string>>>> = {
@@ -61,6 +61,8 @@ const debugMembers = new Map<KvmArch, Struct>();
 
 /** The exit union's member of that name on `arch`; `debug` is empty where the architecture has no details. */
 export function payloadStruct(arch: KvmArch, name: PayloadName): Struct {
+  if (name === 'hypercall' && arch === 'arm64') return hypercallArm64;
+  if (name === 'hypercall' && arch === 'loongarch') return hypercallLoongarch;
   if (name !== 'debug') return payloads[name];
   let found = debugMembers.get(arch);
   if (found === undefined) {
@@ -78,7 +80,11 @@ export function payloadStruct(arch: KvmArch, name: PayloadName): Struct {
 function unionsOf(arch: KvmArch): { readonly exit: UnionType; readonly sync: UnionType; readonly names: Readonly<Record<string, string>> } {
   const { syncRegs, syncClasses } = kvmRunParts[arch];
   return {
-    exit: union({ ...payloads, debug: payloadStruct(arch, 'debug') }, EXIT_UNION_SIZE, "the exit's payload; which member holds is told by exit_reason"),
+    exit: union(
+      { ...payloads, hypercall: payloadStruct(arch, 'hypercall'), debug: payloadStruct(arch, 'debug') },
+      EXIT_UNION_SIZE,
+      "the exit's payload; which member holds is told by exit_reason",
+    ),
     sync: union(syncRegs === null ? {} : { regs: syncRegs }, SYNC_REGS_SIZE, 'synchronised registers'),
     names: Object.fromEntries(syncClasses.map((part) => [part.bit, part.name])),
   };

@@ -1,0 +1,54 @@
+/** Where the `kvm` command takes its snapshots from: a file, a folder, standard input, each file also compressed. */
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import { UserError } from '../codec/user-error.js';
+import { bufferSource, type ByteSource, fileSource, readAt } from '../container/byte-source.js';
+import { compressionOf, decompress } from '../container/compression.js';
+import { openSnapshotFiles, type SnapshotFiles, type SnapshotFilesOptions, snapshotsInBytes } from '../kvm/snapshot-files.js';
+
+/** What may come out of a pipe or a compressed file: it is held in memory. */
+const MOST_BYTES = 1 << 30;
+const HEAD = 16;
+
+/** @param path `-` for standard input. @throws UserError if nothing can be read there */
+export async function openSnapshots(path: string, options: SnapshotFilesOptions): Promise<SnapshotFiles> {
+  if (path === '-') {
+    const bytes = await gather('standard input', process.stdin);
+    const source = bufferSource('standard input', bytes);
+    const kind = compressionOf(bytes.subarray(0, HEAD));
+    return snapshotsInBytes('standard input', kind === null ? bytes : await gather('standard input', decompress(source, kind)), options);
+  }
+  const unpacked = await unpack(path);
+  return unpacked === null ? openSnapshotFiles(path, options) : snapshotsInBytes(path, unpacked, options);
+}
+
+/** The contents of a compressed file; null for any other, which is then read in place. */
+async function unpack(path: string): Promise<Uint8Array | null> {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch {
+    // Whoever reads it next says why it can't be read.
+    return null;
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile() || stat.size === 0) return null;
+    const source: ByteSource = fileSource(path, fd, stat.size);
+    const kind = compressionOf(readAt(source, 0, Math.min(HEAD, stat.size)));
+    return kind === null ? null : await gather(path, decompress(source, kind));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+async function gather(name: string, pieces: AsyncIterable<unknown>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of pieces) {
+    if (!(piece instanceof Uint8Array)) continue;
+    size += piece.length;
+    if (size > MOST_BYTES) throw new UserError(`${name}: more than ${MOST_BYTES} bytes of snapshots come out; unpack them into a file first`);
+    parts.push(Uint8Array.from(piece));
+  }
+  return Buffer.concat(parts);
+}

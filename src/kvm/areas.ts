@@ -1,0 +1,101 @@
+/**
+ * What the vCPU's mapping holds beside struct kvm_run: the data of a port access, the ring of coalesced writes, the
+ * synchronised registers. Every offset and count is checked against the bytes that are there.
+ */
+import type { DecodedStruct, Endian } from '../../abi/layout.js';
+import { type KvmArch, kvmArches } from '../../abi/kvm/arch.js';
+import { kvmCoalescedMmioRing, type kvmCoalescedMmio } from '../../abi/kvm/coalesced.js';
+import type { io } from '../../abi/kvm/payloads-common.js';
+import { kvmRun, kvmRunParts } from '../../abi/kvm/run.js';
+import { decodeStruct } from '../codec/decode.js';
+import { arrayCount, layoutTable, offsetOf, sizeOf } from '../codec/layout-table.js';
+import { finding, type KvmFinding } from './finding.js';
+import { decodeField, type PartialValues } from './partial.js';
+import { countOf, hex, unknownBits } from './words.js';
+
+export interface IoData {
+  /** in bytes from the start of kvm_run */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Port accesses the processor can make, in bytes. */
+const PORT_SIZES: readonly number[] = [1, 2, 4];
+
+/** The data of a port access; null, with a finding, where it is not in the bytes. */
+export function ioData(access: DecodedStruct<typeof io>, bytes: Uint8Array, pageSize: number, findings: KvmFinding[]): IoData | null {
+  const odd = (message: string): void => {
+    findings.push(finding('kvm.io-access', 'warning', 'kvm_run/exit', message));
+  };
+  if (access.direction > 1) odd(`direction is ${access.direction}; 0 is in, 1 is out`);
+  if (!PORT_SIZES.includes(access.size)) odd(`a port access of ${countOf(access.size, 'byte')}; 1, 2 and 4 exist`);
+  if (access.count === 0) odd('count is 0: an exit for no access');
+  const length = access.size * access.count;
+  if (length > pageSize)
+    odd(`${countOf(access.count, 'access')} of ${countOf(access.size, 'byte')} do not fit the page of port I/O data`.replace('accesss', 'accesses'));
+  const unreadable = (message: string): null => {
+    findings.push(finding('kvm.io-data-unreadable', 'warning', 'kvm_run/exit/data_offset', message));
+    return null;
+  };
+  const end = access.data_offset + BigInt(length);
+  if (end > BigInt(bytes.length)) {
+    const where = `data_offset ${hex(access.data_offset)} with ${countOf(length, 'byte')} of data`;
+    return unreadable(`${where} lies outside the ${bytes.length} bytes of this snapshot: the port I/O data is not shown`);
+  }
+  const offset = Number(access.data_offset);
+  if (offset < sizeOf(kvmRun.x86_64)) odd(`data_offset ${hex(offset)} points into kvm_run itself; KVM puts the data ${pageSize} bytes behind its start`);
+  return { offset, bytes: bytes.slice(offset, offset + length) };
+}
+
+export interface CoalescedRing {
+  /** in bytes from the start of kvm_run */
+  readonly offset: number;
+  readonly first: number;
+  readonly last: number;
+  /** entries the ring has room for */
+  readonly capacity: number;
+  /** entries that user space has not taken yet, oldest first; null where first or last is no index */
+  readonly pending: readonly DecodedStruct<typeof kvmCoalescedMmio>[] | null;
+}
+
+/** The ring, or null where the architecture has none or its page is not there. */
+export function coalescedRing(arch: KvmArch, bytes: Uint8Array, endian: Endian, pageSize: number, findings: KvmFinding[]): CoalescedRing | null {
+  const page = kvmArches[arch].coalescedPage;
+  if (page === null) return null;
+  const offset = page * pageSize;
+  if (bytes.length < offset + pageSize) return null;
+  const head = layoutTable(kvmCoalescedMmioRing, pageSize);
+  const capacity = arrayCount(head.field('coalesced_mmio'), pageSize);
+  const index = (name: 'first' | 'last'): number => Number(decodeField(head.field(name).type, bytes, offset + head.field(name).offset, 4, endian));
+  const first = index('first');
+  const last = index('last');
+  // Empty rings are the rule: their entries need no decoding.
+  if (first === last && first === 0) return { offset, first, last, capacity, pending: [] };
+  const ring = decodeStruct(kvmCoalescedMmioRing, bytes, offset, { endian, pageSize });
+  const entries = ring.coalesced_mmio;
+  if (first >= entries.length || last >= entries.length) {
+    findings.push(finding('kvm.ring-invalid', 'warning', 'coalesced_mmio_ring', `first ${first} and last ${last}: the ring has ${entries.length} entries`));
+    return { offset, first, last, capacity, pending: null };
+  }
+  const count = (last - first + entries.length) % entries.length;
+  return { offset, first, last, capacity, pending: [...entries.slice(first, first + count), ...entries.slice(0, Math.max(0, first + count - entries.length))] };
+}
+
+/** The parts of s.regs that kvm_valid_regs says hold; null where it says that none does. */
+export function syncRegs(arch: KvmArch, valid: bigint | null, bytes: Uint8Array, endian: Endian, findings: KvmFinding[]): PartialValues | null {
+  const { syncRegs: layout, syncClasses } = kvmRunParts[arch];
+  if (valid === null) return null;
+  const names = Object.fromEntries(syncClasses.map((part) => [part.bit, part.name]));
+  const unknown = unknownBits(valid, names);
+  if (unknown !== 0n)
+    findings.push(finding('kvm.sync-regs-invalid', 'warning', 'kvm_run/kvm_valid_regs', `bits ${hex(unknown)} stand for no registers on ${arch}`));
+  if (layout === null) return null;
+  const wanted =
+    syncClasses.length === 0
+      ? Object.keys(layout.fields)
+      : syncClasses.filter((part) => ((valid >> BigInt(part.bit)) & 1n) === 1n).flatMap((part) => part.fields);
+  if (wanted.length === 0) return null;
+  const start = offsetOf(kvmRun[arch], 's');
+  const placed = layoutTable(layout).fields.filter((field) => wanted.includes(field.name));
+  return Object.fromEntries(placed.map((field) => [field.name, decodeField(field.type, bytes, start + field.offset, field.size, endian)]));
+}

@@ -1,0 +1,90 @@
+/**
+ * What a memory fault says and asks for: range, guest frames, and the KVM_SET_MEMORY_ATTRIBUTES that would convert it.
+ * Source: Documentation/virt/kvm/api.rst, KVM_EXIT_MEMORY_FAULT and KVM_SET_MEMORY_ATTRIBUTES.
+ */
+import { KVM_MEMORY_ATTRIBUTE_PRIVATE, KVM_MEMORY_EXIT_FLAG_PRIVATE } from '../../abi/kvm/ioctls.js';
+import { countOf, hex } from './words.js';
+
+export interface MemoryFault {
+  readonly flags: bigint;
+  /** guest physical, in bytes */
+  readonly gpa: bigint;
+  /** in bytes */
+  readonly size: bigint;
+}
+
+export interface Conversion {
+  /** guest physical, page-aligned */
+  readonly address: bigint;
+  /** whole pages, in bytes */
+  readonly size: bigint;
+  readonly attributes: bigint;
+}
+
+export interface FaultRange {
+  readonly private: boolean;
+  /** flag bits that no kernel defines */
+  readonly unknownFlags: bigint;
+  /** [start, end) in bytes, guest physical; null where size is 0 or the range wraps */
+  readonly end: bigint | null;
+  readonly firstGfn: bigint;
+  /** null as `end` */
+  readonly lastGfn: bigint | null;
+  /** the range is not made of whole pages */
+  readonly subPage: boolean;
+  /** the call that would convert the pages of the range, null as `end` */
+  readonly conversion: Conversion | null;
+}
+
+const ADDRESS_SPACE = 1n << 64n;
+
+/** @param pageSize of the host, in bytes */
+export function faultRange(fault: MemoryFault, pageSize = 4096): FaultRange {
+  const page = BigInt(pageSize);
+  const isPrivate = (fault.flags & KVM_MEMORY_EXIT_FLAG_PRIVATE) !== 0n;
+  const end = fault.size === 0n || fault.gpa + fault.size > ADDRESS_SPACE ? null : fault.gpa + fault.size;
+  const start = fault.gpa - (fault.gpa % page);
+  const roundedEnd = end === null ? null : ((end + page - 1n) / page) * page;
+  return {
+    private: isPrivate,
+    unknownFlags: fault.flags & ~KVM_MEMORY_EXIT_FLAG_PRIVATE,
+    end,
+    firstGfn: fault.gpa / page,
+    lastGfn: end === null ? null : (end - 1n) / page,
+    subPage: fault.gpa % page !== 0n || fault.size % page !== 0n,
+    conversion: roundedEnd === null ? null : { address: start, size: roundedEnd - start, attributes: isPrivate ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0n },
+  };
+}
+
+/** Could these three words be a memory fault that KVM wrote? Strict, for deciding what bytes of another number are. */
+export function looksLikeFault(fault: MemoryFault): boolean {
+  const powerOfTwo = fault.size > 0n && (fault.size & (fault.size - 1n)) === 0n;
+  const plausibleSize = powerOfTwo && fault.size >= 64n && fault.size <= 1n << 30n;
+  return (fault.flags & ~KVM_MEMORY_EXIT_FLAG_PRIVATE) === 0n && plausibleSize && fault.gpa % fault.size === 0n && fault.gpa < 1n << 52n;
+}
+
+/** What the fault says and what it asks the VMM to do, a sentence a line. */
+export function explainFault(fault: MemoryFault, pageSize = 4096): readonly string[] {
+  const range = faultRange(fault, pageSize);
+  const kind = range.private ? 'private' : 'shared';
+  const lines = [`The guest accessed memory as ${kind}; whether it read, wrote or fetched is not told.`];
+  if (range.end === null || range.conversion === null || range.lastGfn === null) {
+    lines.push(
+      fault.size === 0n ? 'The range is empty: it can not be converted.' : 'The range runs past the end of the address space: it can not be converted.',
+    );
+    return lines;
+  }
+  const frames = range.firstGfn === range.lastGfn ? `gfn ${hex(range.firstGfn)}` : `gfn ${hex(range.firstGfn)} to ${hex(range.lastGfn)}`;
+  lines.push(`Range: gpa ${hex(fault.gpa)} up to ${hex(range.end)} (${countOf(fault.size, 'byte')}), ${frames}.`);
+  if (range.subPage) lines.push('The range is finer than a page; attributes are set for whole pages, so a conversion takes the pages around it.');
+  const { address, size, attributes } = range.conversion;
+  lines.push(
+    `To convert: KVM_SET_MEMORY_ATTRIBUTES { address ${hex(address)}, size ${hex(size)}, attributes ${hex(attributes)}${attributes === 0n ? '' : ' (PRIVATE)'}, flags 0 }, then KVM_RUN again.`,
+    range.private
+      ? 'The pages must be in a memslot with guest_memfd (KVM_MEM_GUEST_MEMFD), or the same fault comes again.'
+      : "The pages then come from the memslot's userspace_addr; what was private there is not copied.",
+    'If the attribute already is as asked, the slot, its guest_memfd or its page is missing: converting again would loop.',
+    'Guard the retry: the same flags and gpa again without progress means that converting did not help.',
+  );
+  return lines;
+}

@@ -1,0 +1,165 @@
+/**
+ * Snapshots from files: one, a file of many, or a folder of files. Read piece by piece, never whole. For the `kvm` command
+ * and the bench.
+ */
+import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '../codec/user-error.js';
+import { assumeArch } from './assume-arch.js';
+import { looksLikeKvmRun, SMALLEST_PAGE } from './recognise.js';
+import { decodeSnapshot } from './snapshot.js';
+import type { KvmSnapshot, KvmSnapshotOptions } from './snapshot-model.js';
+import { type ReadAt, strideOf } from './stride.js';
+
+export interface SnapshotEntry {
+  /** counts over all files */
+  readonly index: number;
+  /** of its file, as found in the folder or given */
+  readonly file: string;
+  /** in bytes from the start of the file */
+  readonly offset: number;
+  readonly snapshot: KvmSnapshot;
+}
+
+export interface SnapshotFilesOptions extends KvmSnapshotOptions {
+  /** bytes from one snapshot to the next; told from the file where not given */
+  readonly stride?: number;
+}
+
+/** Where snapshots come from; nothing is open between two steps of `entries`. */
+export interface SnapshotFiles {
+  readonly path: string;
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly stride: number; readonly count: number }[];
+  /** snapshots in all */
+  readonly count: number;
+  /** files of the folder that were passed over, because they hold no snapshots */
+  readonly skipped: readonly string[];
+  entries(): Generator<SnapshotEntry, void, undefined>;
+}
+
+interface Source {
+  readonly name: string;
+  readonly size: number;
+  /** calls `use` with a reader, and closes what it opened */
+  with<T>(use: (read: ReadAt) => T): T;
+  open(): { readonly read: ReadAt; close(): void };
+}
+
+/** Bytes read at a time, about. */
+const CHUNK = 1 << 20;
+
+/**
+ * @param path a file or a folder
+ * @throws UserError if nothing can be read there
+ */
+export function openSnapshotFiles(path: string, options: SnapshotFilesOptions = {}): SnapshotFiles {
+  const sources: Source[] = [];
+  const skipped: string[] = [];
+  if (isFolder(path)) {
+    for (const name of readdirSync(path).sort(byNumberWithin)) {
+      const file = join(path, name);
+      if (!statSync(file, { throwIfNoEntry: false })?.isFile()) continue;
+      const source = fileSource(name, file);
+      if (/\.kvm_run$/i.test(name) || source.with((read) => looksLikeKvmRun(read(0, SMALLEST_PAGE), source.size))) sources.push(source);
+      else skipped.push(name);
+    }
+    if (sources.length === 0) throw new UserError(`${path}: no file of this folder is a kvm_run snapshot; name them *.kvm_run, or give one file`);
+  } else sources.push(fileSource(path, path));
+  return filesOf(path, sources, skipped, options);
+}
+
+/** Snapshots in bytes that are already in memory (standard input, a decompressed file). */
+export function snapshotsInBytes(name: string, bytes: Uint8Array, options: SnapshotFilesOptions = {}): SnapshotFiles {
+  const read: ReadAt = (offset, length) => bytes.subarray(offset, offset + length);
+  return filesOf(name, [{ name, size: bytes.length, with: (use) => use(read), open: () => ({ read, close: () => undefined }) }], [], options);
+}
+
+function filesOf(path: string, sources: readonly Source[], skipped: readonly string[], options: SnapshotFilesOptions): SnapshotFiles {
+  const files = sources.map((source) => {
+    if (source.size === 0) throw new UserError(`${source.name}: the file is empty; a kvm_run snapshot has at least ${SMALLEST_PAGE} bytes`);
+    const { stride, pageSize } = source.with((read) => spacing(read, source.size, options));
+    return { source, stride, pageSize, count: Math.ceil(source.size / stride) };
+  });
+  return {
+    path,
+    files: files.map(({ source, stride, count }) => ({ name: source.name, bytes: source.size, stride, count })),
+    count: files.reduce((sum, file) => sum + file.count, 0),
+    skipped,
+    *entries() {
+      let index = 0;
+      for (const { source, stride, pageSize } of files) {
+        for (const { offset, bytes } of pieces(source, stride)) {
+          yield { index: index++, file: source.name, offset, snapshot: decodeSnapshot(bytes, { ...options, pageSize }) };
+        }
+      }
+    },
+  };
+}
+
+function spacing(read: ReadAt, size: number, options: SnapshotFilesOptions): { readonly stride: number; readonly pageSize: number } {
+  const arch = options.arch ?? assumeArch(read(0, SMALLEST_PAGE), options, []).arch;
+  if (options.stride !== undefined) return { stride: options.stride, pageSize: options.pageSize ?? SMALLEST_PAGE };
+  return strideOf(read, size, arch, options.pageSize ?? null);
+}
+
+function* pieces(source: Source, stride: number): Generator<{ readonly offset: number; readonly bytes: Uint8Array }, void, undefined> {
+  const { read, close } = source.open();
+  try {
+    const chunk = Math.max(1, Math.floor(CHUNK / stride)) * stride;
+    for (let start = 0; start < source.size; start += chunk) {
+      const bytes = read(start, Math.min(chunk, source.size - start));
+      if (bytes.length === 0) throw new UserError(`${source.name}: the file ended at ${start} bytes while it was read; was it cut meanwhile? Try again`);
+      for (let at = 0; at < bytes.length; at += stride) yield { offset: start + at, bytes: bytes.subarray(at, at + stride) };
+    }
+  } finally {
+    close();
+  }
+}
+
+function fileSource(name: string, file: string): Source {
+  const open = (): { readonly read: ReadAt; readonly size: number; close(): void } => {
+    try {
+      const fd = openSync(file, 'r');
+      const { size } = fstatSync(fd);
+      return { size, read: (offset, length) => readFully(fd, offset, length), close: () => closeSync(fd) };
+    } catch (error) {
+      throw cannotRead(file, error);
+    }
+  };
+  const using = <T>(use: (opened: ReturnType<typeof open>) => T): T => {
+    const opened = open();
+    try {
+      return use(opened);
+    } finally {
+      opened.close();
+    }
+  };
+  return { name, size: using((opened) => opened.size), with: (use) => using((opened) => use(opened.read)), open };
+}
+
+function readFully(fd: number, offset: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const got = readSync(fd, bytes, done, length - done, offset + done);
+    if (got === 0) break;
+    done += got;
+  }
+  return bytes.subarray(0, done);
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    throw cannotRead(path, error);
+  }
+}
+
+const cannotRead = (path: string, error: unknown): UserError => {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  return new UserError(`${path}: cannot be read (${code}); is the path right, and may this user read it?`);
+};
+
+/** `9-x` before `10-x`. */
+const byNumberWithin = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });

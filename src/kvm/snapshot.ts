@@ -1,0 +1,88 @@
+/**
+ * A kvm_run snapshot decoded: header, exit payload, data areas, synchronised registers, and what is odd about them. Pure; for
+ * report, terminal and engine tests. Source: 7.3 include/uapi/linux/kvm.h through abi/kvm.
+ */
+import type { Endian } from '../../abi/layout.js';
+import { type KvmArch, kvmArches } from '../../abi/kvm/arch.js';
+import { type ExitReason, exitReasons } from '../../abi/kvm/exits.js';
+import { io } from '../../abi/kvm/payloads-common.js';
+import { type KvmRun, kvmRun } from '../../abi/kvm/run.js';
+import { MEMORY_FAULT, SEED_MEMORY_FAULT, seedExitReasons } from '../../abi/kvm/seed-v13.js';
+import { decodeStruct } from '../codec/decode.js';
+import { layoutTable, offsetOf, sizeOf } from '../codec/layout-table.js';
+import { coalescedRing, type IoData, ioData, syncRegs } from './areas.js';
+import { assumeArch } from './assume-arch.js';
+import { checkSnapshot } from './checks.js';
+import { finding, type KvmFinding, worstFirst } from './finding.js';
+import { decodeField, decodePartial, headOf, type PartialValues } from './partial.js';
+import type { KvmAbi, KvmSnapshot, KvmSnapshotOptions } from './snapshot-model.js';
+import { decodePayload, type Payload } from './payload.js';
+import { isStale } from './stale.js';
+
+const byNumber: Readonly<Record<KvmAbi, ReadonlyMap<number, ExitReason>>> = {
+  mainline: new Map(exitReasons.map((reason) => [reason.number, reason])),
+  'seed-v13': new Map(seedExitReasons.map((reason) => [reason.number, reason])),
+};
+
+/** The exit reason of that number. On loongarch 38 is LOONGARCH_IOCSR whatever the ABI asked for. */
+export const exitReasonOf = (number: number, abi: KvmAbi, arch: KvmArch): ExitReason | null =>
+  byNumber[arch === 'loongarch' ? 'mainline' : abi].get(number) ?? null;
+
+/** Decodes what `bytes` hold of a snapshot. Never throws for what they contain: what is missing is null, with a finding. */
+export function decodeSnapshot(bytes: Uint8Array, options: KvmSnapshotOptions = {}): KvmSnapshot {
+  const findings: KvmFinding[] = [];
+  const { arch, endian } = assumeArch(bytes, options, findings);
+  const abi = options.abi ?? 'mainline';
+  const errno = options.errno ?? null;
+  const pageSize = options.pageSize ?? 4096;
+  const layout = kvmRun[arch];
+  const header = decodeHeader(layout, bytes, endian);
+  if (bytes.length < sizeOf(layout)) {
+    findings.push(
+      finding('kvm.truncated', 'warning', 'kvm_run', `the snapshot ends after ${bytes.length} bytes; struct kvm_run of ${arch} has ${sizeOf(layout)}`),
+    );
+  }
+  const exitReason = typeof header.exit_reason === 'number' ? header.exit_reason : null;
+  const exit = exitReason === null ? null : exitReasonOf(exitReason, abi, arch);
+  const payload = exit === null || exit.payload === null ? null : decodePayload(arch, exit.payload, bytes, endian, findings);
+  const seedFault = abi === 'seed-v13' && arch !== 'loongarch';
+  const snapshot = {
+    arch,
+    endian,
+    abi,
+    errno,
+    pageSize,
+    layout,
+    bytes,
+    header,
+    exitReason,
+    exit,
+    stale: isStale(errno, exitReason, seedFault ? SEED_MEMORY_FAULT : MEMORY_FAULT),
+    payload,
+    ioData: ioDataOf(payload, bytes, endian, pageSize, findings),
+    ring: coalescedRing(arch, bytes, endian, pageSize, findings),
+    syncRegs: syncRegs(arch, typeof header.kvm_valid_regs === 'bigint' ? header.kvm_valid_regs : null, bytes, endian, findings),
+  };
+  checkSnapshot(snapshot, findings);
+  return { ...snapshot, findings: worstFirst(findings) };
+}
+
+function decodeHeader(layout: KvmRun, bytes: Uint8Array, endian: Endian): PartialValues {
+  const table = layoutTable(layout);
+  const behind = (['kvm_valid_regs', 'kvm_dirty_regs'] as const).map((name) => {
+    const { type, offset, size } = table.field(name);
+    return [name, decodeField(type, bytes, offset, size, endian)] as const;
+  });
+  return { ...decodePartial(headOf(layout, 'exit'), bytes, 0, endian), ...Object.fromEntries(behind) };
+}
+
+function ioDataOf(payload: Payload | null, bytes: Uint8Array, endian: Endian, pageSize: number, findings: KvmFinding[]): IoData | null {
+  if (payload?.name !== 'io' || bytes.length < payload.offset + sizeOf(io)) return null;
+  return ioData(decodeStruct(io, bytes, payload.offset, { endian }), bytes, pageSize, findings);
+}
+
+/** Bytes a whole snapshot has on `arch`: kvm_run's page and the pages KVM maps behind it. */
+export const mappedSize = (arch: KvmArch, pageSize = 4096): number => kvmArches[arch].mappedPages * pageSize;
+
+/** Where the exit payload starts, in bytes from the start of kvm_run. */
+export const exitOffset = (arch: KvmArch): number => offsetOf(kvmRun[arch], 'exit');
