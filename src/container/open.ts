@@ -11,7 +11,10 @@ import { compressionOf, decompress } from './compression.js';
 import { openDebugfs } from './debugfs.js';
 import { openElfCore } from './elf-core.js';
 import { FOREIGN_HEAD, foreignFormat, looksLikeText } from './foreign.js';
+import { flattenedSource, isFlattened } from './flattened.js';
+import { isKdump, openKdump } from './kdump.js';
 import { openKhoFdt } from './kho-fdt.js';
+import { isLime, openLime } from './lime.js';
 import type { DumpContents, OpenedDump } from './opened-dump.js';
 import { openRaw, RAW_UNIT } from './raw.js';
 import { Spool } from './spool.js';
@@ -20,20 +23,44 @@ export type { OpenedDump } from './opened-dump.js';
 
 /** Compressed twice happens (an archive of archives); more is a trap. */
 const MAX_LAYERS = 3;
-const TEXT_HEAD = 4096;
+/** Bytes that tell what a file is; what is no text within them is none. */
+const HEAD = Math.max(FOREIGN_HEAD, 4096);
 
 /**
  * @param path a file, a folder, or `-` for standard input
  * @throws UserError with one line that says what is wrong with it, where, and what to try
  */
 export async function openDump(path: string): Promise<OpenedDump> {
-  if (path === '-') return await recognise(path, await spoolStream('standard input', process.stdin), ['read from standard input']);
+  if (isFolder(path)) return { ...openDebugfs(path), path, close() {} };
+  return dumpOf(path, await openUnpacked(path), openContents);
+}
+
+/**
+ * The bytes of any file, unpacked; or the dump, where the file is of a format that gives its bytes physical addresses of
+ * their own. Raw memory is bytes here: its offsets are its addresses.
+ * @throws UserError
+ */
+export async function openBytesOrDump(path: string): Promise<{ readonly source: ByteSource } | { readonly dump: OpenedDump }> {
+  if (isFolder(path)) return { dump: await openDump(path) };
+  const unpacked = await openUnpacked(path);
+  const format = formatOf(readAt(unpacked.source, 0, FOREIGN_HEAD));
+  return format === null ? { source: unpacked.source } : { dump: dumpOf(path, unpacked, format) };
+}
+
+const isFolder = (path: string): boolean => path !== '-' && statOf(path).isDirectory();
+
+interface Unpacked {
+  readonly source: ByteSource;
+  readonly evidence: readonly string[];
+}
+
+async function openUnpacked(path: string): Promise<Unpacked> {
+  if (path === '-') return await unpack(await spoolStream('standard input', process.stdin), ['read from standard input']);
   const stat = statOf(path);
-  if (stat.isDirectory()) return { ...openDebugfs(path), path, close() {} };
   // A pipe of the shell, `<(…)`, has a path too.
-  if (stat.isFIFO() || stat.isSocket()) return await recognise(path, await spoolStream(path, createReadStream(path)), ['read from a pipe']);
+  if (stat.isFIFO() || stat.isSocket()) return await unpack(await spoolStream(path, createReadStream(path)), ['read from a pipe']);
   if (!stat.isFile()) throw new UserError(`${path}: a device, not a file: its memory changes while it is read; copy it into a file first`);
-  return await recognise(path, openFile(path, stat.size), []);
+  return await unpack(openFile(path, stat.size), []);
 }
 
 function statOf(path: string): Stats {
@@ -70,7 +97,7 @@ async function spoolStream(name: string, stream: AsyncIterable<unknown>): Promis
   }
 }
 
-async function recognise(path: string, first: ByteSource, how: readonly string[]): Promise<OpenedDump> {
+async function unpack(first: ByteSource, how: readonly string[]): Promise<Unpacked> {
   let source = first;
   const evidence = [...how];
   try {
@@ -82,20 +109,36 @@ async function recognise(path: string, first: ByteSource, how: readonly string[]
       packed.close();
       evidence.push(`${kind}-compressed: ${packed.size} bytes became ${source.size}`);
     }
-    const contents = openContents(source);
-    const opened = source;
-    return { ...contents, path, evidence: [...evidence, ...contents.evidence], close: () => opened.close() };
+    return { source, evidence };
   } catch (error) {
     source.close();
     throw error;
   }
 }
 
-function openContents(source: ByteSource): DumpContents {
+function dumpOf(path: string, { source, evidence }: Unpacked, open: (source: ByteSource) => DumpContents): OpenedDump {
+  try {
+    const contents = open(source);
+    return { ...contents, path, evidence: [...evidence, ...contents.evidence], close: () => source.close() };
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+/** What opens a file that starts like this, where its format has addresses of its own. */
+function formatOf(head: Uint8Array): ((source: ByteSource) => DumpContents) | null {
+  if (ELFMAG.every((byte, index) => head[index] === byte)) return openElfCore;
+  return null;
+}
+
+function openContents(source: ByteSource): Promise<DumpContents> {
   const { name, size } = source;
   if (size === 0) throw new UserError(`${name}: empty: 0 bytes; take the dump again`);
-  const head = readAt(source, 0, Math.max(FOREIGN_HEAD, TEXT_HEAD));
+  const head = readAt(source, 0, HEAD);
   if (ELFMAG.every((byte, index) => head[index] === byte)) return openElfCore(source);
+  if (isKdump(head)) return await openKdump(source);
+  if (isLime(head)) return openLime(source);
   if (hasFdtMagic(head)) return openKhoFdt(source);
   const foreign = foreignFormat(head);
   if (foreign !== null) throw new UserError(`${name}: ${foreign.what} (by its first bytes); ${foreign.instead}`);
