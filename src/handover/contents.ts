@@ -1,0 +1,122 @@
+/**
+ * The contents of a preserved memfd, in pieces, in file order: bytes where the dump has them, holes, and what could not be
+ * read. For `extract`, `diff` and whoever checks a capture. Nothing is filled in: a page that is not there is said to be so.
+ */
+import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
+import { sizeOf } from '../codec/layout-table.js';
+import { type PageState, type PhysicalMemory, describeState, isReadable } from '../memory/memory.js';
+import type { Folio, Memfd } from './memfd.js';
+import { hex } from './meaning.js';
+
+export interface ContentBytes {
+  /** bytes from the start of the file */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** No folio stands here: reads as zeros. */
+export interface ContentHole {
+  readonly offset: number;
+  /** bytes */
+  readonly length: number;
+  readonly hole: true;
+}
+
+/** A part whose bytes can't be told from this dump. */
+export interface ContentMissing {
+  readonly offset: number;
+  /** bytes */
+  readonly length: number;
+  /** `unknown`: the folio table itself is not there, or can't be believed */
+  readonly missing: PageState | 'unknown';
+  /** physical address of the first page that is not there; null where nothing tells it */
+  readonly address: number | null;
+  readonly why: string;
+}
+
+export type ContentPiece = ContentBytes | ContentHole | ContentMissing;
+
+/** Bytes of one piece at most. */
+const PIECE = 1 << 20;
+
+/**
+ * Reads a file piece by piece, ascending and without gaps, cut at its size. Pieces hold at most 1 MiB; their bytes are the
+ * caller's to keep. A file above 2^53 bytes (none exists) is cut there.
+ */
+export function* readContents(memfd: Memfd, memory: PhysicalMemory): Iterable<ContentPiece> {
+  const { pageSize } = memory;
+  const size = Math.min(Number(memfd.size), Number.MAX_SAFE_INTEGER);
+  let at = 0;
+  let entry = 0;
+  for (const [folio, next] of withNext(memfd.folios())) {
+    const start = folio.index * pageSize;
+    if (start >= size) break;
+    if (start > at) yield gap(memfd, memory, at, start - at, entry, folio.entry);
+    entry = folio.entry + 1;
+    const pages = memfd.pagesOf(folio, next);
+    const end = Math.min(size, start + (pages ?? reach(folio, next)) * pageSize);
+    if (end <= at) continue;
+    const from = Math.max(start, at);
+    if (pages === null) {
+      const why = `the folio at ${hex(folio.pfn * pageSize)} is not preserved, so what stands there need not be the file's`;
+      yield { offset: from, length: end - from, missing: 'unknown', address: folio.pfn * pageSize, why };
+    } else yield* readFolio(memory, folio.pfn * pageSize + (from - start), from, end - from);
+    at = end;
+  }
+  if (at < size) yield gap(memfd, memory, at, size - at, entry, memfd.folioCount);
+}
+
+/** Pages up to the next folio, where nothing else tells how long one is. */
+const reach = (folio: Folio, next: Folio | null): number => (next === null || next.index <= folio.index ? 1 : next.index - folio.index);
+
+/** Pages without a folio: a hole if every entry of the table up to `until` could be read, else unknown. */
+function gap(memfd: Memfd, memory: PhysicalMemory, offset: number, length: number, entry: number, until: number | bigint): ContentHole | ContentMissing {
+  const unread = firstUnread(memfd, memory, entry, until);
+  if (unread === null) return { offset, length, hole: true };
+  const where = unread.address === null ? 'its end' : hex(unread.address);
+  const state = unread.address === null ? 'missing' : describeState(memory.stateOf(unread.address));
+  return { offset, length, missing: 'unknown', address: unread.address, why: `the folio table is cut short: entry ${unread.entry} (at ${where}) is ${state}` };
+}
+
+/** The first entry in [from, until) whose bytes are not there, looked for page by page. */
+function firstUnread(memfd: Memfd, memory: PhysicalMemory, from: number, until: number | bigint): { entry: number; address: number | null } | null {
+  const perPage = Math.floor(memory.pageSize / sizeOf(memfdLuoFolioSer));
+  const readable = Math.min(Number(until), memfd.readableFolios);
+  for (let entry = from; entry < readable; entry += perPage - (entry % perPage)) {
+    const address = memfd.entryAddress(entry);
+    if (address === null || !isReadable(memory, address)) return { entry, address };
+  }
+  if (BigInt(until) <= BigInt(memfd.readableFolios)) return null;
+  return { entry: memfd.readableFolios, address: memfd.entryAddress(memfd.readableFolios) };
+}
+
+function* readFolio(memory: PhysicalMemory, address: number, offset: number, length: number): Iterable<ContentPiece> {
+  for (let done = 0; done < length; ) {
+    const wanted = Math.min(PIECE, length - done);
+    const bytes = new Uint8Array(wanted);
+    const got = memory.readInto(address + done, wanted, bytes);
+    if (got > 0) yield { offset: offset + done, bytes: bytes.subarray(0, got) };
+    done += got;
+    if (got === wanted) continue;
+    const missing = missingFrom(memory, address + done, length - done);
+    yield { offset: offset + done, ...missing };
+    done += missing.length;
+  }
+}
+
+/** The pages from `address` on that share its state. */
+function missingFrom(memory: PhysicalMemory, address: number, limit: number): Omit<ContentMissing, 'offset'> {
+  const state = memory.stateOf(address);
+  let length = Math.min(limit, memory.pageSize - (address % memory.pageSize));
+  while (length < limit && memory.stateOf(address + length) === state) length = Math.min(limit, length + memory.pageSize);
+  return { length, missing: state, address, why: `the page at ${hex(address)} is ${describeState(state)}` };
+}
+
+function* withNext(folios: Iterable<Folio>): Iterable<[Folio, Folio | null]> {
+  let last: Folio | null = null;
+  for (const folio of folios) {
+    if (last !== null) yield [last, folio];
+    last = folio;
+  }
+  if (last !== null) yield [last, null];
+}
