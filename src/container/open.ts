@@ -32,7 +32,7 @@ const HEAD = Math.max(FOREIGN_HEAD, 4096);
  */
 export async function openDump(path: string): Promise<OpenedDump> {
   if (isFolder(path)) return { ...openDebugfs(path), path, close() {} };
-  return dumpOf(path, await openUnpacked(path), openContents);
+  return await dumpOf(path, await openUnpacked(path), openContents);
 }
 
 /**
@@ -43,8 +43,8 @@ export async function openDump(path: string): Promise<OpenedDump> {
 export async function openBytesOrDump(path: string): Promise<{ readonly source: ByteSource } | { readonly dump: OpenedDump }> {
   if (isFolder(path)) return { dump: await openDump(path) };
   const unpacked = await openUnpacked(path);
-  const format = formatOf(readAt(unpacked.source, 0, FOREIGN_HEAD));
-  return format === null ? { source: unpacked.source } : { dump: dumpOf(path, unpacked, format) };
+  const format = formatOf(readAt(unpacked.source, 0, HEAD));
+  return format === null ? { source: unpacked.source } : { dump: await dumpOf(path, unpacked, format) };
 }
 
 const isFolder = (path: string): boolean => path !== '-' && statOf(path).isDirectory();
@@ -109,6 +109,10 @@ async function unpack(first: ByteSource, how: readonly string[]): Promise<Unpack
       packed.close();
       evidence.push(`${kind}-compressed: ${packed.size} bytes became ${source.size}`);
     }
+    if (isFlattened(readAt(source, 0, HEAD))) {
+      source = flattenedSource(source);
+      evidence.push(`flattened by makedumpfile -F: rearranged into ${source.size} bytes`);
+    }
     return { source, evidence };
   } catch (error) {
     source.close();
@@ -116,9 +120,11 @@ async function unpack(first: ByteSource, how: readonly string[]): Promise<Unpack
   }
 }
 
-function dumpOf(path: string, { source, evidence }: Unpacked, open: (source: ByteSource) => DumpContents): OpenedDump {
+type Opener = (source: ByteSource) => DumpContents | Promise<DumpContents>;
+
+async function dumpOf(path: string, { source, evidence }: Unpacked, open: Opener): Promise<OpenedDump> {
   try {
-    const contents = open(source);
+    const contents = await open(source);
     return { ...contents, path, evidence: [...evidence, ...contents.evidence], close: () => source.close() };
   } catch (error) {
     source.close();
@@ -127,18 +133,18 @@ function dumpOf(path: string, { source, evidence }: Unpacked, open: (source: Byt
 }
 
 /** What opens a file that starts like this, where its format has addresses of its own. */
-function formatOf(head: Uint8Array): ((source: ByteSource) => DumpContents) | null {
+function formatOf(head: Uint8Array): Opener | null {
   if (ELFMAG.every((byte, index) => head[index] === byte)) return openElfCore;
-  return null;
+  if (isKdump(head)) return openKdump;
+  return isLime(head) ? openLime : null;
 }
 
-function openContents(source: ByteSource): Promise<DumpContents> {
+function openContents(source: ByteSource): DumpContents | Promise<DumpContents> {
   const { name, size } = source;
   if (size === 0) throw new UserError(`${name}: empty: 0 bytes; take the dump again`);
   const head = readAt(source, 0, HEAD);
-  if (ELFMAG.every((byte, index) => head[index] === byte)) return openElfCore(source);
-  if (isKdump(head)) return await openKdump(source);
-  if (isLime(head)) return openLime(source);
+  const format = formatOf(head);
+  if (format !== null) return format(source);
   if (hasFdtMagic(head)) return openKhoFdt(source);
   const foreign = foreignFormat(head);
   if (foreign !== null) throw new UserError(`${name}: ${foreign.what} (by its first bytes); ${foreign.instead}`);
