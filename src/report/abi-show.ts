@@ -1,6 +1,5 @@
 /** `abi show`: structures and whole contracts, as text for people and as JSON. Derived from the contracts alone. */
 import type { Area, Contract, FdtNodeLayout } from '../../abi/contract.js';
-import { fdtProp } from '../../abi/fdt/header.js';
 import type { FieldType, Struct } from '../../abi/layout.js';
 import { type FoundStruct, releaseInfos } from '../../abi/registry.js';
 import { areaCapacity, areaLimit } from '../codec/area.js';
@@ -30,7 +29,7 @@ export function structText(found: FoundStruct, pageSize: number): readonly strin
   if (struct.endian === 'big') lines.push('  big-endian');
   lines.push('', ...rowsText(layoutRows(struct, pageSize)), '');
   const holes = table.holes.reduce((sum, hole) => sum + hole.size, 0);
-  lines.push(`  size ${table.size}, ${table.fields.length} fields, ${holes === 0 ? 'no holes' : `${table.holes.length} holes of ${holes} bytes`}`);
+  lines.push(`  size ${table.size}, ${table.fields.length} fields, ${holes === 0 ? 'no holes' : `${table.holes.length === 1 ? 'a hole' : `${table.holes.length} holes`} of ${holes} bytes`}`);
   const others = PAGE_SIZES.filter((size) => sizeOf(struct, size) !== table.size);
   if (others.length > 0) lines.push(`  with other pages: ${others.map((size) => `size ${sizeOf(struct, size)} at ${size / 1024} KiB`).join(', ')}`);
   const told = found.contracts.filter((contract) => contract.discriminates !== undefined);
@@ -74,7 +73,7 @@ export function contractText(contract: Contract, pageSize: number): readonly str
 function formatText(contract: Contract): string {
   switch (contract.format) {
     case 'fdt':
-      return `FDT; property values in the byte order of the machine, headers and ${fdtProp.name} big-endian`;
+      return 'FDT; its own words are big-endian, property values in the byte order of the machine';
     case 'struct':
       return 'structures';
     case 'opaque':
