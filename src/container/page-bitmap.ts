@@ -1,0 +1,88 @@
+/** The bitmaps of a kdump-compressed dump, read block by block: which pages are in it, and the how-manieth each of them is. */
+import type { MemoryRange } from '../memory/memory.js';
+import { type ByteSource, readAt } from './byte-source.js';
+
+/** Bytes of bitmap between two counts that are kept. */
+const BLOCK = 512;
+const PIECE = 1024 * 1024;
+
+const bitsOf = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
+
+export class PageBitmap {
+  readonly #source: ByteSource;
+  readonly #at: number;
+  readonly #first: number;
+  readonly #end: number;
+  /** set bits before each block */
+  readonly #before: Float64Array;
+  /** ranges of set bits, in page frames, ascending */
+  readonly frames: readonly MemoryRange[];
+  readonly count: number;
+  #block: Uint8Array = new Uint8Array(0);
+  #blockIndex = -1;
+
+  /**
+   * Bits of page frames [first, end) of the bitmap at offset `at` count; the caller checked that the file holds it.
+   */
+  constructor(source: ByteSource, at: number, first: number, end: number) {
+    this.#source = source;
+    this.#at = at;
+    this.#first = first;
+    this.#end = end;
+    const size = Math.ceil(end / 8);
+    this.#before = new Float64Array(Math.ceil(size / BLOCK) + 1);
+    const frames: { start: number; end: number }[] = [];
+    let last: { start: number; end: number } | undefined;
+    let count = 0;
+    const add = (start: number, stop: number): void => {
+      if (last !== undefined && last.end === start) last.end = stop;
+      else {
+        last = { start, end: stop };
+        frames.push(last);
+      }
+      count += stop - start;
+    };
+    for (let piece = 0; piece < size; piece += PIECE) {
+      const bytes = readAt(source, at + piece, Math.min(PIECE, size - piece));
+      for (let index = 0; index < bytes.length; index++) {
+        const offset = piece + index;
+        if (offset % BLOCK === 0) this.#before[offset / BLOCK] = count;
+        const byte = bytes[index] ?? 0;
+        if (byte === 0) continue;
+        const frame = offset * 8;
+        if (byte === 0xff && frame >= first && frame + 8 <= end) add(frame, frame + 8);
+        else for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0 && frame + bit >= first && frame + bit < end) add(frame + bit, frame + bit + 1);
+      }
+    }
+    this.frames = frames;
+    this.count = count;
+  }
+
+  has(frame: number): boolean {
+    if (frame < this.#first || frame >= this.#end) return false;
+    return ((this.#blockOf(frame)[Math.floor(frame / 8) % BLOCK] ?? 0) & (1 << (frame % 8))) !== 0;
+  }
+
+  /** How many set bits stand before `frame`. */
+  rank(frame: number): number {
+    const block = this.#blockOf(frame);
+    let rank = this.#before[this.#blockIndex] ?? 0;
+    let at = this.#blockIndex * BLOCK * 8;
+    for (const byte of block) {
+      if (at >= frame) break;
+      if (at + 8 <= frame && at >= this.#first) rank += bitsOf[byte] ?? 0;
+      else for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0 && at + bit >= this.#first && at + bit < frame) rank++;
+      at += 8;
+    }
+    return rank;
+  }
+
+  #blockOf(frame: number): Uint8Array {
+    const index = Math.floor(frame / 8 / BLOCK);
+    if (index !== this.#blockIndex) {
+      this.#block = readAt(this.#source, this.#at + index * BLOCK, BLOCK);
+      this.#blockIndex = index;
+    }
+    return this.#block;
+  }
+}
