@@ -4,15 +4,16 @@
  */
 import type { Contract } from '../../abi/contract.js';
 import { contractsOf } from '../../abi/registry.js';
-import { type Fdt, type FdtNode, fdtProperty, fdtStrings } from '../codec/fdt.js';
+import { type Fdt, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMagic } from '../codec/fdt.js';
 import { decodeStruct, decodeValue } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
+import { fdtHeader } from '../../abi/fdt/header.js';
 import { khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';
 import { u64 } from '../../abi/layout.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { type Context, DEFAULT_LIMITS, type Limits, type Reference, refer } from './context.js';
 import { addFdt } from './fdt-node.js';
-import { type Candidate, type FdtFile, type FindResult, findHandovers } from './find.js';
+import { type BlobFile, type Candidate, type FdtFile, type FindResult, findHandovers } from './find.js';
 import type { Luo } from './luo.js';
 import { type Blob, child, readLuo } from './luo-root.js';
 import { escapeForWhy, formatBytes, hex } from './meaning.js';
@@ -116,7 +117,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
   observeScratch(observations, kho, scratch);
   const base = { path: named.path, role: named.role, roleEvidence: named.evidence, candidate, scratch, node: root, references: context.references };
   const { fdt } = candidate;
-  if (fdt === null) {
+  if (fdt === null && candidate.blobFiles.length === 0) {
     observations.add('fdt-missing', kho, `the root FDT at ${hex(candidate.fdtAddress ?? 0)} is ${describeState(candidate.pageState)}`, 'absent');
     const nothing = {
       compatible: null,
@@ -131,8 +132,9 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
     };
     return { ...base, ...nothing, observations: observations.all };
   }
-  const { compatible, contract } = readRoot(context, fdt, candidate, kho);
-  const map = readMap(context, fdt, candidate, contract, kho);
+  if (fdt === null) observations.add('fdt-missing', kho, 'this folder has no fdt file, so only the blobs beside it can be read', 'absent');
+  const { compatible, contract } = fdt === null ? { compatible: null, contract: null } : readRoot(context, fdt, candidate, kho);
+  const map = fdt === null ? null : readMap(context, fdt, candidate, contract, kho);
   context.map = map;
   // An intact map is freed early in boot: where it is gone, so may be everything else. A kernel done with a handover frees it too.
   context.released =
@@ -180,18 +182,28 @@ function observeScratch(observations: Observations, kho: Node, scratch: Scratch)
 function readRoot(context: Context, fdt: Fdt, candidate: Candidate, kho: Node): { compatible: string | null; contract: Contract | null } {
   const { observations, memory } = context;
   const at = (offset: number): number | null => (candidate.fdtAddress === null ? null : candidate.fdtAddress + offset);
-  const strings = fdt.root === null ? [] : fdtStrings(fdtProperty(fdt.root, 'compatible'));
+  const strings = fdt.root === null ? [] : rootStrings(fdt.root, candidate.cutInCopy);
   const compatible = strings.find((text) => text.startsWith('kho-')) ?? strings[0] ?? null;
   const known = strings.flatMap((text) => text.split(';')).flatMap((text) => contractsOf(text).filter((contract) => contract.layer === 'kho'));
   const contract = known[0] ?? nearest(fdt.root);
   const root = addFdt(kho, fdt, candidate.fdtAddress, contract?.fdt ?? null, memory.pageSize);
-  for (const problem of fdt.problems)
+  if (candidate.cutInCopy) {
+    observations.add(
+      'fdt-invalid',
+      kho,
+      `only ${fdt.bytes.length} of the root FDT's ${fdt.header.totalsize} bytes were copied: names and what follows are lost`,
+      'absent',
+      at(0),
+    );
+  }
+  for (const problem of candidate.cutInCopy ? [] : fdt.problems)
     observations.add('fdt-invalid', kho, `the root FDT: ${problem.text} (libfdt ${problem.code})`, 'wrong', at(problem.offset));
   if (fdt.header.totalsize > memory.pageSize)
     observations.add('fdt-oversized', kho, `totalsize is ${fdt.header.totalsize}, a KHO FDT has one page`, 'wrong', at(0));
   kho.meaning = compatible ?? 'no compatible string';
   if (fdt.root === null) return { compatible: null, contract: null };
   const node = child(root, 'compatible') ?? root;
+  if (candidate.cutInCopy) return { compatible, contract };
   if (compatible === null) observations.add('kho-property', root, 'the root has no compatible string');
   else if (known.length === 0) {
     node.mark('unknown-version', `no contract known is called ${JSON.stringify(compatible)}`);
@@ -199,6 +211,18 @@ function readRoot(context: Context, fdt: Fdt, candidate: Candidate, kho: Node): 
     observations.add('kho-unknown-version', node, `compatible is ${JSON.stringify(compatible)}, which no release up to 7.3 knows${nearestText}`);
   }
   return { compatible, contract };
+}
+
+/** The version strings. In a copy that lost its names, the property is known by its value. */
+function rootStrings(root: FdtNode, cutInCopy: boolean): readonly string[] {
+  const named = fdtStrings(fdtProperty(root, 'compatible'));
+  if (named.length > 0 || !cutInCopy) return named;
+  return (
+    root.properties
+      .filter((property) => property.name.startsWith('?'))
+      .map(fdtStrings)
+      .find(([text]) => text?.startsWith('kho-v')) ?? []
+  );
 }
 
 /** For a version nobody knows: the contract whose property names it uses. */
@@ -217,9 +241,7 @@ function readMap(context: Context, fdt: Fdt, candidate: Candidate, contract: Con
   const propertyNode = child(root, 'preserved-memory-map') ?? root;
   if (property === null || property.value.length !== 8) {
     const text = property === null ? 'the root has no preserved-memory-map' : `preserved-memory-map has ${property.value.length} bytes, not 8`;
-    // A copy cut short (debugfs) has lost its property names: then nothing is wrong with the handover.
-    const cut = candidate.foundBy === 'debugfs' && fdt.header.totalsize > fdt.bytes.length;
-    observations.add('kho-property', propertyNode, text, cut ? 'absent' : 'wrong');
+    if (!candidate.cutInCopy) observations.add('kho-property', propertyNode, text);
     return null;
   }
   const value = decodeValue(u64('preserved-memory-map'), property.value);
@@ -240,21 +262,39 @@ function readMap(context: Context, fdt: Fdt, candidate: Candidate, contract: Con
   return map;
 }
 
-function readSubtrees(context: Context, fdt: Fdt, candidate: Candidate, kho: Node): { subtrees: readonly Subtree[]; blobs: ReadonlyMap<string, Blob> } {
+function readSubtrees(context: Context, fdt: Fdt | null, candidate: Candidate, kho: Node): { subtrees: readonly Subtree[]; blobs: ReadonlyMap<string, Blob> } {
   const subtrees: Subtree[] = [];
   const blobs = new Map<string, Blob>();
   const group = kho.group('subtrees', { description: 'users of KHO' });
   const rootNode = child(kho, '/') ?? kho;
   if (candidate.fdtAddress !== null) refer(context, { address: candidate.fdtAddress, order: 0, what: 'root FDT', node: rootNode, from: rootNode });
-  for (const node of fdt.root?.children ?? []) {
+  const files = new Map(candidate.blobFiles.map((file) => [file.name, file]));
+  for (const node of fdt?.root?.children ?? []) {
     const from = child(rootNode, node.name) ?? rootNode;
-    const { subtree, blob } = readSubtree(context, node, group, from);
+    const file = files.get(node.name);
+    files.delete(node.name);
+    const { subtree, blob } = file === undefined ? readSubtree(context, node, group, from) : fromBlobFile(file, group);
     subtrees.push(subtree);
     if (blob !== null && !blobs.has(node.name)) blobs.set(node.name, blob);
+  }
+  for (const file of files.values()) {
+    const { subtree, blob } = fromBlobFile(file, group);
+    subtrees.push(subtree);
+    blobs.set(file.name, blob);
   }
   group.meaning = `${subtrees.length} subtrees`;
   return { subtrees, blobs };
 }
+
+function fromBlobFile(file: BlobFile, group: Node): { subtree: Subtree; blob: Blob } {
+  const node = group.group(file.name, { address: file.address, type: 'subtree', meaning: `${file.bytes.length} bytes, from a file` });
+  return {
+    subtree: { name: file.name, address: file.address, size: file.bytes.length, format: formatOf(file.name, file.bytes), node },
+    blob: { bytes: file.bytes, address: file.address, node },
+  };
+}
+
+const formatOf = (name: string, bytes: Uint8Array): Subtree['format'] => (hasFdtMagic(bytes) ? 'fdt' : STRUCT_SUBTREES.has(name) ? 'struct' : 'unknown');
 
 /** Larger blobs than this are not read whole. */
 const MAX_BLOB = 1 << 20;
@@ -310,19 +350,19 @@ function readSubtree(context: Context, node: FdtNode, group: Node, from: Node): 
   const read = readBytes(memory, address, wanted);
   if (!read.ok)
     observations.add('subtree-missing', made, `the blob of subtree ${name} goes on at ${hex(read.at)}, which is ${describeState(read.state)}`, 'absent');
-  const isFdt = read.bytes[0] === 0xd0 && read.bytes[1] === 0x0d;
   made.meaning = `${wanted} bytes, starts with ${escapeForWhy(read.bytes.subarray(0, 8))}`;
-  const format = isFdt ? 'fdt' : STRUCT_SUBTREES.has(node.name) ? 'struct' : 'unknown';
-  return { subtree: { name: node.name, address, size: recorded, format, node: made }, blob: { bytes: read.bytes, address, node: made } };
+  return {
+    subtree: { name: node.name, address, size: recorded, format: formatOf(node.name, read.bytes), node: made },
+    blob: { bytes: read.bytes, address, node: made },
+  };
 }
 
 /** Subtrees that are known to be structs where they are no FDTs. */
 const STRUCT_SUBTREES = new Set(['LUO', 'kexec-metadata']);
 
 function fdtSize(memory: PhysicalMemory, address: number): number | null {
-  const read = readBytes(memory, address, 8);
-  if (!read.ok || read.bytes[0] !== 0xd0 || read.bytes[1] !== 0x0d || read.bytes[2] !== 0xfe || read.bytes[3] !== 0xed) return null;
-  return new DataView(read.bytes.buffer).getUint32(4);
+  const read = readBytes(memory, address, sizeOf(fdtHeader));
+  return read.ok && hasFdtMagic(read.bytes) ? fdtTotalSize(read.bytes) : null;
 }
 
 /** kexec-metadata alone, to tell who wrote a handover before it is decoded. */

@@ -20,6 +20,17 @@ export interface Candidate {
   /** scratch as a debugfs folder lists it */
   readonly scratchFromFiles: readonly { readonly start: number; readonly size: number }[] | null;
   readonly roleFromFolder: 'incoming' | 'outgoing' | null;
+  /** blobs of subtrees that came as files beside it */
+  readonly blobFiles: readonly BlobFile[];
+  /** the FDT's file was shorter than the FDT: what is missing was lost in copying, not in the handover */
+  readonly cutInCopy: boolean;
+}
+
+export interface BlobFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** physical, if known */
+  readonly address: number | null;
 }
 
 export interface FindResult {
@@ -30,12 +41,14 @@ export interface FindResult {
   readonly searched: readonly string[];
 }
 
-/** A root FDT that came as a file of its own (src/container). */
+/** A root FDT that came as a file of its own (src/container), with the blobs beside it; `fdt` is empty where only they were copied. */
 export interface FdtFile {
   readonly role: 'incoming' | 'outgoing' | null;
   readonly fdt: Uint8Array;
   readonly fdtAddress: number | null;
   readonly scratch: readonly { readonly start: number; readonly size: number }[] | null;
+  readonly subtrees: readonly BlobFile[];
+  readonly truncated: boolean;
 }
 
 /** An FDT bigger than this is no handover's; arm64's machine description may be larger than a page. */
@@ -52,14 +65,15 @@ export function findHandovers(memory: PhysicalMemory, files: readonly FdtFile[],
   const searched: string[] = [];
   const scan = given === null || total <= SMALL_MEMORY ? scanMemory(memory, { setupData: true, devicetrees: given === null }) : null;
   if (scan !== null) searched.push(`${scan.scanned} bytes of memory for setup_data nodes of type SETUP_KEXEC_KHO: ${scan.setupData.length} found`);
-  const candidates: Candidate[] = files.filter((file) => file.fdt.length > 0).map(fromFile);
+  const candidates: Candidate[] = filesOf(files);
   if (given !== null) {
     candidates.push(candidateAt(memory, given, 'given', namedAt(scan?.setupData ?? [], given)));
     return { candidates, searchedSetupData: scan !== null, searched };
   }
   if (scan !== null) {
     searched.push(`the start of every page for an FDT whose root compatible starts with kho-v: ${scan.devicetrees.length} devicetrees found`);
-    candidates.push(...fromScan(memory, scan.setupData, scan.devicetrees));
+    const placed = new Set(candidates.map((candidate) => candidate.fdtAddress));
+    candidates.push(...fromScan(memory, scan.setupData, scan.devicetrees).filter((candidate) => !placed.has(candidate.fdtAddress)));
   }
   return { candidates, searchedSetupData: scan !== null, searched };
 }
@@ -93,18 +107,29 @@ function candidateAt(memory: PhysicalMemory, address: number, foundBy: FoundBy, 
     namedBy,
     scratchFromFiles: null,
     roleFromFolder: null,
+    blobFiles: [],
+    cutInCopy: false,
   };
+}
+
+/** One candidate a side. Scratch never changes along a chain of kernels: what `out/` lists is what the incoming side was given. */
+function filesOf(files: readonly FdtFile[]): Candidate[] {
+  const scratch = files.find((file) => file.scratch !== null)?.scratch ?? null;
+  const sides = files.filter((file) => file.fdt.length > 0 || file.subtrees.length > 0);
+  return sides.map((file) => fromFile(file.role === 'incoming' ? { ...file, scratch: file.scratch ?? scratch } : file));
 }
 
 function fromFile(file: FdtFile): Candidate {
   return {
     fdtAddress: file.fdtAddress,
-    foundBy: 'debugfs',
+    foundBy: file.role === null && file.subtrees.length === 0 ? 'given' : 'debugfs',
     fdt: hasFdtMagic(file.fdt) && fdtTotalSize(file.fdt) !== null ? parseFdt(file.fdt) : null,
     pageState: 'present',
     namedBy: [],
     scratchFromFiles: file.scratch,
     roleFromFolder: file.role,
+    blobFiles: file.subtrees,
+    cutInCopy: file.truncated,
   };
 }
 
