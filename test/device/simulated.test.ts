@@ -4,7 +4,7 @@ import { PCI_CAP_ID, PCI_COMMAND, pciHeader } from '../../abi/pci/config-space.j
 import { pciAddress, type PciDeviceOptions, SimulatedPciDevice } from '../../src/device/simulated/pci-device.js';
 import { PciTopology } from '../../src/device/simulated/pci-topology.js';
 
-const nic: PciDeviceOptions = { name: 'nic', domain: 0, bdf: 0x28, vendor: 0x8086, device: 0x10d3, classCode: 0x020000, power: 'D0', reset: 'flr', vf: false };
+const nic: PciDeviceOptions = { name: 'nic', domain: 0, bdf: 0x28, vendor: 0x8086, device: 0x10d3, classCode: 0x020000, reset: 'flr', vf: false };
 
 /** Walks the capability list as a kernel does: from the header's pointer, by each one's next pointer. */
 function capabilities(device: SimulatedPciDevice): number[] {

@@ -34,7 +34,6 @@ export interface PciDeviceOptions {
   readonly device: number;
   /** 24 bits */
   readonly classCode: number;
-  readonly power: PowerState;
   readonly reset: ResetMethod;
   readonly vf: boolean;
 }
@@ -57,7 +56,7 @@ export class SimulatedPciDevice {
   readonly dma = new DmaEngine();
   readonly #options: PciDeviceOptions;
   #bdf: number;
-  #cold: boolean;
+  #cold = false;
   #resets = 0;
   /** the function's own interrupt cause for INTx is enabled */
   #intx = false;
@@ -69,9 +68,9 @@ export class SimulatedPciDevice {
     this.vf = options.vf;
     this.resetMethod = options.reset;
     this.#bdf = options.bdf;
-    this.#cold = options.power === 'D3cold';
     this.#powerOn();
-    this.setPower(options.power);
+    // Firmware switches decoding on before it starts a kernel.
+    this.command = PCI_COMMAND.IO | PCI_COMMAND.MEMORY;
   }
 
   /** bus << 8 | device << 3 | function, as the bridges route it now */
@@ -174,7 +173,7 @@ export class SimulatedPciDevice {
     return this.busMaster && this.power === 'D0' ? this.dma.next() : null;
   }
 
-  /** Registers as firmware leaves them. */
+  /** Registers as they are after a reset, the base addresses as firmware would program them again. */
   #powerOn(): void {
     this.dma.stop();
     this.#intx = false;

@@ -1,0 +1,96 @@
+/**
+ * The vfio-pci file handler with the series' later parts: retrieve, finish, can_finish, the D0 rule, the frozen state, the PCI core
+ * told of preserved devices. Source: v5 of the series (14 Jul 2026), as the capture of a 7.3.4 kernel with it behaves.
+ */
+import { PCI_COMMAND } from '../../../abi/pci/config-space.js';
+import { vfioPciCoreDeviceSer } from '../../../abi/vfio-pci/v1.js';
+import { negative } from '../faults.js';
+import { OpenFile } from '../fs/open-file.js';
+import type { FileOpArgs } from '../handler.js';
+import type { Kho } from '../kho/kho.js';
+import type { Steps } from '../machine.js';
+import type { PciLiveupdate } from './pci-liveupdate.js';
+import { VfioDeviceFile, type VfioPci } from './vfio-pci-core.js';
+import { VfioPciSeedHandler } from './vfio-pci-seed.js';
+
+export class VfioPciV5Handler extends VfioPciSeedHandler {
+  readonly #pciLiveupdate: PciLiveupdate;
+
+  constructor(vfio: VfioPci, kho: Kho, pciLiveupdate: PciLiveupdate) {
+    super(vfio, kho);
+    this.#pciLiveupdate = pciLiveupdate;
+  }
+
+  override canPreserve(file: OpenFile): boolean {
+    return super.canPreserve(file) && file.body instanceof VfioDeviceFile && !file.body.core.device.vf;
+  }
+
+  override *preserve(args: FileOpArgs): Steps<number> {
+    const { device } = this.bodyOf(args).core;
+    const error = yield* this.#pciLiveupdate.preserveDevice(device);
+    if (error !== 0) return error;
+    const result = yield* super.preserve(args);
+    if (result !== 0) yield* this.#pciLiveupdate.unpreserveDevice(device);
+    return result;
+  }
+
+  override *unpreserve(args: FileOpArgs): Steps<void> {
+    yield* this.#pciLiveupdate.unpreserveDevice(this.bodyOf(args).core.device);
+    yield* super.unpreserve(args);
+  }
+
+  /** There is no unfreeze: a device that was frozen stays so even if the reboot is given up. */
+  override *freeze(args: FileOpArgs): Steps<number> {
+    const { core } = this.bodyOf(args);
+    const { pci } = this.vfio;
+    const { device } = core;
+    if (core.irqType !== 'none') {
+      yield pci.printk(device, 'Freeze failed! Interrupts are still enabled.');
+      return negative('EINVAL');
+    }
+    if (device.power !== 'D0') {
+      yield pci.printk(device, 'Freeze failed! Device not in D0 state.');
+      return negative('EINVAL');
+    }
+    core.barMappings = 0;
+    yield pci.machine.event('handler', 'vfio_pci_zap_bars', { device: device.name });
+    yield* this.vfio.tryReset(core);
+    pci.setCommand(device, PCI_COMMAND.INTX_DISABLE);
+    core.liveupdateFrozen = true;
+    this.vfio.show(device);
+    yield pci.machine.event('handler', 'liveupdate_frozen', { device: device.name });
+    return 0;
+  }
+
+  /** @returns 0, or ENODEV where no such device is bound to vfio-pci */
+  override *retrieve(args: FileOpArgs): Steps<number> {
+    const core = this.#incomingCore(args);
+    if (core === null) {
+      yield this.kho.machine.event('handler', 'vfio_pci_liveupdate_retrieve', { data: args.serializedData }, negative('ENODEV'));
+      return negative('ENODEV');
+    }
+    args.file = new OpenFile(new VfioDeviceFile(this.vfio, core, 'liveupdate'));
+    yield this.kho.machine.event('handler', 'vfio_pci_liveupdate_retrieve', { data: args.serializedData, device: core.device.name });
+    return 0;
+  }
+
+  canFinish(args: FileOpArgs): boolean {
+    return args.retrieveStatus > 0 && args.file?.body instanceof VfioDeviceFile && args.file.body.core.cdevOpened;
+  }
+
+  override *finish(args: FileOpArgs): Steps<void> {
+    const core = this.#incomingCore(args);
+    if (core !== null) {
+      yield* this.#pciLiveupdate.finishDevice(core.device);
+      this.vfio.show(core.device);
+    }
+    yield* this.kho.restoreFree(Number(args.serializedData));
+  }
+
+  /** The device that the handed-over structure names, if it is there and bound. */
+  #incomingCore(args: FileOpArgs) {
+    const { domain, bdf } = this.kho.machine.readStruct(vfioPciCoreDeviceSer, Number(args.serializedData));
+    const device = this.vfio.pci.topology.byAddress(domain, bdf);
+    return device === null ? null : this.vfio.coreOf(device);
+  }
+}
