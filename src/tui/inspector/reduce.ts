@@ -206,7 +206,7 @@ function goToFinding(state: Inspector, index: number): Inspector {
   const finding = state.model.findings[index];
   if (finding === undefined) return state;
   const height = paneBox(state, 'findings').height;
-  const at = { ...state, findings: jumpTo(state.findings, index, state.model.findings.length, height) };
+  const at = { ...state, findingAt: index, findings: jumpTo(state.findings, index, state.model.findings.length, height) };
   const place = finding.path === null ? null : placeOfPath(state.tree.children, finding.path);
   const there = place === null ? at : jump(at, place);
   const node = selectedNode(there);
@@ -219,10 +219,8 @@ function goToFinding(state: Inspector, index: number): Inspector {
 function stepFinding(state: Inspector, by: number): Inspector {
   const count = state.model.findings.length;
   if (count === 0) return say(state, 'no findings');
-  // the first step goes to the finding under the cursor, unless that is where we are
-  const current = state.model.findings[state.findings.cursor];
-  const there = current !== undefined && selectedNode(state)?.path === current.path;
-  const index = there ? (state.findings.cursor + by + count) % count : state.findings.cursor;
+  // the first step goes to the finding under the cursor, the next ones on from there
+  const index = state.findingAt === state.findings.cursor ? (state.findings.cursor + by + count) % count : state.findings.cursor;
   return say(goToFinding(state, index), `finding ${index + 1}/${count}: ${state.model.findings[index]?.message ?? ''}`);
 }
 

@@ -45,6 +45,8 @@ export interface Inspector {
   /** an address gone to by itself, shown instead of the selected node until the selection moves */
   readonly hexAt: number | null;
   readonly findings: Scroll;
+  /** index of the finding last gone to */
+  readonly findingAt: number | null;
   readonly jumps: readonly Visit[];
   readonly search: TreeSearch | null;
   /** the search has found nothing to stand on yet */
@@ -100,6 +102,7 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     hexTop: model.memory.readable[0]?.start ?? 0,
     hexAt: null,
     findings: START,
+    findingAt: null,
     jumps: [],
     search: null,
     searchPending: false,

@@ -37,15 +37,16 @@ function signOf(row: TreeRow, marks: Marks): Span {
 export function treeRow(row: TreeRow, selected: boolean, context: TreeRowContext): Line {
   const { node } = row;
   const sign = signOf(row, context.marks);
-  // a deep node must still show its name: indentation takes at most half the pane
-  const indent = ' '.repeat(Math.min(row.depth * 2, Math.floor(context.width / 2)));
+  // a deep node must still show its name: narrow panes indent less, and never by more than half
+  const step = context.width < 56 ? 1 : 2;
+  const indent = ' '.repeat(Math.min(row.depth * step, Math.floor(context.width / 2)));
   const twig = row.open ? '▾ ' : node.children().length > 0 ? '▸ ' : '  ';
   const nameStyle: Style = context.matches(node) ? 'match' : node.bits === 0 ? 'label' : 'name';
   const spans: Span[] = [span(selected ? '›' : ' ', 'focus'), sign, span(`${indent}${twig}`, 'dim'), span(escapeText(node.name), nameStyle)];
   const value = valueText(node);
   if (value !== '') spans.push(span(` ${value}`, node.pointer === null ? 'value' : 'address'));
   if (node.pointer !== null) spans.push(span(' →', 'address'));
-  if (node.meaning !== '') spans.push(span(` ${escapeText(node.meaning)}`, 'dim'));
+  if (node.meaning !== '') spans.push(span(value === '' ? ` ${escapeText(node.meaning)}` : ` (${escapeText(node.meaning)})`, 'dim'));
   const word = stateWord(node.state);
   if (word !== '') spans.push(span(` [${word}]`, node.state === 'invalid' ? 'error' : 'warning'));
   if (!selected) return clip(spans, context.width);

@@ -4,7 +4,7 @@ import type { Key } from 'ink';
 /** A mouse report that reaches the input as text, its escape already removed. */
 const MOUSE = /^\[<\d+;\d+;\d+[Mm]/;
 /** Any other sequence Ink could not name. */
-const SEQUENCE = /^[[O][\d;?<=>]*[ -/]*[@-~]?$/;
+const SEQUENCE = /^[[O][\d;?<=>]+[ -/]*[@-~]?$/;
 
 const CONTROL: Readonly<Record<string, string>> = {
   '\r': 'enter',

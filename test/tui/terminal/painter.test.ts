@@ -1,0 +1,83 @@
+/** Frames as Ink makes them, painted into a terminal emulator: what the screen then shows, and how much was written for it. */
+import xterm from '@xterm/headless';
+import { renderToString } from 'ink';
+import { createElement } from 'react';
+import { describe, expect, it } from 'vitest';
+import { inspectorProgram } from '../../../src/tui/inspector/program.js';
+import type { Size } from '../../../src/tui/model/screen.js';
+import { Painter } from '../../../src/tui/terminal/painter.js';
+import { ScreenView } from '../../../src/tui/terminal/screen-view.js';
+import { fixtureModel } from '../fixture.js';
+import { Play } from '../play.js';
+
+class Screen {
+  readonly terminal: xterm.Terminal;
+  readonly painter: Painter;
+  written = '';
+  constructor(size: Size) {
+    this.terminal = new xterm.Terminal({ cols: size.columns, rows: size.rows, allowProposedApi: true });
+    this.painter = new Painter((data) => {
+      this.written += data;
+      this.terminal.write(data);
+    });
+  }
+  async rows(): Promise<string[]> {
+    await new Promise<void>((resolve) => this.terminal.write('', resolve));
+    const buffer = this.terminal.buffer.active;
+    return Array.from({ length: this.terminal.rows }, (_, row) => buffer.getLine(buffer.viewportY + row)?.translateToString(true) ?? '');
+  }
+}
+
+function setUp(size: Size) {
+  const program = inspectorProgram(fixtureModel());
+  const play = new Play(program, size);
+  const screen = new Screen(size);
+  const show = (at: Size = size): void =>
+    screen.painter.paint(renderToString(createElement(ScreenView, { screen: program.screen(play.state), size: at }), { columns: at.columns }));
+  return { play, screen, show };
+}
+
+describe('frames on a terminal', () => {
+  it.each([
+    { columns: 80, rows: 24 },
+    { columns: 200, rows: 60 },
+    { columns: 40, rows: 10 },
+  ])('show what the view says at $columns×$rows, and scroll nothing away', async (size) => {
+    const { play, screen, show } = setUp(size);
+    show();
+    for (const keys of [['j', 'j', 'j', 'j', 'l'], ['G'], [']'], ['?'], ['q'], ['z'], ['z', 'tab', 'tab', 'j'], ['/', 'w', 'e', 'b', 'enter']]) {
+      play.press(...keys);
+      show();
+      expect(await screen.rows()).toEqual(play.rows);
+      expect(screen.terminal.buffer.active.baseY).toBe(0);
+    }
+  });
+
+  it('write only the rows that changed', () => {
+    const { play, screen, show } = setUp({ columns: 160, rows: 50 });
+    show();
+    play.press('j', 'j', 'j', 'j');
+    show();
+    screen.written = '';
+    show();
+    expect(screen.written).toBe('');
+    play.press('4');
+    show();
+    play.press('j');
+    screen.written = '';
+    show();
+    expect(screen.written.length).toBeLessThan(1_500);
+    expect(screen.written).not.toContain('\u001b[2J');
+  });
+
+  it('are whole again after the terminal changed its size', async () => {
+    const { play, screen, show } = setUp({ columns: 120, rows: 40 });
+    show();
+    const smaller = { columns: 80, rows: 24 };
+    screen.terminal.resize(smaller.columns, smaller.rows);
+    play.resize(smaller);
+    screen.painter.forget();
+    show(smaller);
+    expect(await screen.rows()).toEqual(play.rows);
+  });
+});
