@@ -9,6 +9,7 @@ import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import type { Flb, FlbOpArgs } from '../handler.js';
 import type { Kho } from '../kho/kho.js';
+import type { FlbRegistry } from '../luo/flb.js';
 import type { Steps } from '../machine.js';
 import type { PciCore } from './pci-core.js';
 
@@ -18,9 +19,6 @@ interface DeviceList {
   readonly address: number;
   readonly slots: number;
 }
-
-/** What LUO answers to liveupdate_flb_get_incoming: 0 once `retrieve` has run, or a negative errno. */
-export type GetIncoming = (flb: Flb) => Steps<number>;
 
 export class PciLiveupdate implements Flb {
   readonly compatible = pciV2.compatible;
@@ -102,36 +100,38 @@ export class PciLiveupdate implements Flb {
   }
 
   /** pci_liveupdate_finish: the device is an ordinary one again. */
-  *finishDevice(device: SimulatedPciDevice): Steps<void> {
+  *finishDevice(device: SimulatedPciDevice, flbs: FlbRegistry): Steps<void> {
     const { machine } = this.#kho;
     const list = this.#incoming;
     const slot = list === null ? null : this.#find(list, device);
     if (list !== null && slot !== null) machine.writeField(pciDevSer, list.address + this.#offsetOf(slot), 'refcount', 0);
-    this.#incomingDevices.delete(device);
     yield this.#pci.printk(device, 'Device is finished participating in Live Update');
+    if (this.#incomingDevices.delete(device)) yield* flbs.putIncoming(this);
   }
 
   /**
    * Enumeration in a booting kernel: devices that the previous kernel preserved are known again, and their bus numbers stay as they
    * are. Where nothing came, arm64 counts the buses anew and x86 keeps what firmware gave.
    */
-  *enumerate(getIncoming: GetIncoming): Steps<void> {
+  *enumerate(flbs: FlbRegistry): Steps<void> {
     const { machine } = this.#kho;
     yield machine.enter('kernel', 'pci_scan');
-    if ((yield* getIncoming(this)) === 0) this.#readIncoming();
+    for (const device of this.#pci.topology.devices) yield* this.#setUp(device, flbs);
     this.inheritsBusNumbers = this.#incomingDevices.size > 0;
     if (this.inheritsBusNumbers) yield machine.event('kernel', 'pci_liveupdate_inherit_buses', { devices: this.#incomingDevices.size });
     else yield* assignBusNumbers(this.#pci);
-    for (const device of this.#pci.topology.devices) {
-      this.#pci.show(device);
-      if (this.isIncoming(device)) yield this.#pci.printk(device, 'Device was preserved by previous kernel across Live Update', 'pci');
-    }
     yield machine.exit();
   }
 
-  #readIncoming(): void {
-    if (this.#incoming === null) return;
-    for (const device of this.#pci.topology.devices) if (this.#find(this.#incoming, device) !== null) this.#incomingDevices.add(device);
+  /** pci_liveupdate_setup_device: an incoming device keeps a reference to the FLB until it is finished. */
+  *#setUp(device: SimulatedPciDevice, flbs: FlbRegistry): Steps<void> {
+    this.#pci.show(device);
+    const got = yield* flbs.getIncoming(this);
+    if (typeof got === 'number') return;
+    if (this.#incoming !== null && this.#find(this.#incoming, device) !== null) {
+      this.#incomingDevices.add(device);
+      yield this.#pci.printk(device, 'Device was preserved by previous kernel across Live Update', 'pci');
+    } else yield* flbs.putIncoming(this);
   }
 
   #add(device: SimulatedPciDevice): number {

@@ -27,8 +27,8 @@ export class VfioPciCoreDevice {
   liveupdateFrozen = false;
   /** user space has BARs mapped */
   barMappings = 0;
-  /** open files of any kind */
-  files = 0;
+  /** open files of any kind, in the order of opening */
+  readonly files = new Set<VfioDeviceFile>();
 
   constructor(device: SimulatedPciDevice) {
     this.device = device;
@@ -48,7 +48,7 @@ export class VfioDeviceFile implements FileBody {
     this.#vfio = vfio;
     this.core = core;
     this.via = via;
-    core.files++;
+    core.files.add(this);
   }
 
   release(_file: OpenFile): Steps<number> {
@@ -84,6 +84,11 @@ export class VfioPci {
     return this.#bound.get(device) ?? null;
   }
 
+  /** The file of the device that was opened or retrieved last and is still open, or null. */
+  latestFile(device: SimulatedPciDevice): VfioDeviceFile | null {
+    return [...(this.coreOf(device)?.files ?? [])].at(-1) ?? null;
+  }
+
   driverOf(device: SimulatedPciDevice): string | null {
     return this.#drivers.get(device) ?? null;
   }
@@ -105,7 +110,7 @@ export class VfioPci {
     const core = this.coreOf(device);
     let error = 0;
     if (!this.#drivers.has(device)) error = negative('ENODEV');
-    else if (core !== null && core.files > 0) {
+    else if (core !== null && core.files.size > 0) {
       yield this.pci.printk(device, 'Device is currently in use, task "agent" (1) blocked until device is released');
       error = negative('EBUSY');
     } else {
@@ -136,7 +141,7 @@ export class VfioPci {
     if (group) {
       const error = yield* this.#grant(file);
       if (error !== 0) {
-        core.files--;
+        core.files.delete(file);
         yield machine.exit(error);
         return error;
       }
@@ -294,7 +299,7 @@ export class VfioPci {
   /** The file's last reference is gone. */
   *release(file: VfioDeviceFile): Steps<number> {
     const { core } = file;
-    core.files--;
+    core.files.delete(file);
     if (!file.accessGranted) return 0;
     file.accessGranted = false;
     core.openCount--;

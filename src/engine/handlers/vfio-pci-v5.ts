@@ -8,6 +8,7 @@ import { negative } from '../faults.js';
 import { OpenFile } from '../fs/open-file.js';
 import type { FileOpArgs } from '../handler.js';
 import type { Kho } from '../kho/kho.js';
+import type { FlbRegistry } from '../luo/flb.js';
 import type { Steps } from '../machine.js';
 import type { PciLiveupdate } from './pci-liveupdate.js';
 import { VfioDeviceFile, type VfioPci } from './vfio-pci-core.js';
@@ -15,10 +16,12 @@ import { VfioPciSeedHandler } from './vfio-pci-seed.js';
 
 export class VfioPciV5Handler extends VfioPciSeedHandler {
   readonly #pciLiveupdate: PciLiveupdate;
+  readonly #flbs: FlbRegistry;
 
-  constructor(vfio: VfioPci, kho: Kho, pciLiveupdate: PciLiveupdate) {
+  constructor(vfio: VfioPci, kho: Kho, pciLiveupdate: PciLiveupdate, flbs: FlbRegistry) {
     super(vfio, kho);
     this.#pciLiveupdate = pciLiveupdate;
+    this.#flbs = flbs;
   }
 
   override canPreserve(file: OpenFile): boolean {
@@ -81,7 +84,7 @@ export class VfioPciV5Handler extends VfioPciSeedHandler {
   override *finish(args: FileOpArgs): Steps<void> {
     const core = this.#incomingCore(args);
     if (core !== null) {
-      yield* this.#pciLiveupdate.finishDevice(core.device);
+      yield* this.#pciLiveupdate.finishDevice(core.device, this.#flbs);
       this.vfio.show(core.device);
     }
     yield* this.kho.restoreFree(Number(args.serializedData));

@@ -1,0 +1,82 @@
+/**
+ * The PCI side of a machine: devices that outlive kernels, and what each kernel makes of them. A kernel registers the vfio-pci handler
+ * where the scenario has devices at all: no release has it, only the mail series.
+ */
+import type { SimulatedPciDevice } from '../../device/simulated/pci-device.js';
+import { PciTopology } from '../../device/simulated/pci-topology.js';
+import type { FileHandler } from '../handler.js';
+import type { Kho } from '../kho/kho.js';
+import type { FlbRegistry } from '../luo/flb.js';
+import type { Machine, Steps } from '../machine.js';
+import type { ScenarioDevice, VfioVariant } from '../scenario/types.js';
+import { PciCore } from './pci-core.js';
+import { assignBusNumbers, PciLiveupdate } from './pci-liveupdate.js';
+import { type FirstUse, VfioPci } from './vfio-pci-core.js';
+import { VfioPciSeedHandler } from './vfio-pci-seed.js';
+import { VfioPciV5Handler } from './vfio-pci-v5.js';
+
+/** Made once for a machine. */
+export class PciPlatform {
+  readonly topology: PciTopology;
+  readonly variant: VfioVariant;
+  readonly firstUse: Map<SimulatedPciDevice, FirstUse>;
+  readonly #drivers: Map<SimulatedPciDevice, string>;
+
+  constructor(devices: readonly ScenarioDevice[], variant: VfioVariant) {
+    this.variant = variant;
+    this.topology = new PciTopology(devices);
+    const made = (options: ScenarioDevice): SimulatedPciDevice[] => this.topology.devices.filter((device) => device.name === options.name);
+    this.firstUse = new Map(devices.flatMap((options) => made(options).map((device) => [device, { interrupts: options.interrupts, power: options.power }])));
+    this.#drivers = new Map(
+      devices.flatMap((options) =>
+        options.driver === null ? [] : made(options).map((device): [SimulatedPciDevice, string] => [device, options.driver ?? '']),
+      ),
+    );
+  }
+
+  get empty(): boolean {
+    return this.topology.devices.length === 0;
+  }
+
+  /** The driver a booting kernel binds to the device, or null. */
+  driverAtBoot(device: SimulatedPciDevice): string | null {
+    return this.#drivers.get(device) ?? null;
+  }
+}
+
+/** Made by every kernel that boots: `register` when handlers are registered, `boot` once LUO has looked at what it was handed. */
+export class KernelPci {
+  readonly platform: PciPlatform;
+  readonly core: PciCore;
+  readonly vfio: VfioPci;
+  readonly handler: FileHandler;
+  /** v5: the PCI core's FLB */
+  readonly liveupdate: PciLiveupdate | null;
+  readonly #flbs: FlbRegistry;
+
+  constructor(machine: Machine, kho: Kho, flbs: FlbRegistry, platform: PciPlatform) {
+    this.platform = platform;
+    this.#flbs = flbs;
+    this.core = new PciCore(machine, platform.topology);
+    const liveupdate = platform.variant === 'v5' ? new PciLiveupdate(this.core, kho) : null;
+    this.liveupdate = liveupdate;
+    this.vfio = new VfioPci(this.core, platform.variant, platform.firstUse, (device) => liveupdate?.isIncoming(device) ?? false);
+    this.handler = liveupdate === null ? new VfioPciSeedHandler(this.vfio, kho) : new VfioPciV5Handler(this.vfio, kho, liveupdate, flbs);
+  }
+
+  /** Registers the PCI core's FLB on the handler, behind whatever FLBs are registered on it already. @returns 0 or a negative errno */
+  registerFlb(): number {
+    return this.liveupdate === null ? 0 : this.#flbs.register(this.handler, this.liveupdate);
+  }
+
+  /** Enumeration, then the drivers that bind by themselves. */
+  *boot(): Steps<void> {
+    if (this.platform.empty) return;
+    if (this.liveupdate !== null) yield* this.liveupdate.enumerate(this.#flbs);
+    else yield* assignBusNumbers(this.core);
+    for (const device of this.platform.topology.devices) {
+      const driver = this.platform.driverAtBoot(device);
+      if (driver !== null) yield* this.vfio.bindDriver(device, driver);
+    }
+  }
+}
