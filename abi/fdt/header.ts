@@ -8,7 +8,7 @@ export const fdtHeader = struct({
   source: 'Devicetree Specification 0.4, 5.2; libfdt fdt.h',
   endian: 'big',
   fields: {
-    magic: u32('0xd00dfeed', { role: 'opaque', mustBe: [0xd00dfeed] }),
+    magic: u32('magic number of an FDT, 0xd00dfeed', { role: 'opaque', mustBe: [0xd00dfeed] }),
     totalsize: u32('size of the whole blob', { role: 'bytes' }),
     off_dt_struct: u32('offset of the structure block', { role: 'bytes' }),
     off_dt_strings: u32('offset of the strings block', { role: 'bytes' }),

@@ -7,7 +7,7 @@ export const khoKexecMetadata = struct({
   meaning: 'What the previous kernel says of itself',
   source: 'include/linux/kho/abi/kexec_metadata.h, 7.3',
   fields: {
-    version: u32('1', { mustBe: [1] }),
+    version: u32('version of this structure', { mustBe: [1] }),
     previous_release: cstring(65, 'utsname release of the kernel that wrote this'),
     kexec_count: u32('kexecs since the last cold boot, this one included', { role: 'count' }),
   },

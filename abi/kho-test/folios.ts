@@ -10,7 +10,7 @@ export const khoTestFdt = (folios: FdtProperty): FdtNodeLayout => ({
   meaning: 'data of the KHO test module',
   properties: {
     compatible: { type: cstring(12, 'version'), required: true },
-    magic: { type: u32('0x4b484f21', { role: 'opaque', mustBe: [KHO_TEST_MAGIC] }), required: true },
+    magic: { type: u32('magic number, 0x4b484f21', { role: 'opaque', mustBe: [KHO_TEST_MAGIC] }), required: true },
   },
   children: [
     {

@@ -10,7 +10,7 @@ export const pciSerVersion1 = struct({
   source: 'mail series "PCI: liveupdate: PCI core support for Live Update", v9, 18 Sep 2026',
   btfName: null,
   fields: {
-    version: u32('1', { mustBe: [1] }),
+    version: u32('version of this structure', { mustBe: [1] }),
     nr_devices: u32('devices in the list', { role: 'count' }),
     devices: phys('first block of pci_dev_ser', 'kho_block_header_ser'),
   },

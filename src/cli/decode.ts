@@ -1,6 +1,8 @@
 /** `decode`: one structure, or an array of it, from the bytes of a file or the memory of a dump. */
 import type { Command } from 'commander';
+import type { Struct } from '../../abi/layout.js';
 import type { FoundStruct } from '../../abi/registry.js';
+import type { Choice } from '../report/abi-choose.js';
 import type { JsonObject } from '../report/json-value.js';
 import type { DecodeSource } from './decode-source.js';
 import { parseCount, parseNumber, parsePageSize } from './numbers.js';
@@ -28,17 +30,33 @@ export function registerDecode(program: Command): void {
 
 async function decode(file: string, options: Options): Promise<void> {
   const { structsNamed } = await import('../report/abi-find.js');
+  const { chooseByContent } = await import('../report/abi-choose.js');
+  const { DEFAULT_PAGE_SIZE, sizeOf } = await import('../codec/layout-table.js');
   const { openDecodeSource } = await import('./decode-source.js');
-  const [found, ...others] = structsNamed(options.as);
-  if (found === undefined) return;
+  const candidates = structsNamed(options.as);
   const source = await openDecodeSource(file);
   try {
-    if (others.length > 0) warn(choiceText(found, others));
-    if (options.json === true) await printJson(file, source, found, options);
-    else await printText(file, source, found, options);
+    const pageSize = options.pageSize ?? source.pageSize ?? DEFAULT_PAGE_SIZE;
+    const longest = Math.max(...candidates.map((candidate) => sizeOf(candidate.struct, pageSize)));
+    const choice = chooseByContent(candidates, source.read(options.at ?? 0, longest), pageSize);
+    if (choice === null) return;
+    if (choice.others.length > 0) warn(choiceText(choice));
+    const where: Where = { file, source, struct: choice.found.struct, pageSize, start: options.at ?? 0, count: options.count ?? 1 };
+    if (options.json === true) await printJson(where, options.count !== undefined);
+    else await printText(where);
   } finally {
     source.close();
   }
+}
+
+interface Where {
+  readonly file: string;
+  readonly source: DecodeSource;
+  readonly struct: Struct;
+  /** in bytes */
+  readonly pageSize: number;
+  readonly start: number;
+  readonly count: number;
 }
 
 const warn = (text: string): void => {
@@ -46,55 +64,44 @@ const warn = (text: string): void => {
 };
 
 /** Says which layout was taken where the name alone leaves a choice. */
-function choiceText(found: FoundStruct, others: readonly FoundStruct[]): string {
+function choiceText({ found, others }: Choice): string {
   const ids = (one: FoundStruct) => one.contracts.map((contract) => contract.id).join(', ');
   return `struct ${found.struct.name} has ${others.length + 1} layouts; this is that of ${ids(found)}. Choose with @: ${others.map(ids).join('; ')}`;
 }
 
-async function printJson(file: string, source: DecodeSource, found: FoundStruct, options: Options): Promise<void> {
+async function printJson(where: Where, asArray: boolean): Promise<void> {
   const { decodedJson } = await import('../report/abi-decode.js');
   const values: JsonObject[] = [];
-  for await (const { bytes, pageSize } of elements(file, source, found, options)) values.push(decodedJson(found.struct, bytes, pageSize));
-  process.stdout.write(`${JSON.stringify(options.count === undefined ? values[0] : values, null, 2)}\n`);
+  for await (const { bytes } of elements(where)) values.push(decodedJson(where.struct, bytes, where.pageSize));
+  process.stdout.write(`${JSON.stringify(asArray ? values : values[0], null, 2)}\n`);
 }
 
-async function printText(file: string, source: DecodeSource, found: FoundStruct, options: Options): Promise<void> {
+async function printText(where: Where): Promise<void> {
   const { decodedText } = await import('../report/abi-decode.js');
   let between = '';
-  for await (const { bytes, at, pageSize } of elements(file, source, found, options)) {
-    process.stdout.write(`${between}${decodedText(found.struct, bytes, source.place(at), pageSize).join('\n')}\n`);
+  for await (const { bytes, at } of elements(where)) {
+    process.stdout.write(`${between}${decodedText(where.struct, bytes, where.source.place(at), where.pageSize).join('\n')}\n`);
     between = '\n';
   }
-}
-
-interface Element {
-  readonly at: number;
-  readonly bytes: Uint8Array;
-  /** in bytes */
-  readonly pageSize: number;
 }
 
 /**
  * The bytes of each structure asked for. Where fewer are there than asked for, those that are, and a warning.
  * @throws UserError where not even one is there
  */
-async function* elements(file: string, source: DecodeSource, found: FoundStruct, options: Options): AsyncGenerator<Element> {
-  const { DEFAULT_PAGE_SIZE, sizeOf } = await import('../codec/layout-table.js');
+async function* elements({ file, source, struct, pageSize, start, count }: Where): AsyncGenerator<{ readonly at: number; readonly bytes: Uint8Array }> {
+  const { sizeOf } = await import('../codec/layout-table.js');
   const { UserError } = await import('../codec/user-error.js');
-  const pageSize = options.pageSize ?? source.pageSize ?? DEFAULT_PAGE_SIZE;
-  const size = sizeOf(found.struct, pageSize);
-  const start = options.at ?? 0;
-  const count = options.count ?? 1;
+  const size = sizeOf(struct, pageSize);
   for (let index = 0; index < count; index++) {
     const at = start + index * size;
     const bytes = source.read(at, size);
     if (bytes.length < size) {
-      const end = at + bytes.length;
-      const why = `struct ${found.struct.name} needs ${size} bytes at ${source.place(at)}, ${bytes.length} can be read: ${source.absence(end)}`;
+      const why = `struct ${struct.name} needs ${size} bytes at ${source.place(at)}, ${bytes.length} can be read: ${source.absence(at + bytes.length)}`;
       if (index === 0) throw new UserError(`${file}: ${why}; try another --at`);
       warn(`${file}: ${index} of ${count} decoded; ${why}`);
       return;
     }
-    yield { at, bytes, pageSize };
+    yield { at, bytes };
   }
 }

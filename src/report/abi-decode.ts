@@ -84,6 +84,8 @@ function shownValue(type: FieldType, value: unknown): string {
 const scalar = (json: Json): string => String(json);
 
 function words(type: Parameters<typeof meaningOf>[0], value: unknown): string {
+  if ('mustBe' in type && type.mustBe !== undefined && !type.mustBe.includes(Number(value)))
+    return `the kernel expects ${type.mustBe.map((expected) => scalar(integerJson(type.role, expected))).join(' or ')}; ${type.meaning}`;
   const said = meaningOf(type, value);
   return said === '' || said === scalar(typeof value === 'bigint' || typeof value === 'number' ? value.toString() : '')
     ? type.meaning

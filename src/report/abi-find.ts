@@ -21,6 +21,8 @@ export function structsNamed(wanted: string): readonly FoundStruct[] {
     const ids = versions.flatMap((version) => version.contracts.map((contract) => contract.id));
     throw new UserError(`no layout of struct ${escapeText(name)} in "${escapeText(compatible ?? '')}": it is in ${ids.join(', ')}`);
   }
+  if (contractsNamed(name).length > 0)
+    throw new UserError(`"${escapeText(name)}" is a contract, not a structure; "abi show ${escapeText(name)}" lists its structures`);
   throw new UserError(`no structure "${escapeText(name)}" is known${hint(name, structNames())}; "abi list" names all`);
 }
 
