@@ -26,7 +26,7 @@ function row(spans: Line): ReactNode {
 }
 
 function rows(lines: readonly Line[], width: number, height: number): ReactNode {
-  const box = { flexDirection: 'column', width, height, flexShrink: 0, overflow: 'hidden' } as const;
+  const box = { flexDirection: 'column', width, height, flexShrink: 0 } as const;
   return createElement(Box, box, ...lines.slice(0, height).map(row));
 }
 
@@ -37,6 +37,6 @@ function band({ height, columns }: DrawnBand): ReactNode {
 }
 
 export function ScreenView({ screen, size }: { readonly screen: Screen; readonly size: Size }): ReactNode {
-  const box = { flexDirection: 'column', width: size.columns, height: size.rows, overflow: 'hidden' } as const;
+  const box = { flexDirection: 'column', width: size.columns, height: size.rows } as const;
   return createElement(Box, box, rows([screen.header], size.columns, 1), ...screen.bands.map(band), rows([screen.footer], size.columns, 1));
 }
