@@ -43,7 +43,7 @@ export interface DeviceAnswer {
 
 /** Carries out one verb. A device that is not there answers ENODEV; a descriptor that is not open, EBADF. */
 export function* runDeviceStep(host: DeviceHost, step: DeviceStep): Steps<DeviceAnswer> {
-  if (step.do === 'vfio' || step.do === 'vfio-open') return yield* open(host, step);
+  if ('group' in step) return yield* open(host, step);
   return { result: yield* act(host, step), file: null };
 }
 
@@ -64,11 +64,11 @@ function* open(host: DeviceHost, step: VfioOpenStep): Steps<DeviceAnswer> {
 
 function* act(host: DeviceHost, step: Exclude<DeviceStep, VfioOpenStep>): Steps<number> {
   const { vfio } = host.pci;
-  if (step.do === 'vfio-unbind' || step.do === 'driver' || step.do === 'check-device') {
+  if (step.do === 'check-device' || 'driver' in step) {
     const device = deviceOf(host, step.device);
     if (device === null) return negative('ENODEV');
-    if (step.do === 'vfio-unbind') return yield* vfio.unbindDriver(device);
-    return step.do === 'driver' ? yield* vfio.bindDriver(device, step.driver) : yield* check(host, step, device);
+    if (step.do === 'check-device') return yield* check(host, step, device);
+    return step.do === 'driver' ? yield* vfio.bindDriver(device, step.driver) : yield* vfio.unbindDriver(device);
   }
   const file = step.do === 'irq' || step.do === 'power' || step.do === 'dma' ? latest(host, step.device) : named(host, step);
   if (file === null) return negative('EBADF');

@@ -1,0 +1,288 @@
+/** The memfd handler: shmem files without a name. Source: abi/memfd; mm/memfd_luo.c, the same in 7.1.13, 7.2.13 and 7.3.4. */
+import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
+import { KNOWN_SEALS, memfdLuoSerV2 } from '../../../abi/memfd/v2.js';
+import type { DecodedStruct } from '../../../abi/layout.js';
+import { sizeOf } from '../../codec/layout-table.js';
+import { negative } from '../faults.js';
+import { OpenFile } from '../fs/open-file.js';
+import { type Folio, ShmemInode } from '../fs/shmem.js';
+import type { FileHandler, FileOpArgs } from '../handler.js';
+import { preserveVmalloc, restoreVmalloc, unpreserveVmalloc, type VmallocDescriptor } from '../kho/vmalloc.js';
+import type { KernelServices } from '../kernel/services.js';
+import type { Steps } from '../machine.js';
+
+const UINT_MAX = 0xffffffff;
+const INT_MAX = 0x7fffffff;
+const POINTER_BYTES = 8;
+/** MEMFD_LUO_FOLIO_DIRTY and _UPTODATE, both always set. */
+const FOLIO_FLAGS = 3;
+const NEW_FILE_MODE = 0o777;
+
+/** What preserve keeps for unpreserve: the folio array's pages and the folios pinned. */
+interface Preserved {
+  readonly area: readonly number[];
+  readonly folios: readonly Folio[];
+  readonly descriptor: VmallocDescriptor;
+}
+
+const NO_AREA: VmallocDescriptor = { first: 0, total_pages: 0, flags: 0, order: 0 };
+
+export class MemfdHandler implements FileHandler {
+  readonly name = 'memfd';
+  readonly compatible: string;
+  readonly #kernel: KernelServices;
+
+  constructor(kernel: KernelServices) {
+    this.#kernel = kernel;
+    this.compatible = kernel.spec.memfdCompatible;
+  }
+
+  canPreserve(file: OpenFile): boolean {
+    return file.body instanceof ShmemInode && !file.body.linked;
+  }
+
+  getId(file: OpenFile): object {
+    return file.body;
+  }
+
+  *preserve(args: FileOpArgs): Steps<number> {
+    const { machine, kho } = this.#kernel;
+    const inode = args.file?.body;
+    if (!(inode instanceof ShmemInode) || args.file === null) return negative('EINVAL');
+    inode.frozen = true;
+    const ser = yield* kho.allocPreserve(sizeOf(memfdLuoSerV2));
+    if (ser < 0) {
+      inode.frozen = false;
+      return ser;
+    }
+    const preserved = yield* this.#preserveInto(ser, inode, args.file);
+    if (typeof preserved === 'number') {
+      yield* kho.unpreserveFree(ser);
+      inode.frozen = false;
+      return preserved;
+    }
+    inode.pinned = preserved.folios.length > 0;
+    machine.writeStruct(memfdLuoSerV2, ser, {
+      pos: args.file.pos,
+      size: inode.size,
+      seals: inode.seals,
+      nr_folios: preserved.folios.length,
+      folios: { ...preserved.descriptor },
+    });
+    yield machine.event('handler', 'write memfd_luo_ser', { address: ser, size: inode.size, folios: preserved.folios.length });
+    args.serializedData = BigInt(ser);
+    args.privateData = preserved;
+    return 0;
+  }
+
+  *#preserveInto(ser: number, inode: ShmemInode, file: OpenFile): Steps<Preserved | number> {
+    const { machine } = this.#kernel;
+    if ((inode.seals & ~KNOWN_SEALS) !== 0) return negative('EOPNOTSUPP');
+    machine.writeField(memfdLuoSerV2, ser, 'pos', file.pos);
+    if (inode.pageCount > UINT_MAX) return negative('EFBIG');
+    if (inode.size === 0) return { area: [], folios: [], descriptor: NO_AREA };
+    const room = inode.pageCount * POINTER_BYTES;
+    if (room > INT_MAX) yield machine.printk('WARNING: mm/slub.c at __kvmalloc_node_noprof', 'kernel');
+    if (room > INT_MAX || room > this.#kernel.pages.freePages * machine.pageSize || !this.#kernel.pages.kmalloc()) return negative('ENOMEM');
+    const folios = this.#pin(inode);
+    if (folios === null) {
+      yield machine.printk('memfd_luo: failed to pin folios: -12', 'handler');
+      return negative('ENOMEM');
+    }
+    return yield* this.#preserveFolios(folios);
+  }
+
+  /** memfd_pin_folios: every hole gets a folio. @returns the folios in order, or null where memory is short */
+  #pin(inode: ShmemInode): Folio[] | null {
+    const folios: Folio[] = [];
+    for (let index = 0; index < inode.pageCount; ) {
+      const folio = inode.fillHole(index);
+      if (folio === null) return null;
+      folios.push(folio);
+      index = folio.index + 2 ** folio.order;
+    }
+    return folios;
+  }
+
+  *#preserveFolios(folios: readonly Folio[]): Steps<Preserved | number> {
+    const { machine, kho, pages } = this.#kernel;
+    const area = this.#vcalloc(folios.length);
+    if (area === null) return negative('ENOMEM');
+    const entrySize = sizeOf(memfdLuoFolioSer);
+    const perPage = machine.pageSize / entrySize;
+    let done = 0;
+    let error = 0;
+    for (const folio of folios) {
+      error = yield* kho.preserveFolio(folio.address, folio.order);
+      if (error !== 0) break;
+      this.#bringUpToDate(folio);
+      const at = (area[Math.floor(done / perPage)] ?? 0) + (done % perPage) * entrySize;
+      machine.writeStruct(memfdLuoFolioSer, at, { pfn_flags: { pfn: folio.address / machine.pageSize, flags: FOLIO_FLAGS }, index: folio.index });
+      done++;
+    }
+    const descriptor = error === 0 ? yield* preserveVmalloc(kho, area) : error;
+    if (typeof descriptor !== 'number') return { area, folios, descriptor };
+    for (const folio of folios.slice(0, done).reverse()) yield* kho.unpreserveFolio(folio.address, folio.order);
+    for (const page of area) pages.free(page);
+    return descriptor;
+  }
+
+  /** @returns the pages of a zeroed area for `count` folio records, or null */
+  #vcalloc(count: number): number[] | null {
+    const { machine, pages } = this.#kernel;
+    const area: number[] = [];
+    const needed = Math.ceil((count * sizeOf(memfdLuoFolioSer)) / machine.pageSize);
+    for (let page = 0; page < needed; page++) {
+      const address = pages.alloc();
+      if (address === null) {
+        for (const given of area) pages.free(given);
+        return null;
+      }
+      area.push(address);
+    }
+    return area;
+  }
+
+  // A folio that was allocated but never written is zeroed now: the next kernel takes it as it is.
+  #bringUpToDate(folio: Folio): void {
+    const { machine } = this.#kernel;
+    if (folio.uptodate) return;
+    for (let page = 0; page < 2 ** folio.order; page++) machine.memory.zeroPage(folio.address + page * machine.pageSize);
+    folio.uptodate = true;
+  }
+
+  *unpreserve(args: FileOpArgs): Steps<void> {
+    const { kho, pages } = this.#kernel;
+    const inode = args.file?.body;
+    if (!(inode instanceof ShmemInode) || !isPreserved(args.privateData)) return;
+    inode.frozen = false;
+    const { area, folios, descriptor } = args.privateData;
+    if (folios.length > 0) {
+      yield* unpreserveVmalloc(kho, descriptor);
+      for (const folio of folios) yield* kho.unpreserveFolio(folio.address, folio.order);
+      for (const page of area) pages.free(page);
+    }
+    inode.pinned = false;
+    yield* kho.unpreserveFree(Number(args.serializedData));
+  }
+
+  *freeze(args: FileOpArgs): Steps<number> {
+    const { machine } = this.#kernel;
+    const ser = Number(args.serializedData);
+    if (ser === 0 || args.file === null) {
+      yield machine.printk('WARNING: mm/memfd_luo.c at memfd_luo_freeze', 'handler');
+      return negative('EINVAL');
+    }
+    machine.writeField(memfdLuoSerV2, ser, 'pos', args.file.pos);
+    yield machine.event('handler', 'write memfd_luo_ser', { address: ser, pos: args.file.pos });
+    return 0;
+  }
+
+  *retrieve(args: FileOpArgs): Steps<number> {
+    const { machine, kho } = this.#kernel;
+    const at = Number(args.serializedData);
+    const ser = machine.readStruct(memfdLuoSerV2, at);
+    yield machine.event('handler', 'read memfd_luo_ser', { address: at, size: ser.size, seals: ser.seals });
+    const result = yield* this.#restore(ser);
+    yield* kho.restoreFree(at);
+    if (typeof result === 'number') return result;
+    args.file = result;
+    return 0;
+  }
+
+  *#restore(ser: DecodedStruct<typeof memfdLuoSerV2>): Steps<OpenFile | number> {
+    if ((ser.seals & ~KNOWN_SEALS) !== 0) return negative('EOPNOTSUPP');
+    const { machine, pages, spec } = this.#kernel;
+    if (!pages.kmalloc()) {
+      yield machine.printk('memfd_luo: failed to setup file: -ENOMEM', 'handler');
+      return negative('ENOMEM');
+    }
+    const inode = new ShmemInode(machine, pages, spec, {
+      kind: 'memfd',
+      name: '',
+      ino: this.#kernel.nextIno(),
+      mode: NEW_FILE_MODE,
+      seals: 0,
+      linked: false,
+      huge: false,
+    });
+    inode.addSeals(ser.seals, true);
+    const file = new OpenFile(inode);
+    file.pos = ser.pos;
+    inode.size = Number(ser.size);
+    if (ser.nr_folios === 0n) return file;
+    const area = yield* restoreVmalloc(this.#kernel.kho, descriptorOf(ser));
+    const error = area === null ? negative('EINVAL') : yield* this.#restoreFolios(inode, area, Number(ser.nr_folios));
+    for (const page of area ?? []) pages.free(page);
+    if (error === 0) return file;
+    inode.evict();
+    return error;
+  }
+
+  *#restoreFolios(inode: ShmemInode, area: readonly number[], count: number): Steps<number> {
+    const { machine, kho, pages } = this.#kernel;
+    let error = 0;
+    for (let entry = 0; entry < count; entry++) {
+      const { pfn_flags, index } = this.#folioRecord(area, entry);
+      if (pfn_flags.pfn === 0) continue;
+      const address = pfn_flags.pfn * machine.pageSize;
+      const order = yield* kho.restoreFolio(address);
+      if (error !== 0) {
+        // Folios behind the one that failed are only given back.
+        if (order !== null) pages.free(address);
+        continue;
+      }
+      if (order === null) {
+        yield machine.printk(`memfd_luo: Unable to restore folio at physical address: ${address.toString(16)}`, 'handler');
+        error = negative('EIO');
+        continue;
+      }
+      error = inode.insert({ index: Number(index), address, order, uptodate: true });
+      if (error === 0) continue;
+      yield machine.printk(`memfd_luo: shmem: failed to add to page cache folio index ${entry}: ${error}`, 'handler');
+      pages.free(address);
+    }
+    return error;
+  }
+
+  #folioRecord(area: readonly number[], entry: number): DecodedStruct<typeof memfdLuoFolioSer> {
+    const { machine } = this.#kernel;
+    const entrySize = sizeOf(memfdLuoFolioSer);
+    const perPage = machine.pageSize / entrySize;
+    const page = area[Math.floor(entry / perPage)];
+    // Nothing checks the count against the area: behind it lies the guard page.
+    if (page === undefined) machine.fault('the guard page behind the array of folios');
+    return machine.readStruct(memfdLuoFolioSer, (page ?? 0) + (entry % perPage) * entrySize);
+  }
+
+  *finish(args: FileOpArgs): Steps<void> {
+    if (args.retrieveStatus !== 0) return;
+    const { machine, kho, pages } = this.#kernel;
+    const at = Number(args.serializedData);
+    const ser = machine.readStruct(memfdLuoSerV2, at);
+    if (ser.nr_folios !== 0n) {
+      const area = yield* restoreVmalloc(kho, descriptorOf(ser));
+      for (let entry = 0; area !== null && entry < Number(ser.nr_folios); entry++) yield* this.#discard(this.#folioRecord(area, entry).pfn_flags.pfn);
+      for (const page of area ?? []) pages.free(page);
+    }
+    yield* kho.restoreFree(at);
+  }
+
+  *#discard(pfn: number): Steps<void> {
+    const { machine, kho, pages } = this.#kernel;
+    if (pfn === 0) return;
+    const address = pfn * machine.pageSize;
+    if ((yield* kho.restoreFolio(address)) === null)
+      yield machine.printk(`memfd_luo: Unable to restore folio at physical address: ${address.toString(16)}`, 'handler');
+    else pages.free(address);
+  }
+}
+
+function descriptorOf(ser: DecodedStruct<typeof memfdLuoSerV2>): VmallocDescriptor {
+  const { first, total_pages, flags, order } = ser.folios;
+  return { first: Number(first), total_pages, flags, order };
+}
+
+function isPreserved(value: unknown): value is Preserved {
+  return typeof value === 'object' && value !== null && 'area' in value && 'folios' in value && 'descriptor' in value;
+}
