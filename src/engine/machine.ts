@@ -178,6 +178,11 @@ export class Machine {
     throw new MissingPageError(at);
   }
 
+  /** The kernel touches what is not mapped. @throws PanicError always */
+  fault(what: string): never {
+    throw new PanicError(`BUG: unable to handle page fault: ${what}`);
+  }
+
   /** Is there memory at `address` that can be read? */
   canRead(address: number): boolean {
     const state = this.memory.now.stateOf(address);

@@ -1,0 +1,340 @@
+/** The files of one session. Source: kernel/liveupdate/luo_file.c, 7.1.13 to 7.3.4. Results are 0 or negative errnos. */
+import { fileBlocks, filePages } from '../../../abi/luo/areas.js';
+import { luoFileSer, luoSessionSer } from '../../../abi/luo/entries.js';
+import type { HandlerCallback } from '../scenario/types.js';
+import { negative } from '../faults.js';
+import type { OpenFile } from '../fs/open-file.js';
+import type { FileHandler, FileOpArgs } from '../handler.js';
+import type { Machine, Steps } from '../machine.js';
+import { errnoOf } from '../trace/step.js';
+import { BlockSet } from './block-set.js';
+import { type LuoContext, nameText } from './context.js';
+import { ContiguousEntries } from './contiguous.js';
+import type { EntryStore } from './entry-store.js';
+
+/** struct luo_file. */
+export interface LuoFile {
+  readonly handler: FileHandler;
+  readonly token: bigint;
+  file: OpenFile | null;
+  serializedData: bigint;
+  privateData: unknown;
+  /** 0 never retrieved, 1 retrieved, < 0 what the retrieve that failed answered */
+  retrieveStatus: number;
+}
+
+/** What luo_file_set_ser holds. */
+export interface FileSetSer {
+  readonly files: number;
+  readonly count: number;
+}
+
+/** `%pe` of the kernel: the errno's name with a minus. */
+export const errorText = (error: number): string => `-${errnoOf(error) ?? -error}`;
+
+/** Runs a handler's callback as a call of its own, or answers for it where a fault says so. */
+export function* callback(machine: Machine, handler: FileHandler, name: HandlerCallback, args: FileOpArgs, run: () => Steps<number>): Steps<number> {
+  yield machine.enter('handler', `${handler.name}.${name}`, { token: args.token, data: args.serializedData });
+  const injected = machine.faults.callback([handler.name, handler.compatible], name);
+  const result = injected !== 0 ? injected : yield* run();
+  yield machine.exit(result, { token: args.token, data: args.serializedData });
+  return result;
+}
+
+/** A callback that answers yes or no; a fault makes it say no. */
+function* question(machine: Machine, handler: FileHandler, name: 'can_preserve' | 'can_finish', token: bigint, ask: () => boolean): Steps<boolean> {
+  yield machine.enter('handler', `${handler.name}.${name}`, { token });
+  const answer = machine.faults.callback([handler.name, handler.compatible], name) === 0 && ask();
+  yield machine.exit(0, { answer });
+  return answer;
+}
+
+function* nothing(run: Steps<void>): Steps<number> {
+  yield* run;
+  return 0;
+}
+
+export class FileSet {
+  readonly files: LuoFile[] = [];
+  readonly #luo: LuoContext;
+  readonly #store: BlockSet | ContiguousEntries;
+  /** where its state is shown */
+  readonly #path: string;
+  /** luo_file_set.count: as handed over (7.1), or as found */
+  #count = 0;
+
+  constructor(luo: LuoContext, path: string) {
+    this.#luo = luo;
+    this.#path = path;
+    this.#store = luo.spec.luo === 'struct' ? new BlockSet(luo.kho, fileBlocks) : new ContiguousEntries(luo.kho, filePages, false);
+  }
+
+  get store(): EntryStore {
+    return this.#store;
+  }
+
+  #args(file: LuoFile): FileOpArgs {
+    const { serializedData, privateData, retrieveStatus, token } = file;
+    return { file: file.file, serializedData, privateData, retrieveStatus, token };
+  }
+
+  /** luo_preserve_file. */
+  *preserve(token: bigint, fd: number): Steps<number> {
+    const { machine } = this.#luo;
+    yield machine.enter('luo', 'luo_preserve_file', { token, fd });
+    const error = yield* this.#preserve(token, fd);
+    yield machine.exit(error);
+    return error;
+  }
+
+  *#preserve(token: bigint, fd: number): Steps<number> {
+    const { fds, preserved, flbs } = this.#luo;
+    if (this.files.some((file) => file.token === token)) return negative('EEXIST');
+    const error = yield* this.#store.grow(this.#count + 1);
+    if (error !== 0) return error;
+    const file = fds.get(fd)?.get() ?? null;
+    if (file === null) return yield* this.#undoRoom(negative('EBADF'));
+    const handler = yield* this.#handlerFor(file, token);
+    if (handler === null) return yield* this.#undoFile(file, negative('ENOENT'));
+    const id = handler.getId?.(file) ?? file;
+    if (preserved.has(id)) return yield* this.#undoFile(file, negative('EBUSY'));
+    preserved.set(id, file);
+    const failed = yield* flbs.filePreserve(handler);
+    if (failed !== 0) {
+      preserved.delete(id);
+      return yield* this.#undoFile(file, failed);
+    }
+    const refused = yield* this.#preserveWith(handler, file, token);
+    if (refused === 0) return 0;
+    yield* flbs.fileUnpreserve(handler);
+    preserved.delete(id);
+    return yield* this.#undoFile(file, refused);
+  }
+
+  *#undoFile(file: OpenFile, error: number): Steps<number> {
+    yield* file.put();
+    return yield* this.#undoRoom(error);
+  }
+
+  *#undoRoom(error: number): Steps<number> {
+    yield* this.#store.shrink(this.#count);
+    return error;
+  }
+
+  *#handlerFor(file: OpenFile, token: bigint): Steps<FileHandler | null> {
+    for (const handler of this.#luo.handlers)
+      if (yield* question(this.#luo.machine, handler, 'can_preserve', token, () => handler.canPreserve(file))) return handler;
+    return null;
+  }
+
+  *#preserveWith(handler: FileHandler, file: OpenFile, token: bigint): Steps<number> {
+    if (!this.#luo.pages.kmalloc()) return negative('ENOMEM');
+    const entry: LuoFile = { handler, token, file, serializedData: 0n, privateData: null, retrieveStatus: 0 };
+    const args = this.#args(entry);
+    const error = yield* callback(this.#luo.machine, handler, 'preserve', args, () => handler.preserve(args));
+    if (error !== 0) return error;
+    entry.serializedData = args.serializedData;
+    entry.privateData = args.privateData;
+    this.files.push(entry);
+    this.#count++;
+    this.#show(entry, 'preserved');
+    return 0;
+  }
+
+  /** luo_file_unpreserve_files: newest first. */
+  *unpreserveAll(): Steps<void> {
+    const { machine, flbs, preserved } = this.#luo;
+    for (let entry = this.files.at(-1); entry !== undefined; entry = this.files.at(-1)) {
+      const { handler, file } = entry;
+      const args = this.#args(entry);
+      yield* callback(machine, handler, 'unpreserve', args, () => nothing(handler.unpreserve(args)));
+      yield* flbs.fileUnpreserve(handler);
+      if (file !== null) preserved.delete(handler.getId?.(file) ?? file);
+      this.files.pop();
+      this.#hide(entry);
+      this.#count--;
+      yield* this.#store.shrink(this.#count);
+      if (file !== null) yield* file.put();
+    }
+    yield* this.#store.destroy();
+  }
+
+  /** luo_file_freeze: in preserve order; on failure everything frozen is unfrozen. @param ser address of the session's entry */
+  *freeze(ser: number): Steps<number> {
+    const { machine } = this.#luo;
+    if (this.#count === 0) return 0;
+    const writer = this.#store.writer();
+    for (const entry of this.files) {
+      const at = writer.reserve();
+      const error = at === null ? negative('ENOSPC') : yield* this.#freezeOne(entry);
+      if (error !== 0 || at === null) {
+        const { compatible } = entry.handler;
+        if (at !== null)
+          yield machine.printk(`luo: Freeze failed for token[0x${entry.token.toString(16)}] handler[${compatible}] err[${errorText(error)}]`, 'luo');
+        yield* this.#unfreezeUpTo(entry);
+        return error;
+      }
+      machine.writeStruct(luoFileSer, at, { compatible: entry.handler.compatible, data: entry.serializedData, token: entry.token });
+      yield machine.event('luo', 'write luo_file_ser', { address: at, token: entry.token, data: entry.serializedData });
+    }
+    machine.writeField(luoSessionSer, ser, 'file_set_ser', { files: this.#store.head, count: this.#count });
+    yield machine.event('luo', 'write luo_file_set_ser', { address: ser, first: this.#store.head, count: this.#count });
+    return 0;
+  }
+
+  *#freezeOne(entry: LuoFile): Steps<number> {
+    const { handler } = entry;
+    const freeze = handler.freeze?.bind(handler);
+    if (freeze === undefined) return 0;
+    const args = this.#args(entry);
+    const error = yield* callback(this.#luo.machine, handler, 'freeze', args, () => freeze(args));
+    if (error === 0) {
+      entry.serializedData = args.serializedData;
+      this.#show(entry, 'frozen');
+    }
+    return error;
+  }
+
+  *#unfreezeUpTo(failed: LuoFile | null): Steps<void> {
+    for (const entry of this.files) {
+      if (entry === failed) break;
+      const { handler } = entry;
+      const unfreeze = handler.unfreeze?.bind(handler);
+      if (unfreeze !== undefined) {
+        const args = this.#args(entry);
+        yield* callback(this.#luo.machine, handler, 'unfreeze', args, () => nothing(unfreeze(args)));
+      }
+      this.#show(entry, 'preserved');
+    }
+    yield* this.#store.clear();
+  }
+
+  /** luo_file_unfreeze: the reboot was given up after this session had been frozen. */
+  *unfreeze(ser: number): Steps<void> {
+    if (this.#count === 0) return;
+    yield* this.#unfreezeUpTo(null);
+    this.#luo.machine.writeField(luoSessionSer, ser, 'file_set_ser', { files: 0, count: 0 });
+  }
+
+  /** luo_file_deserialize. @param ser as handed over */
+  *deserialize(ser: FileSetSer): Steps<number> {
+    if (ser.files === 0) {
+      if (ser.count !== 0) yield this.#luo.machine.printk('WARNING: kernel/liveupdate/luo_file.c at luo_file_deserialize', 'luo');
+      return 0;
+    }
+    return this.#store instanceof BlockSet ? yield* this.#deserializeBlocks(this.#store, ser) : yield* this.#deserializePages(this.#store, ser);
+  }
+
+  *#deserializeBlocks(store: BlockSet, ser: FileSetSer): Steps<number> {
+    const { machine } = this.#luo;
+    const error = yield* store.restore(ser.files);
+    if (error !== 0) return error;
+    let failed = 0;
+    for (const at of store.entries()) {
+      failed = yield* this.#deserializeOne(at);
+      if (failed !== 0) break;
+      this.#count++;
+    }
+    if (failed === 0 && this.#count !== ser.count) {
+      yield machine.printk(`luo: File count mismatch: expected ${ser.count}, found ${this.#count}`, 'luo');
+      failed = negative('EINVAL');
+    }
+    if (failed === 0) return 0;
+    for (const entry of this.files.splice(0)) this.#hide(entry);
+    this.#count = 0;
+    yield* store.destroy();
+    return failed;
+  }
+
+  *#deserializePages(store: ContiguousEntries, ser: FileSetSer): Steps<number> {
+    this.#count = ser.count;
+    store.adopt(ser.files);
+    for (let index = 0; index < ser.count; index++) {
+      const error = yield* this.#deserializeOne(store.entry(index));
+      if (error !== 0) return error;
+    }
+    return 0;
+  }
+
+  *#deserializeOne(at: number): Steps<number> {
+    const { machine, handlers } = this.#luo;
+    const ser = machine.readStruct(luoFileSer, at);
+    const handler = handlers.find((one) => one.compatible === ser.compatible.text);
+    if (handler === undefined) {
+      yield machine.printk(`luo: No registered handler for compatible '${nameText(ser.compatible.bytes)}'`, 'luo');
+      return negative('ENOENT');
+    }
+    if (!this.#luo.pages.kmalloc()) return negative('ENOMEM');
+    const entry: LuoFile = { handler, token: ser.token, file: null, serializedData: ser.data, privateData: null, retrieveStatus: 0 };
+    this.files.push(entry);
+    this.#show(entry, 'waiting');
+    yield machine.event('luo', 'read luo_file_ser', { address: at, token: ser.token, data: ser.data });
+    return 0;
+  }
+
+  /** luo_retrieve_file. @returns the file with a reference for the caller, or a negative errno */
+  *retrieve(token: bigint): Steps<OpenFile | number> {
+    const { machine, preserved } = this.#luo;
+    yield machine.enter('luo', 'luo_retrieve_file', { token });
+    const entry = this.files.find((file) => file.token === token);
+    const result = entry === undefined ? negative('ENOENT') : yield* this.#retrieveEntry(entry);
+    if (typeof result !== 'number' && entry !== undefined) preserved.set(entry.handler.getId?.(result) ?? result, result);
+    yield machine.exit(typeof result === 'number' ? result : 0);
+    return typeof result === 'number' ? result : result.get();
+  }
+
+  *#retrieveEntry(entry: LuoFile): Steps<OpenFile | number> {
+    if (entry.retrieveStatus < 0) return entry.retrieveStatus;
+    if (entry.file !== null) return entry.file;
+    const { handler } = entry;
+    const args = this.#args(entry);
+    const error = yield* callback(this.#luo.machine, handler, 'retrieve', args, () => handler.retrieve(args));
+    if (error !== 0 || args.file === null) {
+      entry.retrieveStatus = error === 0 ? negative('EINVAL') : error;
+      this.#show(entry, `retrieve failed ${errorText(entry.retrieveStatus)}`);
+      return entry.retrieveStatus;
+    }
+    entry.file = args.file;
+    entry.retrieveStatus = 1;
+    this.#show(entry, 'retrieved');
+    return args.file;
+  }
+
+  /** luo_file_finish: all can_finish in preserve order, then finish from last to first. @returns 0, or EBUSY with nothing finished */
+  *finish(): Steps<number> {
+    const { machine, flbs, preserved } = this.#luo;
+    for (const entry of this.files) {
+      const { handler } = entry;
+      const canFinish = handler.canFinish?.bind(handler);
+      if (canFinish === undefined) continue;
+      if (!(yield* question(machine, handler, 'can_finish', entry.token, () => canFinish(this.#args(entry))))) return negative('EBUSY');
+    }
+    for (let entry = this.files.at(-1); entry !== undefined; entry = this.files.at(-1)) {
+      const { handler, file } = entry;
+      const args = this.#args(entry);
+      yield* callback(machine, handler, 'finish', args, () => nothing(handler.finish(args)));
+      yield* flbs.fileFinish(handler);
+      this.files.pop();
+      this.#hide(entry);
+      if (file !== null) {
+        preserved.delete(handler.getId?.(file) ?? file);
+        yield* file.put();
+      }
+      this.#count--;
+      yield* this.#store.shrink(this.#count);
+    }
+    yield* this.#store.destroy();
+    return 0;
+  }
+
+  #show(entry: LuoFile, state: string): void {
+    const path = `${this.#path}/files/0x${entry.token.toString(16)}`;
+    this.#luo.machine.state.set(path, state);
+    this.#luo.machine.state.set(`${path}/compatible`, entry.handler.compatible);
+    this.#luo.machine.state.set(`${path}/data`, entry.serializedData);
+  }
+
+  #hide(entry: LuoFile): void {
+    this.#luo.machine.state.remove(`${this.#path}/files/0x${entry.token.toString(16)}`);
+  }
+}

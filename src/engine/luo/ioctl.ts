@@ -1,0 +1,81 @@
+/** How LUO takes an ioctl's argument from user space: which requests exist, what their sizes may be. Source: kernel/liveupdate/luo_core.c and luo_session.c, 7.1.13 to 7.3.4. */
+import type { Struct } from '../../../abi/layout.js';
+import {
+  liveupdateIoctlCreateSession,
+  liveupdateIoctlRetrieveSession,
+  liveupdateIoctls,
+  liveupdateSessionFinish,
+  liveupdateSessionGetName,
+  liveupdateSessionPreserveFd,
+  liveupdateSessionRetrieveFd,
+} from '../../../abi/uapi/liveupdate.js';
+import { sizeOf } from '../../codec/layout-table.js';
+import { negative } from '../faults.js';
+import type { KernelSpec } from '../kernel/release.js';
+
+/** User memory that the argument pointer leads to; null: NULL. Bytes beyond `bytes` up to `size` are zeros. */
+export interface UserBuffer {
+  readonly bytes: Uint8Array;
+  /** what the structure's own `size` says */
+  readonly size: number;
+}
+
+export interface IoctlOp {
+  /** as steps and breakpoints name it */
+  readonly name: string;
+  readonly request: number;
+  readonly struct: Struct;
+  /** which sessions it works on */
+  readonly sessions: 'incoming' | 'outgoing' | 'all';
+}
+
+const TYPE_SHIFT = 8;
+const op = (name: string, request: number, struct: Struct, sessions: IoctlOp['sessions']): IoctlOp => ({ name, request, struct, sessions });
+
+const deviceOps: readonly IoctlOp[] = [
+  op('CREATE_SESSION', liveupdateIoctls.LIVEUPDATE_IOCTL_CREATE_SESSION, liveupdateIoctlCreateSession, 'all'),
+  op('RETRIEVE_SESSION', liveupdateIoctls.LIVEUPDATE_IOCTL_RETRIEVE_SESSION, liveupdateIoctlRetrieveSession, 'all'),
+];
+const sessionOps: readonly IoctlOp[] = [
+  op('PRESERVE_FD', liveupdateIoctls.LIVEUPDATE_SESSION_PRESERVE_FD, liveupdateSessionPreserveFd, 'outgoing'),
+  op('RETRIEVE_FD', liveupdateIoctls.LIVEUPDATE_SESSION_RETRIEVE_FD, liveupdateSessionRetrieveFd, 'incoming'),
+  op('FINISH', liveupdateIoctls.LIVEUPDATE_SESSION_FINISH, liveupdateSessionFinish, 'incoming'),
+];
+const getName = op('GET_NAME', liveupdateIoctls.LIVEUPDATE_SESSION_GET_NAME, liveupdateSessionGetName, 'all');
+
+/** The requests of a descriptor, as that release knows them. */
+export function ioctlOps(spec: KernelSpec, target: 'device' | 'session'): readonly IoctlOp[] {
+  if (target === 'device') return deviceOps;
+  return spec.hasGetName ? [...sessionOps, getName] : sessionOps;
+}
+
+/** What a request is called, whichever descriptor it is meant for. */
+export function ioctlName(request: number): string {
+  const known = [...deviceOps, ...sessionOps, getName].find((one) => one.request === request);
+  return known?.name ?? `ioctl 0x${request.toString(16)}`;
+}
+
+/**
+ * Checks a request in the kernel's order.
+ * @param retrieved of the session; null for the device
+ * @returns the operation with its argument as the kernel copied it, or a negative errno
+ */
+export function checkIoctl(
+  ops: readonly IoctlOp[],
+  request: number,
+  buffer: UserBuffer | null,
+  retrieved: boolean | null,
+): { readonly op: IoctlOp; readonly argument: Uint8Array } | number {
+  const nr = request % 2 ** TYPE_SHIFT;
+  const found = ops.find((one) => one.request % 2 ** TYPE_SHIFT === nr);
+  if (found === undefined) return negative('EINVAL');
+  if (buffer === null) return negative('EFAULT');
+  if (found.request !== request) return negative('ENOTTY');
+  if (retrieved !== null && found.sessions !== 'all' && (found.sessions === 'incoming') !== retrieved) return negative('EINVAL');
+  const size = sizeOf(found.struct);
+  if (buffer.size < size) return negative('EINVAL');
+  if (buffer.bytes.subarray(size, buffer.size).some((byte) => byte !== 0)) return negative('E2BIG');
+  const argument = new Uint8Array(size);
+  argument.set(buffer.bytes.subarray(0, size));
+  return { op: found, argument };
+}

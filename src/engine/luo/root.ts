@@ -1,0 +1,132 @@
+/**
+ * LUO's root in memory, in the form the release speaks: struct luo_ser (7.2 on) or an FDT (up to 7.1). Writing it at boot, and
+ * reading the one that was handed over. Source: abi/luo; kernel/liveupdate/luo_core.c.
+ */
+import type { FdtNodeLayout } from '../../../abi/contract.js';
+import { luoFlbNode, luoFlbV1 } from '../../../abi/luo/flb-v1.js';
+import { luoSessionNode, luoSessionV2 } from '../../../abi/luo/session-v2.js';
+import { luoV1 } from '../../../abi/luo/v1.js';
+import { luoSer } from '../../../abi/luo/v5.js';
+import { decodeValue } from '../../codec/decode.js';
+import { encodeValue } from '../../codec/encode.js';
+import { buildFdt, type FdtNode, type FdtNodeSource, fdtProperty, fdtStrings } from '../../codec/fdt.js';
+import { sizeOf, typeSize } from '../../codec/layout-table.js';
+import { negative } from '../faults.js';
+import { readFdt } from '../kho/incoming.js';
+import type { Subtree } from '../kho/kho.js';
+import type { Machine, Steps } from '../machine.js';
+import { errorText } from './file-set.js';
+
+export const LUO_SUBTREE = 'LUO';
+
+/** What the incoming root says. */
+export interface IncomingRoot {
+  readonly number: bigint;
+  /** physical: session blocks or area; 0 for none */
+  readonly sessions: number;
+  /** physical: FLB page; 0 for none */
+  readonly flbs: number;
+}
+
+/** The bytes of luo_ser's `compatible` and what an FDT's compatible must be. */
+export function structRootSize(): number {
+  return sizeOf(luoSer);
+}
+
+/** Writes struct luo_ser. */
+export function writeStructRoot(machine: Machine, address: number, compatible: string, number: bigint, flbs: number): void {
+  machine.writeStruct(luoSer, address, { compatible, liveupdate_num: number, flbs_pa: flbs });
+}
+
+/** Stores where the sessions are; 0 before the reboot call has succeeded. */
+export function storeSessions(machine: Machine, root: number, head: number): void {
+  machine.writeField(luoSer, root, 'sessions_pa', head);
+}
+
+/** The bytes of the LUO FDT. */
+export function fdtRoot(machine: Machine, number: bigint, sessions: number, flbs: number): Uint8Array {
+  const value = (layout: FdtNodeLayout, name: string, given: string | bigint | number): readonly [string, Uint8Array] => {
+    const described = layout.properties[name];
+    if (described === undefined) throw new Error(`${layout.name} has no property ${name}`);
+    return [name, encodeValue(described.type, given, { pageSize: machine.pageSize })];
+  };
+  const child = (layout: FdtNodeLayout, compatible: string, pointer: string, address: number): FdtNodeSource => ({
+    name: layout.name,
+    properties: [value(layout, 'compatible', compatible), value(layout, pointer, address)],
+    children: [],
+  });
+  return buildFdt({
+    name: '',
+    properties: [value(luoV1.fdt, 'compatible', luoV1.compatible), value(luoV1.fdt, 'liveupdate-number', number)],
+    children: [child(luoSessionNode, luoSessionV2.compatible, 'luo-session-header', sessions), child(luoFlbNode, luoFlbV1.compatible, 'luo-flb-header', flbs)],
+  });
+}
+
+/** Reads struct luo_ser as luo_early_startup does. @returns it, or a negative errno after which the kernel panics */
+export function* readStructRoot(machine: Machine, blob: Subtree, compatible: string): Steps<IncomingRoot | number> {
+  if (blob.size < sizeOf(luoSer)) {
+    yield machine.printk(`luo: LUO state is too small (${blob.size} < ${sizeOf(luoSer)})`, 'next-kernel');
+    return negative('EINVAL');
+  }
+  const ser = machine.readStruct(luoSer, blob.address);
+  if (ser.compatible.text !== compatible) {
+    yield machine.printk(`luo: LUO state is incompatible with '${compatible}'`, 'next-kernel');
+    return negative('EINVAL');
+  }
+  return { number: ser.liveupdate_num, sessions: Number(ser.sessions_pa), flbs: Number(ser.flbs_pa) };
+}
+
+const FDT_ERR_NOTFOUND = -1;
+
+/** Reads the LUO FDT as luo_early_startup does. `announce` prints the live update number as soon as it is known. */
+export function* readFdtRoot(machine: Machine, blob: Subtree, announce: (number: bigint) => Steps<void>): Steps<IncomingRoot | number> {
+  const { root } = readFdt(machine, blob.address);
+  const mismatch = root === null ? -9 : incompatible(root, luoV1.compatible);
+  if (root === null || mismatch !== 0) {
+    yield machine.printk(`luo: FDT '${LUO_SUBTREE}' is incompatible with '${luoV1.compatible}' [${mismatch}]`, 'next-kernel');
+    return negative('EINVAL');
+  }
+  const number = u64Property(root, luoV1.fdt, 'liveupdate-number');
+  if (number === null) {
+    yield machine.printk("luo: Unable to get live update number 'liveupdate-number' [0]", 'next-kernel');
+    return negative('EINVAL');
+  }
+  yield* announce(number);
+  const sessions = yield* pointerOf(machine, root, luoSessionNode, luoSessionV2.compatible, 'luo-session-header', 'session');
+  if (typeof sessions === 'number' && sessions < 0) return sessions;
+  const flbs = yield* pointerOf(machine, root, luoFlbNode, luoFlbV1.compatible, 'luo-flb-header', 'FLB');
+  if (flbs < 0) return flbs;
+  return { number, sessions, flbs };
+}
+
+function* pointerOf(machine: Machine, root: FdtNode, layout: FdtNodeLayout, compatible: string, property: string, what: string): Steps<number> {
+  const node = root.children.find((child) => child.name === layout.name);
+  if (node === undefined) {
+    yield machine.printk(`luo: Unable to get ${what} node: [${layout.name}]`, 'next-kernel');
+    return negative(what === 'FLB' ? 'ENOENT' : 'EINVAL');
+  }
+  const mismatch = incompatible(node, compatible);
+  if (mismatch !== 0) {
+    yield machine.printk(`luo: ${what} node is incompatible [${layout.name}]`, 'next-kernel');
+    return negative('EINVAL');
+  }
+  const pointer = u64Property(node, layout, property);
+  if (pointer === null) {
+    yield machine.printk(`luo: Unable to get ${what} header '${property}' ${errorText(negative('EINVAL'))}`, 'next-kernel');
+    return negative('EINVAL');
+  }
+  return Number(pointer);
+}
+
+const incompatible = (node: FdtNode, compatible: string): number => {
+  const strings = fdtStrings(fdtProperty(node, 'compatible'));
+  return strings.includes(compatible) ? 0 : strings.length === 0 ? FDT_ERR_NOTFOUND : 1;
+};
+
+function u64Property(node: FdtNode, layout: FdtNodeLayout, name: string): bigint | null {
+  const property = fdtProperty(node, name);
+  const described = layout.properties[name];
+  if (property === null || described === undefined || property.value.length !== typeSize(described.type)) return null;
+  const value = decodeValue(described.type, property.value);
+  return typeof value === 'bigint' ? value : null;
+}

@@ -1,0 +1,269 @@
+/** Sessions: named sets of files, created in one kernel and retrieved in the next. Source: kernel/liveupdate/luo_session.c, 7.1.13 to 7.3.4. */
+import { sessionBlocks, sessionPages, luoSessionHeaderSer } from '../../../abi/luo/areas.js';
+import { luoSessionSer } from '../../../abi/luo/entries.js';
+import { negative } from '../faults.js';
+import { type FileBody, OpenFile } from '../fs/open-file.js';
+import type { Steps } from '../machine.js';
+import { statePart } from '../trace/state-log.js';
+import { BlockSet } from './block-set.js';
+import { type LuoContext, nameText, statePath } from './context.js';
+import { ContiguousEntries } from './contiguous.js';
+import { errorText, FileSet } from './file-set.js';
+
+const NAME_BYTES = 64;
+
+/** struct luo_session. */
+export class LuoSession {
+  /** up to the first NUL */
+  readonly name: Uint8Array;
+  readonly files: FileSet;
+  readonly path: string;
+  /** set for incoming sessions once user space has them */
+  retrieved = false;
+
+  constructor(luo: LuoContext, name: Uint8Array, side: 'outgoing' | 'incoming') {
+    this.name = name;
+    this.path = `${statePath(luo.machine)}/sessions/${side}/${statePart(nameText(name))}`;
+    this.files = new FileSet(luo, this.path);
+  }
+
+  get text(): string {
+    return nameText(this.name);
+  }
+}
+
+/** What a session's descriptor is of. */
+export class SessionFile implements FileBody {
+  readonly kind = 'session';
+  readonly session: LuoSession;
+  readonly #sessions: Sessions;
+
+  constructor(session: LuoSession, sessions: Sessions) {
+    this.session = session;
+    this.#sessions = sessions;
+  }
+
+  *release(): Steps<number> {
+    return yield* this.#sessions.release(this.session);
+  }
+}
+
+const sameName = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, index) => byte === b[index]);
+
+/** A char array up to its first NUL, as strscpy and strncmp take it. */
+const upToNul = (field: Uint8Array): Uint8Array => {
+  const nul = field.indexOf(0);
+  return nul === -1 ? field : field.subarray(0, nul);
+};
+
+export class Sessions {
+  readonly outgoing: LuoSession[] = [];
+  readonly incoming: LuoSession[] = [];
+  readonly #luo: LuoContext;
+  readonly #out: BlockSet | ContiguousEntries;
+  readonly #in: BlockSet | ContiguousEntries;
+  /** something was handed over */
+  #active = false;
+  /** what deserialising answered, once it has been done */
+  #deserialized: number | null = null;
+
+  constructor(luo: LuoContext) {
+    this.#luo = luo;
+    const blocks = luo.spec.luo === 'struct';
+    this.#out = blocks ? new BlockSet(luo.kho, sessionBlocks) : new ContiguousEntries(luo.kho, sessionPages, true);
+    this.#in = blocks ? new BlockSet(luo.kho, sessionBlocks) : new ContiguousEntries(luo.kho, sessionPages, true);
+  }
+
+  /** luo_session_setup_outgoing, up to 7.1: the area is there from boot. @returns its address or a negative errno */
+  *setUpPages(): Steps<number> {
+    if (!(this.#out instanceof ContiguousEntries)) return 0;
+    const error = yield* this.#out.setUp();
+    return error === 0 ? this.#out.head : error;
+  }
+
+  /** luo_session_setup_incoming. @param head address that was handed over, 0 for none */
+  *setUpIncoming(head: number): Steps<number> {
+    if (head === 0) return 0;
+    if (this.#in instanceof ContiguousEntries) this.#in.adopt(head);
+    else {
+      const error = yield* this.#in.restore(head);
+      if (error !== 0) return error;
+    }
+    this.#active = true;
+    return 0;
+  }
+
+  /** luo_session_create. @param field the 64 bytes of the ioctl */
+  *create(field: Uint8Array): Steps<OpenFile | number> {
+    const { machine, pages } = this.#luo;
+    yield machine.enter('luo', 'luo_session_create', { name: nameText(upToNul(field)) });
+    const name = upToNul(field);
+    let result: OpenFile | number = negative('EINVAL');
+    if (name.length > 0 && name.length < NAME_BYTES) {
+      const session = pages.kmalloc() ? new LuoSession(this.#luo, Uint8Array.from(name), 'outgoing') : null;
+      const error = session === null ? negative('ENOMEM') : yield* this.#insert(session, 'outgoing');
+      result = session === null || error !== 0 ? error : new OpenFile(new SessionFile(session, this));
+      if (session !== null && error === 0) machine.state.set(session.path, 'open');
+    }
+    yield machine.exit(typeof result === 'number' ? result : 0);
+    return result;
+  }
+
+  // Grows before it looks for the name: a duplicate can leave a block behind that nobody uses.
+  *#insert(session: LuoSession, side: 'outgoing' | 'incoming'): Steps<number> {
+    const list = this[side];
+    if (side === 'outgoing') {
+      const error = yield* this.#out.grow(list.length + 1);
+      if (error !== 0) return error;
+    }
+    if (list.some((one) => sameName(one.name, session.name))) return negative('EEXIST');
+    list.push(session);
+    return 0;
+  }
+
+  /** luo_session_retrieve. @param field the 64 bytes of the ioctl */
+  *retrieve(field: Uint8Array): Steps<OpenFile | number> {
+    const { machine } = this.#luo;
+    const name = upToNul(field);
+    yield machine.enter('luo', 'luo_session_retrieve', { name: nameText(name) });
+    const session = this.incoming.find((one) => sameName(one.name, name));
+    let result: OpenFile | number = negative('ENOENT');
+    if (session?.retrieved === true) result = negative('EINVAL');
+    else if (session !== undefined) {
+      session.retrieved = true;
+      machine.state.set(session.path, 'retrieved');
+      result = new OpenFile(new SessionFile(session, this));
+    }
+    yield machine.exit(typeof result === 'number' ? result : 0);
+    return result;
+  }
+
+  /** luo_session_release: the last descriptor of the session is closed. */
+  *release(session: LuoSession): Steps<number> {
+    const { machine } = this.#luo;
+    yield machine.enter('luo', 'luo_session_release', { session: session.text });
+    let error = 0;
+    if (session.retrieved) {
+      error = yield* session.files.finish();
+      if (error !== 0) {
+        yield machine.printk(`luo: Unable to finish session [${session.text}] on release`, 'luo');
+        machine.state.set(session.path, 'stranded: closed, not finished');
+      }
+    } else yield* session.files.unpreserveAll();
+    if (error === 0) yield* this.#remove(session);
+    yield machine.exit(error);
+    return error;
+  }
+
+  *#remove(session: LuoSession): Steps<void> {
+    const list = session.retrieved ? this.incoming : this.outgoing;
+    list.splice(list.indexOf(session), 1);
+    this.#luo.machine.state.remove(session.path);
+    if (!session.retrieved) yield* this.#out.shrink(list.length);
+  }
+
+  /** luo_session_deserialize: done by the first open of /dev/liveupdate; the answer stays. */
+  *deserialize(): Steps<number> {
+    if (this.#deserialized !== null) return this.#deserialized;
+    this.#deserialized = 0;
+    if (!this.#active) return 0;
+    const { machine } = this.#luo;
+    yield machine.enter('luo', 'luo_session_deserialize');
+    let error = 0;
+    for (const at of this.#incomingEntries()) {
+      error = yield* this.#deserializeOne(at);
+      if (error !== 0) break;
+    }
+    // Up to 7.1 a failure leaves the area where it is.
+    if (error === 0 || this.#in instanceof BlockSet) yield* this.#in.destroy();
+    this.#deserialized = error;
+    yield machine.exit(error, { sessions: this.incoming.length });
+    return error;
+  }
+
+  *#incomingEntries(): Iterable<number> {
+    if (this.#in instanceof BlockSet) {
+      yield* this.#in.entries();
+      return;
+    }
+    const count = Number(this.#luo.machine.readStruct(luoSessionHeaderSer, this.#in.head).count);
+    for (let index = 0; index < count; index++) yield this.#in.entry(index);
+  }
+
+  *#deserializeOne(at: number): Steps<number> {
+    const { machine, pages } = this.#luo;
+    const ser = machine.readStruct(luoSessionSer, at);
+    // strscpy keeps one byte for the NUL.
+    const name = ser.name.bytes.subarray(0, NAME_BYTES - 1);
+    if (!pages.kmalloc()) {
+      yield machine.printk(`luo: Failed to allocate session [${nameText(name)}] during deserialization -ENOMEM`, 'luo');
+      return negative('ENOMEM');
+    }
+    const session = new LuoSession(this.#luo, name, 'incoming');
+    yield machine.event('luo', 'read luo_session_ser', { address: at, name: session.text });
+    let error = yield* this.#insert(session, 'incoming');
+    if (error !== 0) {
+      yield machine.printk(`luo: Failed to insert session [${session.text}] ${errorText(error)}`, 'luo');
+      return error;
+    }
+    machine.state.set(session.path, 'waiting');
+    error = yield* session.files.deserialize({ files: Number(ser.file_set_ser.files), count: Number(ser.file_set_ser.count) });
+    if (error !== 0) yield machine.printk(`luo: Failed to deserialize files for session [${session.text}] ${errorText(error)}`, 'luo');
+    return error;
+  }
+
+  /**
+   * luo_session_serialize, at the reboot call: freezes all files of all sessions, in order, or none.
+   * @param store writes where the sessions are into LUO's root
+   */
+  *serialize(store: (head: number) => void): Steps<number> {
+    const { machine } = this.#luo;
+    yield machine.enter('luo', 'luo_session_serialize', { sessions: this.outgoing.length });
+    store(0);
+    const writer = this.#out.writer();
+    const frozen: LuoSession[] = [];
+    let error = 0;
+    for (const session of this.outgoing) {
+      const at = writer.reserve();
+      error = at === null ? negative('ENOSPC') : yield* this.#freezeOne(session, at);
+      if (error !== 0 || at === null) {
+        if (at !== null) writer.previous();
+        break;
+      }
+      frozen.push(session);
+      machine.writeField(luoSessionSer, at, 'name', session.name);
+      machine.noteWritten(luoSessionSer, at);
+      yield machine.event('luo', 'write luo_session_ser', { address: at, name: session.text });
+    }
+    if (error === 0) this.#store(store);
+    else {
+      for (const session of frozen.reverse()) {
+        const at = writer.previous();
+        if (at !== null) yield* this.#undoOne(session, at);
+      }
+    }
+    yield machine.exit(error);
+    return error;
+  }
+
+  #store(store: (head: number) => void): void {
+    if (this.#out instanceof ContiguousEntries) this.#luo.machine.writeField(luoSessionHeaderSer, this.#out.head, 'count', this.outgoing.length);
+    else if (this.outgoing.length > 0) store(this.#out.head);
+  }
+
+  *#freezeOne(session: LuoSession, at: number): Steps<number> {
+    const { machine } = this.#luo;
+    yield machine.enter('luo', 'luo_session_freeze_one', { session: session.text, address: at });
+    const error = yield* session.files.freeze(at);
+    yield machine.exit(error);
+    return error;
+  }
+
+  *#undoOne(session: LuoSession, at: number): Steps<void> {
+    const { machine } = this.#luo;
+    yield machine.enter('luo', 'luo_session_unfreeze_one', { session: session.text, address: at });
+    yield* session.files.unfreeze(at);
+    machine.writeField(luoSessionSer, at, 'name', new Uint8Array(NAME_BYTES));
+    yield machine.exit();
+  }
+}
