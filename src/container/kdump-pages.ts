@@ -42,6 +42,8 @@ export class KdumpPages {
   readonly #options: KdumpPagesOptions;
   readonly #kept = new Map<number, Uint8Array>();
   readonly #damaged = new Set<number>();
+  /** the descriptor asked for last: a page's state and its bytes are asked for one after the other */
+  #last: { readonly frame: number; readonly descriptor: Descriptor } | null = null;
   /** where the one page is that stands for all zero pages, in the file */
   readonly #zeroOffset: bigint | null;
 
@@ -82,9 +84,12 @@ export class KdumpPages {
   }
 
   #descriptor(frame: number): Descriptor {
-    const { source, stored, descriptorsAt } = this.#options;
-    const each = sizeOf(pageDesc);
-    return decodeStruct(pageDesc, readAt(source, descriptorsAt + stored.rank(frame) * each, each));
+    if (this.#last === null || this.#last.frame !== frame) {
+      const { source, stored, descriptorsAt } = this.#options;
+      const each = sizeOf(pageDesc);
+      this.#last = { frame, descriptor: decodeStruct(pageDesc, readAt(source, descriptorsAt + stored.rank(frame) * each, each)) };
+    }
+    return this.#last.descriptor;
   }
 
   #unpack({ offset, size, flags }: Descriptor): Uint8Array | null {

@@ -3,7 +3,7 @@ import type { MemoryRange } from '../memory/memory.js';
 import { type ByteSource, readAt } from './byte-source.js';
 
 /** Bytes of bitmap between two counts that are kept. */
-const BLOCK = 512;
+const BLOCK = 64;
 const PIECE = 1024 * 1024;
 
 const bitsOf = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);

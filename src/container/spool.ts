@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../codec/user-error.js';
 import { type ByteSource, bufferSource, fileSource, reasonOf } from './byte-source.js';
+import { isZero } from './zeros.js';
 
 /** Up to this many bytes are held in memory. */
 export const MEMORY_LIMIT = 32 * 1024 * 1024;
@@ -102,14 +103,4 @@ export class Spool {
       `${this.#name}: no space left in ${tmpdir()} after ${this.#size} bytes of its decompressed copy; set TMPDIR to a folder with more room`,
     );
   }
-}
-
-function isZero(chunk: Uint8Array): boolean {
-  if (chunk[0] !== 0) return false;
-  if (chunk.byteOffset % 8 !== 0) return chunk.every((byte) => byte === 0);
-  const words = chunk.length >>> 3;
-  const view = new BigUint64Array(chunk.buffer, chunk.byteOffset, words);
-  for (let index = 0; index < words; index++) if (view[index] !== 0n) return false;
-  for (let index = words * 8; index < chunk.length; index++) if (chunk[index] !== 0) return false;
-  return true;
 }
