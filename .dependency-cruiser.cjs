@@ -21,7 +21,7 @@ module.exports = {
     only('report-knows-what-is-decoded', '^src/report/', '^(abi|src/codec|src/memory|src/handover|src/compat|src/kvm|src/diagnosis|src/report)/'),
     only('device-knows-memory', '^src/device/', '^(abi|src/codec|src/memory|src/device)/'),
     only('engine-knows-device', '^src/engine/', '^(abi|src/codec|src/memory|src/device|src/engine)/'),
-    { name: 'nobody-imports-cli', severity: 'error', from: { pathNot: '^src/cli/' }, to: { path: '^src/cli/' } },
+    { name: 'nobody-imports-cli', severity: 'error', from: { pathNot: '^src/(cli|captures|bench)/' }, to: { path: '^src/cli/' } },
     { name: 'only-cli-opens-the-tui', severity: 'error', from: { pathNot: '^src/(cli|tui)/' }, to: { path: '^src/tui/' } },
     { name: 'tui-reads-no-bytes', severity: 'error', from: { path: '^src/tui/' }, to: { path: '^src/(container|codec)/' } },
     { name: 'ink-is-for-the-tui', severity: 'error', from: { pathNot: '^src/tui/' }, to: { path: '^node_modules/(ink|react)/' } },

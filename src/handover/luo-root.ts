@@ -25,7 +25,11 @@ export interface Blob {
 
 /** Decodes the LUO subtree. Null where its root could not be read, with an observation that says why. */
 export function readLuo(context: Context, blob: Blob, parent: Node): Luo | null {
-  if (blob.bytes === null) return null;
+  if (blob.bytes === null) {
+    const text = `the LUO root could not be read${blob.node.why === null ? '' : `: ${blob.node.why}`}`;
+    context.observations.add('luo-missing', parent.group('luo', { address: blob.address, description: 'Live Update Orchestrator' }), text, 'absent');
+    return null;
+  }
   const node = parent.group('luo', { address: blob.address, bits: blob.bytes.length * 8, description: 'Live Update Orchestrator' });
   const luo = hasFdtMagic(blob.bytes) ? readLuoFdt(context, blob.bytes, blob.address, node) : readLuoStruct(context, blob.bytes, blob.address, node);
   if (luo !== null) node.meaning = `${luo.compatible}, ${luo.sessions?.length ?? '?'} sessions`;

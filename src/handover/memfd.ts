@@ -51,6 +51,8 @@ export interface Memfd {
   /** Pages of a folio: from the preserved map, or where that is gone from the next folio's index. Null if nothing tells. */
   pagesOf(folio: Folio, next: Folio | null): number | null;
   runs(): Iterable<FolioRun>;
+  /** bytes; what index and pages count in */
+  readonly pageSize: number;
   readonly node: Node;
 }
 
