@@ -108,8 +108,9 @@ export const btfDeclTag = struct({
   fields: { component_idx: s32('member or parameter it is about; -1 = the whole') },
 });
 
-export interface BtfKind {
-  readonly name: string;
+export interface BtfKind<N extends string = string> {
+  /** BTF_KIND_* without the prefix */
+  readonly name: N;
   /** the keyword or words of C, where it has them */
   readonly keyword: string;
   /** what follows a btf_type of the kind: one such record, or vlen of them */
@@ -119,7 +120,13 @@ export interface BtfKind {
   readonly third: 'size' | 'type' | 'none';
 }
 
-const kind = (name: string, keyword: string, third: BtfKind['third'], adds: Struct | null = null, repeats: BtfKind['repeats'] = 'vlen'): BtfKind => ({
+const kind = <const N extends string>(
+  name: N,
+  keyword: string,
+  third: BtfKind['third'],
+  adds: Struct | null = null,
+  repeats: BtfKind['repeats'] = 'vlen',
+): BtfKind<N> => ({
   name,
   keyword,
   adds,
@@ -150,3 +157,5 @@ export const btfKinds = [
   kind('TYPE_TAG', '', 'type'),
   kind('ENUM64', 'enum', 'size', btfEnum64),
 ] as const;
+
+export type BtfKindName = (typeof btfKinds)[number]['name'];

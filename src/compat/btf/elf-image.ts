@@ -1,0 +1,96 @@
+/**
+ * A kernel as an ELF file: its .BTF section and the sections that hold its constant texts, read piece by piece (a vmlinux
+ * with debug information has a gigabyte). For kernel-file.ts.
+ */
+import { ELFMAG, elf64Ehdr, elf64Phdr, elf64Shdr, elfIdent, PT_LOAD } from '../../../abi/elf/elf64.js';
+import { PF_X, SHF_ALLOC, SHF_COMPRESSED, SHF_EXECINSTR, SHT_NOBITS } from '../../../abi/elf/sections.js';
+import { decodeStruct } from '../../codec/decode.js';
+import { sizeOf } from '../../codec/layout-table.js';
+import { UserError } from '../../codec/user-error.js';
+
+/** Bytes of a file, or of a decompressed image. */
+export interface ImageSource {
+  /** as messages name it */
+  readonly name: string;
+  /** in bytes */
+  readonly size: number;
+  /** `length` bytes at `offset`, fewer at the end */
+  read(offset: number, length: number): Uint8Array;
+}
+
+export interface FileRange {
+  readonly name: string;
+  readonly offset: number;
+  readonly size: number;
+}
+
+export interface ElfImage {
+  readonly source: ImageSource;
+  /** null where the kernel was built without CONFIG_DEBUG_INFO_BTF, or its sections were stripped */
+  readonly btf: FileRange | null;
+  /** where constant texts may stand */
+  readonly data: readonly FileRange[];
+}
+
+const MAX_BTF = 256 << 20;
+const MAX_NAMES = 1 << 20;
+
+export const isElf = (head: Uint8Array): boolean => ELFMAG.every((byte, index) => head[index] === byte);
+
+/** @throws UserError where it is no 64-bit ELF, or its headers are outside the file */
+export function openElfImage(source: ImageSource): ElfImage {
+  const { name } = source;
+  const damaged = (offset: number, what: string): UserError =>
+    new UserError(`${name}: ELF header at offset 0x${offset.toString(16)}: ${what}; the kernel image is damaged or cut short, copy it again`);
+  const head = source.read(0, sizeOf(elf64Ehdr));
+  if (head.length < sizeOf(elf64Ehdr)) throw damaged(0, `needs ${sizeOf(elf64Ehdr)} bytes, ${head.length} are there`);
+  const ident = decodeStruct(elfIdent, head);
+  if (ident.ei_class !== 2) throw new UserError(`${name}: a 32-bit ELF file; KHO exists on 64-bit kernels only, give the vmlinux of such a kernel`);
+  const endian = ident.ei_data === 2 ? 'big' : 'little';
+  const ehdr = decodeStruct(elf64Ehdr, head, 0, { endian });
+  const table = (offset: bigint, each: number, wanted: number, count: number): Uint8Array => {
+    if (each < wanted) throw damaged(0, `headers of ${each} bytes, ${wanted} are needed`);
+    const bytes = source.read(Number(offset), each * count);
+    if (offset > BigInt(source.size) || bytes.length < each * count) throw damaged(Number(offset), `${count} headers end behind the end of the file`);
+    return bytes;
+  };
+  if (ehdr.e_shoff === 0n || ehdr.e_shnum === 0) {
+    const bytes = ehdr.e_phnum === 0 ? new Uint8Array(0) : table(ehdr.e_phoff, ehdr.e_phentsize, sizeOf(elf64Phdr), ehdr.e_phnum);
+    const segments = Array.from({ length: ehdr.e_phnum }, (_, index) => decodeStruct(elf64Phdr, bytes, index * ehdr.e_phentsize, { endian }));
+    const data = segments
+      .filter((segment) => segment.p_type === PT_LOAD && (segment.p_flags & PF_X) === 0)
+      .map((segment) => within(source, { name: 'segment', offset: Number(segment.p_offset), size: Number(segment.p_filesz) }));
+    return { source, btf: null, data };
+  }
+  const bytes = table(ehdr.e_shoff, ehdr.e_shentsize, sizeOf(elf64Shdr), ehdr.e_shnum);
+  const headers = Array.from({ length: ehdr.e_shnum }, (_, index) => decodeStruct(elf64Shdr, bytes, index * ehdr.e_shentsize, { endian }));
+  const nameTable = headers[ehdr.e_shstrndx];
+  if (nameTable === undefined) throw damaged(0, `names of sections are in section ${ehdr.e_shstrndx}, and there are ${ehdr.e_shnum}`);
+  const names = source.read(Number(nameTable.sh_offset), Math.min(MAX_NAMES, Number(nameTable.sh_size)));
+  const sections = headers.map((header) => ({
+    header,
+    range: { name: textAt(names, header.sh_name), offset: Number(header.sh_offset), size: Number(header.sh_size) },
+  }));
+  const btf = sections.find(({ header, range }) => range.name === '.BTF' && header.sh_type !== SHT_NOBITS);
+  if (btf !== undefined) {
+    if ((btf.header.sh_flags & SHF_COMPRESSED) !== 0n)
+      throw new UserError(`${name}: its .BTF section is compressed; decompress it with \`objcopy --decompress-debug-sections\``);
+    if (btf.range.size > MAX_BTF) throw damaged(Number(ehdr.e_shoff), `a .BTF section of ${btf.range.size} bytes`);
+    if (btf.range.offset + btf.range.size > source.size)
+      throw damaged(Number(ehdr.e_shoff), `the .BTF section ends behind the end of the file (${source.size} bytes)`);
+  }
+  const data = sections
+    .filter(
+      ({ header, range }) =>
+        header.sh_type !== SHT_NOBITS && (header.sh_flags & SHF_ALLOC) !== 0n && (header.sh_flags & SHF_EXECINSTR) === 0n && range.name !== '.BTF',
+    )
+    .map(({ range }) => within(source, range));
+  return { source, btf: btf?.range ?? null, data };
+}
+
+const within = (source: ImageSource, range: FileRange): FileRange => ({ ...range, size: Math.max(0, Math.min(range.size, source.size - range.offset)) });
+
+function textAt(names: Uint8Array, offset: number): string {
+  const end = names.indexOf(0, offset);
+  return end === -1 ? '' : Buffer.from(names.subarray(offset, end)).toString('latin1');
+}

@@ -1,0 +1,135 @@
+/**
+ * A file that says what a kernel's types are: raw BTF, /sys/kernel/btf/vmlinux, an ELF vmlinux, or a compressed vmlinuz;
+ * each also gzip-, xz-, zstd- or lz4-compressed. Recognised by content. For `abi check` and `abi diff`.
+ */
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { UserError } from '../../codec/user-error.js';
+import { type Btf, openBtf } from './btf.js';
+import { type ElfImage, type ImageSource, isElf, openElfImage } from './elf-image.js';
+import { decompressPayload, payloadKindOf, payloadMagics } from './payload.js';
+import { findBtf } from './section.js';
+
+export interface KernelFile {
+  readonly path: string;
+  readonly kind: 'btf' | 'vmlinux' | 'vmlinuz';
+  /** null for a kernel without BTF */
+  readonly btf: Btf | null;
+  /** the kernel's image, where there is more than its BTF */
+  readonly image: ElfImage | null;
+  /** how it was recognised, in words */
+  readonly evidence: string;
+  close(): void;
+}
+
+/** Files that are no ELF are read whole: no compressed kernel or BTF is larger. */
+const MAX_WHOLE = 256 << 20;
+
+/**
+ * Opens a kernel's file. BTF is indexed, not decoded.
+ * @throws UserError where the file can't be read, is none of these, or is damaged
+ */
+export async function openKernelFile(path: string): Promise<KernelFile> {
+  const fd = openOrExplain(path);
+  let keepOpen = false;
+  try {
+    const { size, isFolder } = statOf(fd);
+    if (isFolder) throw new UserError(`${path}: is a folder; give a BTF file, a vmlinux or a vmlinuz`);
+    const source: ImageSource = { name: path, size, read: (offset, length) => readAt(fd, offset, Math.max(0, Math.min(length, size - offset))) };
+    if (isElf(source.read(0, 4))) {
+      const image = openElfImage(source);
+      keepOpen = true;
+      return fromImage(path, 'vmlinux', image, 'an ELF file', () => closeSync(fd));
+    }
+    if (size > MAX_WHOLE) throw unrecognised(path);
+    // sysfs files have no size worth trusting, so they are read to their end.
+    return await fromBytes(path, readFileSync(fd));
+  } finally {
+    if (!keepOpen) closeSync(fd);
+  }
+}
+
+/** As `openKernelFile`, from bytes that were read already. */
+export async function fromBytes(path: string, bytes: Uint8Array): Promise<KernelFile> {
+  if (isElf(bytes)) return fromImage(path, 'vmlinux', openElfImage(bufferImage(path, bytes)), 'an ELF file', () => {});
+  if (findBtf(bytes) !== null) return { path, kind: 'btf', btf: openBtf(bytes, path), image: null, evidence: 'raw BTF', close: () => {} };
+  const kind = payloadKindOf(bytes);
+  let refused: string | null = null;
+  if (kind !== null) {
+    const inner = await decompressPayload(kind, bytes).catch((error: unknown) => {
+      refused = error instanceof Error ? error.message : String(error);
+      return null;
+    });
+    if (inner !== null && isElf(inner)) return fromImage(path, 'vmlinux', openElfImage(bufferImage(path, inner)), `an ELF file, ${kind}-compressed`, () => {});
+    if (inner !== null && findBtf(inner) !== null)
+      return { path, kind: 'btf', btf: openBtf(inner, path), image: null, evidence: `raw BTF, ${kind}-compressed`, close: () => {} };
+  }
+  const found = await findPayload(path, bytes);
+  if (found !== null)
+    return fromImage(path, 'vmlinuz', found.image, `a kernel image with a ${found.kind} payload at offset 0x${found.offset.toString(16)}`, () => {});
+  if (refused !== null) throw new UserError(`${path}: its ${kind} stream is damaged or cut short (${refused}); copy the file again`);
+  throw unrecognised(path);
+}
+
+/** Tries every place that looks like the start of a compressed stream, as scripts/extract-vmlinux does, until one holds an ELF file. */
+async function findPayload(path: string, bytes: Uint8Array): Promise<{ readonly kind: string; readonly offset: number; readonly image: ElfImage } | null> {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (const { kind, magic } of payloadMagics) {
+    for (let offset = buffer.indexOf(magic); offset !== -1; offset = buffer.indexOf(magic, offset + 1)) {
+      // Bytes that only look like a magic: the next place is tried.
+      const inner = await decompressPayload(kind, bytes.subarray(offset)).catch(() => null);
+      if (inner === null || !isElf(inner)) continue;
+      return { kind, offset, image: openElfImage(bufferImage(path, inner)) };
+    }
+  }
+  return null;
+}
+
+function fromImage(path: string, kind: 'vmlinux' | 'vmlinuz', image: ElfImage, evidence: string, close: () => void): KernelFile {
+  const range = image.btf;
+  try {
+    const btf = range === null ? null : openBtf(image.source.read(range.offset, range.size), `${path} (.BTF)`);
+    return { path, kind, btf, image, evidence: `${evidence}${range === null ? ', without BTF' : ', with a .BTF section'}`, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+const bufferImage = (name: string, bytes: Uint8Array): ImageSource => ({
+  name,
+  size: bytes.length,
+  read: (offset, length) => bytes.subarray(offset, offset + length),
+});
+
+const unrecognised = (path: string): UserError =>
+  new UserError(
+    `${path}: neither BTF nor an ELF vmlinux, and no gzip, xz, zstd or lz4 payload in it holds one; give a .BTF file, a vmlinux, or a vmlinuz of one of these compressions`,
+  );
+
+function openOrExplain(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw new UserError(`${path}: cannot be opened: ${reasonOf(error)}; give a release such as 7.1, a BTF or kernel file, or a dump`);
+  }
+}
+
+function statOf(fd: number): { readonly size: number; readonly isFolder: boolean } {
+  const stat = fstatSync(fd);
+  return { size: stat.size, isFolder: stat.isDirectory() };
+}
+
+function readAt(fd: number, offset: number, length: number): Uint8Array {
+  const out = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const got = readSync(fd, out, done, length - done, offset + done);
+    if (got === 0) break;
+    done += got;
+  }
+  return out.subarray(0, done);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'no such file' : error instanceof Error ? error.message : String(error);
+}
