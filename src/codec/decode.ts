@@ -58,12 +58,15 @@ function parserOf(struct: Struct, pageSize: number, endian: Endian): Parser {
 
 function buildParser(struct: Struct, pageSize: number, endian: Endian): Parser {
   const parser = new Parser().endianness(endian);
+  const { fields, size } = layoutTable(struct, pageSize);
   let at = 0;
-  for (const field of layoutTable(struct, pageSize).fields) {
+  for (const field of fields) {
     if (field.offset > at) parser.seek(field.offset - at);
     addField(parser, field, pageSize, endian);
     at = field.offset + field.size;
   }
+  // What follows a nested structure starts behind its trailing hole.
+  if (size > at) parser.seek(size - at);
   return parser;
 }
 
