@@ -11,6 +11,7 @@ import { type Context, natureOfNonsense } from './context.js';
 import { flagsText, hex } from './meaning.js';
 import { Node, type Reading, readStruct } from './node.js';
 import { type VmallocArea, readVmalloc } from './vmalloc.js';
+import type { TreeNode } from './tree.js';
 
 export interface Folio {
   /** position in the table */
@@ -200,6 +201,12 @@ class MemfdTable implements Memfd {
     }
   }
 
+  /** The nodes of one entry's fields, down to the bit. */
+  fieldsOf(entry: number, path: string): readonly TreeNode[] {
+    const address = this.entryAddress(entry);
+    return address === null ? [] : readStruct(this.#context.memory, memfdLuoFolioSer, address, { path, name: `[${entry}]` }).node.children();
+  }
+
   pagesOf(folio: Folio, next: Folio | null): number | null {
     const { map, memory } = this.#context;
     if (map !== null) {
@@ -266,6 +273,7 @@ function folioNode(memfd: MemfdTable, path: string, folio: Folio, next: Folio | 
     meaning: `page ${folio.index} at pfn ${hex(folio.pfn)}, ${pages ?? '?'} pages, ${flagsText(folio.flags, flagNames)}`,
     description: memfdLuoFolioSer.meaning,
     layout: { struct: memfdLuoFolioSer, field: null },
+    children: () => memfd.fieldsOf(folio.entry, `${path}/folios[]/${folio.entry}`),
   });
   node.pointer = folio.pfn * memfd.pageSize;
   return node;
