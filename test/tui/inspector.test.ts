@@ -14,12 +14,12 @@ describe('the first screen', () => {
     expect(screen.pane('overview').rows).toEqual(['fixture.elf: ELF core, 12 KiB, x86_64', '1 handover: incoming, kho-v4, luo-v5', '2 sessions, 1 file']);
     expect(screen.pane('tree').rows.map((row) => row.slice(2))).toEqual([
       '  overview',
-      '▾ incoming kho-v4',
-      ' ▾ luo luo-v5',
-      '  ▾ sessions 2 sessions',
+      '▾ incoming  kho-v4',
+      ' ▾ luo  luo-v5',
+      '  ▾ sessions  2 sessions',
       '   ▸ vm-0',
       '     web\\x1b[31m\\u{202e} [not i…',
-      ' ▸ bulk 100000 entries',
+      ' ▸ bulk  100000 entries',
       '   far [outside this dump]',
     ]);
     expect(screen.pane('findings').rows[0]).toContain('! error   memfd/seals');

@@ -43,8 +43,8 @@ function searchLine(state: Inspector): Line {
   const { search } = state;
   if (search === null) return [];
   const at = search.found.findIndex((place) => comparePlaces(place, state.place) === 0);
-  const count = search.found.length === 0 ? 'no match' : `${at === -1 ? '–' : at + 1}/${search.found.length}`;
-  const progress = search.done ? '' : `, searching: ${search.visited} nodes`;
+  const count = search.found.length === 0 ? `no match in ${search.visited} nodes` : `${at === -1 ? '–' : at + 1}/${search.found.length}`;
+  const progress = search.done ? '' : ', still searching';
   const stopped = search.stopped === null ? '' : ` (${search.stopped})`;
   return [
     span(` /${search.query}`, 'match'),

@@ -99,7 +99,7 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     place: [0],
     treeScroll: START,
     detailTop: 0,
-    hexTop: model.memory.readable[0]?.start ?? 0,
+    hexTop: model.roots.find((root) => root.address !== null)?.address ?? model.memory.readable[0]?.start ?? 0,
     hexAt: null,
     findings: START,
     findingAt: null,
@@ -123,7 +123,8 @@ function openFirst(tree: Branch, height: number): Branch {
   for (let depth = 0; depth < 3; depth++) {
     const next: Place[] = [];
     for (const place of level) {
-      if (nodeAt(open, place)?.type !== 'group') continue;
+      const type = nodeAt(open, place)?.type;
+      if (type !== 'group' && type !== 'handover') continue;
       const opened = openAt(open, place);
       if (opened === open || opened.rows > height) continue;
       const children = nodeAt(opened, place)?.children().length ?? 0;
@@ -145,7 +146,7 @@ export function bandsOf(state: Pick<Inspector, 'size' | 'focus' | 'zoom' | 'mode
   const upper = body - strip;
   const left = Math.max(20, Math.min(90, Math.round(size.columns * 0.42)));
   const right = size.columns - left - 1;
-  const detail = Math.ceil(upper * 0.52);
+  const detail = Math.min(20, Math.ceil(upper * 0.52));
   return [
     {
       height: upper,

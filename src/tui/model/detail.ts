@@ -9,7 +9,7 @@ import { bitSpanOf, bytesTouched, isPartial, sizeText, stateWord, valueText } fr
 
 /** Raw bytes shown in the detail pane; the hex pane shows the rest. */
 const RAW_LIMIT = 32;
-const LABEL = 9;
+const LABEL = 10;
 
 /** Lines of at most `width` columns about `node`, most important first. */
 export function detailLines(node: TreeNode, parent: TreeNode | null, memory: PhysicalMemory, findings: readonly FindingView[], width: number): Line[] {
@@ -39,7 +39,7 @@ export function detailLines(node: TreeNode, parent: TreeNode | null, memory: Phy
   if (node.address !== null) add('address', hex(node.address), 'address');
   if (node.bits > 0) {
     add('size', sizeText(node.bits));
-    if (parent !== null && parent.bits > 0) add('offset', offsetText(node, parent));
+    if (parent !== null && isWithin(node, parent)) add('offset', offsetText(node, parent));
   }
   const raw = rawText(node, parent, memory);
   if (raw !== '') add('bytes', raw, 'ascii');
@@ -58,6 +58,13 @@ function otherBase(node: TreeNode): string {
   const shown = valueText(node);
   const other = shown.startsWith('0x') ? node.value.toString() : hex(node.value);
   return other === shown || (node.value >= 0 && node.value < 10) ? '' : other;
+}
+
+/** A node below another one need not stand in its bytes: what a pointer led to stands elsewhere. */
+function isWithin(node: TreeNode, parent: TreeNode): boolean {
+  if (node.address === null || parent.address === null) return false;
+  const start = node.address - parent.address;
+  return start >= 0 && start * 8 + node.bits <= parent.bits;
 }
 
 function offsetText(node: TreeNode, parent: TreeNode): string {

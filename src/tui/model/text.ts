@@ -113,16 +113,21 @@ export function spread(left: Line, right: Line, width: number, style: Style = 'p
 /** All of `spans` in one style, for a row that is selected as a whole. */
 export const restyle = (spans: Line, style: Style): Line => [span(textOf(spans), style)];
 
-/** `text` in rows of at most `width` columns, broken at blanks where there are some; rows after the first are indented. */
+/**
+ * `text` in rows of at most `width` columns, broken at blanks where there are some. Leading blanks stay; rows after the first
+ * are indented by them and by `indent`.
+ */
 export function wrap(text: string, width: number, indent = 0): string[] {
+  const margin = Math.min(text.length - text.trimStart().length, Math.floor(width / 2));
+  const hanging = Math.min(margin + indent, Math.floor(width / 2));
   const rows: string[] = [];
   let row = '';
-  const room = (): number => Math.max(1, width - (rows.length === 0 ? 0 : indent));
+  const room = (): number => Math.max(1, width - (rows.length === 0 ? margin : hanging));
   const flush = (): void => {
-    rows.push(rows.length === 0 ? row : ' '.repeat(indent) + row);
+    rows.push(' '.repeat(rows.length === 0 ? margin : hanging) + row);
     row = '';
   };
-  for (const word of text.split(' ')) {
+  for (const word of text.trimStart().split(' ')) {
     let rest = row === '' ? word : ` ${word}`;
     if (widthOf(row) + widthOf(rest) > room() && row !== '') {
       flush();

@@ -46,7 +46,7 @@ export function treeRow(row: TreeRow, selected: boolean, context: TreeRowContext
   const value = valueText(node);
   if (value !== '') spans.push(span(` ${value}`, node.pointer === null ? 'value' : 'address'));
   if (node.pointer !== null) spans.push(span(' →', 'address'));
-  if (node.meaning !== '') spans.push(span(value === '' ? ` ${escapeText(node.meaning)}` : ` (${escapeText(node.meaning)})`, 'dim'));
+  if (node.meaning !== '' && node.meaning !== '0') spans.push(span(value === '' ? `  ${escapeText(node.meaning)}` : ` (${escapeText(node.meaning)})`, 'dim'));
   const word = stateWord(node.state);
   if (word !== '') spans.push(span(` [${word}]`, node.state === 'invalid' ? 'error' : 'warning'));
   if (!selected) return clip(spans, context.width);
