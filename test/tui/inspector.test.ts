@@ -149,7 +149,7 @@ describe('findings', () => {
   it('jump to their node with Enter, and mark it in the tree', () => {
     const screen = play().press('4', 'enter');
     expect(screen.pane('tree').rows.find((row) => row.startsWith('›'))).toMatch(/^›! +seals/);
-    expect(screen.pane('detail').rows.join('\n')).toContain('! error  seals 0x9 hold a bit that is not');
+    expect(screen.pane('detail').rows.join('\n')).toContain('! error   seals 0x9 hold a bit that is not');
     expect(screen.pane('findings').title).toContain('━ 4');
   });
 
