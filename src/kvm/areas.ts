@@ -85,11 +85,10 @@ export function coalescedRing(arch: KvmArch, bytes: Uint8Array, endian: Endian, 
 export function syncRegs(arch: KvmArch, valid: bigint | null, bytes: Uint8Array, endian: Endian, findings: KvmFinding[]): PartialValues | null {
   const { syncRegs: layout, syncClasses } = kvmRunParts[arch];
   if (valid === null) return null;
-  const names = Object.fromEntries(syncClasses.map((part) => [part.bit, part.name]));
-  const unknown = unknownBits(valid, names);
+  const unknown = unknownBits(valid, kvmRun[arch].fields.kvm_valid_regs.flagNames ?? {});
   if (unknown !== 0n)
     findings.push(finding('kvm.sync-regs-invalid', 'warning', 'kvm_run/kvm_valid_regs', `bits ${hex(unknown)} stand for no registers on ${arch}`));
-  if (layout === null) return null;
+  if (layout === null || (valid === 0n && syncClasses.length > 0)) return null;
   const wanted =
     syncClasses.length === 0
       ? Object.keys(layout.fields)

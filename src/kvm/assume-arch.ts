@@ -25,11 +25,11 @@ const PLAUSIBLE_REASON = 0xffff;
 
 export function assumeArch(bytes: Uint8Array, given: { readonly arch?: KvmArch; readonly endian?: Endian }, findings: KvmFinding[]): AssumedArch {
   const little = reasonAs(bytes, 'little');
-  const big = reasonAs(bytes, 'big');
-  const looksBig = little !== null && big !== null && little > PLAUSIBLE_REASON && big <= PLAUSIBLE_REASON;
+  const big = little === null || little <= PLAUSIBLE_REASON ? null : reasonAs(bytes, 'big');
+  const looksBig = big !== null && big <= PLAUSIBLE_REASON;
   if (given.arch !== undefined) return { arch: given.arch, endian: given.endian ?? endianOf(given.arch, looksBig, findings) };
   const endian = given.endian ?? (looksBig ? 'big' : 'little');
-  const reason = endian === 'big' ? big : little;
+  const reason = reasonAs(bytes, endian);
   const arch = guess(bytes, endian, reason);
   if (arch !== 'x86_64') {
     const why =

@@ -4,6 +4,7 @@ import { KVM_HC_MAP_GPA_RANGE, KVM_MAP_GPA_RANGE_ENCRYPTED, KVM_MEMORY_EXIT_FLAG
 import { hypercall, internal, io, memoryFault, mmio, systemEvent } from '../../abi/kvm/payloads-common.js';
 import { msr } from '../../abi/kvm/payloads-x86.js';
 import { SEED_CAP_MEMORY_FAULT_INFO } from '../../abi/kvm/seed-v13.js';
+import { ERRNO } from '../../abi/errno.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { errnoName } from './errno.js';
@@ -24,24 +25,34 @@ export function summarise(snapshot: KvmSnapshot): string {
 export function explain(snapshot: KvmSnapshot): readonly string[] {
   const { exit, exitReason } = snapshot;
   if (exitReason === null) return ['The snapshot ends before exit_reason: nothing can be said about the exit.'];
-  return [belief(snapshot), ...(exit === null ? [] : [...payloadSentences(snapshot), ...asks(snapshot)])];
+  return [...belief(snapshot), ...(exit === null ? [] : [...payloadSentences(snapshot), ...asks(snapshot)])];
 }
 
-function belief({ errno, stale, exit, exitReason, abi }: KvmSnapshot): string {
+function belief({ errno, stale, exit, exitReason, abi, payload }: KvmSnapshot): readonly string[] {
   const name = exit?.name ?? `exit reason ${exitReason}`;
   const capability = abi === 'seed-v13' ? SEED_CAP_MEMORY_FAULT_INFO : kvmCapabilities.KVM_CAP_MEMORY_FAULT_INFO;
   if (stale === null || errno === null) {
-    return exit?.payload === 'memory_fault'
-      ? `Holds only if KVM_RUN failed with EFAULT or EHWPOISON (KVM_CAP_MEMORY_FAULT_INFO, ${capability}); give --errno to have that judged.`
-      : `Holds only if KVM_RUN returned 0${exitReason === 10 ? ' or failed with EINTR' : ''}; give --errno to have that judged.`;
+    return [
+      exit?.payload === 'memory_fault'
+        ? `Holds only if KVM_RUN failed with EFAULT or EHWPOISON (KVM_CAP_MEMORY_FAULT_INFO, ${capability}); give --errno to have that judged.`
+        : `Holds only if KVM_RUN returned 0${exit?.name === 'KVM_EXIT_INTR' ? ' or failed with EINTR' : ''}; give --errno to have that judged.`,
+    ];
   }
-  if (stale) return `KVM_RUN failed with ${errnoName(errno)}: ${name} is not what this run came back for.`;
-  return errno === 0 ? `KVM_RUN returned 0: ${name} is why.` : `KVM_RUN failed with ${errnoName(errno)}: ${name} says why.`;
+  if (!stale) return [errno === 0 ? `KVM_RUN returned 0: ${name} is why.` : `KVM_RUN failed with ${errnoName(errno)}: ${name} says why.`];
+  const what = `KVM_RUN failed with ${errnoName(errno)}: ${name} is not what this run came back for.`;
+  if (errno === ERRNO.EFAULT && exitReason === 0) {
+    return [
+      what,
+      'A page of a memslot has no usable mapping behind it: its VMA is missing, PROT_NONE, or read-only for a write.',
+      'Which page is not told: map the slot again where it was unmapped, and run the vCPU again.',
+    ];
+  }
+  return payload === null ? [what] : [what, 'What follows is what an earlier run left there.'];
 }
 
 function asks({ exit, stale, payload }: KvmSnapshot): readonly string[] {
   // A memory fault's own sentences say what it asks; a stale reason asks for nothing.
-  return exit === null || stale === true || payload?.name === 'memory_fault' ? [] : [`User space is expected to: ${exit.asks}.`];
+  return exit === null || stale === true || payload?.name === 'memory_fault' ? [] : [`Expected of user space: ${exit.asks}.`];
 }
 
 function typed<S extends Struct>({ payload, bytes, endian }: KvmSnapshot, struct: S): DecodedStruct<S> | null {
@@ -145,8 +156,8 @@ function internalSentences(snapshot: KvmSnapshot): readonly string[] {
     error.ndata === 0
       ? 'No words of data hold.'
       : `${countOf(Math.min(error.ndata, error.data.length), 'word')} of data hold; behind what flags name their format is unspecified.`;
-  if (snapshot.payload?.emulation === null) return [words];
-  const hasBytes = ((error.data[0] ?? 0n) & 1n) === 1n && error.ndata >= 3;
+  if (snapshot.payload === null || snapshot.payload.emulation === null) return [words];
+  const hasBytes = snapshot.payload.emulation.hasInstruction;
   return [
     `KVM could not emulate the instruction. ${hasBytes ? 'Its bytes are in insn_bytes.' : 'Its bytes were not fetched: insn_size and insn_bytes do not hold.'}`,
     words,

@@ -18,16 +18,21 @@ export function decodeField(type: FieldType, bytes: Uint8Array, offset: number, 
   return decodeValue(type, bytes, offset, { endian });
 }
 
-const heads = new WeakMap<Struct, Struct>();
+const parts = new WeakMap<Struct, Map<string, Struct>>();
 
-/** The fields of `layout` before `end`, at the same offsets: decoding them does not copy what follows. */
-export function headOf(layout: Struct, end: string): Struct {
-  let head = heads.get(layout);
-  if (head === undefined) {
-    const names = Object.keys(layout.fields);
-    const fields = Object.fromEntries(Object.entries(layout.fields).slice(0, names.indexOf(end)));
-    head = struct({ name: layout.name, meaning: layout.meaning, source: layout.source, packed: layout.packed, endian: layout.endian, fields });
-    heads.set(layout, head);
+/** The neighbouring fields of `layout` from `first` up to `end`, as a structure of its own: decoding it copies nothing else. */
+export function partOf(layout: Struct, first: string, end: string): Struct {
+  let known = parts.get(layout);
+  if (known === undefined) {
+    known = new Map();
+    parts.set(layout, known);
   }
-  return head;
+  let part = known.get(first);
+  if (part === undefined) {
+    const names = Object.keys(layout.fields);
+    const fields = Object.fromEntries(Object.entries(layout.fields).slice(names.indexOf(first), names.indexOf(end)));
+    part = struct({ name: layout.name, meaning: layout.meaning, source: layout.source, packed: layout.packed, endian: layout.endian, fields });
+    known.set(first, part);
+  }
+  return part;
 }

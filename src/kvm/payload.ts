@@ -2,6 +2,7 @@
 import type { Endian, Struct } from '../../abi/layout.js';
 import type { KvmArch } from '../../abi/kvm/arch.js';
 import { type PayloadName, type UnionChoice, unionChoices } from '../../abi/kvm/exits.js';
+import { emulationFailure } from '../../abi/kvm/payloads-common.js';
 import { kvmRun, payloadStruct } from '../../abi/kvm/run.js';
 import { layoutTable, offsetOf, sizeOf } from '../codec/layout-table.js';
 import { finding, type KvmFinding } from './finding.js';
@@ -26,11 +27,22 @@ export interface Payload {
   /** null where the payload has no union, or its selector names no variant */
   readonly variant: PayloadVariant | null;
   /** for an emulation failure, the same bytes in their own form */
-  readonly emulation: { readonly struct: Struct; readonly values: PartialValues } | null;
+  readonly emulation: Emulation | null;
+}
+
+export interface Emulation {
+  readonly struct: Struct;
+  readonly values: PartialValues;
+  /** do insn_size and insn_bytes hold? */
+  readonly hasInstruction: boolean;
 }
 
 /** KVM_INTERNAL_ERROR_EMULATION */
 const EMULATION = 1;
+/** KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES */
+const FLAG_INSTRUCTION_BYTES = 1n;
+/** ndata that takes in flags and the two words of the instruction */
+const WITH_INSTRUCTION = 3;
 
 export function decodePayload(arch: KvmArch, name: PayloadName, bytes: Uint8Array, endian: Endian, findings: KvmFinding[]): Payload {
   const struct = payloadStruct(arch, name);
@@ -54,11 +66,15 @@ export function decodePayload(arch: KvmArch, name: PayloadName, bytes: Uint8Arra
     offset,
     values,
     variant: variantOf(arch, name, struct, offset, values, bytes, endian, findings),
-    emulation:
-      name === 'internal' && values.suberror === EMULATION
-        ? { struct: payloadStruct(arch, 'emulation_failure'), values: decodePartial(payloadStruct(arch, 'emulation_failure'), bytes, offset, endian) }
-        : null,
+    emulation: name === 'internal' && values.suberror === EMULATION ? emulationOf(bytes, offset, endian) : null,
   };
+}
+
+function emulationOf(bytes: Uint8Array, offset: number, endian: Endian): Emulation {
+  const values = decodePartial(emulationFailure, bytes, offset, endian);
+  const hasInstruction =
+    typeof values.flags === 'bigint' && (values.flags & FLAG_INSTRUCTION_BYTES) !== 0n && typeof values.ndata === 'number' && values.ndata >= WITH_INSTRUCTION;
+  return { struct: emulationFailure, values, hasInstruction };
 }
 
 function variantOf(

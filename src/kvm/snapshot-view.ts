@@ -64,7 +64,7 @@ export function snapshotView(snapshot: KvmSnapshot): SnapshotView {
   pushAreas(rows, snapshot);
   const regs = kvmRunParts[arch].syncRegs;
   if (snapshot.syncRegs !== null && regs !== null) pushStruct(rows, 'registers', 's.regs', regs, snapshot.syncRegs, offsetOf(layout, 's'));
-  return { title: exitTitle(snapshot), rows: rows.map((row) => judged(row, findings)), explanation: explain(snapshot), findings, bytes };
+  return { title: exitTitle(snapshot), rows: rows.map((row) => judged(holding(row, snapshot), findings)), explanation: explain(snapshot), findings, bytes };
 }
 
 function pushAreas(rows: SnapshotRow[], { ioData, ring }: KvmSnapshot): void {
@@ -133,6 +133,16 @@ function digits(type: FieldType, value: unknown): string {
   if (value instanceof Uint8Array) return hexText(value);
   if (typeof value !== 'bigint' && typeof value !== 'number') return '';
   return type.kind === 'int' && DECIMAL_ROLES.has(type.role) ? value.toString() : hex(value);
+}
+
+/** Words behind ndata, and instruction bytes that flags do not announce, hold nothing. */
+function holding(row: SnapshotRow, { payload }: KvmSnapshot): SnapshotRow {
+  if (payload === null || row.group !== 'exit') return row;
+  const index = /^exit\.data\[(\d+)\]$/.exec(row.path)?.[1];
+  const { ndata } = payload.values;
+  if (index !== undefined && typeof ndata === 'number' && Number(index) >= ndata) return { ...row, words: 'behind ndata: does not hold' };
+  if (/\.insn_(size|bytes)$/.test(row.path) && payload.emulation?.hasInstruction === false) return { ...row, words: 'does not hold: flags do not announce it' };
+  return row;
 }
 
 /** A row a finding is about is suspicious. */

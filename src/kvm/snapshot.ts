@@ -9,12 +9,12 @@ import { io } from '../../abi/kvm/payloads-common.js';
 import { type KvmRun, kvmRun } from '../../abi/kvm/run.js';
 import { MEMORY_FAULT, SEED_MEMORY_FAULT, seedExitReasons } from '../../abi/kvm/seed-v13.js';
 import { decodeStruct } from '../codec/decode.js';
-import { layoutTable, offsetOf, sizeOf } from '../codec/layout-table.js';
+import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { coalescedRing, type IoData, ioData, syncRegs } from './areas.js';
 import { assumeArch } from './assume-arch.js';
 import { checkSnapshot } from './checks.js';
 import { finding, type KvmFinding, worstFirst } from './finding.js';
-import { decodeField, decodePartial, headOf, type PartialValues } from './partial.js';
+import { decodePartial, type PartialValues, partOf } from './partial.js';
 import type { KvmAbi, KvmSnapshot, KvmSnapshotOptions } from './snapshot-model.js';
 import { decodePayload, type Payload } from './payload.js';
 import { isStale } from './stale.js';
@@ -67,13 +67,11 @@ export function decodeSnapshot(bytes: Uint8Array, options: KvmSnapshotOptions = 
   return { ...snapshot, findings: worstFirst(findings) };
 }
 
+/** The fields before the exit union and those behind it; the unions themselves are decoded by what they hold. */
 function decodeHeader(layout: KvmRun, bytes: Uint8Array, endian: Endian): PartialValues {
-  const table = layoutTable(layout);
-  const behind = (['kvm_valid_regs', 'kvm_dirty_regs'] as const).map((name) => {
-    const { type, offset, size } = table.field(name);
-    return [name, decodeField(type, bytes, offset, size, endian)] as const;
-  });
-  return { ...decodePartial(headOf(layout, 'exit'), bytes, 0, endian), ...Object.fromEntries(behind) };
+  const before = decodePartial(partOf(layout, 'request_interrupt_window', 'exit'), bytes, 0, endian);
+  const behind = decodePartial(partOf(layout, 'kvm_valid_regs', 's'), bytes, offsetOf(layout, 'kvm_valid_regs'), endian);
+  return Object.assign({}, before, behind);
 }
 
 function ioDataOf(payload: Payload | null, bytes: Uint8Array, endian: Endian, pageSize: number, findings: KvmFinding[]): IoData | null {

@@ -6,6 +6,7 @@ export const hex = (value: bigint | number): string => `0x${value.toString(16)}`
 
 /** Bits of `value` that `names` has no name for. */
 export function unknownBits(value: bigint | number, names: Readonly<Record<string, string>>): bigint {
+  if (value === 0n || value === 0) return 0n;
   let rest = BigInt(value);
   for (const bit of Object.keys(names)) rest &= ~(1n << BigInt(bit));
   return rest;
@@ -27,7 +28,7 @@ export function wordsOf(type: FieldType, value: unknown): string {
   if (type.kind !== 'int' || (typeof value !== 'bigint' && typeof value !== 'number')) return '';
   const symbol = type.symbols?.[value.toString()];
   if (symbol !== undefined) return symbol;
-  if (type.role === 'flags' && (type.flagNames !== undefined || BigInt(value) !== 0n)) return flagWords(value, type.flagNames ?? {});
+  if (type.role === 'flags' && BigInt(value) !== 0n) return flagWords(value, type.flagNames ?? {});
   if (type.role === 'bool') return Number(value) === 0 ? 'no' : 'yes';
   return '';
 }

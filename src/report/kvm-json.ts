@@ -32,7 +32,10 @@ function exitJson(snapshot: KvmSnapshot): JsonObject | null {
   const { variant, emulation } = payload;
   const out = fieldsJson(payload.struct, payload.values, variant === null ? [] : [variant.choice.field]);
   if (payload.name === 'io') out.data = ioData === null ? null : bytesJson(ioData.bytes);
-  if (emulation !== null) out.emulation_failure = fieldsJson(emulation.struct, emulation.values, ['suberror', 'ndata']);
+  if (emulation !== null) {
+    const form = fieldsJson(emulation.struct, emulation.values, ['suberror', 'ndata']);
+    out.emulation_failure = emulation.hasInstruction ? form : { ...form, insn_size: null, insn_bytes: null };
+  }
   if (variant !== null) {
     const inner = { [variant.name]: fieldsJson(variant.struct, variant.values) };
     if (variant.choice.anonymous) Object.assign(out, inner);
