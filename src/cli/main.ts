@@ -1,26 +1,62 @@
-/** The command line: names the commands, loads what a command needs when it is run. */
+/** The command line: which words name a command, and what is loaded for it. Only the command that runs is loaded. */
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../codec/user-error.js';
-import { registerAbi } from './abi.js';
-import { registerDecode } from './decode.js';
-import { registerKvm } from './kvm.js';
-import { registerReport } from './report.js';
 
-const program = new Command('luo-inspect');
-program.description('debugger and ABI inspector for Linux Kexec Handover, the Live Update Orchestrator and kvm_run').exitOverride().showHelpAfterError(false);
-registerReport(program);
-registerKvm(program);
-registerDecode(program);
-registerAbi(program);
+type Register = (program: Command) => void;
+
+/** Every command, in the order in which help lists them. */
+const commands: Readonly<Record<string, () => Promise<Register>>> = {
+  report: async () => (await import('./report.js')).registerReport,
+  kvm: async () => (await import('./kvm.js')).registerKvm,
+  abi: async () => (await import('./abi.js')).registerAbi,
+  decode: async () => (await import('./decode.js')).registerDecode,
+  samples: async () => (await import('./samples.js')).registerSamples,
+};
 
 export async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('luo-inspect')
+    .description('debugger and ABI inspector for Linux Kexec Handover, the Live Update Orchestrator and kvm_run')
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => process.stderr.write(oneLine(text)) });
   try {
+    await registerFor(program, argv);
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
-    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-    else if (error instanceof UserError) {
-      process.stderr.write(`luo-inspect: ${error.message}\n`);
-      process.exitCode = 2;
-    } else throw error;
+    process.exitCode = exitCodeFor(error);
   }
 }
+
+async function registerFor(program: Command, argv: readonly string[]): Promise<void> {
+  const first = argv.find((word) => !word.startsWith('-'));
+  const register = first === undefined ? undefined : commands[first];
+  if (register !== undefined) {
+    (await register())(program);
+    return;
+  }
+  const helping = argv.length === 0 || first === 'help' || (first === undefined && argv.some((word) => word === '-h' || word === '--help'));
+  (await import('./inspect.js')).registerInspect(program);
+  if (helping) for (const each of Object.values(commands)) (await each())(program);
+  else if (argv.includes('-V') || argv.includes('--version')) program.version(await ownVersion());
+}
+
+async function ownVersion(): Promise<string> {
+  const { readFile } = await import('node:fs/promises');
+  const text: unknown = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8'));
+  return typeof text === 'object' && text !== null && 'version' in text ? String(text.version) : 'unknown';
+}
+
+/** 0 for help and version; 2 where the input could not be read or the command was misused, said in one line. */
+function exitCodeFor(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof UserError) {
+    process.stderr.write(oneLine(`luo-inspect: ${error.message}`));
+    return 2;
+  }
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  process.stderr.write(oneLine(`luo-inspect: internal error, please report it: ${text}`));
+  if ((process.env.LUO_INSPECT_DEBUG ?? '') !== '' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+  return 2;
+}
+
+/** Control characters in a path or a dump's text never reach the terminal. */
+const oneLine = (text: string): string => `${text.trimEnd().replaceAll(/[\x00-\x1f\x7f-\x9f]+/g, ' ')}\n`;

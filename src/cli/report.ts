@@ -1,21 +1,36 @@
 /** `luo-inspect report <dump>`: everything decoded, with the findings. */
 import type { Command } from 'commander';
 
+export interface DumpCommandOptions {
+  readonly json?: boolean;
+  readonly khoFdt?: string;
+  readonly verbose?: boolean;
+  readonly log?: string | boolean;
+}
+
+/** The options every command that takes a dump has. */
+export const dumpOptions = (command: Command): Command =>
+  command
+    .option('--kho-fdt <paddr>', 'physical address of the root FDT, where it is not found by itself')
+    .option('--log <file>', 'a console log beside the dump')
+    .option('--no-log', "don't look for a console.log in the dump's folder")
+    .option('--verbose', 'say how container, roles and versions were recognised');
+
 export function registerReport(program: Command): void {
-  program
-    .command('report <dump>')
-    .description('the whole decoded handover, with the findings')
-    .option('--json', 'as JSON')
-    .option('--kho-fdt <paddr>', 'physical address of the root FDT')
-    .option('--verbose', 'how container, roles and versions were recognised')
-    .action(async (path: string, options: { json?: boolean; khoFdt?: string; verbose?: boolean }) => {
-      const { loadDump } = await import('./load-dump.js');
-      const { reportJson } = await import('../report/report-json.js');
-      const { opened, report } = await loadDump(path, options);
-      try {
-        process.stdout.write(`${JSON.stringify(reportJson(report), null, 2)}\n`);
-      } finally {
-        opened.close();
-      }
-    });
+  dumpOptions(program.command('report <dump>').description('the whole decoded handover, with the findings'))
+    .option('--json', 'as JSON (schema luo-inspect.report/1)')
+    .action(runReport);
+}
+
+/** Prints the report of a dump. @throws UserError */
+export async function runReport(path: string, options: DumpCommandOptions): Promise<void> {
+  const [{ loadDump }, { writeJson, writeLines }] = await Promise.all([import('./load-dump.js'), import('./output.js')]);
+  const { opened, report } = await loadDump(path, options);
+  try {
+    if (options.verbose === true) for (const line of report.evidence) process.stderr.write(`${JSON.stringify(line).slice(1, -1)}\n`);
+    if (options.json === true) await writeJson((await import('../report/report-json.js')).reportJson(report));
+    else await writeLines((await import('../report/report-text.js')).reportText(report));
+  } finally {
+    opened.close();
+  }
 }

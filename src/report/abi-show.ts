@@ -29,7 +29,9 @@ export function structText(found: FoundStruct, pageSize: number): readonly strin
   if (struct.endian === 'big') lines.push('  big-endian');
   lines.push('', ...rowsText(layoutRows(struct, pageSize)), '');
   const holes = table.holes.reduce((sum, hole) => sum + hole.size, 0);
-  lines.push(`  size ${table.size}, ${table.fields.length} fields, ${holes === 0 ? 'no holes' : `${table.holes.length === 1 ? 'a hole' : `${table.holes.length} holes`} of ${holes} bytes`}`);
+  lines.push(
+    `  size ${table.size}, ${table.fields.length} fields, ${holes === 0 ? 'no holes' : `${table.holes.length === 1 ? 'a hole' : `${table.holes.length} holes`} of ${holes} bytes`}`,
+  );
   const others = PAGE_SIZES.filter((size) => sizeOf(struct, size) !== table.size);
   if (others.length > 0) lines.push(`  with other pages: ${others.map((size) => `size ${sizeOf(struct, size)} at ${size / 1024} KiB`).join(', ')}`);
   const told = found.contracts.filter((contract) => contract.discriminates !== undefined);

@@ -1,0 +1,66 @@
+/** `luo-inspect <dump>`: the terminal UI; where standard output (or input) is no terminal, the text report. A kvm_run snapshot is shown as one. */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import type { Command } from 'commander';
+import { type DumpCommandOptions, dumpOptions, runReport } from './report.js';
+
+export interface InspectOptions extends DumpCommandOptions {
+  /** false with --no-color */
+  readonly color?: boolean;
+}
+
+export function registerInspect(program: Command): void {
+  dumpOptions(program.argument('<dump>', 'a dump, a kho folder, a KHO FDT or a kvm_run snapshot; - reads standard input'))
+    .option('--no-color', 'no colours')
+    .action(runInspect);
+}
+
+async function runInspect(path: string, options: InspectOptions): Promise<void> {
+  if (await isKvmSnapshot(path)) {
+    const { runKvm } = await import('./kvm.js');
+    await runKvm(path, {});
+    return;
+  }
+  if (process.stdout.isTTY !== true || process.stdin.isTTY !== true || process.env.TERM === 'dumb') {
+    await runReport(path, options);
+    return;
+  }
+  const [{ loadDump }, { inspectorModel }, { openInspector }] = await Promise.all([
+    import('./load-dump.js'),
+    import('./inspector-model.js'),
+    import('../tui/open.js'),
+  ]);
+  const { opened, report } = await loadDump(path, options);
+  try {
+    await openInspector(inspectorModel(report), { color: wantsColor(options) });
+  } finally {
+    opened.close();
+  }
+}
+
+/** NO_COLOR (any value but the empty one), --no-color. */
+export const wantsColor = (options: { readonly color?: boolean }): boolean => options.color !== false && (process.env.NO_COLOR ?? '') === '';
+
+async function isKvmSnapshot(path: string): Promise<boolean> {
+  if (path === '-') return false;
+  const head = readHead(path);
+  if (head === null) return false;
+  const { looksLikeKvmRun } = await import('../kvm/recognise.js');
+  return looksLikeKvmRun(head.bytes, head.size);
+}
+
+/** The first page of a file; null where it is none, or can't be read (the dump loader then says why). */
+function readHead(path: string): { readonly bytes: Uint8Array; readonly size: number } | null {
+  try {
+    const stat = statSync(path);
+    if (!stat.isFile() || stat.size < 4096) return null;
+    const fd = openSync(path, 'r');
+    try {
+      const bytes = new Uint8Array(4096);
+      return { bytes: bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0)), size: stat.size };
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,137 @@
+/** The text report: one dump on a terminal or in a bug report. Every text from the dump is escaped. */
+import type { Finding } from '../diagnosis/finding.js';
+import type { Handover } from '../handover/decode.js';
+import type { Luo, LuoFile, LuoFlb } from '../handover/luo.js';
+import { flagsText, formatBytes, hex } from '../handover/meaning.js';
+import type { Memfd } from '../handover/memfd.js';
+import type { Payload } from '../handover/payload.js';
+import { pciAddress } from '../handover/pci.js';
+import { sealNames } from '../../abi/memfd/v2.js';
+import { jsonOfStruct } from './json-value.js';
+import type { DumpReport } from './dump-report.js';
+import { escapeText } from './escape.js';
+
+/** Runs of folios listed for a file; the JSON has them all. */
+const MAX_RUNS = 4;
+
+/** The whole report, a line each. */
+export function* reportText(report: DumpReport, options: { verbose?: boolean } = {}): Iterable<string> {
+  yield* headLines(report);
+  if (options.verbose === true) for (const line of report.evidence) yield `  ${escapeText(line)}`;
+  for (const handover of report.handovers) {
+    yield '';
+    yield* handoverLines(handover);
+  }
+  yield '';
+  yield* findingLines(report.findings);
+}
+
+/** What the dump is, in one or two lines: also the head of other reports. */
+export function* headLines(report: DumpReport): Iterable<string> {
+  const { source, kernel } = report;
+  const parts: string[] = [source.container, source.arch ?? 'architecture not told', formatBytes(source.bytes), `pages of ${formatBytes(source.pageSize)}`];
+  yield `${escapeText(source.path)}: ${parts.join(', ')}`;
+  yield kernel === null ? 'kernel: not told by this dump' : `kernel: ${escapeText(kernel.release ?? 'unknown')} (${kernel.foundBy})`;
+}
+
+function* handoverLines(handover: Handover): Iterable<string> {
+  const { candidate, map, scratch } = handover;
+  const at = candidate.fdtAddress === null ? '' : ` at ${hex(candidate.fdtAddress)}`;
+  yield `${handover.role.toUpperCase()}: ${escapeText(handover.compatible ?? 'KHO of unknown version')}${at}, found by ${candidate.foundBy}`;
+  yield `  role       ${escapeText(handover.roleEvidence)}`;
+  if (map === null) yield '  preserved  not readable (see findings)';
+  else {
+    const orders = [...map.summary.byOrder].map(([order, blocks]) => `${order}:${blocks}`).join(' ');
+    const partly = map.complete ? '' : ', as far as the map could be read';
+    yield `  preserved  ${map.summary.pages} pages (${formatBytes(map.summary.bytes)}) in ${map.summary.blocks} blocks${partly}; blocks by order ${orders}`;
+    yield `             ${map.format}: ${map.formatEvidence}`;
+  }
+  yield `  scratch    ${scratch.areas === null ? escapeText(scratch.why) : scratch.areas.map((area) => `${hex(area.start)}+${formatBytes(area.size)}`).join(', ')}`;
+  for (const subtree of handover.subtrees) {
+    const where = subtree.address === null ? 'at no known address' : `at ${hex(subtree.address)}`;
+    yield `  subtree    ${escapeText(subtree.name)} ${where}, ${subtree.size === null ? 'size not recorded' : `${subtree.size} bytes`}, ${subtree.format}`;
+  }
+  if (handover.kexecMetadata !== null) {
+    yield `  previous   ${escapeText(handover.kexecMetadata.previousRelease)}, kexec ${handover.kexecMetadata.kexecCount} since the cold boot`;
+  }
+  for (const region of handover.memblock ?? []) yield `  reserve_mem ${escapeText(region.name)} at ${hex(region.start)}, ${formatBytes(region.size)}`;
+  if (handover.luo !== null) yield* luoLines(handover.luo);
+  else if (handover.hasLuo) yield '  LUO        not readable (see findings)';
+}
+
+function* luoLines(luo: Luo): Iterable<string> {
+  const versions = [luo.compatible, luo.sessionCompatible, luo.flbCompatible].filter((text) => text !== null).map(escapeText);
+  yield `  LUO        ${versions.join(', ')}; live update number ${luo.liveupdateNumber}${luo.notSerialised ? '; no session serialised' : ''}`;
+  for (const session of luo.sessions ?? []) {
+    yield `    session "${escapeText(session.name.text)}", ${session.files.length === 1 ? '1 file' : `${session.files.length} files`}${session.complete ? '' : ', as far as they could be read'}`;
+    for (const file of session.files) yield* fileLines(file);
+  }
+  for (const flb of luo.flbs ?? []) yield* flbLines(flb);
+}
+
+function* fileLines(file: LuoFile): Iterable<string> {
+  yield `      token ${hex(file.token)}  ${escapeText(file.compatible.text)}  ${describe(file.decoded, file.data)}`;
+  if (file.decoded?.kind === 'memfd') yield* folioLines(file.decoded);
+}
+
+function* flbLines(flb: LuoFlb): Iterable<string> {
+  yield `    FLB "${escapeText(flb.name.text)}", ${flb.count} references, ${describe(flb.decoded, flb.data)}`;
+  if (flb.decoded?.kind !== 'pci') return;
+  for (const device of flb.decoded.devices)
+    yield `      device ${pciAddress(device.domain, device.bdf)}${device.refcount === null ? '' : `, ${device.refcount} references`}`;
+}
+
+function describe(payload: Payload | null, data: bigint): string {
+  if (payload === null) return `data ${hex(data)}`;
+  switch (payload.kind) {
+    case 'memfd':
+      return describeMemfd(payload, data);
+    case 'pci':
+      return `${payload.devices.length} devices (${payload.struct} at ${hex(data)})`;
+    case 'struct': {
+      const { values, struct } = payload.reading;
+      const fields =
+        values === null ? 'not readable' : Object.entries(jsonOfStruct(struct, values)).map(([name, value]) => `${name} ${escapeText(String(value))}`);
+      const [domain, bdf] = [values?.domain, values?.bdf];
+      const address = typeof domain === 'number' && typeof bdf === 'number' ? `${pciAddress(domain, bdf)}, ` : '';
+      return `${address}${Array.isArray(fields) ? fields.join(', ') : fields} (${payload.struct} at ${hex(data)})`;
+    }
+  }
+}
+
+function describeMemfd(memfd: Memfd, data: bigint): string {
+  const seals = memfd.seals === null ? 'no seals in this version' : memfd.seals === 0 ? 'no seals' : flagsText(memfd.seals, sealNames);
+  const position = memfd.pos === 0n ? '' : `, position ${memfd.pos}`;
+  return `${memfd.size} bytes (${formatBytes(memfd.size)}), ${memfd.folioCount} folios, ${seals}${position} (memfd_luo_ser at ${hex(data)})`;
+}
+
+function* folioLines(memfd: Memfd): Iterable<string> {
+  let shown = 0;
+  for (const run of memfd.runs()) {
+    if (shown === MAX_RUNS) {
+      yield '        … (--json lists every run)';
+      return;
+    }
+    yield `        pages ${run.index}-${run.index + run.pages - 1} at pfn ${hex(run.pfn)}`;
+    shown++;
+  }
+}
+
+/** Findings, a line each with what the next kernel does behind it. */
+export function* findingLines(findings: readonly Finding[]): Iterable<string> {
+  if (findings.length === 0) {
+    yield 'no findings';
+    return;
+  }
+  const count = (severity: Finding['severity']): number => findings.filter((finding) => finding.severity === severity).length;
+  yield `findings: ${count('error')} errors, ${count('warning')} warnings, ${count('info')} notes`;
+  for (const finding of findings) {
+    const at = finding.at === null ? '' : ` at ${hex(finding.at)}`;
+    yield `  ${finding.severity.toUpperCase().padEnd(7)} ${finding.rule}${at}: ${escapeText(finding.message)}`;
+    if (finding.path !== null) yield `          in ${escapeText(finding.path)}`;
+    if (finding.reaction !== null) {
+      const errno = finding.reaction.errno === null ? '' : ` (${finding.reaction.errno})`;
+      yield `          next kernel: ${finding.reaction.kind}${errno}: ${escapeText(finding.reaction.text)}`;
+    }
+  }
+}
