@@ -3,45 +3,29 @@ import { escapeText } from '../../report/escape.js';
 import { detailLines } from '../model/detail.js';
 import { findingRow, summaryOf } from '../model/finding.js';
 import { bitLine, hexRows, rowStart } from '../model/hex.js';
-import { footerLine, helpLines } from '../model/keys.js';
-import { promptLine } from '../model/prompt.js';
-import { type PaneBox, type PaneContent, type Screen, bar, compose, isTooSmall, tooSmall } from '../model/screen.js';
+import type { PaneBox, PaneContent, Screen } from '../model/screen.js';
+import { frame } from '../model/shell.js';
 import { positionOf } from '../model/scroll.js';
-import { type Line, fill, clip, line, restyle, span, spread, wrap } from '../model/text.js';
+import { type Line, fill, line, restyle, span, wrap } from '../model/text.js';
 import { comparePlaces } from '../model/tree-view.js';
 import { treeRow } from '../model/tree-rows.js';
-import { INSPECTOR_COMMANDS, INSPECTOR_KEYS } from './keys.js';
-import { type Inspector, PANES, bandsOf, hexGeometry, hexSelection, onOverview, parentNode, selectedNode, visibleRows } from './state.js';
+import { INSPECTOR_SPEC } from './keys.js';
+import { type Inspector, bandsOf, hexGeometry, hexSelection, onOverview, parentNode, selectedNode, visibleRows } from './state.js';
 
 /** The whole screen. */
-export function screenOf(state: Inspector): Screen {
-  const { size } = state;
-  if (isTooSmall(size)) return tooSmall(size);
-  const header = bar(spread([span(` ${state.model.title}`, 'bar')], [...summaryOf(state.model.findings), span(' ', 'bar')], size.columns, 'bar'), size.columns);
-  if (state.helpTop !== null) return { header, bands: helpBand(state, state.helpTop), footer: footer(state) };
-  return { header, bands: compose(bandsOf(state), PANES, state.focus, (id, box) => contentOf(state, id, box)), footer: footer(state) };
-}
-
-function helpBand(state: Inspector, top: number): Screen['bands'] {
-  const { columns, rows } = state.size;
-  const height = rows - 2;
-  const lines = helpLines(INSPECTOR_KEYS, INSPECTOR_COMMANDS, columns);
-  const note = lines.length > height - 1 ? ` ${top + 1}–${Math.min(lines.length, top + height - 1)} of ${lines.length}, ↓ for more` : '';
-  return [{ height, columns: [{ width: columns, rows: [[span('━ Keys', 'focus'), span(note, 'dim')], ...lines.slice(top, top + height - 1)] }] }];
-}
-
-function footer(state: Inspector): Line {
-  const { columns } = state.size;
-  if (state.prompt !== null) return clip(promptLine(state.prompt), columns);
-  if (state.toast !== null) return clip(line(` ${state.toast}`, 'info'), columns);
-  if (state.search !== null) return clip(searchLine(state), columns);
-  return clip([span(' '), ...footerLine(INSPECTOR_KEYS, state.focus, columns - 1)], columns);
-}
+export const screenOf = (state: Inspector): Screen =>
+  frame(state.shell, INSPECTOR_SPEC, {
+    title: state.model.title,
+    summary: summaryOf(state.model.findings),
+    bands: bandsOf(state),
+    contentOf: (id, box) => contentOf(state, id, box),
+    status: searchLine(state),
+  });
 
 /** `/text  3/17`, how far it is, and what the keys do. */
-function searchLine(state: Inspector): Line {
+function searchLine(state: Inspector): Line | null {
   const { search } = state;
-  if (search === null) return [];
+  if (search === null) return null;
   const at = search.found.findIndex((place) => comparePlaces(place, state.place) === 0);
   const count = search.found.length === 0 ? `no match in ${search.visited} nodes` : `${at === -1 ? '–' : at + 1}/${search.found.length}`;
   const progress = search.done ? '' : ', still searching';
@@ -72,7 +56,7 @@ function contentOf(state: Inspector, id: string, box: PaneBox): PaneContent {
 }
 
 function treeContent(state: Inspector, box: PaneBox): PaneContent {
-  const context = { width: box.width, focused: state.focus === 'tree', marks: state.marks, matches: state.search?.matches ?? (() => false) };
+  const context = { width: box.width, focused: state.shell.focus === 'tree', marks: state.marks, matches: state.search?.matches ?? (() => false) };
   const rows = visibleRows(state).map((row) => treeRow(row, comparePlaces(row.place, state.place) === 0, context));
   return { title: 'tree', note: positionOf(state.treeScroll.cursor, state.tree.rows), rows };
 }
@@ -112,7 +96,7 @@ function hexContent(state: Inspector, box: PaneBox): PaneContent {
 function findingsContent(state: Inspector, box: PaneBox): PaneContent {
   const { findings } = state.model;
   if (findings.length === 0) return { title: 'findings', note: '', rows: [line('  nothing to report', 'good')] };
-  const focused = state.focus === 'findings';
+  const focused = state.shell.focus === 'findings';
   const rows = findings.slice(state.findings.top, state.findings.top + box.height).map((finding, index): Line => {
     const selected = state.findings.top + index === state.findings.cursor;
     const row: Line = [span(selected && focused ? '›' : ' ', 'focus'), ...findingRow(finding)];

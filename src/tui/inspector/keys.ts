@@ -1,12 +1,16 @@
 /** The inspector's keys and commands. */
 import { type CommandHelp, type CommonAction, GENERAL_KEYS, type KeyTable, MOVE_KEYS, PANE_KEYS } from '../model/keys.js';
+import type { ShellSpec } from '../model/shell.js';
 
-export type InspectorAction = CommonAction | 'nextFinding' | 'previousFinding';
+export const PANES = ['tree', 'detail', 'hex', 'findings'] as const;
+export type PaneId = (typeof PANES)[number];
+
+export type InspectorAction = 'nextFinding' | 'previousFinding';
 
 const TREE = 'Tree and findings';
 const SEARCH = 'Search and commands';
 
-export const INSPECTOR_KEYS: KeyTable<InspectorAction> = [
+export const INSPECTOR_KEYS: KeyTable<InspectorAction | CommonAction> = [
   ...MOVE_KEYS,
   { action: 'enter', keys: ['enter'], group: TREE, help: 'follow a pointer, else open the node; on a finding, go to its node', hint: 'follow' },
   { action: 'back', keys: ['backspace', 'ctrl-o'], group: TREE, help: 'back to where the last jump came from', hint: 'back' },
@@ -30,3 +34,5 @@ export const INSPECTOR_COMMANDS: readonly CommandHelp[] = [
   { name: 'help', args: '', help: 'the keys' },
   { name: 'q', args: '', help: 'quit' },
 ];
+
+export const INSPECTOR_SPEC: ShellSpec<PaneId, InspectorAction> = { panes: PANES, table: INSPECTOR_KEYS, commands: INSPECTOR_COMMANDS };

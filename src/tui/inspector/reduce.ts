@@ -2,109 +2,54 @@
 import { hex } from '../../handover/meaning.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { moveRows, rowStart } from '../model/hex.js';
-import { bindingOf, helpLines } from '../model/keys.js';
-import type { Effect, Step } from '../model/program.js';
-import { openPrompt, remember, typeInto } from '../model/prompt.js';
+import type { CommonAction } from '../model/keys.js';
+import type { Step } from '../model/program.js';
 import { type Motion, jumpTo, keepInView, moveBy, rowsOf, scrollText } from '../model/scroll.js';
 import { TreeSearch, nextMatch } from '../model/search.js';
 import type { Size } from '../model/screen.js';
+import { motionOf, say, shellKey } from '../model/shell.js';
 import { closeAt, isOpen, openAt, placeOfPath, placeOfRow, rowOfPlace } from '../model/tree-view.js';
 import { rawValueText } from '../model/value.js';
 import { detailOf } from './content.js';
-import { INSPECTOR_COMMANDS, INSPECTOR_KEYS, type InspectorAction } from './keys.js';
-import { type Inspector, PANES, type PaneId, followHex, hexGeometry, hexSelection, jump, jumpToAddress, paneBox, select, selectedNode } from './state.js';
+import { INSPECTOR_SPEC, type InspectorAction } from './keys.js';
+import { type Inspector, followHex, hexGeometry, hexSelection, jump, jumpToAddress, paneBox, select, selectedNode } from './state.js';
 
 const only = (state: Inspector): Step<Inspector> => ({ state, effects: [] });
-const effect = (state: Inspector, ...effects: readonly Effect[]): Step<Inspector> => ({ state, effects });
-const say = (state: Inspector, toast: string): Inspector => ({ ...state, toast });
+const tell = (state: Inspector, toast: string): Inspector => ({ ...state, shell: say(state.shell, toast) });
 
 /** One key, by the name the key table uses. */
 export function reduce(before: Inspector, key: string): Step<Inspector> {
-  const state: Inspector = { ...before, toast: null };
-  const action = bindingOf(INSPECTOR_KEYS, key, state.focus)?.action ?? null;
-  if (action === 'quit') return effect(state, { kind: 'quit' });
-  if (state.prompt !== null) return typing(state, key);
-  if (action === null) return only(state);
-  return state.helpTop === null ? act(state, action) : inHelp(state, state.helpTop, action);
-}
-
-function typing(state: Inspector, key: string): Step<Inspector> {
-  if (state.prompt === null) return only(state);
-  const { sign } = state.prompt;
-  const result = typeInto(state.prompt, key);
+  const result = shellKey(before.shell, key, INSPECTOR_SPEC);
+  const state = { ...before, shell: result.shell };
   switch (result.kind) {
-    case 'typing':
-      return only({ ...state, prompt: result.prompt });
-    case 'cancelled':
-      return only({ ...state, prompt: null });
+    case 'done':
+      return { state: settle(state), effects: result.effects };
     case 'entered':
-      return sign === '/' ? only(startSearch({ ...state, prompt: null }, result.text)) : command({ ...state, prompt: null }, result.text);
+      return result.sign === '/' ? only(startSearch(state, result.text)) : command(state, result.text);
+    case 'action':
+      return act(state, result.action);
   }
 }
 
-function inHelp(state: Inspector, top: number, action: InspectorAction): Step<Inspector> {
-  switch (action) {
-    case 'help':
-    case 'close':
-    case 'escape':
-      return only({ ...state, helpTop: null });
-    case 'suspend':
-    case 'redraw':
-      return act(state, action);
-    default: {
-      const motion = motionOf(action);
-      if (motion === null) return only(state);
-      const height = state.size.rows - 3;
-      const count = helpLines(INSPECTOR_KEYS, INSPECTOR_COMMANDS, state.size.columns).length;
-      return only({ ...state, helpTop: scrollText(top, rowsOf(motion, height), count, height) });
-    }
-  }
-}
-
-function motionOf(action: InspectorAction): Motion | null {
-  switch (action) {
-    case 'up':
-    case 'down':
-    case 'pageUp':
-    case 'pageDown':
-    case 'halfUp':
-    case 'halfDown':
-    case 'first':
-    case 'last':
-      return action;
-    default:
-      return null;
-  }
-}
-
-function act(state: Inspector, action: InspectorAction): Step<Inspector> {
+function act(state: Inspector, action: InspectorAction | CommonAction): Step<Inspector> {
   const motion = motionOf(action);
   if (motion !== null) return only(move(state, motion));
+  const { focus } = state.shell;
   switch (action) {
     case 'left':
-      return only(state.focus === 'tree' ? close(state) : move(state, 'up'));
+      return only(focus === 'tree' ? close(state) : move(state, 'up'));
     case 'right':
-      return only(state.focus === 'tree' ? open(state) : move(state, 'down'));
+      return only(focus === 'tree' ? open(state) : move(state, 'down'));
     case 'toggle':
       return only(isOpen(state.tree, state.place) ? shut(state) : open(state));
     case 'enter':
-      return only(state.focus === 'findings' ? goToFinding(state, state.findings.cursor) : follow(state));
+      return only(focus === 'findings' ? goToFinding(state, state.findings.cursor) : follow(state));
     case 'back':
       return only(back(state));
-    case 'nextPane':
-      return only(cycle(state, 1));
-    case 'previousPane':
-      return only(cycle(state, -1));
-    case 'zoom':
-      return only(settle({ ...state, zoom: !state.zoom }));
     case 'nextFinding':
       return only(stepFinding(state, 1));
     case 'previousFinding':
       return only(stepFinding(state, -1));
-    case 'search':
-      return only({ ...state, prompt: openPrompt('/', state.searches) });
-    case 'command':
-      return only({ ...state, prompt: openPrompt(':', state.commands) });
     case 'nextMatch':
       return only(goToMatch(state, true));
     case 'previousMatch':
@@ -113,35 +58,17 @@ function act(state: Inspector, action: InspectorAction): Step<Inspector> {
       return copy(state, 'value');
     case 'copyPath':
       return copy(state, 'path');
-    case 'help':
-      return only({ ...state, helpTop: 0 });
     case 'escape':
       return only({ ...state, search: null, searchPending: false });
-    case 'close':
-      return state.zoom ? only(settle({ ...state, zoom: false })) : effect(state, { kind: 'quit' });
-    case 'suspend':
-      return effect(state, { kind: 'suspend' });
-    case 'redraw':
-      return effect(state, { kind: 'redraw' });
     default:
-      return only(focusNumber(state, action));
+      return only(state);
   }
 }
 
-function focusNumber(state: Inspector, action: InspectorAction): Inspector {
-  const pane = PANES[Number(action.replace('pane', '')) - 1];
-  return pane === undefined ? state : settle({ ...state, focus: pane });
-}
-
-function cycle(state: Inspector, by: number): Inspector {
-  const index = (PANES.indexOf(state.focus) + by + PANES.length) % PANES.length;
-  return settle({ ...state, focus: PANES[index] ?? state.focus });
-}
-
 function move(state: Inspector, motion: Motion): Inspector {
-  const box = paneBox(state, state.focus);
+  const box = paneBox(state, state.shell.focus);
   const rows = rowsOf(motion, box.height);
-  switch (state.focus) {
+  switch (state.shell.focus) {
     case 'tree': {
       const { cursor } = moveBy(state.treeScroll, rows, state.tree.rows, box.height);
       return select(state, placeOfRow(state.tree, cursor) ?? state.place);
@@ -192,13 +119,13 @@ function follow(state: Inspector): Inspector {
     const place = placeOfPath(state.tree.children, node.target);
     if (place !== null) return jump(state, place);
   }
-  if (node.pointer !== null) return say(jumpToAddress(state, node.pointer), `nothing was decoded at ${hex(node.pointer)}: the hex pane shows it`);
+  if (node.pointer !== null) return tell(jumpToAddress(state, node.pointer), `nothing was decoded at ${hex(node.pointer)}: the hex pane shows it`);
   return isOpen(state.tree, state.place) ? shut(state) : open(state);
 }
 
 function back(state: Inspector): Inspector {
   const visit = state.jumps.at(-1);
-  if (visit === undefined) return say(state, 'no jump to go back from');
+  if (visit === undefined) return tell(state, 'no jump to go back from');
   return followHex({ ...select({ ...state, jumps: state.jumps.slice(0, -1) }, visit.place), hexAt: visit.hexAt });
 }
 
@@ -213,21 +140,21 @@ function goToFinding(state: Inspector, index: number): Inspector {
   // the finding may be about a field deeper than what was decoded, or about bytes without a node
   if (finding.at !== null && (place === null || (node !== null && node.path !== finding.path)))
     return followHex({ ...(place === null ? jumpToAddress(at, finding.at) : there), hexAt: finding.at });
-  return place === null ? say(at, 'this finding is about no single place') : there;
+  return place === null ? tell(at, 'this finding is about no single place') : there;
 }
 
 function stepFinding(state: Inspector, by: number): Inspector {
   const count = state.model.findings.length;
-  if (count === 0) return say(state, 'no findings');
+  if (count === 0) return tell(state, 'no findings');
   // the first step goes to the finding under the cursor, the next ones on from there
   const index = state.findingAt === state.findings.cursor ? (state.findings.cursor + by + count) % count : state.findings.cursor;
-  return say(goToFinding(state, index), `finding ${index + 1}/${count}: ${state.model.findings[index]?.message ?? ''}`);
+  return tell(goToFinding(state, index), `finding ${index + 1}/${count}: ${state.model.findings[index]?.message ?? ''}`);
 }
 
 function startSearch(state: Inspector, text: string): Inspector {
   if (text === '') return { ...state, search: null, searchPending: false };
   const search = new TreeSearch(text, state.tree);
-  return advanceSearch({ ...state, search, searchPending: true, searches: remember(state.searches, text) });
+  return advanceSearch({ ...state, search, searchPending: true });
 }
 
 /** Stands on the first match as soon as there is one. */
@@ -249,21 +176,20 @@ export function work(state: Inspector): Inspector | null {
 }
 
 function goToMatch(state: Inspector, forward: boolean): Inspector {
-  if (state.search === null) return say(state, 'no search: / starts one');
+  if (state.search === null) return tell(state, 'no search: / starts one');
   const index = nextMatch(state.search.found, state.place, forward);
   const place = index === null ? undefined : state.search.found[index];
-  return place === undefined ? say(state, `no match for ${state.search.query}`) : select({ ...state, searchPending: false }, place);
+  return place === undefined ? tell(state, `no match for ${state.search.query}`) : select({ ...state, searchPending: false }, place);
 }
 
 function copy(state: Inspector, what: 'value' | 'path'): Step<Inspector> {
   const node = selectedNode(state);
   const text = node === null ? '' : what === 'path' ? node.path : rawValueText(node);
-  if (text === '') return only(say(state, `this node has no ${what}`));
-  return effect(say(state, `copied ${text}`), { kind: 'copy', text });
+  if (text === '') return only(tell(state, `this node has no ${what}`));
+  return { state: tell(state, `copied ${text}`), effects: [{ kind: 'copy', text }] };
 }
 
 function command(state: Inspector, text: string): Step<Inspector> {
-  const remembered = { ...state, commands: remember(state.commands, text) };
   const [name = '', ...rest] = text.trim().split(/\s+/);
   const argument = rest.join(' ');
   switch (name) {
@@ -271,26 +197,28 @@ function command(state: Inspector, text: string): Step<Inspector> {
       return only(state);
     case 'q':
     case 'quit':
-      return effect(remembered, { kind: 'quit' });
+      return { state, effects: [{ kind: 'quit' }] };
     case 'help':
-      return only({ ...remembered, helpTop: 0 });
+      return only({ ...state, shell: { ...state.shell, helpTop: 0 } });
     case 'find':
-      return only(startSearch(remembered, argument));
+      return only(startSearch(state, argument));
     case 'goto':
-      return only(goTo(remembered, argument));
+      return only(goTo(state, argument));
     case 'path': {
-      const place = placeOfPath(remembered.tree.children, argument);
-      return only(place === null ? say(remembered, `no node ${argument}`) : jump(remembered, place));
+      const place = placeOfPath(state.tree.children, argument);
+      return only(place === null ? tell(state, `no node ${argument}`) : jump(state, place));
     }
     default:
-      return only(say(remembered, `no command ${name}: ? lists them`));
+      return only(tell(state, `no command ${name}: ? lists them`));
   }
 }
 
 function goTo(state: Inspector, argument: string): Inspector {
-  if (!/^(0x[0-9a-f]+|[0-9]+)$/i.test(argument)) return say(state, ':goto takes an address, 0x…');
+  if (!/^(0x[0-9a-f]+|[0-9]+)$/i.test(argument)) return tell(state, ':goto takes an address, 0x…');
   const address = physicalAddress(BigInt(argument));
-  return address === null ? say(state, `${argument} is no physical address`) : settle({ ...jumpToAddress(state, address), focus: 'hex' });
+  return address === null
+    ? tell(state, `${argument} is no physical address`)
+    : settle({ ...jumpToAddress(state, address), shell: { ...state.shell, focus: 'hex' } });
 }
 
 /** After panes changed their sizes: cursors back into view. */
@@ -307,6 +235,4 @@ export function settle(state: Inspector): Inspector {
   });
 }
 
-export const resize = (state: Inspector, size: Size): Inspector => settle({ ...state, size });
-
-export const isPane = (id: string): id is PaneId => PANES.some((pane) => pane === id);
+export const resize = (state: Inspector, size: Size): Inspector => settle({ ...state, shell: { ...state.shell, size } });

@@ -3,12 +3,13 @@ import type { TreeNode } from '../../handover/tree.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { type FindingView, type Marks, marksOf } from '../model/finding.js';
 import { addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';
-import type { Prompt } from '../model/prompt.js';
 import { type Band, type PaneBox, type Size, alone, boxOf } from '../model/screen.js';
+import { type Shell, openShell } from '../model/shell.js';
 import { type Scroll, START, jumpTo } from '../model/scroll.js';
 import type { TreeSearch } from '../model/search.js';
 import { type Branch, type Place, closedTree, nodeAt, openAt, reveal, rowOfPlace, rowsBetween } from '../model/tree-view.js';
 import { type BitSpan, bitSpanOf } from '../model/value.js';
+import type { PaneId } from './keys.js';
 
 /** What `openInspector` is given. Texts are already escaped, but for those of the nodes. */
 export interface InspectorModel {
@@ -19,9 +20,6 @@ export interface InspectorModel {
   readonly memory: PhysicalMemory;
   readonly findings: readonly FindingView[];
 }
-
-export const PANES = ['tree', 'detail', 'hex', 'findings'] as const;
-export type PaneId = (typeof PANES)[number];
 
 /** Where a jump came from. */
 export interface Visit {
@@ -34,9 +32,7 @@ export interface Inspector {
   readonly model: InspectorModel;
   readonly marks: Marks;
   readonly digits: number;
-  readonly size: Size;
-  readonly focus: PaneId;
-  readonly zoom: boolean;
+  readonly shell: Shell<PaneId>;
   readonly tree: Branch;
   readonly place: Place;
   readonly treeScroll: Scroll;
@@ -51,13 +47,6 @@ export interface Inspector {
   readonly search: TreeSearch | null;
   /** the search has found nothing to stand on yet */
   readonly searchPending: boolean;
-  readonly prompt: Prompt | null;
-  readonly searches: readonly string[];
-  readonly commands: readonly string[];
-  /** first row of the help shown; null while it is closed */
-  readonly helpTop: number | null;
-  /** a message in the footer until the next key */
-  readonly toast: string | null;
   /** changes with every slice of background work, so that the screen is drawn again */
   readonly ticks: number;
 }
@@ -92,9 +81,7 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     model,
     marks: marksOf(model.findings),
     digits: addressDigits(model.memory),
-    size,
-    focus: 'tree',
-    zoom: false,
+    shell: openShell(size, 'tree'),
     tree: closedTree(roots),
     place: [0],
     treeScroll: START,
@@ -106,11 +93,6 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     jumps: [],
     search: null,
     searchPending: false,
-    prompt: null,
-    searches: [],
-    commands: [],
-    helpTop: null,
-    toast: null,
     ticks: 0,
   };
   return { ...state, tree: openFirst(state.tree, paneBox(state, 'tree').height) };
@@ -137,8 +119,8 @@ function openFirst(tree: Branch, height: number): Branch {
 }
 
 /** How the panes share the screen. Findings get more rows while they have the focus. */
-export function bandsOf(state: Pick<Inspector, 'size' | 'focus' | 'zoom' | 'model'>): Band[] {
-  const { size, focus, zoom, model } = state;
+export function bandsOf({ shell, model }: Pick<Inspector, 'shell' | 'model'>): Band[] {
+  const { size, focus, zoom } = shell;
   if (zoom) return alone(size, focus);
   const body = size.rows - 2;
   const most = focus === 'findings' ? Math.floor(body / 2) : Math.max(2, Math.floor(body / 6));
@@ -166,8 +148,8 @@ export function bandsOf(state: Pick<Inspector, 'size' | 'focus' | 'zoom' | 'mode
 }
 
 /** A pane's inner size; of a pane that is not on the screen, what it would have alone. */
-export const paneBox = (state: Pick<Inspector, 'size' | 'focus' | 'zoom' | 'model'>, id: PaneId): PaneBox =>
-  boxOf(bandsOf(state), id) ?? { width: state.size.columns, height: state.size.rows - 3 };
+export const paneBox = (state: Pick<Inspector, 'shell' | 'model'>, id: PaneId): PaneBox =>
+  boxOf(bandsOf(state), id) ?? { width: state.shell.size.columns, height: state.shell.size.rows - 3 };
 
 export const selectedNode = (state: Inspector): TreeNode | null => nodeAt(state.tree, state.place);
 
