@@ -28,6 +28,7 @@ export const fdtProp = struct({
   name: 'fdt_prop',
   meaning: 'What follows a property token: length of the value, then where its name stands',
   source: 'Devicetree Specification 0.4, 5.4.1',
+  btfName: null,
   endian: 'big',
   fields: {
     len: u32('size of the value', { role: 'bytes' }),

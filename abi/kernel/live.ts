@@ -3,7 +3,7 @@
  * configuration: these are of 7.3.4, x86-64, without lock debugging. Source: pahole on that kernel. Prefer a kernel's BTF.
  */
 import { contract } from '../contract.js';
-import { array, bytes, cstring, nested, phys, s32, s64, struct, u8, u32, u64 } from '../layout.js';
+import { array, cstring, nested, phys, s32, s64, struct, u8, u32, u64 } from '../layout.js';
 
 const source = '7.3.4, x86-64, no lock debugging: pahole';
 const pointer = (meaning: string) => u64(meaning, { role: 'opaque' });
@@ -108,6 +108,22 @@ export const luoGlobal = struct({
   fields: { enabled: flag('liveupdate=on'), luo_ser_out: pointer('struct luo_ser for the next kernel'), liveupdate_num: u64('incoming number') },
 });
 
+export const khoRadixTree = struct({
+  name: 'kho_radix_tree',
+  meaning: 'The preserved memory map, seen from the kernel that owns it',
+  source,
+  packed: false,
+  fields: { root: pointer('root kho_radix_node'), lock: mutex('lock') },
+});
+
+export const khoDebugfs = struct({
+  name: 'kho_debugfs',
+  meaning: 'Where a handover is shown in debugfs',
+  source,
+  packed: false,
+  fields: { dir: pointer('folder'), sub_fdt_dir: pointer('folder of the subtrees'), fdt_list: nested(listHead, 'files') },
+});
+
 export const khoOut = struct({
   name: 'kho_out',
   meaning: 'Type of the symbol kho_out',
@@ -115,10 +131,9 @@ export const khoOut = struct({
   packed: false,
   fields: {
     fdt: pointer('root FDT for the next kernel'),
-    mutex: mutex('lock'),
-    radix_root: pointer('radix_tree.root'),
-    rest: bytes(24, 'rest of radix_tree'),
-    dbg: bytes(32, 'debugfs'),
+    lock: mutex('lock'),
+    radix_tree: nested(khoRadixTree, 'preserved memory map for the next kernel'),
+    dbg: nested(khoDebugfs, 'debugfs'),
   },
 });
 
@@ -132,9 +147,8 @@ export const khoIn = struct({
     scratch_phys: phys('scratch array', 'kho_scratch'),
     previous_release: cstring(65, 'release of the previous kernel'),
     kexec_count: u32('kexecs since the last cold boot', { role: 'count' }),
-    dbg: bytes(32, 'debugfs'),
-    radix_root: pointer('radix_tree.root'),
-    rest: bytes(24, 'rest of radix_tree'),
+    dbg: nested(khoDebugfs, 'debugfs'),
+    radix_tree: nested(khoRadixTree, 'preserved memory map of the previous kernel'),
   },
 });
 
@@ -157,7 +171,7 @@ export const luoFlbPrivateState = struct({
   source,
   packed: false,
   fields: {
-    refcount: u32('users', { role: 'count' }),
+    count: u32('users', { role: 'count' }),
     data: u64('value of its owner', { role: 'opaque' }),
     obj: pointer('object of its owner'),
     lock: mutex('lock'),
@@ -166,18 +180,46 @@ export const luoFlbPrivateState = struct({
   },
 });
 
+export const luoFlbPrivate = struct({
+  name: 'luo_flb_private',
+  meaning: "LUO's part of an FLB",
+  source,
+  packed: false,
+  fields: {
+    list: nested(listHead, 'place in the list of FLBs'),
+    outgoing: nested(luoFlbPrivateState, 'for the next kernel'),
+    incoming: nested(luoFlbPrivateState, 'from the previous kernel'),
+    users: s32('handlers that use it', { role: 'count' }),
+    initialized: flag('registered'),
+  },
+});
+
 export const liveupdateFlb = struct({
   name: 'liveupdate_flb',
   meaning: 'A file-lifecycle-bound object',
   source,
   packed: false,
+  fields: { ops: pointer('callbacks'), compatible: cstring(48, 'its name'), private: nested(luoFlbPrivate, "LUO's part") },
+});
+
+export const luoFlbHeader = struct({
+  name: 'luo_flb_header',
+  meaning: 'FLBs of one direction',
+  source,
+  packed: false,
+  fields: { header_ser: pointer('struct luo_flb_header_ser'), ser: pointer('struct luo_flb_ser[]'), active: flag('in use') },
+});
+
+export const luoFlbGlobal = struct({
+  name: 'luo_flb_global',
+  meaning: 'All FLBs, the type of the symbol luo_flb_global',
+  source,
+  packed: false,
   fields: {
-    ops: pointer('callbacks'),
-    compatible: cstring(48, 'its name'),
-    list: nested(listHead, 'place in the list of FLBs'),
-    outgoing: nested(luoFlbPrivateState, 'for the next kernel'),
-    incoming: nested(luoFlbPrivateState, 'from the previous kernel'),
-    users: u32('handlers that use it', { role: 'count' }),
+    incoming: nested(luoFlbHeader, 'from the previous kernel'),
+    outgoing: nested(luoFlbHeader, 'for the next kernel'),
+    list: nested(listHead, 'list of liveupdate_flb'),
+    count: s64('FLBs', { role: 'count' }),
   },
 });
 
@@ -194,10 +236,15 @@ export const kernelLive73 = contract({
     luoFile,
     khoBlockSet,
     luoGlobal,
+    luoFlbGlobal,
+    luoFlbHeader,
     khoOut,
     khoIn,
+    khoRadixTree,
+    khoDebugfs,
     liveupdateFileHandler,
     liveupdateFlb,
+    luoFlbPrivate,
     luoFlbPrivateState,
     listHead,
   ],

@@ -47,16 +47,21 @@ export const liveupdateUapi = contract({
   id: 'uapi-liveupdate',
   compatible: null,
   format: 'struct',
-  structs: [
-    liveupdateIoctlCreateSession,
-    liveupdateIoctlRetrieveSession,
-    liveupdateSessionPreserveFd,
-    liveupdateSessionRetrieveFd,
-    liveupdateSessionFinish,
-    liveupdateSessionGetName,
-  ],
+  structs: [liveupdateIoctlCreateSession, liveupdateIoctlRetrieveSession, liveupdateSessionPreserveFd, liveupdateSessionRetrieveFd, liveupdateSessionFinish],
   releases: ['6.19', '7.0', '7.1', '7.2', '7.3'],
   status: 'released',
   source,
-  notes: ['GET_NAME exists from 7.2 on.', 'A size below that of the structure is EINVAL; bytes above it must be 0, else E2BIG.'],
+  notes: ['A size below that of the structure is EINVAL; bytes above it must be 0, else E2BIG.'],
+});
+
+export const liveupdateUapiGetName = contract({
+  layer: 'uapi',
+  id: 'uapi-liveupdate-get-name',
+  compatible: null,
+  format: 'struct',
+  structs: [liveupdateSessionGetName],
+  releases: ['7.2', '7.3'],
+  status: 'released',
+  source,
+  notes: ['EINVAL up to 7.1, as for any unknown ioctl.'],
 });

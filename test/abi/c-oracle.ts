@@ -81,7 +81,7 @@ const pairs: readonly (readonly [string, string, string])[] = [
   ['liveupdate_session_preserve_fd', 'liveupdate_session_preserve_fd', 'uapi-liveupdate'],
   ['liveupdate_session_retrieve_fd', 'liveupdate_session_retrieve_fd', 'uapi-liveupdate'],
   ['liveupdate_session_finish', 'liveupdate_session_finish', 'uapi-liveupdate'],
-  ['liveupdate_session_get_name', 'liveupdate_session_get_name', 'uapi-liveupdate'],
+  ['liveupdate_session_get_name', 'liveupdate_session_get_name', 'uapi-liveupdate-get-name'],
   ['list_head', 'list_head', 'kernel-7.3'],
   ['kho_block_set', 'kho_block_set', 'kernel-7.3'],
   ['luo_file_set', 'luo_file_set', 'kernel-7.3'],
@@ -91,6 +91,15 @@ const pairs: readonly (readonly [string, string, string])[] = [
   ['luo_session_global', 'luo_session_global', 'kernel-7.3'],
   ['luo_global', 'luo_global', 'kernel-7.3'],
   ['liveupdate_file_handler', 'liveupdate_file_handler', 'kernel-7.3'],
+  ['kho_radix_tree', 'kho_radix_tree', 'kernel-7.3'],
+  ['kho_debugfs', 'kho_debugfs', 'kernel-7.3'],
+  ['kho_in', 'kho_in', 'kernel-7.3'],
+  ['kho_out', 'kho_out', 'kernel-7.3'],
+  ['luo_flb_private_state', 'luo_flb_private_state', 'kernel-7.3'],
+  ['luo_flb_private', 'luo_flb_private', 'kernel-7.3'],
+  ['liveupdate_flb', 'liveupdate_flb', 'kernel-7.3'],
+  ['luo_flb_header', 'luo_flb_header', 'kernel-7.3'],
+  ['luo_flb_global', 'luo_flb_global', 'kernel-7.3'],
 ];
 
 export interface Pair {

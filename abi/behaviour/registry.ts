@@ -1,0 +1,24 @@
+/** How each release behaves. */
+import type { Release } from '../contract.js';
+import type { Behaviour } from './behaviour.js';
+import { behaviour616, behaviour617 } from './v6-17.js';
+import { behaviour618, behaviour6179 } from './v6-18.js';
+import { behaviour619 } from './v6-19.js';
+import { behaviour70 } from './v7-0.js';
+import { behaviour71 } from './v7-1.js';
+import { behaviour72, behaviour73 } from './v7-2.js';
+
+export const behaviours: Readonly<Record<Release, Behaviour>> = {
+  '6.16': behaviour616,
+  '6.17': behaviour617,
+  '6.17.9': behaviour6179,
+  '6.18': behaviour618,
+  '6.19': behaviour619,
+  '7.0': behaviour70,
+  '7.1': behaviour71,
+  '7.2': behaviour72,
+  '7.3': behaviour73,
+};
+
+/** The newest release known: what a kernel newer than it is judged by. */
+export const NEWEST: Release = '7.3';
