@@ -3,7 +3,7 @@ import type { Struct } from '../../abi/layout.js';
 import { khoBlockHeaderSer } from '../../abi/kho/block.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { describeState, physicalAddress } from '../memory/memory.js';
-import { type Context, natureOfNonsense, refer } from './context.js';
+import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
 import { hex } from './meaning.js';
 import { type Node, type Reading, readStruct } from './node.js';
 
@@ -67,7 +67,7 @@ export function readBlocks(context: Context, first: bigint, entry: Struct, paren
 }
 
 function brokenLink(context: Context, address: number | null, value: bigint, seen: ReadonlySet<number>, limit: number, what: string) {
-  if (address === null || address % context.memory.pageSize !== 0 || context.memory.stateOf(address) === 'out-of-range') {
+  if (address === null || address % context.memory.pageSize !== 0 || isOffMachine(context, address)) {
     return { kind: 'block-pointer', text: `${hex(value)} is no page of this machine, so no ${what} block stands there` } as const;
   }
   if (seen.has(address)) return { kind: 'block-cycle', text: `the ${what} block at ${hex(address)} is linked a second time` } as const;

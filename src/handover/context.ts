@@ -54,3 +54,10 @@ export function refer(context: Context, reference: Reference): void {
 
 /** Why bytes that are there don't make sense: freed and reused once the new kernel has booted, else damage. */
 export const natureOfNonsense = (context: Context): 'reused' | 'wrong' => (context.released ? 'reused' : 'wrong');
+
+/**
+ * Does the machine have no such page? A dump of selected pages does not tell where memory ends, so a page that is outside of
+ * it but preserved is merely not in the dump.
+ */
+export const isOffMachine = (context: Context, address: number): boolean =>
+  context.memory.stateOf(address) === 'out-of-range' && (context.map?.blockOf(address) ?? null) === null;

@@ -9,9 +9,10 @@ import { decodeStruct, decodeValue } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { fdtHeader } from '../../abi/fdt/header.js';
 import { khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';
-import { u64 } from '../../abi/layout.js';
+import { type Struct, u64 } from '../../abi/layout.js';
+import { luoSer } from '../../abi/luo/v5.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
-import { type Context, DEFAULT_LIMITS, type Limits, type Reference, refer } from './context.js';
+import { type Context, DEFAULT_LIMITS, type Limits, type Reference, isOffMachine, refer } from './context.js';
 import { addFdt } from './fdt-node.js';
 import { type BlobFile, type Candidate, type FdtFile, type FindResult, findHandovers } from './find.js';
 import type { Luo } from './luo.js';
@@ -33,6 +34,8 @@ export interface Subtree {
   /** bytes; null where no blob-size is recorded (up to 7.0) and the blob does not tell */
   readonly size: number | null;
   readonly format: 'fdt' | 'struct' | 'unknown';
+  /** bytes the blob itself says it has, or its structure; null where nothing tells */
+  readonly ownSize: number | null;
   readonly node: Node;
 }
 
@@ -204,7 +207,7 @@ function readRoot(context: Context, fdt: Fdt, candidate: Candidate, kho: Node): 
   if (fdt.root === null) return { compatible: null, contract: null };
   const node = child(root, 'compatible') ?? root;
   if (candidate.cutInCopy) return { compatible, contract };
-  if (compatible === null) observations.add('kho-property', root, 'the root has no compatible string');
+  if (compatible === null) observations.add('kho-compatible', root, 'the root has no compatible string');
   else if (known.length === 0) {
     node.mark('unknown-version', `no contract known is called ${JSON.stringify(compatible)}`);
     const nearestText = contract === null ? '' : `; the rest is read as ${contract.id} has it`;
@@ -251,7 +254,7 @@ function readMap(context: Context, fdt: Fdt, candidate: Candidate, contract: Con
     return null;
   }
   if (address === null || address % memory.pageSize !== 0 || (candidate.foundBy !== 'debugfs' && memory.stateOf(address) === 'out-of-range')) {
-    observations.add('kho-property', propertyNode, `preserved-memory-map is ${hex(value)}, no page of this machine`);
+    observations.add('map-pointer', propertyNode, `preserved-memory-map is ${hex(value)}, no page of this machine`);
     return null;
   }
   if (contract === null) return null;
@@ -289,7 +292,7 @@ function readSubtrees(context: Context, fdt: Fdt | null, candidate: Candidate, k
 function fromBlobFile(file: BlobFile, group: Node): { subtree: Subtree; blob: Blob } {
   const node = group.group(file.name, { address: file.address, type: 'subtree', meaning: `${file.bytes.length} bytes, from a file` });
   return {
-    subtree: { name: file.name, address: file.address, size: file.bytes.length, format: formatOf(file.name, file.bytes), node },
+    subtree: { name: file.name, address: file.address, size: file.bytes.length, format: formatOf(file.name, file.bytes), ownSize: null, node },
     blob: { bytes: file.bytes, address: file.address, node },
   };
 }
@@ -315,7 +318,7 @@ function readSubtree(context: Context, node: FdtNode, group: Node, from: Node): 
   ): { subtree: Subtree; blob: Blob } => {
     observations.add(kind, at, text, nature);
     if (nature === 'absent') made.mark('excluded-page', text);
-    return { subtree: { name: node.name, address, size: recorded, format: 'unknown', node: made }, blob: { bytes: null, address, node: made } };
+    return { subtree: { name: node.name, address, size: recorded, format: 'unknown', ownSize: null, node: made }, blob: { bytes: null, address, node: made } };
   };
   const name = JSON.stringify(node.name);
   if (property === null) return fail('subtree-property', from, `subtree ${name} has neither preserved-data nor fdt`);
@@ -333,7 +336,7 @@ function readSubtree(context: Context, node: FdtNode, group: Node, from: Node): 
       'subtree-missing',
       pointerNode,
       `the blob of subtree ${name} at ${hex(address)} is ${describeState(state)}`,
-      state === 'out-of-range' ? 'wrong' : 'absent',
+      isOffMachine(context, address) ? 'wrong' : 'absent',
     );
   }
   const wanted = recorded ?? fdtSize(memory, address);
@@ -345,20 +348,29 @@ function readSubtree(context: Context, node: FdtNode, group: Node, from: Node): 
       recorded === null ? `what stands at ${hex(address)} is no FDT` : `blob-size of subtree ${name} is ${recorded}`,
       context.released && recorded === null ? 'reused' : 'wrong',
     );
-    return { subtree: { name: node.name, address, size: recorded, format: 'unknown', node: made }, blob: { bytes: null, address, node: made } };
+    return { subtree: { name: node.name, address, size: recorded, format: 'unknown', ownSize: null, node: made }, blob: { bytes: null, address, node: made } };
   }
   const read = readBytes(memory, address, wanted);
   if (!read.ok)
     observations.add('subtree-missing', made, `the blob of subtree ${name} goes on at ${hex(read.at)}, which is ${describeState(read.state)}`, 'absent');
   made.meaning = `${wanted} bytes, starts with ${escapeForWhy(read.bytes.subarray(0, 8))}`;
   return {
-    subtree: { name: node.name, address, size: recorded, format: formatOf(node.name, read.bytes), node: made },
+    subtree: { name: node.name, address, size: recorded, format: formatOf(node.name, read.bytes), ownSize: ownSizeOf(node.name, read.bytes), node: made },
     blob: { bytes: read.bytes, address, node: made },
   };
 }
 
 /** Subtrees that are known to be structs where they are no FDTs. */
-const STRUCT_SUBTREES = new Set(['LUO', 'kexec-metadata']);
+const STRUCT_SUBTREES = new Map<string, Struct>([
+  ['LUO', luoSer],
+  ['kexec-metadata', khoKexecMetadata],
+]);
+
+function ownSizeOf(name: string, bytes: Uint8Array): number | null {
+  if (hasFdtMagic(bytes)) return fdtTotalSize(bytes);
+  const struct = STRUCT_SUBTREES.get(name);
+  return struct === undefined ? null : sizeOf(struct);
+}
 
 function fdtSize(memory: PhysicalMemory, address: number): number | null {
   const read = readBytes(memory, address, sizeOf(fdtHeader));

@@ -9,7 +9,7 @@ import { contractsOf } from '../../abi/registry.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
 import { readBlocks } from './blocks.js';
-import { type Context, natureOfNonsense, refer } from './context.js';
+import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
 import { hex } from './meaning.js';
 import { type Node, type Reading, readStruct } from './node.js';
 import { type Payload, readPayload } from './payload.js';
@@ -95,7 +95,7 @@ function blockEntries(context: Context, pointer: bigint, group: Node, from: Node
 function pageEntries(context: Context, pointer: bigint, group: Node, from: Node): readonly number[] | null {
   const address = physicalAddress(pointer);
   const { pageSize } = context.memory;
-  if (address === null || address === 0 || address % pageSize !== 0 || context.memory.stateOf(address) === 'out-of-range') {
+  if (address === null || address === 0 || address % pageSize !== 0 || isOffMachine(context, address)) {
     context.observations.add('block-pointer', from, `${hex(pointer)} is no page of this machine, so no session area stands there`, natureOfNonsense(context));
     return null;
   }
@@ -199,7 +199,7 @@ function filePagePlaces(context: Context, fileSet: DecodedStruct<typeof luoSessi
   const { pageSize } = context.memory;
   const address = physicalAddress(fileSet.files);
   if (fileSet.count === 0n && fileSet.files === 0n) return { places: [], complete: true };
-  if (address === null || address === 0 || address % pageSize !== 0 || context.memory.stateOf(address) === 'out-of-range') {
+  if (address === null || address === 0 || address % pageSize !== 0 || isOffMachine(context, address)) {
     context.observations.add(
       'block-pointer',
       from,
@@ -259,7 +259,7 @@ export function readFlbs(context: Context, pointer: bigint, parent: Node, from: 
   const address = physicalAddress(pointer);
   const { pageSize } = context.memory;
   const group = parent.group('flbs', { description: 'file-lifecycle-bound objects' });
-  if (address === null || address === 0 || address % pageSize !== 0 || context.memory.stateOf(address) === 'out-of-range') {
+  if (address === null || address === 0 || address % pageSize !== 0 || isOffMachine(context, address)) {
     context.observations.add('flb-missing', from, `${hex(pointer)} is no page of this machine, so no FLB page stands there`, natureOfNonsense(context));
     return null;
   }

@@ -47,8 +47,12 @@ export interface Memfd {
   readonly readableFolios: number;
   /** physical address of a table entry, or null beyond the area */
   entryAddress(entry: number): number | null;
+  /** The entries in table order, as far as they can be read. */
+  entries(): Iterable<Folio>;
   /** The folios in table order; entries with pfn 0 are skipped, as the kernel does. */
   folios(): Iterable<Folio>;
+  /** The first entry behind nr_folios that is not 0, or null: the table is zeroed before it is filled. */
+  entryBehind(): number | null;
   /** Pages of a folio: from the preserved map, or where that is gone from the next folio's index. Null if nothing tells. */
   pagesOf(folio: Folio, next: Folio | null): number | null;
   runs(): Iterable<FolioRun>;
@@ -184,6 +188,18 @@ class MemfdTable implements Memfd {
   }
 
   *folios(): Iterable<Folio> {
+    for (const entry of this.entries()) if (entry.pfn !== 0) yield entry;
+  }
+
+  entryBehind(): number | null {
+    if (this.area === null) return null;
+    const entrySize = sizeOf(memfdLuoFolioSer);
+    const bytes = this.area.read(this.readableFolios * entrySize, this.#context.memory.pageSize);
+    const used = bytes.findIndex((byte) => byte !== 0);
+    return used === -1 ? null : this.readableFolios + Math.floor(used / entrySize);
+  }
+
+  *entries(): Iterable<Folio> {
     if (this.area === null) return;
     const entrySize = sizeOf(memfdLuoFolioSer);
     const at = folioOffsets();
@@ -194,7 +210,6 @@ class MemfdTable implements Memfd {
         const low = view.getUint32(offset + at.word, true);
         const high = view.getUint32(offset + at.word + 4, true);
         const pfn = (high & at.pfnHighMask) * 2 ** 32 + low;
-        if (pfn === 0) continue;
         const index = view.getUint32(offset + at.index + 4, true) * 2 ** 32 + view.getUint32(offset + at.index, true);
         yield { entry: first + offset / entrySize, pfn, flags: high >>> at.flagsShift, index };
       }

@@ -4,7 +4,7 @@ import type { CStringValue } from '../../abi/layout.js';
 import { contractsOf } from '../../abi/registry.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { describeState, physicalAddress, readBytes } from '../memory/memory.js';
-import { type Context, refer } from './context.js';
+import { type Context, isOffMachine, refer } from './context.js';
 import { hex } from './meaning.js';
 import { type Memfd, readMemfd } from './memfd.js';
 import { type Node, type Reading, readStruct } from './node.js';
@@ -27,7 +27,7 @@ export function readPayload(context: Context, compatible: CStringValue, data: bi
   const first = candidates[0];
   if (first === undefined || first.status === 'test' || first.structs.length === 0) return null;
   const address = physicalAddress(data);
-  if (address === null || address === 0 || context.memory.stateOf(address) === 'out-of-range') {
+  if (address === null || address === 0 || isOffMachine(context, address)) {
     const nature = context.released ? 'reused' : 'wrong';
     context.observations.add('data-pointer', dataNode, `data is ${hex(data)}, where ${compatible.text} has the address of its structure`, nature);
     return null;

@@ -6,7 +6,7 @@ import type { DecodedStruct } from '../../abi/layout.js';
 import { khoVmalloc, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
 import { arrayCount, layoutTable, offsetOf } from '../codec/layout-table.js';
 import { PHYSICAL_LIMIT, describeState, physicalAddress, readBytes } from '../memory/memory.js';
-import { type Context, natureOfNonsense, refer } from './context.js';
+import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
 import { hex } from './meaning.js';
 import { Node } from './node.js';
 
@@ -40,7 +40,7 @@ export function readVmalloc(context: Context, values: DecodedStruct<typeof khoVm
   if ((values.flags & ~KNOWN_FLAGS) !== 0)
     observations.add('vmalloc-flags', node, `flags ${hex(values.flags)} holds bits no kernel knows`, natureOfNonsense(context), field('flags'));
   if (values.order > MAX_ORDER) {
-    observations.add('vmalloc-count', node, `order ${values.order} is larger than any block of memory`, natureOfNonsense(context), field('order'));
+    observations.add('vmalloc-order', node, `order ${values.order} is larger than any block of memory`, natureOfNonsense(context), field('order'));
     return null;
   }
   if (values.first === 0n) {
@@ -94,7 +94,7 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
   let fromAt = firstAt;
   for (let next = first; next !== 0n; ) {
     const address = physicalAddress(next);
-    if (address === null || address % memory.pageSize !== 0 || memory.stateOf(address) === 'out-of-range') {
+    if (address === null || address % memory.pageSize !== 0 || isOffMachine(context, address)) {
       observations.add('vmalloc-pointer', from, `chunk pointer ${hex(next)} is no page of this machine`, natureOfNonsense(context), fromAt);
       return stop(false);
     }
@@ -129,7 +129,7 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
     for (; used < perChunk; used++) {
       const block = wide(physIndex + used);
       if (block === 0) break;
-      if (block >= PHYSICAL_LIMIT || block % blockSize !== 0 || memory.stateOf(block) === 'out-of-range') {
+      if (block >= PHYSICAL_LIMIT || block % blockSize !== 0 || isOffMachine(context, block)) {
         observations.add(
           'vmalloc-pointer',
           chunk,
