@@ -6,7 +6,8 @@ import { layoutTable, sizeOf } from '../codec/layout-table.js';
 import { PHYSICAL_LIMIT, type PhysicalMemory } from '../memory/memory.js';
 import { FaultPlan } from './faults.js';
 import { TracedMemory } from './memory/traced-memory.js';
-import type { Fault } from './scenario/types.js';
+import { flip } from './flip.js';
+import type { Fault, Moment } from './scenario/types.js';
 import { StateLog } from './trace/state-log.js';
 import type { Actor, StepArgs } from './trace/step.js';
 import { Trace } from './trace/trace.js';
@@ -47,6 +48,14 @@ export interface MachineOptions {
   readonly base: PhysicalMemory | null;
 }
 
+/** A moment that a run passed, and the step after which memory is as it was then. */
+export interface PassedMoment {
+  readonly moment: Moment;
+  readonly step: number;
+  /** jumps made before it */
+  readonly kernel: number;
+}
+
 interface WrittenStruct {
   readonly struct: Struct;
   readonly address: number;
@@ -69,6 +78,7 @@ export class Machine {
   /** 0-based place of the scenario's step being carried out, or -1 */
   action = -1;
   readonly #written = new Map<string, { readonly inOrder: WrittenStruct[]; readonly addresses: Set<number> }>();
+  readonly moments: PassedMoment[] = [];
   readonly #calls: { readonly step: number; readonly actor: Actor; readonly op: string }[] = [];
   #lines: string[] = [];
 
@@ -176,6 +186,16 @@ export class Machine {
     const at = address + got;
     if (!this.fromDump || at >= PHYSICAL_LIMIT) throw new PanicError(`BUG: unable to handle page fault for physical address 0x${at.toString(16)}`);
     throw new MissingPageError(at);
+  }
+
+  /** A moment is passed: memory that faults damage then is damaged, and the moment is marked. */
+  passMoment(moment: Moment): undefined {
+    const jump = moment === 'frozen' ? this.kernel + 1 : this.kernel;
+    for (const fault of this.faults.faults) {
+      if (fault.kind === 'flip' && fault.moment === moment && fault.jump === jump) flip(this, fault);
+    }
+    this.event(moment === 'early' || moment === 'booted' ? 'next-kernel' : 'kernel', `moment ${moment}`);
+    this.moments.push({ moment, step: this.trace.length, kernel: this.kernel });
   }
 
   /** The kernel touches what is not mapped. @throws PanicError always */

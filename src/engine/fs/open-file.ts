@@ -4,6 +4,8 @@ import type { Steps } from '../machine.js';
 /** What a descriptor is of: a memfd's inode, a session, a device … Each kind is a class of its own; `kind` names it for people. */
 export interface FileBody {
   readonly kind: string;
+  /** one more open file is of this body */
+  opened?(): void;
   /** the last reference to the open file is gone; @returns 0 or a negative errno, which close(2) passes on */
   release?(file: OpenFile): Steps<number>;
 }
@@ -19,6 +21,7 @@ export class OpenFile {
   constructor(body: FileBody, writable = true) {
     this.body = body;
     this.writable = writable;
+    body.opened?.();
   }
 
   /** get_file */

@@ -5,7 +5,7 @@
 import { negative } from '../faults.js';
 import type { PageAllocator } from '../kernel/pages.js';
 import type { KernelSpec } from '../kernel/release.js';
-import type { Machine } from '../machine.js';
+import type { Machine, Steps } from '../machine.js';
 import type { FileBody } from './open-file.js';
 
 export const SEAL = { SEAL: 1, SHRINK: 2, GROW: 4, WRITE: 8, FUTURE_WRITE: 16, EXEC: 32 } as const;
@@ -57,6 +57,7 @@ export class ShmemInode implements FileBody {
   readonly #pages: PageAllocator;
   readonly #spec: KernelSpec;
   readonly #huge: boolean;
+  #users = 0;
 
   constructor(machine: Machine, pages: PageAllocator, spec: KernelSpec, options: ShmemOptions) {
     this.#machine = machine;
@@ -69,6 +70,18 @@ export class ShmemInode implements FileBody {
     this.seals = options.seals;
     this.linked = options.linked;
     this.#huge = options.huge;
+  }
+
+  opened(): void {
+    this.#users++;
+  }
+
+  /** An open file of the inode is gone; with the last one, and no name, the inode goes too. */
+  *release(): Steps<number> {
+    if (--this.#users > 0 || this.linked) return 0;
+    this.evict();
+    yield this.#machine.event('kernel', 'shmem_evict_inode', { ino: this.ino, size: this.size });
+    return 0;
   }
 
   get pageCount(): number {
@@ -204,7 +217,6 @@ export class ShmemInode implements FileBody {
 
   /** F_ADD_SEALS. @param writable the descriptor can write */
   addSeals(seals: number, writable: boolean): number {
-    if (this.kind !== 'memfd') return negative('EINVAL');
     if (!writable) return negative('EPERM');
     if ((seals & ~ALL_SEALS) !== 0) return negative('EINVAL');
     if ((this.seals & SEAL.SEAL) !== 0) return negative('EPERM');

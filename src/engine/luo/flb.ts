@@ -31,11 +31,15 @@ interface Registered {
 const SATURATED = Number.NEGATIVE_INFINITY;
 
 export class FlbRegistry {
+  /** LUO is on */
+  enabled = true;
   readonly #machine: Machine;
   readonly #kho: Kho;
   readonly #spec: KernelSpec;
   /** in the order of registration, which is the order of serialisation */
   readonly #all: Registered[] = [];
+  /** of every FLB anybody asked for, registered or not: an owner may look before it registers */
+  readonly #states = new Map<Flb, Registered>();
   readonly #ofHandler = new Map<FileHandler, Registered[]>();
   #outgoingPage = 0;
   #incomingPage = 0;
@@ -70,19 +74,24 @@ export class FlbRegistry {
   register(handler: FileHandler, flb: Flb): number {
     const linked = this.#ofHandler.get(handler) ?? [];
     if (linked.some((one) => one.flb === flb)) return negative('EEXIST');
-    let entry = this.#all.find((one) => one.flb === flb);
-    if (entry === undefined) {
+    const entry = this.#stateOf(flb);
+    if (!this.#all.includes(entry)) {
       if (this.#all.length === areaCapacity(flbPage, this.#machine.pageSize)) return negative('ENOSPC');
       if (this.#all.some((one) => one.flb.compatible === flb.compatible)) return negative('EEXIST');
-      entry = {
-        flb,
-        outgoing: { count: 0, data: 0n, obj: null },
-        incoming: { count: 0, data: 0n, obj: null, retrieved: false, finished: false, status: 0 },
-      };
       this.#all.push(entry);
     }
     this.#ofHandler.set(handler, [...linked, entry]);
     return 0;
+  }
+
+  #stateOf(flb: Flb): Registered {
+    let state = this.#states.get(flb);
+    if (state === undefined) {
+      const incoming = { count: 0, data: 0n, obj: null, retrieved: false, finished: false, status: 0 };
+      state = { flb, outgoing: { count: 0, data: 0n, obj: null }, incoming };
+      this.#states.set(flb, state);
+    }
+    return state;
   }
 
   /** luo_flb_file_preserve: a file of `handler` is about to be preserved. @returns 0 or a negative errno, all undone */
@@ -206,8 +215,8 @@ export class FlbRegistry {
 
   /** liveupdate_flb_get_incoming. @returns the object, or a negative errno; what was got must be put */
   *getIncoming(flb: Flb): Steps<{ readonly obj: unknown; readonly data: bigint } | number> {
-    const entry = this.#all.find((one) => one.flb === flb);
-    if (entry === undefined) return negative('EOPNOTSUPP');
+    if (!this.enabled) return negative('EOPNOTSUPP');
+    const entry = this.#stateOf(flb);
     const error = yield* this.#retrieveOne(entry);
     if (error !== 0) return error;
     entry.incoming.count++;
@@ -216,13 +225,12 @@ export class FlbRegistry {
 
   /** liveupdate_flb_put_incoming. */
   *putIncoming(flb: Flb): Steps<void> {
-    const entry = this.#all.find((one) => one.flb === flb);
-    if (entry !== undefined) yield* this.#putIncoming(entry);
+    yield* this.#putIncoming(this.#stateOf(flb));
   }
 
   /** liveupdate_flb_get_outgoing: the live object of the outgoing side, or null. */
   getOutgoing(flb: Flb): unknown {
-    return this.#all.find((one) => one.flb === flb)?.outgoing.obj ?? null;
+    return this.#stateOf(flb).outgoing.obj;
   }
 
   #show(flb: Flb, side: 'incoming' | 'outgoing', count: number): void {

@@ -11,7 +11,7 @@ import { decodeStruct } from '../../codec/decode.js';
 import { negative } from '../faults.js';
 import { type FileBody, OpenFile } from '../fs/open-file.js';
 import type { FileHandler, Flb } from '../handler.js';
-import { PanicError, type Steps } from '../machine.js';
+import { type Machine, PanicError, type Steps } from '../machine.js';
 import type { LuoContext } from './context.js';
 import { errorText } from './file-set.js';
 import { checkIoctl, ioctlName, ioctlOps, type IoctlOp, type UserBuffer } from './ioctl.js';
@@ -34,10 +34,16 @@ const answer = (result: number, fd: number | null = null, name: Uint8Array | nul
 /** What a descriptor of /dev/liveupdate is of. */
 export class LiveupdateDevice implements FileBody {
   readonly kind = 'liveupdate';
+  readonly #machine: Machine;
   inUse = false;
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
 
   *release(): Steps<number> {
     this.inUse = false;
+    yield this.#machine.event('luo', 'luo_release');
     return 0;
   }
 }
@@ -45,7 +51,7 @@ export class LiveupdateDevice implements FileBody {
 export class Luo {
   readonly sessions: Sessions;
   readonly #context: LuoContext;
-  readonly #device = new LiveupdateDevice();
+  readonly #device: LiveupdateDevice;
   readonly #testFlbs: TestFlbs | null;
   #enabled: boolean;
   /** of the previous kernel's tree; 0 after a cold boot */
@@ -56,12 +62,19 @@ export class Luo {
   constructor(context: LuoContext, enabled: boolean, testFlbs: boolean) {
     this.#context = context;
     this.#enabled = enabled;
+    context.flbs.enabled = enabled;
     this.sessions = new Sessions(context);
+    this.#device = new LiveupdateDevice(context.machine);
     this.#testFlbs = testFlbs ? new TestFlbs(context.machine) : null;
   }
 
   get enabled(): boolean {
     return this.#enabled;
+  }
+
+  #disable(): void {
+    this.#enabled = false;
+    this.#context.flbs.enabled = false;
   }
 
   /** Physical address of the outgoing root, 0 before there is one. */
@@ -80,13 +93,13 @@ export class Luo {
     yield machine.enter('next-kernel', 'liveupdate_early_init');
     if (!kho.enabled) {
       if (this.#enabled) yield machine.printk('luo: Disabling liveupdate because KHO is disabled', 'next-kernel');
-      this.#enabled = false;
+      this.#disable();
       yield machine.exit();
       return;
     }
     const error = yield* this.#earlyStartup();
     if (error !== 0) {
-      this.#enabled = false;
+      this.#disable();
       throw new PanicError(`The incoming tree failed to initialize properly [${errorText(error)}], disabling live update`);
     }
     yield machine.exit();
@@ -125,7 +138,7 @@ export class Luo {
     yield machine.enter('luo', 'luo_late_startup');
     const error = this.#context.spec.luo === 'struct' ? yield* this.#setUpStruct() : yield* this.#setUpFdt();
     if (error !== 0) {
-      this.#enabled = false;
+      this.#disable();
       yield machine.printk(`luo: failed to prepare LUO ${this.#context.spec.luo === 'struct' ? 'state' : 'FDT'}: ${error}`, 'luo');
     }
     machine.state.set(`kernel ${machine.kernel}/luo/live update number`, this.#number + 1n);

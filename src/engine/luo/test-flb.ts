@@ -67,6 +67,7 @@ class TestFlb implements Flb {
 
   *retrieve(args: { readonly data: bigint; obj: unknown }): Steps<number> {
     args.obj = this.#data;
+    yield this.#machine.event('handler', 'read test FLB', { data: args.data });
     return args.data === this.#data ? 0 : negative('EINVAL');
   }
 

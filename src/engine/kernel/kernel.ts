@@ -1,0 +1,219 @@
+/** A kernel of the chosen release, from its first instruction to the jump into the next. */
+import { khoScratch } from '../../../abi/kho/scratch.js';
+import { sizeOf } from '../../codec/layout-table.js';
+import { negative } from '../faults.js';
+import { FdTable, type OpenFile } from '../fs/open-file.js';
+import type { FileHandler } from '../handler.js';
+import { MemfdHandler } from '../handlers/memfd.js';
+import { KernelPci, type PciPlatform } from '../handlers/pci-platform.js';
+import { ScenarioDefinedHandler } from '../handlers/scenario-defined.js';
+import { type HandoverPointer, populate } from '../kho/incoming.js';
+import { Kho, type ScratchArea } from '../kho/kho.js';
+import { walkRadix } from '../kho/radix-map.js';
+import { FlbRegistry } from '../luo/flb.js';
+import { Luo } from '../luo/luo.js';
+import type { Machine, Steps } from '../machine.js';
+import { PanicError } from '../machine.js';
+import type { ReserveMem, ScenarioHandler } from '../scenario/types.js';
+import { exchangeMetadata } from './kexec-metadata.js';
+import { type KexecImage, loadImage } from './kexec-image.js';
+import { KERNEL_IMAGE, LEAST_FREE, LOW_MEMORY, placeFromTop, type Range, RangeSet, scratchAlignment, without } from './memory-map.js';
+import { PageAllocator } from './pages.js';
+import type { KernelSpec } from './release.js';
+import { handOverRegions, type ReservedRegion, reviveRegions } from './reserve-mem.js';
+import type { KernelServices } from './services.js';
+
+const POISON = 0xaa;
+const FIRST_INO = 2;
+
+/** The command line and the configuration. */
+export interface KernelOptions {
+  readonly spec: KernelSpec;
+  /** `kho=` */
+  readonly kho: boolean;
+  /** `liveupdate=` */
+  readonly liveupdate: boolean;
+  /** `kho_scratch=`, in bytes: lowmem, global, one node's */
+  readonly scratch: readonly [number, number, number];
+  readonly reserveMem: readonly ReserveMem[];
+  readonly testFlbs: boolean;
+  readonly handlers: readonly ScenarioHandler[];
+  readonly pci: PciPlatform | null;
+}
+
+export class Kernel implements KernelServices {
+  readonly machine: Machine;
+  readonly spec: KernelSpec;
+  readonly pages: PageAllocator;
+  readonly kho: Kho;
+  readonly flbs: FlbRegistry;
+  readonly luo: Luo;
+  readonly fds = new FdTable();
+  readonly pci: KernelPci | null;
+  /** the image kexec_file_load put in place */
+  image: KexecImage | null = null;
+  readonly #options: KernelOptions;
+  readonly #handlers: FileHandler[] = [];
+  #regions: ReservedRegion[] = [];
+  #ino = FIRST_INO;
+
+  constructor(machine: Machine, options: KernelOptions) {
+    this.machine = machine;
+    this.spec = options.spec;
+    this.#options = options;
+    this.pages = new PageAllocator(machine);
+    this.kho = new Kho(machine, this.pages, options.spec, options.kho);
+    this.flbs = new FlbRegistry(machine, this.kho, options.spec);
+    const { spec, pages, kho, flbs, fds } = this;
+    this.luo = new Luo(
+      { machine, spec, pages, kho, flbs, fds, handlers: this.#handlers, preserved: new Map<object, OpenFile>() },
+      options.liveupdate,
+      options.testFlbs,
+    );
+    this.pci = options.pci === null || options.pci.empty ? null : new KernelPci(machine, kho, flbs, options.pci);
+  }
+
+  nextIno(): number {
+    return this.#ino++;
+  }
+
+  /** Did this kernel take over what it was handed? */
+  get tookOver(): boolean {
+    return this.kho.incoming !== null;
+  }
+
+  /**
+   * Boots. @param pointer where the previous kernel said its handover is; null after a cold boot
+   * @throws PanicError @throws MissingPageError
+   */
+  *boot(pointer: HandoverPointer | null): Steps<void> {
+    const { machine, kho } = this;
+    yield machine.enter('next-kernel', 'start_kernel', { release: this.spec.uname });
+    machine.state.set(`kernel ${machine.kernel}/release`, this.spec.uname);
+    if (pointer !== null) kho.incoming = yield* populate(machine, this.spec, pointer);
+    yield* this.#announceScratch();
+    // kho_retrieve_subtree is asked for reserve_mem before the allocator runs.
+    this.#regions = yield* reviveRegions(kho, this.#options.reserveMem);
+    yield* this.#memoryInit();
+    yield* this.luo.earlyInit();
+    yield* this.#initcalls();
+    machine.state.set(`kernel ${machine.kernel}/memory/free pages`, this.pages.freePages);
+    yield machine.exit();
+  }
+
+  *#announceScratch(): Steps<void> {
+    const [lowmem, global, node] = this.#options.scratch.map((size) => `${Math.floor(size / 2 ** 20)}MiB`);
+    if (this.kho.enabled || this.kho.incoming !== null)
+      yield this.machine.printk(`KHO: scratch areas: lowmem: ${lowmem} global: ${global} pernode: ${node}`, 'next-kernel');
+  }
+
+  // kho_memory_init, with what memblock does around it: what is handed over is reserved, everything else is free and reused.
+  *#memoryInit(): Steps<void> {
+    const { machine, kho } = this;
+    const whole: Range = { start: 0, end: machine.size };
+    const taken: Range[] = [LOW_MEMORY];
+    if (machine.kernel > 0) yield machine.passMoment('early');
+    yield machine.enter('next-kernel', 'kho_memory_init');
+    if (kho.incoming !== null) {
+      kho.scratch = kho.incoming.scratch;
+      const blocks = yield* walkRadix(machine, kho.incoming.map);
+      for (const { address, order } of blocks) {
+        kho.tags.set(address, order);
+        taken.push({ start: address, end: address + machine.pageSize * 2 ** order });
+      }
+      machine.state.set(`kernel ${machine.kernel}/kho/unclaimed blocks`, kho.tags.size);
+    } else taken.push(KERNEL_IMAGE);
+    for (const region of this.#regions) taken.push({ start: region.start, end: region.start + region.size });
+    yield* this.#placeRegions(whole, taken);
+    if (kho.incoming === null && kho.enabled) yield* this.#reserveScratch(whole, taken);
+    for (const { addr, size } of kho.scratch) taken.push({ start: addr, end: addr + size });
+    yield machine.exit(0, { blocks: kho.tags.size });
+    yield* this.#freeRest(whole, taken);
+  }
+
+  *#placeRegions(whole: Range, taken: Range[]): Steps<void> {
+    for (const { name, size, align } of this.#options.reserveMem) {
+      if (this.#regions.some((region) => region.name === name)) continue;
+      const place = placeFromTop(whole, taken, size, Math.max(align, this.machine.pageSize));
+      if (place === null) {
+        yield this.machine.printk(`reserve_mem: no room for '${name}'`, 'next-kernel');
+        continue;
+      }
+      taken.push(place);
+      this.#regions.push({ name, start: place.start, size });
+    }
+  }
+
+  *#reserveScratch(whole: Range, taken: readonly Range[]): Steps<void> {
+    const align = scratchAlignment(this.machine);
+    const placed: Range[] = [];
+    for (const size of this.#options.scratch) {
+      const place = placeFromTop(whole, [...taken, ...placed], Math.ceil(size / align) * align, align);
+      if (place !== null) placed.push(place);
+    }
+    const left = without(whole, [...taken, ...placed]).reduce((sum, range) => sum + range.end - range.start, 0);
+    if (placed.length < this.#options.scratch.length || left < LEAST_FREE) {
+      yield this.machine.printk('KHO: Failed to reserve nid 0 scratch buffer', 'next-kernel');
+      yield this.machine.printk('KHO: Failed to reserve scratch, disabling kexec handover', 'next-kernel');
+      this.kho.enabled = false;
+      return;
+    }
+    this.kho.scratch = placed.map(({ start, end }): ScratchArea => ({ addr: start, size: end - start }));
+    yield this.machine.event('next-kernel', 'kho_reserve_scratch', { areas: placed.length });
+  }
+
+  *#freeRest(whole: Range, taken: readonly Range[]): Steps<void> {
+    const { machine } = this;
+    const reserved = new RangeSet(taken);
+    if (machine.kernel > 0) this.#overwrite(reserved);
+    for (const { start, end } of without(whole, reserved.ranges)) this.pages.addFree(start, end);
+    yield machine.event('next-kernel', 'memblock_free_all', { pages: this.pages.freePages });
+    if (this.pages.freePages * machine.pageSize < LEAST_FREE)
+      throw new PanicError('System is deadlocked on memory: what is handed over leaves nothing to boot with');
+  }
+
+  // What nobody preserved is lost: its pages are reused. A dump's own pages beneath are left, nobody can tell by what they would be.
+  #overwrite(reserved: RangeSet): void {
+    const { memory, pageSize } = this.machine;
+    const poison = new Uint8Array(pageSize).fill(POISON);
+    const lost = [...memory.now.touched()].filter((page) => !reserved.has(page * pageSize) && memory.now.page(page) !== memory.now.zeroPage);
+    for (const page of lost.sort((a, b) => a - b)) memory.replacePage(page * pageSize, poison, 'reused');
+  }
+
+  *#initcalls(): Steps<void> {
+    const { kho, luo } = this;
+    if (kho.enabled && (yield* kho.init()) === 0) {
+      yield* this.#storeScratch();
+      yield* exchangeMetadata(kho);
+    }
+    if (this.pci !== null) {
+      yield* luo.register(this.pci.handler);
+      this.pci.registerFlb();
+    }
+    yield* luo.register(new MemfdHandler(this));
+    for (const handler of this.#options.handlers) yield* luo.register(new ScenarioDefinedHandler(this, handler));
+    yield* luo.lateInit();
+    yield* handOverRegions(kho, this.#regions);
+    if (this.pci !== null) yield* this.pci.boot();
+  }
+
+  // The kernel's own array of scratch areas; one that was handed over is used where it is.
+  *#storeScratch(): Steps<void> {
+    const { machine, kho } = this;
+    if (kho.incoming !== null) return;
+    const page = this.pages.alloc();
+    if (page === null) return;
+    for (const [index, { addr, size }] of kho.scratch.entries()) machine.writeStruct(khoScratch, page + index * sizeOf(khoScratch), { addr, size });
+    yield machine.event('kho', 'write kho_scratch', { address: page, areas: kho.scratch.length });
+  }
+
+  /** kexec_file_load. @returns 0 or a negative errno */
+  *kexecLoad(): Steps<number> {
+    yield this.machine.enter('kernel', 'kexec_file_load');
+    const image = yield* loadImage(this);
+    if (image !== null) this.image = image;
+    const result = image === null ? negative('ENOMEM') : 0;
+    yield this.machine.exit(result);
+    return result;
+  }
+}

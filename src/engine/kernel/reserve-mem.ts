@@ -1,0 +1,93 @@
+/** reserve_mem= regions and the memblock subtree that hands them over. Source: abi/memblock; mm/memblock.c, 7.1.13 to 7.3.4. */
+import type { FdtNodeLayout } from '../../../abi/contract.js';
+import { RESERVE_MEM_COMPATIBLE, reserveMemNode } from '../../../abi/memblock/reserve-mem-v1.js';
+import { memblockV1 } from '../../../abi/memblock/v1.js';
+import { decodeValue } from '../../codec/decode.js';
+import { encodeValue } from '../../codec/encode.js';
+import { buildFdt, type FdtNode, type FdtNodeSource, fdtProperty, fdtStrings } from '../../codec/fdt.js';
+import { typeSize } from '../../codec/layout-table.js';
+import { readFdt } from '../kho/incoming.js';
+import type { Kho } from '../kho/kho.js';
+import type { Steps } from '../machine.js';
+import type { ReserveMem } from '../scenario/types.js';
+
+const SUBTREE = 'memblock';
+
+/** A region as it stands in memory, in bytes. */
+export interface ReservedRegion {
+  readonly name: string;
+  readonly start: number;
+  readonly size: number;
+}
+
+/** Takes over the regions that the previous kernel handed over. @returns those that fit what this kernel was asked for */
+export function* reviveRegions(kho: Kho, wanted: readonly ReserveMem[]): Steps<ReservedRegion[]> {
+  const revived: ReservedRegion[] = [];
+  if (wanted.length === 0) return revived;
+  const { machine } = kho;
+  const blob = yield* kho.retrieveSubtree(SUBTREE);
+  if (typeof blob === 'number') return revived;
+  const { root } = readFdt(machine, blob.address);
+  if (root === null || !fdtStrings(fdtProperty(root, 'compatible')).includes(memblockV1.compatible)) {
+    yield machine.printk(`Reserved memory: FDT '${SUBTREE}' is incompatible with '${memblockV1.compatible}'`, 'next-kernel');
+    return revived;
+  }
+  for (const region of wanted) {
+    const found = reviveOne(root, region);
+    if (typeof found === 'string') yield machine.printk(found, 'next-kernel');
+    else {
+      revived.push(found);
+      yield machine.printk(`Revived memory reservation '${region.name}' from KHO`, 'next-kernel');
+    }
+  }
+  return revived;
+}
+
+function reviveOne(root: FdtNode, { name, size, align }: ReserveMem): ReservedRegion | string {
+  const node = root.children.find((child) => child.name === name);
+  if (node === undefined) return `FDT '${SUBTREE}' has no child '${name}'`;
+  if (!fdtStrings(fdtProperty(node, 'compatible')).includes(RESERVE_MEM_COMPATIBLE)) return `Node '${name}' is incompatible with '${RESERVE_MEM_COMPATIBLE}'`;
+  const start = u64Of(node, 'start');
+  const found = u64Of(node, 'size');
+  if (start === null || found === null) return `Node '${name}' is missing properties`;
+  if (start % align !== 0) return `KHO reserve_mem '${name}' has wrong alignment (0x${align.toString(16)}, 0x${start.toString(16)})`;
+  return found === size ? { name, start, size } : `KHO reserve_mem '${name}' has wrong size (0x${found.toString(16)} != 0x${size.toString(16)})`;
+}
+
+function u64Of(node: FdtNode, name: string): number | null {
+  const property = fdtProperty(node, name);
+  const described = reserveMemNode.properties[name];
+  if (property === null || described === undefined || property.value.length !== typeSize(described.type)) return null;
+  const value = decodeValue(described.type, property.value);
+  return typeof value === 'bigint' ? Number(value) : null;
+}
+
+/** late_initcall: the subtree for the next kernel. Without regions there is none. */
+export function* handOverRegions(kho: Kho, regions: readonly ReservedRegion[]): Steps<void> {
+  if (regions.length === 0 || !kho.enabled) return;
+  const { machine, pages } = kho;
+  const page = pages.alloc();
+  if (page === null || (yield* kho.preservePages(page, 1)) !== 0) {
+    yield machine.printk('Failed to prepare memblock FDT for KHO: -12', 'kernel');
+    return;
+  }
+  for (const region of regions) yield* kho.preservePages(region.start, region.size / machine.pageSize);
+  const value = (layout: FdtNodeLayout, name: string, given: string | number): readonly [string, Uint8Array] => {
+    const described = layout.properties[name];
+    if (described === undefined) throw new Error(`${layout.name} has no property ${name}`);
+    return [name, encodeValue(described.type, given)];
+  };
+  const children: FdtNodeSource[] = regions.map((region) => ({
+    name: region.name,
+    properties: [
+      value(reserveMemNode, 'compatible', RESERVE_MEM_COMPATIBLE),
+      value(reserveMemNode, 'start', region.start),
+      value(reserveMemNode, 'size', region.size),
+    ],
+    children: [],
+  }));
+  const blob = buildFdt({ name: '', properties: [value(memblockV1.fdt, 'compatible', memblockV1.compatible)], children });
+  machine.memory.write(page, blob, 'fdt_header');
+  yield machine.event('kernel', 'prepare_kho_fdt', { address: page, regions: regions.length });
+  yield* kho.addSubtree(SUBTREE, page, blob.length);
+}

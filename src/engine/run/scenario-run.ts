@@ -1,0 +1,202 @@
+/**
+ * Runs a typed scenario on the machine: boots the first kernel, carries out every step, jumps at every kexec that is not refused. It is
+ * one long generator that yields after each step of the trace, so that whoever drives it can stop anywhere.
+ */
+import type { PhysicalMemory } from '../../memory/memory.js';
+import { negative } from '../faults.js';
+import { deviceTick } from '../handlers/pci-core.js';
+import { PciPlatform } from '../handlers/pci-platform.js';
+import type { HandoverPointer } from '../kho/incoming.js';
+import { Kernel, type KernelOptions } from '../kernel/kernel.js';
+import { type KexecImage, relocate } from '../kernel/kexec-image.js';
+import { kernelSpec } from '../kernel/release.js';
+import { Machine, MissingPageError, PanicError, type Steps } from '../machine.js';
+import { kernelOf, type Scenario, type ScenarioEnd, type ScenarioStep } from '../scenario/types.js';
+import { UNKNOWN_RESULT } from '../trace/trace.js';
+import { Agent, type Answer } from './agent.js';
+import { argsOf } from './agent-args.js';
+import { type Mismatch, mismatchOf } from './expectation.js';
+
+export interface RunEnd {
+  /** `aborted`: stopped before its end; `failed`: the machine panicked, or took nothing over */
+  readonly outcome: 'finished' | 'aborted' | 'failed';
+  readonly ending: ScenarioEnd | 'unknown';
+  /** why it ended so, where there is more to say */
+  readonly reason: string | null;
+  readonly expectationsMet: boolean;
+  readonly mismatches: readonly Mismatch[];
+}
+
+/** A memory image to go on from, in place of a first boot. */
+export interface Continuation {
+  readonly memory: PhysicalMemory;
+  /** where the handover stands in it */
+  readonly pointer: HandoverPointer;
+}
+
+const UNKNOWN: Answer = { result: UNKNOWN_RESULT, ret: UNKNOWN_RESULT, fd: null, name: null };
+
+export class ScenarioRun {
+  readonly scenario: Scenario;
+  readonly machine: Machine;
+  readonly mismatches: Mismatch[] = [];
+  readonly #continuation: Continuation | null;
+  readonly #platform: PciPlatform;
+  #kernel: Kernel | null = null;
+  #agent: Agent | null = null;
+  #end: RunEnd | null = null;
+
+  /** @throws UserError if the engine has no kernel of a release that the scenario names */
+  constructor(scenario: Scenario, continuation: Continuation | null = null) {
+    this.scenario = scenario;
+    this.#continuation = continuation;
+    for (let jump = 0; jump < scenario.kernels.length; jump++) kernelSpec(kernelOf(scenario, jump).release);
+    const { arch, memory, pageSize } = scenario.machine;
+    this.machine = new Machine({ arch, memory, pageSize, faults: scenario.faults, base: continuation?.memory ?? null });
+    this.#platform = new PciPlatform(scenario.devices, scenario.vfio);
+  }
+
+  /** The kernel that is running, or null before the first boot. */
+  get kernel(): Kernel | null {
+    return this.#kernel;
+  }
+
+  /** How the run ended; null while it has not. */
+  get end(): RunEnd | null {
+    return this.#end;
+  }
+
+  /** The whole run. */
+  *steps(): Steps<RunEnd> {
+    const { machine } = this;
+    try {
+      yield* this.#powerOn();
+      for (const step of this.scenario.steps) {
+        machine.action = step.index;
+        yield* this.#carryOut(step);
+      }
+      machine.action = -1;
+      this.#end = this.#finished();
+    } catch (error) {
+      machine.unwind(0);
+      this.#end = yield* this.#stopped(error);
+    }
+    return this.#end;
+  }
+
+  *#powerOn(): Steps<void> {
+    const { machine } = this;
+    const continuation = this.#continuation;
+    if (continuation === null) {
+      yield machine.event('kernel', 'power on', { memory: machine.size });
+      yield* this.#boot(null);
+      return;
+    }
+    // The dump's kernel made the jump; what stands in the dump is what this one finds.
+    machine.kernel = 1;
+    yield machine.event('next-kernel', 'take up a dump', { fdt: continuation.pointer.fdt, scratch: continuation.pointer.scratch });
+    yield* this.#boot(continuation.pointer);
+  }
+
+  *#boot(pointer: HandoverPointer | null): Steps<void> {
+    const { machine, scenario } = this;
+    const listed = kernelOf(scenario, machine.kernel);
+    const options: KernelOptions = {
+      spec: kernelSpec(listed.release),
+      kho: listed.kho,
+      liveupdate: listed.liveupdate,
+      scratch: scenario.machine.scratch,
+      reserveMem: scenario.reserveMem,
+      testFlbs: scenario.machine.testFlbs,
+      handlers: scenario.handlers,
+      pci: this.#platform,
+    };
+    const kernel = new Kernel(machine, options);
+    this.#kernel = kernel;
+    this.#agent = null;
+    yield* kernel.boot(pointer);
+    this.#agent = new Agent(kernel);
+    if (machine.kernel > 0) yield machine.passMoment('booted');
+  }
+
+  *#carryOut(step: ScenarioStep): Steps<void> {
+    const { machine } = this;
+    let answer: Answer;
+    try {
+      answer = yield* step.do === 'kexec' ? this.#kexec(step.image === 'load') : this.#require().perform(step);
+    } catch (error) {
+      if (!(error instanceof MissingPageError)) throw error;
+      machine.unwind(0);
+      yield machine.printk(`unknown: ${error.message}`, 'kernel');
+      answer = UNKNOWN;
+    }
+    const args = argsOf(step);
+    yield machine.event('agent', step.do, answer.fd === null ? args : { ...args, fd: answer.fd }, answer.result);
+    const mismatch = mismatchOf(step, answer, (ref) => this.#agent?.fileOf(ref)?.body ?? null, machine.trace.length);
+    if (mismatch !== null) this.mismatches.push(mismatch);
+    if (step.do === 'kexec' && answer.result === 0) yield* this.#jump();
+    yield* deviceTick(machine, this.#platform.topology);
+  }
+
+  #require(): Agent {
+    if (this.#agent === null) throw new Error('no kernel is up');
+    return this.#agent;
+  }
+
+  /** reboot(LINUX_REBOOT_CMD_KEXEC) up to the last moment of this kernel. */
+  *#kexec(load: boolean): Steps<Answer> {
+    const { machine } = this;
+    const kernel = this.#kernel;
+    if (kernel === null) throw new Error('no kernel is up');
+    let error = 0;
+    if (kernel.image === null && load) error = yield* kernel.kexecLoad();
+    yield machine.passMoment('preserved');
+    yield machine.enter('kernel', 'reboot(KEXEC)');
+    if (error === 0) error = kernel.image === null ? negative('EINVAL') : yield* kernel.luo.reboot();
+    if (error === 0) {
+      yield machine.printk('kexec_core: Starting new kernel', 'kernel');
+      yield machine.passMoment('frozen');
+    }
+    yield machine.exit(error);
+    return { result: error, ret: error === 0 ? 0 : -1, fd: null, name: null };
+  }
+
+  *#jump(): Steps<void> {
+    const { machine } = this;
+    const kernel = this.#kernel;
+    const image: KexecImage | null = kernel?.image ?? null;
+    if (kernel === null || image === null) return;
+    yield* relocate(kernel, image);
+    machine.unwind(0);
+    machine.kernel++;
+    yield machine.event('next-kernel', 'machine_kexec: jump', { fdt: image.pointer?.fdt ?? null });
+    yield* deviceTick(machine, this.#platform.topology);
+    yield* this.#boot(image.pointer);
+  }
+
+  #finished(): RunEnd {
+    const cold = this.machine.kernel > 0 && this.#kernel?.tookOver === false;
+    return this.#ended(cold ? 'cold-boot' : 'finished', cold ? 'the last kernel took nothing over' : null);
+  }
+
+  *#stopped(error: unknown): Steps<RunEnd> {
+    const { machine } = this;
+    if (error instanceof PanicError) {
+      yield machine.printk(`Kernel panic - not syncing: ${error.message}`, machine.kernel > 0 ? 'next-kernel' : 'kernel');
+      return this.#ended('panic', error.message);
+    }
+    if (error instanceof MissingPageError) {
+      yield machine.printk(`unknown: ${error.message}`, 'kernel');
+      return this.#ended('unknown', error.message);
+    }
+    throw error;
+  }
+
+  #ended(ending: RunEnd['ending'], reason: string | null): RunEnd {
+    // Steps behind a panic were never carried out: what they expect was not met.
+    const complete = ending !== 'panic' || this.machine.action === this.scenario.steps.length - 1;
+    const expectationsMet = this.mismatches.length === 0 && ending === this.scenario.end && complete;
+    const outcome = ending === 'finished' ? 'finished' : ending === 'unknown' ? 'aborted' : 'failed';
+    return { outcome, ending, reason, expectationsMet, mismatches: this.mismatches };
+  }
+}
