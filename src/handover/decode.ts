@@ -70,6 +70,8 @@ export interface DecodeInput {
   /** utsname release of the kernel that runs in the dump, if known */
   readonly runningRelease?: string | null;
   readonly limits?: Partial<Limits>;
+  /** look for setup_data nodes? True unless given; without them roles can hardly be told */
+  readonly searchSetupData?: boolean;
 }
 
 export interface DecodedDump {
@@ -82,7 +84,7 @@ export interface DecodedDump {
 /** Decodes all handovers of a dump. An empty list means that none was found; `find.searched` says where. */
 export function decodeHandovers(input: DecodeInput): DecodedDump {
   const { memory } = input;
-  const find = findHandovers(memory, input.files ?? [], input.khoFdt ?? null);
+  const find = findHandovers(memory, input.files ?? [], input.khoFdt ?? null, input.searchSetupData ?? true);
   const scratches = find.candidates.map((candidate) => readScratch(memory, candidate));
   const verdicts = tellRoles(
     find.candidates.map((candidate, index) => ({ candidate, scratch: scratches[index] ?? NO_SCRATCH, writer: peekWriter(memory, candidate) })),

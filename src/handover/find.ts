@@ -60,22 +60,22 @@ const SMALL_MEMORY = 64 << 20;
 export const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(fdtProperty(fdt.root, 'compatible')).some((text) => text.startsWith('kho-v'));
 
 /** Finds every handover in `memory` and `files`. `given`: a physical address the user named; nothing else is then decoded. */
-export function findHandovers(memory: PhysicalMemory, files: readonly FdtFile[], given: number | null): FindResult {
+export function findHandovers(memory: PhysicalMemory, files: readonly FdtFile[], given: number | null, searchSetupData = true): FindResult {
   const total = memory.readable.reduce((sum, range) => sum + range.end - range.start, 0);
   const searched: string[] = [];
-  const scan = given === null || total <= SMALL_MEMORY ? scanMemory(memory, { setupData: true, devicetrees: given === null }) : null;
+  const scan = given === null || total <= SMALL_MEMORY ? scanMemory(memory, { setupData: searchSetupData, devicetrees: given === null }) : null;
   if (scan !== null) searched.push(`${scan.scanned} bytes of memory for setup_data nodes of type SETUP_KEXEC_KHO: ${scan.setupData.length} found`);
   const candidates: Candidate[] = filesOf(files);
   if (given !== null) {
     candidates.push(candidateAt(memory, given, 'given', namedAt(scan?.setupData ?? [], given)));
-    return { candidates, searchedSetupData: scan !== null, searched };
+    return { candidates, searchedSetupData: scan !== null && searchSetupData, searched };
   }
   if (scan !== null) {
     searched.push(`the start of every page for an FDT whose root compatible starts with kho-v: ${scan.devicetrees.length} devicetrees found`);
     const placed = new Set(candidates.map((candidate) => candidate.fdtAddress));
     candidates.push(...fromScan(memory, scan.setupData, scan.devicetrees).filter((candidate) => !placed.has(candidate.fdtAddress)));
   }
-  return { candidates, searchedSetupData: scan !== null, searched };
+  return { candidates, searchedSetupData: scan !== null && searchSetupData, searched };
 }
 
 function fromScan(memory: PhysicalMemory, nodes: readonly SetupDataNode[], devicetrees: readonly number[]): readonly Candidate[] {

@@ -1,19 +1,17 @@
 /** Snapshots decoded per second from one file of 100,000 pages, beside reading the same file. Makes its file itself. */
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { openSnapshotFiles } from '../src/kvm/snapshot-files.js';
-import { Timeline } from '../src/kvm/timeline.js';
+import { openSnapshotFiles } from '../kvm/snapshot-files.js';
+import { Timeline } from '../kvm/timeline.js';
 
 const PAGE = 4096;
 const PAGES = 100_000;
 const CHUNK = 1 << 20;
 const SAMPLES = ['01-io-out-1', '08-mmio-read', '16-hypercall-32', '44-fault-private-read', '14-internal-error', '00-hlt', '28-novma-read', '25-rdmsr-user'];
 
-/** The samples' folder, from the sources and from where they are built to. */
-const samples = (): string =>
-  ['../samples/kvm/', '../../samples/kvm/'].map((path) => fileURLToPath(new URL(path, import.meta.url))).find((path) => existsSync(path)) ?? '.';
+/** `npm run bench` runs in the package's folder. */
+const samples = (): string => 'samples/kvm';
 
 export async function run(): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-bench-'));

@@ -4,9 +4,8 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { openBtf } from '../src/compat/btf/btf.js';
-import { openKernelFile } from '../src/compat/btf/kernel-file.js';
+import { openBtf } from '../compat/btf/btf.js';
+import { openKernelFile } from '../compat/btf/kernel-file.js';
 
 const RUNNING_KERNEL = '/sys/kernel/btf/vmlinux';
 const RUNS = 5;
@@ -35,8 +34,7 @@ function query(bytes: Uint8Array): number {
 }
 
 async function decompressed(): Promise<string[]> {
-  const path = fileURLToPath(new URL('../test/fixtures/btf/7.3.4.BTF.xz', import.meta.url));
-  const fixture = existsSync(path) ? path : path.replace('/dist/', '/');
+  const fixture = 'test/fixtures/btf/7.3.4.BTF.xz';
   if (!existsSync(fixture)) return [];
   const start = performance.now();
   await openKernelFile(fixture);
