@@ -6,7 +6,7 @@ import { patternPage } from '../fs/pattern.js';
 import { SEAL, ShmemInode } from '../fs/shmem.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Steps } from '../machine.js';
-import type { CheckStep, Fill, MemfdStep, SealName } from '../scenario/types.js';
+import type { CheckStep, Fill, MemfdStep, SealName, WriteStep } from '../scenario/types.js';
 
 const MODE_ALL = 0o777;
 const MODE_NOEXEC = 0o666;
@@ -66,6 +66,12 @@ function fillPages(kernel: Kernel, inode: ShmemInode, fills: readonly Fill[]): n
     }
   }
   return 0;
+}
+
+/** pwrite(2): the pages of `fill`, then `bytes` at `offset`. @returns bytes written or a negative errno */
+export function writeFile(kernel: Kernel, inode: ShmemInode, step: WriteStep): number {
+  const filled = fillPages(kernel, inode, step.fill);
+  return filled < 0 || step.bytes.length === 0 ? filled : inode.write(step.offset, step.bytes);
 }
 
 /** A file on tmpfs: with a name, unlinked while open, or made with O_TMPFILE. */

@@ -12,6 +12,7 @@ import type { Struct } from '../../../abi/layout.js';
 import type { Encodable } from '../../codec/encode.js';
 import { negative } from '../faults.js';
 import { OpenFile, PlainFile } from '../fs/open-file.js';
+import { patternPage } from '../fs/pattern.js';
 import { ShmemInode } from '../fs/shmem.js';
 import { isDeviceStep, runDeviceStep } from '../handlers/vfio-agent.js';
 import type { Kernel } from '../kernel/kernel.js';
@@ -20,7 +21,7 @@ import { SessionFile } from '../luo/session.js';
 import type { Steps } from '../machine.js';
 import type * as scenario from '../scenario/types.js';
 import { nameField, userBuffer } from './agent-args.js';
-import { checkFile, memfdFile, sealBits, tmpfsFile } from './agent-files.js';
+import { checkFile, memfdFile, sealBits, tmpfsFile, writeFile } from './agent-files.js';
 
 /** What a step answered. */
 export interface Answer {
@@ -63,7 +64,6 @@ export class Agent {
   *perform(step: scenario.ScenarioStep): Steps<Answer> {
     const answer = yield* this.#perform(step);
     if (answer.fd !== null && 'as' in step && step.as !== null) this.#names.set(step.as, answer.fd);
-    else if ('as' in step && step.as !== null) this.#names.delete(step.as);
     return answer;
   }
 
@@ -211,7 +211,7 @@ export class Agent {
     if (!(body instanceof ShmemInode)) return answered(negative(step.do === 'mmap' ? 'ENODEV' : step.do === 'seek' ? 'ESPIPE' : 'EINVAL'));
     switch (step.do) {
       case 'write':
-        return answered(file.writable ? body.write(step.offset, step.bytes) : negative('EBADF'));
+        return answered(file.writable ? writeFile(this.#kernel, body, step) : negative('EBADF'));
       case 'truncate':
         return answered(file.writable ? body.truncate(step.size) : negative('EINVAL'));
       case 'fallocate':
@@ -229,6 +229,21 @@ export class Agent {
       case 'check':
         return answered(checkFile(this.#kernel, file, body, step));
     }
+  }
+
+  // One pwrite for every page of a fill, then one for the bytes. @returns bytes written, or what the first that failed answered
+  #write(body: ShmemInode, step: scenario.WriteStep): number {
+    const { pageSize } = this.#kernel.machine;
+    let written = 0;
+    for (const { page, pages, seed } of step.fill) {
+      for (let index = page; index < page + pages; index++) {
+        const result = body.write(index * pageSize, patternPage(seed, index, pageSize));
+        if (result < 0) return result;
+        written += result;
+      }
+    }
+    const last = step.bytes.length === 0 ? 0 : body.write(step.offset, step.bytes);
+    return last < 0 ? last : written + last;
   }
 }
 
