@@ -1,21 +1,52 @@
-/** From a decoded dump to findings, worst first. */
+/** From a decoded dump to findings, worst first: runs every rule over every handover, and caps what one rule may say. */
 import type { DecodedDump, Handover } from '../handover/decode.js';
-import type { Observation } from '../handover/observe.js';
-import type { Finding, Severity } from './finding.js';
+import type { Finding } from './finding.js';
+import type { ConsoleLog } from './log/console-log.js';
+import { type Ranked, worstFirst } from './order.js';
+import type { Hit, Rule } from './rule.js';
+import { rules } from './rules/index.js';
+import { DEFAULT_DIAGNOSE_LIMITS, type DiagnoseLimits, type Dialect, type DumpSubject, dialectOf, momentOf } from './subject.js';
 
-const RANK: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 };
-
-export function diagnose(dump: DecodedDump): readonly Finding[] {
-  return dump.handovers.flatMap((handover) => handover.observations.map((observation) => fromObservation(handover, observation))).sort((a, b) => RANK[a.severity] - RANK[b.severity]);
+export interface DiagnoseOptions {
+  /** the console log beside the dump, already parsed; null or absent for none */
+  readonly log?: ConsoleLog | null;
+  readonly limits?: Partial<DiagnoseLimits>;
 }
 
-function fromObservation(_handover: Handover, observation: Observation): Finding {
+/** All findings of a dump, worst first. Never throws on what a dump holds. */
+export function diagnose(dump: DecodedDump, options: DiagnoseOptions = {}): readonly Finding[] {
+  const subject: DumpSubject = { dump, log: options.log ?? null, limits: { ...DEFAULT_DIAGNOSE_LIMITS, ...options.limits } };
+  const ranked: Ranked[] = [];
+  for (const handover of dump.handovers) {
+    const own = { ...subject, handover, moment: momentOf(handover), dialect: dialectOf(handover) };
+    for (const rule of rules) if ('check' in rule) collect(rule, rule.check(own), own.dialect, subject.limits, ranked, handover);
+  }
+  for (const rule of rules) if ('checkDump' in rule) collect(rule, rule.checkDump(subject), '7.2', subject.limits, ranked, null);
+  return ranked.sort(worstFirst).map(({ finding }) => finding);
+}
+
+function collect(rule: Rule, hits: Iterable<Hit>, dialect: Dialect, limits: DiagnoseLimits, out: Ranked[], handover: Handover | null): void {
+  let listed = 0;
+  let more = 0;
+  for (const found of hits) {
+    if (listed < limits.perRule) out.push({ finding: findingOf(rule, found, dialect), phase: rule.phase });
+    else more++;
+    listed++;
+    if (more >= limits.items) break;
+  }
+  if (more === 0) return;
+  const last: Hit = { message: `and ${more} more like these: ${rule.title}`, at: null, path: handover?.path ?? null, severity: 'info' };
+  out.push({ finding: findingOf(rule, last, dialect), phase: rule.phase });
+}
+
+function findingOf(rule: Rule, found: Hit, dialect: Dialect): Finding {
+  const usual = rule.reactions === null ? null : (rule.reactions.byDialect?.[dialect] ?? rule.reactions.otherwise);
   return {
-    rule: observation.kind,
-    severity: observation.nature === 'wrong' ? 'error' : 'info',
-    message: observation.text,
-    at: observation.at,
-    path: observation.node.path,
-    reaction: null,
+    rule: rule.id,
+    severity: found.severity ?? rule.severity,
+    message: found.message,
+    at: found.at,
+    path: found.path,
+    reaction: found.reaction === undefined ? usual : found.reaction,
   };
 }

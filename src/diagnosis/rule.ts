@@ -1,0 +1,73 @@
+/** What a rule is: an id that stays, what it says of the next kernel, and a check over the decoded handover. For `rules/` and `diagnose.ts`. */
+import type { Observation, ObservationKind } from '../handover/observe.js';
+import type { TreeNode } from '../handover/tree.js';
+import type { Reaction, ReactionKind, Severity } from './finding.js';
+import type { Dialect, DumpSubject, Subject } from './subject.js';
+
+/** Where in a live update it bites. */
+export type Phase = 'preserve' | 'freeze' | 'jump' | 'early boot' | 'deserialise' | 'retrieve' | 'finish';
+
+/** What the next kernel does: `otherwise`, unless the data is in an older dialect that has its own answer. */
+export interface Reactions {
+  readonly otherwise: Reaction;
+  readonly byDialect?: Partial<Readonly<Record<Dialect, Reaction>>>;
+}
+
+export interface RuleText {
+  /** stable: `family/what`, kebab-case */
+  readonly id: string;
+  /** of a finding at the moment it can still do harm; a finding may be milder */
+  readonly severity: Severity;
+  readonly phase: Phase;
+  /** a sentence without names or values */
+  readonly title: string;
+  /** what is behind it, for `rules show` and the reference page */
+  readonly about: string;
+  /** null where nothing happens: the rule states what the dump shows */
+  readonly reactions: Reactions | null;
+  /** how to make sure */
+  readonly confirm: string;
+  /** kernel files and releases, or mail subjects, it was read in; captures it was seen in */
+  readonly sources: readonly string[];
+}
+
+/** One thing found, before it becomes a finding. */
+export interface Hit {
+  readonly message: string;
+  /** physical; null where it stands at no address */
+  readonly at: number | null;
+  readonly path: string | null;
+  /** instead of the rule's */
+  readonly severity?: Severity;
+  readonly reaction?: Reaction | null;
+}
+
+export interface HandoverRule extends RuleText {
+  check(subject: Subject): Iterable<Hit>;
+}
+
+/** A rule about the dump as a whole, or the log beside it. */
+export interface DumpRule extends RuleText {
+  checkDump(subject: DumpSubject): Iterable<Hit>;
+}
+
+export type Rule = HandoverRule | DumpRule;
+
+export const reaction = (kind: ReactionKind, text: string, errno: string | null = null): Reaction => ({ kind, errno, text });
+
+/** A hit at a node of the tree; `at` unless given is the node's own address. */
+export const hit = (node: TreeNode, message: string, at: number | null = node.address): Hit => ({ message, at, path: node.path });
+
+/** The observations of a kind that found something wrong, as hits. */
+export function* wrong(subject: Subject, kind: ObservationKind, which: (observation: Observation) => boolean = () => true): Iterable<Hit> {
+  for (const observation of subject.handover.observations) {
+    if (observation.kind === kind && observation.nature === 'wrong' && which(observation)) yield hit(observation.node, observation.text, observation.at);
+  }
+}
+
+/** The notes of a kind: true, and no damage. */
+export function* noted(subject: Subject, kind: ObservationKind): Iterable<Hit> {
+  for (const observation of subject.handover.observations) {
+    if (observation.kind === kind && observation.nature === 'note') yield hit(observation.node, observation.text, observation.at);
+  }
+}

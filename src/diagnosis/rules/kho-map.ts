@@ -1,0 +1,256 @@
+/** Rules about the preserved memory map: its own structure, and the blocks it lists. Sources: kernel/liveupdate/kexec_handover.c, 6.16 to 7.3. */
+import { formatBytes, hex } from '../../handover/meaning.js';
+import type { PreservedMap } from '../../handover/preserved/preserved-map.js';
+import type { PhysicalMemory } from '../../memory/memory.js';
+import { findRange } from '../../memory/memory.js';
+import { type HandoverRule, type Hit, type Reactions, noted, reaction, wrong } from '../rule.js';
+import { type Subject, isIntact } from '../subject.js';
+
+const WALK = 'kho_radix_walk_tree() and kho_mem_deserialize(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3';
+
+const wrongMemory: Reactions = {
+  otherwise: reaction(
+    'corrupts',
+    'The next kernel takes what stands there for keys: it reserves wrong memory and hands preserved memory to others. A pointer to no memory faults before the console speaks, and the machine resets.',
+  ),
+};
+
+export const khoMapRules: readonly HandoverRule[] = [
+  {
+    id: 'kho/map-node',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'a part of the preserved memory map is damaged',
+    about:
+      'A pointer of the map leads to no page of this machine, to a page that was met before (a shared node or a cycle), or to one that holds something else; or chunks stand out of order. The kernel checks none of it.',
+    reactions: wrongMemory,
+    confirm: 'Show the entry in hex; nodes and leaves stand on whole pages, each linked once.',
+    sources: [WALK],
+    check: (subject) => wrong(subject, 'map-node'),
+  },
+  {
+    id: 'kho/map-reused',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'what should be the preserved memory map is something else',
+    about:
+      'In the kernel that received it the map is freed early in boot and soon overwritten, which is no fault. In a dump of the old kernel, or of the next before it looked, it means that the map is lost.',
+    reactions: wrongMemory,
+    confirm: 'Look at the page: text, an ELF header or page tables tell who took it.',
+    sources: [WALK],
+    *check(subject) {
+      if (subject.handover.role !== 'outgoing') return;
+      for (const observation of subject.handover.observations) {
+        if (observation.kind === 'map-reused') yield { message: observation.text, at: observation.at, path: observation.node.path };
+      }
+    },
+  },
+  {
+    id: 'kho/map-key',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'a key of the map stands for no block of memory',
+    about: 'The highest set bit of a key tells the order. A bit in the wrong branch of the tree gives an order no memory has, or an address beyond 52 bits.',
+    reactions: wrongMemory,
+    confirm: 'Compare the leaf with its place in the tree.',
+    sources: ['kho_radix_decode_key(), include/linux/kho/abi/kexec_handover.h, 7.1 to 7.3'],
+    check: (subject) => wrong(subject, 'map-key'),
+  },
+  {
+    id: 'kho/map-limit',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'the map has no end',
+    about: 'More nodes or chunks than any machine’s memory needs were met; reading stopped there.',
+    reactions: wrongMemory,
+    confirm: 'Raise the limit if the machine really has that much memory.',
+    sources: [WALK],
+    check: (subject) => wrong(subject, 'map-limit'),
+  },
+  {
+    id: 'kho/map-ambiguous',
+    severity: 'info',
+    phase: 'early boot',
+    title: 'the bitmaps of the map may have either of two sizes',
+    about:
+      'Under the one string kho-v1 bitmaps have 512 bytes (up to 6.17.8) or a page (from 6.17.9). A kernel of the other kind takes the handover over and reads it wrongly: an older reader forgets most pages, a newer one reads past each bitmap, reserves wrong memory and dies before its console speaks.',
+    reactions: { otherwise: reaction('taken-over', 'A kernel that has the same bitmap size takes it over; one of the other size corrupts memory.') },
+    confirm: 'The release in the old kernel’s log decides: up to 6.17.8, or later.',
+    sources: ['"kho: increase metadata bitmap size to PAGE_SIZE", 6.18 and 6.17.9'],
+    check: (subject) => noted(subject, 'map-ambiguous'),
+  },
+  {
+    id: 'kho/beyond-memory',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'a block is preserved that lies beyond the machine’s memory',
+    about: 'Judged only where the dump holds the machine’s memory whole; a dump of selected pages does not say where memory ends.',
+    reactions: {
+      otherwise: reaction(
+        'panic',
+        'The next kernel tags the struct page of the block’s first page; where there is no memory there is none, and it faults early in boot (derived from the source, not seen).',
+      ),
+    },
+    confirm: 'Compare with the e820 lines of the log.',
+    sources: ['kho_preserved_memory_reserve(), kernel/liveupdate/kexec_handover.c, 7.3'],
+    check: beyondMemory,
+  },
+  {
+    id: 'kho/order-overflow',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'a block is so large that its size overflows',
+    about: 'Up to 7.0 the size of a block is computed as a 32-bit 1 << (order + PAGE_SHIFT): at 4 KiB pages order 19 is negative, and larger ones wrap.',
+    reactions: { otherwise: reaction('corrupts', 'The next kernel reserves a wrong range, or none.') },
+    confirm: 'byOrder in the report.',
+    sources: ['kernel/kexec_handover.c, 6.17.8 and 6.18.15'],
+    *check(subject) {
+      const { map, candidate } = subject.handover;
+      if (map === null || subject.dialect !== '6.16') return;
+      const shift = Math.log2(subject.dump.memory.pageSize);
+      for (const [order, blocks] of map.summary.byOrder) {
+        if (order + shift >= 31)
+          yield { message: `${blocks} blocks of order ${order}: 1 << ${order + shift} does not fit an int`, at: candidate.fdtAddress, path: mapPath(subject) };
+      }
+    },
+  },
+  {
+    id: 'kho/preserved-twice',
+    severity: 'error',
+    phase: 'preserve',
+    title: 'pages are preserved by two blocks',
+    about:
+      'A block of 2^order pages is one key. Two keys over the same page come from a preservation undone at another order, or from damage; the page is restored once, and the second restore warns and fails.',
+    reactions: {
+      otherwise: reaction(
+        'corrupts',
+        'Whoever restores first gets the pages with that block’s order; the second restore warns in kho_restore_page() and fails.',
+      ),
+    },
+    confirm: 'Look both keys up; find out which structure points there.',
+    sources: ['"kho: fix order calculation for kho_unpreserve_pages()"', 'kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3'],
+    check: preservedTwice,
+  },
+  {
+    id: 'kho/in-scratch',
+    severity: 'error',
+    phase: 'preserve',
+    title: 'preserved memory lies inside scratch',
+    about:
+      'The next kernel boots in the scratch areas and uses them before it looks at the map. Preserving memory there is refused only by kernels built with CONFIG_KEXEC_HANDOVER_DEBUG (from 6.17.9).',
+    reactions: { otherwise: reaction('corrupts', 'The next kernel has overwritten the pages before it reserves them; nothing says so.') },
+    confirm: 'Compare the block with the scratch areas in the report.',
+    sources: ['"kho: warn and fail on metadata or preserved memory in scratch area", 6.18 and 6.17.9'],
+    check: inScratch,
+  },
+  {
+    id: 'kho/map-in-scratch',
+    severity: 'error',
+    phase: 'preserve',
+    title: 'the map itself lies inside scratch',
+    about: 'Up to 6.17.8 bitmaps came from the slab and could come to lie in scratch (in KFENCE’s pool, for instance), where the next kernel overwrites them.',
+    reactions: wrongMemory,
+    confirm: 'Compare the page with the scratch areas in the report.',
+    sources: ['"kho: allocate metadata directly from the buddy allocator", 6.18 and 6.17.9'],
+    *check(subject) {
+      const { map, scratch } = subject.handover;
+      if (map === null || scratch.areas === null || !isIntact(subject)) return;
+      for (const page of map.structurePages) {
+        const area = scratch.areas.find(({ start, size }) => page >= start && page < start + size);
+        if (area !== undefined)
+          yield { message: `the page of the map at ${hex(page)} lies in the scratch area at ${hex(area.start)}`, at: page, path: mapPath(subject) };
+      }
+    },
+  },
+];
+
+const mapPath = (subject: Subject): string => `${subject.handover.path}/kho/preserved`;
+
+/** On average as many bytes a range, at least, where a dump holds memory whole and not by the page. */
+const WHOLE_MEMORY = 1 << 20;
+
+/** Does the dump hold the machine's memory rather than selected pages of it? Else it does not tell where memory ends. */
+export function holdsWholeMemory(memory: PhysicalMemory): boolean {
+  const total = memory.readable.reduce((sum, range) => sum + range.end - range.start, 0);
+  return memory.readable.length > 0 && total / memory.readable.length >= WHOLE_MEMORY;
+}
+
+function* beyondMemory(subject: Subject): Iterable<Hit> {
+  const { map } = subject.handover;
+  const { memory } = subject.dump;
+  if (map === null || !isIntact(subject) || !holdsWholeMemory(memory)) return;
+  let left = subject.limits.items;
+  for (const { start, order } of map.blocks()) {
+    if (left-- <= 0) return;
+    const end = start + memory.pageSize * 2 ** order;
+    if (touches(memory, start, end)) continue;
+    yield { message: `a block of order ${order} at ${hex(start)} is preserved, where this machine has no memory`, at: null, path: mapPath(subject) };
+  }
+}
+
+function touches(memory: PhysicalMemory, start: number, end: number): boolean {
+  const { index, inside } = findRange(memory.readable, start);
+  const range = memory.readable[index];
+  return inside || (range !== undefined && range.start < end) || (memory.stateOf(start) !== 'out-of-range' && !hasHole(memory, start));
+}
+
+/** Between two ranges that are far apart lies no memory (the gap below 4 GiB); a small gap is a page the dump left out. */
+function hasHole(memory: PhysicalMemory, address: number): boolean {
+  const { index } = findRange(memory.readable, address);
+  const before = memory.readable[index - 1]?.end ?? 0;
+  const after = memory.readable[index]?.start ?? Number.POSITIVE_INFINITY;
+  return after - before >= 64 * WHOLE_MEMORY;
+}
+
+/** Blocks by address in one array of numbers: block number of the first page times 64, plus the order. */
+function sortedBlocks(map: PreservedMap, pageSize: number, limit: number): Float64Array | null {
+  if (map.summary.blocks > limit) return null;
+  const packed = new Float64Array(map.summary.blocks);
+  let count = 0;
+  for (const { start, order } of map.blocks()) {
+    if (count === packed.length) break;
+    packed[count++] = (start / pageSize) * 64 + order;
+  }
+  return packed.subarray(0, count).sort();
+}
+
+function* preservedTwice(subject: Subject): Iterable<Hit> {
+  const { map } = subject.handover;
+  const { pageSize } = subject.dump.memory;
+  if (map === null || !isIntact(subject) || map.summary.byOrder.size < 2) return;
+  const blocks = sortedBlocks(map, pageSize, subject.limits.items);
+  if (blocks === null) return;
+  let reach = { end: 0, start: 0, order: 0 };
+  for (const packed of blocks) {
+    const order = packed % 64;
+    const start = (packed - order) / 64;
+    if (start < reach.end) {
+      const page = hex(start * pageSize);
+      yield {
+        message: `the page at ${page} is preserved as a block of order ${order} and inside the block of order ${reach.order} at ${hex(reach.start * pageSize)}`,
+        at: start * pageSize,
+        path: mapPath(subject),
+      };
+    }
+    const end = start + 2 ** order;
+    if (end > reach.end) reach = { end, start, order };
+  }
+}
+
+function* inScratch(subject: Subject): Iterable<Hit> {
+  const { map, scratch } = subject.handover;
+  if (map === null || scratch.areas === null || !isIntact(subject)) return;
+  const areas = scratch.areas.filter((area) => area.size > 0);
+  let left = subject.limits.items;
+  for (const { start, order } of map.blocks()) {
+    if (left-- <= 0) return;
+    const size = subject.dump.memory.pageSize * 2 ** order;
+    const area = areas.find((candidate) => start < candidate.start + candidate.size && candidate.start < start + size);
+    if (area === undefined) continue;
+    yield {
+      message: `the preserved block of ${formatBytes(size)} at ${hex(start)} overlaps the scratch area of ${formatBytes(area.size)} at ${hex(area.start)}`,
+      at: start,
+      path: mapPath(subject),
+    };
+  }
+}

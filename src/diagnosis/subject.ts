@@ -1,0 +1,57 @@
+/** What a rule looks at: one handover with the moment it was caught in and the releases that speak it, or the dump as a whole. */
+import type { DecodedDump, Handover } from '../handover/decode.js';
+import type { ConsoleLog } from './log/console-log.js';
+
+/**
+ * `running`: written by the kernel that runs, not serialised. `serialised`: frozen, before the jump. `early`: in the next kernel,
+ * before it looked at the map. `booted`: the next kernel runs and may have reused pages. `stale`: refused, or done with.
+ */
+export type Moment = 'running' | 'serialised' | 'early' | 'booted' | 'stale' | 'unknown';
+
+/** Releases that react alike: 6.16 to 7.0 (kho-v1), 7.1 (kho-v2, kho-v3), 7.2 and later. */
+export type Dialect = '6.16' | '7.1' | '7.2';
+
+export interface DiagnoseLimits {
+  /** findings of one rule in one handover that are listed */
+  readonly perRule: number;
+  /** folios, blocks and references looked at, each */
+  readonly items: number;
+}
+
+export const DEFAULT_DIAGNOSE_LIMITS: DiagnoseLimits = { perRule: 20, items: 1 << 22 };
+
+export interface DumpSubject {
+  readonly dump: DecodedDump;
+  readonly log: ConsoleLog | null;
+  readonly limits: DiagnoseLimits;
+}
+
+export interface Subject extends DumpSubject {
+  readonly handover: Handover;
+  readonly moment: Moment;
+  readonly dialect: Dialect;
+}
+
+export function momentOf(handover: Handover): Moment {
+  switch (handover.role) {
+    case 'stale':
+      return 'stale';
+    case 'incoming':
+      return handover.released ? 'booted' : 'early';
+    case 'outgoing':
+      return (handover.luo?.sessions?.length ?? 0) > 0 ? 'serialised' : 'running';
+    case 'unknown':
+      return 'unknown';
+  }
+}
+
+/** From the KHO string; where that is damaged, from the form of the LUO subtree. Unknown versions count as the newest. */
+export function dialectOf(handover: Handover): Dialect {
+  const known = handover.contract?.compatible ?? null;
+  if (known === 'kho-v1') return '6.16';
+  if (known === 'kho-v2' || known === 'kho-v3') return '7.1';
+  return '7.2';
+}
+
+/** Can the pages of this handover still be judged, or does the running kernel use them? */
+export const isIntact = (subject: Subject): boolean => !subject.handover.released && subject.moment !== 'stale';
