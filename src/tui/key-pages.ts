@@ -1,5 +1,6 @@
 /** The key tables of all views, for docs/keys.md and for the test that keeps handler, help, footer and page together. */
 import { INSPECTOR_SPEC } from './inspector/keys.js';
+import { KVM_SPEC } from './kvm/keys.js';
 import type { KeyPage } from './model/keys.js';
 
 export interface ViewKeys extends KeyPage {
@@ -12,5 +13,10 @@ export const KEY_PAGES: readonly ViewKeys[] = [
     title: 'Inspector',
     intro: '`luo-inspect <dump>`: the decoded handover, its bytes and the findings.',
     ...INSPECTOR_SPEC,
+  },
+  {
+    title: 'kvm_run snapshots',
+    intro: '`luo-inspect <snapshot>`: payload, bytes and explanation of kvm_run pages.',
+    ...KVM_SPEC,
   },
 ];

@@ -3,8 +3,10 @@
  * and they are loaded only now.
  */
 import type { InspectorModel } from './inspector/state.js';
+import type { KvmModel } from './kvm/state.js';
 
 export type { InspectorModel } from './inspector/state.js';
+export type { KvmModel } from './kvm/state.js';
 
 export interface OpenOptions {
   /** false where the user asked for none (NO_COLOR, --no-color) */
@@ -26,4 +28,11 @@ export async function openInspector(model: InspectorModel, options: OpenOptions)
   prepareEnvironment(options);
   const [{ runProgram }, { inspectorProgram }] = await Promise.all([import('./terminal/run.js'), import('./inspector/program.js')]);
   await runProgram(inspectorProgram(model));
+}
+
+/** Opens the full-screen view of kvm_run snapshots; as `openInspector`. */
+export async function openKvm(model: KvmModel, options: OpenOptions): Promise<void> {
+  prepareEnvironment(options);
+  const [{ runProgram }, { kvmProgram }] = await Promise.all([import('./terminal/run.js'), import('./kvm/program.js')]);
+  await runProgram(kvmProgram(model));
 }

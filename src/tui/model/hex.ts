@@ -3,7 +3,7 @@
  * is called instead of made-up bytes. Pure, over `PhysicalMemory`.
  */
 import { formatBytes, hex } from '../../handover/meaning.js';
-import { type PhysicalMemory, describeState, findRange, isReadable, PHYSICAL_LIMIT } from '../../memory/memory.js';
+import { type PageState, type PhysicalMemory, describeState, findRange, isReadable, PHYSICAL_LIMIT } from '../../memory/memory.js';
 import { type Line, type Span, type Style, line, span } from './text.js';
 import { type BitSpan, bytesTouched, isPartial } from './value.js';
 
@@ -80,6 +80,8 @@ export interface HexOptions {
   readonly selection: BitSpan | null;
   /** [start, end) of bytes that a step changed, marked with `*` */
   readonly changed?: readonly { readonly start: number; readonly end: number }[];
+  /** what pages that are not there are called; as for a dump unless given */
+  readonly words?: (state: PageState) => string;
 }
 
 /** The rows from address `top` on. */
@@ -96,13 +98,14 @@ export function hexRows(memory: PhysicalMemory, top: number, options: HexOptions
 
 function gapRows(memory: PhysicalMemory, at: number, options: HexOptions): Line[] {
   const { start, end } = gapAround(memory, at);
-  const first = describeState(memory.stateOf(start));
-  const last = describeState(memory.stateOf(Math.max(start, end - 1)));
+  const words = options.words ?? describeState;
+  const first = words(memory.stateOf(start));
+  const last = words(memory.stateOf(Math.max(start, end - 1)));
   const range = end >= PHYSICAL_LIMIT ? `${hex(start)} and above` : `${hex(start)}–${hex(end - 1)} (${formatBytes(end - start)})`;
   const rows = [line(`  ${range}: ${first === last ? first : `${first}, then ${last}`}`, 'dim')];
   const { selection } = options;
   if (selection !== null && selection.address >= start && selection.address < end) {
-    rows.push(line(`[ ${hex(selection.address)}: ${describeState(memory.stateOf(selection.address))}`, 'selected'));
+    rows.push(line(`[ ${hex(selection.address)}: ${words(memory.stateOf(selection.address))}`, 'selected'));
   }
   return rows;
 }
