@@ -12,7 +12,7 @@ import type { FdtProperty as FdtPropertyLayout } from '../../../abi/contract.js'
 import { negative } from '../faults.js';
 import type { KernelSpec } from '../kernel/release.js';
 import type { Machine, Steps } from '../machine.js';
-import type { ScratchArea, Subtree } from './kho.js';
+import type { ScratchArea, Subtree } from './parts.js';
 
 /** Where the previous kernel said the handover is: setup_data on x86, /chosen on arm64. */
 export interface HandoverPointer {

@@ -12,19 +12,7 @@ import type { Machine, Steps } from '../machine.js';
 import type { IncomingHandover } from './incoming.js';
 import type { PreservedMap } from './preserved-map.js';
 import { RadixMap } from './radix-map.js';
-
-/** A scratch area, in bytes. */
-export interface ScratchArea {
-  readonly addr: number;
-  readonly size: number;
-}
-
-export interface Subtree {
-  readonly name: string;
-  readonly address: number;
-  /** bytes */
-  readonly size: number;
-}
+import type { ScratchArea, Subtree } from './parts.js';
 
 const rootLayout = khoRootFdt('blob-size');
 const blobLayout = rootLayout.children[0];

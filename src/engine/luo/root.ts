@@ -13,7 +13,7 @@ import { buildFdt, type FdtNode, type FdtNodeSource, fdtProperty, fdtStrings } f
 import { sizeOf, typeSize } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import { readFdt } from '../kho/incoming.js';
-import type { Subtree } from '../kho/kho.js';
+import type { Subtree } from '../kho/parts.js';
 import type { Machine, Steps } from '../machine.js';
 import { errorText } from './file-set.js';
 
