@@ -16,7 +16,8 @@ export function registerAbiList(abi: Command): void {
     .action(async (options: Options) => {
       const { listJson, listText } = await import('../report/abi-list.js');
       const { DEFAULT_PAGE_SIZE } = await import('../codec/layout-table.js');
-      const text = options.json === true ? JSON.stringify(listJson(options.pageSize ?? DEFAULT_PAGE_SIZE), null, 2) : listText().join('\n');
-      process.stdout.write(`${text}\n`);
+      const { writeJson, writeLines } = await import('./output.js');
+      if (options.json === true) await writeJson(listJson(options.pageSize ?? DEFAULT_PAGE_SIZE));
+      else await writeLines(listText());
     });
 }

@@ -18,6 +18,7 @@ export function registerAbiShow(abi: Command): void {
       const { contractsNamed, structsNamed } = await import('../report/abi-find.js');
       const { contractJson, contractText, structJson, structText } = await import('../report/abi-show.js');
       const { DEFAULT_PAGE_SIZE } = await import('../codec/layout-table.js');
+      const { writeJson, writeLines } = await import('./output.js');
       const pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
       const contracts = contractsNamed(wanted);
       const structs = contracts.length === 0 ? structsNamed(wanted) : [];
@@ -28,10 +29,10 @@ export function registerAbiShow(abi: Command): void {
           structs: structs.map((found) => structJson(found, pageSize)),
           contracts: contracts.map((contract) => contractJson(contract, pageSize)),
         };
-        process.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
+        await writeJson(json);
         return;
       }
       const parts = [...contracts.map((contract) => contractText(contract, pageSize)), ...structs.map((found) => structText(found, pageSize))];
-      process.stdout.write(`${parts.map((lines) => lines.join('\n')).join('\n\n')}\n`);
+      await writeLines(parts.flatMap((lines, index) => (index === 0 ? lines : ['', ...lines])));
     });
 }

@@ -71,17 +71,19 @@ function choiceText({ found, others }: Choice): string {
 
 async function printJson(where: Where, asArray: boolean): Promise<void> {
   const { decodedJson } = await import('../report/abi-decode.js');
+  const { writeJson } = await import('./output.js');
   const values: JsonObject[] = [];
   for await (const { bytes } of elements(where)) values.push(decodedJson(where.struct, bytes, where.pageSize));
-  process.stdout.write(`${JSON.stringify(asArray ? values : values[0], null, 2)}\n`);
+  await writeJson(asArray ? values : values[0]);
 }
 
 async function printText(where: Where): Promise<void> {
   const { decodedText } = await import('../report/abi-decode.js');
-  let between = '';
+  const { writeLines } = await import('./output.js');
+  let between: readonly string[] = [];
   for await (const { bytes, at } of elements(where)) {
-    process.stdout.write(`${between}${decodedText(where.struct, bytes, where.source.place(at), where.pageSize).join('\n')}\n`);
-    between = '\n';
+    await writeLines([...between, ...decodedText(where.struct, bytes, where.source.place(at), where.pageSize)]);
+    between = [''];
   }
 }
 

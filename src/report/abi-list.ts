@@ -4,7 +4,8 @@ import { contracts, releaseInfos, supporting } from '../../abi/registry.js';
 import { contractJson, releasesText } from './abi-show.js';
 import type { JsonObject } from './json-value.js';
 
-const sections: readonly (readonly [Contract['status'], string])[] = [
+/** The parts of the flat list, by status. */
+export const sections: readonly (readonly [Contract['status'], string])[] = [
   ['released', 'In kernel releases'],
   ['test', "The kernel's own tests"],
   ['window', 'Only inside a merge window'],
@@ -13,7 +14,7 @@ const sections: readonly (readonly [Contract['status'], string])[] = [
 
 /** The whole list as text. */
 export function listText(): readonly string[] {
-  const lines = [...matrix(), ''];
+  const lines = [...matrixText(), ''];
   if (releaseInfos.some((info) => info.evidence === 'inferred')) lines.push('* inferred, not read in the source of that release', '');
   for (const [status, title] of sections) {
     lines.push(title, ...flat(contracts.filter((contract) => contract.status === status)), '');
@@ -22,8 +23,8 @@ export function listText(): readonly string[] {
   return lines;
 }
 
-/** One row a layer, one column a release; a cell is the contract's id without the name of its layer. */
-function matrix(): readonly string[] {
+/** Head and rows: one row a layer, one column a release; a cell is the contract's id without the name of its layer. */
+export function matrixRows(): readonly (readonly string[])[] {
   const spoken = contracts.filter((contract) => contract.releases.length > 0);
   const layers = [...new Set<Layer>(spoken.map((contract) => contract.layer))];
   const head = ['layer', ...releaseInfos.map((info) => (info.evidence === 'inferred' ? `${info.release}*` : info.release))];
@@ -34,8 +35,13 @@ function matrix(): readonly string[] {
       return speaks.length === 0 ? '-' : speaks.map((contract) => shortId(contract)).join(' ');
     }),
   ]);
-  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
-  return [head, ...rows].map((row) =>
+  return [head, ...rows];
+}
+
+function matrixText(): readonly string[] {
+  const rows = matrixRows();
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')

@@ -1,0 +1,7 @@
+/** docs/abi.md is what the contracts say; `npx vitest run -u` renews it. */
+import { expect, test } from 'vitest';
+import { abiDocument } from '../../src/report/abi-doc.js';
+
+test('docs/abi.md is up to date', async () => {
+  await expect(abiDocument()).toMatchFileSnapshot('../../docs/abi.md');
+});
