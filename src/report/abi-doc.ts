@@ -13,7 +13,7 @@ export function abiDocument(): string {
     '# Contracts between kernels',
     '',
     'What one kernel hands to the next, by compatible string and kernel release. Generated from `abi/`: change it there, then run',
-    '`npx vitest run -u test/report/abi-doc.test.ts`. `luo-inspect abi show <struct>[@<compatible>]` shows the same on a terminal.',
+    '`npx vitest run test/report/abi-doc.test.ts --update`. `luo-inspect abi show <struct>[@<compatible>]` shows the same on a terminal.',
     '',
     `Offsets and sizes are in bytes, for pages of ${DEFAULT_PAGE_SIZE} where a layout fills its page.`,
     '',

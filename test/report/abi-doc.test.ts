@@ -1,4 +1,4 @@
-/** docs/abi.md is what the contracts say; `npx vitest run -u` renews it. */
+/** docs/abi.md is what the contracts say; `npx vitest run test/report/abi-doc.test.ts --update` renews it. */
 import { expect, test } from 'vitest';
 import { abiDocument } from '../../src/report/abi-doc.js';
 
