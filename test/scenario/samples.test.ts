@@ -1,0 +1,24 @@
+/** Every scenario that ships runs on the engine and meets what it expects; run twice, it leaves the same trace. */
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { VERBS } from '../../src/engine/scenario/verbs.js';
+import { stepToJson } from '../../src/engine/trace/step.js';
+import { runFile } from './run.js';
+
+const names = readdirSync('samples/scenarios').filter((name) => name.endsWith('.yaml'));
+
+describe('the scenarios that ship', () => {
+  it.each(names)('%s meets its expectations, the same way each time', { timeout: 60_000 }, async (name) => {
+    const first = await runFile(`samples/scenarios/${name}`);
+    expect(first.end.mismatches).toEqual([]);
+    expect(first.end.expectationsMet).toBe(true);
+    const second = await runFile(`samples/scenarios/${name}`);
+    expect(second.trace.map(stepToJson)).toEqual(first.trace.map(stepToJson));
+  });
+
+  it('use every verb of the language', { timeout: 60_000 }, async () => {
+    const used = new Set<string>();
+    for (const name of names) for (const step of (await runFile(`samples/scenarios/${name}`)).scenario.steps) used.add(step.do);
+    expect(Object.keys(VERBS).filter((verb) => !used.has(verb))).toEqual([]);
+  });
+});
