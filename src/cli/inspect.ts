@@ -1,6 +1,7 @@
 /** `luo-inspect <dump>`: the terminal UI; where standard output (or input) is no terminal, the text report. A kvm_run snapshot is shown as one. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
+import { onTerminal, wantsColor } from './terminal.js';
 import { type DumpCommandOptions, dumpOptions, runReport } from './report.js';
 
 export interface InspectOptions extends DumpCommandOptions {
@@ -17,28 +18,25 @@ export function registerInspect(program: Command): void {
 async function runInspect(path: string, options: InspectOptions): Promise<void> {
   if (await isKvmSnapshot(path)) {
     const { runKvm } = await import('./kvm.js');
-    await runKvm(path, {});
+    await runKvm(path, { tui: onTerminal(), ...(options.color === undefined ? {} : { color: options.color }) });
     return;
   }
-  if (process.stdout.isTTY !== true || process.stdin.isTTY !== true || process.env.TERM === 'dumb') {
+  if (!onTerminal()) {
     await runReport(path, options);
     return;
   }
-  const [{ loadDump }, { inspectorModel }, { openInspector }] = await Promise.all([
+  const [{ loadDump }, { inspectorModelOf }, { openInspector }] = await Promise.all([
     import('./load-dump.js'),
-    import('./inspector-model.js'),
+    import('../tui/inspector/from-report.js'),
     import('../tui/open.js'),
   ]);
   const { opened, report } = await loadDump(path, options);
   try {
-    await openInspector(inspectorModel(report), { color: wantsColor(options) });
+    await openInspector(inspectorModelOf(report), { color: wantsColor(options) });
   } finally {
     opened.close();
   }
 }
-
-/** NO_COLOR (any value but the empty one), --no-color. */
-export const wantsColor = (options: { readonly color?: boolean }): boolean => options.color !== false && (process.env.NO_COLOR ?? '') === '';
 
 async function isKvmSnapshot(path: string): Promise<boolean> {
   if (path === '-') return false;

@@ -1,7 +1,10 @@
 /** `luo-inspect kvm <snapshot>`: a kvm_run snapshot, a file of many, or a folder of them. */
 import { once } from 'node:events';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { UserError } from '../codec/user-error.js';
+import type { SnapshotFiles } from '../kvm/snapshot-files.js';
 import { parseCount, parsePageSize } from './numbers.js';
+import { onTerminal, wantsColor } from './terminal.js';
 
 export interface KvmCommandOptions {
   readonly arch?: string;
@@ -11,6 +14,10 @@ export interface KvmCommandOptions {
   readonly stride?: number;
   readonly pageSize?: number;
   readonly json?: boolean;
+  /** in the terminal UI */
+  readonly tui?: boolean;
+  /** false with --no-color */
+  readonly color?: boolean;
 }
 
 export function registerKvm(program: Command): void {
@@ -24,6 +31,8 @@ export function registerKvm(program: Command): void {
     .option('--stride <bytes>', 'bytes from one snapshot to the next', parseCount)
     .option('--page-size <bytes>', 'page size of the host', parsePageSize)
     .option('--json', 'as JSON')
+    .option('--tui', 'in the terminal UI: payload, bytes and explanation side by side')
+    .option('--no-color', 'no colours')
     .action(runKvm);
 }
 
@@ -65,8 +74,19 @@ export async function runKvm(path: string, options: KvmCommandOptions): Promise<
     ...(pageSize === undefined ? {} : { pageSize }),
   });
   for (const name of snapshots.skipped) process.stderr.write(`luo-inspect: ${JSON.stringify(name)} holds no kvm_run snapshot and is left out\n`);
+  if (options.tui === true) {
+    await showKvm(snapshots, options);
+    return;
+  }
   const { printKvm } = await import('../report/kvm-print.js');
   for (const text of printKvm(snapshots, options.json === true)) {
     if (!process.stdout.write(text)) await once(process.stdout, 'drain');
   }
+}
+
+async function showKvm(snapshots: SnapshotFiles, options: KvmCommandOptions): Promise<void> {
+  if (!onTerminal()) throw new UserError('--tui needs a terminal for input and output; without --tui the snapshot is printed');
+  if (snapshots.count === 0) throw new UserError(`${snapshots.path}: no snapshot in it`);
+  const [{ openKvm }, { kvmModelOf }] = await Promise.all([import('../tui/open.js'), import('../tui/kvm/from-files.js')]);
+  await openKvm(kvmModelOf(snapshots), { color: wantsColor(options) });
 }
