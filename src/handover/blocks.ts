@@ -5,7 +5,7 @@ import { sizeOf } from '../codec/layout-table.js';
 import { describeState, physicalAddress } from '../memory/memory.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
 import { hex } from './meaning.js';
-import { type Node, type Reading, readStruct } from './node.js';
+import { type Node, type Reading, addRestOfPage, readStruct } from './node.js';
 
 export interface Block {
   readonly address: number;
@@ -60,6 +60,7 @@ export function readBlocks(context: Context, first: bigint, entry: Struct, paren
     const used = Number(count > BigInt(capacity) ? BigInt(capacity) : count);
     header.node.meaning = `${used} of ${capacity} entries`;
     blocks.push({ address, header, entries: Array.from({ length: used }, (_, index) => address + headerSize + index * entrySize) });
+    addRestOfPage(memory, header.node, address, headerSize + used * entrySize);
     pointer = header.field('next');
     next = header.values.next;
   }

@@ -43,6 +43,8 @@ export interface Reference {
   readonly node: Node;
   /** node of the pointer to it, and its physical address */
   readonly from: Node;
+  /** where the pointer stands, if not at the start of `from` */
+  readonly fromAddress?: number;
 }
 
 /** More references than this are checked where they are met, not kept. */

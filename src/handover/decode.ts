@@ -18,7 +18,7 @@ import { type BlobFile, type Candidate, type FdtFile, type FindResult, findHando
 import type { Luo } from './luo.js';
 import { type Blob, child, readLuo } from './luo-root.js';
 import { escapeForWhy, formatBytes, hex } from './meaning.js';
-import { Node } from './node.js';
+import { Node, addRestOfPage } from './node.js';
 import { type Observation, Observations } from './observe.js';
 import { readChunkMap } from './preserved/chunks.js';
 import type { PreservedMap } from './preserved/preserved-map.js';

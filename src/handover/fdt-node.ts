@@ -14,6 +14,26 @@ export function addFdt(parent: Node, fdt: Fdt, address: number | null, layout: F
   parent.add(header.node);
   const root =
     fdt.root === null ? parent.group('/', { type: 'fdt node' }) : parent.add(fdtTreeNode(fdt.root, `${parent.path}/fdt`, '/', address, layout, pageSize));
+  const { header } = fdt;
+  const block = (name: string, offset: number, length: number, description: string): void => {
+    if (offset > fdt.bytes.length || length <= 0) return;
+    parent.add(
+      new Node(`${parent.path}/${pathPart(name)}`, name, {
+        type: 'fdt block',
+        address: address === null ? null : address + offset,
+        bitOffset: offset * 8,
+        bits: length * 8,
+        description,
+      }),
+    );
+  };
+  block(
+    'reservations',
+    header.off_mem_rsvmap,
+    Math.min(header.off_dt_struct, fdt.bytes.length) - header.off_mem_rsvmap,
+    'memory reservation block; KHO leaves it empty',
+  );
+  block('strings', header.off_dt_strings, Math.min(header.size_dt_strings, fdt.bytes.length - header.off_dt_strings), 'names of the properties');
   return root;
 }
 

@@ -11,7 +11,7 @@ import type { Context } from './context.js';
 import { addFdt } from './fdt-node.js';
 import { escapeForWhy } from './meaning.js';
 import { type Luo, type LuoForm, readFlbs, readSessions } from './luo.js';
-import { type Node, structFromBytes } from './node.js';
+import { type Node, addRestOfPage, structFromBytes } from './node.js';
 
 /** A blob that a subtree of the root FDT names. */
 export interface Blob {
@@ -58,6 +58,7 @@ function readLuoStruct(context: Context, bytes: Uint8Array, address: number | nu
     name: 'luo_ser',
   });
   node.add(reading.node);
+  if (address !== null) addRestOfPage(context.memory, reading.node, address, sizeOf(luoSer));
   const { values } = reading;
   if (values === null) return null;
   const known = contractsOf(values.compatible.text).some((contract) => contract.layer === 'luo');

@@ -11,7 +11,7 @@ import { physicalAddress } from '../memory/memory.js';
 import { readBlocks } from './blocks.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
 import { hex } from './meaning.js';
-import { type Node, type Reading, readStruct } from './node.js';
+import { type Node, type Reading, addRestOfPage, readStruct } from './node.js';
 import { type Payload, readPayload } from './payload.js';
 import { pathPart } from './tree.js';
 
@@ -283,6 +283,7 @@ export function readFlbs(context: Context, pointer: bigint, parent: Node, from: 
     const flb = readFlb(context, address + sizeOf(luoFlbHeaderSer) + index * sizeOf(luoFlbSer), group, names);
     if (flb !== null) flbs.push(flb);
   }
+  addRestOfPage(context.memory, group, address, sizeOf(luoFlbHeaderSer) + used * sizeOf(luoFlbSer));
   group.meaning = `${flbs.length} FLBs`;
   return flbs;
 }

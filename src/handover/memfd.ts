@@ -9,7 +9,7 @@ import { layoutTable, sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
 import { type Context, natureOfNonsense } from './context.js';
 import { flagsText, hex } from './meaning.js';
-import { Node, type Reading, readStruct } from './node.js';
+import { Node, type Reading, addRestOfPage, readStruct } from './node.js';
 import { type VmallocArea, readVmalloc } from './vmalloc.js';
 import type { TreeNode } from './tree.js';
 
@@ -114,6 +114,7 @@ export function readMemfd(context: Context, compatible: 'memfd-v1' | 'memfd-v2',
   const memfd = new MemfdTable(context, reading, { pos: values.pos, size: values.size, seals, flags, folioCount: values.nr_folios }, area, readable);
   reading.node.meaning = `${values.size} bytes, ${values.nr_folios} folios`;
   reading.node.add(folioTableNode(memfd, reading.node.path));
+  addRestOfPage(context.memory, reading.node, address, sizeOf(reading.struct));
   return memfd;
 }
 

@@ -179,6 +179,28 @@ export function gapNode(path: string, base: number | null, offset: number, size:
   });
 }
 
+/**
+ * The bytes of a page behind what was decoded at its start, as a gap below `parent`. `start`: physical, of what was decoded;
+ * `used`: bytes decoded from there. Nothing is added where the page ends there, or can't be read.
+ */
+export function addRestOfPage(memory: PhysicalMemory, parent: Node, start: number, used: number): void {
+  const from = start + used;
+  const length = (memory.pageSize - (from % memory.pageSize)) % memory.pageSize;
+  if (length === 0) return;
+  const read = readBytes(memory, from, length);
+  if (!read.ok) return;
+  const filled = read.bytes.reduce((count, byte) => count + (byte === 0 ? 0 : 1), 0);
+  const gap = new Node(`${parent.path}/gap@${used}`, 'gap', {
+    type: 'gap',
+    address: from,
+    bitOffset: used * 8,
+    bits: length * 8,
+    meaning: filled === 0 ? `${length} bytes, all 0` : `${length} bytes, ${filled} of them not 0`,
+    description: 'the rest of the page, which nothing describes',
+  });
+  parent.add(gap);
+}
+
 function fieldNode(struct: Struct, field: FieldPlacement, value: unknown, base: number | null, path: string, pageSize: number): Node {
   const address = base === null ? null : base + field.offset;
   return typedNode(`${path}/${pathPart(field.name)}`, field.name, field.type, value, address, field.offset * 8, pageSize, { struct, field: field.name }, field);

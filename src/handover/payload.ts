@@ -7,7 +7,7 @@ import { describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { type Context, isOffMachine, refer } from './context.js';
 import { hex } from './meaning.js';
 import { type Memfd, readMemfd } from './memfd.js';
-import { type Node, type Reading, readStruct } from './node.js';
+import { type Node, type Reading, addRestOfPage, readStruct } from './node.js';
 import { type PciDevices, readPciDevices } from './pci.js';
 
 /** A structure of a known contract, decoded by its layout alone. */
@@ -61,6 +61,7 @@ function read(context: Context, first: Contract, candidates: readonly Contract[]
     return null;
   }
   reading.node.meaning = contract.id;
+  addRestOfPage(context.memory, reading.node, address, sizeOf(struct, context.memory.pageSize));
   return { kind: 'struct', struct: struct.name, contract, reading, node: reading.node };
 }
 

@@ -10,7 +10,7 @@ import { type Context, natureOfNonsense } from './context.js';
 import { addFdt } from './fdt-node.js';
 import { type Blob, child } from './luo-root.js';
 import { formatBytes, hex } from './meaning.js';
-import { type Node, structFromBytes } from './node.js';
+import { type Node, addRestOfPage, structFromBytes } from './node.js';
 
 export interface ReserveMem {
   readonly name: string;
@@ -88,6 +88,7 @@ export function readKexecMetadata(context: Context, blob: Blob, parent: Node): K
     name: khoKexecMetadata.name,
   });
   node.add(reading.node);
+  if (blob.address !== null) addRestOfPage(context.memory, reading.node, blob.address, sizeOf(khoKexecMetadata));
   if (reading.values === null) return null;
   const { version, previous_release: release, kexec_count: kexecCount } = reading.values;
   if (version !== 1) {

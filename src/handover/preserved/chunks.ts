@@ -8,7 +8,7 @@ import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '
 import { hex } from '../meaning.js';
 import { Node, type Reading, readStruct } from '../node.js';
 import type { Observations } from '../observe.js';
-import { type PreservedBlock, type PreservedMap, maxOrder, popcount, summarise } from './preserved-map.js';
+import { type MapPlace, type PreservedBlock, type PreservedMap, maxOrder, popcount, summarise } from './preserved-map.js';
 
 interface Bitmap {
   readonly order: number;
@@ -225,6 +225,14 @@ class ChunkMap implements PreservedMap {
       if (this.#has(start, order)) return { start, order };
     }
     return null;
+  }
+
+  placeOf(address: number, order: number): MapPlace | null {
+    const start = address - (address % (this.#memory.pageSize * 2 ** order));
+    const bitmap = this.#byOrder.get(order)?.get(start - (start % bitmapSpan(this.#form, this.#memory.pageSize, order)));
+    if (bitmap === undefined) return null;
+    const bit = (start - bitmap.physStart) / (this.#memory.pageSize * 2 ** order);
+    return { path: `${bitmap.node.path}/bits`, at: bitmap.address + Math.floor(bit / 64) * 8, above: false };
   }
 
   *blocks(): Iterable<PreservedBlock> {

@@ -29,8 +29,20 @@ export interface PreservedMap {
   ordersAt(address: number): readonly number[];
   /** The block that holds `address`, smallest order first, or null. */
   blockOf(address: number): PreservedBlock | null;
+  /** Where in the map the block (address, order) is, or would be: the entry, word or bitmap a lookup ends at. */
+  placeOf(address: number, order: number): MapPlace | null;
   /** All blocks, by ascending order, then address; lazily. */
   blocks(): Iterable<PreservedBlock>;
+}
+
+/** A place in the map. */
+export interface MapPlace {
+  /** path of the tree's node */
+  readonly path: string;
+  /** physical, of the entry or of the 8 bytes that hold the bit */
+  readonly at: number;
+  /** does the lookup end above a leaf or bitmap, so that many blocks share the place? */
+  readonly above: boolean;
 }
 
 /** Orders a handover can hold: 2^order pages must fit the 52 bits of a physical address. */

@@ -7,7 +7,7 @@ import { PHYSICAL_LIMIT, type PhysicalMemory, describeState, readBytes } from '.
 import { hex } from '../meaning.js';
 import { Node } from '../node.js';
 import type { Observations } from '../observe.js';
-import { type PreservedBlock, type PreservedMap, maxOrder, popcount, summarise } from './preserved-map.js';
+import { type MapPlace, type PreservedBlock, type PreservedMap, maxOrder, popcount, summarise } from './preserved-map.js';
 
 /** A tree with more pages than this describes more memory than any machine has, or is endless. */
 export const DEFAULT_MAX_NODES = 1 << 20;
@@ -113,6 +113,7 @@ class RadixWalker {
         }
         return null;
       },
+      placeOf: (address, order) => this.#placeOf(root, radixKey(address, order, pageShift)),
       blocks: () => this.#blocks(leaves),
     };
   }
@@ -139,6 +140,21 @@ class RadixWalker {
     const words = this.#page(at);
     const bit = Number(key & BigInt((1 << leafLog2) - 1));
     return words !== null && (((words[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1;
+  }
+
+  #placeOf(root: number, key: bigint): MapPlace {
+    const { tableLog2, leafLog2, levels } = this.#geometry;
+    const path = (page: number): string => `${this.#parent.path}/${hex(page)}`;
+    let at = root;
+    for (let level = levels - 1; level > 0; level--) {
+      const index = Number((key >> BigInt((level - 1) * tableLog2 + leafLog2)) & BigInt((1 << tableLog2) - 1));
+      const words = this.#page(at);
+      const next = words === null ? null : entry(words, index);
+      if (next === null || next === 0 || !this.#seen.has(next)) return { path: path(at), at: at + index * 8, above: true };
+      at = next;
+    }
+    const bit = Number(key & BigInt((1 << leafLog2) - 1));
+    return { path: path(at), at: at + (bit >>> 6) * 8, above: false };
   }
 
   *#blocks(leaves: readonly Leaf[]): Iterable<PreservedBlock> {
