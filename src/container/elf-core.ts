@@ -21,14 +21,17 @@ import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import { PHYSICAL_LIMIT } from '../memory/memory.js';
 import { type ByteSource, readAt } from './byte-source.js';
-import { type NoteFindings, readNotes } from './elf-notes.js';
+import { noNotes, readNotes } from './elf-notes.js';
 import { extentMemory } from './extent-memory.js';
-import { ExtentBuilder, ZEROS } from './extents.js';
+import { bytesIn, ExtentBuilder, ZEROS } from './extents.js';
 import type { Arch, DumpContents } from './opened-dump.js';
 import { pageSizeOf } from './vmcoreinfo.js';
 
 /** Far more ranges than any machine's memory is cut into; a guard against damage. */
 const MAX_PROGRAM_HEADERS = 1 << 20;
+/** Memory that a file of one byte, and one more byte of a file, may name: enough for zeros left out, too little to keep a scan busy for hours. */
+const MOST_ZEROS = 4 * 2 ** 30;
+const MOST_PER_BYTE = 16;
 const RETRY = 'take the dump again, or copy it again';
 
 /** Opens the ELF file `source`. @throws UserError where it is no core of a machine, or not all there */
@@ -49,13 +52,18 @@ export function openElfCore(source: ByteSource): DumpContents {
     throw new UserError(
       `${name}: truncated ELF: ${segments.endIsNotes ? 'its notes' : 'the memory in its PT_LOADs'} end at offset ${shown(segments.end)}, the file at ${size}; ${RETRY}`,
     );
-  const notes: NoteFindings = { vmcoreinfo: null, vmcoreinfoOffset: null, ofProcess: false, ofQemu: false };
+  const notes = noNotes();
   for (const note of segments.notes) readNotes(source, note.offset, note.size, notes);
   if (segments.loads === 0) throw new UserError(`${name}: an ELF core without PT_LOAD, so without memory; ${RETRY}`);
   if (notes.ofProcess && segments.highestStart === 0)
     throw new UserError(`${name}: the core of a process, not of a machine's memory; take one with QEMU's dump-guest-memory or with kdump`);
   if (segments.highest === 0) throw new UserError(`${name}: no PT_LOAD of this ELF core holds memory at an address that a machine has; ${RETRY}`);
   const table = segments.extents.build();
+  const total = bytesIn(table);
+  if (total > size * MOST_PER_BYTE + MOST_ZEROS)
+    throw new UserError(
+      `${name}: the PT_LOADs name ${total} bytes of memory, the file has ${size}: the program headers at offset ${ehdr.e_phoff} are damaged; ${RETRY}`,
+    );
   const pageSizeFromDump = pageSizeOf(notes.vmcoreinfo);
   return {
     container: 'elf-core',

@@ -13,9 +13,13 @@ export interface NoteFindings {
   ofProcess: boolean;
   /** notes by QEMU's own name */
   ofQemu: boolean;
+  /** notes read so far */
+  count: number;
 }
 
-/** A note per CPU and a few more; a guard against damage. */
+export const noNotes = (): NoteFindings => ({ vmcoreinfo: null, vmcoreinfoOffset: null, ofProcess: false, ofQemu: false, count: 0 });
+
+/** In all: a few per CPU. A guard against damage. */
 const MAX_NOTES = 65536;
 const LONGEST_NAME = 64;
 
@@ -26,7 +30,7 @@ export function readNotes(source: ByteSource, offset: number, size: number, find
   const end = Math.min(source.size, offset + size);
   const head = sizeOf(elf64Nhdr);
   let at = offset;
-  for (let count = 0; count < MAX_NOTES && at + head <= end; count++) {
+  while (at + head <= end && findings.count++ < MAX_NOTES) {
     const { n_namesz, n_descsz, n_type } = decodeStruct(elf64Nhdr, readAt(source, at, head));
     const nameAt = at + head;
     const contents = nameAt + padded(n_namesz);

@@ -3,7 +3,7 @@
  * Program headers stand right behind the file header: makedumpfile looks for them nowhere else.
  * Source: abi/elf/elf64.ts; memory is streamed, zeros become holes of the file.
  */
-import { closeSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import {
   ELFCLASS64,
   ELFDATA2LSB,
@@ -61,8 +61,9 @@ export function writeElfCore(path: string, image: CoreImage): void {
     if (error instanceof UserError) throw error;
     throw new UserError(`${path}: cannot write: ${reasonOf(error)}; give a file on a disk with more room`);
   } finally {
+    const isFile = fstatSync(fd).isFile();
     closeSync(fd);
-    if (!written) unlinkSync(path);
+    if (!written && isFile) unlinkSync(path);
   }
 }
 
@@ -73,12 +74,13 @@ interface Placed extends MemoryRange {
 
 function writeImage(path: string, fd: number, { memory, arch, vmcoreinfo }: CoreImage): void {
   const note = vmcoreinfoNote(vmcoreinfo);
-  const count = memory.readable.length + (note.length > 0 ? 1 : 0);
+  const ranges = joined(memory.readable);
+  const count = ranges.length + (note.length > 0 ? 1 : 0);
   const phoff = sizeOf(elf64Ehdr);
   const shoff = count >= PN_XNUM ? phoff + count * sizeOf(elf64Phdr) : 0;
   const noteAt = phoff + count * sizeOf(elf64Phdr) + (shoff > 0 ? sizeOf(elf64Shdr) : 0);
   let end = aligned(noteAt + note.length, ALIGNMENT);
-  const placed = memory.readable.map(({ start, end: stop }): Placed => {
+  const placed = ranges.map(({ start, end: stop }): Placed => {
     const offset = end;
     end = aligned(offset + stop - start, ALIGNMENT);
     return { start, end: stop, offset };
@@ -101,6 +103,17 @@ function writeImage(path: string, fd: number, { memory, arch, vmcoreinfo }: Core
   const piece = new Uint8Array(PIECE);
   for (const range of placed) copyRange(path, fd, memory, range, piece);
   ftruncateSync(fd, end);
+}
+
+/** Ranges that follow each other as one: an engine's memory may come page by page. */
+function joined(ranges: readonly MemoryRange[]): readonly MemoryRange[] {
+  const out: { start: number; end: number }[] = [];
+  for (const { start, end } of ranges) {
+    const last = out.at(-1);
+    if (last !== undefined && last.end === start) last.end = end;
+    else out.push({ start, end });
+  }
+  return out;
 }
 
 function copyRange(path: string, fd: number, memory: PhysicalMemory, { start, end, offset }: Placed, piece: Uint8Array): void {

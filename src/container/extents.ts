@@ -156,3 +156,10 @@ export function findExtent(table: ExtentTable, address: number): number {
   }
   return low;
 }
+
+/** How many bytes the extents cover. */
+export function bytesIn(table: ExtentTable): number {
+  let total = 0;
+  for (let index = 0; index < table.count; index++) total += (table.ends[index] ?? 0) - (table.starts[index] ?? 0);
+  return total;
+}

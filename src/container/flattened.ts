@@ -4,10 +4,12 @@ import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import { type ByteSource, readAt } from './byte-source.js';
-import { ExtentBuilder, findExtent } from './extents.js';
+import { bytesIn, ExtentBuilder, findExtent } from './extents.js';
 
 /** makedumpfile writes pieces of many pages; a guard against damage. */
 const MAX_PIECES = 1 << 24;
+/** Bytes of the dump that may be in no piece, beside as many as the file has. */
+const MOST_HOLES = 16 * 1024 * 1024;
 
 export const isFlattened = (head: Uint8Array): boolean =>
   head.length >= sizeOf(flattenedHeader) && decodeStruct(flattenedHeader, head).signature.text === FLATTENED_SIGNATURE;
@@ -29,6 +31,10 @@ export function flattenedSource(source: ByteSource): ByteSource {
     size = Math.max(size, end);
   }
   const table = extents.build();
+  const holes = size - bytesIn(table);
+  if (holes > source.size + MOST_HOLES)
+    throw new UserError(`${name}: flattened dump damaged: ${holes} bytes of the dump were never written, the file has ${source.size}; write it again`);
+  if (holes === size) throw new UserError(`${name}: a flattened dump without any piece (offset ${FLATTENED_HEADER_BLOCK}); write it again`);
   return {
     name,
     size,

@@ -9,7 +9,7 @@ import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import { PHYSICAL_LIMIT } from '../memory/memory.js';
 import { type ByteSource, readAt } from './byte-source.js';
-import { type NoteFindings, readNotes } from './elf-notes.js';
+import { noNotes, readNotes } from './elf-notes.js';
 import { kdumpMemory } from './kdump-memory.js';
 import { descriptorsEnd, KdumpPages } from './kdump-pages.js';
 import type { Arch, DumpContents } from './opened-dump.js';
@@ -108,7 +108,7 @@ function readVmcoreinfo(source: ByteSource, header: Header, sub: SubHeader): Rea
   const inFile = (offset: bigint, size: bigint): boolean => offset > 0n && size > 0n && offset + size <= BigInt(source.size);
   if (header.header_version >= KDUMP_VERSION.vmcoreinfo && sub.size_vmcoreinfo <= VMCOREINFO_LIMIT && inFile(sub.offset_vmcoreinfo, sub.size_vmcoreinfo))
     return parseVmcoreinfo(readAt(source, Number(sub.offset_vmcoreinfo), Number(sub.size_vmcoreinfo)));
-  const notes: NoteFindings = { vmcoreinfo: null, vmcoreinfoOffset: null, ofProcess: false, ofQemu: false };
+  const notes = noNotes();
   if (header.header_version >= KDUMP_VERSION.notes && inFile(sub.offset_note, sub.size_note))
     readNotes(source, Number(sub.offset_note), Number(sub.size_note), notes);
   return notes.vmcoreinfo;

@@ -55,6 +55,7 @@ interface Unpacked {
 }
 
 async function openUnpacked(path: string): Promise<Unpacked> {
+  if (path === '-' && process.stdin.isTTY) throw new UserError('standard input: a terminal, not a dump; pipe a dump into it, or give a path');
   if (path === '-') return await unpack(await spoolStream('standard input', process.stdin), ['read from standard input']);
   const stat = statOf(path);
   // A pipe of the shell, `<(…)`, has a path too.
@@ -111,6 +112,10 @@ async function unpack(first: ByteSource, how: readonly string[]): Promise<Unpack
     }
     if (isFlattened(readAt(source, 0, HEAD))) {
       source = flattenedSource(source);
+      if (formatOf(readAt(source, 0, HEAD)) === null)
+        throw new UserError(
+          `${source.name}: a flattened file, but neither an ELF core nor kdump within (offset 0 of the rearranged dump); write it again with makedumpfile -F`,
+        );
       evidence.push(`flattened by makedumpfile -F: rearranged into ${source.size} bytes`);
     }
     return { source, evidence };
