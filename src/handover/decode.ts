@@ -192,6 +192,7 @@ function readRoot(context: Context, fdt: Fdt, candidate: Candidate, kho: Node): 
   const known = strings.flatMap((text) => text.split(';')).flatMap((text) => contractsOf(text).filter((contract) => contract.layer === 'kho'));
   const contract = known[0] ?? nearest(fdt.root);
   const root = addFdt(kho, fdt, candidate.fdtAddress, contract?.fdt ?? null, memory.pageSize);
+  if (candidate.fdtAddress !== null && fdt.header.totalsize < memory.pageSize) addRestOfPage(memory, kho, candidate.fdtAddress, fdt.header.totalsize);
   if (candidate.cutInCopy) {
     observations.add(
       'fdt-invalid',

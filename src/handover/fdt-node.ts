@@ -10,8 +10,8 @@ import { pathPart } from './tree.js';
 
 /** The whole blob below `parent`: header, then nodes. `address`: physical, of its first byte, or null. */
 export function addFdt(parent: Node, fdt: Fdt, address: number | null, layout: FdtNodeLayout | null, pageSize: number): Node {
-  const header = structFromBytes(fdtHeader, fdt.bytes, address, pageSize, { path: `${parent.path}/fdt_header`, name: 'fdt_header' });
-  parent.add(header.node);
+  const headerReading = structFromBytes(fdtHeader, fdt.bytes, address, pageSize, { path: `${parent.path}/fdt_header`, name: 'fdt_header' });
+  parent.add(headerReading.node);
   const root =
     fdt.root === null ? parent.group('/', { type: 'fdt node' }) : parent.add(fdtTreeNode(fdt.root, `${parent.path}/fdt`, '/', address, layout, pageSize));
   const { header } = fdt;
