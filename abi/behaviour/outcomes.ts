@@ -50,7 +50,12 @@ export const metadataWarns = (evidence: Evidence): Outcome => ({
   evidence,
 });
 
-export const unclaimedSubtree: Outcome = { kind: 'ignored', errno: null, text: 'nobody asks for it; its memory stays reserved and unclaimed', evidence: 'source' };
+export const unclaimedSubtree: Outcome = {
+  kind: 'ignored',
+  errno: null,
+  text: 'nobody asks for it; its memory stays reserved and unclaimed',
+  evidence: 'source',
+};
 
 export const unclaimedFlb: Outcome = {
   kind: 'ignored',

@@ -1,5 +1,6 @@
 /** The `abi` group of commands: what is known of the contracts, and how two of them get along. */
 import type { Command } from 'commander';
+import { registerAbiCheck } from './abi-check.js';
 import { registerAbiList } from './abi-list.js';
 import { registerAbiShow } from './abi-show.js';
 
@@ -7,4 +8,5 @@ export function registerAbi(program: Command): void {
   const abi = program.command('abi').description('contracts and layouts, by kernel release');
   registerAbiList(abi);
   registerAbiShow(abi);
+  registerAbiCheck(abi);
 }

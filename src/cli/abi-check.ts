@@ -1,0 +1,57 @@
+/** `luo-inspect abi check`: can one kernel take over from another? */
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { UserError } from '../codec/user-error.js';
+
+interface Options {
+  readonly from: string;
+  readonly to: string;
+  readonly json?: boolean;
+  readonly suppress?: string;
+  readonly failOn: 'error' | 'warning' | 'info';
+  readonly verbose?: boolean;
+  readonly color?: boolean;
+}
+
+export function registerAbiCheck(abi: Command): void {
+  abi
+    .command('check')
+    .description('can a kernel take over from another? Each: a release (7.1), a BTF file, vmlinux or vmlinuz, or a dump')
+    .requiredOption('--from <x>', 'the kernel that hands over, or a dump of what it wrote')
+    .requiredOption('--to <y>', 'the kernel that is to take over')
+    .option('--json', 'as JSON (schema luo-inspect.compat/1)')
+    .option('--suppress <file>', 'findings that were accepted (YAML: schema: luo-inspect.suppress/1, suppress: [{rule, path?, at?, reason}])')
+    .addOption(new Option('--fail-on <severity>', 'exit with 1 from this severity on').choices(['error', 'warning', 'info']).default('error'))
+    .option('--verbose', 'say how both sides are known')
+    .option('--no-color', 'no colours')
+    .action(runCheck);
+}
+
+async function runCheck(options: Options): Promise<void> {
+  const [{ openSide }, { checkCompat }, { accept, fails }, { NO_SUPPRESSIONS, parseSuppressions }, { writeJson, writeLines }] = await Promise.all([
+    import('./compat-side.js'),
+    import('../compat/check.js'),
+    import('../compat/accept.js'),
+    import('../compat/suppress.js'),
+    import('./output.js'),
+  ]);
+  const suppressions = options.suppress === undefined ? NO_SUPPRESSIONS : parseSuppressions(readText(options.suppress), options.suppress);
+  const [from, to] = [await openSide(options.from), await openSide(options.to)];
+  const result = accept(checkCompat(from, to), suppressions);
+  for (const unused of suppressions.unused()) process.stderr.write(`luo-inspect: ${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}\n`);
+  if (options.json === true) await writeJson((await import('../report/compat-json.js')).compatJson(result));
+  else {
+    const { compatText } = await import('../report/compat-text.js');
+    const color = options.color !== false && process.stdout.isTTY === true && (process.env.NO_COLOR ?? '') === '';
+    await writeLines(compatText(result, { width: process.stdout.columns ?? 120, color, verbose: options.verbose === true }));
+  }
+  if (fails(result, options.failOn)) process.exitCode = 1;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`${path}: can't be read: ${error instanceof Error ? error.message : String(error)}; give a suppression file with --suppress`);
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * What one kernel does with what another wrote, layer by layer in the order in which it meets them. The rules here only
+ * find out which case holds; what the kernel does about it stands in abi/behaviour.
+ */
+import type { Behaviour, Outcome } from '../../abi/behaviour/behaviour.js';
+import { DEFAULT_PAGE_SIZE } from '../codec/layout-table.js';
+import { compareLayouts, type LayoutRelation } from './same-layout.js';
+import { infoOf, orderOf, type Part, type Side, versionOf } from './side.js';
+import { type LayerVerdict, NOT_REACHED, severityOf } from './verdict.js';
+
+const taken = (layer: string): Outcome => ({
+  kind: 'taken-over',
+  errno: null,
+  text: infoOf(layer)?.takenOver ?? 'files find their handler',
+  evidence: 'source',
+});
+const notReached: Outcome = { kind: 'ignored', errno: null, text: NOT_REACHED, evidence: 'source' };
+const because = (why: string): Outcome => ({ kind: 'unknown', errno: null, text: `unknown, because ${why}`, evidence: 'derived' });
+
+/** After these nothing else of the handover is looked at. */
+const stops = (outcome: Outcome): boolean => outcome.kind === 'cold-boot' || outcome.kind === 'panic';
+
+/** Judges by one release's behaviour. */
+export function judge(from: Side, to: Side, behaviour: Behaviour): readonly LayerVerdict[] {
+  return new Judge(from, to, behaviour).run();
+}
+
+class Judge {
+  readonly #from: Side;
+  readonly #to: Side;
+  readonly #behaviour: Behaviour;
+  readonly #pageSize: number;
+  readonly #rows: LayerVerdict[] = [];
+  #stopped = false;
+  #overrides: Readonly<Record<string, Outcome>> = {};
+
+  constructor(from: Side, to: Side, behaviour: Behaviour) {
+    this.#from = from;
+    this.#to = to;
+    this.#behaviour = behaviour;
+    this.#pageSize = from.pageSize ?? to.pageSize ?? DEFAULT_PAGE_SIZE;
+  }
+
+  run(): readonly LayerVerdict[] {
+    const layers = [
+      ...new Set([...this.#from.parts, ...this.#to.parts].filter((part) => part.role !== 'handler' && part.role !== 'flb').map((part) => part.layer)),
+    ];
+    layers.sort((one, other) => orderOf(one) - orderOf(other));
+    for (const layer of layers) {
+      if (layer === 'luo') this.#fdtOfLuo();
+      else this.#subtree(layer);
+    }
+    this.#flbs();
+    this.#handlers();
+    return this.#rows;
+  }
+
+  /** The root and the subtrees that are one blob each. */
+  #subtree(layer: string): void {
+    const from = this.#part(this.#from, layer);
+    const to = this.#part(this.#to, layer);
+    if (layer === 'luo-session' || layer === 'luo-flb') return;
+    this.#add(from, to, layer, () => (layer === 'kho' ? this.#root(from, to) : this.#plain(layer, from, to)));
+  }
+
+  #root(from: Part | null, to: Part | null): Outcome {
+    if (from === null) return because(this.#from.unknown.get('kho') ?? 'nothing was handed over');
+    if (to === null) {
+      const why = this.#to.unknown.get('kho');
+      if (why !== undefined) return because(why);
+      return {
+        kind: 'cold-boot',
+        errno: null,
+        text: 'has no KHO: boots as if nothing had been handed over, all preserved memory is lost',
+        evidence: 'derived',
+      };
+    }
+    if (from.compatible !== null && to.compatible !== null && from.compatible !== to.compatible) return this.#behaviour.khoVersion;
+    if (this.#from.pageSize !== null && this.#to.pageSize !== null && this.#from.pageSize !== this.#to.pageSize)
+      return {
+        kind: 'corrupts',
+        errno: null,
+        text: `accepts it, and reads a map made for pages of ${this.#from.pageSize} bytes with pages of ${this.#to.pageSize}: wrong memory is reserved`,
+        evidence: 'derived',
+      };
+    const layout = compareLayouts(from, to, this.#pageSize);
+    if (layout.relation === 'unknown') return because(layout.why);
+    if (layout.relation === 'same')
+      return from.compatible === null || to.compatible === null ? because('its version string can not be read here') : taken('kho');
+    const form = from.contracts.map((contract) => this.#behaviour.otherMap[contract.id]).find((outcome) => outcome !== undefined);
+    if (form === undefined) return { kind: 'corrupts', errno: null, text: `accepts the same string, and reads it wrongly: ${layout.why}`, evidence: 'derived' };
+    this.#overrides = this.#behaviour.afterOtherMap;
+    return form;
+  }
+
+  #plain(layer: string, from: Part | null, to: Part | null): Outcome {
+    if (from === null) return { kind: 'ignored', errno: null, text: 'nothing to take over: none was written', evidence: 'source' };
+    const override = this.#overrides[layer];
+    if (override !== undefined) return override;
+    if (to === null) {
+      const why = this.#to.unknown.get(layer);
+      return why === undefined ? this.#behaviour.unknownSubtree : because(why);
+    }
+    const layout = compareLayouts(from, to, this.#pageSize);
+    const other = from.compatible !== to.compatible || (from.compatible === null && layout.relation === 'different');
+    if (layer === 'memblock' && other) return this.#behaviour.memblockVersion;
+    if (layer === 'kexec-metadata' && other) return this.#behaviour.kexecMetadata ?? this.#behaviour.unknownSubtree;
+    if (other) return { ...this.#behaviour.unknownSubtree, text: 'refuses another version of its subtree, whose memory stays reserved and unclaimed' };
+    return this.#readAs(layer, layout, 'the next kernel reads it wrongly');
+  }
+
+  #fdtOfLuo(): void {
+    const from = this.#part(this.#from, 'luo');
+    const to = this.#part(this.#to, 'luo');
+    const luo = this.#behaviour.luo;
+    this.#add(from, to, 'luo', () => {
+      if (from === null) return { kind: 'ignored', errno: null, text: 'no LUO data to find: the next kernel starts without sessions', evidence: 'source' };
+      if (to === null || luo === null) {
+        const why = this.#to.unknown.get('luo');
+        return why === undefined ? this.#behaviour.noLuo : because(why);
+      }
+      if (from.compatible !== to.compatible) return luo.version;
+      return this.#readAs('luo', compareLayouts(from, to, this.#pageSize), 'the next kernel reads the LUO root wrongly');
+    });
+    const nodes = [
+      { layer: 'luo-session', reaction: luo?.sessionNode ?? null },
+      { layer: 'luo-flb', reaction: luo?.flbNode ?? null },
+    ] as const;
+    for (const { layer, reaction } of nodes) this.#luoNode(layer, reaction, from !== null, to !== null);
+  }
+
+  #luoNode(layer: 'luo-session' | 'luo-flb', reaction: Outcome | null, written: boolean, spoken: boolean): void {
+    const from = this.#part(this.#from, layer);
+    const to = this.#part(this.#to, layer);
+    if (from === null && to === null) return;
+    this.#add(from, to, layer, () => {
+      if (!written) return { kind: 'ignored', errno: null, text: 'nothing to take over: none was written', evidence: 'source' };
+      if (!spoken) return notReached;
+      if (to === null) return this.#behaviour.luo?.noFlb ?? this.#behaviour.unknownSubtree;
+      if (from === null || from.compatible !== to.compatible) return reaction ?? this.#behaviour.unknownSubtree;
+      return this.#readAs(layer, compareLayouts(from, to, this.#pageSize), 'the next kernel reads it wrongly');
+    });
+  }
+
+  #flbs(): void {
+    for (const from of this.#from.parts.filter((part) => part.role === 'flb')) {
+      const to = this.#to.parts.find((part) => part.role === 'flb' && part.compatible === from.compatible) ?? null;
+      this.#add(from, to ?? this.#part(this.#to, from.layer), from.layer, () => {
+        if (!this.#hasLuo()) return notReached;
+        if (to !== null) return this.#readAs(from.layer, compareLayouts(from, to, this.#pageSize), 'its owner reads it wrongly');
+        const why = this.#to.unknown.get(from.layer);
+        return why === undefined ? (this.#behaviour.luo?.unknownFlb ?? this.#behaviour.unknownSubtree) : because(why);
+      });
+    }
+  }
+
+  /** Handlers that refuse stand first: where one does, opening fails and the others are not reached. */
+  #handlers(): void {
+    const written = this.#from.parts.filter((part) => part.role === 'handler');
+    const judged = written.map((from) => {
+      const to = this.#to.parts.find((part) => part.role === 'handler' && part.compatible === from.compatible) ?? null;
+      return { from, to: to ?? this.#part(this.#to, from.layer), outcome: this.#handler(from, to) };
+    });
+    judged.sort((one, other) => Number(one.outcome.kind !== 'open-fails') - Number(other.outcome.kind !== 'open-fails'));
+    for (const { from, to, outcome } of judged) {
+      this.#add(from, to, from.layer, () => (this.#hasLuo() ? outcome : notReached));
+      if (outcome.kind === 'open-fails' && from.inUse) this.#stopped = true;
+    }
+    for (const to of this.#to.parts.filter((part) => part.role === 'handler')) {
+      if (written.some((from) => from.layer === to.layer)) continue;
+      this.#add(null, to, to.layer, () => ({ kind: 'ignored', errno: null, text: 'nothing to take over: no such file was written', evidence: 'source' }));
+    }
+  }
+
+  #handler(from: Part, to: Part | null): Outcome {
+    if (to !== null) return this.#readAs(from.layer, compareLayouts(from, to, this.#pageSize), 'its handler reads it wrongly');
+    const why = this.#to.unknown.get(from.layer);
+    if (why !== undefined) return because(why);
+    return this.#behaviour.luo?.handler ?? this.#behaviour.unknownSubtree;
+  }
+
+  /** The string is accepted: the layout decides. */
+  #readAs(layer: string, layout: LayoutRelation, wrongly: string): Outcome {
+    if (layout.relation === 'same') return taken(layer);
+    if (layout.relation === 'unknown') return because(layout.why);
+    if (infoOf(layer)?.testOnly === true) return because(`how the test takes the other form of its data was not tried: ${layout.why}`);
+    return { kind: 'corrupts', errno: null, text: `the string is the same and the layout is not, so ${wrongly}: ${layout.why}`, evidence: 'derived' };
+  }
+
+  /** Is there LUO data that the next kernel looks into? */
+  #hasLuo(): boolean {
+    return this.#part(this.#from, 'luo') !== null && this.#part(this.#to, 'luo') !== null && this.#behaviour.luo !== null;
+  }
+
+  #part(side: Side, layer: string): Part | null {
+    return side.parts.find((part) => part.layer === layer) ?? null;
+  }
+
+  #add(from: Part | null, to: Part | null, layer: string, decide: () => Outcome): void {
+    const outcome = this.#stopped ? notReached : decide();
+    const info = infoOf(layer);
+    const versions = { from: versionOf(from), to: versionOf(to) };
+    const text = fill(outcome.text, versions) + hedge(outcome);
+    const matters = from?.inUse === true && (stops(outcome) || (info?.carriesData ?? true));
+    this.#rows.push({
+      layer,
+      ...versions,
+      outcome: outcome.kind,
+      errno: outcome.errno,
+      text,
+      severity: from === null && !stops(outcome) ? 'info' : severityOf(outcome.kind, text, matters || stops(outcome)),
+      evidence: outcome.evidence,
+      rule: `compat/${layer}`,
+      suppressed: null,
+    });
+    if (stops(outcome)) this.#stopped = true;
+  }
+}
+
+const fill = (text: string, versions: { readonly from: string | null; readonly to: string | null }): string =>
+  text.replaceAll('{from}', versions.from ?? 'missing').replaceAll('{to}', versions.to ?? 'none');
+
+const hedge = (outcome: Outcome): string =>
+  outcome.evidence === 'unverified' && outcome.kind !== 'unknown' ? " (from a neighbour release's code, not verified for this one)" : '';

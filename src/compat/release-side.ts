@@ -1,0 +1,40 @@
+/** What a release speaks, from the registry. */
+import type { Contract, Release } from '../../abi/contract.js';
+import { releaseInfos, releaseOf, releases, spokenBy } from '../../abi/registry.js';
+import { UserError } from '../codec/user-error.js';
+import { infoOf, type Part, type Side } from './side.js';
+
+/** Does `text` look like a release rather than a file? */
+export const looksLikeRelease = (text: string): boolean => /^v?\d+\.\d+(\.\d+)?(-[\w.+-]+)?$/.test(text);
+
+/** @throws UserError where no such release is known */
+export function releaseSide(text: string): Side {
+  const release = releaseOf(text.replace(/^v/, ''));
+  if (release === null)
+    throw new UserError(`${text}: no release whose contracts are known; known are ${releases.join(', ')} and their point releases (\`luo-inspect abi list\`)`);
+  const info = releaseInfos.find((known) => known.release === release);
+  const by = info === undefined ? '' : info.note;
+  return {
+    label: text,
+    kind: 'release',
+    description: `release ${text}${info === undefined || info.covers === text ? '' : `, known as ${info.covers}`}`,
+    releases: [release],
+    parts: partsOf(release),
+    unknown: new Map(),
+    pageSize: null,
+    evidence: by === '' ? [] : [`${text}: ${by}`],
+  };
+}
+
+/** The parts of a release: layers that a next kernel looks at by themselves. Tests of a kernel's own FLBs are left out: few kernels have them. */
+export function partsOf(release: Release): readonly Part[] {
+  return spokenBy(release)
+    .filter((contract) => contract.layer !== 'liveupdate-test-flb')
+    .flatMap((contract) => partOf(contract, `release ${release}`));
+}
+
+export function partOf(contract: Contract, by: string): readonly Part[] {
+  const info = infoOf(contract.layer);
+  if (info === null) return [];
+  return [{ layer: contract.layer, role: info.role, compatible: contract.compatible, contracts: [contract], shapes: null, by, holds: null, inUse: true }];
+}

@@ -1,0 +1,116 @@
+/**
+ * Findings that were looked at and accepted: a YAML (or JSON) file that names rules, where they apply, and why. For
+ * `diagnose` and `abi check`.
+ *
+ * ```yaml
+ * schema: luo-inspect.suppress/1
+ * suppress:
+ *   - rule: compat/luo-flb              # a rule's id; * stands for any part, ** for any rest
+ *     path: "incoming/luo/sessions/*"   # optional; same wildcards
+ *     at: "0x4126000"                   # optional; physical address
+ *     reason: this fleet has no FLBs    # required
+ * ```
+ */
+import { LineCounter, parseDocument } from 'yaml';
+import { UserError } from '../codec/user-error.js';
+
+const SCHEMA = 'luo-inspect.suppress/1';
+
+/** What a suppression is held against. */
+export interface Suppressible {
+  readonly rule: string;
+  /** null where it is about no node */
+  readonly path: string | null;
+  /** physical address, null where it has none */
+  readonly at: number | null;
+}
+
+interface Entry {
+  readonly rule: RegExp;
+  readonly path: RegExp | null;
+  readonly at: number | null;
+  readonly reason: string;
+  readonly text: string;
+}
+
+export class Suppressions {
+  readonly #entries: readonly Entry[];
+  readonly #used = new Set<Entry>();
+
+  constructor(entries: readonly Entry[]) {
+    this.#entries = entries;
+  }
+
+  /** The reason it is accepted, or null where it is not. */
+  reasonFor(finding: Suppressible): string | null {
+    const entry = this.#entries.find(
+      ({ rule, path, at }) =>
+        rule.test(finding.rule) && (path === null || (finding.path !== null && path.test(finding.path))) && (at === null || at === finding.at),
+    );
+    if (entry === undefined) return null;
+    this.#used.add(entry);
+    return entry.reason;
+  }
+
+  /** Entries that accepted nothing so far: what they named may be gone. */
+  unused(): readonly string[] {
+    return this.#entries.filter((entry) => !this.#used.has(entry)).map((entry) => entry.text);
+  }
+}
+
+export const NO_SUPPRESSIONS = new Suppressions([]);
+
+const KEYS = new Set(['rule', 'path', 'at', 'reason']);
+/** Longer texts than any id or path. */
+const MAX_PATTERN = 1000;
+
+/**
+ * @param name of the file, for messages
+ * @throws UserError with line and column where the file is not of this form
+ */
+export function parseSuppressions(text: string, name: string): Suppressions {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [error] = document.errors;
+  if (error !== undefined) {
+    const { line, col } = lines.linePos(error.pos[0]);
+    throw new UserError(`${name}:${line}:${col}: ${error.message.split('\n')[0]}; a suppression file is YAML, see \`luo-inspect abi check --help\``);
+  }
+  const whole: unknown = document.toJS({ maxAliasCount: 100 });
+  const fail = (what: string): UserError => new UserError(`${name}: ${what}`);
+  if (!isRecord(whole) || whole.schema !== SCHEMA) throw fail(`starts with no \`schema: ${SCHEMA}\``);
+  for (const key of Object.keys(whole))
+    if (key !== 'schema' && key !== 'suppress') throw fail(`the key ${JSON.stringify(key)} is not known; known are schema and suppress`);
+  if (!Array.isArray(whole.suppress)) throw fail('suppress is no list');
+  return new Suppressions(whole.suppress.map((entry: unknown, index) => readEntry(entry, (what) => fail(`suppress[${index}]: ${what}`))));
+}
+
+function readEntry(entry: unknown, fail: (what: string) => UserError): Entry {
+  if (!isRecord(entry)) throw fail('is no entry with rule and reason');
+  for (const key of Object.keys(entry)) if (!KEYS.has(key)) throw fail(`the key ${JSON.stringify(key)} is not known; known are ${[...KEYS].join(', ')}`);
+  const { rule, path, at, reason } = entry;
+  if (typeof rule !== 'string' || rule === '') throw fail('rule is missing');
+  if (typeof reason !== 'string' || reason.trim() === '') throw fail('reason is missing: say why the finding is accepted');
+  if (path !== undefined && typeof path !== 'string') throw fail('path is no text');
+  const address = at === undefined ? null : typeof at === 'number' || typeof at === 'string' ? Number(at) : Number.NaN;
+  if (address !== null && !(Number.isSafeInteger(address) && address >= 0)) throw fail('at is no address such as "0x4126000"');
+  return {
+    rule: glob(rule, fail),
+    path: path === undefined ? null : glob(path, fail),
+    at: address,
+    reason: reason.trim(),
+    text: path === undefined ? rule : `${rule} at ${path}`,
+  };
+}
+
+/** `*`: anything but a slash; `**`: anything. */
+function glob(pattern: string, fail: (what: string) => UserError): RegExp {
+  if (pattern.length > MAX_PATTERN) throw fail(`a pattern of ${pattern.length} characters`);
+  const source = pattern
+    .split(/(\*\*|\*)/)
+    .map((part) => (part === '**' ? '.*' : part === '*' ? '[^/]*' : part.replace(/[.+?^${}()|[\]\\]/g, '\\$&')))
+    .join('');
+  return new RegExp(`^${source}$`, 's');
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value);
