@@ -37,7 +37,8 @@ export interface KernelOptions {
   /** `kho_scratch=`, in bytes: lowmem, global, one node's */
   readonly scratch: readonly [number, number, number];
   readonly reserveMem: readonly ReserveMem[];
-  readonly testFlbs: boolean;
+  /** the kernel tree's own test is built in; `as handed over`: if the previous kernel's was */
+  readonly testFlbs: boolean | 'as handed over';
   readonly handlers: readonly ScenarioHandler[];
   readonly pci: PciPlatform | null;
 }

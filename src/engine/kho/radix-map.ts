@@ -4,6 +4,7 @@
  */
 import { khoRadixLeaf, khoRadixNode, type RadixGeometry, radixGeometry } from '../../../abi/kho/radix.js';
 import { offsetOf, sizeOf } from '../../codec/layout-table.js';
+import { PHYSICAL_LIMIT } from '../../memory/memory.js';
 import { negative } from '../faults.js';
 import type { PageAllocator } from '../kernel/pages.js';
 import { type Machine, PanicError, type Steps } from '../machine.js';
@@ -111,7 +112,7 @@ export function* walkRadix(machine: Machine, root: number): Steps<PreservedBlock
   let visited = 0;
   const visit = function* (node: number, level: number, prefix: number): Steps<void> {
     if (++visited > limit) throw new PanicError('the preserved memory map has more nodes than the machine has pages: the walk over it does not end');
-    if (node % machine.pageSize !== 0 || node >= machine.size)
+    if (node % machine.pageSize !== 0 || (node >= machine.size && !machine.fromDump))
       throw new PanicError(`BUG: unable to handle page fault: a node of the preserved memory map at 0x${node.toString(16)}, where no memory is`);
     const bytes = machine.read(node, machine.pageSize);
     if (level === 0) {
@@ -144,5 +145,6 @@ function addBlock(blocks: PreservedBlock[], key: number, machine: Machine): void
   if (2 ** marker > key) marker--;
   const order = 64 - machine.pageShift - marker;
   const address = (key - 2 ** marker) * 2 ** (machine.pageShift + order);
-  if (order >= 0 && address + machine.pageSize * 2 ** order <= machine.size) blocks.push({ address, order });
+  const end = machine.fromDump ? PHYSICAL_LIMIT : machine.size;
+  if (order >= 0 && address + machine.pageSize * 2 ** order <= end) blocks.push({ address, order });
 }

@@ -203,6 +203,11 @@ export class FlbRegistry {
     return 0;
   }
 
+  /** Is there an FLB of that name among those handed over? @throws MissingPageError */
+  wasHandedOver(compatible: string): boolean {
+    return this.#incomingPage !== 0 && this.#find(compatible) !== null;
+  }
+
   #find(compatible: string): { readonly data: bigint; readonly count: bigint } | null {
     const header = this.#machine.readStruct(luoFlbHeaderSer, this.#incomingPage);
     const count = Math.min(Number(header.count), areaCapacity(flbPage, this.#machine.pageSize));

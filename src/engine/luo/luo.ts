@@ -59,13 +59,14 @@ export class Luo {
   /** physical address of this kernel's own root */
   #root = 0;
 
-  constructor(context: LuoContext, enabled: boolean, testFlbs: boolean) {
+  /** @param testFlbs `as handed over`: if the previous kernel had them */
+  constructor(context: LuoContext, enabled: boolean, testFlbs: boolean | 'as handed over') {
     this.#context = context;
     this.#enabled = enabled;
     context.flbs.enabled = enabled;
     this.sessions = new Sessions(context);
     this.#device = new LiveupdateDevice(context.machine);
-    this.#testFlbs = testFlbs ? new TestFlbs(context.machine) : null;
+    this.#testFlbs = testFlbs === false ? null : new TestFlbs(context.machine, testFlbs === true);
   }
 
   get enabled(): boolean {

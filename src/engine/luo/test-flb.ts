@@ -14,10 +14,13 @@ const PREFIX = 'liveupdate test: ';
 export class TestFlbs {
   readonly #machine: Machine;
   readonly #flbs: readonly Flb[];
+  readonly #always: boolean;
   #looked = false;
 
-  constructor(machine: Machine) {
+  /** @param always false: only where the previous kernel handed some over */
+  constructor(machine: Machine, always: boolean) {
     this.#machine = machine;
+    this.#always = always;
     this.#flbs = [liveupdateTestFlbV0, liveupdateTestFlbV1, liveupdateTestFlbV2].map(
       (contract, index) => new TestFlb(machine, contract.id, testFlbData(index)),
     );
@@ -25,6 +28,7 @@ export class TestFlbs {
 
   /** liveupdate_test_register: called for every handler that registers. */
   *register(registry: FlbRegistry, handler: FileHandler): Steps<void> {
+    if (!this.#always && !this.#flbs.some((flb) => registry.wasHandedOver(flb.compatible))) return;
     for (const flb of this.#flbs) registry.register(handler, flb);
     if (!this.#looked) {
       this.#looked = true;

@@ -15,6 +15,7 @@ import { kernelOf, type Scenario, type ScenarioEnd, type ScenarioStep } from '..
 import { UNKNOWN_RESULT } from '../trace/trace.js';
 import { Agent, type Answer } from './agent.js';
 import { argsOf } from './agent-args.js';
+import { retrieveEverything } from './continuation.js';
 import { type Mismatch, mismatchOf } from './expectation.js';
 
 export interface RunEnd {
@@ -32,6 +33,16 @@ export interface Continuation {
   readonly memory: PhysicalMemory;
   /** where the handover stands in it */
   readonly pointer: HandoverPointer;
+  /** once the scenario's steps are done, ask for everything that was handed over */
+  readonly retrieveAll: boolean;
+}
+
+/** Bytes that a user stores into memory at a step. Steps count those that earlier edits added. */
+export interface MemoryEdit {
+  readonly step: number;
+  /** physical */
+  readonly address: number;
+  readonly bytes: Uint8Array;
 }
 
 const UNKNOWN: Answer = { result: UNKNOWN_RESULT, ret: UNKNOWN_RESULT, fd: null, name: null };
@@ -40,6 +51,9 @@ export class ScenarioRun {
   readonly scenario: Scenario;
   readonly machine: Machine;
   readonly mismatches: Mismatch[] = [];
+  /** the steps carried out: the scenario's, and those an agent on a dump finds out by itself */
+  readonly program: ScenarioStep[];
+  readonly #edits: readonly MemoryEdit[];
   readonly #continuation: Continuation | null;
   readonly #platform: PciPlatform;
   #kernel: Kernel | null = null;
@@ -47,8 +61,10 @@ export class ScenarioRun {
   #end: RunEnd | null = null;
 
   /** @throws UserError if the engine has no kernel of a release that the scenario names */
-  constructor(scenario: Scenario, continuation: Continuation | null = null) {
+  constructor(scenario: Scenario, continuation: Continuation | null = null, edits: readonly MemoryEdit[] = []) {
     this.scenario = scenario;
+    this.program = [...scenario.steps];
+    this.#edits = edits;
     this.#continuation = continuation;
     for (let jump = 0; jump < scenario.kernels.length; jump++) kernelSpec(kernelOf(scenario, jump).release);
     const { arch, memory, pageSize } = scenario.machine;
@@ -68,12 +84,32 @@ export class ScenarioRun {
 
   /** The whole run. */
   *steps(): Steps<RunEnd> {
+    const run = this.#run();
+    const { machine } = this;
+    let edit = 0;
+    for (let next = run.next(); ; next = run.next()) {
+      if (next.done === true) return next.value;
+      yield undefined;
+      // What a user changes at a step is there before the next one happens.
+      for (let change = this.#edits[edit]; change !== undefined && change.step <= machine.trace.length; change = this.#edits[++edit]) {
+        machine.memory.write(change.address, change.bytes, 'edit');
+        yield machine.event('agent', 'edit memory', { address: change.address, size: change.bytes.length });
+      }
+    }
+  }
+
+  *#run(): Steps<RunEnd> {
     const { machine } = this;
     try {
       yield* this.#powerOn();
-      for (const step of this.scenario.steps) {
-        machine.action = step.index;
+      // The program may grow while it is carried out.
+      for (let index = 0; index < this.program.length; index++) {
+        const step = this.program[index];
+        if (step === undefined) break;
+        machine.action = index;
         yield* this.#carryOut(step);
+        if (index === this.scenario.steps.length - 1 && this.#continuation?.retrieveAll === true && this.#kernel !== null)
+          this.program.push(...retrieveEverything(this.#kernel, this.program.length));
       }
       machine.action = -1;
       this.#end = this.#finished();
@@ -107,7 +143,7 @@ export class ScenarioRun {
       liveupdate: listed.liveupdate,
       scratch: scenario.machine.scratch,
       reserveMem: scenario.reserveMem,
-      testFlbs: scenario.machine.testFlbs,
+      testFlbs: this.#continuation === null ? scenario.machine.testFlbs : 'as handed over',
       handlers: scenario.handlers,
       pci: this.#platform,
     };
@@ -194,7 +230,7 @@ export class ScenarioRun {
 
   #ended(ending: RunEnd['ending'], reason: string | null): RunEnd {
     // Steps behind a panic were never carried out: what they expect was not met.
-    const complete = ending !== 'panic' || this.machine.action === this.scenario.steps.length - 1;
+    const complete = ending !== 'panic' || this.machine.action === this.program.length - 1;
     const expectationsMet = this.mismatches.length === 0 && ending === this.scenario.end && complete;
     const outcome = ending === 'finished' ? 'finished' : ending === 'unknown' ? 'aborted' : 'failed';
     return { outcome, ending, reason, expectationsMet, mismatches: this.mismatches };

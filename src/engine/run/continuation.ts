@@ -1,0 +1,72 @@
+/** From a memory image to a run: the next kernel boots on what a dump holds, and an agent asks it for everything that was handed over. */
+import type { PhysicalMemory } from '../../memory/memory.js';
+import type { Kernel } from '../kernel/kernel.js';
+import type { ReserveMem, Scenario, ScenarioDevice, ScenarioStep, SourcePosition, VfioVariant } from '../scenario/types.js';
+
+/** What is known of a dump beside its memory. */
+export interface DumpStart {
+  readonly arch: 'x86_64' | 'aarch64';
+  /** bytes */
+  readonly pageSize: number;
+  /** physical address of the root FDT */
+  readonly fdtAddress: number;
+  /** the array of scratch areas, as setup_data names it; null where nothing does, or where the jump had not filled it */
+  readonly scratch: { readonly address: number; readonly size: number } | null;
+  /** release of the kernel that takes over */
+  readonly release: string;
+  readonly kho: boolean;
+  readonly liveupdate: boolean;
+  /** reserve_mem= of the next kernel's command line */
+  readonly reserveMem: readonly ReserveMem[];
+  /** devices of the machine, where its kernels have the vfio-pci series */
+  readonly devices: readonly ScenarioDevice[];
+  readonly vfio: VfioVariant;
+  /** what the agent does; null: opens /dev/liveupdate, retrieves everything, finishes every session */
+  readonly steps: readonly ScenarioStep[] | null;
+}
+
+const NOWHERE: SourcePosition = { line: 1, column: 1 };
+const GRAIN = 128 << 20;
+/** x86 firmware is mapped below 4 GiB: no memory of the machine's own. */
+const FIRMWARE = 0xffe00000;
+
+/** The scenario that stands for the dump. `steps` null stands for an agent that finds out what there is. */
+export function scenarioOfDump(file: string, memory: PhysicalMemory, start: DumpStart): Scenario {
+  const top = memory.readable.filter((range) => range.start < FIRMWARE || range.start >= 2 ** 32).reduce((end, range) => Math.max(end, range.end), GRAIN);
+  const kernel = { release: start.release, kho: start.kho, liveupdate: start.liveupdate, position: NOWHERE };
+  return {
+    file,
+    title: `going on from ${file}`,
+    machine: { arch: start.arch, memory: Math.ceil(top / GRAIN) * GRAIN, pageSize: start.pageSize, scratch: [0, 0, 0], testFlbs: true },
+    kernels: [kernel],
+    vfio: start.vfio,
+    devices: start.devices,
+    handlers: [],
+    reserveMem: start.reserveMem,
+    faults: [],
+    steps: start.steps ?? [openStep()],
+    end: 'finished',
+  };
+}
+
+const base = (index: number): Pick<ScenarioStep, 'index' | 'position' | 'expect'> => ({
+  index,
+  position: NOWHERE,
+  expect: { errno: null, ret: null, same: null, name: null },
+});
+const SHAPE = { size: null, tail: null, nullArgument: false };
+const openStep = (): ScenarioStep => ({ ...base(0), do: 'open', mode: 'rw', as: 'luo' });
+
+/** What the agent does once /dev/liveupdate is open: every session, every file, then finish. @param from number of the first step */
+export function retrieveEverything(kernel: Kernel, from: number): ScenarioStep[] {
+  const steps: ScenarioStep[] = [];
+  let index = from;
+  for (const [place, session] of kernel.luo.sessions.incoming.entries()) {
+    const as = `session ${place}`;
+    steps.push({ ...base(index++), do: 'retrieve-session', device: null, name: session.name, shape: SHAPE, as });
+    for (const { token } of session.files.files)
+      steps.push({ ...base(index++), do: 'retrieve', session: as, token, shape: SHAPE, as: `${as} file 0x${token.toString(16)}` });
+    steps.push({ ...base(index++), do: 'finish', session: as, reserved: 0, shape: SHAPE });
+  }
+  return steps;
+}
