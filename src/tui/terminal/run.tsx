@@ -5,6 +5,7 @@ import type { Effect, Program } from '../model/program.js';
 import type { Size } from '../model/screen.js';
 import { AlternateScreen, type TerminalStreams } from './alternate-screen.js';
 import { copySequence } from './clipboard.js';
+import { isPlainTerminal, toPlain } from './glyphs.js';
 import { keysOf } from './ink-keys.js';
 import { Painter } from './painter.js';
 import { ScreenView } from './screen-view.js';
@@ -62,8 +63,9 @@ export async function runProgram<S>(program: Program<S>, streams: TerminalStream
   stdout.on('resize', onResize);
   stdin.on('end', onEnd);
   let live = true;
+  const plain = isPlainTerminal(process.env);
   const frames = frameStream(stdout, (frame) => {
-    if (live) painter.paint(frame);
+    if (live) painter.paint(plain ? toPlain(frame) : frame);
   });
   // in debug mode Ink hands over each frame whole, which is what the painter takes
   const ink = render(<Root program={program} store={store} onKeys={onKeys} />, { stdout: frames, stdin, debug: true, exitOnCtrlC: false, patchConsole: false });

@@ -22,7 +22,7 @@ export class PseudoTerminal {
     const [file, ...args] = command;
     this.#terminal = new xterm.Terminal({ cols, rows, allowProposedApi: true });
     const env: Record<string, string> = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TERM: 'xterm-256color', ...options.env };
-    this.#process = pty.spawn(file, args, { name: 'xterm-256color', cols, rows, env });
+    this.#process = pty.spawn(file, args, { name: env.TERM ?? 'xterm-256color', cols, rows, env });
     this.#process.onData((data) => {
       this.output += data;
       this.#terminal.write(data);

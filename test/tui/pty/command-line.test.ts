@@ -1,0 +1,75 @@
+/** `luo-inspect <file>` in a pseudo-terminal, on what ships in samples/. */
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { compiled } from './compiled.js';
+import { PseudoTerminal } from './terminal.js';
+
+let bin = '';
+const running: PseudoTerminal[] = [];
+
+beforeAll(() => {
+  bin = compiled('src/cli/bin.ts');
+}, 60_000);
+
+afterEach(() => {
+  for (const terminal of running.splice(0)) terminal.dispose();
+});
+
+function start(args: readonly string[], options: ConstructorParameters<typeof PseudoTerminal>[1] = {}): PseudoTerminal {
+  const terminal = new PseudoTerminal([process.execPath, bin, ...args], options);
+  running.push(terminal);
+  return terminal;
+}
+
+const ended = (terminal: PseudoTerminal): Promise<void> => terminal.until('the end', () => terminal.exit !== null);
+
+describe('luo-inspect in a terminal', { timeout: 60_000 }, () => {
+  it('opens a dump in the inspector, follows a session to a folio, and quits with 0', async () => {
+    const terminal = start(['samples/handover-7.3/s1-frozen.sparse.elf.xz'], { columns: 100, rows: 30 });
+    await terminal.shows('1 tree');
+    expect(terminal.text).toContain('luo-v5');
+    terminal.write(':path outgoing/luo/sessions/vm-0/files/0x1/data\r');
+    await terminal.until('the pointer', () => /›.*data 0x/.test(terminal.text));
+    terminal.write('\r');
+    await terminal.until('the memfd behind it', () => /›.*memfd_luo_ser/.test(terminal.text));
+    expect(terminal.text).toContain('A preserved memfd');
+    terminal.write('\u007f');
+    await terminal.until('the way back', () => /›.*data 0x/.test(terminal.text));
+    terminal.write('q');
+    await ended(terminal);
+    expect(terminal.exit?.exitCode).toBe(0);
+    expect(terminal.alternate).toBe(false);
+  });
+
+  it('opens a kvm_run snapshot in its own view', async () => {
+    const terminal = start(['samples/kvm/44-fault-private-read.kvm_run'], { columns: 160, rows: 40 });
+    await terminal.shows('2 explanation');
+    expect(terminal.text).toContain('KVM_EXIT_MEMORY_FAULT (39)');
+    terminal.write('q');
+    await ended(terminal);
+    expect(terminal.exit?.exitCode).toBe(0);
+  });
+
+  it('has no colours with --no-color, and only ASCII in a C locale', async () => {
+    const terminal = start(['--no-color', 'samples/handover-7.3/s1-frozen.sparse.elf.xz'], { env: { LANG: 'C' } });
+    await terminal.shows('= 1 tree');
+    expect(terminal.styled).toBe(false);
+    expect(terminal.text).toMatch(/^[\x20-\x7e\n]*$/);
+    terminal.write('q');
+    await ended(terminal);
+  });
+
+  it('prints the report where the terminal is dumb', async () => {
+    const terminal = start(['samples/handover-7.3/s1-frozen.sparse.elf.xz'], { env: { TERM: 'dumb' } });
+    await ended(terminal);
+    expect(terminal.output).not.toContain('\u001b[?1049h');
+    expect(terminal.output).toContain('luo-v5');
+  });
+
+  it('says in one line what it cannot read, and never enters the alternate screen', async () => {
+    const terminal = start(['no-such-file']);
+    await ended(terminal);
+    expect(terminal.exit?.exitCode).toBe(2);
+    expect(terminal.output.trim().split('\n')).toHaveLength(1);
+    expect(terminal.output).not.toContain('\u001b[');
+  });
+});
