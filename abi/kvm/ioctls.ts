@@ -4,6 +4,7 @@
  */
 import { array, bytes, type Struct, struct, u32, u64 } from '../layout.js';
 import { guestPhysical, KVM_H, word } from './payloads-common.js';
+import { kvmRegs, kvmSregs } from './sync-regs.js';
 
 const reserved = { role: 'reserved' } as const;
 
@@ -99,6 +100,13 @@ export const kvmEnableCap = struct({
   },
 });
 
+const kvmSignalMaskHead = struct({
+  name: 'kvm_signal_mask',
+  meaning: 'its fixed part: the set of signals is a flexible array',
+  source: KVM_H,
+  fields: { len: u32('bytes of sigset', { role: 'bytes' }) },
+});
+
 type Direction = 'none' | 'read' | 'write' | 'both';
 
 export interface KvmRequest {
@@ -127,6 +135,12 @@ export const kvmRequests = {
   KVM_SET_TSS_ADDR: request('KVM_SET_TSS_ADDR', 0x47, 'none', null),
   KVM_SET_USER_MEMORY_REGION2: request('KVM_SET_USER_MEMORY_REGION2', 0x49, 'write', kvmUserspaceMemoryRegion2),
   KVM_RUN: request('KVM_RUN', 0x80, 'none', null),
+  KVM_GET_REGS: request('KVM_GET_REGS', 0x81, 'read', kvmRegs),
+  KVM_SET_REGS: request('KVM_SET_REGS', 0x82, 'write', kvmRegs),
+  KVM_GET_SREGS: request('KVM_GET_SREGS', 0x83, 'read', kvmSregs),
+  KVM_SET_SREGS: request('KVM_SET_SREGS', 0x84, 'write', kvmSregs),
+  /** its number counts the length alone, the set of signals follows */
+  KVM_SET_SIGNAL_MASK: request('KVM_SET_SIGNAL_MASK', 0x8b, 'write', kvmSignalMaskHead),
   KVM_ENABLE_CAP: request('KVM_ENABLE_CAP', 0xa3, 'write', kvmEnableCap),
   KVM_SET_MEMORY_ATTRIBUTES: request('KVM_SET_MEMORY_ATTRIBUTES', 0xd2, 'write', kvmMemoryAttributes),
   KVM_CREATE_GUEST_MEMFD: request('KVM_CREATE_GUEST_MEMFD', 0xd4, 'both', kvmCreateGuestMemfd),

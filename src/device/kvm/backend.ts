@@ -1,0 +1,88 @@
+/**
+ * What a VMM does with KVM, as one interface: /dev/kvm of this machine and the embedded engine both implement it, so that the
+ * same steps run on both and can be compared. Addresses are guest physical unless they say otherwise, sizes are bytes.
+ */
+
+/** What a request answered, as user space sees it: `ret` is -1 where `errno` is not 0. */
+export interface KvmCall {
+  readonly ret: number;
+  readonly errno: number;
+}
+
+/** What is behind a part of a memslot in the VMM's address space. */
+export type HostMapping = 'mapped' | 'missing' | 'prot-none' | 'read-only';
+
+/** One thing the guest does. `bytes` is the width of the access. */
+export type GuestAccess =
+  | { readonly op: 'read'; readonly gpa: number; readonly bytes: 1 | 2 | 4 }
+  | { readonly op: 'write'; readonly gpa: number; readonly bytes: 1 | 2 | 4; readonly value: number }
+  | { readonly op: 'fetch'; readonly gpa: number }
+  | { readonly op: 'in'; readonly port: number; readonly bytes: 1 | 2 | 4 }
+  | { readonly op: 'out'; readonly port: number; readonly bytes: 1 | 2 | 4; readonly value: number }
+  | { readonly op: 'hypercall'; readonly nr: number; readonly args: readonly number[]; readonly longMode?: boolean }
+  | { readonly op: 'rdmsr'; readonly index: number }
+  | { readonly op: 'hlt' }
+  /** an instruction that no exception handler takes */
+  | { readonly op: 'triple-fault' }
+  /** never ends */
+  | { readonly op: 'loop' };
+
+export interface MemoryRegion {
+  readonly slot: number;
+  readonly gpa: number;
+  /** 0 removes the slot */
+  readonly size: number;
+  readonly readOnly?: boolean;
+  /** name given to `createGuestMemfd` */
+  readonly guestMemfd?: string;
+  readonly guestMemfdOffset?: number;
+  /** every byte of the mapping behind it; 0 unless given */
+  readonly fill?: number;
+}
+
+export interface RunOptions {
+  /** set kvm_run.immediate_exit */
+  readonly immediateExit?: boolean;
+  /** milliseconds until a signal interrupts a guest that does not exit */
+  readonly interruptAfter?: number;
+  /** attributes another thread sets while the fault is being handled; only the simulated device can say when */
+  readonly race?: { readonly gpa: number; readonly size: number; readonly attributes: number };
+}
+
+export interface KvmRunResult extends KvmCall {
+  /** the vCPU's mapping as it was when KVM_RUN came back, a copy */
+  readonly page: Uint8Array;
+  /** of the guest, where the run left it; null where it is not known */
+  readonly rax: bigint | null;
+}
+
+export interface KvmBackend {
+  readonly name: 'simulated' | 'kvm';
+  /** bytes of the vCPU's mapping (KVM_GET_VCPU_MMAP_SIZE) */
+  readonly mappingSize: number;
+  checkExtension(capability: number): KvmCall;
+  enableCapability(capability: number, args: readonly number[]): KvmCall;
+  createGuestMemfd(name: string, size: number, flags: number): KvmCall;
+  /** Removes whole pages of a guest_memfd: they read as zeros afterwards. */
+  punchHole(name: string, offset: number, size: number): KvmCall;
+  closeGuestMemfd(name: string): KvmCall;
+  setMemoryRegion(region: MemoryRegion): KvmCall;
+  setAttributes(gpa: number, size: number, attributes: number): KvmCall;
+  /** Changes what is behind `size` bytes of a slot from `offset` on. */
+  setMapping(slot: number, offset: number, size: number, mapping: HostMapping, fill?: number): KvmCall;
+  /** Makes the page of memory behind `offset` of a slot fail, as broken hardware does: of its guest_memfd where it has one. */
+  poison(slot: number, offset: number): KvmCall;
+  preFault(gpa: number, size: number): KvmCall;
+  /** Puts the vCPU at the start of a program. */
+  load(program: readonly GuestAccess[]): void;
+  /** Puts what the guest shall read, or a hypercall's answer, where KVM takes it from, before the next run. */
+  answer(value: bigint): void;
+  run(options?: RunOptions): KvmRunResult;
+  /** Releases everything. May be called twice. */
+  close(): void;
+}
+
+export interface KvmOptions {
+  /** `sw-protected`: KVM_X86_SW_PROTECTED_VM, which has private memory */
+  readonly type: 'default' | 'sw-protected';
+}
