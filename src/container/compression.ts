@@ -7,6 +7,7 @@ import { ReadableStream } from 'node:stream/web';
 import { createGunzip } from 'node:zlib';
 import { UserError } from '../codec/user-error.js';
 import { type ByteSource, readAt } from './byte-source.js';
+import { xzStreams } from './xz-streams.js';
 import { zstdDecoder } from './zstd.js';
 
 export type Compression = 'gzip' | 'xz' | 'zstd';
@@ -40,10 +41,10 @@ const PIECE = 128 * 1024;
  */
 export async function* decompress(source: ByteSource, kind: Compression): AsyncGenerator<Uint8Array> {
   let consumed = 0;
-  const pieces = function* (): Generator<Uint8Array> {
-    while (consumed < source.size) {
+  const pieces = function* (end = source.size): Generator<Uint8Array> {
+    while (consumed < end) {
       // The last bytes come one by one: the zstd decoder then has handed out all it held before the stream ends.
-      const rest = source.size - consumed;
+      const rest = end - consumed;
       const piece = readAt(source, consumed, rest > 2 ? Math.min(PIECE, rest - 2) : 1);
       if (piece.length === 0) return;
       consumed += piece.length;
@@ -52,7 +53,11 @@ export async function* decompress(source: ByteSource, kind: Compression): AsyncG
   };
   try {
     if (kind === 'gzip') yield* gunzip(pieces());
-    else if (kind === 'xz') yield* unxz(pieces());
+    else if (kind === 'xz')
+      for (const { start, end } of xzStreams(source)) {
+        consumed = start;
+        yield* unxz(pieces(end));
+      }
     else yield* (await zstdDecoder()).stream(pieces());
   } catch (error) {
     if (error instanceof UserError) throw error;

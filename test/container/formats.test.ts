@@ -1,5 +1,6 @@
 /** LiME, raw memory, bare FDTs, compressed files, and everything that is no dump. */
-import { chmodSync, mkdirSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { limeHeader } from '../../abi/lime/v1.js';
@@ -98,6 +99,15 @@ describe('compressed', () => {
     dump.close();
   });
 
+  test('xz of several streams, with padding between and behind them', async () => {
+    const stream = readFileSync(fixture('handover-6.18-s1-frozen.sparse.elf.xz'));
+    const zeros = (count: number): Uint8Array => new Uint8Array(count);
+    // Three cores in a row: opened as the first, as long as all.
+    const dump = await opened('streams.xz', concat(stream, zeros(8), stream, stream, zeros(4)));
+    expect(dump.bytes).toBe(3 * 98304);
+    dump.close();
+  });
+
   test('more than fits into memory goes through a temporary file', async () => {
     const pages = Array.from({ length: 256 }, (_, index) => page(index, 1 << 18));
     const dump = await opened('large.raw.gz', gzipSync(concat(...pages), { level: 1 }));
@@ -112,7 +122,6 @@ describe('compressed', () => {
     { kind: 'zstd', name: 'handover-6.18-s1-frozen.sparse.elf.zst', cut: /the zstd stream is cut short or corrupt/ },
   ];
   test.each(packed)('$kind: cut short and corrupt are told', async ({ kind, bytes, name, cut }) => {
-    const { readFileSync } = await import('node:fs');
     const whole = bytes ?? readFileSync(fixture(name ?? ''));
     for (const size of [20, Math.floor(whole.length / 2), whole.length - 1]) expect(await refusal(fileOf(`cut.${kind}`, whole.subarray(0, size)))).toMatch(cut);
     const corrupt = Uint8Array.from(whole);
@@ -143,6 +152,18 @@ describe('no dump', () => {
     expect(await refusal(temporary('nowhere'))).toMatch(/cannot open: no such file or folder/);
     expect(await refusal(`${fileOf('a-file', 'x')}/in`)).toMatch(/a part of the path is not a folder/);
     expect(await refusal('/dev/null')).toMatch(/a device, not a file/);
+  });
+
+  test('a pipe with a path', async () => {
+    const pipe = temporary('pipe');
+    execFileSync('mkfifo', [pipe]);
+    const path = fileOf('piped.elf.gz', gzipSync(elfCore({ segments: [{ paddr: 0x1000, bytes: page(1) }] })));
+    const writer = spawn('sh', ['-c', 'cat "$0" > "$1"', path, pipe]);
+    const dump = await openDump(pipe);
+    expect(readBytes(dump.memory, 0x1000, 4096)).toEqual({ ok: true, bytes: page(1) });
+    expect(dump.evidence).toContain('read from a pipe');
+    dump.close();
+    writer.kill();
   });
 
   // Root reads everything.
