@@ -38,9 +38,11 @@ async function decode(file: string, options: Options): Promise<void> {
   try {
     const pageSize = options.pageSize ?? source.pageSize ?? DEFAULT_PAGE_SIZE;
     const longest = Math.max(...candidates.map((candidate) => sizeOf(candidate.struct, pageSize)));
-    const choice = chooseByContent(candidates, source.read(options.at ?? 0, longest), pageSize);
+    const head = source.read(options.at ?? 0, longest);
+    const choice = chooseByContent(candidates, head, pageSize);
     if (choice === null) return;
-    if (choice.others.length > 0) warn(choiceText(choice));
+    // Too few bytes are an error of their own, and an error is one line.
+    if (choice.others.length > 0 && head.length >= sizeOf(choice.found.struct, pageSize)) warn(choiceText(choice));
     const where: Where = { file, source, struct: choice.found.struct, pageSize, start: options.at ?? 0, count: options.count ?? 1 };
     if (options.json === true) await printJson(where, options.count !== undefined);
     else await printText(where);
