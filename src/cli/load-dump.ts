@@ -4,11 +4,14 @@ import { openDump } from '../container/open.js';
 import { diagnose } from '../diagnosis/diagnose.js';
 import { UserError } from '../codec/user-error.js';
 import { decodeHandovers } from '../handover/decode.js';
+import { findLog } from './find-log.js';
 import type { DumpReport } from '../report/dump-report.js';
 
 export interface LoadOptions {
   /** physical address of the root FDT, as the user wrote it */
   readonly khoFdt?: string | undefined;
+  /** a console log's path; false for none; otherwise the folder's console.log or the dump's own printk buffer is taken */
+  readonly log?: string | boolean | undefined;
 }
 
 export interface LoadedDump {
@@ -20,14 +23,14 @@ export interface LoadedDump {
 export async function loadDump(path: string, options: LoadOptions = {}): Promise<LoadedDump> {
   const opened = await openDump(path);
   try {
-    return { opened, report: reportOf(opened, options) };
+    return { opened, report: await reportOf(opened, options) };
   } catch (error) {
     opened.close();
     throw error;
   }
 }
 
-function reportOf(opened: OpenedDump, options: LoadOptions): DumpReport {
+async function reportOf(opened: OpenedDump, options: LoadOptions): Promise<DumpReport> {
   const release = opened.vmcoreinfo?.get('OSRELEASE') ?? null;
   const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
   const decoded = decodeHandovers({ memory: opened.memory, files: opened.handoverFiles, khoFdt, runningRelease: release });
@@ -36,13 +39,19 @@ function reportOf(opened: OpenedDump, options: LoadOptions): DumpReport {
       `${opened.path}: no handover found; searched ${decoded.find.searched.join(', and ')}. If you know where the root FDT is, name it: --kho-fdt 0x…`,
     );
   }
+  const log = await findLog(opened, options.log ?? true);
   return {
     source: { path: opened.path, container: opened.container, bytes: opened.bytes, arch: opened.arch, pageSize: opened.memory.pageSize },
     kernel: release === null ? null : { release, foundBy: 'vmcoreinfo' },
     handovers: decoded.handovers,
-    findings: diagnose(decoded),
+    findings: diagnose(decoded, { log }),
     decoded,
-    evidence: [...opened.evidence, ...decoded.find.searched, ...decoded.handovers.map((handover) => `${handover.path}: ${handover.roleEvidence}`)],
+    evidence: [
+      ...opened.evidence,
+      ...(log === null ? [] : [`console log: ${log.path}`]),
+      ...decoded.find.searched,
+      ...decoded.handovers.map((handover) => `${handover.path}: ${handover.roleEvidence}`),
+    ],
   };
 }
 

@@ -1,0 +1,36 @@
+/** The console log that goes with a dump: a file the user names, `console.log` in the dump's folder, or the dump's own printk buffer. */
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { OpenedDump } from '../container/opened-dump.js';
+import { UserError } from '../codec/user-error.js';
+import { type ConsoleLog, parseConsoleLog } from '../diagnosis/log/console-log.js';
+
+/** A console log is read up to here; no machine prints more between two kexecs. */
+const MAX_LOG = 64 << 20;
+
+/** @param wanted a path, `true` to look for one, `false` for none @throws UserError if a named file can't be read */
+export async function findLog(opened: OpenedDump, wanted: string | boolean): Promise<ConsoleLog | null> {
+  if (wanted === false) return null;
+  if (typeof wanted === 'string') return parseConsoleLog(wanted, readText(wanted));
+  const beside = opened.path === '-' ? null : join(isFolder(opened.path) ? opened.path : dirname(opened.path), 'console.log');
+  if (beside !== null && existsSync(beside)) return parseConsoleLog(beside, readText(beside));
+  const { kernelLog } = await import('../handover/kernel/log.js');
+  const lines = kernelLog(opened.memory, opened.vmcoreinfo);
+  return lines === null ? null : parseConsoleLog(`${opened.path} (printk buffer)`, lines.join('\n'));
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+function readText(path: string): string {
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      const bytes = Buffer.alloc(Math.min(statSync(path).size, MAX_LOG));
+      return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0));
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw new UserError(`${path}: the log can't be read (${error instanceof Error ? error.message : String(error)}); give another, or --no-log`);
+  }
+}
