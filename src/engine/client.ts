@@ -6,6 +6,7 @@ import type { PhysicalMemory } from '../memory/memory.js';
 import type { FaultPoint } from './faults.js';
 import type { Steps } from './machine.js';
 import type { DumpStart } from './run/continuation.js';
+import type { Mismatch } from './run/expectation.js';
 import { scenarioOfDump } from './run/continuation.js';
 import { type Breakpoint, breakpointText, stopsAt } from './run/breakpoint.js';
 import { type Continuation, type MemoryEdit, type RunEnd, ScenarioRun } from './run/scenario-run.js';
@@ -88,6 +89,11 @@ export class EngineClient {
   /** How the run ended, or null while it has not been run to its end. */
   get end(): RunEnd | null {
     return this.#run.end;
+  }
+
+  /** Expectations that were not met so far. */
+  get mismatches(): readonly Mismatch[] {
+    return this.#run.mismatches;
   }
 
   /** Step `number`, or null if the run has not got there (yet). */

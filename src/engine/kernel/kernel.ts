@@ -56,6 +56,8 @@ export class Kernel implements KernelServices {
   image: KexecImage | null = null;
   readonly #options: KernelOptions;
   readonly #handlers: FileHandler[] = [];
+  /** the root FDT of a handover that this kernel did not take: its page is left as it is, and reused last */
+  #refused: number | null = null;
   #regions: ReservedRegion[] = [];
   #ino = FIRST_INO;
 
@@ -93,6 +95,7 @@ export class Kernel implements KernelServices {
     yield machine.enter('next-kernel', 'start_kernel', { release: this.spec.uname });
     machine.state.set(`kernel ${machine.kernel}/release`, this.spec.uname);
     if (pointer !== null) kho.incoming = yield* populate(machine, this.spec, pointer);
+    if (kho.incoming === null) this.#refused = pointer?.fdt ?? null;
     yield* this.#announceScratch();
     // kho_retrieve_subtree is asked for reserve_mem before the allocator runs.
     this.#regions = yield* reviveRegions(kho, this.#options.reserveMem);
@@ -104,6 +107,7 @@ export class Kernel implements KernelServices {
   }
 
   *#announceScratch(): Steps<void> {
+    if (this.#options.scratch.every((size) => size === 0)) return;
     const [lowmem, global, node] = this.#options.scratch.map((size) => `${Math.floor(size / 2 ** 20)}MiB`);
     if (this.kho.enabled || this.kho.incoming !== null)
       yield this.machine.printk(`KHO: scratch areas: lowmem: ${lowmem} global: ${global} pernode: ${node}`, 'next-kernel');
@@ -167,19 +171,21 @@ export class Kernel implements KernelServices {
   *#freeRest(whole: Range, taken: readonly Range[]): Steps<void> {
     const { machine } = this;
     const reserved = new RangeSet(taken);
-    if (machine.kernel > 0) this.#overwrite(reserved);
-    for (const { start, end } of without(whole, reserved.ranges)) this.pages.addFree(start, end);
+    const lost = machine.kernel > 0 ? this.#overwrite(reserved) : [];
+    for (const { start, end } of lost) this.pages.addFreeLast(start, end);
+    for (const { start, end } of without(whole, new RangeSet([...reserved.ranges, ...lost]).ranges)) this.pages.addFree(start, end);
     yield machine.event('next-kernel', 'memblock_free_all', { pages: this.pages.freePages });
     if (this.pages.freePages * machine.pageSize < LEAST_FREE)
       throw new PanicError('System is deadlocked on memory: what is handed over leaves nothing to boot with');
   }
 
   // What nobody preserved is lost: its pages are reused. A dump's own pages beneath are left, nobody can tell by what they would be.
-  #overwrite(reserved: RangeSet): void {
+  #overwrite(reserved: RangeSet): readonly Range[] {
     const { memory, pageSize } = this.machine;
     const poison = new Uint8Array(pageSize).fill(POISON);
     const lost = [...memory.now.touched()].filter((page) => !reserved.has(page * pageSize) && memory.now.page(page) !== memory.now.zeroPage);
-    for (const page of lost.sort((a, b) => a - b)) memory.replacePage(page * pageSize, poison, 'reused');
+    for (const page of lost.sort((a, b) => a - b)) if (page * pageSize !== this.#refused) memory.replacePage(page * pageSize, poison, 'reused');
+    return new RangeSet(lost.map((page) => ({ start: page * pageSize, end: (page + 1) * pageSize }))).ranges;
   }
 
   *#initcalls(): Steps<void> {

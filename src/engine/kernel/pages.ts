@@ -8,12 +8,14 @@ export class PageAllocator {
   /** first page of each allocated block -> its order */
   readonly #orders = new Map<number, number>();
 
+  readonly #last: { readonly start: number; readonly end: number }[] = [];
+
   constructor(machine: Machine) {
     this.#machine = machine;
   }
 
   get freePages(): number {
-    return this.#buddy.freePages;
+    return this.#last.reduce((pages, { start, end }) => pages + (end - start) / this.#machine.pageSize, this.#buddy.freePages);
   }
 
   get allocatedBlocks(): number {
@@ -26,10 +28,19 @@ export class PageAllocator {
     this.#buddy.addRange(Math.ceil(start / pageSize), Math.floor(end / pageSize));
   }
 
+  /** The same for memory that is to be handed out last: what the previous kernel wrote can then still be looked at for a while. */
+  addFreeLast(start: number, end: number): void {
+    this.#last.push({ start, end });
+  }
+
   /** A zeroed block of 2^order pages. @returns its physical address, or null: out of memory, or a fault */
   alloc(order = 0): number | null {
     if (this.#machine.faults.call('alloc') !== 0) return null;
-    const page = this.#buddy.alloc(order);
+    let page = this.#buddy.alloc(order);
+    if (page === null && this.#last.length > 0) {
+      for (const { start, end } of this.#last.splice(0)) this.addFree(start, end);
+      page = this.#buddy.alloc(order);
+    }
     if (page === null) return null;
     this.#orders.set(page, order);
     const { pageSize, memory } = this.#machine;

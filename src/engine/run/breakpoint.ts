@@ -20,9 +20,9 @@ export function stopsAt(breakpoint: Breakpoint, step: Step): boolean {
     case 'errno':
       return step.errno !== null && (breakpoint.errno === null || step.errno === breakpoint.errno);
     case 'session':
-      return step.phase !== 'exit' && (step.args['session'] === breakpoint.name || step.args['name'] === breakpoint.name);
+      return step.phase !== 'exit' && (step.args.session === breakpoint.name || step.args.name === breakpoint.name);
     case 'token':
-      return step.phase !== 'exit' && step.args['token'] === breakpoint.token;
+      return step.phase !== 'exit' && step.args.token === breakpoint.token;
     case 'write':
       return step.writes.some((write) => write.address < breakpoint.address + breakpoint.length && breakpoint.address < write.address + write.length);
     case 'log':
