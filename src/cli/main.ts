@@ -10,6 +10,8 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   kvm: async () => (await import('./kvm.js')).registerKvm,
   abi: async () => (await import('./abi.js')).registerAbi,
   decode: async () => (await import('./decode.js')).registerDecode,
+  sim: async () => (await import('./sim.js')).registerSim,
+  explore: async () => (await import('./explore.js')).registerExplore,
   samples: async () => (await import('./samples.js')).registerSamples,
 };
 
@@ -40,8 +42,8 @@ async function registerFor(program: Command, argv: readonly string[]): Promise<v
 }
 
 async function ownVersion(): Promise<string> {
-  const { readFile } = await import('node:fs/promises');
-  const text: unknown = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8'));
+  const [{ readFile }, { packageFile }] = await Promise.all([import('node:fs/promises'), import('./package-file.js')]);
+  const text: unknown = JSON.parse(await readFile(packageFile('package.json'), 'utf8'));
   return typeof text === 'object' && text !== null && 'version' in text ? String(text.version) : 'unknown';
 }
 

@@ -1,20 +1,13 @@
 /** `luo-inspect samples`: the dumps, snapshots and scenarios that ship with the package. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import { writeLines } from './output.js';
+import { packageFile } from './package-file.js';
 
 /** The package's `samples` folder. */
-export const samplesFolder = (): string => join(packageFolder(dirname(fileURLToPath(import.meta.url))), 'samples');
-
-function packageFolder(folder: string): string {
-  for (let at = folder; ; at = dirname(at)) {
-    if (existsSync(join(at, 'package.json'))) return at;
-    if (at === dirname(at)) return folder;
-  }
-}
+export const samplesFolder = (): string => packageFile('samples');
 
 export function registerSamples(program: Command): void {
   const samples = program.command('samples').description('the samples that ship with the package');
