@@ -76,7 +76,7 @@ export function endingOf(course: Course, baseline: Course): Ending {
     return { kind: 'panic', detail: end.reason ?? 'panic', action: actionAt(run, last), step: last };
   return (
     wrongMemory(course, differing) ??
-    (end?.ending === 'cold-boot' && baseline.run.end?.ending !== 'cold-boot'
+    (end?.ending === 'cold-boot' && baseline.run.end?.ending !== 'cold-boot' && (first?.kernel ?? 1) > 0
       ? { kind: 'cold-boot', detail: 'the next kernel took nothing over', action: actionAt(run, last), step: last }
       : null) ??
     lost(course, first) ??
@@ -123,9 +123,10 @@ function badRollback(course: Course, baseline: Course): Ending | null {
   const { run } = course;
   for (const at of course.actions) {
     if (run.scenario.steps[at.action]?.do !== 'kexec' || at.result >= 0) continue;
+    // What the run without the fault leaves behind as well is not this fault's doing.
     const same = baseline.actions.find((one) => one.action === at.action);
-    if (same?.result === at.result && changedBy(baseline.run, same).join() === changedBy(run, at).join()) continue;
-    const changed = changedBy(run, at);
+    const anyway = new Set(same !== undefined && same.result < 0 ? changedBy(baseline.run, same) : []);
+    const changed = changedBy(run, at).filter((path) => !anyway.has(path));
     const frozen = changed.find((path) => path.endsWith('/frozen') && stateAfter(run, at.to).get(path) === true);
     if (frozen !== undefined) return describe('device-frozen', course, at, `, and ${frozen.split('/')[1]} stays frozen`);
     if (changed.length > 0) return describe('rollback-incomplete', course, at, `, and these are not what they were: ${changed.slice(0, 4).join(', ')}`);

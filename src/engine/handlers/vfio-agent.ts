@@ -129,7 +129,7 @@ function* check(host: DeviceHost, step: CheckDeviceStep, device: SimulatedPciDev
   };
   const differs = Object.entries(found).some(([key, value]) => expected(step, key) !== null && expected(step, key) !== value);
   const error = differs ? -ERRNO.EILSEQ : 0;
-  yield host.pci.core.machine.event('agent', 'check-device', { device: device.name, ...found }, error);
+  yield host.pci.core.machine.event('device', 'registers', { device: device.name, ...found }, error);
   return error;
 }
 

@@ -1,0 +1,103 @@
+/** `luo-inspect sim <scenario>`: carries a scenario out on the embedded engine, as text or JSON lines; writes the machine's memory as a dump. */
+import { type Command, Option } from 'commander';
+import { UserError } from '../codec/user-error.js';
+import { writeElfCore } from '../container/elf-writer.js';
+import { EngineClient, type RunEnd, stepToJson } from '../engine/client.js';
+import { readScenario } from '../engine/scenario/parse.js';
+import { MOMENTS, type Moment } from '../engine/scenario/types.js';
+import { writeLines } from './output.js';
+import { endLine, stepLines } from './sim-text.js';
+import { wantsColor } from './terminal.js';
+
+export interface SimOptions {
+  readonly json?: boolean;
+  readonly until?: string;
+  readonly dump?: string;
+  readonly step?: boolean;
+  readonly verbose?: boolean;
+  /** false with --no-color */
+  readonly color?: boolean;
+}
+
+export function registerSim(program: Command): void {
+  program
+    .command('sim <scenario>')
+    .description('runs a scenario on the embedded engine; exits 1 where an expectation fails')
+    .option('--json', 'one JSON object a line: every step, and last the end')
+    .option('--until <step|moment>', `where to stop: a step's number, or ${MOMENTS.join(', ')}`)
+    .option('--dump <file>', "writes the machine's memory, as it is where the run stopped, as an ELF core")
+    .addOption(new Option('--step', 'opens the debugger').conflicts(['json']))
+    .option('--verbose', 'every step of the engine')
+    .option('--no-color', 'no colours')
+    .action(runSim);
+}
+
+export async function runSim(path: string, options: SimOptions): Promise<void> {
+  const client = EngineClient.ofScenario(await readScenario(path));
+  const stop = options.until === undefined ? null : parseStop(options.until);
+  if (stop === null) client.toEnd();
+  else checkReached(client, path, stop);
+  const last = stop === null ? null : client.position;
+  client.runTo(0);
+  if (options.json === true) await writeLines(jsonLines(client, last));
+  else await writeLines(textLines(client, last, options));
+  if (options.dump !== undefined) writeElfCore(options.dump, client.imageAtStep());
+  if (!met(client, last)) process.exitCode = 1;
+}
+
+type Stop = { readonly step: number } | { readonly moment: Moment };
+
+/** @throws UserError unless `text` is a step's number or a moment */
+export function parseStop(text: string): Stop {
+  const moment = MOMENTS.find((one) => one === text);
+  if (moment !== undefined) return { moment };
+  if (/^[1-9]\d{0,14}$/.test(text)) return { step: Number(text) };
+  throw new UserError(`--until ${JSON.stringify(text)} is neither a step's number nor a moment; write one of ${MOMENTS.join(', ')}, or a number from 1`);
+}
+
+/** Brings the client to where it must stop. @throws UserError where the run does not get there */
+function checkReached(client: EngineClient, path: string, stop: Stop): void {
+  if ('step' in stop) {
+    if (client.runTo(stop.step)?.step !== stop.step)
+      throw new UserError(`${path}: the run ends at step ${client.length}; write --until with a number up to that`);
+  } else if (client.runToMoment(stop.moment) === null) {
+    const passed = [...new Set(client.moments.map((one) => one.moment))];
+    throw new UserError(`${path}: the run never gets to ${stop.moment}; it passes ${passed.length === 0 ? 'no moment' : passed.join(', ')}`);
+  }
+}
+
+/** Steps one by one up to `last`, or to the end. */
+function* stepsUpTo(client: EngineClient, last: number | null) {
+  while (last === null || client.position < last) {
+    const before = client.position;
+    const step = client.step();
+    if (step === null || client.position === before) return;
+    yield step;
+  }
+}
+
+function* jsonLines(client: EngineClient, last: number | null): Iterable<string> {
+  for (const step of stepsUpTo(client, last)) yield JSON.stringify(stepToJson(step));
+  const end = endOf(client, last);
+  yield JSON.stringify({
+    end: true,
+    outcome: end?.outcome ?? 'aborted',
+    expectationsMet: met(client, last),
+    ...(end === null ? {} : { ending: end.ending, reason: end.reason }),
+  });
+}
+
+function* textLines(client: EngineClient, last: number | null, options: SimOptions): Iterable<string> {
+  const style = { color: wantsColor(options) && process.stdout.isTTY === true, verbose: options.verbose === true };
+  for (const step of stepsUpTo(client, last)) yield* stepLines(client, step, client.mismatches, style);
+  yield endLine(client, endOf(client, last), style);
+}
+
+/** How the run ended; null where it was stopped before. */
+const endOf = (client: EngineClient, last: number | null): RunEnd | null => (last === null ? client.end : null);
+
+/** A run that was stopped has met what it was asked so far. */
+function met(client: EngineClient, last: number | null): boolean {
+  if (last === null) return client.end?.expectationsMet ?? false;
+  return client.mismatches.every((one) => one.step > last);
+}
