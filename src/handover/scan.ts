@@ -54,7 +54,7 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
       const length = Math.min(PIECE - (at % PIECE), range.end - at);
       const got = memory.readInto(at, length, buffer);
       if (got === 0) break;
-      if (options.setupData && found.length < MAX_HITS) findSetupData(memory, words, at, got, found);
+      if (options.setupData && found.length < MAX_HITS) findSetupData(memory, words.subarray(0, got >>> 3), at, found);
       if (options.devicetrees && devicetrees.length < MAX_HITS) findDevicetrees(pages, at, got, memory.pageSize, devicetrees);
       scanned += got;
       at += got;
@@ -68,9 +68,8 @@ const NODE_SIZE = sizeOf(setupData) + sizeOf(khoData);
 /** `type` and `len` as one little-endian u64: they stand side by side, and the node is 8-byte aligned. */
 const TYPE_AND_LEN = (BigInt(sizeOf(khoData)) << 32n) | BigInt(SETUP_KEXEC_KHO);
 
-function findSetupData(memory: PhysicalMemory, words: BigInt64Array, base: number, length: number, found: SetupDataNode[]): void {
-  const count = length >>> 3;
-  for (let index = words.indexOf(TYPE_AND_LEN); index !== -1 && index < count; index = words.indexOf(TYPE_AND_LEN, index + 1)) {
+function findSetupData(memory: PhysicalMemory, words: BigInt64Array, base: number, found: SetupDataNode[]): void {
+  for (let index = words.indexOf(TYPE_AND_LEN); index !== -1; index = words.indexOf(TYPE_AND_LEN, index + 1)) {
     const address = base + index * 8 - TYPE_OFFSET;
     const node = readSetupData(memory, address);
     if (node !== null && found.length < MAX_HITS) found.push(node);
