@@ -36,7 +36,7 @@ async function runCheck(options: Options): Promise<void> {
     import('./output.js'),
   ]);
   const suppressions = options.suppress === undefined ? NO_SUPPRESSIONS : parseSuppressions(readText(options.suppress), options.suppress);
-  const [from, to] = [await openSide(options.from), await openSide(options.to)];
+  const [from, to] = [await openSide(options.from, 'from'), await openSide(options.to, 'to')];
   const result = accept(checkCompat(from, to), suppressions);
   for (const unused of suppressions.unused()) process.stderr.write(`luo-inspect: ${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}\n`);
   if (options.json === true) await writeJson((await import('../report/compat-json.js')).compatJson(result));

@@ -1,8 +1,95 @@
-/** The file given to `abi check` or `abi diff`: a kernel's, or a dump. */
+/**
+ * The file given to `abi check` or `abi diff`: a kernel's (BTF, vmlinux, vmlinuz) or a dump; told by its content.
+ */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { ELFMAG, ET_CORE, elf64Ehdr } from '../../abi/elf/elf64.js';
+import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
+import { findBtf } from '../compat/btf/section.js';
+import { fromBytes, type KernelFile, openKernelFile } from '../compat/btf/kernel-file.js';
+import { handingOver, takingOver } from '../compat/dump-side.js';
+import { kernelSide } from '../compat/kernel-side.js';
 import type { Side } from '../compat/side.js';
+import { type ByteSource, readAt } from '../container/byte-source.js';
+import { openBytesOrDump, openDump } from '../container/open.js';
+import type { OpenedDump } from '../container/opened-dump.js';
+import { type DecodedDump, decodeHandovers } from '../handover/decode.js';
 
-/** @throws UserError where it is neither */
-export async function fileSide(path: string): Promise<Side> {
-  throw new UserError(`${path}: not a release`);
+/** Files that are no ELF are read whole: no kernel and no BTF is larger. */
+const MAX_KERNEL = 256 << 20;
+
+/** @throws UserError where it is neither, or damaged */
+export async function fileSide(path: string, role: 'from' | 'to'): Promise<Side> {
+  const opened = await openKernelOrDump(path);
+  try {
+    if (!('memory' in opened)) return kernelSide(opened);
+    const source = { path, pageSize: opened.memory.pageSize, runningRelease: opened.vmcoreinfo?.get('OSRELEASE') ?? null };
+    return role === 'from' ? handingOver(source, decode(opened)) : takingOver(source, decode(opened));
+  } finally {
+    opened.close();
+  }
+}
+
+const decode = (opened: OpenedDump): DecodedDump =>
+  decodeHandovers({ memory: opened.memory, files: opened.handoverFiles, khoFdt: null, runningRelease: opened.vmcoreinfo?.get('OSRELEASE') ?? null });
+
+/** The caller closes it. */
+export async function openKernelOrDump(path: string): Promise<KernelFile | OpenedDump> {
+  if (path === '-' || isFolder(path)) return openDump(path);
+  if (startsAsKernel(path)) return openKernelFile(path);
+  let opened: Awaited<ReturnType<typeof openBytesOrDump>>;
+  try {
+    opened = await openBytesOrDump(path);
+  } catch (error) {
+    // An ELF that is no core: a compressed vmlinux. What is no kernel either gets the first, closer explanation.
+    const kernel = await openKernelFile(path).catch(() => null);
+    if (kernel === null) throw error;
+    return kernel;
+  }
+  if ('dump' in opened) return opened.dump;
+  try {
+    return (await rawDump(path, opened.source)) ?? (await kernelIn(path, opened.source));
+  } finally {
+    opened.source.close();
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    throw new UserError(`${path}: neither a release nor a file that is there; give a release such as 7.1, a BTF file, a vmlinux or vmlinuz, or a dump`);
+  }
+}
+
+/** An ELF file that is no core, or BTF: read in place. */
+function startsAsKernel(path: string): boolean {
+  const head = new Uint8Array(sizeOf(elf64Ehdr));
+  const fd = openSync(path, 'r');
+  try {
+    const got = readSync(fd, head, 0, head.length, 0);
+    const isElf = ELFMAG.every((byte, index) => head[index] === byte);
+    // e_type is the same two bytes in either byte order, one of them 0.
+    const type = offsetOf(elf64Ehdr, 'e_type');
+    if (isElf && got >= type + 2) return head[type] !== ET_CORE && head[type + 1] !== ET_CORE;
+    return head[0] !== 0 && findBtf(head.subarray(0, got)) === 0;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Raw memory is only told from other bytes by the handover in it. */
+async function rawDump(path: string, source: ByteSource): Promise<OpenedDump | null> {
+  if (source.size === 0) throw new UserError(`${path}: empty: 0 bytes; copy it again`);
+  const opened = await openDump(path).catch(() => null);
+  if (opened === null) return null;
+  if (decode(opened).handovers.length > 0) return opened;
+  opened.close();
+  return null;
+}
+
+async function kernelIn(path: string, source: ByteSource): Promise<KernelFile> {
+  if (source.size > MAX_KERNEL)
+    throw new UserError(`${path}: no handover is in it, and with ${source.size} bytes it is no kernel or BTF file; give a dump, a vmlinux or a BTF file`);
+  return fromBytes(path, readAt(source, 0, source.size));
 }

@@ -4,8 +4,8 @@ import { looksLikeRelease, releaseSide } from '../compat/release-side.js';
 import type { Side } from '../compat/side.js';
 
 /** @throws UserError where it is none of them, or can't be read */
-export async function openSide(text: string): Promise<Side> {
+export async function openSide(text: string, role: 'from' | 'to'): Promise<Side> {
   if (looksLikeRelease(text) && !existsSync(text)) return releaseSide(text);
   const { fileSide } = await import('./compat-file.js');
-  return fileSide(text);
+  return fileSide(text, role);
 }

@@ -3,6 +3,7 @@
  * find out which case holds; what the kernel does about it stands in abi/behaviour.
  */
 import type { Behaviour, Outcome } from '../../abi/behaviour/behaviour.js';
+import { khoOff, liveupdateOff } from '../../abi/behaviour/switches.js';
 import { DEFAULT_PAGE_SIZE } from '../codec/layout-table.js';
 import { compareLayouts, type LayoutRelation } from './same-layout.js';
 import { infoOf, orderOf, type Part, type Side, versionOf } from './side.js';
@@ -32,6 +33,8 @@ class Judge {
   readonly #pageSize: number;
   readonly #rows: LayerVerdict[] = [];
   #stopped = false;
+  /** there is no /dev/liveupdate: nothing of LUO below its root is reached */
+  #luoClosed = false;
   #overrides: Readonly<Record<string, Outcome>> = {};
 
   constructor(from: Side, to: Side, behaviour: Behaviour) {
@@ -42,9 +45,11 @@ class Judge {
   }
 
   run(): readonly LayerVerdict[] {
-    const layers = [
-      ...new Set([...this.#from.parts, ...this.#to.parts].filter((part) => part.role !== 'handler' && part.role !== 'flb').map((part) => part.layer)),
-    ];
+    const single = [...this.#from.parts, ...this.#to.parts].filter((part) => part.role !== 'handler' && part.role !== 'flb').map((part) => part.layer);
+    const untold = [...this.#from.unknown.keys(), ...this.#to.unknown.keys()].filter(
+      (layer) => infoOf(layer)?.role !== 'handler' && infoOf(layer)?.role !== 'flb',
+    );
+    const layers = [...new Set([...single, ...untold])];
     layers.sort((one, other) => orderOf(one) - orderOf(other));
     for (const layer of layers) {
       if (layer === 'luo') this.#fdtOfLuo();
@@ -64,7 +69,16 @@ class Judge {
   }
 
   #root(from: Part | null, to: Part | null): Outcome {
-    if (from === null) return because(this.#from.unknown.get('kho') ?? 'nothing was handed over');
+    if (from === null) {
+      const why = this.#from.unknown.get('kho');
+      if (why !== undefined) return because(why);
+      return {
+        kind: 'cold-boot',
+        errno: null,
+        text: 'nothing is handed over, because the first kernel has no KHO: the next one boots cold',
+        evidence: 'derived',
+      };
+    }
     if (to === null) {
       const why = this.#to.unknown.get('kho');
       if (why !== undefined) return because(why);
@@ -94,7 +108,7 @@ class Judge {
   }
 
   #plain(layer: string, from: Part | null, to: Part | null): Outcome {
-    if (from === null) return { kind: 'ignored', errno: null, text: 'nothing to take over: none was written', evidence: 'source' };
+    if (from === null) return this.#nothing(layer, 'nothing to take over: none was written');
     const override = this.#overrides[layer];
     if (override !== undefined) return override;
     if (to === null) {
@@ -114,7 +128,7 @@ class Judge {
     const to = this.#part(this.#to, 'luo');
     const luo = this.#behaviour.luo;
     this.#add(from, to, 'luo', () => {
-      if (from === null) return { kind: 'ignored', errno: null, text: 'no LUO data to find: the next kernel starts without sessions', evidence: 'source' };
+      if (from === null) return this.#nothing('luo', 'no LUO data to find: the next kernel starts without sessions');
       if (to === null || luo === null) {
         const why = this.#to.unknown.get('luo');
         return why === undefined ? this.#behaviour.noLuo : because(why);
@@ -134,7 +148,7 @@ class Judge {
     const to = this.#part(this.#to, layer);
     if (from === null && to === null) return;
     this.#add(from, to, layer, () => {
-      if (!written) return { kind: 'ignored', errno: null, text: 'nothing to take over: none was written', evidence: 'source' };
+      if (!written) return this.#nothing(layer, 'nothing to take over: none was written');
       if (!spoken) return notReached;
       if (to === null) return this.#behaviour.luo?.noFlb ?? this.#behaviour.unknownSubtree;
       if (from === null || from.compatible !== to.compatible) return reaction ?? this.#behaviour.unknownSubtree;
@@ -143,7 +157,9 @@ class Judge {
   }
 
   #flbs(): void {
-    for (const from of this.#from.parts.filter((part) => part.role === 'flb')) {
+    // Tests are named where a dump holds them: of a release nobody knows whether it was built with them.
+    const written = this.#from.parts.filter((part) => part.role === 'flb' && (this.#from.kind === 'dump' || infoOf(part.layer)?.testOnly !== true));
+    for (const from of written) {
       const to = this.#to.parts.find((part) => part.role === 'flb' && part.compatible === from.compatible) ?? null;
       this.#add(from, to ?? this.#part(this.#to, from.layer), from.layer, () => {
         if (!this.#hasLuo()) return notReached;
@@ -168,7 +184,7 @@ class Judge {
     }
     for (const to of this.#to.parts.filter((part) => part.role === 'handler')) {
       if (written.some((from) => from.layer === to.layer)) continue;
-      this.#add(null, to, to.layer, () => ({ kind: 'ignored', errno: null, text: 'nothing to take over: no such file was written', evidence: 'source' }));
+      this.#add(null, to, to.layer, () => this.#nothing(to.layer, 'nothing to take over: no such file was written'));
     }
   }
 
@@ -177,6 +193,12 @@ class Judge {
     const why = this.#to.unknown.get(from.layer);
     if (why !== undefined) return because(why);
     return this.#behaviour.luo?.handler ?? this.#behaviour.unknownSubtree;
+  }
+
+  /** Nothing of the layer was written, or it can't be told. */
+  #nothing(layer: string, text: string): Outcome {
+    const why = this.#from.unknown.get(layer);
+    return why === undefined ? { kind: 'ignored', errno: null, text, evidence: 'source' } : because(why);
   }
 
   /** The string is accepted: the layout decides. */
@@ -197,10 +219,12 @@ class Judge {
   }
 
   #add(from: Part | null, to: Part | null, layer: string, decide: () => Outcome): void {
-    const outcome = this.#stopped ? notReached : decide();
+    const closed = this.#stopped || (this.#luoClosed && this.#isOfLuo(from ?? to));
+    const outcome = closed ? notReached : this.#switched(layer, decide());
     const info = infoOf(layer);
     const versions = { from: versionOf(from), to: versionOf(to) };
-    const text = fill(outcome.text, versions) + hedge(outcome);
+    const holds = from === null || from.holds === null || outcome === notReached ? '' : ` (${from.holds})`;
+    const text = fill(outcome.text, versions) + hedge(outcome) + holds;
     const matters = from?.inUse === true && (stops(outcome) || (info?.carriesData ?? true));
     this.#rows.push({
       layer,
@@ -208,12 +232,27 @@ class Judge {
       outcome: outcome.kind,
       errno: outcome.errno,
       text,
-      severity: from === null && !stops(outcome) ? 'info' : severityOf(outcome.kind, text, matters || stops(outcome)),
+      severity:
+        from === null && !stops(outcome) && outcome.kind !== 'unknown'
+          ? 'info'
+          : severityOf(outcome.kind, text, matters || stops(outcome) || (outcome.kind === 'unknown' && info?.testOnly !== true)),
       evidence: outcome.evidence,
       rule: `compat/${layer}`,
       suppressed: null,
     });
     if (stops(outcome)) this.#stopped = true;
+    if (layer === 'luo' && outcome.kind === 'open-fails') this.#luoClosed = true;
+  }
+
+  #isOfLuo(part: Part | null): boolean {
+    return part !== null && (part.role === 'luo-node' || part.role === 'flb' || part.role === 'handler');
+  }
+
+  /** What kho=off or liveupdate=off makes of what would be taken over. */
+  #switched(layer: string, outcome: Outcome): Outcome {
+    if (outcome.kind !== 'taken-over') return outcome;
+    const { kho, liveupdate } = this.#to.switches;
+    return (kho ? undefined : khoOff[layer]) ?? (liveupdate ? undefined : liveupdateOff[layer]) ?? outcome;
   }
 }
 

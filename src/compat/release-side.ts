@@ -2,7 +2,7 @@
 import type { Contract, Release } from '../../abi/contract.js';
 import { releaseInfos, releaseOf, releases, spokenBy } from '../../abi/registry.js';
 import { UserError } from '../codec/user-error.js';
-import { infoOf, type Part, type Side } from './side.js';
+import { infoOf, type Part, type Side, SWITCHED_ON } from './side.js';
 
 /** Does `text` look like a release rather than a file? */
 export const looksLikeRelease = (text: string): boolean => /^v?\d+\.\d+(\.\d+)?(-[\w.+-]+)?$/.test(text);
@@ -22,15 +22,14 @@ export function releaseSide(text: string): Side {
     parts: partsOf(release),
     unknown: new Map(),
     pageSize: null,
+    switches: SWITCHED_ON,
     evidence: by === '' ? [] : [`${text}: ${by}`],
   };
 }
 
-/** The parts of a release: layers that a next kernel looks at by themselves. Tests of a kernel's own FLBs are left out: few kernels have them. */
+/** The parts of a release: layers that a next kernel looks at by themselves. */
 export function partsOf(release: Release): readonly Part[] {
-  return spokenBy(release)
-    .filter((contract) => contract.layer !== 'liveupdate-test-flb')
-    .flatMap((contract) => partOf(contract, `release ${release}`));
+  return spokenBy(release).flatMap((contract) => partOf(contract, `release ${release}`));
 }
 
 export function partOf(contract: Contract, by: string): readonly Part[] {

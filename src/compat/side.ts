@@ -36,6 +36,8 @@ export interface Side {
   readonly unknown: ReadonlyMap<string, string>;
   /** in bytes; null where nothing says it */
   readonly pageSize: number | null;
+  /** told on its command line to take over? true where nothing says otherwise */
+  readonly switches: { readonly kho: boolean; readonly liveupdate: boolean; readonly why?: string };
   /** how all this is known, a sentence each */
   readonly evidence: readonly string[];
 }
@@ -61,3 +63,5 @@ export function orderOf(layer: string): number {
 
 /** What a message calls the version of a part. */
 export const versionOf = (part: Part | null): string | null => (part === null ? null : (part.compatible ?? part.contracts[0]?.id ?? null));
+
+export const SWITCHED_ON: Side['switches'] = { kho: true, liveupdate: true };
