@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   abi: async () => (await import('./abi.js')).registerAbi,
   decode: async () => (await import('./decode.js')).registerDecode,
   sim: async () => (await import('./sim.js')).registerSim,
+  step: async () => (await import('./step.js')).registerStep,
   explore: async () => (await import('./explore.js')).registerExplore,
   samples: async () => (await import('./samples.js')).registerSamples,
 };

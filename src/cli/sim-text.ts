@@ -7,6 +7,8 @@ export interface TextStyle {
   readonly color: boolean;
   /** every step of the engine, not the agent's alone */
   readonly verbose: boolean;
+  /** say whether what was answered is what a scenario expects; a dump expects nothing */
+  readonly judged: boolean;
 }
 
 type Tone = 'red' | 'green' | 'dim' | 'bold' | 'yellow';
@@ -32,7 +34,13 @@ const numbered = (step: Step, style: TextStyle): string =>
 function actionLine(client: EngineClient, step: Step, mismatches: readonly Mismatch[], style: TextStyle): string {
   const wrong = mismatches.find((one) => one.step === step.step);
   const planned = step.action === null ? undefined : client.program[step.action]?.position.line;
-  const mark = wrong === undefined ? paint(style, 'green', 'ok  ') : paint(style, 'red', 'FAIL');
+  const mark = style.judged
+    ? wrong === undefined
+      ? paint(style, 'green', 'ok  ')
+      : paint(style, 'red', 'FAIL')
+    : step.errno === null
+      ? '    '
+      : paint(style, 'yellow', 'no  ');
   const place = planned === undefined || planned <= 1 ? '' : paint(style, 'dim', `:${planned} `);
   const tail = wrong === undefined ? '' : paint(style, 'red', `  expected ${wrong.expected}, got ${wrong.got}`);
   return `${mark} ${place}${paint(style, 'bold', step.op)}${args(step)} = ${answer(step)}${tail}`;

@@ -7,7 +7,7 @@ import { readScenario } from '../engine/scenario/parse.js';
 import { MOMENTS, type Moment } from '../engine/scenario/types.js';
 import { writeLines } from './output.js';
 import { endLine, stepLines } from './sim-text.js';
-import { wantsColor } from './terminal.js';
+import { onTerminal, wantsColor } from './terminal.js';
 
 export interface SimOptions {
   readonly json?: boolean;
@@ -26,7 +26,7 @@ export function registerSim(program: Command): void {
     .option('--json', 'one JSON object a line: every step, and last the end')
     .option('--until <step|moment>', `where to stop: a step's number, or ${MOMENTS.join(', ')}`)
     .option('--dump <file>', "writes the machine's memory, as it is where the run stopped, as an ELF core")
-    .addOption(new Option('--step', 'opens the debugger').conflicts(['json']))
+    .addOption(new Option('--step', 'opens the debugger, where standard output is a terminal').conflicts(['json']))
     .option('--verbose', 'every step of the engine')
     .option('--no-color', 'no colours')
     .action(runSim);
@@ -34,6 +34,11 @@ export function registerSim(program: Command): void {
 
 export async function runSim(path: string, options: SimOptions): Promise<void> {
   const client = EngineClient.ofScenario(await readScenario(path));
+  if (options.step === true && onTerminal()) {
+    const { openDebugger } = await import('../tui/open.js');
+    await openDebugger(client, { color: wantsColor(options) });
+    return;
+  }
   const stop = options.until === undefined ? null : parseStop(options.until);
   if (stop === null) client.toEnd();
   else checkReached(client, path, stop);
@@ -88,7 +93,7 @@ function* jsonLines(client: EngineClient, last: number | null): Iterable<string>
 }
 
 function* textLines(client: EngineClient, last: number | null, options: SimOptions): Iterable<string> {
-  const style = { color: wantsColor(options) && process.stdout.isTTY === true, verbose: options.verbose === true };
+  const style = { color: wantsColor(options) && process.stdout.isTTY === true, verbose: options.verbose === true, judged: true };
   for (const step of stepsUpTo(client, last)) yield* stepLines(client, step, client.mismatches, style);
   yield endLine(client, endOf(client, last), style);
 }
