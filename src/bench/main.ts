@@ -4,6 +4,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<string[]> 
   report: () => import('./report.js'),
   btf: () => import('./btf.js'),
   kvm: () => import('./kvm.js'),
+  engine: () => import('./engine.js'),
 };
 
 const wanted = process.argv.slice(2);

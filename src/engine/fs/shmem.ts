@@ -58,6 +58,8 @@ export class ShmemInode implements FileBody {
   readonly #spec: KernelSpec;
   readonly #huge: boolean;
   #users = 0;
+  /** order of the largest folio it ever had */
+  #largest = 0;
 
   constructor(machine: Machine, pages: PageAllocator, spec: KernelSpec, options: ShmemOptions) {
     this.#machine = machine;
@@ -92,7 +94,7 @@ export class ShmemInode implements FileBody {
   folioOf(index: number): Folio | null {
     const single = this.folios.get(index);
     if (single !== undefined) return single;
-    for (let order = 1; order <= this.#hugeOrder; order++) {
+    for (let order = 1; order <= this.#largest; order++) {
       const head = this.folios.get(index - (index % 2 ** order));
       if (head !== undefined && head.index + 2 ** head.order > index) return head;
     }
@@ -108,15 +110,20 @@ export class ShmemInode implements FileBody {
     const address = this.#pages.alloc(order);
     if (address === null) return null;
     const folio: Folio = { index: head, address, order, uptodate: false };
-    this.folios.set(head, folio);
+    this.#add(folio);
     return folio;
   }
 
   /** Puts a restored folio into the file. @returns 0, or EEXIST where the place is taken */
   insert(folio: Folio): number {
     if (this.folioOf(folio.index) !== null) return negative('EEXIST');
-    this.folios.set(folio.index, folio);
+    this.#add(folio);
     return 0;
+  }
+
+  #add(folio: Folio): void {
+    this.folios.set(folio.index, folio);
+    this.#largest = Math.max(this.#largest, folio.order);
   }
 
   /** Folios in ascending order of their place. */

@@ -36,12 +36,16 @@ export class Kho {
   #subtrees: Subtree[] = [];
   #preserved = 0;
   readonly #warned = new Set<string>();
+  readonly #preservedPath: string;
+  readonly #unclaimedPath: string;
 
   constructor(machine: Machine, pages: PageAllocator, spec: KernelSpec, enabled: boolean) {
     this.machine = machine;
     this.pages = pages;
     this.spec = spec;
     this.enabled = enabled;
+    this.#preservedPath = `kernel ${machine.kernel}/kho/preserved blocks`;
+    this.#unclaimedPath = `kernel ${machine.kernel}/kho/unclaimed blocks`;
   }
 
   /** Blocks preserved now. */
@@ -262,8 +266,8 @@ export class Kho {
   }
 
   #show(): void {
-    const path = `kernel ${this.machine.kernel}/kho`;
-    this.machine.state.set(`${path}/preserved blocks`, this.#preserved);
-    if (this.tags.size > 0 || this.machine.state.now.has(`${path}/unclaimed blocks`)) this.machine.state.set(`${path}/unclaimed blocks`, this.tags.size);
+    const { state } = this.machine;
+    state.set(this.#preservedPath, this.#preserved);
+    if (this.incoming !== null) state.set(this.#unclaimedPath, this.tags.size);
   }
 }

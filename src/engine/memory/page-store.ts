@@ -97,7 +97,7 @@ export class PageStore implements PhysicalMemory {
   /** Writes bytes that lie within one page. */
   writeInPage(address: number, bytes: Uint8Array): void {
     const number = Math.floor(address / this.pageSize);
-    this.#own(number).set(bytes, address - number * this.pageSize);
+    this.own(number).set(bytes, address - number * this.pageSize);
   }
 
   /** Makes `page` the contents of a page; it is shared, so nobody may change it afterwards. `undefined` forgets the page. */
@@ -107,7 +107,8 @@ export class PageStore implements PhysicalMemory {
     this.#readable = null;
   }
 
-  #own(number: number): Uint8Array {
+  /** Page `number` as an array of this store's own, to be written to until the next snapshot. */
+  own(number: number): Uint8Array {
     const region = this.#region(number);
     const at = number % REGION_PAGES;
     const page = region.pages[at];

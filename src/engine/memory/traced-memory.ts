@@ -28,12 +28,13 @@ export class TracedMemory {
     let done = 0;
     while (done < bytes.length) {
       const at = address + done;
-      const part = bytes.subarray(done, done + pageSize - (at % pageSize));
+      const number = Math.floor(at / pageSize);
+      const offset = at - number * pageSize;
+      const part = done === 0 && bytes.length <= pageSize - offset ? bytes : bytes.subarray(done, done + pageSize - offset);
       this.#snapshotIfDue();
-      const before = new Uint8Array(part.length);
-      this.now.readInto(at, part.length, before);
-      this.log.append(at, before, part, struct, field);
-      this.now.writeInPage(at, part);
+      const page = this.now.own(number);
+      this.log.append(at, page, offset, part, struct, field);
+      page.set(part, offset);
       done += part.length;
     }
   }
@@ -55,6 +56,18 @@ export class TracedMemory {
 
   /** A host-order (little-endian) u64 as a number, exact up to 2^53; larger values lose bits. */
   readU64(address: number): number {
+    const number = Math.floor(address / this.pageSize);
+    const page = this.now.page(number);
+    const offset = address - number * this.pageSize;
+    if (page !== undefined && offset <= this.pageSize - 8) {
+      let low = 0;
+      let high = 0;
+      for (let byte = 3; byte >= 0; byte--) {
+        low = low * 256 + (page[offset + byte] ?? 0);
+        high = high * 256 + (page[offset + byte + 4] ?? 0);
+      }
+      return low + high * 4294967296;
+    }
     this.now.readInto(address, 8, this.#one);
     return this.#oneView.getUint32(0, true) + this.#oneView.getUint32(4, true) * 4294967296;
   }

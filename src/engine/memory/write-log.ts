@@ -28,28 +28,33 @@ export class WriteLog {
   readonly #places = new Column(Float64Array);
   readonly #meanings = new Column(Uint32Array);
   readonly #names = new Interned();
+  readonly #joined = new Map<string, Map<string, string>>();
   readonly #arenas: Uint8Array[] = [];
   readonly #pages: (Uint8Array | undefined)[] = [];
+  #arena = new Uint8Array(0);
   #arenaUsed = ARENA_BYTES;
 
   get length(): number {
     return this.#addresses.length;
   }
 
-  /** Logs a write; the bytes are copied. */
-  append(address: number, before: Uint8Array, after: Uint8Array, struct: string, field: string): void {
-    const length = after.length;
-    const need = 2 * length;
-    if (this.#arenaUsed + need > ARENA_BYTES) {
-      this.#arenas.push(new Uint8Array(ARENA_BYTES));
+  /** Logs that `bytes` are about to be written over what `page` holds at `offset`; both are copied. */
+  append(address: number, page: Uint8Array, offset: number, bytes: Uint8Array, struct: string, field: string): void {
+    const { length } = bytes;
+    if (this.#arenaUsed + 2 * length > ARENA_BYTES) {
+      this.#arena = new Uint8Array(ARENA_BYTES);
+      this.#arenas.push(this.#arena);
       this.#arenaUsed = 0;
     }
-    const arena = this.#arenas[this.#arenas.length - 1];
-    if (arena === undefined) return;
-    arena.set(before, this.#arenaUsed);
-    arena.set(after, this.#arenaUsed + length);
-    this.#push(address, length, (this.#arenas.length - 1) * ARENA_BYTES + this.#arenaUsed, struct, field);
-    this.#arenaUsed += need;
+    const arena = this.#arena;
+    const at = this.#arenaUsed;
+    // Most writes are a few bytes: a loop is cheaper than two views and two copies.
+    for (let index = 0; index < length; index++) {
+      arena[at + index] = page[offset + index] ?? 0;
+      arena[at + length + index] = bytes[index] ?? 0;
+    }
+    this.#push(address, length, (this.#arenas.length - 1) * ARENA_BYTES + at, struct, field);
+    this.#arenaUsed += 2 * length;
   }
 
   /** Logs that a whole page was replaced; both are kept by reference. `undefined`: a page nobody had written. */
@@ -62,7 +67,22 @@ export class WriteLog {
     this.#addresses.push(address);
     this.#lengths.push(length);
     this.#places.push(place);
-    this.#meanings.push(this.#names.id(field === '' ? struct : `${struct}.${field}`));
+    this.#meanings.push(this.#names.id(field === '' ? struct : this.#named(struct, field)));
+  }
+
+  // Joining the two for every write would make a new text each time.
+  #named(struct: string, field: string): string {
+    let fields = this.#joined.get(struct);
+    if (fields === undefined) {
+      fields = new Map();
+      this.#joined.set(struct, fields);
+    }
+    let name = fields.get(field);
+    if (name === undefined) {
+      name = `${struct}.${field}`;
+      fields.set(field, name);
+    }
+    return name;
   }
 
   addressOf(index: number): number {

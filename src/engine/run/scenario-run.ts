@@ -85,7 +85,11 @@ export class ScenarioRun {
   }
 
   /** The whole run. */
-  *steps(): Steps<RunEnd> {
+  steps(): Steps<RunEnd> {
+    return this.#edits.length === 0 ? this.#run() : this.#edited();
+  }
+
+  *#edited(): Steps<RunEnd> {
     const run = this.#run();
     const { machine } = this;
     let edit = 0;

@@ -1,0 +1,53 @@
+/**
+ * What KVM's MMU makes of one access to one page of guest memory. Source: 7.3 arch/x86/kvm/mmu/mmu.c (kvm_mmu_faultin_pfn,
+ * kvm_handle_noslot_fault, kvm_handle_error_pfn) and virt/kvm/guest_memfd.c (kvm_gmem_get_pfn).
+ */
+import { ERRNO } from '../../../abi/errno.js';
+import { KVM_MEMORY_ATTRIBUTE_PRIVATE } from '../../../abi/kvm/ioctls.js';
+import { type GuestMemory, PAGE } from './guest-memory.js';
+import { GUEST_MEMFD_MMAP, type Memslots } from './memslots.js';
+import type { RangeMap } from './range-map.js';
+
+export type AccessKind = 'read' | 'write' | 'fetch';
+
+/**
+ * `memory`: bytes at `offset`. `emulate`: no RAM there, the access is emulated (MMIO). `memory-fault`: KVM_EXIT_MEMORY_FAULT with
+ * `errno`. `error`: KVM_RUN fails with `errno` and says no more. `sigbus`: the memory is broken, the thread gets SIGBUS.
+ */
+export type PageOutcome =
+  | { readonly kind: 'memory'; readonly memory: GuestMemory; readonly offset: number }
+  | { readonly kind: 'emulate' }
+  | { readonly kind: 'memory-fault'; readonly errno: number; readonly isPrivate: boolean }
+  | { readonly kind: 'error'; readonly errno: number }
+  | { readonly kind: 'sigbus' };
+
+/** Attributes of guest pages, by gfn; 0 is shared. */
+export type PageAttributes = RangeMap<bigint>;
+
+export const isPrivateGfn = (attributes: PageAttributes, gfn: number): boolean => (attributes.get(gfn) & KVM_MEMORY_ATTRIBUTE_PRIVATE) !== 0n;
+
+/**
+ * @param gpa guest physical, in bytes
+ * @param duringFault what another thread does after the fault was classified and before KVM looks at the attributes again
+ */
+export function faultIn(slots: Memslots, attributes: PageAttributes, gpa: number, kind: AccessKind, duringFault: () => void = () => undefined): PageOutcome {
+  const gfn = Math.floor(gpa / PAGE);
+  const isPrivate = isPrivateGfn(attributes, gfn);
+  duringFault();
+  const refused = (errno: number): PageOutcome => ({ kind: 'memory-fault', errno, isPrivate });
+  if (isPrivate !== isPrivateGfn(attributes, gfn)) return refused(ERRNO.EFAULT);
+  const slot = slots.find(gpa);
+  if (slot === null) return isPrivate ? refused(ERRNO.EFAULT) : { kind: 'emulate' };
+  if (kind === 'write' && slot.readOnly) return { kind: 'emulate' };
+  const inSlot = gpa - slot.gpa;
+  const file = slot.guestMemfd;
+  if (isPrivate || (file !== null && (file.flags & GUEST_MEMFD_MMAP) !== 0)) {
+    if (file === null || file.closed) return refused(ERRNO.EFAULT);
+    const offset = slot.guestMemfdOffset + inSlot;
+    return file.memory.isPoisoned(offset) ? refused(ERRNO.EHWPOISON) : { kind: 'memory', memory: file.memory, offset };
+  }
+  const { host } = slot;
+  const mapping = host.state(inSlot);
+  if (mapping === 'missing' || mapping === 'prot-none' || (mapping === 'read-only' && kind === 'write')) return { kind: 'error', errno: ERRNO.EFAULT };
+  return host.memory.isPoisoned(inSlot) ? { kind: 'sigbus' } : { kind: 'memory', memory: host.memory, offset: inSlot };
+}

@@ -1,0 +1,86 @@
+/** Bytes a guest can have behind an address: pages made when first written, everything else one fill byte. For the simulated vCPU. */
+import type { HostMapping } from '../../device/kvm/backend.js';
+import { RangeMap } from './range-map.js';
+
+export const PAGE = 4096;
+
+/** A file or mapping of guest memory; offsets in bytes. */
+export class GuestMemory {
+  /** in bytes */
+  readonly size: number;
+  readonly #fills: RangeMap<number>;
+  readonly #pages = new Map<number, Uint8Array>();
+  readonly #poisoned = new Set<number>();
+
+  constructor(size: number, fill = 0) {
+    this.size = size;
+    this.#fills = new RangeMap(fill);
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const out = new Uint8Array(length);
+    for (let at = 0; at < length; at++) {
+      const page = Math.floor((offset + at) / PAGE);
+      out[at] = this.#pages.get(page)?.[(offset + at) % PAGE] ?? this.#fills.get(page);
+    }
+    return out;
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    for (const [at, byte] of bytes.entries()) this.#page(Math.floor((offset + at) / PAGE))[(offset + at) % PAGE] = byte;
+  }
+
+  /** Whole pages become `fill`, and sound again: new memory stands there. */
+  replace(offset: number, size: number, fill: number): void {
+    const first = offset / PAGE;
+    const end = (offset + size) / PAGE;
+    for (const page of [...this.#pages.keys()]) if (page >= first && page < end) this.#pages.delete(page);
+    for (const page of [...this.#poisoned]) if (page >= first && page < end) this.#poisoned.delete(page);
+    this.#fills.set(first, end, fill);
+  }
+
+  poison(offset: number): void {
+    this.#poisoned.add(Math.floor(offset / PAGE));
+  }
+
+  isPoisoned(offset: number): boolean {
+    return this.#poisoned.has(Math.floor(offset / PAGE));
+  }
+
+  #page(index: number): Uint8Array {
+    let page = this.#pages.get(index);
+    if (page === undefined) {
+      page = new Uint8Array(PAGE).fill(this.#fills.get(index));
+      this.#pages.set(index, page);
+    }
+    return page;
+  }
+}
+
+/** A guest_memfd. */
+export interface GuestMemfd {
+  readonly memory: GuestMemory;
+  /** GUEST_MEMFD_FLAG_* */
+  readonly flags: number;
+  /** closed by user space: memslots have lost it */
+  closed: boolean;
+}
+
+/** What the VMM has mapped behind a memslot, a page each. */
+export class HostRange {
+  readonly memory: GuestMemory;
+  readonly #states = new RangeMap<HostMapping>('mapped');
+
+  constructor(size: number, fill: number) {
+    this.memory = new GuestMemory(size, fill);
+  }
+
+  state(offset: number): HostMapping {
+    return this.#states.get(Math.floor(offset / PAGE));
+  }
+
+  change(offset: number, size: number, mapping: HostMapping, fill: number): void {
+    this.#states.set(offset / PAGE, (offset + size) / PAGE, mapping);
+    if (mapping === 'mapped') this.memory.replace(offset, size, fill);
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The memslots of a VM, with the checks of KVM_SET_USER_MEMORY_REGION2. Source: 7.3 virt/kvm/kvm_main.c
+ * (kvm_set_memory_region) and virt/kvm/guest_memfd.c (kvm_gmem_bind).
+ */
+import { ERRNO } from '../../../abi/errno.js';
+import type { MemoryRegion } from '../../device/kvm/backend.js';
+import { type GuestMemfd, HostRange, PAGE } from './guest-memory.js';
+
+export interface Memslot {
+  readonly id: number;
+  /** guest physical, in bytes */
+  readonly gpa: number;
+  /** in bytes */
+  readonly size: number;
+  readonly readOnly: boolean;
+  readonly host: HostRange;
+  readonly guestMemfd: GuestMemfd | null;
+  /** in bytes */
+  readonly guestMemfdOffset: number;
+}
+
+/** KVM_USER_MEM_SLOTS of x86 */
+const MOST_SLOTS = 32764;
+/** GUEST_MEMFD_FLAG_MMAP: the file backs shared memory too, userspace_addr is not used for faults */
+export const GUEST_MEMFD_MMAP = 1;
+
+export class Memslots {
+  readonly #slots = new Map<number, Memslot>();
+
+  /** @param guestMemfds by the names they were created under @returns 0 or an errno */
+  set(region: MemoryRegion, guestMemfds: ReadonlyMap<string, GuestMemfd>): number {
+    const { slot: id, gpa, size, readOnly = false, guestMemfd: name, guestMemfdOffset = 0 } = region;
+    if (gpa % PAGE !== 0 || size % PAGE !== 0 || size < 0 || gpa < 0 || id < 0 || id >= MOST_SLOTS) return ERRNO.EINVAL;
+    // Read-only memory can not come from a guest_memfd.
+    if (name !== undefined && (readOnly || guestMemfdOffset % PAGE !== 0)) return ERRNO.EINVAL;
+    const old = this.#slots.get(id);
+    if (size === 0) return this.#slots.delete(id) ? 0 : ERRNO.EINVAL;
+    // A slot with guest_memfd never changes; of the others only the place may.
+    if (old !== undefined && (name !== undefined || old.guestMemfd !== null || old.size !== size || old.readOnly !== readOnly)) return ERRNO.EINVAL;
+    if ([...this.#slots.values()].some((slot) => slot.id !== id && gpa < slot.gpa + slot.size && slot.gpa < gpa + size)) return ERRNO.EEXIST;
+    let guestMemfd: GuestMemfd | null = null;
+    if (name !== undefined) {
+      guestMemfd = guestMemfds.get(name) ?? null;
+      if (guestMemfd === null) return ERRNO.EBADF;
+      if (guestMemfdOffset + size > guestMemfd.memory.size) return ERRNO.EINVAL;
+      if (this.#isBound(guestMemfd, guestMemfdOffset, size)) return ERRNO.EEXIST;
+    }
+    this.#slots.set(id, { id, gpa, size, readOnly, host: old?.host ?? new HostRange(size, region.fill ?? 0), guestMemfd, guestMemfdOffset });
+    return 0;
+  }
+
+  get(id: number): Memslot | null {
+    return this.#slots.get(id) ?? null;
+  }
+
+  /** The slot that holds guest physical address `gpa`. */
+  find(gpa: number): Memslot | null {
+    for (const slot of this.#slots.values()) if (gpa >= slot.gpa && gpa < slot.gpa + slot.size) return slot;
+    return null;
+  }
+
+  #isBound(file: GuestMemfd, offset: number, size: number): boolean {
+    return [...this.#slots.values()].some(
+      (slot) => slot.guestMemfd === file && offset < slot.guestMemfdOffset + slot.size && slot.guestMemfdOffset < offset + size,
+    );
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * The embedded machine's KVM: requests, checks and errnos of 7.3 on x86, for one VM with one vCPU. The same interface as the
+ * driver of /dev/kvm. Source: 7.3 virt/kvm/kvm_main.c, virt/kvm/guest_memfd.c, arch/x86/kvm/x86.c.
+ */
+import { ERRNO } from '../../../abi/errno.js';
+import { KVM_HC_MAP_GPA_RANGE, KVM_MEMORY_ATTRIBUTE_PRIVATE, kvmCapabilities } from '../../../abi/kvm/ioctls.js';
+import { SEED_CAP_MEMORY_FAULT_INFO } from '../../../abi/kvm/seed-v13.js';
+import { UserError } from '../../codec/user-error.js';
+import { answerIn } from '../../device/kvm/answer.js';
+import type { GuestAccess, HostMapping, KvmBackend, KvmCall, KvmOptions, KvmRunResult, MemoryRegion, RunOptions } from '../../device/kvm/backend.js';
+import { faultIn, type PageAttributes } from './fault.js';
+import { type GuestMemfd, GuestMemory, PAGE } from './guest-memory.js';
+import { Memslots } from './memslots.js';
+import { RangeMap } from './range-map.js';
+import { type Numbering, RunPage } from './run-page.js';
+import { Vcpu } from './vcpu.js';
+
+export interface SimulatedKvmOptions extends KvmOptions {
+  /** `mainline` unless given */
+  readonly numbering?: Numbering;
+}
+
+const fine: KvmCall = { ret: 0, errno: 0 };
+const answered = (errno: number): KvmCall => (errno === 0 ? fine : { ret: -1, errno });
+const GUEST_MEMFD_FLAGS = 3;
+const SYNC_REGS = 7;
+const VM_TYPES = 3;
+const HYPERCALLS = 1n << KVM_HC_MAP_GPA_RANGE;
+/** KVM_MSR_EXIT_REASON_VALID_MASK */
+const MSR_REASONS = 7;
+
+export class SimulatedKvm implements KvmBackend {
+  readonly name = 'simulated';
+  readonly #hasPrivate: boolean;
+  readonly #numbering: Numbering;
+  readonly #slots = new Memslots();
+  readonly #attributes: PageAttributes = new RangeMap(0n);
+  readonly #guestMemfds = new Map<string, GuestMemfd>();
+  readonly #page: RunPage;
+  readonly #vcpu: Vcpu;
+  #exitHypercalls = 0n;
+  #exitMsrs = false;
+  #race: RunOptions['race'];
+  #open = true;
+
+  constructor(options: SimulatedKvmOptions) {
+    this.#hasPrivate = options.type === 'sw-protected';
+    this.#numbering = options.numbering ?? 'mainline';
+    this.#page = new RunPage(this.#numbering);
+    const self = this;
+    this.#vcpu = new Vcpu({
+      page: this.#page,
+      get exitHypercalls() {
+        return self.#exitHypercalls;
+      },
+      get exitMsrs() {
+        return self.#exitMsrs;
+      },
+      faultIn: (gpa, kind) => faultIn(this.#slots, this.#attributes, gpa, kind, () => this.#runRace(gpa)),
+    });
+  }
+
+  get mappingSize(): number {
+    return this.#page.bytes.length;
+  }
+
+  checkExtension(capability: number): KvmCall {
+    return { ret: this.#capabilities().get(capability) ?? 0, errno: 0 };
+  }
+
+  enableCapability(capability: number, args: readonly number[]): KvmCall {
+    const [first = 0] = args;
+    if (capability === kvmCapabilities.KVM_CAP_EXIT_HYPERCALL) {
+      if ((BigInt(first) & ~HYPERCALLS) !== 0n) return answered(ERRNO.EINVAL);
+      this.#exitHypercalls = BigInt(first);
+      return fine;
+    }
+    if (capability === kvmCapabilities.KVM_CAP_X86_USER_SPACE_MSR) {
+      if ((first & ~MSR_REASONS) !== 0) return answered(ERRNO.EINVAL);
+      this.#exitMsrs = (first & 2) !== 0;
+      return fine;
+    }
+    // Every emulation failure of the simulated vCPU exits, with or without it.
+    if (capability === kvmCapabilities.KVM_CAP_EXIT_ON_EMULATION_FAILURE) return answered((first & ~1) === 0 ? 0 : ERRNO.EINVAL);
+    // KVM_CAP_MEMORY_FAULT_INFO among them: it informs, and is on without being asked for.
+    return answered(ERRNO.EINVAL);
+  }
+
+  createGuestMemfd(name: string, size: number, flags: number): KvmCall {
+    if (size <= 0 || size % PAGE !== 0 || (flags & ~GUEST_MEMFD_FLAGS) !== 0) return answered(ERRNO.EINVAL);
+    this.#guestMemfds.set(name, { memory: new GuestMemory(size), flags, closed: false });
+    return fine;
+  }
+
+  punchHole(name: string, offset: number, size: number): KvmCall {
+    const file = this.#guestMemfd(name);
+    if (offset % PAGE !== 0 || size % PAGE !== 0 || size <= 0 || offset < 0) return answered(ERRNO.EINVAL);
+    file.memory.replace(offset, Math.min(size, Math.max(0, file.memory.size - offset)), 0);
+    return fine;
+  }
+
+  closeGuestMemfd(name: string): KvmCall {
+    this.#guestMemfd(name).closed = true;
+    this.#guestMemfds.delete(name);
+    return fine;
+  }
+
+  setMemoryRegion(region: MemoryRegion): KvmCall {
+    if (region.guestMemfd !== undefined) this.#guestMemfd(region.guestMemfd);
+    return answered(this.#slots.set(region, this.#guestMemfds));
+  }
+
+  setAttributes(gpa: number, size: number, attributes: number): KvmCall {
+    const supported = this.#hasPrivate ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0n;
+    if ((BigInt(attributes) & ~supported) !== 0n || size <= 0 || gpa < 0 || gpa % PAGE !== 0 || size % PAGE !== 0) return answered(ERRNO.EINVAL);
+    this.#attributes.set(gpa / PAGE, (gpa + size) / PAGE, BigInt(attributes));
+    return fine;
+  }
+
+  setMapping(slot: number, offset: number, size: number, mapping: HostMapping, fill = 0): KvmCall {
+    const found = this.#slots.get(slot);
+    if (found === null || offset < 0 || size <= 0 || offset % PAGE !== 0 || size % PAGE !== 0 || offset + size > found.size) {
+      throw new UserError(`slot ${slot} has no ${size} bytes of memory, whole pages, at offset ${offset}`);
+    }
+    found.host.change(offset, size, mapping, fill);
+    return fine;
+  }
+
+  poison(slot: number, offset: number): KvmCall {
+    const found = this.#slots.get(slot);
+    if (found === null || offset < 0 || offset >= found.size) throw new UserError(`slot ${slot} has no memory at offset ${offset}`);
+    if (found.guestMemfd === null) found.host.memory.poison(offset);
+    else found.guestMemfd.memory.poison(found.guestMemfdOffset + offset);
+    return fine;
+  }
+
+  preFault(gpa: number, size: number): KvmCall {
+    if (size <= 0 || gpa % PAGE !== 0 || size % PAGE !== 0) return answered(ERRNO.EINVAL);
+    for (let at = gpa; at < gpa + size; at += PAGE) {
+      const errno = this.#preFaultPage(at);
+      // Some pages mapped is success: user space sees in the structure how far it came.
+      if (errno !== 0) return at === gpa ? answered(errno) : fine;
+    }
+    return fine;
+  }
+
+  load(program: readonly GuestAccess[]): void {
+    this.#vcpu.load(program);
+  }
+
+  answer(value: bigint): void {
+    answerIn(this.#page.bytes, value);
+  }
+
+  run({ immediateExit = false, race }: RunOptions = {}): KvmRunResult & { readonly signal: 'SIGBUS' | null } {
+    if (!this.#open) throw new UserError('the vCPU has been closed');
+    this.#race = race;
+    this.#page.immediateExit = immediateExit;
+    const result = this.#vcpu.run();
+    const page = Uint8Array.from(this.#page.bytes);
+    this.#page.immediateExit = false;
+    this.#race = undefined;
+    return { ...result, page, rax: this.#vcpu.rax };
+  }
+
+  close(): void {
+    this.#open = false;
+  }
+
+  #preFaultPage(gpa: number): number {
+    const outcome = faultIn(this.#slots, this.#attributes, gpa, 'read');
+    switch (outcome.kind) {
+      case 'memory':
+        return 0;
+      case 'emulate':
+        return ERRNO.ENOENT;
+      case 'sigbus':
+        return ERRNO.EINTR;
+      case 'error':
+        return outcome.errno;
+      case 'memory-fault':
+        this.#page.memoryFault(gpa, outcome.isPrivate);
+        return outcome.errno;
+    }
+  }
+
+  /** The other thread's conversion, once in a run, when a fault on its range is being handled. */
+  #runRace(gpa: number): void {
+    const race = this.#race;
+    if (race === undefined || gpa < race.gpa || gpa >= race.gpa + race.size) return;
+    this.#race = undefined;
+    this.setAttributes(race.gpa, race.size, race.attributes);
+  }
+
+  #guestMemfd(name: string): GuestMemfd {
+    const file = this.#guestMemfds.get(name);
+    if (file === undefined) throw new UserError(`no guest_memfd is called ${JSON.stringify(name)}; create it first`);
+    return file;
+  }
+
+  #capabilities(): ReadonlyMap<number, number> {
+    const cap = kvmCapabilities;
+    const seed = this.#numbering === 'seed-v13';
+    return new Map<number, number>([
+      [cap.KVM_CAP_USER_MEMORY, 1],
+      [cap.KVM_CAP_EXT_CPUID, 1],
+      [cap.KVM_CAP_SYNC_MMU, 1],
+      [cap.KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1],
+      [cap.KVM_CAP_SYNC_REGS, SYNC_REGS],
+      [cap.KVM_CAP_READONLY_MEM, 1],
+      [cap.KVM_CAP_IMMEDIATE_EXIT, 1],
+      [cap.KVM_CAP_X86_USER_SPACE_MSR, 1],
+      [cap.KVM_CAP_EXIT_HYPERCALL, Number(HYPERCALLS)],
+      ...(seed
+        ? // The series numbers what it adds one lower than what was released.
+          ([
+            [SEED_CAP_MEMORY_FAULT_INFO - 1, 1],
+            [SEED_CAP_MEMORY_FAULT_INFO, 1],
+            [SEED_CAP_MEMORY_FAULT_INFO + 1, this.#hasPrivate ? 8 : 0],
+            [SEED_CAP_MEMORY_FAULT_INFO + 2, 1],
+            [SEED_CAP_MEMORY_FAULT_INFO + 3, VM_TYPES],
+          ] as const)
+        : ([
+            [cap.KVM_CAP_USER_MEMORY2, 1],
+            [cap.KVM_CAP_MEMORY_FAULT_INFO, 1],
+            [cap.KVM_CAP_MEMORY_ATTRIBUTES, this.#hasPrivate ? 8 : 0],
+            [cap.KVM_CAP_GUEST_MEMFD, 1],
+            [cap.KVM_CAP_VM_TYPES, VM_TYPES],
+            [cap.KVM_CAP_PRE_FAULT_MEMORY, 1],
+            [cap.KVM_CAP_GUEST_MEMFD_FLAGS, GUEST_MEMFD_FLAGS],
+          ] as const)),
+    ]);
+  }
+}
