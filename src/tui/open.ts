@@ -2,6 +2,7 @@
  * The way into the terminal UI. Ink, React and chalk read the environment when they are imported, so it is set here first
  * and they are loaded only now.
  */
+import type { EngineClient } from '../engine/client.js';
 import type { InspectorModel } from './inspector/state.js';
 import type { KvmModel } from './kvm/state.js';
 
@@ -35,4 +36,11 @@ export async function openKvm(model: KvmModel, options: OpenOptions): Promise<vo
   prepareEnvironment(options);
   const [{ runProgram }, { kvmProgram }] = await Promise.all([import('./terminal/run.js'), import('./kvm/program.js')]);
   await runProgram(kvmProgram(model));
+}
+
+/** Opens the full-screen debugger on a run of the engine; as `openInspector`. A run that goes wrong is opened where it does. */
+export async function openDebugger(client: EngineClient, options: OpenOptions): Promise<void> {
+  prepareEnvironment(options);
+  const [{ runProgram }, { debuggerProgram }] = await Promise.all([import('./terminal/run.js'), import('./debugger/program.js')]);
+  await runProgram(debuggerProgram(client));
 }

@@ -14,6 +14,11 @@ export class Play<S> {
   constructor(program: Program<S>, size: Size = { columns: 80, rows: 24 }) {
     this.#program = program;
     this.state = program.initial(size);
+    this.#work();
+  }
+
+  #work(): void {
+    for (let next = this.#program.work(this.state); next !== null; next = this.#program.work(this.state)) this.state = next;
   }
 
   /** Keys by the names of the key table. Background work is done to its end after each. */
@@ -22,7 +27,7 @@ export class Play<S> {
       const { state, effects } = this.#program.key(this.state, key);
       this.state = state;
       this.effects.push(...effects);
-      for (let next = this.#program.work(this.state); next !== null; next = this.#program.work(this.state)) this.state = next;
+      this.#work();
     }
     return this;
   }

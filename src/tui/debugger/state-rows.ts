@@ -1,0 +1,62 @@
+/** The state of kernels and devices as rows of a tree that is open but for what the user closed. Pure. */
+import type { StateNode, StateValue } from '../../engine/client.js';
+import { escapeText } from '../../report/escape.js';
+import { type Line, type Span, clip, fill, restyle, span } from '../model/text.js';
+
+export interface StateRow {
+  readonly node: StateNode;
+  readonly depth: number;
+  readonly open: boolean;
+  /** '' where this step did not change it */
+  readonly before: string | null;
+}
+
+export type StateValues = ReadonlyMap<string, StateValue>;
+
+/** Paths whose value this step set, changed or removed, with the value before (null: there was none). */
+export function changesBetween(before: StateValues, after: StateValues): ReadonlyMap<string, StateValue | null> {
+  const changes = new Map<string, StateValue | null>();
+  for (const [path, value] of after) if (before.get(path) !== value) changes.set(path, before.get(path) ?? null);
+  for (const [path, value] of before) if (!after.has(path)) changes.set(path, value);
+  return changes;
+}
+
+/** All rows below `root`, in order. @param only which top-level names belong to this pane */
+export function stateRows(
+  root: StateNode,
+  only: (name: string) => boolean,
+  closed: ReadonlySet<string>,
+  changes: ReadonlyMap<string, StateValue | null>,
+): StateRow[] {
+  const rows: StateRow[] = [];
+  const add = (node: StateNode, depth: number): void => {
+    const open = node.children.length > 0 && !closed.has(node.path);
+    const before = changes.get(node.path);
+    rows.push({ node, depth, open, before: before === undefined ? null : stateText(before) });
+    if (open) for (const child of node.children) add(child, depth + 1);
+  };
+  for (const child of root.children) if (only(child.name)) add(child, 0);
+  return rows;
+}
+
+export function stateText(value: StateValue | null | undefined): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (typeof value === 'bigint') return `0x${value.toString(16)}`;
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  return escapeText(String(value));
+}
+
+/** One row; what this step changed has a star and says what it was. */
+export function stateLine(row: StateRow, selected: boolean, focused: boolean, width: number): Line {
+  const { node } = row;
+  const twig = node.children.length === 0 ? '  ' : row.open ? '▾ ' : '▸ ';
+  const spans: Span[] = [
+    span(selected ? '›' : ' ', 'focus'),
+    span(row.before === null ? ' ' : '*', 'changed'),
+    span(`${'  '.repeat(Math.min(row.depth, 8))}${twig}`, 'dim'),
+    span(escapeText(node.name), node.children.length > 0 ? 'label' : 'name'),
+  ];
+  if (node.value !== undefined) spans.push(span(` ${stateText(node.value)}`, row.before === null ? 'value' : 'changed'));
+  if (row.before !== null) spans.push(span(` (was ${row.before})`, 'dim'));
+  return selected && focused ? restyle(fill(spans, width), 'cursor') : clip(spans, width);
+}

@@ -1,0 +1,193 @@
+/** The state of the debugger: the engine's client, what it shows at the current step, and where each pane stands. */
+import { type EngineClient, type StateValue, type Step, breakpointText } from '../../engine/client.js';
+import type { PhysicalMemory } from '../../memory/memory.js';
+import { addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';
+import type { Size } from '../model/screen.js';
+import { type Scroll, START, jumpTo, keepInView } from '../model/scroll.js';
+import { type Shell, openShell } from '../model/shell.js';
+import type { BitSpan } from '../model/value.js';
+import type { DebuggerPane } from './keys.js';
+import { type LayoutInput, SHARED, debuggerBox } from './layout.js';
+import { type StateRow, changesBetween, stateRows, stateText } from './state-rows.js';
+import { type StepLine, stepLines } from './step-lines.js';
+import { TraceIndex } from './trace-index.js';
+
+/** What there is at one step. */
+export interface Present {
+  readonly position: number;
+  readonly step: Step | null;
+  readonly stack: readonly Step[];
+  readonly memory: PhysicalMemory;
+  readonly changes: ReadonlyMap<string, StateValue | null>;
+  readonly changeTexts: readonly string[];
+  /** bytes that the step wrote */
+  readonly written: readonly { readonly start: number; readonly end: number }[];
+}
+
+/** A row of the stack pane. */
+export type StackRow =
+  | { readonly kind: 'heading'; readonly text: string }
+  | { readonly kind: 'call'; readonly step: Step }
+  | { readonly kind: 'breakpoint'; readonly text: string }
+  | { readonly kind: 'mark'; readonly name: string; readonly step: number };
+
+export interface Debugger {
+  readonly client: EngineClient;
+  readonly shell: Shell<DebuggerPane>;
+  readonly slot: DebuggerPane;
+  readonly index: TraceIndex;
+  readonly present: Present;
+  readonly program: Scroll;
+  /** rows of the timeline are steps: row 0 is step 1 */
+  readonly timeline: Scroll;
+  readonly stack: Scroll;
+  readonly step: Scroll;
+  readonly state: Scroll;
+  readonly device: Scroll;
+  /** paths of the state tree that the user closed */
+  readonly closed: ReadonlySet<string>;
+  readonly memoryTop: number;
+  readonly selection: BitSpan | null;
+  readonly logTop: number;
+  readonly query: string | null;
+  /** the run is carried on behind the scenes, to find out where it goes wrong */
+  readonly seeking: boolean;
+}
+
+export function openDebuggerState(client: EngineClient, size: Size): Debugger {
+  const shell = openShell<DebuggerPane>(size, 'timeline');
+  const rest = { slot: 'step', program: START, timeline: START, stack: START, step: START, state: START, device: START, closed: new Set<string>() } as const;
+  const failed = client.failure();
+  client.runTo(failed?.step ?? 0);
+  if (failed === null) client.step();
+  const state: Debugger = {
+    client,
+    shell,
+    index: new TraceIndex(),
+    present: presentOf(client),
+    ...rest,
+    memoryTop: 0,
+    selection: null,
+    logTop: 0,
+    query: null,
+  };
+  return arrive(state);
+}
+
+function presentOf(client: EngineClient): Present {
+  const { position } = client;
+  const step = client.current;
+  const changes = changesBetween(client.stateAt(Math.max(0, position - 1)), client.stateAt(position));
+  const after = client.stateAt(position);
+  return {
+    position,
+    step,
+    stack: client.callStack(),
+    memory: client.memoryAt(),
+    changes,
+    changeTexts: [...changes].map(([path, before]) => `${decodeURI(path)}: ${stateText(before)} → ${stateText(after.get(path))}`),
+    written: (step?.writes ?? []).map((write) => ({ start: write.address, end: write.address + write.length })),
+  };
+}
+
+/** After the client moved: everything about the step it stands at, and all panes follow. */
+export function arrive(before: Debugger): Debugger {
+  const { client, index } = before;
+  index.extend(client);
+  const present = presentOf(client);
+  const selection = selectionOf(present.step) ?? before.selection ?? lastWrite(client);
+  const state: Debugger = { ...before, present, selection, step: START, stack: START };
+  const action = present.step?.action ?? null;
+  const row = Math.max(0, present.position - 1);
+  return settle({
+    ...state,
+    program: action === null ? state.program : jumpTo(state.program, action, client.program.length, box(state, 'program').height),
+    timeline: jumpTo(state.timeline, row, client.length, timelineHeight(state)),
+    state: toChange(state, state.state, kernelRows(state), 'state'),
+    device: toChange(state, state.device, deviceRows(state), 'device'),
+    logTop: Math.max(0, index.linesUpTo(present.position) - box(state, 'log').height),
+  });
+}
+
+/** The first thing a step wrote. */
+function selectionOf(step: Step | null): BitSpan | null {
+  const [write] = step?.writes ?? [];
+  return write === undefined ? null : { address: write.address, firstBit: 0, bits: write.length * 8 };
+}
+
+/** Steps looked back for something to show in the memory pane. */
+const LOOK_BACK = 2_000;
+
+function lastWrite(client: EngineClient): BitSpan | null {
+  for (let number = client.position - 1; number > 0 && number > client.position - LOOK_BACK; number--) {
+    const selection = selectionOf(client.stepAt(number));
+    if (selection !== null) return selection;
+  }
+  return null;
+}
+
+/** Brings the first thing that changed into sight. */
+function toChange(state: Debugger, scroll: Scroll, rows: readonly StateRow[], id: 'state' | 'device'): Scroll {
+  const changed = rows.findIndex((row) => row.before !== null);
+  return changed === -1 ? scroll : jumpTo(scroll, changed, rows.length, box(state, id).height);
+}
+
+export const layoutOf = (state: Pick<Debugger, 'shell' | 'slot'>): LayoutInput => ({
+  size: state.shell.size,
+  focus: state.shell.focus,
+  zoom: state.shell.zoom,
+  slot: state.slot,
+});
+
+export const box = (state: Pick<Debugger, 'shell' | 'slot'>, id: DebuggerPane) => debuggerBox(layoutOf(state), id);
+
+/** One row names the lanes. */
+export const timelineHeight = (state: Pick<Debugger, 'shell' | 'slot'>): number => Math.max(1, box(state, 'timeline').height - 1);
+
+/** Cursors into view after anything changed; the place that panes share shows the one in focus. */
+export function settle(before: Debugger): Debugger {
+  const slot = SHARED.includes(before.shell.focus) ? before.shell.focus : before.slot;
+  const state = { ...before, slot };
+  const { client } = state;
+  return followMemory({
+    ...state,
+    program: keepInView(state.program, client.program.length, box(state, 'program').height),
+    timeline: keepInView(state.timeline, client.length, timelineHeight(state)),
+    stack: keepInView(state.stack, stackRows(state).length, box(state, 'stack').height),
+    step: keepInView(state.step, detailRows(state).length, box(state, 'step').height),
+    state: keepInView(state.state, kernelRows(state).length, box(state, 'state').height),
+    device: keepInView(state.device, deviceRows(state).length, box(state, 'device').height),
+  });
+}
+
+export function memoryGeometry(state: Debugger): { readonly digits: number; readonly perRow: number; readonly height: number } {
+  const { width, height } = box(state, 'memory');
+  const digits = addressDigits(state.present.memory);
+  return { digits, perRow: bytesPerRow(width, digits), height };
+}
+
+export function followMemory(state: Debugger): Debugger {
+  const { perRow, height } = memoryGeometry(state);
+  const { memory } = state.present;
+  const top = rowStart(memory, state.memoryTop, perRow);
+  return { ...state, memoryTop: state.selection === null ? top : followSelection(memory, top, state.selection, height, perRow) };
+}
+
+export const kernelRows = (state: Debugger): StateRow[] => rowsOfState(state, (name) => name !== 'devices');
+export const deviceRows = (state: Debugger): StateRow[] => rowsOfState(state, (name) => name === 'devices');
+
+const rowsOfState = ({ client, present, closed }: Debugger, only: (name: string) => boolean): StateRow[] =>
+  stateRows(client.stateTreeAt(present.position), only, closed, present.changes);
+
+export const detailRows = (state: Debugger): StepLine[] => stepLines(state.present.step, state.present.changeTexts, box(state, 'step').width);
+
+/** Calls, innermost first; breakpoints; marks. */
+export function stackRows({ client, present }: Debugger): StackRow[] {
+  const rows: StackRow[] = [...present.stack].reverse().map((step): StackRow => ({ kind: 'call', step }));
+  if (rows.length === 0) rows.push({ kind: 'heading', text: 'outside of any call' });
+  if (client.breakpoints.length > 0) rows.push({ kind: 'heading', text: 'breakpoints' });
+  for (const breakpoint of client.breakpoints) rows.push({ kind: 'breakpoint', text: breakpointText(breakpoint) });
+  if (client.marks.size > 0) rows.push({ kind: 'heading', text: 'marks' });
+  for (const [name, step] of client.marks) rows.push({ kind: 'mark', name, step });
+  return rows;
+}

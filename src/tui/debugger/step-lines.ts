@@ -1,0 +1,132 @@
+/** What a step of the run says: in one line, and in full with everything it changed. Pure. */
+import { ACTORS, type Actor, type EngineClient, type Step, shownArg } from '../../engine/client.js';
+import { escapeText } from '../../report/escape.js';
+import { type Line, type Span, type Style, clip, line, padTo, span, wrap } from '../model/text.js';
+
+/** `name=vm-0 token=0x1` */
+export const argsText = (step: Step): string =>
+  Object.entries(step.args)
+    .map(([key, value]) => `${key}=${escapeText(String(shownArg(key, value)))}`)
+    .join(' ');
+
+/** `→ EINVAL`, `→ 0` where a call or ioctl ends; '' where a result says nothing. */
+export function resultText(step: Step): string {
+  if (step.result === null) return '→ unknown';
+  if (step.errno !== null) return `→ ${step.errno}`;
+  return step.phase === 'exit' ? `→ ${step.result}` : '';
+}
+
+/** What the step is, without its actor. */
+export function stepText(step: Step): string {
+  if (step.op === 'printk') return `“${escapeText(step.log.join(' '))}”`;
+  const sign = step.phase === 'enter' ? '▸ ' : step.phase === 'exit' ? '◂ ' : '';
+  return [`${sign}${escapeText(step.op)}`, argsText(step), resultText(step)].filter((part) => part !== '').join(' ');
+}
+
+/** One letter and two for an actor whose lane is narrow. */
+const SHORT: Readonly<Record<Actor, string>> = { agent: 'ag', luo: 'lu', handler: 'ha', kho: 'kh', kernel: 'ke', device: 'de', 'next-kernel': 'nx' };
+const LETTER: Readonly<Record<Actor, string>> = { agent: 'a', luo: 'l', handler: 'h', kho: 'o', kernel: 'k', device: 'd', 'next-kernel': 'n' };
+
+/** Columns from which on each actor has a lane of its own to write in, or two letters of a heading. */
+const WIDE_LANES = 96;
+const MIDDLE_LANES = 70;
+
+/** The heading of the lanes. */
+export function laneHeading(width: number, digits: number): Line {
+  const margin = ' '.repeat(digits + 3);
+  if (width < MIDDLE_LANES)
+    return [span(margin), span(ACTORS.map((actor) => LETTER[actor]).join(''), 'label'), span('  agent luo handler khO kernel device next', 'dim')];
+  if (width < WIDE_LANES) return [span(margin), ...ACTORS.map((actor) => span(`${SHORT[actor]} `, 'label'))];
+  const lane = laneWidth(width, digits);
+  return [span(margin), ...ACTORS.map((actor) => span(padTo(actor, lane), 'label'))];
+}
+
+const laneWidth = (width: number, digits: number): number => Math.floor((width - digits - 3) / ACTORS.length);
+
+/** A step in its actor's lane. */
+export function laneRow(
+  step: Step,
+  signs: { readonly cursor: boolean; readonly current: boolean; readonly match: boolean; readonly future: boolean },
+  width: number,
+  digits: number,
+): Line {
+  const number = String(step.step).padStart(digits);
+  const style: Style = step.errno !== null || step.result === null ? 'error' : signs.match ? 'match' : signs.current ? 'title' : signs.future ? 'dim' : 'plain';
+  const head: Span[] = [span(signs.cursor ? '›' : ' ', 'focus'), span(signs.current ? '▶' : ' ', 'focus'), span(number, 'address'), span(' ')];
+  const own = ACTORS.indexOf(step.actor);
+  if (width < WIDE_LANES) {
+    const gap = width < MIDDLE_LANES ? '' : '  ';
+    const lanes = ACTORS.map((_, index) => span(`${index === own ? '●' : '·'}${gap}`, index === own ? 'title' : 'dim'));
+    return clip([...head, ...lanes, span(`${gap === '' ? ' ' : ''}${' '.repeat(Math.min(step.depth, 6))}${stepText(step)}`, style)], width);
+  }
+  const lane = laneWidth(width, digits);
+  const before = ACTORS.slice(0, own).map(() => span(`│${' '.repeat(lane - 1)}`, 'dim'));
+  // the text may run over the lanes at its right: nothing else stands there
+  return clip([...head, ...before, span('●', 'title'), span(` ${stepText(step)}`, style)], width);
+}
+
+/** Everything about a step. `address` is where a row's bytes stand in memory. */
+export interface StepLine {
+  readonly spans: Line;
+  readonly address: number | null;
+  readonly length: number;
+}
+
+const hexOf = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.subarray(0, 16))
+    .toString('hex')
+    .replace(/(..)(?=.)/g, '$1 ') + (bytes.length > 16 ? ' …' : '');
+
+/** Writes listed one by one. */
+const MOST_WRITES = 200;
+
+export function stepLines(step: Step | null, stateChanges: readonly string[], width: number): StepLine[] {
+  if (step === null) return [plain(line('before the machine is switched on', 'dim'))];
+  const out: StepLine[] = [
+    plain([span(escapeText(step.op), 'title'), span(`  ${step.actor}, ${step.phase === 'event' ? 'one step' : step.phase}, kernel ${step.kernel}`, 'dim')]),
+  ];
+  for (const [key, value] of Object.entries(step.args)) out.push(plain([span(`${key} `, 'label'), span(escapeText(String(shownArg(key, value))), 'value')]));
+  const result = resultText(step);
+  if (result !== '') out.push(plain(line(result, step.errno === null && step.result !== null ? 'good' : 'error')));
+  for (const text of step.log) for (const row of wrap(`“${escapeText(text)}”`, width, 1)) out.push(plain(line(row)));
+  for (const text of stateChanges) {
+    for (const [index, row] of wrap(text, Math.max(8, width - 3), 2).entries()) out.push(plain([span(index === 0 ? '* ' : '  ', 'changed'), span(row)]));
+  }
+  const { writes } = step;
+  for (const write of writes.slice(0, MOST_WRITES)) {
+    const what = write.struct === null ? `${write.length} bytes` : `${write.struct}${write.field === null ? '' : `.${write.field}`}`;
+    const at = { address: write.address, length: write.length };
+    out.push({ spans: [span('* ', 'changed'), span(what, 'name'), span(` 0x${write.address.toString(16)}`, 'address')], ...at });
+    out.push({ spans: [span('    ', 'dim'), span(hexOf(write.before), 'dim'), span(' → ', 'dim'), span(hexOf(write.after), 'changed')], ...at });
+  }
+  if (writes.length > MOST_WRITES) out.push(plain(line(`… and ${writes.length - MOST_WRITES} more writes`, 'dim')));
+  return out;
+}
+
+const plain = (spans: Line): StepLine => ({ spans, address: null, length: 0 });
+
+/** Arguments that speak for themselves. */
+const NAMELESS: ReadonlySet<string> = new Set(['session', 'fd', 'token', 'name', 'device', 'kind', 'target', 'mode', 'state']);
+
+/** A step of the scenario in one line: its verb and what it is given. */
+export function programText(step: EngineClient['program'][number]): string {
+  const parts: string[] = [];
+  for (const [key, value] of Object.entries(step)) {
+    if (key === 'do' || key === 'index' || key === 'as') continue;
+    const text = programValue(key, value);
+    if (text !== '') parts.push(NAMELESS.has(key) ? text : `${key}=${text}`);
+  }
+  const name = 'as' in step && step.as !== null ? `as ${escapeText(step.as)}` : '';
+  const expected = step.expect.errno === null ? '' : `expects ${step.expect.errno}`;
+  return [step.do, ...parts, name, expected].filter((part) => part !== '').join(' ');
+}
+
+/** Values a reader wants in a line; structures are left to the scenario's file. */
+function programValue(key: string, value: unknown): string {
+  if (typeof value === 'string') return value === '' ? '' : escapeText(value);
+  if (typeof value === 'bigint') return value === 0n && key !== 'token' ? '' : `0x${value.toString(16)}`;
+  if (typeof value === 'number') return value === 0 ? '' : String(value);
+  if (value instanceof Uint8Array) return value.length === 0 ? '' : key === 'name' ? escapeText(new TextDecoder().decode(value)) : hexOf(value);
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value.length === 0 ? '' : escapeText(value.join('|'));
+  return value === true ? 'yes' : '';
+}

@@ -1,0 +1,61 @@
+/**
+ * What the debugger needs to know of the whole trace, gathered once as it grows: console lines by step, and how each step of
+ * the program ended.
+ */
+import type { EngineClient, Step } from '../../engine/client.js';
+
+export interface ConsoleLine {
+  readonly step: number;
+  readonly kernel: number;
+  /** not escaped */
+  readonly text: string;
+}
+
+export interface ActionResult {
+  /** first and last step of the trace that belong to it */
+  readonly first: number;
+  readonly last: number;
+  /** the agent's own step, once it was carried out */
+  readonly done: Step | null;
+}
+
+export class TraceIndex {
+  readonly console: ConsoleLine[] = [];
+  readonly actions = new Map<number, ActionResult>();
+  #seen = 0;
+
+  /** Takes up what the trace has grown by. */
+  extend(client: EngineClient): void {
+    while (this.#seen < client.length) {
+      const step = client.stepAt(++this.#seen);
+      if (step !== null) this.#add(step, client);
+    }
+  }
+
+  /** After an edit the run starts over. */
+  clear(): void {
+    this.console.length = 0;
+    this.actions.clear();
+    this.#seen = 0;
+  }
+
+  /** Console lines up to and with `step`. */
+  linesUpTo(step: number): number {
+    let low = 0;
+    let high = this.console.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.console[middle]?.step ?? 0) <= step) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #add(step: Step, client: EngineClient): void {
+    for (const text of step.log) this.console.push({ step: step.step, kernel: step.kernel, text });
+    if (step.action === null) return;
+    const old = this.actions.get(step.action);
+    const done = step.actor === 'agent' && step.phase === 'event' && step.op === client.program[step.action]?.do ? step : (old?.done ?? null);
+    this.actions.set(step.action, { first: old?.first ?? step.step, last: step.step, done });
+  }
+}

@@ -1,0 +1,224 @@
+/** The debugger played on runs of the engine: the scenarios that ship in samples/scenarios. */
+import { describe, expect, it } from 'vitest';
+import { EngineClient } from '../../src/engine/client.js';
+import { parseScenario, readScenario } from '../../src/engine/scenario/parse.js';
+import { parseEdit } from '../../src/tui/debugger/edit.js';
+import { debuggerProgram } from '../../src/tui/debugger/program.js';
+import type { Debugger } from '../../src/tui/debugger/state.js';
+import { lineWidth, textOf } from '../../src/tui/model/text.js';
+import { Play } from './play.js';
+
+const SHORT = `schema: luo-inspect.scenario/1
+title: one session
+steps:
+  - { do: open, as: luo }
+  - { do: create-session, name: vm-0, as: s0 }
+  - { do: memfd, size: 8KiB, as: ram }
+  - { do: preserve, session: s0, fd: ram, token: 0x1 }
+  - { do: preserve, session: s0, fd: ram, token: 0x1, expect: EEXIST }
+`;
+
+const play = (client: EngineClient, columns = 80, rows = 24): Play<Debugger> => new Play(debuggerProgram(client), { columns, rows });
+const short = (): EngineClient => EngineClient.ofScenario(parseScenario(SHORT, 'short.yaml'));
+const sample = async (name: string): Promise<EngineClient> => EngineClient.ofScenario(await readScenario(`samples/scenarios/${name}.yaml`));
+
+/** The step in the title. */
+const at = (screen: Play<Debugger>): number => Number(/step (\d+)\//.exec(screen.header)?.[1] ?? Number.NaN);
+
+describe('time', () => {
+  it('goes forwards and back again over the same steps', () => {
+    const screen = play(short());
+    const seen = [at(screen)];
+    for (let count = 0; count < 30; count++) seen.push(at(screen.press('s')));
+    expect(seen).toEqual(Array.from({ length: 31 }, (_, index) => index + 1));
+    for (let count = 0; count < 30; count++) screen.press(count % 2 === 0 ? 'S' : 'b');
+    expect(at(screen)).toBe(1);
+    expect(screen.press('S', 'S').footer).toContain('before the first step');
+  });
+
+  it('goes over a call and back over it, and out of it in both directions', () => {
+    const client = short();
+    const screen = play(client).press('a', 'a', 'a', 'a');
+    const enter = at(screen);
+    expect(client.current).toMatchObject({ op: 'PRESERVE_FD', phase: 'enter' });
+    const exit = at(screen.press('n'));
+    expect(client.current).toMatchObject({ op: 'PRESERVE_FD', phase: 'exit', result: 0 });
+    expect(exit).toBeGreaterThan(enter + 1);
+    expect(at(screen.press('N'))).toBe(enter);
+    expect(at(screen.press('s', 's', 'o', 'o'))).toBe(exit);
+    expect(at(screen.press('S', 'O'))).toBe(enter);
+  });
+
+  it('stops at breakpoints in both directions, which stand in the pane of the calls until they are removed', () => {
+    const client = short();
+    const screen = play(client, 200, 60).press(':').type('break op:memfd.preserve').press('enter', 'c');
+    expect(client.current).toMatchObject({ op: 'memfd.preserve', phase: 'enter' });
+    const first = at(screen);
+    expect(screen.pane('calls').rows.join('\n')).toContain('● op:memfd.preserve');
+    expect(screen.pane('calls').rows[0]).toContain('memfd.preserve');
+    expect(screen.press('c').footer).not.toContain('before');
+    expect(at(screen.press('C'))).toBe(first);
+    expect(screen.press(':').type('break errno:nonsense').press('enter').footer).toContain('not a breakpoint');
+    screen.press('B');
+    expect(screen.footer).toContain('no breakpoint on memfd.preserve any more');
+    expect(screen.pane('calls').rows.join('\n')).not.toContain('●');
+  });
+
+  it('names steps and goes back to them', () => {
+    const screen = play(short()).press('a', 'a', 'm').type('made').press('enter', 'a', 'a');
+    const there = screen.state.client.marks.get('made');
+    screen.press("'").type('made').press('enter');
+    expect(at(screen)).toBe(there);
+    screen.press('3', 'G', 'x');
+    expect(screen.state.client.marks.size).toBe(0);
+  });
+
+  it('goes to a step of the timeline, a step of the program, a moment', async () => {
+    const screen = play(await sample('vfio-seed'), 200, 60)
+      .press(':')
+      .type('until frozen')
+      .press('enter');
+    expect(screen.header).toContain('frozen');
+    screen.press('1', 'g', 'j', 'enter');
+    expect(screen.state.client.current?.action).toBe(1);
+    screen.press('2', 'j', 'j', 'enter');
+    expect(screen.state.client.current?.step).toBe(screen.state.timeline.cursor + 1);
+    expect(screen.press(':').type('until never').press('enter').footer).toContain(':until takes');
+    screen.press(':').type('run 3').press('enter');
+    expect(at(screen)).toBe(3);
+  });
+});
+
+describe('what it shows', () => {
+  it('the program with its outcomes, the current line, and what is still to come', () => {
+    const screen = play(short(), 120, 30).press('a', 'a', 'a', 'a');
+    expect(screen.pane('program').rows).toEqual([
+      '  4   open ok rw as luo',
+      '  5   create-session ok vm-0 as s0',
+      expect.stringMatching(/^ {2}6 {3}memfd ok size=8192 flags=ALLOW_SEALING/),
+      ' ▶7   preserve s0 ram 0x1',
+      '  8   preserve s0 ram 0x1 expects EEXIST',
+    ]);
+  });
+
+  it('a lane for each actor, letters where they are narrow, words where they are wide', () => {
+    const client = short();
+    const narrow = play(client);
+    expect(narrow.pane('timeline').rows[0]).toMatch(/alhokdn {2}agent luo handler/);
+    expect(play(client, 300, 60).pane('timeline').rows[0]).toMatch(/agent +luo +handler +kho +kernel +device +next-kernel/);
+    narrow.press('a', 'a', 'a', 'a');
+    const row = narrow.pane('timeline').rows.find((text) => text.includes('▶'));
+    expect(row).toMatch(/▶ *\d+ ·●····· ▸ PRESERVE_FD/);
+  });
+
+  it('what a step changed: field, address, bytes before and after, and marks them in memory', () => {
+    const client = short();
+    const screen = play(client, 200, 60);
+    while (client.current?.op !== 'write memfd_luo_ser') if (client.step() === null) break;
+    screen.press(':').type(`run ${client.position}`).press('enter');
+    const [write] = client.current?.writes ?? [];
+    expect(write?.struct).toBe('memfd_luo_ser');
+    expect(screen.pane('step').rows.join('\n')).toContain(`memfd_luo_ser${write?.field === null ? '' : `.${write?.field}`} 0x${write?.address.toString(16)}`);
+    expect(screen.pane('memory').rows.join('\n')).toContain(`${write?.address.toString(16).padStart(8, '0')} [`);
+    screen.press('4', 'j', 'j', 'j', 'j', 'G', 'enter');
+    expect(screen.pane('memory').title).toContain('━ 6');
+  });
+
+  it('the state of kernels, with a star and the old value where the step changed it; devices on their own', async () => {
+    const screen = play(await sample('vfio-seed'), 200, 60);
+    const { client } = screen.state;
+    let changed: string | undefined;
+    for (let count = 0; count < 60 && changed === undefined; count++)
+      changed = screen
+        .press('s')
+        .pane('state')
+        .rows.find((row) => row.startsWith(' *'));
+    expect(changed).toContain('(was ');
+    screen.press(':').type('until frozen').press('enter');
+    expect(screen.pane('devices').rows.join('\n')).toContain('▾ nic');
+    expect(screen.pane('state').rows.join('\n')).not.toContain('nic');
+    screen.press('5', 'g', 'h');
+    expect(screen.pane('state').rows[0]).toContain('▸ kernel 0');
+    expect(client.position).toBeGreaterThan(1);
+  });
+
+  it('the console up to this step and no further', () => {
+    const client = short();
+    const screen = play(client, 200, 60);
+    expect(screen.pane('console').rows.join('\n')).toContain('nothing printed yet');
+    while (client.consoleAt().length === 0) screen.press('s');
+    expect(screen.pane('console').rows).toHaveLength(1);
+    expect(screen.pane('console').rows[0]).toContain('▶');
+  });
+
+  it('finds steps of the timeline', () => {
+    const screen = play(short(), 120, 30).press('/').type('eexist').press('enter');
+    expect(screen.cursor('timeline')).toContain('→ EEXIST');
+    expect(screen.press('/').type('nonsense').press('enter').footer).toContain('no step with nonsense');
+  });
+});
+
+describe('a run that goes wrong', () => {
+  const WRONG = SHORT.replace('expect: EEXIST', 'expect: EPERM');
+
+  it('opens where it does, and says what was expected', () => {
+    const screen = play(EngineClient.ofScenario(parseScenario(WRONG, 'wrong.yaml')), 120, 30);
+    expect(screen.header).toContain('1 expectations not met');
+    const row = screen.pane('program').rows.at(-1);
+    expect(row).toContain('→ EEXIST (EPERM expected)');
+    expect(row).toContain('▶');
+    expect(screen.press('g', 'enter', 'F').pane('program').rows.at(-1)).toContain('▶');
+  });
+});
+
+describe('edits', () => {
+  it('are typed as bytes or as a number', () => {
+    expect(parseEdit('0x1000 01 02ff')).toEqual({ address: 0x1000, bytes: Uint8Array.of(1, 2, 0xff) });
+    expect(parseEdit('0x1000+4 = 0x20')).toEqual({ address: 0x1000, bytes: Uint8Array.of(0x20, 0, 0, 0) });
+    expect(parseEdit('0x1000+2=-1')).toEqual({ address: 0x1000, bytes: Uint8Array.of(0xff, 0xff) });
+    for (const text of ['', '0x1000', '0x1000 1', '0x1000+3 = 1', '0x1000+1 = 256', '0xffffffffffffffff 01', 'here 01']) expect(parseEdit(text)).toBeNull();
+  });
+
+  it('change what happens, are counted, and are taken back', async () => {
+    const client = await sample('handover-7.3');
+    const screen = play(client, 200, 60).press(':').type('until frozen').press('enter');
+    const fine = client.end?.ending;
+    const write = Array.from({ length: client.length }, (_, index) => client.stepAt(index + 1))
+      .flatMap((step) => (step === null || step.step > client.position ? [] : step.writes))
+      .find((one) => one.struct === 'luo_ser');
+    expect(write).toBeDefined();
+    screen
+      .press(':')
+      .type(`edit 0x${write?.address.toString(16)} 58`)
+      .press('enter');
+    expect(screen.footer).toContain('1 bytes stored');
+    expect(screen.header).toContain('1 edits');
+    screen.press('c');
+    expect(client.end?.ending).not.toBe(fine);
+    screen.press('u', 'c');
+    expect(client.edits).toHaveLength(0);
+    expect(client.end?.ending).toBe(fine);
+  });
+});
+
+describe('any size', () => {
+  it.each([
+    [40, 10],
+    [80, 24],
+    [139, 40],
+    [140, 36],
+    [200, 60],
+  ])('fills %i×%i and no more, with every pane in focus', async (columns, rows) => {
+    const screen = play(await sample('freeze-fails'), columns, rows).press('a', 'a', 'a', 'a', 's', 's', 's');
+    for (const pane of ['1', '2', '3', '4', '5', '6', '7', '8']) {
+      screen.press(pane);
+      expect(screen.rows.join('\n')).toContain(`━ ${pane} `);
+      screen.press('j', 'G', 'g', 'pagedown', 's');
+      expect(screen.rows).toHaveLength(rows);
+      for (const line of screen.lines) {
+        expect(lineWidth(line)).toBeLessThanOrEqual(columns);
+        expect(textOf(line)).not.toMatch(/\p{Cc}/u);
+      }
+    }
+  });
+});
