@@ -73,6 +73,7 @@ export function endLine(client: EngineClient, end: RunEnd | null, style: TextSty
   if (end === null) return `stopped at step ${client.position}`;
   const how =
     end.ending === 'finished' ? 'finished' : end.ending === 'unknown' ? `stopped: ${escapeText(end.reason ?? '')}` : `ended in a ${end.ending}${why(end)}`;
+  if (!style.judged) return `${how} after ${steps}`;
   const expected =
     end.mismatches.length > 0
       ? `${end.mismatches.length} expectation${end.mismatches.length === 1 ? '' : 's'} failed`
