@@ -54,6 +54,8 @@ export interface KvmRunResult extends KvmCall {
   readonly page: Uint8Array;
   /** of the guest, where the run left it; null where it is not known */
   readonly rax: bigint | null;
+  /** what the kernel sent to the thread meanwhile */
+  readonly signal?: 'SIGBUS' | null;
 }
 
 export interface KvmBackend {

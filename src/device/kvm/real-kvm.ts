@@ -40,6 +40,7 @@ const FALLOC_FL_KEEP_SIZE_PUNCH_HOLE = 3;
 const CODE_SLOT = 100;
 const CODE_MEMORY = 0x10000;
 const PAGE = 4096;
+const HLT = 0xf4;
 const DEFAULT_INTERRUPT = 1000;
 /** Three pages Intel processors want somewhere below 4 GiB; any place that no slot uses. */
 const TSS_ADDRESS = 0xfffbd000;
@@ -201,7 +202,10 @@ class RealKvm implements KvmBackend {
     if (payloadIn(this.#page()) !== null) this.run({ immediateExit: true });
     const code = this.#memory.of(CODE_SLOT);
     if (code === null) throw new UserError('the vCPU has been closed');
-    this.#libc.view(code.address, code.size).set(assemble(program, cpus()[0]?.model.includes('AMD') === true ? 'vmmcall' : 'vmcall'), CODE_START);
+    const bytes = this.#libc.view(code.address, code.size);
+    // Whoever runs past the end halts again.
+    bytes.fill(HLT);
+    bytes.set(assemble(program, cpus()[0]?.model.includes('AMD') === true ? 'vmmcall' : 'vmcall'), CODE_START);
     const sregs = this.#get('KVM_GET_SREGS', kvmSregs);
     const flat = { base: 0n, limit: 0xffffffff, present: 1, dpl: 0, db: 1, s: 1, l: 0, g: 1, avl: 0, unusable: 0, padding: 0 };
     const data = { ...flat, type: 3, selector: 16 };
