@@ -18,6 +18,7 @@ import {
   layoutOf,
   memoryGeometry,
   openDebuggerState,
+  seekFailure,
   type StackRow,
   stackRows,
   timelineHeight,

@@ -57,10 +57,8 @@ export interface Debugger {
 export function openDebuggerState(client: EngineClient, size: Size): Debugger {
   const shell = openShell<DebuggerPane>(size, 'timeline');
   const rest = { slot: 'step', program: START, timeline: START, stack: START, step: START, state: START, device: START, closed: new Set<string>() } as const;
-  const failed = client.failure();
-  client.runTo(failed?.step ?? 0);
-  if (failed === null) client.step();
-  const state: Debugger = {
+  if (client.position === 0) client.step();
+  return arrive({
     client,
     shell,
     index: new TraceIndex(),
@@ -70,8 +68,29 @@ export function openDebuggerState(client: EngineClient, size: Size): Debugger {
     selection: null,
     logTop: 0,
     query: null,
-  };
-  return arrive(state);
+    seeking: true,
+  });
+}
+
+/** Steps carried out behind the scenes at a time. */
+const SLICE = 2_000;
+
+/**
+ * Carries the run on without moving; at its end goes to where it went wrong, unless the user has gone somewhere by then.
+ * Null when there is nothing left to do.
+ */
+export function seekFailure(state: Debugger): Debugger | null {
+  if (!state.seeking) return null;
+  const { client, index } = state;
+  const { position } = client;
+  client.runTo(client.length + SLICE);
+  client.runTo(position);
+  index.extend(client);
+  if (client.end === null) return { ...state };
+  const failure = position === 1 ? client.failure() : null;
+  if (failure === null) return { ...state, seeking: false };
+  client.runTo(failure.step);
+  return arrive({ ...state, seeking: false });
 }
 
 function presentOf(client: EngineClient): Present {
