@@ -1,6 +1,7 @@
 /** The `abi` group of commands: what is known of the contracts, and how two of them get along. */
 import type { Command } from 'commander';
 import { registerAbiCheck } from './abi-check.js';
+import { registerAbiDiff } from './abi-diff.js';
 import { registerAbiList } from './abi-list.js';
 import { registerAbiShow } from './abi-show.js';
 
@@ -8,5 +9,6 @@ export function registerAbi(program: Command): void {
   const abi = program.command('abi').description('contracts and layouts, by kernel release');
   registerAbiList(abi);
   registerAbiShow(abi);
+  registerAbiDiff(abi);
   registerAbiCheck(abi);
 }

@@ -7,8 +7,11 @@ import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import { findBtf } from '../compat/btf/section.js';
 import { fromBytes, type KernelFile, openKernelFile } from '../compat/btf/kernel-file.js';
+import type { DiffOperand } from '../compat/diff.js';
 import { handingOver, takingOver } from '../compat/dump-side.js';
+import { pageSizeOf } from '../compat/fingerprint.js';
 import { kernelSide } from '../compat/kernel-side.js';
+import { shapeOfBtf } from '../compat/shape.js';
 import type { Side } from '../compat/side.js';
 import { type ByteSource, readAt } from '../container/byte-source.js';
 import { openBytesOrDump, openDump } from '../container/open.js';
@@ -92,4 +95,27 @@ async function kernelIn(path: string, source: ByteSource): Promise<KernelFile> {
   if (source.size > MAX_KERNEL)
     throw new UserError(`${path}: no handover is in it, and with ${source.size} bytes it is no kernel or BTF file; give a dump, a vmlinux or a BTF file`);
   return fromBytes(path, readAt(source, 0, source.size));
+}
+
+/** One structure of a kernel's BTF, whatever it is; null where the file is a dump or has no BTF. @throws UserError where there is no such structure */
+export async function structOperand(path: string, name: string): Promise<DiffOperand | null> {
+  const opened = await openKernelOrDump(path);
+  try {
+    if ('memory' in opened || opened.btf === null) return null;
+    const shape = shapeOfBtf(opened.btf, name);
+    if (shape === null) throw new UserError(`${path}: its BTF has no struct or union ${JSON.stringify(name)}; \`bpftool btf dump file …\` lists what it has`);
+    const part = {
+      layer: name,
+      role: 'subtree',
+      compatible: null,
+      contracts: [],
+      shapes: new Map([[name, shape]]),
+      by: opened.evidence,
+      holds: null,
+      inUse: true,
+    } as const;
+    return { label: path, parts: [part], pageSize: pageSizeOf(opened.btf), only: name };
+  } finally {
+    opened.close();
+  }
 }

@@ -3,7 +3,7 @@
  * For everything that compares layouts.
  */
 import type { FieldType, Struct } from '../../abi/layout.js';
-import { layoutTable } from '../codec/layout-table.js';
+import { arrayCount, layoutTable } from '../codec/layout-table.js';
 import type { Btf } from './btf/btf.js';
 
 export interface ShapeField {
@@ -41,7 +41,12 @@ export function shapeOfContract(struct: Struct, pageSize: number): Shape {
           for (const list of into) list.push({ name: part.name, bitOffset: bitOffset + part.lowBit, bits: part.field.width, type: `u${placed.size * 8}` });
         continue;
       }
-      const field = { name: placed.name, bitOffset, bits: placed.size * 8, type: typeOf(placed.type) };
+      const field = {
+        name: placed.name,
+        bitOffset,
+        bits: placed.size * 8,
+        type: typeOf(placed.type, placed.type.kind === 'array' ? arrayCount(placed, pageSize) : 0),
+      };
       if (depth === 0) fields.push(field);
       if (placed.type.kind === 'nested' && depth < MAX_NESTING) add(placed.type.struct, bitOffset, [leaves], depth + 1);
       else leaves.push(field);
@@ -51,7 +56,8 @@ export function shapeOfContract(struct: Struct, pageSize: number): Shape {
   return { name: struct.name, size: layoutTable(struct, pageSize).size, fields, leaves };
 }
 
-function typeOf(type: FieldType): string {
+/** @param count elements, of an array */
+function typeOf(type: FieldType, count: number): string {
   switch (type.kind) {
     case 'int':
       return `${type.signed ? 's' : 'u'}${type.bytes * 8}`;
@@ -62,7 +68,7 @@ function typeOf(type: FieldType): string {
     case 'bits':
       return `u${type.bytes * 8}`;
     case 'array':
-      return `${typeOf(type.of)}[${type.count === 'page' ? '' : type.count}]`;
+      return `${typeOf(type.of, 0)}[${count}]`;
     case 'union':
       return 'union';
     case 'nested':
