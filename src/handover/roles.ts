@@ -109,9 +109,8 @@ function tellRole(input: RoleInput, all: readonly RoleInput[], running: string |
   if (named) return tellNamed(input, all, running, written);
   if (!searched) return { role: 'unknown', evidence: 'its address was given, and setup_data nodes were not searched for in a dump of this size' };
   if (written !== null) {
-    const newer = all.find(
-      (other) => other !== input && other.candidate.namedBy.length === 0 && (other.writer.kexecCount ?? 0) > (input.writer.kexecCount ?? 0),
-    );
+    // The running kernel's own counts one kexec more than the one it came from: whatever counts fewer than any other is older than both.
+    const newer = all.find((other) => other !== input && (other.writer.kexecCount ?? 0) > (input.writer.kexecCount ?? 0));
     if (newer !== undefined) return { role: 'stale', evidence: `no setup_data node names it, and the one at ${place(newer.candidate)} was written later` };
     return { role: 'outgoing', evidence: `no setup_data node names it, and ${written}` };
   }
