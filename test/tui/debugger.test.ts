@@ -171,6 +171,15 @@ describe('a run that goes wrong', () => {
   });
 });
 
+describe('a run that was expected to meet an errno', () => {
+  it('is taken there by F', () => {
+    const client = short();
+    const screen = play(client, 120, 30).press('F');
+    expect(screen.footer).toContain('first errno');
+    expect(client.current?.errno).toBe('EEXIST');
+  });
+});
+
 describe('edits', () => {
   it('are typed as bytes or as a number', () => {
     expect(parseEdit('0x1000 01 02ff')).toEqual({ address: 0x1000, bytes: Uint8Array.of(1, 2, 0xff) });

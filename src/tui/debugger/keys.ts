@@ -39,7 +39,7 @@ const DEBUGGER_KEYS: KeyTable<DebuggerAction | CommonAction> = [
   { action: 'continueBack', keys: ['C'], group: TIME, help: 'back to the breakpoint before, or to the start', hint: 'back' },
   { action: 'nextAction', keys: ['a'], group: TIME, help: "the agent's next step of the program" },
   { action: 'previousAction', keys: ['A'], group: TIME, help: "the agent's step before" },
-  { action: 'failure', keys: ['F'], group: TIME, help: 'where the run first went wrong' },
+  { action: 'failure', keys: ['F'], group: TIME, help: 'where the run first went wrong: an expectation not met, else the first call refused', hint: 'failure' },
   { action: 'breakpoint', keys: ['B'], group: STOPS, help: 'a breakpoint on the operation of the step, or none any more', hint: 'break' },
   { action: 'mark', keys: ['m'], group: STOPS, help: 'name this step' },
   { action: 'goToMark', keys: ["'"], group: STOPS, help: 'go to a named step' },

@@ -65,7 +65,10 @@ function summary({ client, present }: Debugger): Line {
   const { end } = client;
   if (end === null) return [...spans, span('  running on …', 'dim')];
   const good = end.expectationsMet;
-  return [...spans, span(`  ${good ? '' : '! '}ends: ${end.ending}${good ? '' : `, ${end.mismatches.length} expectations not met`}`, good ? 'good' : 'error')];
+  return [
+    ...spans,
+    span(`  ${good ? '' : '! '}ends: ${end.ending}${good ? '' : `, ${client.mismatches.length} expectations not met`}`, good ? 'good' : 'error'),
+  ];
 }
 
 function contentOf(state: Debugger, id: string, box: PaneBox): PaneContent {
@@ -112,7 +115,9 @@ function statePane(title: string, rows: readonly StateRow[], scroll: Scroll, box
 function programPane(state: Debugger, box: PaneBox): PaneContent {
   const { client, present, index } = state;
   const current = present.step?.action ?? null;
-  const wrong = new Map((client.end?.mismatches ?? []).map((mismatch) => [mismatch.action, mismatch]));
+  const wrong = new Map(client.mismatches.map((mismatch) => [mismatch.action, mismatch]));
+  // an agent on a dump has no file with lines: then its steps are counted
+  const lines = new Set(client.program.map((step) => step.position.line)).size > 1;
   const rows = client.program.map((step, action): Line => {
     const result = index.actions.get(action)?.done ?? null;
     const past = result !== null && result.step <= present.position;
@@ -128,7 +133,7 @@ function programPane(state: Debugger, box: PaneBox): PaneContent {
     const style = action === current ? 'title' : past ? 'dim' : 'plain';
     return [
       sign,
-      span(padTo(String(step.position.line), 4), 'address'),
+      span(padTo(String(lines ? step.position.line : action + 1), 4), 'address'),
       span(verb, style === 'plain' ? 'name' : style),
       ...outcome,
       ...told,

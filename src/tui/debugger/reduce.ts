@@ -84,12 +84,9 @@ function act(state: Debugger, action: DebuggerAction | CommonAction): Debugger {
   if (motion !== null) return move(state, motion);
   const going = travel(state, action);
   if (going !== null) return travelled(state, going, action === 'undoEdits');
-  const { client } = state;
   switch (action) {
-    case 'failure': {
-      const failure = client.failure();
-      return failure === null ? tell(state, 'nothing went wrong: every expectation is met') : travelled(state, () => client.runTo(failure.step), false);
-    }
+    case 'failure':
+      return goToFailure(state);
     case 'enter':
       return enter(state);
     case 'left':
@@ -115,6 +112,25 @@ function act(state: Debugger, action: DebuggerAction | CommonAction): Debugger {
     default:
       return state;
   }
+}
+
+/** To the first expectation that was not met; where all are met, to the errno with which the agent was first refused. */
+function goToFailure(state: Debugger): Debugger {
+  const { client, index } = state;
+  const failure = client.failure();
+  if (failure !== null) return travelled(state, () => client.runTo(failure.step), false);
+  index.extend(client);
+  for (const { first, last, done } of index.actions.values()) {
+    if (done?.errno == null) continue;
+    for (let number = first; number <= last; number++) {
+      if (client.stepAt(number)?.errno == null) continue;
+      return tell(
+        travelled(state, () => client.runTo(number), false),
+        'every expectation is met; this is the first errno that an agent was given',
+      );
+    }
+  }
+  return tell(state, 'nothing went wrong: every expectation is met, and no call of the agent was refused');
 }
 
 /** Moves the client and lets all panes follow; says where the run ended. */

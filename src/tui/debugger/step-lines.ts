@@ -20,7 +20,7 @@ export function resultText(step: Step): string {
 export function stepText(step: Step): string {
   if (step.op === 'printk') return `“${escapeText(step.log.join(' '))}”`;
   const sign = step.phase === 'enter' ? '▸ ' : step.phase === 'exit' ? '◂ ' : '';
-  return [`${sign}${escapeText(step.op)}`, argsText(step), resultText(step)].filter((part) => part !== '').join(' ');
+  return [`${sign}${escapeText(step.op)}`, resultText(step), argsText(step)].filter((part) => part !== '').join(' ');
 }
 
 /** One letter and two for an actor whose lane is narrow. */

@@ -49,6 +49,29 @@ describe('luo-inspect in a terminal', { timeout: 60_000 }, () => {
     expect(terminal.exit?.exitCode).toBe(0);
   });
 
+  it('opens a scenario in the debugger with sim --step', async () => {
+    const terminal = start(['sim', 'samples/scenarios/freeze-fails.yaml', '--step'], { columns: 160, rows: 45 });
+    await terminal.shows('2 timeline');
+    terminal.write('aaan');
+    await terminal.until('the first steps of the program', () => /open ok/.test(terminal.text) && /create-session ok/.test(terminal.text));
+    terminal.write(':until frozen\r');
+    await terminal.until('the frozen moment', () => /step \d+\/\d+ {2}kernel 0, frozen/.test(terminal.text));
+    terminal.write('q');
+    await ended(terminal);
+    expect(terminal.exit?.exitCode).toBe(0);
+    expect(terminal.alternate).toBe(false);
+  });
+
+  it('opens a dump in the debugger with step, and shows what its next kernel answers', async () => {
+    const terminal = start(['step', 'samples/failed/seals/s1-frozen.sparse.elf.xz'], { columns: 100, rows: 30 });
+    await terminal.shows('2 timeline');
+    terminal.write('F');
+    await terminal.until('the refusal', () => /▶.*EOPNOTSUPP/.test(terminal.text));
+    terminal.write('q');
+    await ended(terminal);
+    expect(terminal.exit?.exitCode).toBe(0);
+  });
+
   it('has no colours with --no-color, and only ASCII in a C locale', async () => {
     const terminal = start(['--no-color', 'samples/handover-7.3/s1-frozen.sparse.elf.xz'], { env: { LANG: 'C' } });
     await terminal.shows('= 1 tree');
