@@ -195,8 +195,7 @@ export class Kernel implements KernelServices {
       yield* exchangeMetadata(kho);
     }
     if (this.pci !== null) {
-      yield* luo.register(this.pci.handler);
-      this.pci.registerFlb();
+      if ((yield* luo.register(this.pci.handler)) === 0) this.pci.registerFlb();
     }
     yield* luo.register(new MemfdHandler(this));
     for (const handler of this.#options.handlers) yield* luo.register(new ScenarioDefinedHandler(this, handler));
