@@ -114,5 +114,6 @@ const deviceAt = (domain: number, bdf: number): Omit<ScenarioDevice, 'name'> => 
   classCode: 0x020000,
   bridge: null,
   vf: false,
+  stubborn: false,
   position: NOWHERE,
 });

@@ -4,7 +4,17 @@ import { PCI_CAP_ID, PCI_COMMAND, pciHeader } from '../../abi/pci/config-space.j
 import { pciAddress, type PciDeviceOptions, SimulatedPciDevice } from '../../src/device/simulated/pci-device.js';
 import { PciTopology } from '../../src/device/simulated/pci-topology.js';
 
-const nic: PciDeviceOptions = { name: 'nic', domain: 0, bdf: 0x28, vendor: 0x8086, device: 0x10d3, classCode: 0x020000, reset: 'flr', vf: false };
+const nic: PciDeviceOptions = {
+  name: 'nic',
+  domain: 0,
+  bdf: 0x28,
+  vendor: 0x8086,
+  device: 0x10d3,
+  classCode: 0x020000,
+  reset: 'flr',
+  vf: false,
+  stubborn: false,
+};
 
 /** Walks the capability list as a kernel does: from the header's pointer, by each one's next pointer. */
 function capabilities(device: SimulatedPciDevice): number[] {
@@ -77,6 +87,15 @@ describe('a simulated PCI device', () => {
       end(device);
       expect(device.tick()).toBeNull();
     }
+  });
+
+  it('that is stubborn writes without being a bus master, until it is reset', () => {
+    const device = new SimulatedPciDevice({ ...nic, stubborn: true });
+    device.dma.start({ addresses: [0x1000] });
+    expect(device.busMaster).toBe(false);
+    expect(device.tick()?.address).toBe(0x1000);
+    device.reset();
+    expect(device.tick()).toBeNull();
   });
 
   it('has a lock that one holder at a time takes', () => {

@@ -36,6 +36,8 @@ export interface PciDeviceOptions {
   readonly classCode: number;
   readonly reset: ResetMethod;
   readonly vf: boolean;
+  /** broken: it goes on writing without being a bus master; only a reset or a loss of power stops it */
+  readonly stubborn: boolean;
 }
 
 /** Offsets at which this device has its capabilities; a device chooses them itself. */
@@ -168,9 +170,14 @@ export class SimulatedPciDevice {
     return true;
   }
 
-  /** One tick of the device's own doing; null where it writes nothing. A function that is no bus master, or not in D0, can't write. */
+  /** Is it writing into memory by itself? A function that is no bus master, or not in D0, can't. */
+  get writing(): boolean {
+    return this.dma.running && (this.busMaster || this.#options.stubborn) && this.power === 'D0';
+  }
+
+  /** One tick of the device's own doing; null where it writes nothing. */
   tick(): DmaWrite | null {
-    return this.busMaster && this.power === 'D0' ? this.dma.next() : null;
+    return this.writing ? this.dma.next() : null;
   }
 
   /** Registers as they are after a reset, the base addresses as firmware would program them again. */

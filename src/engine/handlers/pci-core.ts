@@ -156,6 +156,13 @@ export class PciCore {
     return error;
   }
 
+  /** pci_device_shutdown at a kexec: no function stays a bus master. */
+  *shutdown(device: SimulatedPciDevice): Steps<void> {
+    if (!device.busMaster || device.power === 'D3cold') return;
+    this.clearMaster(device);
+    yield this.machine.event('kernel', 'pci_device_shutdown', { device: device.name });
+  }
+
   /** A line of the device's driver. */
   printk(device: SimulatedPciDevice, text: string, driver = 'vfio-pci'): undefined {
     return this.machine.printk(`${driver} ${device.address}: ${text}`);
@@ -170,7 +177,7 @@ export class PciCore {
     state.set(`${at}/command`, `0x${device.command.toString(16)}`);
     state.set(`${at}/interrupts`, device.interrupts);
     state.set(`${at}/resets`, device.resets);
-    state.set(`${at}/dma`, device.dma.running && device.busMaster && device.power === 'D0');
+    state.set(`${at}/dma`, device.writing);
   }
 }
 

@@ -69,6 +69,11 @@ export class KernelPci {
     return this.liveupdate === null ? 0 : this.#flbs.register(this.handler, this.liveupdate);
   }
 
+  /** device_shutdown, on the way into the next kernel. */
+  *shutdown(): Steps<void> {
+    for (const device of this.platform.topology.devices) yield* this.core.shutdown(device);
+  }
+
   /** Enumeration, then the drivers that bind by themselves. */
   *boot(): Steps<void> {
     if (this.platform.empty) return;

@@ -14,6 +14,8 @@ import type { PciCore, PciSavedState } from './pci-core.js';
 /** struct vfio_pci_core_device: a device while it is bound to vfio-pci. */
 export class VfioPciCoreDevice {
   readonly device: SimulatedPciDevice;
+  /** the driver whose vfio_device_ops it has: vfio-pci, or a variant of it */
+  readonly driver: string;
   /** irq_type; `none` is VFIO_PCI_NUM_IRQS */
   irqType: IrqMode = 'none';
   pciSavedState: PciSavedState | null = null;
@@ -30,10 +32,14 @@ export class VfioPciCoreDevice {
   /** open files of any kind, in the order of opening */
   readonly files = new Set<VfioDeviceFile>();
 
-  constructor(device: SimulatedPciDevice) {
+  constructor(device: SimulatedPciDevice, driver: string) {
     this.device = device;
+    this.driver = driver;
   }
 }
+
+/** vfio-pci itself and the drivers built on its core, like mlx5-vfio-pci. */
+const isVfioDriver = (name: string): boolean => /(^|[-_])vfio[-_]pci$/.test(name);
 
 /** A file of a VFIO device: of the character device, of a group, or retrieved from LUO. */
 export class VfioDeviceFile implements FileBody {
@@ -98,7 +104,7 @@ export class VfioPci {
     const error = this.#drivers.has(device) ? negative('EBUSY') : 0;
     if (error === 0) {
       this.#drivers.set(device, driver);
-      if (driver === 'vfio-pci') this.#bound.set(device, new VfioPciCoreDevice(device));
+      if (isVfioDriver(driver)) this.#bound.set(device, new VfioPciCoreDevice(device, driver));
       this.#show(device);
     }
     yield this.pci.machine.event('kernel', 'driver_bind', { device: device.name, driver }, error);

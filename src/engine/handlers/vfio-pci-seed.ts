@@ -31,8 +31,9 @@ export class VfioPciSeedHandler implements FileHandler {
     if (!(body instanceof VfioDeviceFile)) return false;
     // Limited to files of the character device that have been bound to an iommufd.
     if (!body.core.cdevOpened || body.via === 'group') return false;
-    // device->ops is vfio_pci_ops for every device of this engine's vfio-pci; CONFIG_VFIO_PCI_ZDEV_KVM exists on s390 alone.
-    const { device } = body.core;
+    const { device, driver } = body.core;
+    // device->ops must be vfio_pci_ops; CONFIG_VFIO_PCI_ZDEV_KVM, the other thing asked, exists on s390 alone.
+    if (driver !== this.name) return false;
     return !(device.vendor === INTEL && device.classCode >> 16 === DISPLAY);
   }
 

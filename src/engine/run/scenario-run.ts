@@ -199,6 +199,7 @@ export class ScenarioRun {
     yield machine.enter('kernel', 'reboot(KEXEC)');
     if (error === 0) error = kernel.image === null ? negative('EINVAL') : yield* kernel.luo.reboot();
     if (error === 0) {
+      if (kernel.pci !== null) yield* kernel.pci.shutdown();
       yield machine.printk('kexec_core: Starting new kernel', 'kernel');
       yield machine.passMoment('frozen');
     }

@@ -78,6 +78,7 @@ export const deviceKeys = {
   class: withDefault(number(0, 0xff_ffff), 'class code; 0x030000 is a display', 0x02_0000, '0x020000'),
   bridge: optional(pciAddress, 'the bridge above it, where it is not on a root bus'),
   vf: withDefault(bool, 'it is a virtual function', false, 'false'),
+  stubborn: withDefault(bool, 'broken: it goes on writing without being a bus master, until a reset', false, 'false'),
 };
 
 export function readDevice(cursor: Cursor): ScenarioDevice {
@@ -97,6 +98,7 @@ export function readDevice(cursor: Cursor): ScenarioDevice {
     classCode: values.class,
     bridge: values.bridge?.bdf ?? null,
     vf: values.vf,
+    stubborn: values.stubborn,
     position: cursor.position,
   };
 }

@@ -88,6 +88,8 @@ export interface ScenarioDevice {
   readonly bridge: number | null;
   /** a virtual function */
   readonly vf: boolean;
+  /** broken: it goes on writing without being a bus master, until a reset */
+  readonly stubborn: boolean;
   readonly position: SourcePosition;
 }
 
