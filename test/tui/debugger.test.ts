@@ -104,7 +104,7 @@ describe('what it shows', () => {
   it('a lane for each actor, letters where they are narrow, words where they are wide', () => {
     const client = short();
     const narrow = play(client);
-    expect(narrow.pane('timeline').rows[0]).toMatch(/alhokdn {2}agent luo handler/);
+    expect(narrow.pane('timeline').rows[0]).toMatch(/alhokdn {2}Agent Luo Handler khO Kernel/);
     expect(play(client, 300, 60).pane('timeline').rows[0]).toMatch(/agent +luo +handler +kho +kernel +device +next-kernel/);
     narrow.press('a', 'a', 'a', 'a');
     const row = narrow.pane('timeline').rows.find((text) => text.includes('▶'));

@@ -23,9 +23,12 @@ export function stepText(step: Step): string {
   return [`${sign}${escapeText(step.op)}`, resultText(step), argsText(step)].filter((part) => part !== '').join(' ');
 }
 
-/** One letter and two for an actor whose lane is narrow. */
-const SHORT: Readonly<Record<Actor, string>> = { agent: 'ag', luo: 'lu', handler: 'ha', kho: 'kh', kernel: 'ke', device: 'de', 'next-kernel': 'nx' };
-const LETTER: Readonly<Record<Actor, string>> = { agent: 'a', luo: 'l', handler: 'h', kho: 'o', kernel: 'k', device: 'd', 'next-kernel': 'n' };
+/** Letters of actors whose own first letter is taken. */
+const LETTERS: Readonly<Record<string, string>> = { kho: 'o', 'next-kernel': 'n' };
+const letterOf = (actor: Actor): string => LETTERS[actor] ?? actor.slice(0, 1);
+
+/** The actors by name, their letters in capitals. */
+const LEGEND = ACTORS.map((actor) => actor.replace('-kernel', '').replace(letterOf(actor), (letter) => letter.toUpperCase())).join(' ');
 
 /** Columns from which on each actor has a lane of its own to write in, or two letters of a heading. */
 const WIDE_LANES = 96;
@@ -34,9 +37,8 @@ const MIDDLE_LANES = 70;
 /** The heading of the lanes. */
 export function laneHeading(width: number, digits: number): Line {
   const margin = ' '.repeat(digits + 3);
-  if (width < MIDDLE_LANES)
-    return [span(margin), span(ACTORS.map((actor) => LETTER[actor]).join(''), 'label'), span('  agent luo handler khO kernel device next', 'dim')];
-  if (width < WIDE_LANES) return [span(margin), ...ACTORS.map((actor) => span(`${SHORT[actor]} `, 'label'))];
+  if (width < MIDDLE_LANES) return [span(margin), span(ACTORS.map(letterOf).join(''), 'label'), span(`  ${LEGEND}`, 'dim')];
+  if (width < WIDE_LANES) return [span(margin), ...ACTORS.map((actor) => span(`${actor.slice(0, 2)} `, 'label'))];
   const lane = laneWidth(width, digits);
   return [span(margin), ...ACTORS.map((actor) => span(padTo(actor, lane), 'label'))];
 }

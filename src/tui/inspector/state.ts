@@ -98,15 +98,22 @@ export function openState(model: InspectorModel, size: Size): Inspector {
   return { ...state, tree: openFirst(state.tree, paneBox(state, 'tree').height) };
 }
 
-/** Opens groups from the top, breadth first, as long as all rows fit the pane; never a structure or a table. */
+/** What a reader asks about first, by the depth in the tree: handovers, LUO, sessions. */
+const OPEN_FIRST: readonly ((node: TreeNode) => boolean)[] = [
+  (node) => node.type === 'handover' || node.type === 'group',
+  (node) => node.name === 'luo',
+  (node) => node.name === 'sessions',
+];
+
+/** Opens that, as long as all rows fit the pane; never a structure or a table. */
 function openFirst(tree: Branch, height: number): Branch {
   let open = tree;
   let level: Place[] = tree.children.map((_, index) => [index]);
-  for (let depth = 0; depth < 3; depth++) {
+  for (const wanted of OPEN_FIRST) {
     const next: Place[] = [];
     for (const place of level) {
-      const type = nodeAt(open, place)?.type;
-      if (type !== 'group' && type !== 'handover') continue;
+      const node = nodeAt(open, place);
+      if (node === null || !wanted(node)) continue;
       const opened = openAt(open, place);
       if (opened === open || opened.rows > height) continue;
       const children = nodeAt(opened, place)?.children().length ?? 0;

@@ -2,7 +2,7 @@
  * The screen as data: what a view gives to be drawn, and how panes share a terminal of a given size. Pure; one small Ink
  * component draws it.
  */
-import { type Line, type Span, fill, clip, line, span, widthOf } from './text.js';
+import { type Line, type Span, fill, clip, line, span, widthOf, shorten } from './text.js';
 
 /** In terminal cells. */
 export interface Size {
@@ -76,11 +76,11 @@ export const alone = (size: Size, id: string): Band[] => [
 export function titleRow(content: { title: string; note: string }, number: number, focused: boolean, width: number): Line {
   const rule = focused ? '━' : '─';
   const style = focused ? 'focus' : 'dim';
-  const title = `${number} ${content.title}`;
-  const note = content.note === '' ? '' : ` ${content.note} `;
-  const rest = width - widthOf(title) - 4 - widthOf(note) - 1;
-  if (rest < 0) return clip([span(`${rule} `, style), span(title, focused ? 'focus' : 'title')], width);
-  return [span(`${rule} `, style), span(title, focused ? 'focus' : 'title'), span(` ${rule.repeat(rest + 1)}`, style), span(note, 'dim'), span(rule, style)];
+  const title = shorten(`${number} ${content.title}`, Math.max(0, width - 4));
+  const room = width - widthOf(title) - 7;
+  const note = content.note === '' || room < 3 ? '' : ` ${shorten(content.note, room)} `;
+  const rest = Math.max(0, width - widthOf(title) - widthOf(note) - 4);
+  return [span(`${rule} `, style), span(title, focused ? 'focus' : 'title'), span(` ${rule.repeat(rest)}`, style), span(note, 'dim'), span(rule, style)];
 }
 
 /** Puts panes into their places. `order` numbers them. */
