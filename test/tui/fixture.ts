@@ -79,7 +79,7 @@ export function fixtureRoots(memory: PhysicalMemory, opened: Opened = { bulk: 0 
   sessions.add(readStruct(memory, luoSessionSer, EXCLUDED, { path: 'incoming/luo/sessions/web', name: 'web\u001b[31m\u202e' }).node);
   root.add(
     new Node('incoming/bulk', 'bulk', {
-      type: 'table',
+      type: `struct entry[${BULK}]`,
       meaning: `${BULK} entries`,
       children: () => {
         opened.bulk++;

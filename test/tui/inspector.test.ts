@@ -83,6 +83,7 @@ describe('moving and opening', () => {
     const opened = { bulk: 0 };
     const screen = new Play(inspectorProgram(fixtureModel(opened)), { columns: 80, rows: 24 });
     screen.press('G', 'k');
+    expect(screen.cursor('tree')).toContain('▸ bulk');
     expect(opened.bulk).toBe(0);
     screen.press('space', 'G', 'k');
     expect(opened.bulk).toBe(1);

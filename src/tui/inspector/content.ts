@@ -29,7 +29,8 @@ function searchLine(state: Inspector): Line | null {
   const at = search.found.findIndex((place) => comparePlaces(place, state.place) === 0);
   const count = search.found.length === 0 ? `no match in ${search.visited} nodes` : `${at === -1 ? '–' : at + 1}/${search.found.length}`;
   const progress = search.done ? '' : ', still searching';
-  const stopped = search.stopped === null ? '' : ` (${search.stopped})`;
+  const reasons = [search.stopped ?? '', search.skipped === 0 ? '' : `${search.skipped} large tables left out`].filter(Boolean).join(', ');
+  const stopped = reasons === '' ? '' : ` (${reasons})`;
   return [
     span(` /${search.query}`, 'match'),
     span(`  ${count}${progress}${stopped}  `),

@@ -4,7 +4,7 @@
  */
 import type { TreeNode } from '../../handover/tree.js';
 import { type Branch, type Place, comparePlaces } from './tree-view.js';
-import { valueText } from './value.js';
+import { tableEntries, valueText } from './value.js';
 
 /** Nodes visited at most; a bulk table beyond that is not opened. */
 export const SEARCH_LIMIT = 200_000;
@@ -36,6 +36,8 @@ export class TreeSearch {
   done = false;
   /** why it ended before everything was seen */
   stopped: string | null = null;
+  /** tables that were not looked into because they alone would pass the bound */
+  skipped = 0;
   readonly #limit: number;
   readonly #found: Place[] = [];
   #sorted = true;
@@ -65,6 +67,11 @@ export class TreeSearch {
     while (!this.done && this.visited < until) {
       const at = this.#pending[this.#next++];
       if (at === undefined) break;
+      if ((tableEntries(at.node) ?? 0) > this.#limit - this.visited) {
+        this.skipped++;
+        this.#finish();
+        continue;
+      }
       for (const [index, child] of at.node.children().entries()) if (!this.#visit(child, [...at.place, index])) break;
       this.#finish();
     }

@@ -4,7 +4,7 @@ import { escapeText } from '../../report/escape.js';
 import { type Marks, glyphOf } from './finding.js';
 import { type Line, type Span, type Style, fill, clip, restyle, span } from './text.js';
 import type { TreeRow } from './tree-view.js';
-import { stateWord, valueText } from './value.js';
+import { hasChildren, stateWord, valueText } from './value.js';
 
 export interface TreeRowContext {
   /** in columns */
@@ -40,7 +40,7 @@ export function treeRow(row: TreeRow, selected: boolean, context: TreeRowContext
   // a deep node must still show its name: narrow panes indent less, and never by more than half
   const step = context.width < 56 ? 1 : 2;
   const indent = ' '.repeat(Math.min(row.depth * step, Math.floor(context.width / 2)));
-  const twig = row.open ? '▾ ' : node.children().length > 0 ? '▸ ' : '  ';
+  const twig = row.open ? '▾ ' : hasChildren(node) ? '▸ ' : '  ';
   const nameStyle: Style = context.matches(node) ? 'match' : node.bits === 0 ? 'label' : 'name';
   const spans: Span[] = [span(selected ? '›' : ' ', 'focus'), sign, span(`${indent}${twig}`, 'dim'), span(escapeText(node.name), nameStyle)];
   const value = valueText(node);

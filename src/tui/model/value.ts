@@ -70,3 +70,15 @@ export const bytesTouched = (bitSpan: BitSpan): number => Math.ceil((bitSpan.fir
 
 /** Does the span touch only a part of its first or last byte? */
 export const isPartial = (bitSpan: BitSpan): boolean => bitSpan.firstBit !== 0 || (bitSpan.firstBit + bitSpan.bits) % 8 !== 0;
+
+/** Entries of a bulk table, told from its type without asking for them; null for any other node. */
+export function tableEntries(node: TreeNode): number | null {
+  const count = /^struct .+\[(\d+)\]$/.exec(node.type)?.[1];
+  return count === undefined ? null : Number(count);
+}
+
+/** Has the node anything below it? A table is not opened to find out. */
+export const hasChildren = (node: TreeNode): boolean => {
+  const entries = tableEntries(node);
+  return entries === null ? node.children().length > 0 : entries > 0;
+};

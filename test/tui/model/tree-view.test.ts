@@ -94,6 +94,20 @@ describe('search', () => {
     expect(search.stopped).toBe('stopped after 50 nodes');
   });
 
+  it('leaves out a table that alone would pass the limit, and counts it', () => {
+    const table = new Node('t', 't', {
+      type: 'struct entry[1000]',
+      children: () => {
+        throw new Error('this table must not be opened');
+      },
+    });
+    const search = new TreeSearch('nothing', closedTree([...make([3, 3]), table]), 500);
+    while (!search.done) search.step(100);
+    expect(search.skipped).toBe(1);
+    expect(search.visited).toBe(13);
+    expect(search.stopped).toBeNull();
+  });
+
   it('steps through matches around both ends', () => {
     const found = [[1], [2, 0], [4]];
     expect(nextMatch(found, [2], true)).toBe(1);
