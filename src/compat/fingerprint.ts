@@ -83,15 +83,15 @@ function compareWith(release: Release, shapeIn: (name: string) => Shape | null, 
   for (const contract of spokenBy(release)) {
     const structs = measurable(contract);
     if (structs.length === 0) continue;
-    const found = structs.map((struct) => ({ struct, shape: shapeIn(nameIn(struct)) }));
-    const own = found.filter(({ shape }) => shape !== null);
     // luo-v1 lists the FLB page, which its first release did not have yet: it counts for the layer that is about it.
-    const needed = contract.layer === 'luo' && contract.format === 'fdt' ? found.filter(({ struct }) => !struct.name.startsWith('luo_flb')) : found;
+    const counted = contract.layer === 'luo' && contract.format === 'fdt' ? structs.filter((struct) => !struct.name.startsWith('luo_flb')) : structs;
+    const found = counted.map((struct) => ({ struct, shape: shapeIn(nameIn(struct)) }));
+    const own = found.filter(({ shape }) => shape !== null);
     if (own.length === 0) {
       absent.add(contract.id);
       continue;
     }
-    for (const { struct } of needed.filter(({ shape }) => shape === null)) differences.push(`${contract.id} has struct ${struct.name}, this kernel has not`);
+    for (const { struct } of found.filter(({ shape }) => shape === null)) differences.push(`${contract.id} has struct ${struct.name}, this kernel has not`);
     for (const { struct, shape } of own) {
       if (shape === null) continue;
       const expected = shapeOfContract(struct, pageSize);

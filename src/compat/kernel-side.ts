@@ -131,7 +131,6 @@ function byShapes(file: KernelFile, print: Fingerprint | null, strings: KernelSt
   const parts = print.releases
     .flatMap((release) => spokenBy(release))
     .filter((contract, index, all) => all.indexOf(contract) === index && contract.layer !== 'liveupdate-test-flb' && !print.absent.has(contract.id))
-    .filter((contract) => contract.compatible !== 'luo-flb-v1' || print.releases.every((release) => contract.releases.includes(release)))
     .filter((contract) => !needsLuo(contract) || hasStruct(file, 'luo_session_ser'))
     .flatMap((contract) => partWith(contract, measured(file, [contract]), print.by));
   return side(file, print.releases, [...parts, ...listed(file)], new Map(), print.pageSize, evidence);

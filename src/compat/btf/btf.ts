@@ -7,6 +7,7 @@ import { BtfReader } from './reader.js';
 import { openSection } from './section.js';
 import { type BtfLayout, layoutOf } from './struct-layout.js';
 import { typeText } from './type-text.js';
+import { verify } from './verify.js';
 
 /** Opens the BTF in `bytes`. @param name as messages name it @throws UserError where it is no BTF, or damaged */
 export const openBtf = (bytes: Uint8Array, name: string): Btf => new Btf(openSection(bytes, name));
@@ -22,15 +23,8 @@ export class Btf extends BtfReader {
     return typeText(this, id);
   }
 
-  /** Looks at every type once: references in range, no type that contains itself, members inside their structure. */
+  /** Looks at every type once: references in range, no type that contains itself, members inside their structure. @throws UserError */
   verify(): void {
-    for (let id = 1; id < this.typeCount; id++) {
-      const kind = this.kindOf(id);
-      if (kind === 'STRUCT' || kind === 'UNION') this.structLayout(id);
-      else if (kind === 'ENUM' || kind === 'ENUM64') this.enumValues(id);
-      else if (kind === 'FUNC_PROTO') for (const parameter of this.parametersOf(id)) this.kindOf(parameter.type);
-      else if (kind === 'DATASEC') this.variablesOf(id);
-      else if (kind !== 'DECL_TAG' && kind !== 'FUNC') this.byteSize(id);
-    }
+    verify(this);
   }
 }

@@ -18,12 +18,31 @@ import {
 } from '../../../abi/btf/types.js';
 import type { DecodedStruct, Struct } from '../../../abi/layout.js';
 import { decodeStruct } from '../../codec/decode.js';
-import { sizeOf } from '../../codec/layout-table.js';
+import { type BitPlacement, layoutTable, offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { addedAt, indexTypes, kindFlagAt, kindNumberAt, nameOffAt, type NameTable, nameTable, thirdAt, type TypeIndex, vlenAt } from './type-index.js';
 import { btfError, type BtfSection } from './section.js';
 
 /** Longer chains of typedefs, qualifiers and arrays than this are a cycle or damage; libbpf's limit. */
 export const MAX_RESOLVE_DEPTH = 32;
+
+function partOfOffset(name: string): BitPlacement {
+  const part = layoutTable(btfBitMember)
+    .field('offset')
+    .bits.find((placed) => placed.name === name);
+  if (part === undefined) throw new Error(`btf_bit_member.offset has no ${name}`);
+  return part;
+}
+
+/** For walking all members of a kernel: 400,000 of them are too many to decode one by one. */
+const MEMBER = {
+  size: sizeOf(btfMember),
+  type: offsetOf(btfMember, 'type'),
+  offset: offsetOf(btfMember, 'offset'),
+  bitOffset: partOfOffset('bit_offset'),
+  bitfieldSize: partOfOffset('bitfield_size'),
+} as const;
+
+const PARAMETER = { size: sizeOf(btfParam), type: offsetOf(btfParam, 'type') } as const;
 
 export interface RawMember {
   readonly name: string;
@@ -187,6 +206,22 @@ export class BtfReader {
     }));
   }
 
+  /** Type and place of every member, without its name. */
+  *places(id: number): Iterable<Omit<RawMember, 'name'>> {
+    const { view, little } = this.#section;
+    const wide = !this.kindFlag(id);
+    const start = addedAt(this.#record(id));
+    for (let index = 0; index < this.vlen(id); index++) {
+      const at = start + index * MEMBER.size;
+      const place = view.getUint32(at + MEMBER.offset, little);
+      yield {
+        type: view.getUint32(at + MEMBER.type, little),
+        bitOffset: wide ? place : (place >>> MEMBER.bitOffset.lowBit) % 2 ** MEMBER.bitOffset.field.width,
+        bitfieldBits: wide ? 0 : (place >>> MEMBER.bitfieldSize.lowBit) % 2 ** MEMBER.bitfieldSize.field.width,
+      };
+    }
+  }
+
   /** Values of an ENUM or ENUM64, signed where it says so. */
   enumValues(id: number): readonly EnumValue[] {
     const signed = this.kindFlag(id);
@@ -204,6 +239,13 @@ export class BtfReader {
   /** Parameters of a FUNC_PROTO; `...` is one without name and type. */
   parametersOf(id: number): readonly { readonly name: string; readonly type: number }[] {
     return this.#list(btfParam, id, ['FUNC_PROTO']).map((param) => ({ name: this.#string(param.name_off), type: param.type }));
+  }
+
+  /** Types of the parameters alone. */
+  *parameterTypes(id: number): Iterable<number> {
+    const { view, little } = this.#section;
+    const start = addedAt(this.#record(id)) + PARAMETER.type;
+    for (let index = 0; index < this.vlen(id); index++) yield view.getUint32(start + index * PARAMETER.size, little);
   }
 
   /** static, global or extern. */

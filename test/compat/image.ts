@@ -1,0 +1,44 @@
+/** Builds kernels' images for tests: an ELF with a .BTF section and constant texts, from parts a test chooses. */
+import { ELFMAG, elf64Ehdr, elf64Shdr } from '../../abi/elf/elf64.js';
+import { SHF_ALLOC } from '../../abi/elf/sections.js';
+import { encodeStruct } from '../../src/codec/encode.js';
+import { sizeOf } from '../../src/codec/layout-table.js';
+
+export interface ImageParts {
+  /** each becomes a string of C in .rodata */
+  readonly strings: readonly string[];
+  readonly btf?: Uint8Array;
+}
+
+export function kernelImage({ strings, btf }: ImageParts): Uint8Array {
+  const rodata = Buffer.from(`\0${strings.map((text) => `${text}\0`).join('')}`, 'latin1');
+  const names = '\0.rodata\0.BTF\0.shstrtab\0';
+  const sections = [
+    { name: 0, flags: 0n, bytes: Buffer.alloc(0), type: 0 },
+    { name: names.indexOf('.rodata'), flags: SHF_ALLOC, bytes: rodata, type: 1 },
+    ...(btf === undefined ? [] : [{ name: names.indexOf('.BTF'), flags: SHF_ALLOC, bytes: Buffer.from(btf), type: 1 }]),
+    { name: names.indexOf('.shstrtab'), flags: 0n, bytes: Buffer.from(names, 'latin1'), type: 3 },
+  ];
+  let offset = sizeOf(elf64Ehdr);
+  const headers = sections.map((section) => {
+    const header = encodeStruct(elf64Shdr, {
+      sh_name: section.name,
+      sh_type: section.type,
+      sh_flags: section.flags,
+      sh_offset: offset,
+      sh_size: section.bytes.length,
+    });
+    offset += section.bytes.length;
+    return header;
+  });
+  const ehdr = encodeStruct(elf64Ehdr, {
+    e_ident: Uint8Array.of(...ELFMAG, 2, 1, 1),
+    e_type: 2,
+    e_machine: 62,
+    e_shoff: offset,
+    e_shentsize: sizeOf(elf64Shdr),
+    e_shnum: sections.length,
+    e_shstrndx: sections.length - 1,
+  });
+  return Buffer.concat([ehdr, ...sections.map((section) => section.bytes), ...headers]);
+}
