@@ -36,6 +36,8 @@ export interface MemoryRegion {
   /** name given to `createGuestMemfd` */
   readonly guestMemfd?: string;
   readonly guestMemfdOffset?: number;
+  /** a file of the scenario that is mapped behind it, shared; the simulated device alone */
+  readonly fd?: string | number;
   /** every byte of the mapping behind it; 0 unless given */
   readonly fill?: number;
 }

@@ -157,7 +157,9 @@ class RealKvm implements KvmBackend {
     return this.#libc.close(fd);
   }
 
-  setMemoryRegion({ slot, gpa, size, readOnly = false, guestMemfd, guestMemfdOffset = 0, fill = 0 }: MemoryRegion): KvmCall {
+  setMemoryRegion({ slot, gpa, size, readOnly = false, guestMemfd, guestMemfdOffset = 0, fd, fill = 0 }: MemoryRegion): KvmCall {
+    if (fd !== undefined)
+      throw new UserError("files of a scenario are the embedded machine's, no guest of /dev/kvm can have them; leave fd out, or try --device simulated");
     const flags = (readOnly ? KVM_MEM_READONLY : 0) | (guestMemfd === undefined ? 0 : KVM_MEM_GUEST_MEMFD);
     if (readOnly) this.#need('KVM_CAP_READONLY_MEM', 'there are no read-only memslots');
     const existing = this.#memory.of(slot);

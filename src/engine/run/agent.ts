@@ -20,6 +20,7 @@ import { LiveupdateDevice } from '../luo/luo.js';
 import { SessionFile } from '../luo/session.js';
 import type { Steps } from '../machine.js';
 import type * as scenario from '../scenario/types.js';
+import { isKvmStep, KvmAgent } from '../vcpu/kvm-agent.js';
 import { nameField, userBuffer } from './agent-args.js';
 import { checkFile, memfdFile, sealBits, tmpfsFile, writeFile } from './agent-files.js';
 
@@ -44,11 +45,13 @@ const opened = (fd: number): Answer => ({ result: 0, ret: fd, fd, name: null });
 export class Agent {
   readonly #kernel: Kernel;
   readonly #names = new Map<string, number>();
+  readonly #kvm: KvmAgent;
   #device = BAD_FD;
   #session = BAD_FD;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
+    this.#kvm = new KvmAgent(kernel.machine, (ref) => this.fileOf(ref)?.body ?? null);
   }
 
   /** The descriptor a reference stands for; -1 for a name that nothing got. */
@@ -69,6 +72,7 @@ export class Agent {
 
   *#perform(step: scenario.ScenarioStep): Steps<Answer> {
     if (isDeviceStep(step)) return yield* this.#onDevice(step);
+    if (isKvmStep(step)) return { ...(yield* this.#kvm.perform(step.index, step)), fd: null, name: null };
     switch (step.do) {
       case 'open':
         return yield* this.#open();

@@ -3,6 +3,7 @@
  * described in docs/scenarios.md and in samples/scenario.schema.json; parse.ts makes this of it.
  */
 import type { ErrnoName } from '../../../abi/errno.js';
+import type { KvmStep } from '../vcpu/steps.js';
 
 /** Where something stands in the scenario's file, both counted from 1. */
 export interface SourcePosition {
@@ -448,7 +449,11 @@ export interface KexecStep extends StepBase {
   readonly image: 'load' | 'none';
 }
 
+/** A step on a virtual machine. */
+export type KvmScenarioStep = KvmStep & StepBase;
+
 export type ScenarioStep =
+  | KvmScenarioStep
   | OpenStep
   | CreateSessionStep
   | RetrieveSessionStep

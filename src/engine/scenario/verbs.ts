@@ -2,6 +2,7 @@
 import type { VerbSpec } from './verb.js';
 import { deviceVerbs } from './verbs-device.js';
 import { fileVerbs } from './verbs-file.js';
+import { kvmVerbs } from './verbs-kvm.js';
 import { sessionVerbs } from './verbs-session.js';
 
-export const VERBS: Readonly<Record<string, VerbSpec>> = { ...sessionVerbs, ...fileVerbs, ...deviceVerbs };
+export const VERBS: Readonly<Record<string, VerbSpec>> = { ...sessionVerbs, ...fileVerbs, ...deviceVerbs, ...kvmVerbs };

@@ -64,6 +64,8 @@ const ADDRESS_KEYS = new Set([
   'flbs_pa',
   'root',
   'pfn',
+  'gpa',
+  'attributes',
   'request',
 ]);
 

@@ -4,7 +4,7 @@
  */
 import { ERRNO } from '../../../abi/errno.js';
 import { KVM_MEMORY_ATTRIBUTE_PRIVATE } from '../../../abi/kvm/ioctls.js';
-import { type GuestMemory, PAGE } from './guest-memory.js';
+import { type GuestBytes, PAGE } from './guest-memory.js';
 import { GUEST_MEMFD_MMAP, type Memslots } from './memslots.js';
 import type { RangeMap } from './range-map.js';
 
@@ -15,7 +15,7 @@ export type AccessKind = 'read' | 'write' | 'fetch';
  * `errno`. `error`: KVM_RUN fails with `errno` and says no more. `sigbus`: the memory is broken, the thread gets SIGBUS.
  */
 export type PageOutcome =
-  | { readonly kind: 'memory'; readonly memory: GuestMemory; readonly offset: number }
+  | { readonly kind: 'memory'; readonly memory: GuestBytes; readonly offset: number }
   | { readonly kind: 'emulate' }
   | { readonly kind: 'memory-fault'; readonly errno: number; readonly isPrivate: boolean }
   | { readonly kind: 'error'; readonly errno: number }
@@ -48,6 +48,8 @@ export function faultIn(slots: Memslots, attributes: PageAttributes, gpa: number
   }
   const { host } = slot;
   const mapping = host.state(inSlot);
+  // Behind the end of a mapped file no page can be had.
+  if (inSlot >= host.memory.size) return { kind: 'error', errno: ERRNO.EFAULT };
   if (mapping === 'missing' || mapping === 'prot-none' || (mapping === 'read-only' && kind === 'write')) return { kind: 'error', errno: ERRNO.EFAULT };
   return host.memory.isPoisoned(inSlot) ? { kind: 'sigbus' } : { kind: 'memory', memory: host.memory, offset: inSlot };
 }

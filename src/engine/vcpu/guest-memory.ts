@@ -4,8 +4,20 @@ import { RangeMap } from './range-map.js';
 
 export const PAGE = 4096;
 
-/** A file or mapping of guest memory; offsets in bytes. */
-export class GuestMemory {
+/** Bytes behind guest addresses; offsets in bytes. */
+export interface GuestBytes {
+  /** in bytes */
+  readonly size: number;
+  read(offset: number, length: number): Uint8Array;
+  write(offset: number, bytes: Uint8Array): void;
+  /** Whole pages become `fill`, and sound again: new memory stands there. */
+  replace(offset: number, size: number, fill: number): void;
+  poison(offset: number): void;
+  isPoisoned(offset: number): boolean;
+}
+
+/** A guest_memfd, or anonymous memory. */
+export class GuestMemory implements GuestBytes {
   /** in bytes */
   readonly size: number;
   readonly #fills: RangeMap<number>;
@@ -30,7 +42,6 @@ export class GuestMemory {
     for (const [at, byte] of bytes.entries()) this.#page(Math.floor((offset + at) / PAGE))[(offset + at) % PAGE] = byte;
   }
 
-  /** Whole pages become `fill`, and sound again: new memory stands there. */
   replace(offset: number, size: number, fill: number): void {
     const first = offset / PAGE;
     const end = (offset + size) / PAGE;
@@ -68,11 +79,11 @@ export interface GuestMemfd {
 
 /** What the VMM has mapped behind a memslot, a page each. */
 export class HostRange {
-  readonly memory: GuestMemory;
+  readonly memory: GuestBytes;
   readonly #states = new RangeMap<HostMapping>('mapped');
 
-  constructor(size: number, fill: number) {
-    this.memory = new GuestMemory(size, fill);
+  constructor(memory: GuestBytes) {
+    this.memory = memory;
   }
 
   state(offset: number): HostMapping {

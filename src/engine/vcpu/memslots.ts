@@ -4,7 +4,7 @@
  */
 import { ERRNO } from '../../../abi/errno.js';
 import type { MemoryRegion } from '../../device/kvm/backend.js';
-import { type GuestMemfd, HostRange, PAGE } from './guest-memory.js';
+import { type GuestBytes, type GuestMemfd, GuestMemory, HostRange, PAGE } from './guest-memory.js';
 
 export interface Memslot {
   readonly id: number;
@@ -27,8 +27,8 @@ export const GUEST_MEMFD_MMAP = 1;
 export class Memslots {
   readonly #slots = new Map<number, Memslot>();
 
-  /** @param guestMemfds by the names they were created under @returns 0 or an errno */
-  set(region: MemoryRegion, guestMemfds: ReadonlyMap<string, GuestMemfd>): number {
+  /** @param guestMemfds by the names they were created under @param file what is mapped behind it, in place of anonymous memory @returns 0 or an errno */
+  set(region: MemoryRegion, guestMemfds: ReadonlyMap<string, GuestMemfd>, file: GuestBytes | null): number {
     const { slot: id, gpa, size, readOnly = false, guestMemfd: name, guestMemfdOffset = 0 } = region;
     if (gpa % PAGE !== 0 || size % PAGE !== 0 || size < 0 || gpa < 0 || id < 0 || id >= MOST_SLOTS) return ERRNO.EINVAL;
     // Read-only memory can not come from a guest_memfd.
@@ -45,7 +45,15 @@ export class Memslots {
       if (guestMemfdOffset + size > guestMemfd.memory.size) return ERRNO.EINVAL;
       if (this.#isBound(guestMemfd, guestMemfdOffset, size)) return ERRNO.EEXIST;
     }
-    this.#slots.set(id, { id, gpa, size, readOnly, host: old?.host ?? new HostRange(size, region.fill ?? 0), guestMemfd, guestMemfdOffset });
+    this.#slots.set(id, {
+      id,
+      gpa,
+      size,
+      readOnly,
+      host: old?.host ?? new HostRange(file ?? new GuestMemory(size, region.fill)),
+      guestMemfd,
+      guestMemfdOffset,
+    });
     return 0;
   }
 

@@ -9,7 +9,7 @@ import { UserError } from '../../codec/user-error.js';
 import { answerIn } from '../../device/kvm/answer.js';
 import type { GuestAccess, HostMapping, KvmBackend, KvmCall, KvmOptions, KvmRunResult, MemoryRegion, RunOptions } from '../../device/kvm/backend.js';
 import { faultIn, type PageAttributes } from './fault.js';
-import { type GuestMemfd, GuestMemory, PAGE } from './guest-memory.js';
+import { type GuestBytes, type GuestMemfd, GuestMemory, PAGE } from './guest-memory.js';
 import { Memslots } from './memslots.js';
 import { RangeMap } from './range-map.js';
 import { type Numbering, RunPage } from './run-page.js';
@@ -18,6 +18,8 @@ import { Vcpu } from './vcpu.js';
 export interface SimulatedKvmOptions extends KvmOptions {
   /** `mainline` unless given */
   readonly numbering?: Numbering;
+  /** the bytes of a file of the scenario that a memslot maps. @throws UserError where it can't be mapped */
+  readonly fileOf?: (fd: string | number) => GuestBytes;
 }
 
 const fine: KvmCall = { ret: 0, errno: 0 };
@@ -33,6 +35,7 @@ export class SimulatedKvm implements KvmBackend {
   readonly name = 'simulated';
   readonly #hasPrivate: boolean;
   readonly #numbering: Numbering;
+  readonly #fileOf: (fd: string | number) => GuestBytes;
   readonly #slots = new Memslots();
   readonly #attributes: PageAttributes = new RangeMap(0n);
   readonly #guestMemfds = new Map<string, GuestMemfd>();
@@ -46,6 +49,11 @@ export class SimulatedKvm implements KvmBackend {
   constructor(options: SimulatedKvmOptions) {
     this.#hasPrivate = options.type === 'sw-protected';
     this.#numbering = options.numbering ?? 'mainline';
+    this.#fileOf =
+      options.fileOf ??
+      (() => {
+        throw new UserError('this device has no files that a memslot could map; leave fd out');
+      });
     this.#page = new RunPage(this.#numbering);
     const self = this;
     this.#vcpu = new Vcpu({
@@ -107,7 +115,7 @@ export class SimulatedKvm implements KvmBackend {
 
   setMemoryRegion(region: MemoryRegion): KvmCall {
     if (region.guestMemfd !== undefined) this.#guestMemfd(region.guestMemfd);
-    return answered(this.#slots.set(region, this.#guestMemfds));
+    return answered(this.#slots.set(region, this.#guestMemfds, region.fd === undefined ? null : this.#fileOf(region.fd)));
   }
 
   setAttributes(gpa: number, size: number, attributes: number): KvmCall {

@@ -7,23 +7,55 @@ import type { GuestAccess, HostMapping, KvmBackend, KvmCall, KvmOptions, KvmRunR
 import { type ExitFields, exitFields } from './exit-fields.js';
 import { runVmm, type VmmOptions, type VmmOutcome } from './vmm.js';
 
+/** What a run must come to; an absent key is not looked at. */
+export interface WantedExit {
+  /** the kernel's name of the exit reason, stale or not */
+  readonly exit?: string;
+  /** of a memory fault or MMIO access, guest physical */
+  readonly gpa?: number;
+  /** of a memory fault */
+  readonly private?: boolean;
+  readonly rax?: bigint;
+}
+
 /** Addresses are guest physical, sizes bytes. */
 export type KvmStep =
-  | { readonly do: 'kvm-vm'; readonly type: KvmOptions['type'] }
-  | { readonly do: 'kvm-check'; readonly capability: number }
-  | { readonly do: 'kvm-enable'; readonly capability: number; readonly args: readonly number[] }
-  | { readonly do: 'guest-memfd'; readonly as: string; readonly size: number; readonly flags: number }
-  | { readonly do: 'guest-memfd-punch'; readonly file: string; readonly offset: number; readonly size: number }
-  | { readonly do: 'guest-memfd-close'; readonly file: string }
+  | { readonly do: 'vm'; readonly type: KvmOptions['type'] }
+  | { readonly do: 'vm-check'; readonly capability: number }
+  | { readonly do: 'vm-enable'; readonly capability: number; readonly args: readonly number[] }
+  | { readonly do: 'guest-memfd'; readonly name: string; readonly size: number; readonly flags: number }
+  | { readonly do: 'guest-memfd-punch'; readonly name: string; readonly offset: number; readonly size: number }
+  | { readonly do: 'guest-memfd-close'; readonly name: string }
   | ({ readonly do: 'memslot' } & MemoryRegion)
   | { readonly do: 'attributes'; readonly gpa: number; readonly size: number; readonly attributes: number }
-  | { readonly do: 'mapping'; readonly slot: number; readonly offset: number; readonly size: number; readonly state: HostMapping; readonly fill?: number }
+  | { readonly do: 'mapping'; readonly slot: number; readonly offset: number; readonly size: number; readonly state: HostMapping; readonly fill: number }
   | { readonly do: 'poison'; readonly slot: number; readonly offset: number }
   | { readonly do: 'pre-fault'; readonly gpa: number; readonly size: number }
   | { readonly do: 'guest'; readonly program: readonly GuestAccess[] }
-  | { readonly do: 'kvm-answer'; readonly value: bigint }
-  | ({ readonly do: 'kvm-run' } & RunOptions)
-  | ({ readonly do: 'vmm' } & VmmOptions);
+  | { readonly do: 'vcpu-answer'; readonly value: bigint }
+  | ({ readonly do: 'vcpu-run'; readonly wanted: WantedExit } & RunOptions)
+  | ({ readonly do: 'vmm'; readonly outcome: VmmOutcome | null; readonly wanted: WantedExit } & VmmOptions);
+
+const VERBS: readonly KvmStep['do'][] = [
+  'vm',
+  'vm-check',
+  'vm-enable',
+  'guest-memfd',
+  'guest-memfd-punch',
+  'guest-memfd-close',
+  'memslot',
+  'attributes',
+  'mapping',
+  'poison',
+  'pre-fault',
+  'guest',
+  'vcpu-answer',
+  'vcpu-run',
+  'vmm',
+];
+
+/** Is this the verb of a step of this kind? */
+export const isKvmVerb = (verb: string): verb is KvmStep['do'] => VERBS.some((known) => known === verb);
 
 /** What came of a step. Exactly one of `refused` and the others is there. */
 export interface KvmStepResult {
@@ -39,31 +71,27 @@ export interface KvmStepResult {
   readonly refused: string | null;
 }
 
-/** Makes the device for a `kvm-vm` step. */
+/** Makes the device for a `vm` step. */
 export type OpenBackend = (options: KvmOptions) => KvmBackend | Promise<KvmBackend>;
 
 /**
- * Runs the steps one by one; a step the device can't do is noted, and the next is tried. Before the first `kvm-vm` there is a VM of
- * the default type. Whatever was opened is closed, however this ends.
+ * Runs the steps one by one; a step the device can't do is noted, and the next is tried. Before the first `vm` there is a VM of the
+ * default type. Whatever was opened is closed, however this ends.
  */
 export async function* runKvmSteps(steps: readonly KvmStep[], open: OpenBackend): AsyncGenerator<KvmStepResult, void, undefined> {
   let backend: KvmBackend | null = null;
   try {
     for (const [index, step] of steps.entries()) {
-      const nothing = { index, step, call: null, runs: [], outcome: null, refused: null };
       try {
-        if (step.do === 'kvm-vm') {
+        if (step.do === 'vm' || backend === null) {
           backend?.close();
           backend = null;
-          backend = await open({ type: step.type });
-          yield { ...nothing, call: { ret: 0, errno: 0 } };
-          continue;
+          backend = await open({ type: step.do === 'vm' ? step.type : 'default' });
         }
-        backend ??= await open({ type: 'default' });
-        yield { ...nothing, ...carryOut(backend, step) };
+        yield performKvmStep(backend, index, step);
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
-        yield { ...nothing, refused: error.message };
+        yield { ...nothing(index, step), refused: error.message };
       }
     }
   } finally {
@@ -71,26 +99,38 @@ export async function* runKvmSteps(steps: readonly KvmStep[], open: OpenBackend)
   }
 }
 
+const nothing = (index: number, step: KvmStep): KvmStepResult => ({ index, step, call: null, runs: [], outcome: null, refused: null });
+
+/** One step on an open device; what the device can't do is noted in `refused`. A `vm` step has been done by opening it. */
+export function performKvmStep(backend: KvmBackend, index: number, step: KvmStep): KvmStepResult {
+  try {
+    return { ...nothing(index, step), ...(step.do === 'vm' ? { call: { ret: 0, errno: 0 } } : carryOut(backend, step)) };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { ...nothing(index, step), refused: error.message };
+  }
+}
+
 type Done = Partial<Pick<KvmStepResult, 'call' | 'runs' | 'outcome'>>;
 
-function carryOut(backend: KvmBackend, step: Exclude<KvmStep, { readonly do: 'kvm-vm' }>): Done {
+function carryOut(backend: KvmBackend, step: Exclude<KvmStep, { readonly do: 'vm' }>): Done {
   switch (step.do) {
-    case 'kvm-check':
+    case 'vm-check':
       return { call: backend.checkExtension(step.capability) };
-    case 'kvm-enable':
+    case 'vm-enable':
       return { call: backend.enableCapability(step.capability, step.args) };
     case 'guest-memfd':
-      return { call: backend.createGuestMemfd(step.as, step.size, step.flags) };
+      return { call: backend.createGuestMemfd(step.name, step.size, step.flags) };
     case 'guest-memfd-punch':
-      return { call: backend.punchHole(step.file, step.offset, step.size) };
+      return { call: backend.punchHole(step.name, step.offset, step.size) };
     case 'guest-memfd-close':
-      return { call: backend.closeGuestMemfd(step.file) };
+      return { call: backend.closeGuestMemfd(step.name) };
     case 'memslot':
       return { call: backend.setMemoryRegion(step) };
     case 'attributes':
       return { call: backend.setAttributes(step.gpa, step.size, step.attributes) };
     case 'mapping':
-      return { call: backend.setMapping(step.slot, step.offset, step.size, step.state, step.fill ?? 0) };
+      return { call: backend.setMapping(step.slot, step.offset, step.size, step.state, step.fill) };
     case 'poison':
       return { call: backend.poison(step.slot, step.offset) };
     case 'pre-fault':
@@ -98,18 +138,35 @@ function carryOut(backend: KvmBackend, step: Exclude<KvmStep, { readonly do: 'kv
     case 'guest':
       backend.load(step.program);
       return {};
-    case 'kvm-answer':
+    case 'vcpu-answer':
       backend.answer(step.value);
       return {};
-    case 'kvm-run': {
+    case 'vcpu-run': {
       const run = backend.run(step);
       return { call: { ret: run.ret, errno: run.errno }, runs: [run] };
     }
     case 'vmm': {
       const { outcome, events } = runVmm(backend, step);
-      return { outcome, runs: events.map(({ run }) => run) };
+      return { outcome, runs: events.map(({ run }) => run), call: { ret: 0, errno: 0 } };
     }
   }
+}
+
+/** Why the last run of a step is not what the scenario wants, null where it is. */
+export function missedBy({ step, runs, outcome }: KvmStepResult): string | null {
+  if (step.do !== 'vcpu-run' && step.do !== 'vmm') return null;
+  if (step.do === 'vmm' && step.outcome !== null && step.outcome !== outcome) return `outcome ${outcome}, not ${step.outcome}`;
+  const run = runs.at(-1);
+  if (run === undefined) return null;
+  const { reason, fields } = exitFields(run);
+  const { exit, gpa, private: isPrivate, rax } = step.wanted;
+  if (exit !== undefined && exit !== reason) return `${reason}, not ${exit}`;
+  const at = fields.gpa ?? fields.phys_addr;
+  if (gpa !== undefined && at !== `0x${gpa.toString(16)}`) return `gpa ${at ?? 'none'}, not 0x${gpa.toString(16)}`;
+  if (isPrivate !== undefined && (fields.flags === '0x8') !== isPrivate)
+    return `a ${fields.flags === '0x8' ? 'private' : 'shared'} access, not a ${isPrivate ? 'private' : 'shared'} one`;
+  if (rax !== undefined && run.rax !== rax) return `rax 0x${(run.rax ?? 0n).toString(16)}, not 0x${rax.toString(16)}`;
+  return null;
 }
 
 /** One thing in which two devices differ at a step. */

@@ -19,7 +19,8 @@ export const VMM_POLICIES = ['convert', 'guard', 'ignore', 'kill'] as const;
 export type VmmPolicy = (typeof VMM_POLICIES)[number];
 
 /** What a policy written out says to do about one kind of exit. */
-export type VmmReaction = 'convert' | 'convert-once' | 'retry' | 'answer' | 'deny' | 'stop';
+export const VMM_REACTIONS = ['convert', 'convert-once', 'retry', 'answer', 'deny', 'stop'] as const;
+export type VmmReaction = (typeof VMM_REACTIONS)[number];
 
 export interface VmmRules {
   readonly memoryFault: VmmReaction;
@@ -42,7 +43,8 @@ export const VMM_RULES: Readonly<Record<VmmPolicy, VmmRules>> = {
  * `halted`: the guest came to HLT. `killed`: the rules said stop. `no-progress`: the same memory fault again. `endless`: as many
  * runs as allowed. `ended`: an exit no VMM goes on from.
  */
-export type VmmOutcome = 'halted' | 'killed' | 'no-progress' | 'endless' | 'ended';
+export const VMM_OUTCOMES = ['halted', 'killed', 'no-progress', 'endless', 'ended'] as const;
+export type VmmOutcome = (typeof VMM_OUTCOMES)[number];
 
 export interface VmmEvent {
   readonly run: KvmRunResult;
@@ -55,6 +57,8 @@ export interface VmmRun {
 }
 
 export interface VmmOptions {
+  /** the name of the policy the rules were made of, for the trace */
+  readonly policy?: VmmPolicy;
   readonly rules: VmmRules;
   /** KVM_RUNs at most; 64 unless given */
   readonly runs?: number;
