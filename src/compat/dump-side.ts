@@ -9,7 +9,7 @@ import { UserError } from '../codec/user-error.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 import { partsOf } from './release-side.js';
 import type { Part, Side } from './side.js';
-import { mapContract, writtenParts } from './written.js';
+import { khoTestContract, mapContract, writtenParts } from './written.js';
 
 /** What the comparison needs of a container. */
 export interface DumpSource {
@@ -84,7 +84,10 @@ function byVersions(handover: Handover): Told {
   const fitting = releases.filter((release) => strings.every((text) => text === null || spokenBy(release).some((contract) => contract.compatible === text)));
   const form = mapContract(handover);
   const formed = fitting.filter((release) => form === null || spokenBy(release, 'kho').includes(form));
-  const told = formed.length > 0 ? formed : fitting;
+  // The kernel's own test changed with 6.18, the string of the root did not.
+  const test = khoTestContract(handover);
+  const tested = formed.filter((release) => test === null || spokenBy(release).includes(test));
+  const told = [tested, formed, fitting].find((list) => list.length > 0) ?? [];
   if (told.length === 0) return { releases: [NEWEST], by: `no release known writes ${handover.compatible ?? 'such a root'}: judged as ${NEWEST}` };
   return { releases: told, by: `${strings.filter((text) => text !== null).join(', ')}: written by ${told.join(' or ')}` };
 }

@@ -37,7 +37,7 @@ function byStrings(file: KernelFile, print: Fingerprint | null, strings: KernelS
       role: info.role,
       compatible,
       contracts: known.contracts,
-      shapes: measured(file, known.contracts),
+      shapes: known.contracts.length > 0 ? measured(file, known.contracts) : measuredAs(file, layer),
       by: `its image has "${compatible}"${known.by}`,
       holds: null,
       inUse: true,
@@ -99,6 +99,14 @@ function measured(file: KernelFile, known: readonly Contract[]): Part['shapes'] 
   const { btf } = file;
   const [first] = known;
   return btf === null || first === undefined ? null : shapesOf(btf, first);
+}
+
+/** Of a version that no contract has: the structures its layer had so far, as this kernel has them. */
+function measuredAs(file: KernelFile, layer: string): Part['shapes'] {
+  const { btf } = file;
+  if (btf === null) return null;
+  const found = contracts.filter((contract) => contract.layer === layer).flatMap((contract) => [...(shapesOf(btf, contract) ?? [])]);
+  return found.length === 0 ? null : new Map(found);
 }
 
 /** Layers without a string of their own: kexec-metadata. */

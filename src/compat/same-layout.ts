@@ -12,12 +12,10 @@ export interface LayoutRelation {
 
 /** @param pageSize in bytes, of both sides */
 export function compareLayouts(from: Part, to: Part, pageSize = DEFAULT_PAGE_SIZE): LayoutRelation {
-  if (from.contracts.length === 0 || to.contracts.length === 0) {
-    const measured = compareMeasured(from, to, pageSize);
-    return measured.relation === 'same' ? { relation: 'unknown', why: 'no contract known describes it' } : measured;
-  }
   const measured = compareMeasured(from, to, pageSize);
   if (measured.relation === 'different') return measured;
+  if (from.contracts.length === 0 || to.contracts.length === 0)
+    return measured.relation === 'same' ? measured : { relation: 'unknown', why: 'no contract known describes it' };
   const pairs = from.contracts.flatMap((one) =>
     to.contracts.map((other) => ({ one, other, why: one.id === other.id ? '' : contractDifference(one, other, pageSize) })),
   );
@@ -28,19 +26,18 @@ export function compareLayouts(from: Part, to: Part, pageSize = DEFAULT_PAGE_SIZ
   return { relation: 'unknown', why: `the string stands for ${names.join(' and ')}, and which of them is meant can't be told` };
 }
 
-/** By the structures that were measured on at least one side. */
+/** By the structures that were measured on at least one side; `unknown` where there are none. */
 function compareMeasured(from: Part, to: Part, pageSize: number): LayoutRelation {
-  if (from.shapes === null && to.shapes === null) return { relation: 'same', why: '' };
-  const names = new Set([...(from.shapes?.keys() ?? []), ...(to.shapes?.keys() ?? [])]);
-  for (const name of names) {
+  let compared = 0;
+  for (const name of new Set([...(from.shapes?.keys() ?? []), ...(to.shapes?.keys() ?? [])])) {
     const one = from.shapes?.get(name) ?? described(from, name, pageSize);
     const other = to.shapes?.get(name) ?? described(to, name, pageSize);
     if (one === null || other === null) continue;
+    compared++;
     const differences = compareShapes(one, other).filter((difference) => difference.kind !== 'renamed');
-    const [first] = differences;
-    if (first !== undefined) return { relation: 'different', why: differences.map((difference) => difference.text).join(', ') };
+    if (differences.length > 0) return { relation: 'different', why: differences.map((difference) => difference.text).join(', ') };
   }
-  return { relation: 'same', why: '' };
+  return compared === 0 ? { relation: 'unknown', why: 'nothing was measured' } : { relation: 'same', why: '' };
 }
 
 function described(part: Part, name: string, pageSize: number): Shape | null {

@@ -76,8 +76,13 @@ export function parseSuppressions(text: string, name: string): Suppressions {
     const { line, col } = lines.linePos(error.pos[0]);
     throw new UserError(`${name}:${line}:${col}: ${error.message.split('\n')[0]}; a suppression file is YAML, see \`luo-inspect abi check --help\``);
   }
-  const whole: unknown = document.toJS({ maxAliasCount: 100 });
   const fail = (what: string): UserError => new UserError(`${name}: ${what}`);
+  let whole: unknown;
+  try {
+    whole = document.toJS({ maxAliasCount: 100 });
+  } catch (reason) {
+    throw fail(reason instanceof Error ? reason.message : String(reason));
+  }
   if (!isRecord(whole) || whole.schema !== SCHEMA) throw fail(`starts with no \`schema: ${SCHEMA}\``);
   for (const key of Object.keys(whole))
     if (key !== 'schema' && key !== 'suppress') throw fail(`the key ${JSON.stringify(key)} is not known; known are schema and suppress`);

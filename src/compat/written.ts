@@ -1,8 +1,13 @@
 /** The layers of a decoded handover as parts of a comparison: what was written, and what of it could not be read. */
 import type { Contract, Release } from '../../abi/contract.js';
+import { khoVmalloc } from '../../abi/kho/vmalloc.js';
+import { khoTestV1A } from '../../abi/kho-test/v1-a.js';
+import { khoTestV1B } from '../../abi/kho-test/v1-b.js';
 import { contractById, contractsOf, spokenBy } from '../../abi/registry.js';
+import { sizeOf } from '../codec/layout-table.js';
 import type { Handover } from '../handover/decode.js';
 import type { LuoFile, LuoFlb } from '../handover/luo.js';
+import { type TreeNode, walk } from '../handover/tree.js';
 import { partsOf } from './release-side.js';
 import { infoOf, layerOfString, type Part } from './side.js';
 
@@ -27,7 +32,10 @@ export function writtenParts(handover: Handover, writers: readonly Release[]): W
     const contract = contractById(`kexec-metadata-${handover.kexecMetadata.version}`);
     add('kexec-metadata', null, contract === null ? [] : [contract], null);
   } else if (handover.subtrees.some((subtree) => subtree.name === 'kexec-metadata')) unknown.set('kexec-metadata', 'it could not be read in this dump');
-  if (handover.subtrees.some((subtree) => subtree.name === 'kho_test')) add('kho-test', 'kho-test-v1', ofWriters(contractsOf('kho-test-v1'), writers), null);
+  if (handover.subtrees.some((subtree) => subtree.name === 'kho_test')) {
+    const form = khoTestContract(handover);
+    add('kho-test', 'kho-test-v1', form === null ? ofWriters(contractsOf('kho-test-v1'), writers) : [form], null);
+  }
   addLuo(handover, writers, add, unknown, parts);
   return { parts, unknown };
 }
@@ -106,6 +114,26 @@ export function mapContract(handover: Handover): Contract | null {
   if (map === null || handover.observations.some((observation) => observation.kind === 'map-ambiguous')) return null;
   const id = map.format === 'chunks-512' ? 'kho-v1-512' : 'kho-v1-page';
   return named.find((contract) => contract.id === id) ?? null;
+}
+
+/** Which form of kho-test-v1: by the length of folios_info; null where it can't be told. */
+export function khoTestContract(handover: Handover): Contract | null {
+  let info: TreeNode | null = null;
+  let folios: TreeNode | null = null;
+  walk(handover.node, (node) => {
+    if (!node.path.includes('/kho_test/')) return;
+    if (node.name === 'folios_info' && node.bits > 0) info ??= node;
+    if (node.name === 'nr_folios') folios ??= node;
+  });
+  return formOf(info, folios);
+}
+
+function formOf(info: TreeNode | null, folios: TreeNode | null): Contract | null {
+  if (info === null || folios === null) return null;
+  const inline = Number(folios.value) * 64;
+  const described = sizeOf(khoVmalloc) * 8;
+  if (info.bits === inline && info.bits !== described) return khoTestV1A;
+  return info.bits === described && inline !== described ? khoTestV1B : null;
 }
 
 /** Those that the writers speak; all where they speak none of them. */

@@ -127,6 +127,13 @@ describe('a kernel image', () => {
     const result = checkCompat(releaseSide('7.3'), side);
     expect(outcome(result, 'memfd')).toMatchObject({ from: 'memfd-v2', to: 'memfd-v3', outcome: 'open-fails', errno: 'EIO', severity: 'error' });
     expect(result.verdict).toBe('incompatible');
+    // Its structures are those of memfd-v2: the string changed, the layout did not.
+    expect(result.remarks).toMatchObject([{ rule: 'compat/string-changed', layer: 'memfd', severity: 'info' }]);
+  });
+
+  it('whose handler has another version and another layout is not said to have changed its string alone', async () => {
+    const side = await sideOf(kernelOf('7.3', { strings: { 'memfd-v2': 'memfd-v3' }, bends: { memfd_luo_ser: { field: 'nr_folios', by: 8 } } }));
+    expect(checkCompat(releaseSide('7.3'), side).remarks).toEqual([]);
   });
 
   it('whose LUO has another version panics', async () => {
