@@ -210,6 +210,23 @@ describe('edits', () => {
   });
 });
 
+describe('the memory of a step', () => {
+  it('opens in the inspector, and q comes back to the debugger', async () => {
+    const screen = play(await sample('vfio-seed'), 120, 40).press('i');
+    expect(screen.footer).toContain('holds no handover');
+    screen.press(':').type('until frozen').press('enter', 'i');
+    expect(screen.header).toContain('memory at step');
+    expect(screen.pane('overview').rows.join('\n')).toMatch(/luo-v5: 1 sessions, 2 files/);
+    screen.press('/').type('vfio_pci_core_device_ser').press('enter');
+    expect(screen.cursor('tree')).toContain('vfio_pci_core_device_ser');
+    screen.resize({ columns: 80, rows: 24 });
+    screen.press('q');
+    expect(screen.pane('timeline').title).toContain('timeline');
+    expect(screen.quit).toBe(false);
+    expect(screen.press('i', 'ctrl-c').quit).toBe(true);
+  });
+});
+
 describe('any size', () => {
   it.each([
     [40, 10],

@@ -22,7 +22,8 @@ export type DebuggerAction =
   | 'goToMark'
   | 'remove'
   | 'edit'
-  | 'undoEdits';
+  | 'undoEdits'
+  | 'inspect';
 
 const TIME = 'Time';
 const STOPS = 'Breakpoints, marks, edits';
@@ -53,6 +54,7 @@ const DEBUGGER_KEYS: KeyTable<DebuggerAction | CommonAction> = [
   ),
   { action: 'enter', keys: ['enter'], group: LOOK, help: 'go to what the row is about: a step, a call, a mark, the bytes written' },
   { action: 'toggle', keys: ['space'], group: LOOK, help: 'open or close the node', panes: ['state', 'device'] },
+  { action: 'inspect', keys: ['i'], group: LOOK, help: 'open the memory of this step in the inspector', hint: 'inspect' },
   { action: 'search', keys: ['/'], group: LOOK, help: 'search the timeline: operation, argument, errno, console line', hint: 'search' },
   { action: 'nextMatch', keys: ['>'], group: LOOK, help: 'next match' },
   { action: 'previousMatch', keys: ['<'], group: LOOK, help: 'match before' },

@@ -3,7 +3,9 @@ import type { EngineClient } from '../../engine/client.js';
 import { escapeText } from '../../report/escape.js';
 import { hexRows, rowStart } from '../model/hex.js';
 import type { Program } from '../model/program.js';
-import type { PaneBox, PaneContent } from '../model/screen.js';
+import { screenOf } from '../inspector/content.js';
+import { work } from '../inspector/reduce.js';
+import type { PaneBox, PaneContent, Screen } from '../model/screen.js';
 import { type Scroll, positionOf } from '../model/scroll.js';
 import { frame } from '../model/shell.js';
 import { type Line, type Span, clip, fill, line, padTo, restyle, span } from '../model/text.js';
@@ -30,29 +32,38 @@ export const debuggerProgram = (client: EngineClient): Program<Debugger> => ({
   initial: (size) => openDebuggerState(client, size),
   key: reduceDebugger,
   resize: resizeDebugger,
-  screen: (state) =>
-    frame(state.shell, DEBUGGER_SPEC, {
-      title: escapeText(state.client.scenario.title || state.client.scenario.file),
-      summary: summary(state),
-      bands: debuggerBands(layoutOf(state)),
-      contentOf: (id, box) => contentOf(state, id, box),
-      status:
-        state.query === null
-          ? null
-          : [
-              span(` /${state.query}  `, 'match'),
-              span('>', 'key'),
-              span(' next  ', 'dim'),
-              span('<', 'key'),
-              span(' previous  ', 'dim'),
-              span('Enter', 'key'),
-              span(' go there  ', 'dim'),
-              span('Esc', 'key'),
-              span(' end', 'dim'),
-            ],
-    }),
-  work: seekFailure,
+  screen: (state) => (state.inspector === null ? screenOfDebugger(state) : screenOf(state.inspector)),
+  work: workOf,
 });
+
+const screenOfDebugger = (state: Debugger): Screen =>
+  frame(state.shell, DEBUGGER_SPEC, {
+    title: escapeText(state.client.scenario.title || state.client.scenario.file),
+    summary: summary(state),
+    bands: debuggerBands(layoutOf(state)),
+    contentOf: (id, box) => contentOf(state, id, box),
+    status:
+      state.query === null
+        ? null
+        : [
+            span(` /${state.query}  `, 'match'),
+            span('>', 'key'),
+            span(' next  ', 'dim'),
+            span('<', 'key'),
+            span(' previous  ', 'dim'),
+            span('Enter', 'key'),
+            span(' go there  ', 'dim'),
+            span('Esc', 'key'),
+            span(' end', 'dim'),
+          ],
+  });
+
+/** The search of an open inspector, or the run behind the scenes. */
+function workOf(state: Debugger): Debugger | null {
+  if (state.inspector === null) return seekFailure(state);
+  const inspector = work(state.inspector);
+  return inspector === null ? null : { ...state, inspector };
+}
 
 /** Where the run is, and how it ended if it was run to its end. */
 function summary({ client, present }: Debugger): Line {

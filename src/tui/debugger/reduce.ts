@@ -1,26 +1,26 @@
 /** What a key does in the debugger. The engine's client moves through time; everything else is this view's own state. */
-import { parseBreakpoint, type StateNode, type Step } from '../../engine/client.js';
+import { parseBreakpoint, type StateNode } from '../../engine/client.js';
 import { hex } from '../../handover/meaning.js';
-import { physicalAddress } from '../../memory/memory.js';
 import { escapeText } from '../../report/escape.js';
 import { moveRows, rowStart } from '../model/hex.js';
 import type { CommonAction } from '../model/keys.js';
 import type { Step as ProgramStep } from '../model/program.js';
 import type { Size } from '../model/screen.js';
-import { type Motion, jumpTo, moveBy, rowsOf, scrollText } from '../model/scroll.js';
-import { ask, motionOf, say, shellKey } from '../model/shell.js';
-import { parseEdit } from './edit.js';
+import { type Motion, moveBy, rowsOf, scrollText } from '../model/scroll.js';
+import { ask, motionOf, shellKey } from '../model/shell.js';
+import { reduce, resize } from '../inspector/reduce.js';
+import type { Inspector } from '../inspector/state.js';
+import { inspectMemory } from './inspect.js';
 import { DEBUGGER_SPEC, type DebuggerAction } from './keys.js';
-import { type Debugger, arrive, box, detailRows, deviceRows, followMemory, kernelRows, memoryGeometry, settle, stackRows, timelineHeight } from './state.js';
-import { stepText } from './step-lines.js';
-
-const MOMENTS = ['preserved', 'frozen', 'early', 'booted'] as const;
+import { type Debugger, box, detailRows, deviceRows, followMemory, kernelRows, memoryGeometry, settle, stackRows, timelineHeight } from './state.js';
+import { goToFailure, runToAction, tell, travel, travelled } from './travel.js';
+import { entered, find } from './typed.js';
 
 const only = (state: Debugger): ProgramStep<Debugger> => ({ state, effects: [] });
-const tell = (state: Debugger, toast: string): Debugger => ({ ...state, shell: say(state.shell, toast) });
 
 /** One key, by the name the key table uses. */
 export function reduceDebugger(before: Debugger, key: string): ProgramStep<Debugger> {
+  if (before.inspector !== null) return inInspector(before, before.inspector, key);
   const result = shellKey(before.shell, key, DEBUGGER_SPEC);
   const state = { ...before, shell: result.shell };
   switch (result.kind) {
@@ -33,50 +33,11 @@ export function reduceDebugger(before: Debugger, key: string): ProgramStep<Debug
   }
 }
 
-function entered(state: Debugger, sign: string, text: string): ProgramStep<Debugger> {
-  switch (sign) {
-    case '/':
-      return only(find({ ...state, query: text || null }, 1));
-    case 'mark: ':
-      return only(mark(state, text));
-    case 'go to mark: ':
-      return only(goToMark(state, text));
-    case 'edit ':
-      return only(edit(state, text));
-    default:
-      return command(state, text);
-  }
-}
-
-/** Where an action takes the client; null for actions that do not move it. */
-function travel(state: Debugger, action: DebuggerAction | CommonAction): (() => Step | null) | null {
-  const { client } = state;
-  switch (action) {
-    case 'step':
-      return () => client.step();
-    case 'stepBack':
-      return () => client.back();
-    case 'over':
-      return () => client.next();
-    case 'overBack':
-      return () => client.backOver();
-    case 'out':
-      return () => client.out();
-    case 'outBack':
-      return () => client.backOut();
-    case 'continue':
-      return () => client.continue();
-    case 'continueBack':
-      return () => client.backToBreakpoint();
-    case 'nextAction':
-      return () => client.toAction(1);
-    case 'previousAction':
-      return () => client.toAction(-1);
-    case 'undoEdits':
-      return () => client.undoEdits();
-    default:
-      return null;
-  }
+/** Keys go to the inspector while it is open; its end is the way back, but for Ctrl-C. */
+function inInspector(state: Debugger, inspector: Inspector, key: string): ProgramStep<Debugger> {
+  const { state: next, effects } = reduce(inspector, key);
+  const closing = key !== 'ctrl-c' && effects.some((effect) => effect.kind === 'quit');
+  return closing ? only({ ...state, inspector: null }) : { state: { ...state, inspector: next }, effects };
 }
 
 function act(state: Debugger, action: DebuggerAction | CommonAction): Debugger {
@@ -101,6 +62,10 @@ function act(state: Debugger, action: DebuggerAction | CommonAction): Debugger {
       return { ...state, shell: ask(state.shell, 'go to mark: ') };
     case 'remove':
       return remove(state);
+    case 'inspect': {
+      const inspector = inspectMemory(state.client, state.shell.size);
+      return inspector === null ? tell(state, 'the memory of this step holds no handover') : { ...state, inspector };
+    }
     case 'edit':
       return { ...state, shell: ask(state.shell, 'edit ', editStart(state)) };
     case 'nextMatch':
@@ -112,36 +77,6 @@ function act(state: Debugger, action: DebuggerAction | CommonAction): Debugger {
     default:
       return state;
   }
-}
-
-/** To the first expectation that was not met; where all are met, to the errno with which the agent was first refused. */
-function goToFailure(state: Debugger): Debugger {
-  const { client, index } = state;
-  const failure = client.failure();
-  if (failure !== null) return travelled(state, () => client.runTo(failure.step), false);
-  index.extend(client);
-  for (const { first, last, done } of index.actions.values()) {
-    if (done?.errno == null) continue;
-    for (let number = first; number <= last; number++) {
-      if (client.stepAt(number)?.errno == null) continue;
-      return tell(
-        travelled(state, () => client.runTo(number), false),
-        'every expectation is met; this is the first errno that an agent was given',
-      );
-    }
-  }
-  return tell(state, 'nothing went wrong: every expectation is met, and no call of the agent was refused');
-}
-
-/** Moves the client and lets all panes follow; says where the run ended. */
-function travelled(state: Debugger, go: () => Step | null, again: boolean): Debugger {
-  const { client } = state;
-  const before = client.position;
-  go();
-  if (again) state.index.clear();
-  const arrived = arrive(state);
-  if (client.position !== before || again) return arrived;
-  return tell(arrived, before === 0 ? 'this is before the first step' : (client.end?.reason ?? 'this is the last step of the run'));
 }
 
 function move(state: Debugger, motion: Motion): Debugger {
@@ -201,18 +136,6 @@ function enter(state: Debugger): Debugger {
   }
 }
 
-/** Runs on until that step of the program is carried out, or to the end. */
-function runToAction(state: Debugger, action: number): Step | null {
-  const { client } = state;
-  let arrived = client.toAction(1);
-  while (arrived !== null && (arrived.action ?? -1) < action && client.position < client.length + 1) {
-    const before = client.position;
-    arrived = client.toAction(1);
-    if (client.position === before) break;
-  }
-  return arrived;
-}
-
 function toggle(state: Debugger, action: 'left' | 'right' | 'toggle'): Debugger {
   const rows = state.shell.focus === 'device' ? deviceRows(state) : kernelRows(state);
   const cursor = state.shell.focus === 'device' ? state.device.cursor : state.state.cursor;
@@ -248,18 +171,6 @@ function remove(state: Debugger): Debugger {
   return settle({ ...state });
 }
 
-function mark(state: Debugger, name: string): Debugger {
-  const wanted = name.trim();
-  if (wanted === '') return state;
-  state.client.mark(wanted);
-  return settle(tell(state, `step ${state.present.position} is ${escapeText(wanted)}`));
-}
-
-function goToMark(state: Debugger, name: string): Debugger {
-  const step = state.client.marks.get(name.trim());
-  return step === undefined ? tell(state, `no mark ${escapeText(name.trim())}`) : travelled(state, () => state.client.runTo(step), false);
-}
-
 /** The bytes that are selected, ready to be changed. */
 function editStart(state: Debugger): string {
   const { selection } = state;
@@ -268,74 +179,5 @@ function editStart(state: Debugger): string {
   return [1, 2, 4, 8].includes(length) ? `${hex(selection.address)}+${length} = ` : `${hex(selection.address)} `;
 }
 
-function edit(state: Debugger, text: string): Debugger {
-  const typed = parseEdit(text);
-  if (typed === null) return tell(state, 'an edit is 0x<address> <bytes> or 0x<address>+<1, 2, 4 or 8> = <number>');
-  const arrived = travelled(state, () => state.client.edit(typed.address, typed.bytes), true);
-  return tell(arrived, `${typed.bytes.length} bytes stored at ${hex(typed.address)}; u takes it back`);
-}
-
-/** Steps of the trace that a search looks at. */
-const SEARCH_STEPS = 200_000;
-
-function find(state: Debugger, by: 1 | -1): Debugger {
-  const { client, query } = state;
-  if (query === null) return tell(state, 'no search: / starts one');
-  const wanted = query.toLowerCase();
-  const from = state.timeline.cursor + 1;
-  for (let count = 1; count <= Math.min(client.length, SEARCH_STEPS); count++) {
-    const number = ((((from - 1 + by * count) % client.length) + client.length) % client.length) + 1;
-    const step = client.stepAt(number);
-    if (step === null || !`${step.actor} ${stepText(step)}`.toLowerCase().includes(wanted)) continue;
-    return { ...state, timeline: jumpTo(state.timeline, number - 1, client.length, timelineHeight(state)) };
-  }
-  return tell(state, `no step with ${query} in the ${Math.min(client.length, SEARCH_STEPS)} looked at; Enter on a step goes there`);
-}
-
-function command(state: Debugger, text: string): ProgramStep<Debugger> {
-  const [name = '', ...rest] = text.trim().split(/\s+/);
-  const argument = rest.join(' ');
-  const { client } = state;
-  switch (name) {
-    case '':
-      return only(state);
-    case 'q':
-    case 'quit':
-      return { state, effects: [{ kind: 'quit' }] };
-    case 'help':
-      return only({ ...state, shell: { ...state.shell, helpTop: 0 } });
-    case 'run':
-      return only(/^\d{1,9}$/.test(argument) ? travelled(state, () => client.runTo(Number(argument)), false) : tell(state, ':run takes the number of a step'));
-    case 'until': {
-      const moment = MOMENTS.find((one) => one === argument);
-      if (moment === undefined) return only(tell(state, `:until takes ${MOMENTS.join(', ')}`));
-      const position = client.position;
-      const arrived = travelled(state, () => client.runToMoment(moment), false);
-      return only(client.position === position ? tell(arrived, `the run passes no ${moment} after this step`) : arrived);
-    }
-    case 'break':
-      return only(addBreakpoint(state, argument));
-    case 'mark':
-      return only(mark(state, argument));
-    case 'goto': {
-      const address = /^0x[0-9a-f]+$/i.test(argument) ? physicalAddress(BigInt(argument)) : null;
-      if (address === null) return only(tell(state, ':goto takes a physical address, 0x…'));
-      return only(settle({ ...state, selection: { address, firstBit: 0, bits: 8 }, shell: { ...state.shell, focus: 'memory' } }));
-    }
-    case 'edit':
-      return only(edit(state, argument));
-    default:
-      return only(tell(state, `no command ${name}: ? lists them`));
-  }
-}
-
-function addBreakpoint(state: Debugger, text: string): Debugger {
-  try {
-    state.client.addBreakpoint(parseBreakpoint(text));
-  } catch (error) {
-    return tell(state, error instanceof Error ? escapeText(error.message) : 'not a breakpoint');
-  }
-  return settle(tell(state, `breakpoint ${escapeText(text)}`));
-}
-
-export const resizeDebugger = (state: Debugger, size: Size): Debugger => settle({ ...state, shell: { ...state.shell, size } });
+export const resizeDebugger = (state: Debugger, size: Size): Debugger =>
+  settle({ ...state, shell: { ...state.shell, size }, inspector: state.inspector === null ? null : resize(state.inspector, size) });

@@ -1,6 +1,7 @@
 /** The state of the debugger: the engine's client, what it shows at the current step, and where each pane stands. */
 import { type EngineClient, type StateValue, type Step, breakpointText } from '../../engine/client.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
+import type { Inspector } from '../inspector/state.js';
 import { addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';
 import type { Size } from '../model/screen.js';
 import { type Scroll, START, jumpTo, keepInView } from '../model/scroll.js';
@@ -52,6 +53,8 @@ export interface Debugger {
   readonly query: string | null;
   /** the run is carried on behind the scenes, to find out where it goes wrong */
   readonly seeking: boolean;
+  /** the memory of the step, opened over the debugger */
+  readonly inspector: Inspector | null;
 }
 
 export function openDebuggerState(client: EngineClient, size: Size): Debugger {
@@ -69,6 +72,7 @@ export function openDebuggerState(client: EngineClient, size: Size): Debugger {
     logTop: 0,
     query: null,
     seeking: true,
+    inspector: null,
   });
 }
 
