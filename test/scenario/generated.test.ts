@@ -1,11 +1,19 @@
-/** The shipped JSON Schema and reference are what the parser's tables make; the schema accepts what the parser accepts and needs what it needs. */
-import { readdirSync, readFileSync } from 'node:fs';
+/**
+ * The shipped JSON Schema and reference are what the parser's tables make; the schema accepts what the parser accepts and needs what
+ * it needs. With UPDATE_GENERATED=1 both files are written first.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import Ajv from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { parseScenario, scenarioJsonSchema } from '../../src/engine/scenario/parse.js';
 import { scenarioReference } from '../../src/engine/scenario/reference.js';
 import { VERBS } from '../../src/engine/scenario/verbs.js';
+
+if (process.env.UPDATE_GENERATED === '1') {
+  writeFileSync('samples/scenario.schema.json', `${JSON.stringify(scenarioJsonSchema(), null, 1)}\n`);
+  writeFileSync('docs/scenarios.md', scenarioReference());
+}
 
 const shipped: object = JSON.parse(readFileSync('samples/scenario.schema.json', 'utf8'));
 const validate = new Ajv.default({ strict: false }).compile(shipped);

@@ -6,8 +6,22 @@
 
 const LABEL_BYTES = 32;
 
-/** @param pageSize in bytes */
+/** Pages kept: an exploration runs the same scenario hundreds of times. */
+const MOST_KEPT = 4096;
+const kept = new Map<string, Uint8Array>();
+
+/** The page is shared: nobody may change it. @param pageSize in bytes */
 export function patternPage(seed: number, page: number, pageSize: number): Uint8Array {
+  const key = `${seed}/${page}/${pageSize}`;
+  const known = kept.get(key);
+  if (known !== undefined) return known;
+  if (kept.size >= MOST_KEPT) kept.clear();
+  const made = makePage(seed, page, pageSize);
+  kept.set(key, made);
+  return made;
+}
+
+function makePage(seed: number, page: number, pageSize: number): Uint8Array {
   const words = pageSize / 8;
   const bytes = new Uint8Array(pageSize);
   const view = new DataView(bytes.buffer);
