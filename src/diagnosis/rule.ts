@@ -2,7 +2,7 @@
 import type { Observation, ObservationKind } from '../handover/observe.js';
 import type { TreeNode } from '../handover/tree.js';
 import type { Reaction, ReactionKind, Severity } from './finding.js';
-import type { Dialect, DumpSubject, Subject } from './subject.js';
+import { type Dialect, type DumpSubject, type Subject, isIntact } from './subject.js';
 
 /** Where in a live update it bites. */
 export type Phase = 'preserve' | 'freeze' | 'jump' | 'early boot' | 'deserialise' | 'retrieve' | 'finish';
@@ -58,10 +58,18 @@ export const reaction = (kind: ReactionKind, text: string, errno: string | null 
 /** A hit at a node of the tree; `at` unless given is the node's own address. */
 export const hit = (node: TreeNode, message: string, at: number | null = node.address): Hit => ({ message, at, path: node.path });
 
+/**
+ * The root FDT's page is never freed: what is wrong there was handed over so. Elsewhere, once the kernel that received a
+ * handover may have reused its pages, nonsense is no damage (moment/pages-reused says so, once).
+ */
+export const isStillTrue = (subject: Subject, observation: Observation): boolean =>
+  isIntact(subject) || /\/kho(\/fdt(_header)?(\/.*)?)?$/.test(observation.node.path);
+
 /** The observations of a kind that found something wrong, as hits. */
 export function* wrong(subject: Subject, kind: ObservationKind, which: (observation: Observation) => boolean = () => true): Iterable<Hit> {
   for (const observation of subject.handover.observations) {
-    if (observation.kind === kind && observation.nature === 'wrong' && which(observation)) yield hit(observation.node, observation.text, observation.at);
+    if (observation.kind === kind && observation.nature === 'wrong' && isStillTrue(subject, observation) && which(observation))
+      yield hit(observation.node, observation.text, observation.at);
   }
 }
 

@@ -140,7 +140,14 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
         return stop(false);
       }
       blocks.push(block);
-      refer(context, { address: block, order: Math.log2(blockSize / memory.pageSize), what: 'vmalloc block', node: chunk, from: chunk, fromAddress: address + (physIndex + used) * 8 });
+      refer(context, {
+        address: block,
+        order: Math.log2(blockSize / memory.pageSize),
+        what: 'vmalloc block',
+        node: chunk,
+        from: chunk,
+        fromAddress: address + (physIndex + used) * 8,
+      });
     }
     chunk.meaning = `${used} blocks`;
     from = chunk;

@@ -1,6 +1,33 @@
 /** Every rule of `diagnose`, family by family; within a family in the order in which findings of equal weight stand. */
 import type { Rule } from '../rule.js';
+import { blockRules } from './blocks.js';
+import { deviceRules } from './devices.js';
+import { flbRules } from './flb.js';
 import { khoFdtRules } from './kho-fdt.js';
 import { khoMapRules } from './kho-map.js';
+import { luoRules } from './luo.js';
+import { memfdFolioRules } from './memfd-folios.js';
+import { memfdRules } from './memfd.js';
+import { momentRules } from './moments.js';
+import { referenceRules } from './references.js';
+import { scratchRules } from './scratch.js';
+import { sessionRules } from './sessions.js';
+import { smallSubtreeRules } from './small-subtrees.js';
+import { vmallocRules } from './vmalloc.js';
 
-export const rules: readonly Rule[] = [...khoFdtRules, ...khoMapRules];
+export const rules: readonly Rule[] = [
+  ...momentRules,
+  ...khoFdtRules,
+  ...khoMapRules,
+  ...luoRules,
+  ...blockRules,
+  ...sessionRules,
+  ...memfdFolioRules,
+  ...memfdRules,
+  ...vmallocRules,
+  ...referenceRules,
+  ...flbRules,
+  ...deviceRules,
+  ...smallSubtreeRules,
+  ...scratchRules,
+];

@@ -1,0 +1,230 @@
+/**
+ * Rules about block lists (7.2 and later) and the areas they replaced: counts, links, entries that a count hides or invents.
+ * Sources: kernel/liveupdate/kho_block.c, luo_session.c, luo_file.c, 7.2 and 7.3.
+ */
+import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
+import { luoFileSer, luoSessionSer } from '../../../abi/luo/entries.js';
+import { sizeOf } from '../../codec/layout-table.js';
+import { hex } from '../../handover/meaning.js';
+import type { TreeNode } from '../../handover/tree.js';
+import { readBytes } from '../../memory/memory.js';
+import type { Reaction } from '../finding.js';
+import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
+import { type Subject, isIntact } from '../subject.js';
+
+const RESTORE = 'kho_block_set_restore(), kernel/liveupdate/kho_block.c, 7.2 and 7.3';
+
+export type ListOwner = 'sessions' | 'files' | 'devices';
+
+/** Whose list a node belongs to, by its path. */
+export function ownerOf(path: string): ListOwner {
+  if (path.includes('/pci_ser')) return 'devices';
+  return /\/sessions\/[^/]+\/(files|file_set_ser)(\/|$)/.test(path) ? 'files' : 'sessions';
+}
+
+/** A list that can not be restored: sessions are read at boot, files when the device is opened. */
+function listReaction(subject: Subject, path: string): Reaction {
+  const owner = ownerOf(path);
+  if (owner === 'devices') return reaction('panic', 'The PCI core panics when it can not restore its list of preserved devices (as its mails have it).');
+  if (subject.dialect !== '7.2') {
+    return owner === 'sessions'
+      ? reaction(
+          'open-fails',
+          'The first open of /dev/liveupdate reads the area; 6.19 takes what it finds, 7.1 fails with EIO where an entry makes no sense.',
+          'EIO',
+        )
+      : reaction(
+          'open-fails',
+          'The kernel reads as many entries as the count says, whatever stands there: a handler that does not exist then fails the open with EIO.',
+          'EIO',
+        );
+  }
+  return owner === 'sessions'
+    ? reaction(
+        'panic',
+        'The list of sessions is restored in early boot: "Block contains invalid entry count" or "Block set is corrupted", and the kernel panics. A pointer is followed without a check.',
+      )
+    : reaction(
+        'open-fails',
+        'The files of a session are read on the first open of /dev/liveupdate: every open fails with EIO until the next reboot, and no session can be retrieved.',
+        'EIO',
+      );
+}
+
+function* listed(subject: Subject, hits: Iterable<Hit>): Iterable<Hit> {
+  for (const found of hits) yield { ...found, reaction: listReaction(subject, found.path ?? '') };
+}
+
+const rule = (
+  id: string,
+  title: string,
+  about: string,
+  kind: 'block-count' | 'block-pointer' | 'block-cycle' | 'block-limit',
+  confirm: string,
+): HandoverRule => ({
+  id,
+  severity: 'error',
+  phase: 'early boot',
+  title,
+  about,
+  reactions: {
+    otherwise: reaction(
+      'panic',
+      'A list of sessions that can not be restored panics the next kernel early in boot; one of files makes every open of /dev/liveupdate fail with EIO.',
+    ),
+  },
+  confirm,
+  sources: [RESTORE],
+  check: (subject) => listed(subject, wrong(subject, kind)),
+});
+
+export const blockRules: readonly HandoverRule[] = [
+  rule(
+    'blocks/count',
+    'a block has no entries, or more than fit',
+    'Every block of a list that is handed over has 1 entry at least and a page full at most. A last block of sessions with count 0 has a known cause: in 7.2 and 7.3, creating a session under a name that exists adds a block when the others are full (51 sessions each at 4 KiB) and does not remove it; if no further session follows, the next kernel panics.',
+    'block-count',
+    'Look for "Block contains invalid entry count" in the log of the next kernel.',
+  ),
+  rule(
+    'blocks/pointer',
+    'a block list leads to no page of this machine',
+    'Blocks (up to 7.1 areas) stand on whole pages of preserved memory; the kernel follows the pointer without a check.',
+    'block-pointer',
+    'Compare the pointer with the memory of the dump.',
+  ),
+  rule(
+    'blocks/cycle',
+    'a block list leads back into itself',
+    'After 10000 steps the kernel calls the set corrupted.',
+    'block-cycle',
+    'Look for "Block set is corrupted" in the log of the next kernel.',
+  ),
+  rule(
+    'blocks/limit',
+    'a block list has no end',
+    'The kernel gives up after 10000 blocks.',
+    'block-limit',
+    'Look for "Block set is corrupted" in the log of the next kernel.',
+  ),
+  {
+    id: 'blocks/partly-filled',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'a block that is not the last has room left',
+    about: 'Entries fill a block before the next is begun, so only the last may be partly filled: the count was changed, and entries are hidden.',
+    reactions: {
+      otherwise: reaction(
+        'leaks',
+        'The kernel does not check it: the hidden sessions are lost without a message; hidden files make the count of their session wrong (EIO on open).',
+      ),
+    },
+    confirm: 'Show the block in hex: entries go on behind the count.',
+    sources: [RESTORE],
+    *check(subject) {
+      if (!isIntact(subject)) return;
+      for (const { block, next, capacity } of blocksOf(subject)) {
+        const count = block.children().find((child) => child.name === 'count');
+        if (next === 0n || count === undefined || typeof count.value !== 'bigint' || count.value < 1n || count.value >= BigInt(capacity)) continue;
+        yield {
+          ...hit(count, `count is ${count.value} of ${capacity}, but another block follows`),
+          ...(ownerOf(block.path) === 'files' ? { reaction: listReaction(subject, block.path) } : {}),
+        };
+      }
+    },
+  },
+  {
+    id: 'blocks/hidden-entry',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'an entry stands behind the last one that the count admits',
+    about:
+      'Blocks and areas are zeroed when they are allocated, and an aborted freeze zeroes what it had written. Bytes behind the last counted entry mean that the count is too small.',
+    reactions: {
+      otherwise: reaction(
+        'leaks',
+        'A hidden session is lost without a message, and its memory stays reserved. A hidden file makes the count of its session wrong: every open of /dev/liveupdate fails with EIO.',
+      ),
+    },
+    confirm: 'Show the block in hex behind its last entry.',
+    sources: ['kho_block_reserve() and luo_session_serialize(), kernel/liveupdate, 7.2 and 7.3'],
+    check: hiddenEntries,
+  },
+  {
+    id: 'blocks/empty-entry',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'the count admits an entry that was never written',
+    about: 'The last entry that the count admits is all zeros: the count is too large.',
+    reactions: {
+      otherwise: reaction(
+        'open-fails',
+        'A session without a name is made, or a file without a handler: the latter fails every open of /dev/liveupdate with EIO.',
+        'EIO',
+      ),
+    },
+    confirm: 'Show the entry in hex.',
+    sources: ['luo_session_deserialize(), kernel/liveupdate/luo_session.c, 7.1 to 7.3'],
+    check: emptyEntries,
+  },
+];
+
+interface ListPiece {
+  /** node of the header, or of the group where the area has none */
+  readonly block: TreeNode;
+  readonly count: TreeNode;
+  readonly next: bigint;
+  readonly capacity: number;
+  readonly entrySize: number;
+  /** physical address of the first entry */
+  readonly entries: number;
+}
+
+/** Session and file blocks, and the areas of releases before 7.2. */
+function* blocksOf(subject: Subject): Iterable<ListPiece> {
+  const { luo } = subject.handover;
+  const { pageSize } = subject.dump.memory;
+  const sessions = luo?.node.children().find((child) => child.name === 'sessions');
+  const groups =
+    sessions === undefined ? [] : [sessions, ...sessions.children().flatMap((session) => session.children().filter((child) => child.name === 'files'))];
+  for (const group of groups) {
+    const entrySize = sizeOf(ownerOf(group.path) === 'files' ? luoFileSer : luoSessionSer);
+    for (const block of group.children()) {
+      if (block.layout?.struct.name !== khoBlockHeaderSer.name || block.address === null) continue;
+      const [next, count] = ['next', 'count'].map((name) => block.children().find((child) => child.name === name));
+      if (next === undefined || count === undefined || typeof next.value !== 'bigint') continue;
+      const headerSize = sizeOf(khoBlockHeaderSer);
+      yield { block, count, next: next.value, capacity: Math.floor((pageSize - headerSize) / entrySize), entrySize, entries: block.address + headerSize };
+    }
+  }
+}
+
+function* hiddenEntries(subject: Subject): Iterable<Hit> {
+  if (!isIntact(subject)) return;
+  for (const { count, capacity, entrySize, entries, next } of blocksOf(subject)) {
+    if (next !== 0n || typeof count.value !== 'bigint' || count.value >= BigInt(capacity)) continue;
+    const from = entries + Number(count.value) * entrySize;
+    if (!isWritten(subject, from, entrySize)) continue;
+    yield { ...hit(count, `count is ${count.value}, but an entry stands at ${hex(from)}, right behind the last`), ...fileReaction(subject, count) };
+  }
+}
+
+function* emptyEntries(subject: Subject): Iterable<Hit> {
+  if (!isIntact(subject)) return;
+  for (const { count, capacity, entrySize, entries } of blocksOf(subject)) {
+    if (typeof count.value !== 'bigint' || count.value < 1n || count.value > BigInt(capacity)) continue;
+    const last = entries + (Number(count.value) - 1) * entrySize;
+    const read = readBytes(subject.dump.memory, last, entrySize);
+    if (!read.ok || read.bytes.some((byte) => byte !== 0)) continue;
+    yield { ...hit(count, `count is ${count.value}, but the last of these entries, at ${hex(last)}, is all zeros`), ...fileReaction(subject, count) };
+  }
+}
+
+const fileReaction = (subject: Subject, node: TreeNode): { reaction?: Reaction } =>
+  ownerOf(node.path) === 'files' ? { reaction: listReaction(subject, node.path) } : {};
+
+/** Are there bytes that are not 0? False where the page is not there. */
+function isWritten(subject: Subject, address: number, length: number): boolean {
+  const read = readBytes(subject.dump.memory, address, length);
+  return read.ok && read.bytes.some((byte) => byte !== 0);
+}

@@ -1,0 +1,287 @@
+/**
+ * Rules about preserved PCI devices: the VFIO files of sessions, and the PCI core's own list. No release has either; sources
+ * are the mail series named and a 7.3.4 kernel with them applied.
+ */
+import { contractsOf } from '../../../abi/registry.js';
+import { sizeOf } from '../../codec/layout-table.js';
+import type { LuoFile, LuoSession } from '../../handover/luo.js';
+import { hex } from '../../handover/meaning.js';
+import { type PciDevices, integer, pciAddress } from '../../handover/pci.js';
+import type { StructPayload } from '../../handover/payload.js';
+import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
+import { type Subject, isIntact } from '../subject.js';
+import { filesOf } from './sessions.js';
+
+const VFIO = 'mail series "vfio/pci: Base Live Update support", v3 to v5, 2026';
+const PCI = 'mail series "PCI: liveupdate: PCI core support for Live Update", v7 to v9, 2026';
+
+/** More domains than a machine has: Linux numbers the first made-up one 0x10000. */
+const MAX_DOMAIN = 0x1ffff;
+
+interface VfioFile {
+  readonly session: LuoSession;
+  readonly file: LuoFile;
+  readonly payload: StructPayload;
+  readonly domain: number;
+  readonly bdf: number;
+}
+
+/** The VFIO files that could be decoded. */
+function vfioFiles(subject: Subject): readonly VfioFile[] {
+  if (!isIntact(subject)) return [];
+  return filesOf(subject).flatMap(({ session, file }) => {
+    const payload = file.decoded;
+    if (payload?.kind !== 'struct' || payload.contract.layer !== 'vfio-pci' || payload.reading.values === null) return [];
+    const bdf = integer(payload.reading.values, 'bdf');
+    if (bdf === null) return [];
+    return [{ session, file, payload, domain: Number(integer(payload.reading.values, 'domain') ?? 0n), bdf: Number(bdf) }];
+  });
+}
+
+const pciLists = (subject: Subject): readonly PciDevices[] =>
+  isIntact(subject) ? (subject.handover.luo?.flbs ?? []).flatMap((flb) => (flb.decoded?.kind === 'pci' ? [flb.decoded] : [])) : [];
+
+const hasVfio = (subject: Subject): boolean =>
+  filesOf(subject).some(({ file }) => contractsOf(file.compatible.text).some((contract) => contract.layer === 'vfio-pci'));
+
+export const deviceRules: readonly HandoverRule[] = [
+  {
+    id: 'vfio/listed-twice',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'a device is preserved by two files',
+    about: 'A device is preserved once (EBUSY for the second file), so two files naming the same domain and bdf mean that one of them is damaged.',
+    reactions: {
+      otherwise: reaction(
+        'retrieve-fails',
+        'The first file retrieved gets the device; the second finds it in use, or gets another device than it was made for.',
+        'EBUSY',
+      ),
+    },
+    confirm: 'List the VFIO files in the report.',
+    sources: [VFIO, 'seen with the series on 7.3.4: EBUSY'],
+    *check(subject) {
+      const seen = new Map<string, string>();
+      for (const { session, file, payload, domain, bdf } of vfioFiles(subject)) {
+        const address = pciAddress(domain, bdf);
+        const before = seen.get(address);
+        if (before !== undefined) yield hit(payload.node, `device ${address} is preserved by ${before}, too`);
+        else seen.set(address, `file ${hex(file.token)} of session ${JSON.stringify(session.name.text)}`);
+      }
+    },
+  },
+  {
+    id: 'vfio/domain',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'the PCI domain of a preserved device can not be',
+    about: 'PCI segments have 16 bits; Linux numbers the domains it makes up itself from 0x10000 on.',
+    reactions: {
+      otherwise: reaction(
+        'retrieve-fails',
+        'No device of this machine has the address: RETRIEVE_FD fails with ENODEV, and a session with it can not be finished.',
+        'ENODEV',
+      ),
+    },
+    confirm: 'Compare with lspci -D.',
+    sources: [VFIO],
+    *check(subject) {
+      for (const { payload, domain } of vfioFiles(subject)) {
+        if (domain > MAX_DOMAIN) yield hit(payload.reading.field('domain'), `domain is ${hex(domain)}, which no machine has`);
+      }
+    },
+  },
+  {
+    id: 'vfio/not-in-pci-list',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'a preserved device is not in the PCI core’s list',
+    about:
+      'The PCI core records every device that vfio-pci preserves, so that the next kernel keeps its bus numbers and its bus mastering. A device that only the file names was changed in one of the two.',
+    reactions: {
+      otherwise: reaction(
+        'retrieve-fails',
+        'The device at this address was not preserved: RETRIEVE_FD fails with ENODEV, or takes a device whose state was lost.',
+        'ENODEV',
+      ),
+    },
+    confirm: 'Compare the VFIO files with the devices of the pci FLB in the report.',
+    sources: [VFIO, PCI],
+    *check(subject) {
+      const lists = pciLists(subject);
+      if (lists.length === 0) return;
+      const listed = new Set(lists.flatMap((list) => list.devices.map(({ domain, bdf }) => pciAddress(domain, bdf))));
+      for (const { payload, domain, bdf } of vfioFiles(subject)) {
+        if (!listed.has(pciAddress(domain, bdf)))
+          yield hit(payload.node, `device ${pciAddress(domain, bdf)} is not among the ${listed.size} that the PCI core lists`);
+      }
+    },
+  },
+  {
+    id: 'vfio/no-pci-list',
+    severity: 'warning',
+    phase: 'deserialise',
+    title: 'devices are preserved, but the PCI core lists none',
+    about:
+      'In the series from v3 on, preserving a device records it with the PCI core in an FLB called pci-v1, pci-v2, pci-v3 or pci. Patch 07/24 alone has none.',
+    reactions: { otherwise: reaction('corrupts', 'The next kernel may give the device’s bus another number, and does not keep its bus mastering.') },
+    confirm: 'List the FLBs in the report.',
+    sources: [PCI],
+    *check(subject) {
+      const { luo } = subject.handover;
+      if (luo === null || luo.flbs === null || !isIntact(subject) || !hasVfio(subject)) return;
+      if (luo.flbs.some((flb) => contractsOf(flb.name.text).some((contract) => contract.layer === 'pci'))) return;
+      yield { message: 'a session holds a VFIO device, but no FLB of the PCI core is listed', at: luo.node.address, path: `${luo.node.path}/flbs` };
+    },
+  },
+  {
+    id: 'vfio/unfinished',
+    severity: 'info',
+    phase: 'finish',
+    title: 'a session holds a device: it can be finished only once the device was retrieved',
+    about:
+      'With the series from v3 on can_finish() refuses while a device was not retrieved, from v5 on also until it was opened again through its character device.',
+    reactions: {
+      otherwise: reaction(
+        'finish-fails',
+        'FINISH gives EBUSY as long as the device is not retrieved; closing the session then strands it until the next reboot.',
+        'EBUSY',
+      ),
+    },
+    confirm: 'FINISH of the session before RETRIEVE_FD of the device.',
+    sources: [VFIO],
+    *check(subject) {
+      for (const { session, file, domain, bdf } of vfioFiles(subject)) {
+        yield hit(
+          file.node,
+          `session ${JSON.stringify(session.name.text)} can not be finished before device ${pciAddress(domain, bdf)} (file ${hex(file.token)}) is retrieved`,
+        );
+      }
+    },
+  },
+  {
+    id: 'pci/list',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'the PCI core’s list of devices contradicts itself',
+    about: 'The header counts the slots and those in use; slots with refcount 0 are empty.',
+    reactions: {
+      otherwise: reaction('panic', 'The PCI core panics on a list it can not restore, and on devices that are left unfinished (as its mails have it).'),
+    },
+    confirm: 'Show the list in hex.',
+    sources: [PCI],
+    check: (subject) => wrong(subject, 'device'),
+  },
+  {
+    id: 'pci/listed-twice',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'the PCI core lists a device twice',
+    about: 'Each device has one slot.',
+    reactions: { otherwise: reaction('panic', 'The PCI core panics on duplicates (as its mails have it).') },
+    confirm: 'List the devices of the pci FLB in the report.',
+    sources: [PCI],
+    *check(subject) {
+      for (const list of pciLists(subject)) {
+        const seen = new Set<string>();
+        for (const { domain, bdf, reading } of list.devices) {
+          const address = pciAddress(domain, bdf);
+          if (seen.has(address)) yield hit(reading.node, `device ${address} was listed before`);
+          seen.add(address);
+        }
+      }
+    },
+  },
+  {
+    id: 'pci/domain',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'the PCI core lists a device in a domain that can not be',
+    about: 'PCI segments have 16 bits; Linux numbers the domains it makes up itself from 0x10000 on.',
+    reactions: { otherwise: reaction('leaks', 'No device has the address; the entry is never claimed.') },
+    confirm: 'Compare with lspci -D.',
+    sources: [PCI],
+    *check(subject) {
+      for (const list of pciLists(subject)) {
+        for (const { domain, reading } of list.devices)
+          if (domain > MAX_DOMAIN) yield hit(reading.field('domain'), `domain is ${hex(domain)}, which no machine has`);
+      }
+    },
+  },
+  {
+    id: 'pci/not-in-a-file',
+    severity: 'warning',
+    phase: 'finish',
+    title: 'the PCI core lists a device that no session holds',
+    about: 'A device gets into the list with the file that preserves it. From pci-v3 on bridges above it are listed, too, with the number of devices below.',
+    reactions: { otherwise: reaction('panic', 'Nobody finishes the device; the PCI core panics over devices left unfinished (as its mails have it).') },
+    confirm: 'Compare the VFIO files with the devices of the pci FLB in the report.',
+    sources: [PCI],
+    check: unheld,
+  },
+  {
+    id: 'pci/refcount',
+    severity: 'warning',
+    phase: 'finish',
+    title: 'the PCI core counts more users of a device than files hold it',
+    about: 'Before pci-v3 an entry’s refcount is 1 for a device in use; from then on it is the number of preserved devices at or below it.',
+    reactions: { otherwise: reaction('leaks', 'The count does not fall to 0 when its file is finished.') },
+    confirm: 'Show the entry in hex.',
+    sources: [PCI],
+    *check(subject) {
+      const files = vfioFiles(subject).length;
+      for (const list of pciLists(subject)) {
+        for (const { refcount, reading, domain, bdf } of list.devices) {
+          if (refcount !== null && refcount > Math.max(1, files))
+            yield hit(reading.field('refcount'), `refcount of ${pciAddress(domain, bdf)} is ${refcount}, for ${files} files in all`);
+        }
+      }
+    },
+  },
+  {
+    id: 'pci/room',
+    severity: 'warning',
+    phase: 'preserve',
+    title: 'the PCI core’s list does not add up',
+    about: 'max_nr_devices says how many slots there are: never less than are in use, and no more than the pages preserved for them hold.',
+    reactions: { otherwise: reaction('corrupts', 'The next kernel reads as many slots as the header says, whatever stands there.') },
+    confirm: 'Compare max_nr_devices with the order of the preserved block.',
+    sources: [PCI],
+    check: room,
+  },
+];
+
+function* unheld(subject: Subject): Iterable<Hit> {
+  const held = new Set(vfioFiles(subject).map(({ domain, bdf }) => pciAddress(domain, bdf)));
+  for (const list of pciLists(subject)) {
+    const bridges = list.contract.compatible !== 'pci-v1' && list.contract.compatible !== 'pci-v2';
+    for (const { domain, bdf, reading } of list.devices) {
+      if (!held.has(pciAddress(domain, bdf)) && !bridges)
+        yield hit(reading.node, `device ${pciAddress(domain, bdf)} is listed, but no file of a session names it`);
+    }
+  }
+}
+
+function* room(subject: Subject): Iterable<Hit> {
+  const { map } = subject.handover;
+  const { pageSize } = subject.dump.memory;
+  for (const list of pciLists(subject)) {
+    const { values, address, struct } = list.reading;
+    const slots = values === null ? null : integer(values, 'max_nr_devices');
+    const entry = list.contract.structs[1];
+    if (slots === null || address === null || map === null || entry === undefined || map.ordersAt(address)[0] === undefined) continue;
+    const node = list.reading.field('max_nr_devices');
+    if (slots < list.claimed) {
+      yield hit(node, `max_nr_devices is ${slots}, but ${list.claimed} are said to be in use`);
+      continue;
+    }
+    let bytes = 0;
+    for (let order = map.ordersAt(address)[0]; order !== undefined && bytes < pageSize * MAX_LIST_PAGES; order = map.ordersAt(address + bytes)[0])
+      bytes += pageSize * 2 ** order;
+    const holds = Math.floor((bytes - sizeOf(struct)) / sizeOf(entry));
+    if (slots > BigInt(holds)) yield hit(node, `max_nr_devices is ${slots}, but the block preserved at ${hex(address)} holds ${holds}`);
+  }
+}
+
+/** Pages looked at behind a list's first; more than all PCI functions of a machine need. */
+const MAX_LIST_PAGES = 4096;

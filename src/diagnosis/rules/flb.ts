@@ -1,0 +1,222 @@
+/** Rules about file-lifecycle-bound objects. Sources: kernel/liveupdate/luo_flb.c, 7.1 to 7.3; lib/tests/liveupdate.c for the test objects. */
+import type { Layer } from '../../../abi/contract.js';
+import { testFlbData } from '../../../abi/liveupdate-test-flb/flb.js';
+import { contractsOf } from '../../../abi/registry.js';
+import { luoFlbHeaderSer, luoFlbSer } from '../../../abi/luo/entries.js';
+import { sizeOf } from '../../codec/layout-table.js';
+import type { LuoFlb } from '../../handover/luo.js';
+import { hex } from '../../handover/meaning.js';
+import type { TreeNode } from '../../handover/tree.js';
+import { readBytes } from '../../memory/memory.js';
+import { type HandoverRule, type Hit, hit, noted, reaction, wrong } from '../rule.js';
+import { type Subject, isIntact } from '../subject.js';
+import { filesOf } from './sessions.js';
+
+const RETRIEVE = 'luo_flb_retrieve_one(), kernel/liveupdate/luo_flb.c, 7.1 to 7.3';
+
+/** Which files keep an object alive. */
+function dependants(subject: Subject, flb: LuoFlb): number | null {
+  const layer = flbLayer(flb);
+  const files = filesOf(subject);
+  if (layer === 'liveupdate-test-flb') return files.length;
+  if (layer === 'pci') return files.filter(({ file }) => contractsOf(file.compatible.text).some((contract) => contract.layer === 'vfio-pci')).length;
+  return null;
+}
+
+const flbLayer = (flb: LuoFlb): Layer | null => contractsOf(flb.name.text)[0]?.layer ?? null;
+
+const flbsOf = (subject: Subject): readonly LuoFlb[] => (isIntact(subject) ? (subject.handover.luo?.flbs ?? []) : []);
+
+const headerOf = (subject: Subject): TreeNode | null =>
+  subject.handover.luo?.node
+    .children()
+    .find((child) => child.name === 'flbs')
+    ?.children()
+    .find((child) => child.layout?.struct.name === luoFlbHeaderSer.name) ?? null;
+
+export const flbRules: readonly HandoverRule[] = [
+  {
+    id: 'flb/page',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'the page of file-lifecycle-bound objects is not where LUO says',
+    about: 'From 7.0 on one page lists the objects that live as long as a file that needs them; its address is in LUO’s root.',
+    reactions: { otherwise: reaction('panic', 'The page is read when the first object is asked for, without a check of the address: a wild one faults.') },
+    confirm: 'Compare the pointer with the memory of the dump.',
+    sources: [RETRIEVE],
+    check: (subject) => wrong(subject, 'flb-missing'),
+  },
+  {
+    id: 'flb/header',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'the header of the FLB page can not be',
+    about: 'pgcnt is 1 in every release, and a page of 4 KiB holds 63 objects.',
+    reactions: {
+      otherwise: reaction(
+        'retrieve-fails',
+        'The kernel looks through as many entries as the header says; an object that is not among them gives ENOENT.',
+        'ENOENT',
+      ),
+    },
+    confirm: 'Show the header in hex.',
+    sources: [RETRIEVE],
+    check: (subject) => wrong(subject, 'flb-count'),
+  },
+  {
+    id: 'flb/header-count',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'the header of the FLB page counts other objects than there are',
+    about: 'The page is zeroed when it is allocated: an entry behind the last counted one, or a counted one that is all zeros, means that the count is wrong.',
+    reactions: {
+      otherwise: reaction(
+        'retrieve-fails',
+        'An object behind the count is not found (ENOENT); its owner starts afresh, and its data stays reserved.',
+        'ENOENT',
+      ),
+    },
+    confirm: 'Show the page in hex behind its last entry.',
+    sources: [RETRIEVE],
+    check: checkHeaderCount,
+  },
+  {
+    id: 'flb/name',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'an object’s name is empty or does not end',
+    about: 'The name is how its owner in the next kernel finds it.',
+    reactions: { otherwise: reaction('retrieve-fails', 'The owner gets ENOENT and starts afresh; the old data stays reserved.', 'ENOENT') },
+    confirm: 'Show the entry in hex.',
+    sources: [RETRIEVE],
+    check: (subject) => wrong(subject, 'flb-unknown'),
+  },
+  {
+    id: 'flb/name-unknown',
+    severity: 'warning',
+    phase: 'retrieve',
+    title: 'no file-lifecycle-bound object known has this name',
+    about:
+      'Its owner in the next kernel asks for it by the exact name. An object that only this machine’s kernels have is no damage; suppress the finding then.',
+    reactions: {
+      otherwise: reaction(
+        'retrieve-fails',
+        'If nobody in the next kernel asks for it under this name, its data stays reserved; its owner gets ENOENT under another.',
+        'ENOENT',
+      ),
+    },
+    confirm: 'Compare with `abi list`.',
+    sources: [RETRIEVE],
+    *check(subject) {
+      if (isIntact(subject)) yield* noted(subject, 'flb-unknown');
+    },
+  },
+  {
+    id: 'flb/duplicate',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'two objects have the same name',
+    about: 'Names are unique among registered objects (EEXIST).',
+    reactions: { otherwise: reaction('leaks', 'The first is found; the second stays reserved.') },
+    confirm: 'List the FLBs in the report.',
+    sources: ['liveupdate_register_flb(), kernel/liveupdate/luo_flb.c, 7.1 to 7.3'],
+    *check(subject) {
+      const seen = new Set<string>();
+      for (const flb of flbsOf(subject)) {
+        if (seen.has(flb.name.text)) yield hit(flb.reading.field('name'), `an object ${JSON.stringify(flb.name.text)} was listed before`);
+        seen.add(flb.name.text);
+      }
+    },
+  },
+  {
+    id: 'flb/reference-count',
+    severity: 'error',
+    phase: 'finish',
+    title: 'an object’s reference count does not match the files that need it',
+    about:
+      'An object is written with one reference for each file that needs it; from 7.2 on holders inside the kernel count, too, so there may be more. An object without references is not written at all.',
+    reactions: {
+      otherwise: reaction(
+        'finish-fails',
+        'The count falls to 0 before or never when its files finish: the object is given up too early (a refcount warning follows), or its finish never runs and its data stays reserved.',
+      ),
+    },
+    confirm: 'Count the files of its handler in the report.',
+    sources: ['luo_flb_serialize() and luo_flb_file_finish(), kernel/liveupdate/luo_flb.c, 7.1 to 7.3'],
+    check: checkReferences,
+  },
+  {
+    id: 'flb/kernel-holders',
+    severity: 'info',
+    phase: 'finish',
+    title: 'something inside the old kernel held a reference to an object',
+    about: 'From 7.2 on references taken with liveupdate_flb_get_outgoing() are counted as if they were files. The next kernel waits for as many finishes.',
+    reactions: {
+      otherwise: reaction('leaks', 'The count does not fall to 0 when all files have finished: the object’s finish never runs (derived from the source).'),
+    },
+    confirm: 'Compare the count with the number of files.',
+    sources: ['luo_flb_serialize(), kernel/liveupdate/luo_flb.c, 7.2 and 7.3'],
+    *check(subject) {
+      if (subject.dialect !== '7.2') return;
+      for (const flb of flbsOf(subject)) {
+        const files = dependants(subject, flb);
+        if (files !== null && flb.count > BigInt(files) && flb.count <= BigInt(files) + MAX_HOLDERS)
+          yield hit(flb.reading.field('count'), `count of ${flb.name.text} is ${flb.count}, for ${files} files`);
+      }
+    },
+  },
+  {
+    id: 'flb/test-data',
+    severity: 'warning',
+    phase: 'retrieve',
+    title: 'a test object does not carry its number',
+    about: 'The three objects of lib/tests/liveupdate.c hand over a fixed number each, to be compared in the next kernel.',
+    reactions: { otherwise: reaction('warns', 'The test prints that it found another value.') },
+    confirm: 'Look for "liveupdate test:" in the log of the next kernel.',
+    sources: ['lib/tests/liveupdate.c, 7.1 to 7.3'],
+    *check(subject) {
+      for (const flb of flbsOf(subject)) {
+        const index = /^liveupdate-test-flb-v([012])$/.exec(flb.name.text)?.[1];
+        if (index !== undefined && flb.data !== testFlbData(Number(index)))
+          yield hit(flb.reading.field('data'), `data of ${flb.name.text} is ${hex(flb.data)}, not ${hex(testFlbData(Number(index)))}`);
+      }
+    },
+  },
+];
+
+/** More references than this are no holders but damage. */
+const MAX_HOLDERS = 64n;
+
+function* checkReferences(subject: Subject): Iterable<Hit> {
+  const { luo } = subject.handover;
+  if (luo === null || luo.sessions === null || luo.notSerialised || luo.sessions.some((session) => !session.complete)) return;
+  for (const flb of flbsOf(subject)) {
+    const files = dependants(subject, flb);
+    const node = flb.reading.field('count');
+    if (flb.count === 0n) yield hit(node, `count of ${JSON.stringify(flb.name.text)} is 0; objects without references are not written`);
+    else if (files === null) continue;
+    else if (flb.count < BigInt(files)) yield hit(node, `count of ${flb.name.text} is ${flb.count}, but ${files} files need it`);
+    else if (flb.count > BigInt(files) && (subject.dialect !== '7.2' || flb.count > BigInt(files) + MAX_HOLDERS))
+      yield hit(node, `count of ${flb.name.text} is ${flb.count}, but only ${files} files need it`);
+  }
+}
+
+function* checkHeaderCount(subject: Subject): Iterable<Hit> {
+  const header = headerOf(subject);
+  const { luo } = subject.handover;
+  const { memory } = subject.dump;
+  const count = header?.children().find((child) => child.name === 'count');
+  if (header?.address == null || count === undefined || typeof count.value !== 'bigint' || !isIntact(subject) || luo?.notSerialised === true) return;
+  const each = sizeOf(luoFlbSer);
+  const first = header.address + sizeOf(luoFlbHeaderSer);
+  const capacity = Math.floor((memory.pageSize - sizeOf(luoFlbHeaderSer)) / each);
+  if (count.value > BigInt(capacity)) return;
+  const used = Number(count.value);
+  const written = (index: number): boolean | null => {
+    const read = readBytes(memory, first + index * each, each);
+    return read.ok ? read.bytes.some((byte) => byte !== 0) : null;
+  };
+  if (used < capacity && written(used) === true)
+    yield hit(count, `count is ${used}, but an object stands at ${hex(first + used * each)}, right behind the last`);
+  if (used > 0 && written(used - 1) === false) yield hit(count, `count is ${used}, but the last of these objects is all zeros`);
+}

@@ -1,0 +1,264 @@
+/**
+ * Rules about the folios of preserved memfds: each against the map, against the file's size, against the one before. One pass
+ * over each table, lazily. Sources: mm/memfd_luo.c, 6.19 to 7.3.
+ */
+import { formatBytes, hex } from '../../handover/meaning.js';
+import type { Folio, Memfd } from '../../handover/memfd.js';
+import { type HandoverRule, type Hit, type RuleText, reaction } from '../rule.js';
+import type { Subject } from '../subject.js';
+import { memfdsOf } from './memfd.js';
+import { around, hasWholeMap } from './references.js';
+
+const RETRIEVE = 'memfd_luo_retrieve_folios(), mm/memfd_luo.c, 6.19 to 7.3';
+const KNOWN_FLAGS = 0x3;
+const DIRTY_UPTODATE = 0x3;
+
+interface Walked {
+  readonly memfd: Memfd;
+  readonly folio: Folio;
+  /** null where the map does not know it */
+  readonly pages: number | null;
+  /** where the folio before it ended, in pages */
+  readonly expected: number;
+}
+
+/** Every entry, those with pfn 0 included; stops at the limit. */
+function* walk(subject: Subject): Iterable<Walked> {
+  let left = subject.limits.items;
+  for (const memfd of memfdsOf(subject)) {
+    let expected = 0;
+    for (const folio of memfd.entries()) {
+      if (left-- <= 0) return;
+      const pages = folio.pfn === 0 ? null : memfd.pagesOf(folio, null);
+      yield { memfd, folio, pages, expected };
+      expected = Math.max(expected, folio.index + (pages ?? 1));
+    }
+  }
+}
+
+function entryHit({ memfd, folio }: { readonly memfd: Memfd; readonly folio: Folio }, message: string): Hit {
+  return { message, at: memfd.entryAddress(folio.entry), path: `${memfd.node.path}/folios[]/${folio.entry}` };
+}
+
+const place = ({ folio }: { readonly folio: Folio }): string => `folio ${folio.entry} (page ${folio.index} of the file, pfn ${hex(folio.pfn)})`;
+
+/** A rule about single entries. */
+const each = (text: RuleText, judge: (walked: Walked, subject: Subject) => string | null): HandoverRule => ({
+  ...text,
+  *check(subject) {
+    for (const walked of walk(subject)) {
+      const message = judge(walked, subject);
+      if (message !== null) yield entryHit(walked, message);
+    }
+  },
+});
+
+const notRestored = reaction(
+  'retrieve-fails',
+  'kho_restore_folio() warns and gives NULL ("Unable to restore folio at physical address"): RETRIEVE_FD fails with EIO, now and on every further try, and the later folios are freed.',
+  'EIO',
+);
+
+export const memfdFolioRules: readonly HandoverRule[] = [
+  each(
+    {
+      id: 'memfd/folio-not-preserved',
+      severity: 'error',
+      phase: 'retrieve',
+      title: 'a folio of a memfd is not preserved',
+      about:
+        'The table names a page that the preserved memory map does not have: the entry is damaged, or the key was lost. The next kernel uses the page for other things before the file is retrieved.',
+      reactions: { otherwise: notRestored },
+      confirm: 'Look for "Unable to restore folio at physical address" in the log of the next kernel.',
+      sources: [RETRIEVE, 'seen with 7.3.4: a pfn changed at the jump'],
+    },
+    (walked, subject) => {
+      const address = walked.folio.pfn * subject.dump.memory.pageSize;
+      if (walked.folio.pfn === 0 || !hasWholeMap(subject) || subject.handover.map?.blockOf(address) != null) return null;
+      return `${place(walked)} is not preserved: ${around(subject, address)}`;
+    },
+  ),
+  each(
+    {
+      id: 'memfd/folio-inside-block',
+      severity: 'error',
+      phase: 'retrieve',
+      title: 'a folio of a memfd is not the first page of a preserved block',
+      about: 'A folio is restored with the order that the map has for its first page. A page inside a larger block has none.',
+      reactions: { otherwise: notRestored },
+      confirm: 'Look for "Unable to restore folio at physical address" in the log of the next kernel.',
+      sources: [RETRIEVE],
+    },
+    (walked, subject) => {
+      const { map } = subject.handover;
+      const address = walked.folio.pfn * subject.dump.memory.pageSize;
+      if (walked.folio.pfn === 0 || map === null || !hasWholeMap(subject) || map.blockOf(address) === null || map.ordersAt(address).length > 0) return null;
+      return `${place(walked)} does not start a preserved block: ${around(subject, address)}`;
+    },
+  ),
+  {
+    id: 'memfd/folio-shared',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'a folio is listed twice',
+    about: 'A page belongs to one file, at one place. It can be restored once: the tag of its first page is cleared.',
+    reactions: { otherwise: notRestored },
+    confirm: 'Look for "WARNING: … kho_restore_page" in the log of the next kernel.',
+    sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3', RETRIEVE],
+    *check(subject) {
+      const seen = new Map<number, string>();
+      for (const walked of walk(subject)) {
+        if (walked.folio.pfn === 0) continue;
+        const before = seen.get(walked.folio.pfn);
+        if (before === undefined) seen.set(walked.folio.pfn, `${walked.memfd.node.path}/folios[]/${walked.folio.entry}`);
+        else yield entryHit(walked, `${place(walked)} is listed before, at ${before}`);
+      }
+    },
+  },
+  each(
+    {
+      id: 'memfd/folio-none',
+      severity: 'error',
+      phase: 'retrieve',
+      title: 'an entry of a folio table is empty',
+      about: 'The kernel skips an entry with pfn 0, and no kernel writes one: holes are filled when a file is preserved.',
+      reactions: { otherwise: reaction('corrupts', 'The file is retrieved with a hole: it reads zeros there, and the page stays reserved.') },
+      confirm: 'Show the entry in hex.',
+      sources: [RETRIEVE],
+    },
+    (walked) => (walked.folio.pfn === 0 ? `entry ${walked.folio.entry} (page ${walked.folio.index} of the file) has pfn 0` : null),
+  ),
+  each(
+    {
+      id: 'memfd/index-beyond-size',
+      severity: 'error',
+      phase: 'retrieve',
+      title: 'a folio lies beyond the end of its file',
+      about: 'A file’s folios cover its size, the last one to the end of its block at most.',
+      reactions: { otherwise: reaction('corrupts', 'The page is inserted where nobody can read it, and what belongs there reads zeros.') },
+      confirm: 'Compare index * page size with size.',
+      sources: [RETRIEVE],
+    },
+    (walked, subject) => {
+      const end = Math.ceil(Number(walked.memfd.size) / subject.dump.memory.pageSize);
+      return walked.folio.index >= end ? `${place(walked)} lies beyond the ${end} pages of the file (${formatBytes(walked.memfd.size)})` : null;
+    },
+  ),
+  each(
+    {
+      id: 'memfd/index-order',
+      severity: 'error',
+      phase: 'retrieve',
+      title: 'folios of a memfd overlap or stand out of order',
+      about: 'Folios are listed by ascending place in the file, each behind the end of the one before. Two over the same page can not both be inserted.',
+      reactions: {
+        otherwise: reaction(
+          'retrieve-fails',
+          'Inserting a folio over another fails with EEXIST; the file is dropped, and the later folios are freed.',
+          'EEXIST',
+        ),
+      },
+      confirm: 'RETRIEVE_FD of the token in the next kernel.',
+      sources: ['shmem_add_to_page_cache(), mm/shmem.c', RETRIEVE],
+    },
+    (walked) => (walked.folio.index < walked.expected ? `${place(walked)} stands before page ${walked.expected}, where the folio before it ends` : null),
+  ),
+  each(
+    {
+      id: 'memfd/folio-alignment',
+      severity: 'error',
+      phase: 'retrieve',
+      title: 'a large folio stands at a place in the file that its size does not allow',
+      about: 'In the page cache a folio of 2^n pages starts at an index that is a multiple of 2^n.',
+      reactions: { otherwise: reaction('corrupts', 'The next kernel inserts it at a rounded index, over other pages.') },
+      confirm: 'Compare the index with the order that the map has for the folio.',
+      sources: ['shmem_add_to_page_cache(), mm/shmem.c'],
+    },
+    (walked) =>
+      walked.pages !== null && walked.pages > 1 && walked.folio.index % walked.pages !== 0
+        ? `${place(walked)} has ${walked.pages} pages, but its index is no multiple of that`
+        : null,
+  ),
+  {
+    id: 'memfd/hole',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'pages of a memfd have no folio',
+    about: 'Holes of a file are filled when it is preserved, so every page of it has a folio. A page without one was lost.',
+    reactions: { otherwise: reaction('corrupts', 'The file is retrieved, and reads zeros there.') },
+    confirm: 'Compare the runs in the report with the size of the file.',
+    sources: ['memfd_pin_folios(), mm/memfd.c', 'seen with 7.1.13 and 7.3.4: sparse files come back fully populated'],
+    check: holes,
+  },
+  each(
+    {
+      id: 'memfd/folio-flags',
+      severity: 'warning',
+      phase: 'retrieve',
+      title: 'a folio’s flags are not those the kernel writes',
+      about:
+        'Two bits are known, DIRTY and UPTODATE, and since March 2026 both are always set: a clean folio could be reclaimed after the update, and one that is not up to date reads zeros. In memfd-v1 of earlier kernels they tell the folio’s real state.',
+      reactions: {
+        otherwise: reaction(
+          'corrupts',
+          'A folio that is not dirty may be dropped under memory pressure, and its contents are lost; one that is not up to date reads zeros.',
+        ),
+      },
+      confirm: 'Show the entry in hex.',
+      sources: ['"memfd_luo: always dirty all folios", "memfd_luo: always make all folios uptodate", 4 March 2026'],
+    },
+    ({ memfd, folio }) => {
+      if ((folio.flags & ~KNOWN_FLAGS) !== 0) return `entry ${folio.entry}: flags ${hex(folio.flags)} holds bits no kernel knows`;
+      return memfd.seals !== null && folio.pfn !== 0 && folio.flags !== DIRTY_UPTODATE
+        ? `entry ${folio.entry}: flags are ${hex(folio.flags)}, 0x3 is always written`
+        : null;
+    },
+  ),
+  {
+    id: 'memfd/folio-clean',
+    severity: 'info',
+    phase: 'retrieve',
+    title: 'folios of a memfd-v1 are clean or not up to date',
+    about:
+      'Kernels before the fixes of March 2026 hand over a folio’s real state. Clean folios may be reclaimed after the update and are then lost; one that is not up to date reads zeros.',
+    reactions: { otherwise: reaction('corrupts', 'Contents may be lost after the update, under memory pressure.') },
+    confirm: 'Is the writing kernel older than the fixes?',
+    sources: ['"memfd_luo: always dirty all folios", 4 March 2026', 'mm/memfd_luo.c, 6.19.11'],
+    *check(subject) {
+      for (const memfd of memfdsOf(subject)) {
+        if (memfd.seals !== null) continue;
+        let count = 0;
+        for (const folio of memfd.folios()) if (folio.flags !== DIRTY_UPTODATE && count++ >= subject.limits.items) break;
+        if (count > 0) yield { message: `${count} folios are not both dirty and up to date`, at: memfd.entryAddress(0), path: `${memfd.node.path}/folios[]` };
+      }
+    },
+  },
+];
+
+function* holes(subject: Subject): Iterable<Hit> {
+  const { pageSize } = subject.dump.memory;
+  for (const memfd of memfdsOf(subject)) {
+    const pages = Math.ceil(Number(memfd.size) / pageSize);
+    if (pages === 0 || pages > 2 ** 32 || (memfd.area === null && memfd.folioCount !== 0n)) continue;
+    let expected = 0;
+    let left = subject.limits.items;
+    let lastEntry = -1;
+    for (const folio of memfd.folios()) {
+      if (left-- <= 0) break;
+      // Entries between that could not be read explain a gap.
+      if (folio.index > expected && folio.entry === lastEntry + 1) {
+        yield entryHit({ memfd, folio }, `pages ${expected} to ${folio.index - 1} of the file have no folio: ${place({ folio })} follows them`);
+      }
+      lastEntry = folio.entry;
+      expected = Math.max(expected, folio.index + (memfd.pagesOf(folio, null) ?? 1));
+    }
+    const readAll = BigInt(lastEntry + 1) === memfd.folioCount;
+    if (left > 0 && readAll && expected < pages) {
+      yield {
+        message: `size is ${memfd.size} bytes (${pages} pages), but the folios end at page ${expected}`,
+        at: memfd.reading.field('size').address,
+        path: memfd.reading.field('size').path,
+      };
+    }
+  }
+}

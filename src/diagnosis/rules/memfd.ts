@@ -1,0 +1,142 @@
+/** Rules about the description of a preserved memfd. Sources: mm/memfd_luo.c and include/linux/kho/abi/memfd.h, 6.19 to 7.3. */
+import { hex } from '../../handover/meaning.js';
+import type { Memfd } from '../../handover/memfd.js';
+import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
+import { type Subject, isIntact } from '../subject.js';
+import { filesOf } from './sessions.js';
+
+const RETRIEVE = 'memfd_luo_retrieve(), mm/memfd_luo.c, 6.19 to 7.3';
+const PRESERVE = 'memfd_luo_preserve(), mm/memfd_luo.c, 6.19 to 7.3';
+
+/** The memfds of a handover whose pages can be judged. */
+export const memfdsOf = (subject: Subject): readonly Memfd[] =>
+  isIntact(subject) ? filesOf(subject).flatMap(({ file }) => (file.decoded?.kind === 'memfd' ? [file.decoded] : [])) : [];
+
+const F_SEAL_WRITE_GROUP = 0x1e;
+const F_SEAL_EXEC = 0x20;
+/** Of loff_t; file positions and sizes are signed. */
+const MAX_OFFSET = 0x7fffffffffffffffn;
+/** The kernel preserves no larger file: the folio count is an unsigned int. */
+const MAX_PAGES = 0xffffffffn;
+
+export const memfdRules: readonly HandoverRule[] = [
+  {
+    id: 'memfd/seals-unknown',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'a memfd carries seals that the next kernel does not know',
+    about: 'From memfd-v2 on seals are handed over; a kernel that does not know one refuses the file rather than dropping a promise its owner was given.',
+    reactions: {
+      otherwise: reaction('retrieve-fails', 'RETRIEVE_FD gives EOPNOTSUPP, now and on every further try, and the contents are discarded.', 'EOPNOTSUPP'),
+    },
+    confirm: 'RETRIEVE_FD of the token in the next kernel gives EOPNOTSUPP.',
+    sources: [RETRIEVE, 'seen with 7.3.4: seal 0x40'],
+    check: (subject) => wrong(subject, 'memfd-seals'),
+  },
+  {
+    id: 'memfd/flags',
+    severity: 'warning',
+    phase: 'retrieve',
+    title: 'flags of a memfd are set that no kernel writes',
+    about: 'The field is there for later versions and 0 so far.',
+    reactions: { otherwise: reaction('ignored', 'No release up to 7.3 looks at it.') },
+    confirm: 'Show the structure in hex.',
+    sources: [PRESERVE],
+    check: (subject) => wrong(subject, 'memfd-flags'),
+  },
+  {
+    id: 'memfd/folio-count',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'a memfd has more folios than its table has room for',
+    about: 'nr_folios entries of 16 bytes stand in the vmalloc area behind the description. The kernel does not hold one against the other.',
+    reactions: { otherwise: reaction('corrupts', 'The next kernel reads beyond the area: it faults, or inserts whatever pages the bytes there name.') },
+    confirm: 'Compare nr_folios * 16 with total_pages * page size.',
+    sources: [RETRIEVE],
+    check: (subject) => wrong(subject, 'memfd-count'),
+  },
+  {
+    id: 'memfd/folios-hidden',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'the folio table goes on behind nr_folios',
+    about: 'The table is allocated zeroed and filled from the front: an entry behind the last means that nr_folios is too small.',
+    reactions: {
+      otherwise: reaction('corrupts', 'The file is retrieved without these folios: it reads zeros where they were, and their pages stay reserved.'),
+    },
+    confirm: 'Show the table in hex behind its last entry.',
+    sources: [PRESERVE],
+    *check(subject) {
+      for (const memfd of memfdsOf(subject)) {
+        const behind = memfd.area?.complete === true ? memfd.entryBehind() : null;
+        if (behind !== null) yield hit(memfd.reading.field('nr_folios'), `nr_folios is ${memfd.folioCount}, but entry ${behind} of the table is in use`);
+      }
+    },
+  },
+  {
+    id: 'memfd/size',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'the size of a memfd can not be',
+    about:
+      'A file of 2^63 bytes and more has a negative size; one of more than 2^32 - 1 pages is refused when it is preserved (EFBIG; earlier kernels cut it silently).',
+    reactions: { otherwise: reaction('corrupts', 'The size is taken as it stands: reads and mappings of the file behave as for a negative or absurd size.') },
+    confirm: 'Show the structure in hex.',
+    sources: [PRESERVE, '"memfd_luo: reject memfds whose page count exceeds UINT_MAX", May 2026'],
+    *check(subject) {
+      const pageSize = BigInt(subject.dump.memory.pageSize);
+      for (const memfd of memfdsOf(subject)) {
+        if (memfd.size > MAX_OFFSET || memfd.size / pageSize > MAX_PAGES)
+          yield hit(memfd.reading.field('size'), `size is ${memfd.size} bytes, more than a file that is preserved can have`);
+      }
+    },
+  },
+  {
+    id: 'memfd/position',
+    severity: 'warning',
+    phase: 'retrieve',
+    title: 'the file position of a memfd can not be',
+    about: 'A position is a signed 64-bit number of bytes; it may lie beyond the end of the file.',
+    reactions: { otherwise: reaction('ignored', 'The next kernel does not accept the position, does not say so, and leaves it at 0.') },
+    confirm: 'lseek(fd, 0, SEEK_CUR) in the next kernel.',
+    sources: ['vfs_setpos(), fs/read_write.c', RETRIEVE],
+    *check(subject) {
+      for (const memfd of memfdsOf(subject)) {
+        if (memfd.pos > MAX_OFFSET) yield hit(memfd.reading.field('pos'), `pos is ${hex(memfd.pos)}, which is negative`);
+      }
+    },
+  },
+  {
+    id: 'memfd/noexec-seals',
+    severity: 'info',
+    phase: 'retrieve',
+    title: 'a memfd made with MFD_NOEXEC_SEAL will come back sealed against writing',
+    about:
+      'The next kernel makes the file executable (mode 0777) and then adds F_SEAL_EXEC, which on an executable file brings the seals against shrinking, growing and writing with it: seals 0x20 come back as 0x3e.',
+    reactions: { otherwise: reaction('corrupts', 'The contents are intact, but writes and writable shared mappings fail with EPERM.', 'EPERM') },
+    confirm: 'fcntl(fd, F_GET_SEALS) in the next kernel.',
+    sources: ['memfd_add_seals(), mm/memfd.c', 'seen with 7.1.13 and 7.3.4'],
+    *check(subject) {
+      for (const memfd of memfdsOf(subject)) {
+        if (memfd.seals !== null && (memfd.seals & F_SEAL_EXEC) !== 0 && (memfd.seals & F_SEAL_WRITE_GROUP) !== F_SEAL_WRITE_GROUP)
+          yield hit(memfd.reading.field('seals'), `seals ${hex(memfd.seals)} will come back as ${hex(memfd.seals | F_SEAL_WRITE_GROUP)}`);
+      }
+    },
+  },
+  {
+    id: 'memfd/no-seals',
+    severity: 'info',
+    phase: 'retrieve',
+    title: 'seals of memfds are not handed over',
+    about: 'memfd-v1 (6.19 and 7.0) has no field for them. A file comes back with F_SEAL_SEAL alone, so that its seals can not be added again.',
+    reactions: { otherwise: reaction('ignored', 'The files come back unsealed, and can not be sealed any more.') },
+    confirm: 'fcntl(fd, F_GET_SEALS) in the next kernel.',
+    sources: ['mm/memfd_luo.c, 6.19.11'],
+    check: noSeals,
+  },
+];
+
+function* noSeals(subject: Subject): Iterable<Hit> {
+  const first = memfdsOf(subject).find((memfd) => memfd.seals === null);
+  if (first !== undefined) yield hit(first.node, 'memfd-v1 does not hand over seals');
+}

@@ -1,0 +1,299 @@
+/** Rules about sessions and the files they list. Sources: kernel/liveupdate/luo_session.c and luo_file.c, 6.19 to 7.3. */
+import type { Contract, Layer } from '../../../abi/contract.js';
+import { contractsOf } from '../../../abi/registry.js';
+import { filePages, luoSessionHeaderSer, sessionPages } from '../../../abi/luo/areas.js';
+import { luoFileSer, luoSessionSer } from '../../../abi/luo/entries.js';
+import { sizeOf } from '../../codec/layout-table.js';
+import type { LuoFile, LuoSession } from '../../handover/luo.js';
+import { hex } from '../../handover/meaning.js';
+import { physicalAddress, readBytes } from '../../memory/memory.js';
+import { type HandoverRule, type Hit, type Reactions, hit, reaction, wrong } from '../rule.js';
+import { type Subject, isIntact } from '../subject.js';
+
+const DESERIALISE = 'luo_session_deserialize() and luo_file_deserialize(), kernel/liveupdate, 7.3';
+
+const openFails = (text: string): Reactions => ({
+  otherwise: reaction('open-fails', `${text} Every open of /dev/liveupdate fails with EIO until the next reboot, and no session can be retrieved.`, 'EIO'),
+  byDialect: {
+    '6.16': reaction('retrieve-fails', `${text} 6.19 ignores the failure: the device opens, with part of the sessions.`, 'ENOENT'),
+  },
+});
+
+/** Layers whose contracts describe what a file handler hands over. */
+const HANDLERS: ReadonlySet<Layer> = new Set<Layer>(['memfd', 'vfio-pci', 'kvm-vm', 'guest-memfd', 'kvm-vcpu']);
+
+export const filesOf = (subject: Subject): readonly { readonly session: LuoSession; readonly file: LuoFile }[] =>
+  (subject.handover.luo?.sessions ?? []).flatMap((session) => session.files.map((file) => ({ session, file })));
+
+/** Contracts of a handler's string, those of file handlers only. */
+const handlersOf = (compatible: string): readonly Contract[] => contractsOf(compatible).filter((contract) => HANDLERS.has(contract.layer));
+
+/** How a file is called in a sentence. */
+const called = (session: LuoSession, file: LuoFile): string => `file ${hex(file.token)} of session ${JSON.stringify(session.name.text)}`;
+
+export const sessionRules: readonly HandoverRule[] = [
+  {
+    id: 'session/name',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'a session’s name is empty or does not end',
+    about: 'CREATE_SESSION refuses an empty name and one without a NUL in its 64 bytes (6.19 cuts the latter), so no kernel writes them.',
+    reactions: {
+      otherwise: reaction('retrieve-fails', 'The session is made under no name, or one cut to 63 bytes: RETRIEVE_SESSION does not find it.', 'ENOENT'),
+    },
+    confirm: 'Show the entry in hex.',
+    sources: [DESERIALISE],
+    check: (subject) => wrong(subject, 'session-name'),
+  },
+  {
+    id: 'session/duplicate',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'two sessions have the same name',
+    about: 'Names are unique among outgoing sessions (EEXIST), and the next kernel does not accept a name twice.',
+    reactions: openFails('"Failed to insert session […] -EEXIST".'),
+    confirm: 'Look for "Failed to insert session" in the log of the next kernel.',
+    sources: [DESERIALISE],
+    check: (subject) => wrong(subject, 'session-duplicate'),
+  },
+  {
+    id: 'session/name-trailing',
+    severity: 'warning',
+    phase: 'freeze',
+    title: 'bytes stand behind the end of a session’s name',
+    about: 'The entry is zeroed and the name copied up to its NUL: bytes behind it mean that the name was changed or cut.',
+    reactions: {
+      otherwise: reaction('ignored', 'The kernel reads up to the first NUL: if the name was cut, RETRIEVE_SESSION does not find the session under its own.'),
+    },
+    confirm: 'Show the name in hex.',
+    sources: ['luo_session_serialize(), kernel/liveupdate/luo_session.c, 7.3'],
+    *check(subject) {
+      if (!isIntact(subject)) return;
+      for (const session of subject.handover.luo?.sessions ?? []) {
+        if (session.name.terminated && session.name.bytes.length > 0 && session.name.trailing > 0)
+          yield hit(
+            session.reading.field('name'),
+            `${session.name.trailing} bytes behind the NUL of session name ${JSON.stringify(session.name.text)} are not 0`,
+          );
+      }
+    },
+  },
+  {
+    id: 'session/no-files-area',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'a session’s count of files and its pointer to them contradict each other',
+    about: 'files is 0 exactly if count is 0.',
+    reactions: openFails('"File count mismatch".'),
+    confirm: 'Show the session entry in hex.',
+    sources: [DESERIALISE],
+    *check(subject) {
+      if (!isIntact(subject)) return;
+      for (const session of subject.handover.luo?.sessions ?? []) {
+        const set = session.reading.values?.file_set_ser;
+        if (set === undefined || (set.count === 0n) === (set.files === 0n)) continue;
+        // From 7.2 on a file block that was allocated and emptied again stays linked.
+        if (set.count === 0n && subject.dialect === '7.2') continue;
+        yield hit(session.reading.field('file_set_ser'), `count is ${set.count} and files is ${hex(set.files)}`);
+      }
+    },
+  },
+  {
+    id: 'session/hidden-entry',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'an area holds another entry behind those that its count admits',
+    about:
+      'Up to 7.1 sessions and files stand in areas that are zeroed when they are allocated: bytes behind the last counted entry mean that the count is too small.',
+    reactions: { otherwise: reaction('leaks', 'What is hidden is lost without a message, and its memory stays reserved.') },
+    confirm: 'Show the area in hex behind its last entry.',
+    sources: ['luo_session_serialize(), kernel/liveupdate/luo_session.c, 6.19 to 7.1'],
+    check: hiddenInAreas,
+  },
+  {
+    id: 'file/count',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'a session has another number of files than its entry says',
+    about: 'The session entry holds the total, each block the number of its entries; up to 7.1 the entry alone counts, and the area holds so many at most.',
+    reactions: openFails('"File count mismatch: expected …, found …", "Failed to deserialize files for session […] -EINVAL".'),
+    confirm: 'Look for "File count mismatch" in the log of the next kernel.',
+    sources: [DESERIALISE, 'seen with 7.3.4: a count of 4 over 3 files'],
+    check: (subject) => wrong(subject, 'file-count'),
+  },
+  {
+    id: 'file/token-duplicate',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'two files of a session have the same token',
+    about: 'PRESERVE_FD refuses a token twice (EEXIST); the receiving side does not check.',
+    reactions: { otherwise: reaction('leaks', 'RETRIEVE_FD finds the first; the second can not be reached, and FINISH discards it.') },
+    confirm: 'List the files of the session in the report.',
+    sources: ['luo_retrieve_file(), kernel/liveupdate/luo_file.c, 6.19 to 7.3'],
+    check: (subject) => wrong(subject, 'file-token-duplicate'),
+  },
+  {
+    id: 'file/compatible',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'a file’s handler string is empty or does not end',
+    about: 'The string names the handler in the next kernel; it is compared byte for byte.',
+    reactions: openFails('"No registered handler for compatible".'),
+    confirm: 'Look for "No registered handler" in the log of the next kernel.',
+    sources: [DESERIALISE],
+    check: (subject) => wrong(subject, 'file-compatible'),
+  },
+  {
+    id: 'file/handler-unknown',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'no file handler known has this name',
+    about:
+      'The next kernel looks a handler up by the exact string. One file without a handler is enough: the session fails, and with it every open of the device. A handler that only this machine’s kernels have is no damage; suppress the finding then.',
+    reactions: openFails('"No registered handler for compatible \'…\'", "Failed to deserialize files for session […] -ENOENT".'),
+    confirm: 'Look for "No registered handler" in the log of the next kernel; compare with `abi list`.',
+    sources: [DESERIALISE, '"liveupdate: propagate file deserialization failures", March 2026', 'seen with 7.3.4: memfd-v9 written over memfd-v2'],
+    *check(subject) {
+      for (const { session, file } of filesOf(subject)) {
+        if (!file.compatible.terminated || file.compatible.bytes.length === 0 || handlersOf(file.compatible.text).length > 0 || subject.handover.released)
+          continue;
+        const text = `the handler of ${called(session, file)} is ${JSON.stringify(file.compatible.text)}, which no release up to 7.3 and no series known registers`;
+        yield hit(file.reading.field('compatible'), text);
+      }
+    },
+  },
+  {
+    id: 'file/handler-version',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'a file’s handler is of a version that the releases which take this handover over do not have',
+    about: 'memfd-v1 belongs to 6.19 and 7.0, memfd-v2 to 7.1 and later; the string must be the receiver’s, byte for byte.',
+    reactions: openFails('"No registered handler for compatible \'…\'".'),
+    confirm: 'Compare with `abi list`, and look for "No registered handler" in the log of the next kernel.',
+    sources: [DESERIALISE],
+    *check(subject) {
+      const { contract } = subject.handover;
+      if (contract === null || contract.status !== 'released' || subject.handover.released) return;
+      for (const { session, file } of filesOf(subject)) {
+        const released = handlersOf(file.compatible.text).filter((handler) => handler.status === 'released');
+        if (released.length === 0 || released.some((handler) => handler.releases.some((release) => contract.releases.includes(release)))) continue;
+        const text = `the handler of ${called(session, file)} is ${file.compatible.text}; the releases that read ${contract.compatible} (${contract.releases.join(', ')}) have another version`;
+        yield hit(file.reading.field('compatible'), text);
+      }
+    },
+  },
+  {
+    id: 'file/handler-unreleased',
+    severity: 'info',
+    phase: 'deserialise',
+    title: 'a file’s handler is known from the mailing lists only',
+    about: 'No release registers it. The next kernel needs the same patches, in the same version: one string was used for several layouts.',
+    reactions: openFails('Without the patches: "No registered handler for compatible \'…\'".'),
+    confirm: 'Compare the version of the series in both kernels.',
+    sources: ['mail series of 2025 and 2026; see `abi show <string>`'],
+    *check(subject) {
+      const seen = new Set<string>();
+      for (const { session, file } of filesOf(subject)) {
+        const handlers = handlersOf(file.compatible.text);
+        if (handlers.length === 0 || handlers.some((handler) => handler.status !== 'list') || seen.has(file.compatible.text)) continue;
+        seen.add(file.compatible.text);
+        yield hit(file.reading.field('compatible'), `${file.compatible.text} (${called(session, file)}) is of a mail series; no release up to 7.3 has it`);
+      }
+    },
+  },
+  {
+    id: 'file/compatible-trailing',
+    severity: 'warning',
+    phase: 'freeze',
+    title: 'bytes stand behind the end of a handler’s string',
+    about: 'The entry is zeroed and the string copied up to its NUL: bytes behind it mean that the string was changed or cut.',
+    reactions: { otherwise: reaction('ignored', 'The kernel compares up to the NUL.') },
+    confirm: 'Show the string in hex.',
+    sources: ['luo_file_freeze(), kernel/liveupdate/luo_file.c, 7.3'],
+    *check(subject) {
+      if (!isIntact(subject)) return;
+      for (const { file } of filesOf(subject)) {
+        if (file.compatible.terminated && file.compatible.bytes.length > 0 && file.compatible.trailing > 0)
+          yield hit(file.reading.field('compatible'), `${file.compatible.trailing} bytes behind the NUL of ${JSON.stringify(file.compatible.text)} are not 0`);
+      }
+    },
+  },
+  {
+    id: 'file/data-pointer',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'a file’s data does not lead to a structure',
+    about:
+      'For the handlers known, data is the physical address of a page with the structure. Address 0 is not recognised as none: the kernel reads physical page 0, warns twice, and fails.',
+    reactions: {
+      otherwise: reaction('retrieve-fails', 'RETRIEVE_FD of this token fails, and the error is kept for every further try; the contents are lost.', 'EINVAL'),
+    },
+    confirm: 'RETRIEVE_FD of the token in the next kernel; "WARNING: … kho_restore_page" in its log.',
+    sources: ['memfd_luo_retrieve(), mm/memfd_luo.c, 6.19 to 7.3', 'seen with 7.3.4: data 0'],
+    *check(subject) {
+      for (const found of wrong(subject, 'data-pointer')) {
+        const flb = (found.path ?? '').includes('/flbs/');
+        yield flb ? { ...found, reaction: reaction('retrieve-fails', 'The owner of this object finds nothing at the address.', 'EINVAL') } : found;
+      }
+    },
+  },
+  {
+    id: 'file/data-shared',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'two files lead to the same structure',
+    about: 'From 7.1 on a file can be preserved once only (EBUSY); 6.19 allows it twice.',
+    reactions: {
+      otherwise: reaction(
+        'retrieve-fails',
+        'The second restore finds the tag of the page gone: it warns in kho_restore_page(), and the file can not be retrieved.',
+        'EINVAL',
+      ),
+    },
+    confirm: 'Compare the data of the files in the report.',
+    sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c; EBUSY in luo_preserve_file(), 7.1'],
+    *check(subject) {
+      if (!isIntact(subject)) return;
+      const seen = new Map<bigint, string>();
+      for (const { session, file } of filesOf(subject)) {
+        if (handlersOf(file.compatible.text).length === 0 || file.data === 0n) continue;
+        const before = seen.get(file.data);
+        if (before !== undefined) yield hit(file.reading.field('data'), `data ${hex(file.data)} of ${called(session, file)} is that of ${before}, too`);
+        else seen.set(file.data, called(session, file));
+      }
+    },
+  },
+];
+
+/** Areas of 6.19 to 7.1: a header count and no count per piece. */
+function* hiddenInAreas(subject: Subject): Iterable<Hit> {
+  const { luo } = subject.handover;
+  if (luo === null || !isIntact(subject) || luo.notSerialised) return;
+  const header = luo.node
+    .children()
+    .find((child) => child.name === 'sessions')
+    ?.children()
+    .find((child) => child.name === 'header');
+  const { memory } = subject.dump;
+  const { pageSize } = memory;
+  const behind = (address: number, end: number, size: number): boolean => {
+    if (address + size > end) return false;
+    const read = readBytes(memory, address, size);
+    return read.ok && read.bytes.some((byte) => byte !== 0);
+  };
+  if (header?.layout?.struct.name !== luoSessionHeaderSer.name || header.address === null) return;
+  const count = header.children().find((child) => child.name === 'count');
+  if (count !== undefined && typeof count.value === 'bigint' && count.value < 1024n) {
+    const at = header.address + sizeOf(luoSessionHeaderSer) + Number(count.value) * sizeOf(luoSessionSer);
+    if (behind(at, header.address + sessionPages.pages * pageSize, sizeOf(luoSessionSer)))
+      yield hit(count, `count is ${count.value}, but a session stands at ${hex(at)}, right behind the last`);
+  }
+  for (const session of luo.sessions ?? []) {
+    const set = session.reading.values?.file_set_ser;
+    const area = set === undefined ? null : physicalAddress(set.files);
+    if (set === undefined || area === null || area === 0 || set.count >= 1024n) continue;
+    const at = area + Number(set.count) * sizeOf(luoFileSer);
+    if (behind(at, area + filePages.pages * pageSize, sizeOf(luoFileSer)))
+      yield hit(session.reading.field('file_set_ser.count'), `count is ${set.count}, but a file stands at ${hex(at)}, right behind the last`);
+  }
+}

@@ -1,0 +1,244 @@
+/** Rules about reserve_mem regions, kexec metadata and the KHO test. Sources: mm/memblock.c, kernel/liveupdate/kexec_handover.c, lib/test_kho.c. */
+import { releaseOf } from '../../../abi/registry.js';
+import { khoKexecMetadata } from '../../../abi/kexec-metadata/v1.js';
+import { formatBytes, hex } from '../../handover/meaning.js';
+import type { ReserveMem } from '../../handover/small-subtrees.js';
+import type { TreeNode } from '../../handover/tree.js';
+import { physicalAddress } from '../../memory/memory.js';
+import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
+import { type Subject, isIntact } from '../subject.js';
+import { hasWholeMap } from './references.js';
+
+const MEMBLOCK = 'reserve_mem_kho_revive() and prepare_kho_fdt(), mm/memblock.c, 6.16 to 7.3';
+const METADATA = 'kho_in_kexec_metadata(), kernel/liveupdate/kexec_handover.c, 7.1 to 7.3';
+
+const afresh = reaction(
+  'warns',
+  'The next kernel prints why and allocates the region afresh: it comes up with other contents, and the old memory stays reserved.',
+);
+
+const regionsOf = (subject: Subject): readonly ReserveMem[] => (isIntact(subject) ? (subject.handover.memblock ?? []) : []);
+
+const field = (node: TreeNode, name: string): TreeNode => node.children().find((child) => child.name === name) ?? node;
+
+function* gaps(subject: Subject): Iterable<Hit> {
+  const { map } = subject.handover;
+  if (map === null || !hasWholeMap(subject)) return;
+  for (const region of regionsOf(subject)) {
+    const start = physicalAddress(region.start);
+    const end = physicalAddress(region.start + region.size);
+    if (start === null || end === null) continue;
+    for (let at = start; at < end; ) {
+      const block = map.blockOf(at);
+      if (block === null) {
+        const what = `the region ${JSON.stringify(region.name)} (${formatBytes(region.size)} at ${hex(region.start)}) is not preserved at ${hex(at)}`;
+        yield at === start ? hit(field(region.node, 'start'), what) : hit(field(region.node, 'size'), what);
+        break;
+      }
+      at = block.start + subject.dump.memory.pageSize * 2 ** block.order;
+    }
+  }
+}
+
+export const smallSubtreeRules: readonly HandoverRule[] = [
+  {
+    id: 'memblock/damaged',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'the list of reserve_mem= regions is damaged',
+    about: 'memblock-v1 has a node for each region, with the compatible reserve-mem-v1, a start and a size of 8 bytes each.',
+    reactions: { otherwise: afresh },
+    confirm: 'Look for "Revived memory reservation" in the log of the next kernel; it is missing for the region.',
+    sources: [MEMBLOCK],
+    check: (subject) => wrong(subject, 'memblock', (observation) => !observation.node.path.includes('/kho_test')),
+  },
+  {
+    id: 'memblock/region',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'a reserve_mem= region can not be',
+    about: 'A region is whole pages of this machine’s memory and is not empty.',
+    reactions: { otherwise: afresh },
+    confirm: 'Compare with reserve_mem= on the command line.',
+    sources: [MEMBLOCK],
+    *check(subject) {
+      const pageSize = BigInt(subject.dump.memory.pageSize);
+      for (const { name, start, size, node } of regionsOf(subject)) {
+        const text = `region ${JSON.stringify(name)}: ${formatBytes(size)} at ${hex(start)}`;
+        if (start === 0n || start % pageSize !== 0n || physicalAddress(start) === null) yield hit(field(node, 'start'), `${text}: no page starts there`);
+        else if (size === 0n || physicalAddress(start + size) === null) yield hit(field(node, 'size'), `${text}: no region has this size`);
+      }
+    },
+  },
+  {
+    id: 'memblock/size-unaligned',
+    severity: 'warning',
+    phase: 'early boot',
+    title: 'the size of a reserve_mem= region is no whole number of pages',
+    about: 'reserve_mem= takes sizes in any unit; what is preserved are the pages.',
+    reactions: {
+      otherwise: reaction('warns', 'The next kernel revives the region only if its own command line says exactly this size ("has wrong size" otherwise).'),
+    },
+    confirm: 'Compare with reserve_mem= on the command line.',
+    sources: [MEMBLOCK],
+    *check(subject) {
+      const pageSize = BigInt(subject.dump.memory.pageSize);
+      for (const { name, size, node } of regionsOf(subject)) {
+        if (size % pageSize !== 0n) yield hit(field(node, 'size'), `the size of region ${JSON.stringify(name)} is ${size} bytes`);
+      }
+    },
+  },
+  {
+    id: 'memblock/not-preserved',
+    severity: 'error',
+    phase: 'preserve',
+    title: 'a reserve_mem= region is not preserved, or not all of it',
+    about: 'The region’s pages have keys in the preserved memory map like any other; start and size are found nowhere else.',
+    reactions: { otherwise: reaction('corrupts', 'The next kernel revives the region, and its pages may be in use for something else.') },
+    confirm: 'Compare the region with the blocks of the map.',
+    sources: [MEMBLOCK],
+    check: gaps,
+  },
+  {
+    id: 'memblock/size',
+    severity: 'warning',
+    phase: 'early boot',
+    title: 'more is preserved behind a reserve_mem= region than belongs to it',
+    about: 'A region is preserved as blocks that end where it ends. A block that goes on means that the size was changed.',
+    reactions: { otherwise: afresh },
+    confirm: 'Compare with reserve_mem= on the command line.',
+    sources: [MEMBLOCK],
+    *check(subject) {
+      const { map } = subject.handover;
+      if (map === null || !hasWholeMap(subject)) return;
+      for (const { name, start, size, node } of regionsOf(subject)) {
+        const end = physicalAddress(start + size);
+        const block = end === null || end === 0 ? null : map.blockOf(end - 1);
+        if (block === null || end === null) continue;
+        const reach = block.start + subject.dump.memory.pageSize * 2 ** block.order;
+        if (reach - end >= subject.dump.memory.pageSize)
+          yield hit(field(node, 'size'), `region ${JSON.stringify(name)} ends at ${hex(end)}, its last preserved block at ${hex(reach)}`);
+      }
+    },
+  },
+  {
+    id: 'memblock/overlap',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'two reserve_mem= regions overlap',
+    about: 'Regions are allocated apart from each other.',
+    reactions: { otherwise: reaction('corrupts', 'The next kernel revives both, and their owners write over each other.') },
+    confirm: 'List the regions in the report.',
+    sources: [MEMBLOCK],
+    *check(subject) {
+      const sorted = [...regionsOf(subject)].sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
+      for (const [index, region] of sorted.entries()) {
+        const before = sorted[index - 1];
+        if (before !== undefined && before.start + before.size > region.start)
+          yield hit(region.node, `region ${JSON.stringify(region.name)} starts inside region ${JSON.stringify(before.name)}`);
+      }
+    },
+  },
+  {
+    id: 'memblock/in-scratch',
+    severity: 'error',
+    phase: 'preserve',
+    title: 'a reserve_mem= region lies inside scratch',
+    about: 'The next kernel uses the scratch areas before it revives anything.',
+    reactions: { otherwise: reaction('corrupts', 'Parts of the region are overwritten when it is revived.') },
+    confirm: 'Compare the region with the scratch areas in the report.',
+    sources: [MEMBLOCK],
+    *check(subject) {
+      for (const { name, start, size, node } of regionsOf(subject)) {
+        const area = subject.handover.scratch.areas?.find((scratch) => start < BigInt(scratch.start + scratch.size) && BigInt(scratch.start) < start + size);
+        if (area !== undefined) yield hit(node, `region ${JSON.stringify(name)} overlaps the scratch area at ${hex(area.start)}`);
+      }
+    },
+  },
+  {
+    id: 'kexec-metadata/damaged',
+    severity: 'warning',
+    phase: 'early boot',
+    title: 'the kexec metadata can not be read',
+    about: 'Version 1 has 73 bytes: the version, the release of the kernel that jumped, and how many kexecs there were since the last cold boot.',
+    reactions: { otherwise: reaction('ignored', 'The next kernel prints why ("kexec-metadata version … not supported") and goes on without it.') },
+    confirm: 'Look for "exec from:" in the log of the next kernel; it is missing.',
+    sources: [METADATA],
+    check: (subject) => wrong(subject, 'kexec-metadata'),
+  },
+  {
+    id: 'kexec-metadata/count',
+    severity: 'warning',
+    phase: 'early boot',
+    title: 'the kexec count can not be',
+    about: 'The count is 1 for the first handover after a cold boot.',
+    reactions: { otherwise: reaction('ignored', 'The next kernel prints it and counts on.') },
+    confirm: 'Compare with the "exec from:" lines of the log.',
+    sources: [METADATA],
+    *check(subject) {
+      const { kexecMetadata, luo } = subject.handover;
+      if (kexecMetadata === null || !isIntact(subject)) return;
+      const node = metadataField(kexecMetadata.node, 'kexec_count');
+      if (kexecMetadata.kexecCount === 0) yield hit(node, 'the kexec count is 0; the first is 1');
+      else if (kexecMetadata.kexecCount > MAX_PLAUSIBLE_KEXECS) yield hit(node, `the kexec count is ${kexecMetadata.kexecCount}`);
+      else if (luo !== null && luo.liveupdateNumber > BigInt(kexecMetadata.kexecCount))
+        yield hit(node, `${kexecMetadata.kexecCount} kexecs, but ${luo.liveupdateNumber} live updates`);
+    },
+  },
+  {
+    id: 'kexec-metadata/count-ahead',
+    severity: 'info',
+    phase: 'early boot',
+    title: 'there were more kexecs than live updates',
+    about:
+      'Kernels without LUO count in kexec metadata, but not as a live update: one of the chain handed over no LUO state, or one of the two numbers is damaged.',
+    reactions: { otherwise: reaction('ignored', 'Both numbers are only printed.') },
+    confirm: 'Compare the "exec from:" and "liveupdate number:" lines of the log.',
+    sources: [METADATA],
+    *check(subject) {
+      const { kexecMetadata, luo } = subject.handover;
+      if (kexecMetadata === null || luo === null || !isIntact(subject) || BigInt(kexecMetadata.kexecCount) <= luo.liveupdateNumber) return;
+      yield hit(metadataField(kexecMetadata.node, 'kexec_count'), `kexec count ${kexecMetadata.kexecCount}, live update number ${luo.liveupdateNumber}`);
+    },
+  },
+  {
+    id: 'kexec-metadata/release',
+    severity: 'warning',
+    phase: 'early boot',
+    title: 'the previous release is no kernel’s',
+    about: 'previous_release is utsname’s release, such as 7.3.4, zeroed behind its end.',
+    reactions: { otherwise: reaction('ignored', 'The next kernel prints it.') },
+    confirm: 'Compare with the banner in the old kernel’s log.',
+    sources: [METADATA],
+    *check(subject) {
+      const { kexecMetadata, contract } = subject.handover;
+      if (kexecMetadata === null || !isIntact(subject)) return;
+      const text = kexecMetadata.previousRelease;
+      const node = metadataField(kexecMetadata.node, 'previous_release');
+      const release = releaseOf(text);
+      if (!/^\d+\.\d+[\x21-\x7e]*$/.test(text)) yield hit(node, `previous_release is ${JSON.stringify(text)}`);
+      else if (release !== null && contract?.status === 'released' && !contract.releases.includes(release))
+        yield { ...hit(node, `previous_release is ${text}, but ${release} does not write ${contract.compatible}`), severity: 'info' };
+      else if (release === null) yield { ...hit(node, `previous_release is ${text}, a release that is not known here`), severity: 'info' };
+    },
+  },
+  {
+    id: 'kho-test/damaged',
+    severity: 'warning',
+    phase: 'early boot',
+    title: 'the data of the kernel’s own KHO test is damaged',
+    about: 'CONFIG_TEST_KEXEC_HANDOVER hands over random folios and a checksum.',
+    reactions: { otherwise: reaction('warns', 'test_kho reports a failure; nothing else depends on it.') },
+    confirm: 'Look for "test_kho:" in the log of the next kernel.',
+    sources: ['lib/test_kho.c, 6.16 to 7.3'],
+    *check(subject) {
+      yield* wrong(subject, 'kho-test');
+      yield* wrong(subject, 'memblock', (observation) => observation.node.path.includes('/kho_test'));
+    },
+  },
+];
+
+/** More kexecs than anybody made without a cold boot. */
+const MAX_PLAUSIBLE_KEXECS = 1_000_000;
+
+const metadataField = (node: TreeNode, name: string): TreeNode => field(node.children().find((child) => child.name === khoKexecMetadata.name) ?? node, name);

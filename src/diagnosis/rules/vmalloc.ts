@@ -1,0 +1,126 @@
+/** Rules about kho_vmalloc: descriptor, chunks, entries. Sources: kho_restore_vmalloc(), kernel/liveupdate/kexec_handover.c, 6.18 to 7.3. */
+import type { ObservationKind } from '../../handover/observe.js';
+import type { Reaction } from '../finding.js';
+import { khoVmalloc } from '../../../abi/kho/vmalloc.js';
+import { offsetOf } from '../../codec/layout-table.js';
+import { type HandoverRule, type Hit, reaction, wrong } from '../rule.js';
+import type { Subject } from '../subject.js';
+import { memfdsOf } from './memfd.js';
+
+const RESTORE = 'kho_restore_vmalloc(), kernel/liveupdate/kexec_handover.c, 6.18 to 7.3';
+
+const lost: Reaction = reaction(
+  'retrieve-fails',
+  'kho_restore_vmalloc() gives NULL: RETRIEVE_FD of the file fails with EINVAL, now and on every further try, and its contents are lost.',
+  'EINVAL',
+);
+
+/** An area is a file's folio table, or the KHO test's list. */
+function* owned(hits: Iterable<Hit>): Iterable<Hit> {
+  for (const found of hits) {
+    const test = (found.path ?? '').includes('/kho_test/');
+    yield test ? { ...found, reaction: reaction('warns', 'The KHO test reports that it could not restore its data; nothing else depends on it.') } : found;
+  }
+}
+
+const rule = (id: string, kind: ObservationKind, title: string, about: string): HandoverRule => ({
+  id,
+  severity: 'error',
+  phase: 'retrieve',
+  title,
+  about,
+  reactions: { otherwise: lost },
+  confirm: 'RETRIEVE_FD of the token in the next kernel gives EINVAL.',
+  sources: [RESTORE],
+  check: (subject) => owned(wrong(subject, kind)),
+});
+
+export const vmallocRules: readonly HandoverRule[] = [
+  rule(
+    'vmalloc/total-pages',
+    'vmalloc-count',
+    'a vmalloc area and its total of pages disagree',
+    'The blocks listed in the chunks must add up to total_pages exactly. 6.18 leaves such a descriptor behind when it runs out of memory for a chunk: kho_preserve_vmalloc() then returned 0 although nothing was preserved. Seen with 7.3.4: total_pages 3 over one page.',
+  ),
+  rule(
+    'vmalloc/order',
+    'vmalloc-order',
+    'the order of a vmalloc area is larger than any block',
+    'Each entry covers 2^order pages; the page allocator has orders up to 10.',
+  ),
+  rule(
+    'vmalloc/flags',
+    'vmalloc-flags',
+    'a vmalloc area has flags no kernel knows',
+    'Two bits are known: ALLOC and HUGE_VMAP. Others are refused when an area is preserved, and again when it is restored.',
+  ),
+  rule(
+    'vmalloc/pointer',
+    'vmalloc-pointer',
+    'the list of a vmalloc area leads to no page of this machine',
+    'Chunks and blocks are whole pages of preserved memory; an entry of order n is aligned to its size.',
+  ),
+  rule('vmalloc/cycle', 'vmalloc-cycle', 'the chunks of a vmalloc area do not end', 'A chunk is linked twice, or more chunks follow than total_pages needs.'),
+  {
+    id: 'vmalloc/not-allocated',
+    severity: 'warning',
+    phase: 'retrieve',
+    title: 'a vmalloc area does not say that it was allocated',
+    about: 'Every area that can be preserved comes from vmalloc() and has ALLOC; without it the next kernel makes a mapping that vfree() does not give back.',
+    reactions: { otherwise: reaction('leaks', 'The area is restored, but its pages are not freed with it.') },
+    confirm: 'Show the descriptor in hex.',
+    sources: ['kho_preserve_vmalloc(), kernel/liveupdate/kexec_handover.c, 7.3'],
+    *check(subject) {
+      for (const memfd of memfdsOf(subject)) {
+        const node = memfd.reading.field('folios');
+        const flags = node.children().find((child) => child.name === 'flags');
+        if (memfd.area !== null && flags !== undefined && typeof flags.value === 'number' && (flags.value & 1) === 0)
+          yield { message: `flags are ${flags.value}, without KHO_VMALLOC_ALLOC`, at: flags.address, path: flags.path };
+      }
+    },
+  },
+  {
+    id: 'vmalloc/not-empty',
+    severity: 'warning',
+    phase: 'retrieve',
+    title: 'a memfd without folios has a folio table',
+    about: 'An empty file has no table: its descriptor is all zeros.',
+    reactions: { otherwise: reaction('leaks', 'The table is not restored, and its pages stay reserved.') },
+    confirm: 'Show the structure in hex.',
+    sources: ['memfd_luo_preserve_folios(), mm/memfd_luo.c, 6.19 to 7.3'],
+    check: notEmpty,
+  },
+  {
+    id: 'vmalloc/huge-6.18',
+    severity: 'info',
+    phase: 'retrieve',
+    title: '6.18 restores areas of large pages wrongly',
+    about:
+      'For an order above 0 the first page of each block is mapped again and again. The data in memory is right; what the next kernel maps is not. Fixed in 6.19.',
+    reactions: { otherwise: reaction('corrupts', 'A 6.18 that takes over sees the first page of each block repeated.') },
+    confirm: 'Is the next kernel 6.18?',
+    sources: ['kho_restore_vmalloc(), 6.18.15; fixed on 27 Nov 2025'],
+    *check(subject) {
+      if (subject.dialect !== '6.16') return;
+      for (const memfd of memfdsOf(subject)) {
+        const node = memfd.reading.field('folios');
+        if (memfd.area !== null && memfd.area.blockSize > subject.dump.memory.pageSize)
+          yield {
+            message: 'the folio table stands in blocks of more than one page',
+            at: node.address === null ? null : node.address + offsetOf(khoVmalloc, 'order'),
+            path: node.path,
+          };
+      }
+    },
+  },
+];
+
+function* notEmpty(subject: Subject): Iterable<Hit> {
+  for (const memfd of memfdsOf(subject)) {
+    if (memfd.folioCount !== 0n) continue;
+    for (const field of memfd.reading.field('folios').children()) {
+      if (field.value !== null && BigInt(field.value) !== 0n)
+        yield { message: `nr_folios is 0, but ${field.name} of the table is ${field.value}`, at: field.address, path: field.path };
+    }
+  }
+}
