@@ -51,6 +51,7 @@ export async function openKernelOrDump(path: string): Promise<KernelFile | Opene
   }
   if ('dump' in opened) return opened.dump;
   try {
+    if (startsWithBtf(opened.source)) return await kernelIn(path, opened.source);
     return (await rawDump(path, opened.source)) ?? (await kernelIn(path, opened.source));
   } finally {
     opened.source.close();
@@ -79,6 +80,17 @@ function startsAsKernel(path: string): boolean {
   } finally {
     closeSync(fd);
   }
+}
+
+const PIECE = 1 << 20;
+
+/** BTF as objcopy leaves it has megabytes of zeros in front. */
+function startsWithBtf(source: ByteSource): boolean {
+  for (let at = 0; at < Math.min(source.size, MAX_KERNEL); at += PIECE) {
+    const piece = readAt(source, at, PIECE);
+    if (piece.some((byte) => byte !== 0)) return findBtf(piece) !== null;
+  }
+  return false;
 }
 
 /** Raw memory is only told from other bytes by the handover in it. */

@@ -103,7 +103,7 @@ const bufferImage = (name: string, bytes: Uint8Array): ImageSource => ({
 
 const unrecognised = (path: string): UserError =>
   new UserError(
-    `${path}: neither BTF nor an ELF vmlinux, and no gzip, xz, zstd or lz4 payload in it holds one; give a .BTF file, a vmlinux, or a vmlinuz of one of these compressions`,
+    `${path}: not recognised: no dump with a handover, no BTF, no ELF vmlinux, and no gzip, xz, zstd or lz4 payload in it holds one; give a .BTF file, a vmlinux, or a vmlinuz of one of these compressions`,
   );
 
 function openOrExplain(path: string): number {
