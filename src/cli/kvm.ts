@@ -1,5 +1,4 @@
 /** `luo-inspect kvm <snapshot>`: a kvm_run snapshot, a file of many, or a folder of them. */
-import { once } from 'node:events';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import type { SnapshotFiles } from '../kvm/snapshot-files.js';
@@ -78,10 +77,8 @@ export async function runKvm(path: string, options: KvmCommandOptions): Promise<
     await showKvm(snapshots, options);
     return;
   }
-  const { printKvm } = await import('../report/kvm-print.js');
-  for (const text of printKvm(snapshots, options.json === true)) {
-    if (!process.stdout.write(text)) await once(process.stdout, 'drain');
-  }
+  const [{ kvmLines }, { writeLines }] = await Promise.all([import('../report/kvm-print.js'), import('./output.js')]);
+  await writeLines(kvmLines(snapshots, options.json === true));
 }
 
 async function showKvm(snapshots: SnapshotFiles, options: KvmCommandOptions): Promise<void> {

@@ -15,6 +15,8 @@ export interface SimOptions {
   readonly dump?: string;
   readonly step?: boolean;
   readonly verbose?: boolean;
+  readonly device?: string;
+  readonly compare?: boolean;
   /** false with --no-color */
   readonly color?: boolean;
 }
@@ -27,12 +29,24 @@ export function registerSim(program: Command): void {
     .option('--until <step|moment>', `where to stop: a step's number, or ${MOMENTS.join(', ')}`)
     .option('--dump <file>', "writes the machine's memory, as it is where the run stopped, as an ELF core")
     .addOption(new Option('--step', 'opens the debugger, where standard output is a terminal').conflicts(['json']))
-    .option('--verbose', 'every step of the engine')
+    .addOption(
+      new Option('--device <device>', "where virtual machines run: the embedded engine, or this machine's /dev/kvm")
+        .choices(['simulated', 'kvm'])
+        .default('simulated'),
+    )
+    .option('--compare', 'with --device kvm: runs on both, and prints the steps in which they differ; exits 1 where one does')
+    .option('--verbose', 'every step of the engine; with --device kvm, kvm_run after every KVM_RUN')
     .option('--no-color', 'no colours')
     .action(runSim);
 }
 
 export async function runSim(path: string, options: SimOptions): Promise<void> {
+  if (options.device === 'kvm') {
+    const { runSimOnKvm } = await import('./sim-kvm.js');
+    await runSimOnKvm(await readScenario(path), options);
+    return;
+  }
+  if (options.compare === true) throw new UserError('--compare needs --device kvm: it runs the scenario on /dev/kvm and on the simulated device');
   const client = EngineClient.ofScenario(await readScenario(path));
   if (options.step === true && onTerminal()) {
     const { openDebugger } = await import('../tui/open.js');

@@ -36,7 +36,7 @@ export function snapshotText(snapshot: KvmSnapshot): string {
     if (part.length > 0) out.push('', heading, ...rowLines(part));
   }
   if (findings.length > 0) out.push('', 'findings', ...findings.map(findingLine));
-  return `${out.join('\n')}\n`;
+  return out.join('\n');
 }
 
 /** One line of a timeline. */
@@ -48,5 +48,5 @@ export function timelineSummaryText({ count, exits, findings }: TimelineSummary)
   const byCount = [...exits].sort((a, b) => b[1] - a[1]);
   const out = ['', `${count} snapshots`, ...byCount.map(([name, times]) => `  ${times.toString().padStart(7)}  ${name}`)];
   if (findings.length > 0) out.push('', 'findings', ...findings.map(findingLine));
-  return `${out.join('\n')}\n`;
+  return out.join('\n');
 }

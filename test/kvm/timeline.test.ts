@@ -8,7 +8,7 @@ import { UserError } from '../../src/codec/user-error.js';
 import { looksLikeKvmRun } from '../../src/kvm/recognise.js';
 import { openSnapshotFiles, snapshotsInBytes } from '../../src/kvm/snapshot-files.js';
 import { Timeline, type TimelineSummary } from '../../src/kvm/timeline.js';
-import { printKvm } from '../../src/report/kvm-print.js';
+import { kvmLines } from '../../src/report/kvm-print.js';
 import { capture, captureOf, FOLDER, runs } from './captures.js';
 
 const join3 = (parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
@@ -103,7 +103,7 @@ describe('the same fault again', () => {
   });
 
   it('stands in the JSON of a timeline', () => {
-    const text = [...printKvm(snapshotsInBytes('pipe', join3([fault, fault])), true)].join('');
+    const text = [...kvmLines(snapshotsInBytes('pipe', join3([fault, fault])), true)].join('\n');
     expect(JSON.parse(text)).toMatchObject({
       schema: 'luo-inspect.kvm-timeline/1',
       snapshots: [
@@ -114,7 +114,7 @@ describe('the same fault again', () => {
       repeats: [{ first: 0, last: 1, count: 2, flags: '0x8', gpa: '0x10001000', size: 4096 }],
       findings: [{ rule: 'kvm.repeated-fault' }],
     });
-    expect([...printKvm(snapshotsInBytes('pipe', join3([fault, fault])), false)].join('')).toContain('2 times in a row');
+    expect([...kvmLines(snapshotsInBytes('pipe', join3([fault, fault])), false)].join('\n')).toContain('2 times in a row');
   });
 });
 

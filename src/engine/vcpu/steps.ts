@@ -71,18 +71,30 @@ export interface KvmStepResult {
   readonly refused: string | null;
 }
 
+/** Why a step was not tried: the `vm` step before it could not be done, and says why. */
+export const NO_VM = 'there is no VM to do it in';
+
 /** Makes the device for a `vm` step. */
 export type OpenBackend = (options: KvmOptions) => KvmBackend | Promise<KvmBackend>;
 
 /**
  * Runs the steps one by one; a step the device can't do is noted, and the next is tried. Before the first `vm` there is a VM of the
- * default type. Whatever was opened is closed, however this ends.
+ * default type; where a VM can't be had, the steps up to the next `vm` are not tried. Whatever was opened is closed, however this ends.
+ * @param lacks why the device can't do a step, known before it is tried
  */
-export async function* runKvmSteps(steps: readonly KvmStep[], open: OpenBackend): AsyncGenerator<KvmStepResult, void, undefined> {
+export async function* runKvmSteps(
+  steps: readonly KvmStep[],
+  open: OpenBackend,
+  lacks: (step: KvmStep) => string | null = () => null,
+): AsyncGenerator<KvmStepResult, void, undefined> {
   let backend: KvmBackend | null = null;
+  let noVm: string | null = null;
   try {
     for (const [index, step] of steps.entries()) {
+      if (step.do === 'vm') noVm = null;
+      const known = noVm ?? lacks(step);
       try {
+        if (known !== null) throw new UserError(known);
         if (step.do === 'vm' || backend === null) {
           backend?.close();
           backend = null;
@@ -92,6 +104,7 @@ export async function* runKvmSteps(steps: readonly KvmStep[], open: OpenBackend)
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         yield { ...nothing(index, step), refused: error.message };
+        if (step.do === 'vm') noVm = NO_VM;
       }
     }
   } finally {
@@ -179,11 +192,11 @@ export interface KvmDifference {
   readonly right: string;
 }
 
-/** Where the results of the same steps differ. What a vCPU's mapping holds from earlier exits is not compared. */
+/** Where the results of the same steps differ. What a vCPU's mapping holds from earlier exits is not compared, nor are steps without a VM. */
 export function compareKvmResults(left: readonly KvmStepResult[], right: readonly KvmStepResult[]): readonly KvmDifference[] {
   return left.flatMap((one, index) => {
     const other = right[index];
-    return other === undefined ? [] : differences(one, other);
+    return other === undefined || one.refused === NO_VM || other.refused === NO_VM ? [] : differences(one, other);
   });
 }
 
