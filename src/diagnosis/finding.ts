@@ -1,20 +1,9 @@
 /** What a rule says: the shape of findings in every output. Kinds of reaction are those of the JSON interface. */
+import type { ReactionKind } from '../../abi/behaviour/behaviour.js';
+
+export type { ReactionKind };
 
 export type Severity = 'error' | 'warning' | 'info';
-
-export type ReactionKind =
-  | 'taken-over'
-  | 'cold-boot'
-  | 'panic'
-  | 'open-fails'
-  | 'retrieve-fails'
-  | 'finish-fails'
-  | 'reboot-fails'
-  | 'corrupts'
-  | 'leaks'
-  | 'warns'
-  | 'ignored'
-  | 'unknown';
 
 /** What the next kernel does about it. */
 export interface Reaction {

@@ -1,5 +1,6 @@
 /** What a rule looks at: one handover with the moment it was caught in and the releases that speak it, or the dump as a whole. */
 import type { DecodedDump, Handover } from '../handover/decode.js';
+import type { ScratchArea } from '../handover/roles.js';
 import type { ConsoleLog } from './log/console-log.js';
 
 /**
@@ -55,3 +56,7 @@ export function dialectOf(handover: Handover): Dialect {
 
 /** Can the pages of this handover still be judged, or does the running kernel use them? */
 export const isIntact = (subject: Subject): boolean => !subject.handover.released && subject.moment !== 'stale';
+
+/** The scratch areas: this handover's own, or those the running kernel was started with. They never change along a chain of kernels. */
+export const scratchAreasOf = (subject: Subject): readonly ScratchArea[] | null =>
+  subject.handover.scratch.areas ?? subject.dump.handovers.find((other) => other.role === 'incoming')?.scratch.areas ?? null;

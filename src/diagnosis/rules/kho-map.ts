@@ -4,7 +4,7 @@ import type { PreservedMap } from '../../handover/preserved/preserved-map.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { findRange } from '../../memory/memory.js';
 import { type HandoverRule, type Hit, type Reactions, noted, reaction, wrong } from '../rule.js';
-import { type Subject, isIntact } from '../subject.js';
+import { type Subject, isIntact, scratchAreasOf } from '../subject.js';
 
 const WALK = 'kho_radix_walk_tree() and kho_mem_deserialize(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3';
 
@@ -153,10 +153,11 @@ export const khoMapRules: readonly HandoverRule[] = [
     confirm: 'Compare the page with the scratch areas in the report.',
     sources: ['"kho: allocate metadata directly from the buddy allocator", 6.18 and 6.17.9'],
     *check(subject) {
-      const { map, scratch } = subject.handover;
-      if (map === null || scratch.areas === null || !isIntact(subject)) return;
+      const { map } = subject.handover;
+      const areas = scratchAreasOf(subject);
+      if (map === null || areas === null || !isIntact(subject)) return;
       for (const page of map.structurePages) {
-        const area = scratch.areas.find(({ start, size }) => page >= start && page < start + size);
+        const area = areas.find(({ start, size }) => page >= start && page < start + size);
         if (area !== undefined)
           yield { message: `the page of the map at ${hex(page)} lies in the scratch area at ${hex(area.start)}`, at: page, path: mapPath(subject) };
       }
@@ -238,9 +239,10 @@ function* preservedTwice(subject: Subject): Iterable<Hit> {
 }
 
 function* inScratch(subject: Subject): Iterable<Hit> {
-  const { map, scratch } = subject.handover;
-  if (map === null || scratch.areas === null || !isIntact(subject)) return;
-  const areas = scratch.areas.filter((area) => area.size > 0);
+  const { map } = subject.handover;
+  const known = scratchAreasOf(subject);
+  if (map === null || known === null || !isIntact(subject)) return;
+  const areas = known.filter((area) => area.size > 0);
   let left = subject.limits.items;
   for (const { start, order } of map.blocks()) {
     if (left-- <= 0) return;

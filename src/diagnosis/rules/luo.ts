@@ -113,6 +113,7 @@ const handoverRules: readonly HandoverRule[] = [
       const node = rootField(subject, 'liveupdate_num', 'liveupdate-number') ?? luo.node;
       const number = luo.liveupdateNumber;
       if (number === null) return;
+      if (number === null) return;
       if (number === 0n) yield hit(node, 'the live update number is 0; the first is 1');
       else if (kexecMetadata !== null && number > BigInt(kexecMetadata.kexecCount))
         yield hit(node, `the live update number is ${number}, but only ${kexecMetadata.kexecCount} kexecs were counted`);

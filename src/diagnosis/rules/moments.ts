@@ -3,7 +3,7 @@
  * damages, and a page that a dump leaves out is none at all.
  */
 import type { Observation } from '../../handover/observe.js';
-import { type HandoverRule, type Hit, hit, isStillTrue, reaction } from '../rule.js';
+import { type HandoverRule, hit, isStillTrue, reaction } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 
 const LIFE = 'kernel/liveupdate, 7.1 to 7.3, and captures of a 7.3.4 at each moment';
@@ -114,8 +114,20 @@ export const momentRules: readonly HandoverRule[] = [
     confirm: 'Take a dump before the next kernel looks at the map (at kho_memory_init) to see the handover whole.',
     sources: [LIFE],
     *check(subject) {
-      if (!isIntact(subject)) yield* collapsed(subject, ['reused', 'absent', 'wrong']);
-      else yield* collapsed(subject, ['reused']);
+      const found = of(subject, isIntact(subject) ? ['reused'] : ['reused', 'absent', 'wrong']).filter(
+        (observation) => !scratchKinds.has(observation.kind) && (observation.nature !== 'wrong' || !isStillTrue(subject, observation)),
+      );
+      const first = foremost(found);
+      const { candidate, path } = subject.handover;
+      const when = subject.moment === 'booted' ? 'taken after the next kernel had booted: ' : '';
+      if (first !== undefined)
+        yield hit(
+          first.node,
+          `${when}${found.length} ${found.length === 1 ? 'structure' : 'structures'} can not be read any more: ${summary([first, ...found])}`,
+          first.at,
+        );
+      else if (subject.moment === 'booted')
+        yield { message: 'taken after the next kernel had booted: what it has freed may be overwritten at any time', at: candidate.fdtAddress, path };
     },
   },
   {
@@ -134,11 +146,3 @@ export const momentRules: readonly HandoverRule[] = [
     },
   },
 ];
-
-function* collapsed(subject: Subject, natures: readonly Observation['nature'][]): Iterable<Hit> {
-  const found = of(subject, natures).filter(
-    (observation) => !scratchKinds.has(observation.kind) && (observation.nature !== 'wrong' || !isStillTrue(subject, observation)),
-  );
-  const first = foremost(found);
-  if (first !== undefined) yield hit(first.node, `${found.length === 1 ? '' : `${found.length} structures are gone: `}${summary([first, ...found])}`, first.at);
-}

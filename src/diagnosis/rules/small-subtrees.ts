@@ -6,7 +6,7 @@ import type { ReserveMem } from '../../handover/small-subtrees.js';
 import type { TreeNode } from '../../handover/tree.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
-import { type Subject, isIntact } from '../subject.js';
+import { type Subject, isIntact, scratchAreasOf } from '../subject.js';
 import { hasWholeMap } from './references.js';
 
 const MEMBLOCK = 'reserve_mem_kho_revive() and prepare_kho_fdt(), mm/memblock.c, 6.16 to 7.3';
@@ -150,7 +150,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     sources: [MEMBLOCK],
     *check(subject) {
       for (const { name, start, size, node } of regionsOf(subject)) {
-        const area = subject.handover.scratch.areas?.find((scratch) => start < BigInt(scratch.start + scratch.size) && BigInt(scratch.start) < start + size);
+        const area = scratchAreasOf(subject)?.find((scratch) => start < BigInt(scratch.start + scratch.size) && BigInt(scratch.start) < start + size);
         if (area !== undefined) yield hit(node, `region ${JSON.stringify(name)} overlaps the scratch area at ${hex(area.start)}`);
       }
     },
@@ -181,7 +181,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
       const node = metadataField(kexecMetadata.node, 'kexec_count');
       if (kexecMetadata.kexecCount === 0) yield hit(node, 'the kexec count is 0; the first is 1');
       else if (kexecMetadata.kexecCount > MAX_PLAUSIBLE_KEXECS) yield hit(node, `the kexec count is ${kexecMetadata.kexecCount}`);
-      else if (luo !== null && luo.liveupdateNumber > BigInt(kexecMetadata.kexecCount))
+      else if (luo !== null && (luo.liveupdateNumber ?? 0n) > BigInt(kexecMetadata.kexecCount))
         yield hit(node, `${kexecMetadata.kexecCount} kexecs, but ${luo.liveupdateNumber} live updates`);
     },
   },
@@ -197,8 +197,9 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     sources: [METADATA],
     *check(subject) {
       const { kexecMetadata, luo } = subject.handover;
-      if (kexecMetadata === null || luo === null || !isIntact(subject) || BigInt(kexecMetadata.kexecCount) <= luo.liveupdateNumber) return;
-      yield hit(metadataField(kexecMetadata.node, 'kexec_count'), `kexec count ${kexecMetadata.kexecCount}, live update number ${luo.liveupdateNumber}`);
+      const number = luo?.liveupdateNumber ?? null;
+      if (kexecMetadata === null || number === null || !isIntact(subject) || BigInt(kexecMetadata.kexecCount) <= number) return;
+      yield hit(metadataField(kexecMetadata.node, 'kexec_count'), `kexec count ${kexecMetadata.kexecCount}, live update number ${number}`);
     },
   },
   {
