@@ -1,5 +1,5 @@
 /** The state of the debugger: the engine's client, what it shows at the current step, and where each pane stands. */
-import { type EngineClient, type StateValue, type Step, breakpointText } from '../../engine/client.js';
+import { type EngineClient, type StateNode, type StateValue, type Step, breakpointText, stateTree } from '../../engine/client.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Inspector } from '../inspector/state.js';
 import { addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';
@@ -19,6 +19,7 @@ export interface Present {
   readonly step: Step | null;
   readonly stack: readonly Step[];
   readonly memory: PhysicalMemory;
+  readonly tree: StateNode;
   readonly changes: ReadonlyMap<string, StateValue | null>;
   readonly changeTexts: readonly string[];
   /** bytes that the step wrote */
@@ -100,13 +101,14 @@ export function seekFailure(state: Debugger): Debugger | null {
 function presentOf(client: EngineClient): Present {
   const { position } = client;
   const step = client.current;
-  const changes = changesBetween(client.stateAt(Math.max(0, position - 1)), client.stateAt(position));
   const after = client.stateAt(position);
+  const changes = changesBetween(client.stateAt(Math.max(0, position - 1)), after);
   return {
     position,
     step,
     stack: client.callStack(),
     memory: client.memoryAt(),
+    tree: stateTree(after),
     changes,
     changeTexts: [...changes].map(([path, before]) => `${decodeURI(path)}: ${stateText(before)} → ${stateText(after.get(path))}`),
     written: (step?.writes ?? []).map((write) => ({ start: write.address, end: write.address + write.length })),
@@ -199,8 +201,7 @@ export function followMemory(state: Debugger): Debugger {
 export const kernelRows = (state: Debugger): StateRow[] => rowsOfState(state, (name) => name !== 'devices');
 export const deviceRows = (state: Debugger): StateRow[] => rowsOfState(state, (name) => name === 'devices');
 
-const rowsOfState = ({ client, present, closed }: Debugger, only: (name: string) => boolean): StateRow[] =>
-  stateRows(client.stateTreeAt(present.position), only, closed, present.changes);
+const rowsOfState = ({ present, closed }: Debugger, only: (name: string) => boolean): StateRow[] => stateRows(present.tree, only, closed, present.changes);
 
 export const detailRows = (state: Debugger): StepLine[] => stepLines(state.present.step, state.present.changeTexts, box(state, 'step').width);
 

@@ -42,18 +42,19 @@ export const line = (text: string, style: Style = 'plain'): Line => [span(text, 
 
 export const textOf = (spans: Line): string => spans.map((part) => part.text).join('');
 
-const PLAIN_ASCII = /^[\x20-\x7e]*$/;
+/** ASCII, and the signs the views draw with: one column and one code unit each, so that nothing needs to be measured. */
+const NARROW = /^[\x20-\x7e│─━›▾▸◂∅→←↑↓▶●◆…·█×–“”]*$/;
 const segmenter = new Intl.Segmenter();
 
 /** Terminal columns `text` takes. */
-export const widthOf = (text: string): number => (PLAIN_ASCII.test(text) ? text.length : stringWidth(text));
+export const widthOf = (text: string): number => (NARROW.test(text) ? text.length : stringWidth(text));
 
 export const lineWidth = (spans: Line): number => spans.reduce((sum, part) => sum + widthOf(part.text), 0);
 
 /** The start of `text` that fits `width` columns; never half a wide character. */
 export function cut(text: string, width: number): string {
   if (width <= 0) return '';
-  if (PLAIN_ASCII.test(text)) return text.slice(0, width);
+  if (NARROW.test(text)) return text.slice(0, width);
   let out = '';
   let used = 0;
   for (const { segment } of segmenter.segment(text)) {

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import stringWidth from 'string-width';
 import { describe, expect, it } from 'vitest';
 import { clip, fill, lineWidth, padTo, shorten, span, spread, textOf, widthOf, wrap } from '../../../src/tui/model/text.js';
 
@@ -8,6 +9,10 @@ describe('text in columns', () => {
   it('counts wide characters twice', () => {
     expect(widthOf('vm-0')).toBe(4);
     expect(widthOf('会话')).toBe(4);
+  });
+
+  it('takes the signs it draws with for what a terminal makes of them', () => {
+    for (const sign of '│─━›▾▸◂∅→←↑↓▶●◆…·█×–“”') expect([sign, stringWidth(sign), widthOf(sign)]).toEqual([sign, 1, 1]);
   });
 
   it('shortens with an ellipsis and never cuts a wide character in half', () => {
