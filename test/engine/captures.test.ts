@@ -49,11 +49,11 @@ const decodeImage = (image: MachineImage | null): DecodedDump => {
 };
 
 const cases = [
-  { capture: 'handover-7.3', moments: ['frozen', 'early'] },
+  { capture: 'handover-7.3', moments: ['preserved', 'frozen', 'early'] },
   { capture: 'handover-7.1', moments: ['frozen', 'early'] },
-  { capture: 'vfio-7.3', moments: ['frozen', 'early'] },
+  { capture: 'vfio-7.3', moments: ['preserved', 'frozen', 'early'] },
 ] as const;
-const DUMPS = { frozen: 's1-frozen', early: 's2-at-kho_memory_init' } as const;
+const DUMPS = { preserved: 's1-preserved', frozen: 's1-frozen', early: 's2-at-kho_memory_init' } as const;
 
 describe.each(cases)('the scenario of $capture', ({ capture, moments }) => {
   it.each(moments)('hands over what the real kernel did, addresses apart: %s', async (moment) => {
@@ -71,5 +71,22 @@ describe.each(cases)('the scenario of $capture', ({ capture, moments }) => {
     expect(handover?.references.length).toBeGreaterThan(10);
     for (const reference of handover?.references ?? []) expect(handover?.map?.blockOf(reference.address), `0x${reference.address.toString(16)}`).not.toBeNull();
     expect(handover?.observations).toEqual([]);
+  });
+});
+
+describe.each([
+  { capture: 'failed/freeze-fails', scenario: 'freeze-fails' },
+  { capture: 'vfio-7.3', scenario: 'vfio-7.3' },
+])('the reboot that $scenario refuses', ({ capture, scenario }) => {
+  it('leaves the memory as the real kernel left it: no session is handed over, no FLB is counted', async () => {
+    const real = await openDump(sample(`${capture}/s1-freeze-failed.sparse.elf.xz`));
+    const client = EngineClient.ofScenario(await readScenario(sample(`scenarios/${scenario}.yaml`)));
+    client.toEnd();
+    const refused = Array.from({ length: client.length }, (_, index) => client.stepAt(index + 1)).find(
+      (step) => step?.op === 'kexec' && step.errno === 'EINVAL',
+    );
+    const image = client.imageAtStep(refused?.step ?? 0);
+    expect(essence(decodeImage(image))).toEqual(essence(decodeHandovers({ memory: real.memory })));
+    real.close();
   });
 });

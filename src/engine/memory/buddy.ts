@@ -8,28 +8,44 @@ export class Buddy {
   readonly #stacks: number[][] = Array.from({ length: MAX_PAGE_ORDER + 1 }, () => []);
   /** first page of each free block -> its order */
   readonly #free = new Map<number, number>();
+  /** not split yet, the lowest last */
+  readonly #ranges: { start: number; readonly end: number }[] = [];
   #freePages = 0;
 
   get freePages(): number {
     return this.#freePages;
   }
 
-  /** Makes pages [start, end) free. */
+  /** Makes pages [start, end) free. They are split into blocks only when they are needed: a machine may have millions. */
   addRange(start: number, end: number): void {
-    const blocks: [number, number][] = [];
-    let at = start;
-    while (at < end) {
-      let order = 0;
-      while (order < MAX_PAGE_ORDER && at % 2 ** (order + 1) === 0 && at + 2 ** (order + 1) <= end) order++;
-      blocks.push([at, order]);
-      at += 2 ** order;
-    }
-    // The lowest block must be the last one pushed: it is the first one handed out.
-    for (const [page, order] of blocks.reverse()) this.#push(page, order);
+    if (end <= start) return;
+    this.#ranges.push({ start, end });
+    this.#ranges.sort((a, b) => b.start - a.start);
+    this.#freePages += end - start;
   }
 
   /** @returns the first page of a block of 2^order pages, or null if there is none */
   alloc(order: number): number | null {
+    for (let page = this.#fromStacks(order); ; page = this.#fromStacks(order)) {
+      if (page !== null || !this.#carve()) return page;
+    }
+  }
+
+  // The lowest block of the lowest range joins the blocks.
+  #carve(): boolean {
+    const range = this.#ranges.at(-1);
+    if (range === undefined) return false;
+    const { start, end } = range;
+    let order = 0;
+    while (order < MAX_PAGE_ORDER && start % 2 ** (order + 1) === 0 && start + 2 ** (order + 1) <= end) order++;
+    range.start += 2 ** order;
+    if (range.start >= end) this.#ranges.pop();
+    this.#freePages -= 2 ** order;
+    this.#push(start, order);
+    return true;
+  }
+
+  #fromStacks(order: number): number | null {
     for (let have = order; have <= MAX_PAGE_ORDER; have++) {
       const page = this.#pop(have);
       if (page === null) continue;

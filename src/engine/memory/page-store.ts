@@ -6,6 +6,8 @@ import type { MemoryRange, PageState, PhysicalMemory } from '../../memory/memory
 
 /** Pages of one region; what a snapshot shares and a write copies. */
 const REGION_PAGES = 512;
+/** A machine of up to so many bytes is shown whole. */
+const WHOLE = 2 ** 30;
 
 interface Region {
   readonly pages: (Uint8Array | undefined)[];
@@ -50,9 +52,10 @@ export class PageStore implements PhysicalMemory {
     return new PageStore(this.size, this.pageSize, this.#base, snapshot);
   }
 
+  /** All of a small machine; of a large one what was ever written, and its end: nobody could go through terabytes of zeros. */
   get readable(): readonly MemoryRange[] {
-    if (this.#base === null) return [{ start: 0, end: this.size }];
-    this.#readable ??= this.#mergedRanges(this.#base);
+    if (this.#base === null && this.size <= WHOLE) return [{ start: 0, end: this.size }];
+    this.#readable ??= this.#mergedRanges(this.#base?.readable ?? [{ start: this.size - this.pageSize, end: this.size }]);
     return this.#readable;
   }
 
@@ -133,9 +136,9 @@ export class PageStore implements PhysicalMemory {
     return region;
   }
 
-  #mergedRanges(base: PhysicalMemory): readonly MemoryRange[] {
+  #mergedRanges(others: readonly MemoryRange[]): readonly MemoryRange[] {
     const own = [...this.touched()].map((number) => ({ start: number * this.pageSize, end: (number + 1) * this.pageSize }));
-    const all = [...base.readable, ...own].sort((a, b) => a.start - b.start);
+    const all = [...others, ...own].sort((a, b) => a.start - b.start);
     const merged: { start: number; end: number }[] = [];
     for (const range of all) {
       const last = merged.at(-1);

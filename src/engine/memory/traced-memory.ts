@@ -51,7 +51,7 @@ export class TracedMemory {
 
   /** Zeroes the page at `address`. */
   zeroPage(address: number): void {
-    if (this.now.page(address / this.pageSize) !== undefined || this.now.stateOf(address) !== 'zero') this.replacePage(address, this.now.zeroPage);
+    if (this.now.page(address / this.pageSize) !== this.now.zeroPage) this.replacePage(address, this.now.zeroPage);
   }
 
   /** A host-order (little-endian) u64 as a number, exact up to 2^53; larger values lose bits. */
