@@ -1,11 +1,14 @@
 /**
- * A kernel as an ELF file: its .BTF section and the sections that hold its constant texts, read piece by piece (a vmlinux
- * with debug information has a gigabyte). For kernel-file.ts.
+ * A kernel's image: of an ELF file the .BTF section and the sections that hold its constant texts, read piece by piece (a
+ * vmlinux with debug information has a gigabyte); of an arm64 Image, which has no sections, all of it. For kernel-file.ts.
  */
+import { BTF_MAGIC, BTF_VERSION, btfHeader } from '../../../abi/btf/header.js';
+import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../../abi/boot/arm64-image.js';
 import { ELFMAG, elf64Ehdr, elf64Phdr, elf64Shdr, elfIdent, PT_LOAD } from '../../../abi/elf/elf64.js';
 import { PF_X, SHF_ALLOC, SHF_COMPRESSED, SHF_EXECINSTR, SHT_NOBITS } from '../../../abi/elf/sections.js';
 import { decodeStruct } from '../../codec/decode.js';
-import { sizeOf } from '../../codec/layout-table.js';
+import { encodeStruct } from '../../codec/encode.js';
+import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { UserError } from '../../codec/user-error.js';
 
 /** Bytes of a file, or of a decompressed image. */
@@ -93,4 +96,16 @@ const within = (source: ImageSource, range: FileRange): FileRange => ({ ...range
 function textAt(names: Uint8Array, offset: number): string {
   const end = names.indexOf(0, offset);
   return end === -1 ? '' : Buffer.from(names.subarray(offset, end)).toString('latin1');
+}
+
+/** An arm64 Image: the kernel's memory as it is, without sections. */
+export function isArm64Image(bytes: Uint8Array): boolean {
+  return bytes.length >= sizeOf(arm64ImageHeader) && decodeStruct(arm64ImageHeader, bytes).magic === ARM64_IMAGE_MAGIC;
+}
+
+/** Where a whole BTF section may start: little-endian magic, version 1, no flags. The caller tries each. */
+export function* btfStarts(bytes: Uint8Array): Generator<number> {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const start = encodeStruct(btfHeader, { magic: BTF_MAGIC, version: BTF_VERSION, hdr_len: sizeOf(btfHeader) }).subarray(0, offsetOf(btfHeader, 'type_off'));
+  for (let at = buffer.indexOf(start); at !== -1; at = buffer.indexOf(start, at + 1)) yield at;
 }

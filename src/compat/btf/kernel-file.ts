@@ -5,7 +5,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { UserError } from '../../codec/user-error.js';
 import { type Btf, openBtf } from './btf.js';
-import { type ElfImage, type ImageSource, isElf, openElfImage } from './elf-image.js';
+import { btfStarts, type ElfImage, type ImageSource, isArm64Image, isElf, openElfImage } from './elf-image.js';
 import { decompressPayload, payloadKindOf, payloadMagics } from './payload.js';
 import { findBtf } from './section.js';
 
@@ -51,6 +51,7 @@ export async function openKernelFile(path: string): Promise<KernelFile> {
 /** As `openKernelFile`, from bytes that were read already. */
 export async function fromBytes(path: string, bytes: Uint8Array): Promise<KernelFile> {
   if (isElf(bytes)) return fromImage(path, 'vmlinux', openElfImage(bufferImage(path, bytes)), 'an ELF file', () => {});
+  if (isArm64Image(bytes)) return fromArm64(path, bytes, 'an arm64 Image');
   if (findBtf(bytes) !== null) return { path, kind: 'btf', btf: openBtf(bytes, path), image: null, evidence: 'raw BTF', close: () => {} };
   const kind = payloadKindOf(bytes);
   let refused: string | null = null;
@@ -60,28 +61,48 @@ export async function fromBytes(path: string, bytes: Uint8Array): Promise<Kernel
       return null;
     });
     if (inner !== null && isElf(inner)) return fromImage(path, 'vmlinux', openElfImage(bufferImage(path, inner)), `an ELF file, ${kind}-compressed`, () => {});
+    if (inner !== null && isArm64Image(inner)) return fromArm64(path, inner, `an arm64 Image, ${kind}-compressed`);
     if (inner !== null && findBtf(inner) !== null)
       return { path, kind: 'btf', btf: openBtf(inner, path), image: null, evidence: `raw BTF, ${kind}-compressed`, close: () => {} };
   }
-  const found = await findPayload(path, bytes);
-  if (found !== null)
-    return fromImage(path, 'vmlinuz', found.image, `a kernel image with a ${found.kind} payload at offset 0x${found.offset.toString(16)}`, () => {});
+  const found = await findPayload(bytes);
+  if (found !== null) {
+    const evidence = `a kernel image with a ${found.kind} payload at offset 0x${found.offset.toString(16)}`;
+    return isElf(found.inner)
+      ? fromImage(path, 'vmlinuz', openElfImage(bufferImage(path, found.inner)), evidence, () => {})
+      : fromArm64(path, found.inner, evidence);
+  }
   if (refused !== null) throw new UserError(`${path}: its ${kind} stream is damaged or cut short (${refused}); copy the file again`);
   throw unrecognised(path);
 }
 
-/** Tries every place that looks like the start of a compressed stream, as scripts/extract-vmlinux does, until one holds an ELF file. */
-async function findPayload(path: string, bytes: Uint8Array): Promise<{ readonly kind: string; readonly offset: number; readonly image: ElfImage } | null> {
+/** Tries every place that looks like the start of a compressed stream, as scripts/extract-vmlinux does, until one holds a kernel. */
+async function findPayload(bytes: Uint8Array): Promise<{ readonly kind: string; readonly offset: number; readonly inner: Uint8Array } | null> {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (const { kind, magic } of payloadMagics) {
     for (let offset = buffer.indexOf(magic); offset !== -1; offset = buffer.indexOf(magic, offset + 1)) {
       // Bytes that only look like a magic: the next place is tried.
       const inner = await decompressPayload(kind, bytes.subarray(offset)).catch(() => null);
-      if (inner === null || !isElf(inner)) continue;
-      return { kind, offset, image: openElfImage(bufferImage(path, inner)) };
+      if (inner !== null && (isElf(inner) || isArm64Image(inner))) return { kind, offset, inner };
     }
   }
   return null;
+}
+
+/** No sections: texts may stand anywhere, and the BTF is where its header is whole. */
+function fromArm64(path: string, bytes: Uint8Array, evidence: string): KernelFile {
+  const source = bufferImage(path, bytes);
+  let btf: Btf | null = null;
+  for (const at of btfStarts(bytes)) {
+    try {
+      btf = openBtf(bytes.subarray(at), `${path} (BTF at 0x${at.toString(16)})`);
+      break;
+    } catch {
+      // Code that compares with the magic, or a module's BTF: the next place is tried.
+    }
+  }
+  const image = { source, btf: null, data: [{ name: 'image', offset: 0, size: bytes.length }] };
+  return { path, kind: 'vmlinuz', btf, image, evidence: `${evidence}, ${btf === null ? 'without BTF' : 'with BTF'}`, close: () => {} };
 }
 
 function fromImage(path: string, kind: 'vmlinux' | 'vmlinuz', image: ElfImage, evidence: string, close: () => void): KernelFile {

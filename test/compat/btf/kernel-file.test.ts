@@ -2,8 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../../abi/boot/arm64-image.js';
+import { encodeStruct } from '../../../src/codec/encode.js';
 import { UserError } from '../../../src/codec/user-error.js';
 import { fromBytes, openKernelFile } from '../../../src/compat/btf/kernel-file.js';
 import { decompressPayload, type PayloadKind } from '../../../src/compat/btf/payload.js';
@@ -27,6 +30,23 @@ describe('openKernelFile', () => {
     const { image } = file;
     expect(image?.source.size).toBe(tiny.length);
     expect(Buffer.compare(Buffer.from(image?.source.read(0, tiny.length) ?? []), tiny)).toBe(0);
+  });
+
+  it('reads an arm64 Image, plain and compressed, which is no ELF file', async () => {
+    const btf = tiny.subarray(tiny.indexOf(Buffer.of(0x9f, 0xeb, 1, 0)));
+    const decoy = Buffer.concat([Buffer.of(0x9f, 0xeb, 1, 0, 24, 0, 0, 0), Buffer.alloc(16, 0xff)]);
+    const image = Buffer.concat([encodeStruct(arm64ImageHeader, { magic: ARM64_IMAGE_MAGIC }), Buffer.from('\0kho-v4\0'), decoy, btf]);
+    const zboot = Buffer.concat([Buffer.alloc(512, 0x90), gzipSync(image), Buffer.alloc(64)]);
+    for (const [bytes, evidence] of [
+      [image, 'an arm64 Image, with BTF'],
+      [gzipSync(image), 'an arm64 Image, gzip-compressed, with BTF'],
+      [zboot, 'a kernel image with a gzip payload at offset 0x200, with BTF'],
+    ] as const) {
+      const file = await fromBytes('Image', bytes);
+      expect(file.evidence).toBe(evidence);
+      expect(file.btf?.find('STRUCT', 'luo_ser')).not.toBeNull();
+      expect(file.image?.data).toEqual([{ name: 'image', offset: 0, size: image.length }]);
+    }
   });
 
   it('tells what is wrong with other files', async () => {
