@@ -103,7 +103,7 @@ function tellRole(input: RoleInput, all: readonly RoleInput[], running: string |
   if (candidate.roleFromFolder !== null)
     return { role: candidate.roleFromFolder, evidence: `the folder it was copied from: ${candidate.roleFromFolder === 'incoming' ? 'in' : 'out'}/` };
   const named = candidate.namedBy.length > 0;
-  if (named && scratch.state === 'filled') return { role: 'incoming', evidence: `${nodes(candidate)} and ${scratch.why} with plausible areas` };
+  if (named && scratch.state === 'filled') return tellFilled(input, all);
   if (named && scratch.state === 'empty') return { role: 'outgoing', evidence: `${nodes(candidate)}, but ${scratch.why}` };
   const written = wroteIt(input, running);
   if (named) return tellNamed(input, all, running, written);
@@ -119,6 +119,25 @@ function tellRole(input: RoleInput, all: readonly RoleInput[], running: string |
     evidence: `no setup_data node names it, and nothing tells which kernel wrote it${running === null ? '' : ` (running is ${running})`}`,
   };
 }
+
+/**
+ * A filled array of scratch areas is what a kernel was given, unless it is the one that the running kernel was given itself: in a chain
+ * of kexecs the image for the next jump names the same place. Its node is then still outside of scratch, where images are loaded;
+ * the node that a kernel finds was put into scratch by the jump.
+ */
+function tellFilled(input: RoleInput, all: readonly RoleInput[]): RoleVerdict {
+  const { candidate, scratch } = input;
+  const taken = all.find((rival) => rival !== input && rival.scratch.state === 'filled' && isNamedFromScratch(rival));
+  if (taken !== undefined && !isNamedFromScratch(input))
+    return {
+      role: 'outgoing',
+      evidence: `${nodes(candidate)}, outside of scratch: in an image for the next kexec; the running kernel was given ${place(taken.candidate)}`,
+    };
+  return { role: 'incoming', evidence: `${nodes(candidate)} and ${scratch.why} with plausible areas` };
+}
+
+const isNamedFromScratch = ({ candidate, scratch }: RoleInput): boolean =>
+  candidate.namedBy.some((node) => scratch.areas?.some((area) => node.address >= area.start && node.address < area.start + area.size) === true);
 
 function tellNamed(input: RoleInput, all: readonly RoleInput[], running: string | null, written: string | null): RoleVerdict {
   const { candidate, scratch } = input;

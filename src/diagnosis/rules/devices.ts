@@ -119,7 +119,7 @@ export const deviceRules: readonly HandoverRule[] = [
   },
   {
     id: 'vfio/no-pci-list',
-    severity: 'warning',
+    severity: 'info',
     phase: 'deserialise',
     title: 'devices are preserved, but the PCI core lists none',
     about:
