@@ -1,5 +1,5 @@
 /** Where the `kvm` command takes its snapshots from: a file, a folder, standard input, each file also compressed. */
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, statSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
 import { bufferSource, type ByteSource, fileSource, readAt } from '../container/byte-source.js';
 import { compressionOf, decompress } from '../container/compression.js';
@@ -12,6 +12,7 @@ const HEAD = 16;
 /** @param path `-` for standard input. @throws UserError if nothing can be read there */
 export async function openSnapshots(path: string, options: SnapshotFilesOptions): Promise<SnapshotFiles> {
   if (path === '-') {
+    if (process.stdin.isTTY) throw new UserError('standard input: a terminal, not a snapshot; pipe one into it, or give a path');
     const bytes = await gather('standard input', process.stdin);
     const source = bufferSource('standard input', bytes);
     const kind = compressionOf(bytes.subarray(0, HEAD));
@@ -21,23 +22,29 @@ export async function openSnapshots(path: string, options: SnapshotFilesOptions)
   return unpacked === null ? openSnapshotFiles(path, options) : snapshotsInBytes(path, unpacked, options);
 }
 
-/** The contents of a compressed file; null for any other, which is then read in place. */
+/** The contents of a pipe or a compressed file; null for any other, which is then read in place. */
 async function unpack(path: string): Promise<Uint8Array | null> {
-  let fd: number;
+  const opened = tryOpen(path);
+  if (opened === null) return null;
+  if (opened === 'pipe') return await gather(path, createReadStream(path));
+  const { fd, size } = opened;
   try {
-    fd = openSync(path, 'r');
-  } catch {
-    // Whoever reads it next says why it can't be read.
-    return null;
-  }
-  try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile() || stat.size === 0) return null;
-    const source: ByteSource = fileSource(path, fd, stat.size);
-    const kind = compressionOf(readAt(source, 0, Math.min(HEAD, stat.size)));
+    const source: ByteSource = fileSource(path, fd, size);
+    const kind = compressionOf(readAt(source, 0, Math.min(HEAD, size)));
     return kind === null ? null : await gather(path, decompress(source, kind));
   } finally {
     closeSync(fd);
+  }
+}
+
+/** null for a folder, and for what can't be opened: whoever reads it next says why. */
+function tryOpen(path: string): { readonly fd: number; readonly size: number } | 'pipe' | null {
+  try {
+    const stat = statSync(path);
+    if (stat.isFIFO() || stat.isSocket()) return 'pipe';
+    return stat.isFile() ? { fd: openSync(path, 'r'), size: stat.size } : null;
+  } catch {
+    return null;
   }
 }
 

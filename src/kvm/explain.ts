@@ -117,7 +117,7 @@ function payloadSentences(snapshot: KvmSnapshot): readonly string[] {
       const access = typed(snapshot, io);
       if (access === null) return [];
       return [
-        `The guest ${access.direction === 0 ? 'reads' : 'writes'} port ${hex(access.port)}, ${countOf(access.count, 'time')} ${countOf(access.size, 'byte')}.`,
+        `The guest ${access.direction === 0 ? 'reads' : 'writes'} port ${hex(access.port)}: ${access.count === 1 ? 'one access' : `${access.count} accesses`} of ${countOf(access.size, 'byte')}.`,
         ...(access.direction === 0 ? ['What stands at data_offset now is old: user space fills it before it runs the vCPU again.'] : []),
       ];
     }

@@ -105,11 +105,13 @@ function spacing(read: ReadAt, size: number, options: SnapshotFilesOptions): { r
 function* pieces(source: Source, stride: number): Generator<{ readonly offset: number; readonly bytes: Uint8Array }, void, undefined> {
   const { read, close } = source.open();
   try {
-    const chunk = Math.max(1, Math.floor(CHUNK / stride)) * stride;
-    for (let start = 0; start < source.size; start += chunk) {
-      const bytes = read(start, Math.min(chunk, source.size - start));
+    // No mapping is as large as a chunk: of snapshots that stand further apart the beginning is enough.
+    const together = Math.max(1, Math.floor(CHUNK / stride));
+    const each = Math.min(stride, CHUNK);
+    for (let start = 0; start < source.size; start += together * stride) {
+      const bytes = read(start, Math.min(together * each, source.size - start));
       if (bytes.length === 0) throw new UserError(`${source.name}: the file ended at ${start} bytes while it was read; was it cut meanwhile? Try again`);
-      for (let at = 0; at < bytes.length; at += stride) yield { offset: start + at, bytes: bytes.subarray(at, at + stride) };
+      for (let at = 0; at < bytes.length; at += each) yield { offset: start + at, bytes: bytes.subarray(at, at + each) };
     }
   } finally {
     close();
