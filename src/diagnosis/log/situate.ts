@@ -1,0 +1,47 @@
+/** Where in a console log a dump stands: which of its boots is the kernel that runs in the dump, so that what came later is not held against it. */
+import type { DecodedDump, Handover } from '../../handover/decode.js';
+import { type Moment, momentOf } from '../subject.js';
+import type { Boot, ConsoleLog, LogLine } from './console-log.js';
+
+/** `past`: of a kernel before. `present`: of the kernel that runs in the dump. `future`: printed after the dump was taken, for certain or maybe. */
+export type When = 'past' | 'present' | 'future';
+
+export interface PlacedLine {
+  readonly line: LogLine;
+  readonly boot: Boot;
+  readonly when: When;
+}
+
+/** The handover a line of that boot speaks of: what the boot was given, or what it made. */
+export interface Situation {
+  readonly incoming: Handover | null;
+  readonly outgoing: Handover | null;
+  readonly moment: Moment;
+}
+
+export function situationOf(dump: DecodedDump): Situation {
+  const incoming = dump.handovers.find(({ role }) => role === 'incoming') ?? dump.handovers.find(({ role }) => role === 'stale') ?? null;
+  const outgoing = dump.handovers.find(({ role }) => role === 'outgoing') ?? null;
+  const first = incoming ?? outgoing ?? dump.handovers[0];
+  return { incoming, outgoing, moment: first === undefined ? 'unknown' : momentOf(first) };
+}
+
+/** Index of the boot that runs in the dump: counted by kexec metadata where the log starts at a cold boot, else the last or the first. */
+function runningBoot(log: ConsoleLog, { incoming, outgoing, moment }: Situation): number {
+  const last = log.boots.length - 1;
+  const count = incoming?.kexecMetadata?.kexecCount ?? (outgoing?.kexecMetadata == null ? null : outgoing.kexecMetadata.kexecCount - 1);
+  const cold = log.boots[0]?.lines.every(({ text }) => !text.includes('KHO: found kexec handover data')) ?? false;
+  if (count !== null && cold && count >= 0 && count <= last) return count;
+  return moment === 'running' || moment === 'serialised' ? Math.max(0, last - 1) : last;
+}
+
+/** The lines of a log, each with its time relative to the dump. */
+export function* placedLines(log: ConsoleLog, situation: Situation): Iterable<PlacedLine> {
+  const running = runningBoot(log, situation);
+  // An early dump is taken before the kernel has printed more than its first lines.
+  const present: When = situation.moment === 'early' || situation.moment === 'unknown' ? 'future' : 'present';
+  for (const [index, boot] of log.boots.entries()) {
+    const when: When = index < running ? 'past' : index > running ? 'future' : present;
+    for (const line of boot.lines) yield { line, boot, when };
+  }
+}
