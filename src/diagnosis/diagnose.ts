@@ -22,6 +22,12 @@ export function diagnose(dump: DecodedDump, options: DiagnoseOptions = {}): read
     for (const rule of rules) if ('check' in rule) collect(rule, rule.check(own), own.dialect, subject.limits, ranked, handover);
   }
   for (const rule of rules) if ('checkDump' in rule) collect(rule, rule.checkDump(subject), '7.2', subject.limits, ranked, null);
+  for (const handover of dump.handovers) {
+    const own = { ...subject, handover, moment: momentOf(handover), dialect: dialectOf(handover) };
+    const before = ranked.map(({ finding }) => finding);
+    const uncut = { ...subject.limits, perRule: subject.limits.items };
+    for (const rule of rules) if ('checkLast' in rule) collect(rule, rule.checkLast(own, before), own.dialect, uncut, ranked, handover);
+  }
   return ranked.sort(worstFirst).map(({ finding }) => finding);
 }
 

@@ -1,7 +1,7 @@
 /** What a rule is: an id that stays, what it says of the next kernel, and a check over the decoded handover. For `rules/` and `diagnose.ts`. */
 import type { Observation, ObservationKind } from '../handover/observe.js';
 import type { TreeNode } from '../handover/tree.js';
-import type { Reaction, ReactionKind, Severity } from './finding.js';
+import type { Finding, Reaction, ReactionKind, Severity } from './finding.js';
 import { type Dialect, type DumpSubject, type Subject, isIntact } from './subject.js';
 
 /** Where in a live update it bites. */
@@ -51,7 +51,12 @@ export interface DumpRule extends RuleText {
   checkDump(subject: DumpSubject): Iterable<Hit>;
 }
 
-export type Rule = HandoverRule | DumpRule;
+/** A rule that comes after all others, and sees what they found in the same handover. What it finds is not cut short. */
+export interface LastRule extends RuleText {
+  checkLast(subject: Subject, findings: readonly Finding[]): Iterable<Hit>;
+}
+
+export type Rule = HandoverRule | DumpRule | LastRule;
 
 export const reaction = (kind: ReactionKind, text: string, errno: string | null = null): Reaction => ({ kind, errno, text });
 

@@ -2,7 +2,7 @@
 import type { Struct } from '../../abi/layout.js';
 import { khoBlockHeaderSer } from '../../abi/kho/block.js';
 import { sizeOf } from '../codec/layout-table.js';
-import { describeState, physicalAddress } from '../memory/memory.js';
+import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
 import { hex } from './meaning.js';
 import { type Node, type Reading, addRestOfPage, readStruct } from './node.js';
@@ -25,7 +25,7 @@ export const blockCapacity = (entry: Struct, pageSize: number): number => Math.f
 
 /**
  * Walks the chain at `first` (a value of a dump, 0 = none). `parent` gets a node for each block, `from` is the pointer's node.
- * The kernel panics on a block with 0 or too many entries; such a count is observed, and clipped to what fits.
+ * The kernel panics on a block with 0 or too many entries; such a count is observed, and clipped to what was filled.
  */
 export function readBlocks(context: Context, first: bigint, entry: Struct, parent: Node, from: Node, what: string): BlockChain {
   const { memory, observations, limits } = context;
@@ -53,18 +53,40 @@ export function readBlocks(context: Context, first: bigint, entry: Struct, paren
     }
     parent.add(header.node);
     const { count } = header.values;
+    if (context.released && (count < 1n || count > BigInt(capacity))) {
+      const text = `the page at ${hex(address)} no longer holds a ${what} block (its count would be ${count}): it was freed and reused`;
+      observations.add('block-count', header.field('count'), text, 'reused');
+      return { blocks, complete: false };
+    }
     if (count < 1n || count > BigInt(capacity)) {
       complete = false;
       observations.add('block-count', header.field('count'), `count of the ${what} block is ${count}, allowed are 1 to ${capacity}`, natureOfNonsense(context));
     }
-    const used = Number(count > BigInt(capacity) ? BigInt(capacity) : count);
+    const entries = entriesAt(memory, address + headerSize, entrySize, count, capacity);
+    const used = entries.length;
     header.node.meaning = `${used} of ${capacity} entries`;
-    blocks.push({ address, header, entries: Array.from({ length: used }, (_, index) => address + headerSize + index * entrySize) });
+    blocks.push({ address, header, entries });
     addRestOfPage(memory, header.node, address, headerSize + used * entrySize);
     pointer = header.field('next');
     next = header.values.next;
   }
   return { blocks, complete };
+}
+
+/**
+ * Addresses of the entries that `count` promises. Where more are promised than fit, those up to the first that is all zeros:
+ * pages of entries are zeroed before they are filled.
+ */
+export function entriesAt(memory: PhysicalMemory, first: number, entrySize: number, count: bigint, capacity: number): readonly number[] {
+  const used = count <= BigInt(capacity) ? Number(count) : filledEntries(memory, first, entrySize, capacity);
+  return Array.from({ length: used }, (_, index) => first + index * entrySize);
+}
+
+function filledEntries(memory: PhysicalMemory, first: number, entrySize: number, capacity: number): number {
+  const { bytes } = readBytes(memory, first, capacity * entrySize);
+  let used = 0;
+  while ((used + 1) * entrySize <= bytes.length && bytes.subarray(used * entrySize, (used + 1) * entrySize).some((byte) => byte !== 0)) used++;
+  return used;
 }
 
 function brokenLink(context: Context, address: number | null, value: bigint, seen: ReadonlySet<number>, limit: number, what: string) {

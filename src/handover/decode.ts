@@ -16,7 +16,7 @@ import { type Context, DEFAULT_LIMITS, type Limits, type Reference, isOffMachine
 import { addFdt } from './fdt-node.js';
 import { type BlobFile, type Candidate, type FdtFile, type FindResult, findHandovers } from './find.js';
 import type { Luo } from './luo.js';
-import { type Blob, child, readLuo } from './luo-root.js';
+import { type Blob, child, luoSerSize, readLuo } from './luo-root.js';
 import { escapeForWhy, formatBytes, hex } from './meaning.js';
 import { Node, addRestOfPage } from './node.js';
 import { type Observation, Observations } from './observe.js';
@@ -32,7 +32,7 @@ export interface Subtree {
   /** physical; null where the property is missing or no address */
   readonly address: number | null;
   /** bytes; null where no blob-size is recorded (up to 7.0) and the blob does not tell */
-  readonly size: number | null;
+  readonly size: number | bigint | null;
   readonly format: 'fdt' | 'struct' | 'unknown';
   /** bytes the blob itself says it has, or its structure; null where nothing tells */
   readonly ownSize: number | null;
@@ -144,7 +144,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
   // An intact map is freed early in boot: where it is gone, so may be everything else. A kernel done with a handover frees it too.
   context.released =
     named.role === 'stale' || named.afterBoot || observations.count('map-reused') > 0 || (named.role !== 'outgoing' && observations.count('map-missing') > 0);
-  const { subtrees, blobs } = readSubtrees(context, fdt, candidate, kho);
+  const { subtrees, blobs } = readSubtrees(context, fdt, candidate, contract, kho);
   const luoBlob = blobs.get('LUO');
   const luo = luoBlob === undefined ? null : readLuo(context, luoBlob, root);
   const memblockBlob = blobs.get('memblock');
@@ -262,13 +262,21 @@ function readMap(context: Context, fdt: Fdt, candidate: Candidate, contract: Con
   }
   if (contract === null) return null;
   const chunks = contract.compatible === 'kho-v1';
-  const map = chunks ? readChunkMap(memory, address, node, observations, limits.mapNodes) : readRadixMap(memory, address, node, observations, limits.mapNodes);
+  const map = chunks
+    ? readChunkMap(memory, address, node, observations, limits.mapNodes)
+    : readRadixMap(memory, address, node, observations, limits.mapNodes, contract.id === 'kho-v2' ? 'kho-v2' : 'fixed');
   const first = node.children()[0];
   if (first !== undefined) propertyNode.pointsTo(first);
   return map;
 }
 
-function readSubtrees(context: Context, fdt: Fdt | null, candidate: Candidate, kho: Node): { subtrees: readonly Subtree[]; blobs: ReadonlyMap<string, Blob> } {
+function readSubtrees(
+  context: Context,
+  fdt: Fdt | null,
+  candidate: Candidate,
+  contract: Contract | null,
+  kho: Node,
+): { subtrees: readonly Subtree[]; blobs: ReadonlyMap<string, Blob> } {
   const subtrees: Subtree[] = [];
   const blobs = new Map<string, Blob>();
   const group = kho.group('subtrees', { description: 'users of KHO' });
@@ -279,7 +287,7 @@ function readSubtrees(context: Context, fdt: Fdt | null, candidate: Candidate, k
     const from = child(rootNode, node.name) ?? rootNode;
     const file = files.get(node.name);
     files.delete(node.name);
-    const { subtree, blob } = file === undefined ? readSubtree(context, node, group, from) : fromBlobFile(file, group);
+    const { subtree, blob } = file === undefined ? readSubtree(context, node, contract, group, from) : fromBlobFile(file, group);
     subtrees.push(subtree);
     if (blob !== null && !blobs.has(node.name)) blobs.set(node.name, blob);
   }
@@ -302,16 +310,19 @@ function fromBlobFile(file: BlobFile, group: Node): { subtree: Subtree; blob: Bl
 
 const formatOf = (name: string, bytes: Uint8Array): Subtree['format'] => (hasFdtMagic(bytes) ? 'fdt' : STRUCT_SUBTREES.has(name) ? 'struct' : 'unknown');
 
+/** As a number where it holds it exactly. */
+const exact = (value: bigint): number | bigint => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value);
+
 /** Larger blobs than this are not read whole. */
 const MAX_BLOB = 1 << 20;
 
-function readSubtree(context: Context, node: FdtNode, group: Node, from: Node): { subtree: Subtree; blob: Blob | null } {
+function readSubtree(context: Context, node: FdtNode, contract: Contract | null, group: Node, from: Node): { subtree: Subtree; blob: Blob | null } {
   const { memory, observations } = context;
   const property = fdtProperty(node, 'preserved-data') ?? fdtProperty(node, 'fdt');
   const sizeProperty = fdtProperty(node, 'blob-size');
   const pointerNode = property === null ? from : (child(from, property.name) ?? from);
   const address = property === null || property.value.length !== 8 ? null : physicalAddress(decodeValue(u64('address'), property.value));
-  const recorded = sizeProperty === null || sizeProperty.value.length !== 8 ? null : Number(decodeValue(u64('size'), sizeProperty.value));
+  const recorded = sizeProperty === null || sizeProperty.value.length !== 8 ? null : exact(decodeValue(u64('size'), sizeProperty.value));
   const made = group.group(node.name, { address, type: 'subtree' });
   const fail = (
     kind: 'subtree-property' | 'subtree-missing',
@@ -330,8 +341,9 @@ function readSubtree(context: Context, node: FdtNode, group: Node, from: Node): 
   if (address === null || address === 0) return fail('subtree-property', pointerNode, `${property.name} of subtree ${name} is no physical address`);
   pointerNode.pointsTo(made);
   refer(context, { address, order: null, what: `subtree ${node.name}`, node: made, from: pointerNode });
-  const fdtForm = property.name === 'fdt';
-  if (!fdtForm && recorded === null)
+  // kho-v1 and kho-v2 record no size: there every blob is an FDT.
+  const sized = contract?.fdt?.children.some(({ properties }) => 'blob-size' in properties) ?? property.name !== 'fdt';
+  if (sized && recorded === null)
     return fail('subtree-property', sizeProperty === null ? from : (child(from, 'blob-size') ?? from), `subtree ${name} has no blob-size of 8 bytes`);
   const state = memory.stateOf(address);
   if (state !== 'present' && state !== 'zero') {
@@ -343,7 +355,7 @@ function readSubtree(context: Context, node: FdtNode, group: Node, from: Node): 
     );
   }
   const wanted = recorded ?? fdtSize(memory, address);
-  if (wanted === null || wanted <= 0 || wanted > MAX_BLOB) {
+  if (typeof wanted !== 'number' || wanted <= 0 || wanted > MAX_BLOB) {
     const at = child(from, 'blob-size') ?? from;
     observations.add(
       'subtree-size',
@@ -371,6 +383,7 @@ const STRUCT_SUBTREES = new Map<string, Struct>([
 
 function ownSizeOf(name: string, bytes: Uint8Array): number | null {
   if (hasFdtMagic(bytes)) return fdtTotalSize(bytes);
+  if (name === 'LUO') return luoSerSize(bytes);
   const struct = STRUCT_SUBTREES.get(name);
   return struct === undefined ? null : sizeOf(struct);
 }

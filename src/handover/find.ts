@@ -4,7 +4,7 @@
  */
 import { type Fdt, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMagic, parseFdt } from '../codec/fdt.js';
 import { type PageState, type PhysicalMemory, isReadable, readBytes } from '../memory/memory.js';
-import { type SetupDataNode, scanMemory } from './scan.js';
+import { type SetupDataNode, plausibleNode, scanMemory } from './scan.js';
 
 export type FoundBy = 'setup_data' | 'devicetree' | 'debugfs' | 'scan' | 'given';
 
@@ -57,7 +57,7 @@ const MAX_MACHINE_FDT = 2 << 20;
 const SMALL_MEMORY = 64 << 20;
 
 /** Is this the root of a handover, of whatever version? */
-export const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(fdtProperty(fdt.root, 'compatible')).some((text) => text.startsWith('kho-v'));
+export const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(fdtProperty(fdt.root, 'compatible')).some((text) => /(^|;)kho-v/.test(text));
 
 /** Finds every handover in `memory` and `files`. `given`: a physical address the user named; nothing else is then decoded. */
 export function findHandovers(memory: PhysicalMemory, files: readonly FdtFile[], given: number | null, searchSetupData = true): FindResult {
@@ -150,7 +150,8 @@ function namedByChosen(fdt: Fdt, address: number): readonly SetupDataNode[] {
   const kho = cells(fdt.root, chosen, 'linux,kho-fdt');
   const scratch = cells(fdt.root, chosen, 'linux,kho-scratch');
   if (kho === null || scratch === null) return [];
-  return [{ address, fdtAddress: kho.start, fdtSize: kho.size, scratchAddress: scratch.start, scratchSize: scratch.size }];
+  const node = plausibleNode({ address, fdtAddress: kho.start, fdtSize: kho.size, scratchAddress: scratch.start, scratchSize: scratch.size });
+  return node === null ? [] : [node];
 }
 
 function cells(root: FdtNode, node: FdtNode, name: string): { start: number; size: number } | null {

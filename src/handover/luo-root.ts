@@ -1,17 +1,21 @@
 /** The LUO subtree itself: a struct from 7.2, an FDT up to 7.1. Chooses by what stands there, then reads what it leads to. */
-import { decodeValue } from '../codec/decode.js';
-import { luoSerOf } from '../../abi/luo/root.js';
+import type { Contract } from '../../abi/contract.js';
+import { fileBlocks, sessionBlocks } from '../../abi/luo/areas.js';
+import { luoCompatibleBytes, luoSerOf } from '../../abi/luo/root.js';
 import { luoV1 } from '../../abi/luo/v1.js';
-import { luoSer } from '../../abi/luo/v5.js';
+import { luoSerV2, luoV2 } from '../../abi/luo/v2.js';
+import { luoSer, luoV5 } from '../../abi/luo/v5.js';
 import { contractsOf } from '../../abi/registry.js';
 import { u64 } from '../../abi/layout.js';
+import { decodeValue, toCString } from '../codec/decode.js';
 import { type FdtNode, fdtProperty, fdtStrings, hasFdtMagic, parseFdt } from '../codec/fdt.js';
 import { sizeOf } from '../codec/layout-table.js';
-import type { Context } from './context.js';
+import { physicalAddress } from '../memory/memory.js';
+import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
 import { addFdt } from './fdt-node.js';
-import { escapeForWhy } from './meaning.js';
+import { escapeForWhy, hex } from './meaning.js';
 import { type Luo, type LuoForm, readFlbs, readSessions } from './luo.js';
-import { type Node, addRestOfPage, structFromBytes } from './node.js';
+import { type Node, type Reading, addRestOfPage, readStruct, structFromBytes } from './node.js';
 
 /** A blob that a subtree of the root FDT names. */
 export interface Blob {
@@ -36,33 +40,58 @@ export function readLuo(context: Context, blob: Blob, parent: Node): Luo | null 
   return luo;
 }
 
-/** `sessions_pa` leads to a contiguous area in luo-v3, to a block list from luo-v4. */
-const pagesForm = new Set(['luo-v3']);
-const luoSerPages = luoSerOf('luo_session_header_ser', 'mail series of 30 May 2026');
+/** The LUO contract among the versions a string lists, `luo-v5` or `luo-v5;block-v1`; null where none is known. */
+const luoContract = (text: string): Contract | null =>
+  text
+    .split(';')
+    .flatMap(contractsOf)
+    .find((contract) => contract.layer === 'luo') ?? null;
+
+/** Where a version keeps sessions and files, by its contract. */
+const formOf = (contract: Contract): LuoForm => ({
+  sessions: contract.areas?.includes(sessionBlocks) === true ? 'blocks' : 'pages',
+  files: contract.areas?.includes(fileBlocks) === true ? 'blocks' : 'pages',
+});
+
+/** Bytes of the struct luo_ser that starts with the string at the start of `bytes`. */
+export const luoSerSize = (bytes: Uint8Array): number => {
+  const { bytes: text } = toCString(bytes.subarray(0, MAX_COMPATIBLE));
+  return sizeOf(luoSerOf('kho_block_header_ser', luoSer.source, luoCompatibleBytes(text.length)));
+};
+
+/** A version string longer than any; where the root's first bytes hold no shorter one they are something else. */
+const MAX_COMPATIBLE = 256;
 
 function readLuoStruct(context: Context, bytes: Uint8Array, address: number | null, node: Node): Luo | null {
   const { observations } = context;
-  if (bytes.length < sizeOf(luoSer)) {
+  const { text, bytes: textBytes } = toCString(bytes.subarray(0, MAX_COMPATIBLE));
+  const contract = luoContract(text);
+  const plausible = contract !== null || looksLikeVersion(text);
+  const form = formOf(contract ?? luoV5);
+  const [first] = (contract ?? luoV5).structs;
+  const pointsTo = form.sessions === 'blocks' ? 'kho_block_header_ser' : 'luo_session_header_ser';
+  const ofString = luoSerOf(pointsTo, first?.source ?? luoSer.source, plausible ? luoCompatibleBytes(textBytes.length) : undefined);
+  // The usual struct itself where it fits, so that its name leads to its contract.
+  const struct = form.sessions === 'blocks' && sizeOf(ofString) === sizeOf(luoSer) ? luoSer : ofString;
+  if (bytes.length < sizeOf(struct)) {
     observations.add(
       'luo-too-small',
       node,
-      `the LUO blob has ${bytes.length} bytes, struct luo_ser has ${sizeOf(luoSer)}`,
+      `the LUO blob has ${bytes.length} bytes, struct luo_ser has ${sizeOf(struct)}`,
       context.released ? 'reused' : 'wrong',
     );
     return null;
   }
-  const text = decodeValue(luoSer.fields.compatible, bytes).text;
-  const pages = pagesForm.has(text);
-  const reading = structFromBytes(pages ? luoSerPages : luoSer, bytes.subarray(0, sizeOf(luoSer)), address, context.memory.pageSize, {
+  const reading = structFromBytes(struct, bytes.subarray(0, sizeOf(struct)), address, context.memory.pageSize, {
     path: `${node.path}/luo_ser`,
     name: 'luo_ser',
   });
   node.add(reading.node);
-  if (address !== null) addRestOfPage(context.memory, reading.node, address, sizeOf(luoSer));
+  if (address !== null) addRestOfPage(context.memory, reading.node, address, sizeOf(struct));
   const { values } = reading;
   if (values === null) return null;
-  const known = contractsOf(values.compatible.text).some((contract) => contract.layer === 'luo');
-  if (!known && !looksLikeVersion(values.compatible.text)) {
+  const known = contract !== null;
+  if (!plausible) {
     const start = escapeForWhy(bytes);
     if (context.released)
       observations.add('luo-reused', node, `the LUO blob holds no LUO header (it starts with ${start}): it was freed early in boot, and reused`, 'reused');
@@ -77,17 +106,8 @@ function readLuoStruct(context: Context, bytes: Uint8Array, address: number | nu
       `compatible is ${values.compatible.text}, which no release up to 7.3 knows; the rest is read as luo-v5 has it`,
     );
   }
-  const serialised = values.sessions_pa !== 0n;
-  const form: LuoForm = pages ? 'pages' : 'blocks';
-  const sessions = serialised ? readSessions(context, form, values.sessions_pa, node, reading.field('sessions_pa')) : [];
-  const flbs = values.flbs_pa === 0n ? null : readFlbs(context, values.flbs_pa, node, reading.field('flbs_pa'));
-  if (!serialised)
-    observations.add(
-      'luo-not-serialised',
-      reading.field('sessions_pa'),
-      'sessions_pa is 0: no session had been serialised when this dump was taken, or there were none',
-      'note',
-    );
+  const sessions = readSerialised(context, form, values.sessions_pa, node, reading);
+  const flbs = values.flbs_pa === 0n ? [] : readFlbs(context, values.flbs_pa, node, reading.field('flbs_pa'));
   return {
     compatible: values.compatible.text,
     unknownVersion: !known,
@@ -95,23 +115,33 @@ function readLuoStruct(context: Context, bytes: Uint8Array, address: number | nu
     flbCompatible: null,
     liveupdateNumber: values.liveupdate_num,
     sessions,
-    notSerialised: !serialised,
+    notSerialised: values.sessions_pa === 0n,
     flbs,
     node,
   };
 }
 
-const looksLikeVersion = (text: string): boolean => /^luo-v\d+(;|$)/.test(text);
+/** The sessions behind `sessions_pa`; none, with a note, where it is 0. */
+function readSerialised(context: Context, form: LuoForm, pointer: bigint, node: Node, reading: Reading): Luo['sessions'] {
+  const from = reading.field('sessions_pa');
+  if (pointer !== 0n) return readSessions(context, form, pointer, node, from);
+  const text = 'sessions_pa is 0: no session had been serialised when this dump was taken, or there were none';
+  context.observations.add('luo-not-serialised', from, text, 'note');
+  return [];
+}
+
+const looksLikeVersion = (text: string): boolean => /^([\w.-]+;)*luo-v\d+(;[\w.-]+)*;?$/.test(text);
 
 function readLuoFdt(context: Context, bytes: Uint8Array, address: number | null, node: Node): Luo | null {
   const { observations } = context;
   const fdt = parseFdt(bytes);
-  const root = addFdt(node, fdt, address, luoV1.fdt, context.memory.pageSize);
+  const compatible = fdt.root === null ? '' : fdtStrings(fdtProperty(fdt.root, 'compatible')).join(';');
+  const contract = luoContract(compatible);
+  const root = addFdt(node, fdt, address, contract?.fdt ?? luoV1.fdt, context.memory.pageSize);
   for (const problem of fdt.problems)
     observations.add('luo-fdt', node, `the LUO FDT: ${problem.text}`, 'wrong', address === null ? null : address + problem.offset);
   if (fdt.root === null) return null;
-  const compatible = fdtStrings(fdtProperty(fdt.root, 'compatible'))[0] ?? '';
-  const known = contractsOf(compatible).some((contract) => contract.layer === 'luo');
+  const known = contract !== null;
   const compatibleNode = child(root, 'compatible') ?? root;
   if (!known)
     observations.add(
@@ -119,6 +149,7 @@ function readLuoFdt(context: Context, bytes: Uint8Array, address: number | null,
       compatibleNode,
       `compatible is ${JSON.stringify(compatible)}, which no release up to 7.3 knows; the rest is read as luo-v1 has it`,
     );
+  if (contract === luoV2) return readLuoHeader(context, fdt.root, compatible, node, root);
   const session = fdt.root.children.find((candidate) => candidate.name === 'luo-session');
   const flb = fdt.root.children.find((candidate) => candidate.name === 'luo-flb');
   const number = wide(context, fdt.root, 'liveupdate-number', root);
@@ -131,12 +162,44 @@ function readLuoFdt(context: Context, bytes: Uint8Array, address: number | null,
   checkVersion(context, 'luo-flb', flbCompatible, child(root, 'luo-flb'));
   const from = child(child(root, 'luo-session') ?? root, 'luo-session-header') ?? root;
   const flbFrom = child(child(root, 'luo-flb') ?? root, 'luo-flb-header') ?? root;
-  const sessions = sessionsPointer === null ? null : readSessions(context, 'pages', sessionsPointer, node, from);
-  const flbs = flbPointer === null ? null : readFlbs(context, flbPointer, node, flbFrom);
+  const sessions = sessionsPointer === null ? null : readSessions(context, formOf(luoV1), sessionsPointer, node, from);
+  const flbs = flb === undefined ? [] : flbPointer === null ? null : readFlbs(context, flbPointer, node, flbFrom);
   const empty = sessions !== null && sessions.length === 0;
   if (empty)
     observations.add('luo-not-serialised', from, 'the session count is 0: no session had been serialised when this dump was taken, or there were none', 'note');
-  return { compatible, unknownVersion: !known, sessionCompatible, flbCompatible, liveupdateNumber: number ?? 0n, sessions, notSerialised: empty, flbs, node };
+  return { compatible, unknownVersion: !known, sessionCompatible, flbCompatible, liveupdateNumber: number, sessions, notSerialised: empty, flbs, node };
+}
+
+/** luo-v2: the FDT's one property names a struct without a string. */
+function readLuoHeader(context: Context, fdt: FdtNode, compatible: string, node: Node, root: Node): Luo | null {
+  const pointer = wide(context, fdt, 'luo-abi-header', root);
+  const from = child(root, 'luo-abi-header') ?? root;
+  const address = pointer === null ? null : physicalAddress(pointer);
+  if (address === null || address === 0 || isOffMachine(context, address)) {
+    if (pointer !== null)
+      context.observations.add('luo-missing', from, `luo-abi-header is ${hex(pointer)}, no memory of this machine`, natureOfNonsense(context));
+    return null;
+  }
+  const reading = readStruct(context.memory, luoSerV2, address, { path: `${node.path}/luo_ser`, name: 'luo_ser' });
+  node.add(reading.node);
+  from.pointsTo(reading.node);
+  refer(context, { address, order: 0, what: 'struct luo_ser', node: reading.node, from });
+  if (reading.values === null) {
+    context.observations.add('luo-missing', from, `struct luo_ser at ${hex(address)}: ${reading.node.why ?? 'its page is missing'}`, 'absent');
+    return null;
+  }
+  const { values } = reading;
+  return {
+    compatible,
+    unknownVersion: false,
+    sessionCompatible: null,
+    flbCompatible: null,
+    liveupdateNumber: values.liveupdate_num,
+    sessions: readSerialised(context, formOf(luoV2), values.sessions_pa, node, reading),
+    notSerialised: values.sessions_pa === 0n,
+    flbs: values.flbs_pa === 0n ? [] : readFlbs(context, values.flbs_pa, node, reading.field('flbs_pa')),
+    node,
+  };
 }
 
 function checkVersion(context: Context, layer: 'luo-session' | 'luo-flb', compatible: string | null, node: Node | null): void {

@@ -8,7 +8,7 @@ import { luoFileSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../../abi
 import { contractsOf } from '../../abi/registry.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
-import { readBlocks } from './blocks.js';
+import { entriesAt, readBlocks } from './blocks.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
 import { hex } from './meaning.js';
 import { type Node, type Reading, addRestOfPage, readStruct } from './node.js';
@@ -33,6 +33,8 @@ export interface LuoSession {
   readonly files: readonly LuoFile[];
   /** false where the file area could not be read to its end */
   readonly complete: boolean;
+  /** true where there are files, and none of them could be read */
+  readonly unreadable: boolean;
   readonly reading: Reading<typeof luoSessionSer>;
   readonly node: Node;
 }
@@ -54,23 +56,27 @@ export interface Luo {
   /** null in the struct form */
   readonly sessionCompatible: string | null;
   readonly flbCompatible: string | null;
-  readonly liveupdateNumber: bigint;
+  /** null where its property is missing or damaged (FDT form) */
+  readonly liveupdateNumber: bigint | null;
   /** null where the sessions' first page could not be read */
   readonly sessions: readonly LuoSession[] | null;
   /** had nothing been serialised yet when the dump was taken? */
   readonly notSerialised: boolean;
-  /** null where the page could not be read, or the release has no FLBs */
+  /** null where the page could not be read; empty where none is named, as before 7.0 */
   readonly flbs: readonly LuoFlb[] | null;
   readonly node: Node;
 }
 
-/** How the entries of a release are laid out. */
-export type LuoForm = 'blocks' | 'pages';
+/** Where a version keeps its entries: in chains of blocks, or in contiguous pages. */
+export interface LuoForm {
+  readonly sessions: 'blocks' | 'pages';
+  readonly files: 'blocks' | 'pages';
+}
 
 /** The sessions behind `pointer` (a value of a dump). Null if the first page can't be read. */
 export function readSessions(context: Context, form: LuoForm, pointer: bigint, parent: Node, from: Node): readonly LuoSession[] | null {
   const group = parent.group('sessions', { description: 'sessions in the order in which they were serialised' });
-  const places = form === 'blocks' ? blockEntries(context, pointer, group, from) : pageEntries(context, pointer, group, from);
+  const places = form.sessions === 'blocks' ? blockEntries(context, pointer, group, from) : pageEntries(context, pointer, group, from);
   if (places === null) return null;
   const names = new Map<string, number>();
   const sessions: LuoSession[] = [];
@@ -112,8 +118,8 @@ function pageEntries(context: Context, pointer: bigint, group: Node, from: Node)
   if (count > BigInt(capacity)) {
     context.observations.add('block-count', header.field('count'), `count of sessions is ${count}, the area holds ${capacity}`, natureOfNonsense(context));
   }
-  const used = Number(count > BigInt(capacity) ? 0n : count);
-  return Array.from({ length: used }, (_, index) => address + sizeOf(luoSessionHeaderSer) + index * sizeOf(luoSessionSer));
+  if (count > BigInt(capacity) && context.released) return null;
+  return entriesAt(context.memory, address + sizeOf(luoSessionHeaderSer), sizeOf(luoSessionSer), count, capacity);
 }
 
 /** `name`, or `name#2` where that name was met before. */
@@ -147,7 +153,7 @@ function readSession(
   const filesNode = reading.field('file_set_ser.files');
   const files = readFiles(context, form, fileSet, reading.node, filesNode, countNode, budget);
   reading.node.meaning = `${fileSet.count} files`;
-  return { path, name, count: fileSet.count, files: files.files, complete: files.complete, reading, node: reading.node };
+  return { path, name, count: fileSet.count, files: files.files, complete: files.complete, unreadable: files.unreadable, reading, node: reading.node };
 }
 
 function checkName(context: Context, reading: Reading<typeof luoSessionSer>, name: CStringValue, seenBefore: boolean): void {
@@ -167,22 +173,25 @@ function readFiles(
   from: Node,
   countNode: Node,
   budget: { entries: number },
-): { files: readonly LuoFile[]; complete: boolean } {
+): { files: readonly LuoFile[]; complete: boolean; unreadable: boolean } {
   const group = session.group('files', { description: 'files in the order in which they were preserved' });
-  const before = context.observations.all.length;
-  const walked = form === 'blocks' ? fileBlockPlaces(context, fileSet.files, group, from) : filePagePlaces(context, fileSet, group, from, countNode);
+  const walked = form.files === 'blocks' ? fileBlockPlaces(context, fileSet.files, group, from) : filePagePlaces(context, fileSet, group, from, countNode);
   if (walked.complete && BigInt(walked.places.length) !== fileSet.count) {
     context.observations.add('file-count', countNode, `count is ${fileSet.count}, but the file area holds ${walked.places.length}`, natureOfNonsense(context));
   }
   const files: LuoFile[] = [];
   const tokens = new Map<string, number>();
   for (const address of walked.places) {
-    if (budget.entries-- <= 0) break;
+    if (budget.entries-- <= 0) {
+      context.observations.add('block-limit', group, `more than ${context.limits.entries} entries; the walk stopped`, 'wrong');
+      break;
+    }
     const file = readFile(context, address, group, tokens);
     if (file !== null) files.push(file);
   }
   group.meaning = `${files.length} files`;
-  return { files, complete: walked.complete && context.observations.all.length >= before && files.length === walked.places.length };
+  const complete = walked.complete && files.length === walked.places.length;
+  return { files, complete, unreadable: !complete && files.length === 0 };
 }
 
 interface Places {
@@ -213,9 +222,10 @@ function filePagePlaces(context: Context, fileSet: DecodedStruct<typeof luoSessi
   const capacity = Math.floor((filePages.pages * pageSize) / sizeOf(luoFileSer));
   if (fileSet.count > BigInt(capacity)) {
     context.observations.add('file-count', countNode, `count is ${fileSet.count}, the file area holds ${capacity}`, natureOfNonsense(context));
-    return { places: [], complete: false };
+    if (context.released) return { places: [], complete: false };
   }
-  return { places: Array.from({ length: Number(fileSet.count) }, (_, index) => address + index * sizeOf(luoFileSer)), complete: true };
+  const places = entriesAt(context.memory, address, sizeOf(luoFileSer), fileSet.count, capacity);
+  return { places, complete: fileSet.count <= BigInt(capacity) };
 }
 
 function readFile(context: Context, address: number, group: Node, tokens: Map<string, number>): LuoFile | null {
@@ -276,21 +286,25 @@ export function readFlbs(context: Context, pointer: bigint, parent: Node, from: 
   if (pgcnt !== 1n) context.observations.add('flb-count', header.field('pgcnt'), `pgcnt is ${pgcnt}, always 1`, natureOfNonsense(context));
   if (count > BigInt(capacity))
     context.observations.add('flb-count', header.field('count'), `count is ${count}, the page holds ${capacity}`, natureOfNonsense(context));
-  const used = Number(count > BigInt(capacity) ? 0n : count);
+  if (count > BigInt(capacity) && context.released) return null;
+  const places = entriesAt(context.memory, address + sizeOf(luoFlbHeaderSer), sizeOf(luoFlbSer), count, capacity);
   const names = new Map<string, number>();
   const flbs: LuoFlb[] = [];
-  for (let index = 0; index < used; index++) {
-    const flb = readFlb(context, address + sizeOf(luoFlbHeaderSer) + index * sizeOf(luoFlbSer), group, names);
+  for (const place of places) {
+    const flb = readFlb(context, place, group, names);
     if (flb !== null) flbs.push(flb);
   }
-  addRestOfPage(context.memory, group, address, sizeOf(luoFlbHeaderSer) + used * sizeOf(luoFlbSer));
+  addRestOfPage(context.memory, group, address, sizeOf(luoFlbHeaderSer) + places.length * sizeOf(luoFlbSer));
   group.meaning = `${flbs.length} FLBs`;
   return flbs;
 }
 
 function readFlb(context: Context, address: number, group: Node, names: Map<string, number>): LuoFlb | null {
   const peek = readStruct(context.memory, luoFlbSer, address, { path: `${group.path}/?`, name: '?' });
-  if (peek.values === null) return null;
+  if (peek.values === null) {
+    context.observations.add('flb-missing', group, `the FLB entry at ${hex(address)}: ${peek.node.why ?? 'missing'}`, 'absent', address);
+    return null;
+  }
   const { name, data, count } = peek.values;
   const path = `${group.path}/${unique(names, name.text)}`;
   const reading = readStruct(context.memory, luoFlbSer, address, { path, name: name.text });

@@ -9,7 +9,7 @@ import { khoScratch } from '../../abi/kho/scratch.js';
 import { decodeStruct } from '../codec/decode.js';
 import { FDT_MAGIC } from '../codec/fdt.js';
 import { offsetOf, sizeOf } from '../codec/layout-table.js';
-import { type PhysicalMemory, physicalAddress, readBytes } from '../memory/memory.js';
+import { PHYSICAL_LIMIT, type PhysicalMemory, physicalAddress, readBytes } from '../memory/memory.js';
 
 export interface SetupDataNode {
   /** physical address of the node */
@@ -39,6 +39,8 @@ const PIECE = 1 << 20;
 /** More than any machine has; a guard against memory full of look-alikes. */
 const MAX_HITS = 4096;
 const MAX_SCRATCH_AREAS = 4096;
+/** bytes */
+const SMALLEST_PAGE = 4096;
 
 /** Looks through all readable memory, in pieces of 1 MiB. */
 export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanResult {
@@ -89,13 +91,24 @@ export function readSetupData(memory: PhysicalMemory, address: number): SetupDat
 
 /** Checks a kho_data payload; null if no kernel would have written it. */
 export function khoDataNode(address: number, data: ReturnType<typeof decodeKhoData>, pageSize: number): SetupDataNode | null {
-  const fdtAddress = physicalAddress(data.fdt_addr);
-  const scratchAddress = physicalAddress(data.scratch_addr);
-  if (fdtAddress === null || scratchAddress === null || fdtAddress === 0 || fdtAddress % pageSize !== 0 || data.fdt_size !== BigInt(pageSize)) return null;
-  const scratchSize = Number(data.scratch_size);
+  if (data.fdt_size !== BigInt(pageSize)) return null;
+  return plausibleNode({
+    address,
+    fdtAddress: physicalAddress(data.fdt_addr) ?? -1,
+    fdtSize: pageSize,
+    scratchAddress: physicalAddress(data.scratch_addr) ?? -1,
+    scratchSize: physicalAddress(data.scratch_size) ?? -1,
+  });
+}
+
+/** The node, or null where its addresses or sizes are none that a kernel hands over. */
+export function plausibleNode(node: SetupDataNode): SetupDataNode | null {
   const each = sizeOf(khoScratch);
-  if (scratchSize === 0 || scratchSize % each !== 0 || scratchSize > each * MAX_SCRATCH_AREAS || scratchAddress === 0) return null;
-  return { address, fdtAddress, fdtSize: Number(data.fdt_size), scratchAddress, scratchSize };
+  const { fdtAddress, scratchAddress, scratchSize } = node;
+  const fdt = fdtAddress > 0 && fdtAddress < PHYSICAL_LIMIT && fdtAddress % SMALLEST_PAGE === 0;
+  const scratch =
+    scratchAddress > 0 && scratchAddress < PHYSICAL_LIMIT && scratchSize > 0 && scratchSize % each === 0 && scratchSize <= each * MAX_SCRATCH_AREAS;
+  return fdt && scratch ? node : null;
 }
 
 export const decodeKhoData = (bytes: Uint8Array): DecodedStruct<typeof khoData> => decodeStruct(khoData, bytes);

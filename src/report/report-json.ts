@@ -56,7 +56,7 @@ function handoverJson(handover: Handover): JsonObject {
       subtrees: handover.subtrees.map((subtree) => ({
         name: subtree.name,
         address: subtree.address === null ? null : hex(subtree.address),
-        size: subtree.size,
+        size: subtree.size === null ? null : countJson(subtree.size),
         format: subtree.format,
       })),
     },
@@ -77,7 +77,7 @@ function luoJson(luo: Luo): JsonObject {
     compatible: luo.compatible,
     sessionCompatible: luo.sessionCompatible,
     flbCompatible: luo.flbCompatible,
-    liveupdateNumber: countJson(luo.liveupdateNumber),
+    liveupdateNumber: luo.liveupdateNumber === null ? null : countJson(luo.liveupdateNumber),
     sessions: luo.sessions === null ? null : luo.sessions.map(sessionJson),
     flbs: luo.flbs === null ? null : luo.flbs.map(flbJson),
   };
@@ -86,7 +86,10 @@ function luoJson(luo: Luo): JsonObject {
 /** A name, with its bytes where they are no UTF-8. */
 const nameJson = (name: CStringValue): JsonObject => (name.validUtf8 ? { name: name.text } : { name: name.text, nameBytes: hexBytes(name.bytes) });
 
-const sessionJson = (session: LuoSession): JsonObject => ({ ...nameJson(session.name), files: session.files.map(fileJson) });
+const sessionJson = (session: LuoSession): JsonObject => ({
+  ...nameJson(session.name),
+  files: session.unreadable ? null : session.files.map(fileJson),
+});
 
 const fileJson = (file: LuoFile): JsonObject => ({
   token: hex(file.token),

@@ -61,7 +61,7 @@ function* handoverLines(handover: Handover): Iterable<string> {
 
 function* luoLines(luo: Luo): Iterable<string> {
   const versions = [luo.compatible, luo.sessionCompatible, luo.flbCompatible].filter((text) => text !== null).map(escapeText);
-  yield `  LUO        ${versions.join(', ')}; live update number ${luo.liveupdateNumber}${luo.notSerialised ? '; no session serialised' : ''}`;
+  yield `  LUO        ${versions.join(', ')}; live update number ${luo.liveupdateNumber ?? 'unknown'}${luo.notSerialised ? '; no session serialised' : ''}`;
   for (const session of luo.sessions ?? []) {
     yield `    session "${escapeText(session.name.text)}", ${session.files.length === 1 ? '1 file' : `${session.files.length} files`}${session.complete ? '' : ', as far as they could be read'}`;
     for (const file of session.files) yield* fileLines(file);

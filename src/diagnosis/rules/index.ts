@@ -5,10 +5,12 @@ import { deviceRules } from './devices.js';
 import { flbRules } from './flb.js';
 import { khoFdtRules } from './kho-fdt.js';
 import { khoMapRules } from './kho-map.js';
+import { logRules } from './log.js';
 import { luoRules } from './luo.js';
 import { memfdFolioRules } from './memfd-folios.js';
 import { memfdRules } from './memfd.js';
 import { momentRules } from './moments.js';
+import { notDecoded } from './not-decoded.js';
 import { referenceRules } from './references.js';
 import { scratchRules } from './scratch.js';
 import { sessionRules } from './sessions.js';
@@ -30,4 +32,6 @@ export const rules: readonly Rule[] = [
   ...deviceRules,
   ...smallSubtreeRules,
   ...scratchRules,
+  ...logRules,
+  notDecoded,
 ];

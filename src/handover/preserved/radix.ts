@@ -38,7 +38,7 @@ interface Leaf {
 
 /**
  * Walks the tree at `root` (physical) once, checking every node, and returns the map; null if the root page is missing or
- * holds something else (`observations` says which).
+ * holds something else (`observations` says which). `depth`: how the version counts levels, as for `radixGeometry`.
  */
 export function readRadixMap(
   memory: PhysicalMemory,
@@ -46,8 +46,9 @@ export function readRadixMap(
   parent: Node,
   observations: Observations,
   maxNodes = DEFAULT_MAX_NODES,
+  depth: 'fixed' | 'kho-v2' = 'fixed',
 ): PreservedMap | null {
-  const walker = new RadixWalker(memory, parent, observations, maxNodes);
+  const walker = new RadixWalker(memory, parent, observations, maxNodes, depth);
   return walker.read(root);
 }
 
@@ -64,13 +65,13 @@ class RadixWalker {
   readonly #cache = new Map<number, Uint32Array>();
   #complete = true;
 
-  constructor(memory: PhysicalMemory, parent: Node, observations: Observations, maxNodes: number) {
+  constructor(memory: PhysicalMemory, parent: Node, observations: Observations, maxNodes: number, depth: 'fixed' | 'kho-v2') {
     this.#memory = memory;
     this.#parent = parent;
     this.#observations = observations;
     this.#maxNodes = maxNodes;
     this.#pageShift = Math.log2(memory.pageSize);
-    this.#geometry = radixGeometry(this.#pageShift);
+    this.#geometry = radixGeometry(this.#pageShift, depth);
   }
 
   read(root: number): PreservedMap | null {
