@@ -154,6 +154,22 @@ describe('findings', () => {
     expect(screen.pane('findings').title).toContain('━ 4');
   });
 
+  it('are shown whole under the cursor where one row is too short', () => {
+    const screen = play();
+    expect(screen.pane('findings').rows.join('\n')).not.toContain('EOPNOTSUPP');
+    screen.press('4');
+    const rows = screen.pane('findings').rows;
+    expect(rows[0]).toMatch(/^›! error/);
+    expect(rows[1]).toBe('    seals 0x9 hold a bit that is not known');
+    expect(rows[2]).toBe('    → retrieve fails with EOPNOTSUPP');
+    expect(
+      screen
+        .press('G')
+        .pane('findings')
+        .rows.some((row) => row.startsWith('›i info')),
+    ).toBe(true);
+  });
+
   it('mark a closed node for what is below it', () => {
     const screen = play();
     expect(screen.pane('tree').rows[4]).toMatch(/^ ! +▸ vm-0/);

@@ -1,12 +1,12 @@
 /** What each pane of the inspector shows. Pure. */
 import { escapeText } from '../../report/escape.js';
 import { detailLines } from '../model/detail.js';
-import { findingRow, summaryOf } from '../model/finding.js';
+import { type FindingView, findingRow, summaryOf } from '../model/finding.js';
 import { bitLine, hexRows, rowStart } from '../model/hex.js';
 import type { PaneBox, PaneContent, Screen } from '../model/screen.js';
 import { frame } from '../model/shell.js';
 import { positionOf } from '../model/scroll.js';
-import { type Line, fill, line, restyle, span, wrap } from '../model/text.js';
+import { type Line, fill, line, lineWidth, restyle, span, wrap } from '../model/text.js';
 import { comparePlaces } from '../model/tree-view.js';
 import { treeRow } from '../model/tree-rows.js';
 import { INSPECTOR_SPEC } from './keys.js';
@@ -98,10 +98,21 @@ function findingsContent(state: Inspector, box: PaneBox): PaneContent {
   const { findings } = state.model;
   if (findings.length === 0) return { title: 'findings', note: '', rows: [line('  nothing to report', 'good')] };
   const focused = state.shell.focus === 'findings';
-  const rows = findings.slice(state.findings.top, state.findings.top + box.height).map((finding, index): Line => {
-    const selected = state.findings.top + index === state.findings.cursor;
-    const row: Line = [span(selected && focused ? '›' : ' ', 'focus'), ...findingRow(finding)];
-    return selected && focused ? restyle(fill(row, box.width), 'cursor') : row;
+  const { cursor, top } = state.findings;
+  const whole = focused ? wholeFinding(findings[cursor], box.width) : [];
+  // the selected finding is shown whole: the list gives way
+  const start = Math.max(top, Math.min(cursor, cursor + 1 + whole.length - box.height));
+  const rows = findings.slice(start, start + box.height).flatMap((finding, index): Line[] => {
+    const selected = focused && start + index === cursor;
+    const row: Line = [span(selected ? '›' : ' ', 'focus'), ...findingRow(finding)];
+    return selected ? [restyle(fill(row, box.width), 'cursor'), ...whole] : [row];
   });
-  return { title: 'findings', note: positionOf(state.findings.cursor, findings.length), rows };
+  return { title: 'findings', note: positionOf(cursor, findings.length), rows };
+}
+
+/** What does not fit a finding's one row. */
+function wholeFinding(finding: FindingView | undefined, width: number): Line[] {
+  if (finding === undefined || lineWidth(findingRow(finding)) < width) return [];
+  const rows = wrap(`    ${finding.message}`, width).map((row) => line(row));
+  return finding.reaction === null ? rows : [...rows, ...wrap(`    → ${finding.reaction}`, width, 2).map((row) => line(row))];
 }

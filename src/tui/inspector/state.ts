@@ -131,7 +131,8 @@ export function bandsOf({ shell, model }: Pick<Inspector, 'shell' | 'model'>): B
   if (zoom) return alone(size, focus);
   const body = size.rows - 2;
   const most = focus === 'findings' ? Math.floor(body / 2) : Math.max(2, Math.floor(body / 6));
-  const strip = 1 + Math.min(Math.max(1, model.findings.length), most);
+  // the finding under the cursor is shown whole, which takes some rows more
+  const strip = 1 + Math.min(Math.max(1, model.findings.length) + (focus === 'findings' ? 4 : 0), most);
   const upper = body - strip;
   const left = Math.max(20, Math.min(90, Math.round(size.columns * 0.42)));
   const right = size.columns - left - 1;

@@ -25,8 +25,10 @@ export function detailLines(node: TreeNode, parent: TreeNode | null, memory: Phy
     add(`${glyphOf(finding.severity)} ${finding.severity}`, finding.message, finding.severity);
     if (finding.reaction !== null) add('  kernel', finding.reaction);
   }
+  // a finding that repeats what the decoder saw has said it already
+  const told = findings.some((finding) => finding.message === escapeText(node.why ?? ''));
   if (node.state !== 'fine')
-    add('state', `${stateWord(node.state)}${node.why === null ? '' : `: ${escapeText(node.why)}`}`, node.state === 'invalid' ? 'error' : 'warning');
+    add('state', `${stateWord(node.state)}${node.why === null || told ? '' : `: ${escapeText(node.why)}`}`, node.state === 'invalid' ? 'error' : 'warning');
   const value = valueText(node);
   if (value !== '') add('value', value, 'value');
   const other = otherBase(node);
