@@ -2,8 +2,9 @@
  * The sources as JavaScript, for tests that start a program of their own in a pseudo-terminal: each file is transpiled once
  * into .tmp/, so that such a test runs what is checked out and not the last build.
  */
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import ts from 'typescript';
 
 const root = resolve(import.meta.dirname, '../../..');
@@ -16,7 +17,7 @@ export function compiled(source: string): string {
       if (/\.tsx?$/.test(name) && !/\.(test|d)\.tsx?$/.test(name)) compile(join(folder, name));
     }
   }
-  writeFileSync(join(out, 'package.json'), '{ "type": "module" }\n');
+  place(join(out, 'package.json'), '{ "type": "module" }\n');
   return join(out, source.replace(/\.tsx?$/, '.js'));
 }
 
@@ -27,6 +28,13 @@ function compile(file: string): void {
   if (made > statSync(from).mtimeMs) return;
   const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, jsx: ts.JsxEmit.ReactJSX, verbatimModuleSyntax: true };
   const { outputText } = ts.transpileModule(readFileSync(from, 'utf8'), { compilerOptions: options, fileName: from });
+  place(to, outputText);
+}
+
+/** Test files run side by side and compile the same sources: nobody may read a file that is half written. */
+function place(to: string, text: string): void {
+  const own = `${to}.${process.pid}.${threadId}`;
   mkdirSync(dirname(to), { recursive: true });
-  writeFileSync(to, outputText);
+  writeFileSync(own, text);
+  renameSync(own, to);
 }
