@@ -170,7 +170,10 @@ export class FlbRegistry {
     incoming.count--;
     this.#show(flb, 'incoming', incoming.count);
     if (incoming.count > 0) return;
-    if (!incoming.retrieved && (yield* this.#retrieveOne(entry)) !== 0) return;
+    if (!incoming.retrieved && (yield* this.#retrieveOne(entry)) !== 0) {
+      yield this.#machine.printk('WARNING: kernel/liveupdate/luo_flb.c at liveupdate_flb_put_incoming', 'luo');
+      return;
+    }
     yield this.#machine.enter('handler', `${flb.compatible}.finish`, { data: incoming.data });
     yield* flb.finish({ data: incoming.data, obj: incoming.obj });
     yield this.#machine.exit();
