@@ -126,20 +126,22 @@ const SHOWN: Readonly<Record<string, string>> = {
 /** A key as a person reads it. */
 export const keyLabel = (key: string): string => SHOWN[key] ?? (key.startsWith('ctrl-') ? `Ctrl-${key.slice(5)}` : key);
 
-/** The hints that fit a footer of `width` columns, for the pane in focus. */
+/** The hints that fit a footer of `width` columns, for the pane in focus, in the order of the table; help always, if anything. */
 export function footerLine(table: KeyTable, pane: string, width: number): Line {
-  const spans: Span[] = [];
-  let used = 0;
-  for (const { keys, hint, panes } of table) {
+  const hints = table.flatMap(({ action, keys, hint, panes }) => {
     const [key] = keys;
-    if (hint === undefined || key === undefined || (panes !== undefined && !panes.includes(pane))) continue;
+    if (hint === undefined || key === undefined || (panes !== undefined && !panes.includes(pane))) return [];
     const label = keyLabel(key);
-    const columns = widthOf(label) + 1 + widthOf(hint) + 2;
-    if (used + columns > width) continue;
-    spans.push(span(label, 'key'), span(` ${hint}  `, 'dim'));
-    used += columns;
+    return [{ action, label, hint, columns: widthOf(label) + 1 + widthOf(hint) + 2 }];
+  });
+  let left = width;
+  const shown = new Set<string>();
+  for (const hint of [...hints.filter(({ action }) => action === 'help'), ...hints]) {
+    if (shown.has(hint.action) || hint.columns > left) continue;
+    shown.add(hint.action);
+    left -= hint.columns;
   }
-  return spans;
+  return hints.filter(({ action }) => shown.has(action)).flatMap(({ label, hint }): Span[] => [span(label, 'key'), span(` ${hint}  `, 'dim')]);
 }
 
 /** The nine pane keys as one row of the help. */

@@ -39,6 +39,7 @@ describe.each(KEY_PAGES)('the keys of $title', ({ table, commands, panes }) => {
   it('fit the footer, and each hint there is a key that works', () => {
     for (const pane of panes) {
       for (const width of [40, 80, 200]) expect(textOf(footerLine(table, pane, width)).length).toBeLessThanOrEqual(width);
+      for (const width of [20, 40, 80]) expect(textOf(footerLine(table, pane, width))).toContain('? help');
       const footer = textOf(footerLine(table, pane, 300));
       for (const { hint, keys, panes: only } of table) {
         if (hint !== undefined && (only === undefined || only.includes(pane))) expect(footer).toContain(`${keyLabel(keys[0] ?? '')} ${hint}`);
