@@ -80,17 +80,15 @@ function addLuo(handover: Handover, writers: readonly Release[], add: Add, unkno
   const files = new Map<string, LuoFile[]>();
   for (const file of (sessions ?? []).flatMap((session) => session.files)) push(files, file.compatible.text, file);
   for (const [compatible, group] of files) add(layerOfString(compatible), compatible, layoutsOf(compatible, group), count(group.length, 'file'));
-  if (luo.notSerialised || sessions === null) addExpected(writers, unknown, parts, luo.notSerialised);
+  if (luo.notSerialised || sessions === null) unknown.set('memfd', whyNoFiles(writers, luo.notSerialised));
 }
 
-/** Nothing was serialised yet: the handlers its kernel has are what it would write. */
-function addExpected(writers: readonly Release[], unknown: Map<string, string>, parts: Part[], notSerialised: boolean): void {
-  const [writer, other] = writers;
-  if (!notSerialised || writer === undefined || other !== undefined) {
-    unknown.set('memfd', notSerialised ? 'no session had been serialised when the dump was taken' : 'the sessions could not be read in this dump');
-    return;
-  }
-  for (const part of partsOf(writer)) if (part.role === 'handler') parts.push({ ...part, holds: 'not serialised yet', inUse: true });
+/** Which files there are stands in the kernel's own lists until they are serialised. */
+function whyNoFiles(writers: readonly Release[], notSerialised: boolean): string {
+  if (!notSerialised) return 'the sessions could not be read in this dump';
+  const own = writers.flatMap((release) => partsOf(release)).filter((part) => part.role === 'handler');
+  const names = [...new Set(own.map((part) => part.compatible))].join(' and ');
+  return `no session had been serialised when the dump was taken, so its files are not known; ${writers.join(' or ')} as released has ${names === '' ? 'no handler' : `no handler but ${names}`}`;
 }
 
 /** The layouts the decoder chose; all that share the string where it chose none. */
