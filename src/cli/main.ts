@@ -7,6 +7,8 @@ type Register = (program: Command) => void;
 /** Every command, in the order in which help lists them. */
 const commands: Readonly<Record<string, () => Promise<Register>>> = {
   report: async () => (await import('./report.js')).registerReport,
+  diagnose: async () => (await import('./diagnose.js')).registerDiagnose,
+  rules: async () => (await import('./rules.js')).registerRules,
   kvm: async () => (await import('./kvm.js')).registerKvm,
   abi: async () => (await import('./abi.js')).registerAbi,
   decode: async () => (await import('./decode.js')).registerDecode,
@@ -39,13 +41,7 @@ async function registerFor(program: Command, argv: readonly string[]): Promise<v
   const helping = argv.length === 0 || first === 'help' || (first === undefined && argv.some((word) => word === '-h' || word === '--help'));
   (await import('./inspect.js')).registerInspect(program);
   if (helping) for (const each of Object.values(commands)) (await each())(program);
-  else if (argv.includes('-V') || argv.includes('--version')) program.version(await ownVersion());
-}
-
-async function ownVersion(): Promise<string> {
-  const [{ readFile }, { packageFile }] = await Promise.all([import('node:fs/promises'), import('./package-file.js')]);
-  const text: unknown = JSON.parse(await readFile(packageFile('package.json'), 'utf8'));
-  return typeof text === 'object' && text !== null && 'version' in text ? String(text.version) : 'unknown';
+  else if (argv.includes('-V') || argv.includes('--version')) program.version(await (await import('./own-version.js')).ownVersion());
 }
 
 /** 0 for help and version; 2 where the input could not be read or the command was misused, said in one line. */

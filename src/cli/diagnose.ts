@@ -1,0 +1,87 @@
+/** `luo-inspect diagnose <dump>`: the findings alone, as text, JSON or SARIF; exits with 1 where one is as bad as asked. */
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { UserError } from '../codec/user-error.js';
+import type { Suppressions } from '../compat/suppress.js';
+import type { Finding, Severity } from '../diagnosis/finding.js';
+import type { DumpReport } from '../report/dump-report.js';
+import { type DumpCommandOptions, dumpOptions } from './report.js';
+
+interface Options extends DumpCommandOptions {
+  readonly sarif?: boolean;
+  readonly failOn: Severity;
+  readonly suppress?: string;
+  /** false with --no-color */
+  readonly color?: boolean;
+}
+
+export function registerDiagnose(program: Command): void {
+  dumpOptions(program.command('diagnose <dump>').description('what is wrong with a handover, and what the next kernel does about it'))
+    .addOption(new Option('--json', 'as JSON (schema luo-inspect.findings/1)').conflicts('sarif'))
+    .option('--sarif', 'as SARIF 2.1.0')
+    .addOption(new Option('--fail-on <severity>', 'exit with 1 from this severity on').choices(['error', 'warning', 'info']).default('error'))
+    .option('--suppress <file>', 'findings that were accepted (YAML: schema: luo-inspect.suppress/1, suppress: [{rule, path?, at?, reason}])')
+    .option('--no-color', 'no colours')
+    .action(runDiagnose);
+}
+
+interface Sorted {
+  readonly findings: readonly Finding[];
+  readonly accepted: readonly { readonly finding: Finding; readonly reason: string }[];
+}
+
+/** Prints the findings of a dump. @throws UserError */
+export async function runDiagnose(path: string, options: Options): Promise<void> {
+  const [{ loadDump }, { atLeast }, { NO_SUPPRESSIONS, parseSuppressions }] = await Promise.all([
+    import('./load-dump.js'),
+    import('../diagnosis/order.js'),
+    import('../compat/suppress.js'),
+  ]);
+  const suppressions = options.suppress === undefined ? NO_SUPPRESSIONS : parseSuppressions(readText(options.suppress), options.suppress);
+  const { opened, report } = await loadDump(path, options);
+  try {
+    if (options.verbose === true) for (const line of report.evidence) process.stderr.write(`${JSON.stringify(line).slice(1, -1)}\n`);
+    const sorted = sortOut(report.findings, suppressions);
+    for (const unused of suppressions.unused()) process.stderr.write(`luo-inspect: ${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}\n`);
+    await print(report, sorted, options);
+    if (sorted.findings.some((finding) => atLeast(finding.severity, options.failOn))) process.exitCode = 1;
+  } finally {
+    opened.close();
+  }
+}
+
+function sortOut(all: readonly Finding[], suppressions: Suppressions): Sorted {
+  const findings: Finding[] = [];
+  const accepted: { finding: Finding; reason: string }[] = [];
+  for (const finding of all) {
+    const reason = suppressions.reasonFor(finding);
+    if (reason === null) findings.push(finding);
+    else accepted.push({ finding, reason });
+  }
+  return { findings, accepted };
+}
+
+async function print(report: DumpReport, { findings, accepted }: Sorted, options: Options): Promise<void> {
+  const { writeJson, writeLines } = await import('./output.js');
+  if (options.json === true) await writeJson((await import('../report/diagnose-json.js')).findingsJson(findings));
+  else if (options.sarif === true) {
+    const [{ sarif }, { rules }, { ownVersion }] = await Promise.all([
+      import('../report/sarif.js'),
+      import('../diagnosis/rules/index.js'),
+      import('./own-version.js'),
+    ]);
+    await writeJson(sarif({ source: report.source.path, version: await ownVersion(), findings, accepted, rules }));
+  } else {
+    const [{ diagnoseText }, { wantsColor }] = await Promise.all([import('../report/diagnose-text.js'), import('./terminal.js')]);
+    const color = process.stdout.isTTY === true && wantsColor(options);
+    await writeLines(diagnoseText(report, findings, { width: process.stdout.columns ?? 120, color, accepted }));
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`${path}: can't be read: ${error instanceof Error ? error.message : String(error)}; give a suppression file with --suppress`);
+  }
+}

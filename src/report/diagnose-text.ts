@@ -1,0 +1,71 @@
+/** `luo-inspect diagnose` for people: the outcome first, then the findings that bear on it, each with its evidence, worst first. */
+import type { Finding, ReactionKind, Severity } from '../diagnosis/finding.js';
+import { hex } from '../handover/meaning.js';
+import { wrap } from './compat-text.js';
+import type { DumpReport } from './dump-report.js';
+import { escapeText } from './escape.js';
+import { headLines } from './report-text.js';
+
+export interface DiagnoseTextOptions {
+  /** columns to wrap at */
+  readonly width: number;
+  readonly color: boolean;
+  /** findings that the suppression file accepts, with why */
+  readonly accepted: readonly { readonly finding: Finding; readonly reason: string }[];
+}
+
+const COLORS: Readonly<Record<Severity, string>> = { error: '31', warning: '33', info: '2' };
+const SIGNS: Readonly<Record<Severity, string>> = { error: '!', warning: '?', info: 'i' };
+
+const OUTCOMES: Readonly<Partial<Record<ReactionKind, string>>> = {
+  'reboot-fails': 'the kexec is refused',
+  'cold-boot': 'the next kernel boots as if nothing had been handed over',
+  panic: 'the next kernel panics',
+  'open-fails': '/dev/liveupdate can not be opened in the next kernel: no session comes back',
+  corrupts: 'wrong memory is used, and nothing says so',
+  'retrieve-fails': 'not everything can be retrieved in the next kernel',
+  'finish-fails': 'not every session can be finished in the next kernel',
+  leaks: 'something is lost, or stays reserved, without a message',
+};
+
+/** What the worst error or warning comes to. */
+function outcome(findings: readonly Finding[]): string {
+  const worst = findings[0];
+  if (worst === undefined || worst.severity === 'info') return 'nothing wrong was found';
+  const text = worst.reaction === null ? null : (OUTCOMES[worst.reaction.kind] ?? null);
+  return text ?? 'see below';
+}
+
+export function* diagnoseText(report: DumpReport, findings: readonly Finding[], options: DiagnoseTextOptions): Iterable<string> {
+  const paint = (text: string, severity: Severity): string => (options.color ? `\u001b[${COLORS[severity]}m${text}\u001b[0m` : text);
+  yield* headLines(report);
+  for (const handover of report.handovers) {
+    const at = handover.candidate.fdtAddress === null ? '' : ` at ${hex(handover.candidate.fdtAddress)}`;
+    const sessions = handover.luo?.sessions == null ? '' : `, ${plural(handover.luo.sessions.length, 'session')}`;
+    yield `${handover.role}: ${escapeText(handover.compatible ?? 'KHO of unknown version')}${at}${sessions}`;
+  }
+  yield '';
+  const count = (severity: Severity): number => findings.filter((finding) => finding.severity === severity).length;
+  const verdict = `${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}, ${plural(count('info'), 'note')}: ${outcome(findings)}`;
+  yield paint(verdict, findings[0]?.severity ?? 'info');
+  for (const finding of findings) yield* findingText(finding, options.width, paint);
+  if (options.accepted.length > 0) yield '';
+  for (const { finding, reason } of options.accepted)
+    yield* wrap(`accepted: ${finding.rule}: ${escapeText(reason)} (${escapeText(finding.message)})`, options.width);
+}
+
+const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+function* findingText(finding: Finding, width: number, paint: (text: string, severity: Severity) => string): Iterable<string> {
+  yield '';
+  yield paint(`${SIGNS[finding.severity]} ${finding.severity} ${finding.rule}${finding.at === null ? '' : ` at ${hex(finding.at)}`}`, finding.severity);
+  yield* indented(escapeText(finding.message), '  ', width);
+  if (finding.path !== null) yield `  in ${escapeText(finding.path)}`;
+  if (finding.reaction === null) return;
+  const errno = finding.reaction.errno === null ? '' : ` (${finding.reaction.errno})`;
+  yield* indented(`next kernel: ${finding.reaction.kind}${errno}: ${escapeText(finding.reaction.text)}`, '  ', width);
+}
+
+function* indented(text: string, indent: string, width: number): Iterable<string> {
+  for (const line of wrap(text, Math.max(40, width - indent.length))) yield `${indent}${line}`;
+}

@@ -1,0 +1,94 @@
+/** The rules of `diagnose` for `luo-inspect rules`: as text, as JSON, and as the reference page docs/rules.md. */
+import type { Reaction } from '../diagnosis/finding.js';
+import type { Dialect } from '../diagnosis/subject.js';
+import type { Reactions, RuleText } from '../diagnosis/rule.js';
+import type { JsonObject } from './json-value.js';
+
+/** Releases that an answer of its own is for. */
+const DIALECTS: Readonly<Record<Dialect, string>> = { '6.16': '6.16 to 7.0', '7.1': '7.1', '7.2': '7.2 and later' };
+
+const cased = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+
+const reactionText = ({ kind, errno, text }: Reaction): string => `${kind}${errno === null ? '' : ` (${errno})`}: ${text}`;
+
+/** One line for each answer, the usual first. */
+function reactionLines(reactions: Reactions | null): readonly string[] {
+  if (reactions === null) return ['nothing: the rule states what the dump shows'];
+  const own = Object.entries(reactions.byDialect ?? {}).map(([dialect, reaction]) => `data of ${releases(dialect)}: ${reactionText(reaction)}`);
+  return [reactionText(reactions.otherwise), ...own];
+}
+
+const releases = (dialect: string): string => Object.entries(DIALECTS).find(([name]) => name === dialect)?.[1] ?? dialect;
+
+/** `rules`: id, severity, phase, title; a line each. */
+export function ruleListText(rules: readonly RuleText[]): readonly string[] {
+  const width = Math.max(...rules.map((rule) => rule.id.length));
+  return rules.map((rule) => `${rule.id.padEnd(width)}  ${rule.severity.padEnd(7)}  ${rule.phase.padEnd(11)}  ${rule.title}`);
+}
+
+/** `rules show <id>`. */
+export function ruleText(rule: RuleText): readonly string[] {
+  return [
+    `${rule.id} (${rule.severity}, ${rule.phase})`,
+    `  ${cased(rule.title)}.`,
+    '',
+    `  ${rule.about}`,
+    '',
+    ...reactionLines(rule.reactions).map((line, index) => `  ${index === 0 ? 'next kernel' : '           '}  ${line}`),
+    `  confirm      ${rule.confirm}`,
+    ...rule.sources.map((source, index) => `  ${index === 0 ? 'sources    ' : '           '}  ${source}`),
+  ];
+}
+
+export const ruleJson = (rule: RuleText): JsonObject => ({
+  id: rule.id,
+  severity: rule.severity,
+  phase: rule.phase,
+  title: rule.title,
+  about: rule.about,
+  reaction: rule.reactions === null ? null : { ...rule.reactions.otherwise },
+  reactionByRelease:
+    rule.reactions === null
+      ? {}
+      : Object.fromEntries(Object.entries(rule.reactions.byDialect ?? {}).map(([dialect, reaction]) => [releases(dialect), { ...reaction }])),
+  confirm: rule.confirm,
+  sources: [...rule.sources],
+});
+
+export const ruleListJson = (rules: readonly RuleText[]): JsonObject => ({ schema: 'luo-inspect.rules/1', rules: rules.map(ruleJson) });
+
+/** docs/rules.md, whole. */
+export function rulesDocument(rules: readonly RuleText[]): string {
+  const lines = [
+    '# Rules of `luo-inspect diagnose`',
+    '',
+    `Generated from the rules themselves (\`src/diagnosis/rules\`): ${rules.length} of them. \`luo-inspect rules\` lists them, \`rules show <id>\` shows one.`,
+    'A rule’s severity is the one it has where it can still do harm: a finding about a line that the console printed before or after the dump was',
+    'taken is information, and so is everything about pages that the running kernel may have reused. What the next kernel does was read in the',
+    'sources named; *seen* means that a real kernel did it.',
+    '',
+  ];
+  const families = [...new Set(rules.map((rule) => familyOf(rule)))];
+  for (const family of families) {
+    lines.push(`## ${family}`, '');
+    for (const rule of rules.filter((candidate) => familyOf(candidate) === family)) lines.push(...ruleSection(rule));
+  }
+  return `${lines.join('\n').trimEnd()}\n`;
+}
+
+const familyOf = (rule: RuleText): string => rule.id.split('/')[0] ?? rule.id;
+
+function ruleSection(rule: RuleText): readonly string[] {
+  return [
+    `### ${rule.id}`,
+    '',
+    `${cased(rule.title)}. **${rule.severity}**, ${rule.phase}.`,
+    '',
+    rule.about,
+    '',
+    ...reactionLines(rule.reactions).map((line) => `* Next kernel: ${line}`),
+    `* Confirm: ${rule.confirm}`,
+    `* Sources: ${rule.sources.join('; ')}`,
+    '',
+  ];
+}
