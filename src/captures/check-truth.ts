@@ -67,7 +67,7 @@ function checkFile(
 
 /** /proc/self/pagemap's runs of page frames, each inside our runs. */
 function checkFrames(differences: Differences, memfd: Memfd, expected: Truth, where: string): void {
-  const runs = [...memfd.runs()];
+  const runs = [...memfd.runs()].map((run) => ({ ...run, index: Number(run.index) }));
   for (const run of expected.at('pfn_runs').list()) {
     const [index, pfn, pages] = run.list().map((item) => Number(item.integer()));
     if (index === undefined || pfn === undefined || pages === undefined) continue;

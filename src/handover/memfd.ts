@@ -18,13 +18,16 @@ export interface Folio {
   readonly entry: number;
   readonly pfn: number;
   readonly flags: number;
-  /** in pages from the start of the file */
+  /** in pages from the start of the file; rounded where `exactIndex` is given */
   readonly index: number;
+  /** where the index is beyond 2^53, as no file's is */
+  readonly exactIndex?: bigint;
 }
 
 /** Folios that follow each other both in the file and in memory, with the same flags. */
 export interface FolioRun {
-  readonly index: number;
+  /** a bigint beyond 2^53 */
+  readonly index: number | bigint;
   readonly pfn: number;
   readonly pages: number;
   readonly flags: number;
@@ -212,7 +215,8 @@ class MemfdTable implements Memfd {
         const high = view.getUint32(offset + at.word + 4, true);
         const pfn = (high & at.pfnHighMask) * 2 ** 32 + low;
         const index = view.getUint32(offset + at.index + 4, true) * 2 ** 32 + view.getUint32(offset + at.index, true);
-        yield { entry: first + offset / entrySize, pfn, flags: high >>> at.flagsShift, index };
+        const folio = { entry: first + offset / entrySize, pfn, flags: high >>> at.flagsShift, index };
+        yield Number.isSafeInteger(index) ? folio : { ...folio, exactIndex: view.getBigUint64(offset + at.index, true) };
       }
     }
   }
@@ -235,13 +239,15 @@ class MemfdTable implements Memfd {
   }
 
   *runs(): Iterable<FolioRun> {
-    let run: { index: number; pfn: number; pages: number; flags: number } | null = null;
+    let run: { index: number | bigint; pfn: number; pages: number; flags: number } | null = null;
     for (const [folio, next] of pairs(this.folios())) {
       const pages = this.pagesOf(folio, next) ?? 1;
-      if (run !== null && run.index + run.pages === folio.index && run.pfn + run.pages === folio.pfn && run.flags === folio.flags) run.pages += pages;
+      const index = folio.exactIndex ?? folio.index;
+      if (run !== null && typeof run.index === 'number' && run.index + run.pages === index && run.pfn + run.pages === folio.pfn && run.flags === folio.flags)
+        run.pages += pages;
       else {
         if (run !== null) yield run;
-        run = { index: folio.index, pfn: folio.pfn, pages, flags: folio.flags };
+        run = { index, pfn: folio.pfn, pages, flags: folio.flags };
       }
     }
     if (run !== null) yield run;

@@ -133,7 +133,7 @@ function memfdJson(memfd: Memfd): JsonObject {
       ? null
       : {
           count: countJson(memfd.folioCount),
-          runs: [...memfd.runs()].map((run) => ({ index: run.index, pfn: hex(run.pfn), pages: run.pages, flags: hex(run.flags) })),
+          runs: [...memfd.runs()].map((run) => ({ index: countJson(run.index), pfn: hex(run.pfn), pages: run.pages, flags: hex(run.flags) })),
         };
   return {
     struct: memfd.struct,

@@ -112,7 +112,7 @@ function* folioLines(memfd: Memfd): Iterable<string> {
       yield '        … (--json lists every run)';
       return;
     }
-    yield `        pages ${run.index}-${run.index + run.pages - 1} at pfn ${hex(run.pfn)}`;
+    yield `        pages ${run.index}-${BigInt(run.index) + BigInt(run.pages - 1)} at pfn ${hex(run.pfn)}`;
     shown++;
   }
 }

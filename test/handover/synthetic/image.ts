@@ -214,6 +214,9 @@ export function setupData(image: Image, fdt: number, areas: readonly (readonly [
   return page;
 }
 
+/** Where a machine's memory may end beyond the image: one page of zeros stands there, and what lies between is not in the dump. */
+export const TOP = 2 ** 40;
+
 /** An ELF core with one PT_LOAD a range (all of the memory unless given), and a VMCOREINFO note where `info` is given. */
 export function elfCore(
   image: Image,
@@ -259,7 +262,7 @@ export function elfCore(
   out.set(note, notesAt);
   for (const [index, [start, end]] of ranges.entries()) {
     header(index + 1, 1, at, start, end - start);
-    out.set(image.bytes.subarray(start, end), at);
+    out.set(image.bytes.subarray(start, Math.min(end, image.bytes.length)), at);
     at += end - start;
   }
   return out;

@@ -6,7 +6,7 @@ import { loadDump } from '../../../src/cli/load-dump.js';
 import type { Json } from '../../../src/report/json-value.js';
 import { reportJson } from '../../../src/report/report-json.js';
 import { reportText } from '../../../src/report/report-text.js';
-import { type Image, elfCore } from './image.js';
+import { type Image, TOP, elfCore } from './image.js';
 
 /** A place in the JSON, asked for by keys; missing ones are undefined. */
 export class Found {
@@ -52,7 +52,13 @@ export async function reportOf(bytes: Uint8Array): Promise<Found> {
 }
 
 /** As an ELF core with VMCOREINFO of a 7.3.4. */
-export const read = (image: Image, machine = 62): Promise<Found> => reportOf(elfCore(image, { OSRELEASE: '7.3.4', PAGESIZE: `${image.pageSize}` }, machine));
+export const read = (image: Image, machine = 62): Promise<Found> =>
+  reportOf(
+    elfCore(image, { OSRELEASE: '7.3.4', PAGESIZE: `${image.pageSize}` }, machine, [
+      [0, image.bytes.length],
+      [TOP, TOP + image.pageSize],
+    ]),
+  );
 
 /** The finding's paths that start with `prefix`. */
 export const findingsAt = (report: Found, prefix: string): readonly Found[] =>
