@@ -49,11 +49,15 @@ export const deviceVerbs = {
     ...base,
     ...values,
   })),
-  power: verb('puts the device into a power state', { device: deviceKey, state: required(powerState, 'the state') }, (values, base) => ({
-    do: 'power',
-    ...base,
-    ...values,
-  })),
+  power: verb(
+    'puts the device into a power state',
+    { device: deviceKey, state: optional(powerState, 'the state'), mode: optional(powerState, 'another word for `state`') },
+    ({ device, state, mode }, base, cursor) => {
+      const wanted = state ?? mode;
+      if (wanted === null) throw cursor.error('a power step needs a state; write state: D3hot');
+      return { do: 'power', ...base, device, state: wanted };
+    },
+  ),
   dma: verb(
     "has the device write into a file's pages, again and again, or stop",
     {

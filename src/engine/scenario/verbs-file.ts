@@ -11,7 +11,7 @@ const fillKey = withDefault(fill, 'pages that hold the content pattern', [], '')
 const dataKey = optional(bytes, 'the bytes: text, or raw');
 const NO_SEALS: readonly SealName[] = [];
 const SEALABLE: readonly MemfdFlag[] = ['ALLOW_SEALING'];
-const range = { offset: offsetKey, size: required(size(1), 'how much, in bytes') };
+const range = { offset: offsetKey, size: withDefault(size(1), 'how much, in bytes', 4096, '4KiB') };
 const LAST_POSITION = (1n << 63n) - 1n;
 
 export const fileVerbs = {

@@ -35,13 +35,18 @@ export const sessionVerbs = {
     as: values.as,
     shape: shapeOf(values),
   })),
-  'get-name': verb('LIVEUPDATE_SESSION_GET_NAME (7.2 and later)', { session: sessionKey, reserved: reservedKey, ...shapeKeys }, (values, base) => ({
-    do: 'get-name',
-    ...base,
-    session: values.session,
-    reserved: values.reserved,
-    shape: shapeOf(values),
-  })),
+  'get-name': verb(
+    'LIVEUPDATE_SESSION_GET_NAME (7.2 and later)',
+    { session: sessionKey, name: optional(bytes, 'the name it must answer, like `name` in `expect`'), reserved: reservedKey, ...shapeKeys },
+    (values, base) => ({
+      do: 'get-name',
+      ...base,
+      expect: { ...base.expect, name: values.name ?? base.expect.name },
+      session: values.session,
+      reserved: values.reserved,
+      shape: shapeOf(values),
+    }),
+  ),
   preserve: verb(
     'LIVEUPDATE_SESSION_PRESERVE_FD',
     { session: sessionKey, fd: required(fdRef, 'the descriptor to preserve'), token: tokenKey, ...shapeKeys },
