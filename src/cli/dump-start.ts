@@ -28,6 +28,10 @@ export function dumpStart(opened: OpenedDump, decoded: DecodedDump, log: Console
   const fdtAddress = handover?.candidate.fdtAddress ?? null;
   if (handover === undefined || fdtAddress === null || opened.memory.readable.length === 0)
     throw new UserError(`${opened.path}: there is no memory to go on from; step needs a dump with the handover's pages, not a copy of debugfs`);
+  if (handover.released)
+    throw new UserError(
+      `${opened.path}: the kernel in this dump has taken the handover at 0x${fdtAddress.toString(16)} up already and reuses the pages that led to it; give step a dump of the moment before: frozen, or early in the next kernel`,
+    );
   const release = releaseOf(opened, handover, log, options);
   const cmdline = options.cmdline ?? cmdlineOf(log);
   const devices = devicesOf(handover);
