@@ -1,0 +1,159 @@
+/** `luo-inspect extract <dump> <session> <token> -o <file>`: writes the contents of a preserved memfd; holes stay holes. */
+import { closeSync, ftruncateSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import type { Command } from 'commander';
+import { UserError } from '../codec/user-error.js';
+import type { Handover } from '../handover/decode.js';
+import { readContents } from '../handover/contents.js';
+import type { LuoFile, LuoSession } from '../handover/luo.js';
+import { formatBytes, hex } from '../handover/meaning.js';
+import type { Memfd } from '../handover/memfd.js';
+import { pathPart } from '../handover/tree.js';
+import type { PhysicalMemory } from '../memory/memory.js';
+import { escapeText } from '../report/escape.js';
+
+interface Options {
+  readonly output: string;
+  readonly partial?: boolean;
+  readonly khoFdt?: string;
+}
+
+export function registerExtract(program: Command): void {
+  program
+    .command('extract <dump> <session> <token>')
+    .description('writes the contents of a preserved memfd; holes stay holes')
+    .requiredOption('-o, --output <file>', 'where to')
+    .option('--partial', 'write what is there, and leave holes where pages are not in the dump')
+    .option('--kho-fdt <paddr>', 'physical address of the root FDT, where it is not found by itself')
+    .action(runExtract);
+}
+
+async function runExtract(path: string, session: string, token: string, options: Options): Promise<void> {
+  const { loadDump } = await import('./load-dump.js');
+  const { opened, report } = await loadDump(path, { khoFdt: options.khoFdt, log: false });
+  try {
+    const memfd = findMemfd(report.handovers, session, token, path);
+    const written = write(memfd, opened.memory, options, `${session} ${token}`);
+    process.stdout.write(`${escapeText(options.output)}: ${written}\n`);
+  } finally {
+    opened.close();
+  }
+}
+
+/** By the session's name, or as it stands in paths (`name#2` for a second of that name). @throws UserError */
+function findMemfd(handovers: readonly Handover[], session: string, token: string, path: string): Memfd {
+  const wanted = parseToken(token);
+  const sessions = handovers.flatMap((handover) => handover.luo?.sessions ?? []);
+  const named = sessions.filter(
+    (candidate) =>
+      candidate.name.text === session || candidate.path.endsWith(`/sessions/${session}`) || candidate.path.endsWith(`/sessions/${pathPart(session)}`),
+  );
+  if (named.length === 0)
+    throw new UserError(`${path}: no session is called ${JSON.stringify(session)}; there ${listOf(sessions.map(({ name }) => JSON.stringify(name.text)))}`);
+  const files = named.flatMap((candidate: LuoSession) => candidate.files);
+  const file = files.find((candidate: LuoFile) => candidate.token === wanted);
+  if (file === undefined)
+    throw new UserError(
+      `${path}: session ${JSON.stringify(session)} has no file with token ${token}; there ${listOf(files.map((candidate) => hex(candidate.token)))}`,
+    );
+  if (file.decoded === null)
+    throw new UserError(`${path}: file ${hex(file.token)} (${JSON.stringify(file.compatible.text)}) could not be decoded; \`luo-inspect diagnose\` says why`);
+  if (file.decoded.kind !== 'memfd')
+    throw new UserError(`${path}: file ${hex(file.token)} is no memfd but ${JSON.stringify(file.compatible.text)}: it has no contents to extract`);
+  return file.decoded;
+}
+
+const LISTED = 20;
+
+function listOf(names: readonly string[]): string {
+  if (names.length === 0) return 'are none';
+  const more = names.length > LISTED ? ` and ${names.length - LISTED} more` : '';
+  return `are ${names.slice(0, LISTED).join(', ')}${more}`;
+}
+
+function parseToken(text: string): bigint {
+  const value = /^(0[xX][0-9a-fA-F]+|\d+)$/.test(text) ? BigInt(text) : null;
+  if (value === null || value >= 1n << 64n) throw new UserError(`${JSON.stringify(text)} is no token; write it as 0x… or in decimal`);
+  return value;
+}
+
+/** So many missing pages are named. */
+const NAMED = 4;
+
+function write(memfd: Memfd, memory: PhysicalMemory, options: Options, what: string): string {
+  checkOutput(options.output);
+  const temporary = `${options.output}.part`;
+  const missing: { count: number; bytes: number; named: string[] } = { count: 0, bytes: 0, named: [] };
+  let holes = 0;
+  const fd = open(temporary);
+  try {
+    const hash = createHash('sha256');
+    for (const piece of readContents(memfd, memory)) {
+      if ('bytes' in piece) {
+        if (missing.count === 0 || options.partial === true) writeAll(fd, piece.bytes, piece.offset, temporary);
+        hash.update(piece.bytes);
+      } else if ('hole' in piece) {
+        holes += piece.length;
+        if (holes <= MAX_HASHED_HOLES) updateZeros(hash, piece.length);
+      } else {
+        missing.count++;
+        missing.bytes += piece.length;
+        if (missing.named.length < NAMED) missing.named.push(`${formatBytes(piece.length)} at offset ${piece.offset}: ${piece.why}`);
+      }
+    }
+    const why = `${formatBytes(missing.bytes)} of ${what} can't be read (${missing.named.join('; ')}${missing.count > NAMED ? `; and ${missing.count - NAMED} more places` : ''})`;
+    if (missing.count > 0 && options.partial !== true) throw new UserError(`${why}; take a dump with these pages, or --partial for what is there`);
+    truncate(fd, memfd.size, temporary);
+    renameSync(temporary, options.output);
+    if (missing.count > 0) process.stderr.write(`luo-inspect: ${escapeText(why)}; left as holes\n`);
+    const sum = missing.count > 0 || holes > MAX_HASHED_HOLES ? '' : `, sha256 ${hash.digest('hex')}`;
+    return `${memfd.size} bytes, of these ${holes} in holes${missing.count > 0 ? `, ${missing.bytes} not in the dump` : ''}${sum}`;
+  } finally {
+    closeSync(fd);
+    rmSync(temporary, { force: true });
+  }
+}
+
+/** @throws UserError where `output` is there and no ordinary file: renaming over a device would remove it */
+function checkOutput(output: string): void {
+  const stat = statSync(output, { throwIfNoEntry: false });
+  if (stat !== undefined && !stat.isFile()) throw new UserError(`${output}: is no ordinary file; choose another place with -o`);
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, 'w');
+  } catch (error) {
+    throw new UserError(`${path}: can't be written: ${error instanceof Error ? error.message : String(error)}; choose another place with -o`);
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array, offset: number, path: string): void {
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
+  } catch (error) {
+    throw new UserError(
+      `${path}: can't be written at offset ${offset}: ${error instanceof Error ? error.message : String(error)}; make room, or choose another place with -o`,
+    );
+  }
+}
+
+function truncate(fd: number, size: bigint, path: string): void {
+  try {
+    ftruncateSync(fd, Number(size));
+  } catch (error) {
+    throw new UserError(
+      `${path}: no file of ${size} bytes can be made: ${error instanceof Error ? error.message : String(error)}; the recorded size may be damaged, see \`luo-inspect diagnose\``,
+    );
+  }
+}
+
+const ZEROS = new Uint8Array(1 << 16);
+
+/** A hole reads as zeros: the sum is that of the file as programs see it. */
+function updateZeros(hash: ReturnType<typeof createHash>, length: number): void {
+  for (let left = length; left > 0; left -= ZEROS.length) hash.update(ZEROS.subarray(0, Math.min(left, ZEROS.length)));
+}
+
+/** With more than this in holes no sum is made: nobody waits for it. */
+const MAX_HASHED_HOLES = 2 ** 32;
