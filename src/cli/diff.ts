@@ -1,0 +1,45 @@
+/** `luo-inspect diff <before> <after>`: what a handover kept, lost or changed; exits with 1 where something was lost or changed. */
+import type { Command } from 'commander';
+import { UserError } from '../codec/user-error.js';
+
+interface Options {
+  readonly json?: boolean;
+  /** false with --no-color */
+  readonly color?: boolean;
+}
+
+export function registerDiff(program: Command): void {
+  program
+    .command('diff <before> <after>')
+    .description('what a handover kept, lost or changed: the outgoing dump beside the incoming one')
+    .option('--json', 'as JSON (schema luo-inspect.diff/1)')
+    .option('--no-color', 'no colours')
+    .action(runDiff);
+}
+
+async function runDiff(before: string, after: string, options: Options): Promise<void> {
+  const [{ loadDump }, { compareDumps }, { writeJson, writeLines }] = await Promise.all([
+    import('./load-dump.js'),
+    import('../handover/compare/compare.js'),
+    import('./output.js'),
+  ]);
+  const first = await loadDump(before, { log: false });
+  try {
+    const second = await loadDump(after, { log: false });
+    try {
+      const comparison = compareDumps(first.report.decoded, second.report.decoded);
+      if (comparison === null) throw new UserError(`${before}: no handover found to compare; \`luo-inspect report\` says what was searched`);
+      const paths = { before, after };
+      if (options.json === true) await writeJson((await import('../report/diff-json.js')).diffJson(comparison, paths));
+      else {
+        const [{ diffText }, { wantsColor }] = await Promise.all([import('../report/diff-text.js'), import('./terminal.js')]);
+        await writeLines(diffText(comparison, paths, process.stdout.isTTY === true && wantsColor(options)));
+      }
+      if (comparison.differences.some(({ change }) => change === 'lost' || change === 'changed')) process.exitCode = 1;
+    } finally {
+      second.opened.close();
+    }
+  } finally {
+    first.opened.close();
+  }
+}

@@ -1,0 +1,89 @@
+/** What became of one preserved file: its handler, its description, its folios, its contents; a device by its address. */
+import { sealNames } from '../../../abi/memfd/v2.js';
+import type { PhysicalMemory } from '../../memory/memory.js';
+import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
+import type { LuoFile } from '../luo.js';
+import { flagsText, formatBytes, hex } from '../meaning.js';
+import type { Folio, Memfd } from '../memfd.js';
+import type { Payload } from '../payload.js';
+import { integer, pciAddress } from '../pci.js';
+import type { Difference, Kept } from './difference.js';
+import { compareContents } from './same-contents.js';
+
+export interface Sides {
+  readonly before: PhysicalMemory;
+  readonly after: PhysicalMemory;
+}
+
+/** Adds what differs to `out`, and what does not to `kept`. */
+export function compareFile(name: string, before: LuoFile, after: LuoFile, memory: Sides, out: Difference[], kept: Kept): void {
+  const add = (change: Difference['change'], what: Difference['what'], text: string): void => {
+    out.push({ change, what, name, text, before: before.path, after: after.path });
+  };
+  const count = out.length;
+  if (before.compatible.text !== after.compatible.text) {
+    add('changed', 'file', `its handler was ${JSON.stringify(before.compatible.text)}, and is ${JSON.stringify(after.compatible.text)}`);
+    return;
+  }
+  const [a, b] = [before.decoded, after.decoded];
+  if (a === null || b === null) {
+    if (before.data !== after.data) add('changed', 'file', `its data was ${hex(before.data)}, and is ${hex(after.data)}`);
+    else if ((a === null) !== (b === null)) add('unknown', 'file', `its description can't be read in the dump ${a === null ? 'before' : 'after'}`);
+  } else if (a.kind === 'memfd' && b.kind === 'memfd') compareMemfd(a, b, memory, add, kept);
+  else compareDevice(a, b, add, kept);
+  if (out.length === count) kept.files++;
+}
+
+type Add = (change: Difference['change'], what: Difference['what'], text: string) => void;
+
+function compareMemfd(before: Memfd, after: Memfd, memory: Sides, add: Add, kept: Kept): void {
+  const seals = (memfd: Memfd): string => (memfd.seals === null ? 'not told' : flagsText(memfd.seals, sealNames));
+  if (before.size !== after.size) add('changed', 'file', `its size was ${before.size} bytes, and is ${after.size}`);
+  if (before.pos !== after.pos) add('changed', 'file', `its position was ${before.pos}, and is ${after.pos}`);
+  if (before.seals !== after.seals) add('changed', 'file', `its seals were ${seals(before)}, and are ${seals(after)}`);
+  if (before.flags !== after.flags) add('changed', 'file', `its flags were ${hex(before.flags ?? 0)}, and are ${hex(after.flags ?? 0)}`);
+  if (before.folioCount !== after.folioCount) add('changed', 'file', `it had ${before.folioCount} folios, and has ${after.folioCount}`);
+  compareFolios(before, after, add);
+  const verdict = compareContents(before, memory.before, after, memory.after);
+  if (verdict.different > 0) add('changed', 'contents', `${verdict.different} pages differ, the first at offset ${verdict.firstDifference}`);
+  else if (verdict.unknown > 0)
+    add('unknown', 'contents', `${verdict.unknown} of its pages are not in both dumps (${verdict.why}); ${verdict.same} are the same`);
+  else kept.contents++;
+}
+
+function compareFolios(before: Memfd, after: Memfd, add: Add): void {
+  const flags = memfdLuoFolioSer.fields.pfn_flags.fields.flags.flagNames;
+  const place = (folio: Folio): string => `page ${folio.index} at pfn ${hex(folio.pfn)} (${flagsText(folio.flags, flags)})`;
+  const others = after.entries()[Symbol.iterator]();
+  let different = 0;
+  let first = '';
+  for (const folio of before.entries()) {
+    const next = others.next();
+    if (next.done === true) return;
+    const { value } = next;
+    if (value.pfn === folio.pfn && value.index === folio.index && value.flags === folio.flags) continue;
+    if (different++ === 0) first = `entry ${folio.entry} was ${place(folio)}, and is ${place(value)}`;
+  }
+  if (different > 0) add('changed', 'file', `${different} entries of its folio table differ: ${first}`);
+}
+
+function compareDevice(before: Payload, after: Payload, add: Add, kept: Kept): void {
+  const [a, b] = [deviceOf(before), deviceOf(after)];
+  if (a === null || b === null) return;
+  if (a === b) kept.devices++;
+  else add('changed', 'device', `it was device ${a}, and is ${b}`);
+}
+
+function deviceOf(payload: Payload): string | null {
+  if (payload.kind !== 'struct' || payload.reading.values === null) return null;
+  const bdf = integer(payload.reading.values, 'bdf');
+  return bdf === null ? null : pciAddress(Number(integer(payload.reading.values, 'domain') ?? 0n), Number(bdf));
+}
+
+/** What a lost or new file held, in words. */
+export function fileText(file: LuoFile): string {
+  const { decoded } = file;
+  if (decoded?.kind === 'memfd') return `${file.compatible.text}, ${formatBytes(decoded.size)}`;
+  const device = decoded === null ? null : deviceOf(decoded);
+  return device === null ? file.compatible.text : `${file.compatible.text}, device ${device}`;
+}

@@ -1,0 +1,294 @@
+/**
+ * What a handover kept, lost or changed: the outgoing one of a dump beside the incoming one of a later dump. Names are matched,
+ * not places: sessions by name, files by token, FLBs and regions by name, pages by address.
+ */
+import type { DecodedDump, Handover } from '../decode.js';
+import type { LuoFile, LuoFlb, LuoSession } from '../luo.js';
+import { formatBytes, hex } from '../meaning.js';
+import { type PciDevice, pciAddress } from '../pci.js';
+import { type Sides, compareFile, fileText } from './compare-files.js';
+import { type Difference, type Kept, worstFirst } from './difference.js';
+
+export interface Comparison {
+  readonly before: Handover;
+  /** null where the later dump has no handover that came in */
+  readonly after: Handover | null;
+  /** worst first */
+  readonly differences: readonly Difference[];
+  readonly kept: Kept;
+}
+
+/** Blocks of the maps compared at most. */
+const MAX_BLOCKS = 1 << 22;
+
+/** The handover a dump gives away: the outgoing one, if sessions are serialised in it, else the one with sessions. */
+const givenAway = (dump: DecodedDump): Handover | undefined =>
+  dump.handovers.find((handover) => handover.role === 'outgoing' && sessionsOf(handover).length > 0) ?? dump.handovers[0];
+
+/** The handover a dump was given. */
+const received = (dump: DecodedDump): Handover | undefined =>
+  dump.handovers.find((handover) => handover.role === 'incoming') ??
+  dump.handovers.find((handover) => handover.role === 'stale' || sessionsOf(handover).length > 0);
+
+const sessionsOf = (handover: Handover): readonly LuoSession[] => handover.luo?.sessions ?? [];
+
+/** Both dumps have at least one handover. @returns null if the first has none */
+export function compareDumps(before: DecodedDump, after: DecodedDump): Comparison | null {
+  const from = givenAway(before);
+  if (from === undefined) return null;
+  const to = received(after) ?? null;
+  const out: Difference[] = [];
+  const kept: Kept = { sessions: 0, files: 0, contents: 0, devices: 0, flbs: 0, pages: 0, regions: 0 };
+  if (to === null || to.role === 'stale') allLost(from, to, out);
+  else {
+    compareHeads(from, to, out);
+    compareSessions(from, to, { before: before.memory, after: after.memory }, out, kept);
+    compareFlbs(from, to, out, kept);
+    compareRegions(from, to, out, kept);
+    comparePages(from, to, before.memory.pageSize, out, kept);
+  }
+  return { before: from, after: to, differences: out.sort(worstFirst), kept };
+}
+
+const named = (session: LuoSession): string => `session ${JSON.stringify(session.name.text)}`;
+const fileNamed = (session: LuoSession, file: LuoFile): string => `${named(session)} file ${hex(file.token)}`;
+
+function allLost(from: Handover, to: Handover | null, out: Difference[]): void {
+  const why = to === null ? 'no handover came in' : `the running kernel did not take it over: ${to.roleEvidence}`;
+  out.push({ change: 'lost', what: 'handover', name: from.compatible ?? 'handover', text: why, before: from.path, after: to?.path ?? null });
+  for (const session of sessionsOf(from)) loseSession(session, out);
+  for (const region of from.memblock ?? []) {
+    out.push({
+      change: 'lost',
+      what: 'reserve-mem',
+      name: `region ${JSON.stringify(region.name)}`,
+      text: `${formatBytes(region.size)} at ${hex(region.start)}`,
+      before: region.node.path,
+      after: null,
+    });
+  }
+}
+
+function loseSession(session: LuoSession, out: Difference[]): void {
+  out.push({ change: 'lost', what: 'session', name: named(session), text: `with ${session.files.length} files`, before: session.path, after: null });
+  for (const file of session.files)
+    out.push({ change: 'lost', what: 'file', name: fileNamed(session, file), text: fileText(file), before: file.path, after: null });
+}
+
+function compareHeads(from: Handover, to: Handover, out: Difference[]): void {
+  const add = (what: Difference['what'], name: string, before: unknown, after: unknown): void => {
+    if (before !== after)
+      out.push({ change: 'changed', what, name, text: `was ${before ?? 'not there'}, and is ${after ?? 'not there'}`, before: from.path, after: to.path });
+  };
+  add('handover', 'KHO version', from.compatible, to.compatible);
+  add('handover', 'root FDT', place(from.candidate.fdtAddress), place(to.candidate.fdtAddress));
+  if (from.luo !== null && to.luo !== null) {
+    add('handover', 'LUO version', from.luo.compatible, to.luo.compatible);
+    add('metadata', 'live update number', from.luo.liveupdateNumber?.toString(), to.luo.liveupdateNumber?.toString());
+  }
+  if (from.kexecMetadata !== null && to.kexecMetadata !== null) {
+    add('metadata', 'previous release', from.kexecMetadata.previousRelease, to.kexecMetadata.previousRelease);
+    add('metadata', 'kexec count', from.kexecMetadata.kexecCount, to.kexecMetadata.kexecCount);
+  }
+}
+
+const place = (address: number | null): string | null => (address === null ? null : hex(address));
+
+function compareSessions(from: Handover, to: Handover, memory: Sides, out: Difference[], kept: Kept): void {
+  if (to.luo === null || to.luo.sessions === null) {
+    if (sessionsOf(from).length === 0 && from.luo?.sessions != null) return;
+    const text = `the ${sessionsOf(from).length} sessions can't be found in the later dump: LUO's data can't be read there any more`;
+    out.push({
+      change: to.hasLuo || from.luo === null ? 'unknown' : 'lost',
+      what: 'session',
+      name: 'sessions',
+      text,
+      before: from.luo?.node.path ?? null,
+      after: to.path,
+    });
+    return;
+  }
+  const others = keyed(sessionsOf(to), (session) => session.name.text);
+  for (const [key, session] of keyed(sessionsOf(from), (candidate) => candidate.name.text)) {
+    const other = others.get(key);
+    others.delete(key);
+    if (other === undefined) loseSession(session, out);
+    else compareSession(session, other, memory, out, kept);
+  }
+  for (const session of others.values()) {
+    out.push({ change: 'new', what: 'session', name: named(session), text: `with ${session.files.length} files`, before: null, after: session.path });
+  }
+}
+
+function compareSession(from: LuoSession, to: LuoSession, memory: Sides, out: Difference[], kept: Kept): void {
+  const count = out.length;
+  const others = keyed(to.files, (file) => hex(file.token));
+  for (const [key, file] of keyed(from.files, (candidate) => hex(candidate.token))) {
+    const other = others.get(key);
+    others.delete(key);
+    const name = fileNamed(from, file);
+    if (other !== undefined) compareFile(name, file, other, memory, out, kept);
+    else out.push({ change: to.complete ? 'lost' : 'unknown', what: 'file', name, text: fileText(file), before: file.path, after: null });
+  }
+  for (const file of others.values())
+    out.push({ change: 'new', what: 'file', name: fileNamed(to, file), text: fileText(file), before: null, after: file.path });
+  if (from.count !== to.count)
+    out.push({
+      change: 'changed',
+      what: 'session',
+      name: named(from),
+      text: `its count of files was ${from.count}, and is ${to.count}`,
+      before: from.path,
+      after: to.path,
+    });
+  if (out.length === count) kept.sessions++;
+}
+
+/** By name, a second of the same name as `name#2`. */
+function keyed<T>(items: readonly T[], nameOf: (item: T) => string): Map<string, T> {
+  const found = new Map<string, T>();
+  const seen = new Map<string, number>();
+  for (const item of items) {
+    const name = nameOf(item);
+    const count = (seen.get(name) ?? 0) + 1;
+    seen.set(name, count);
+    found.set(count === 1 ? name : `${name}#${count}`, item);
+  }
+  return found;
+}
+
+function compareFlbs(from: Handover, to: Handover, out: Difference[], kept: Kept): void {
+  if (from.luo?.flbs == null) return;
+  if (to.luo?.flbs == null) {
+    if (from.luo.flbs.length > 0)
+      out.push({ change: 'unknown', what: 'flb', name: 'FLBs', text: "can't be read in the later dump", before: from.luo.node.path, after: to.path });
+    return;
+  }
+  const others = keyed(to.luo.flbs, (flb) => flb.name.text);
+  for (const [key, flb] of keyed(from.luo.flbs, (candidate) => candidate.name.text)) {
+    const other = others.get(key);
+    others.delete(key);
+    const name = `FLB ${JSON.stringify(flb.name.text)}`;
+    if (other === undefined)
+      out.push({ change: 'lost', what: 'flb', name, text: `data ${hex(flb.data)}, ${flb.count} references`, before: flb.path, after: null });
+    else compareFlb(name, flb, other, out, kept);
+  }
+  for (const flb of others.values())
+    out.push({
+      change: 'new',
+      what: 'flb',
+      name: `FLB ${JSON.stringify(flb.name.text)}`,
+      text: `data ${hex(flb.data)}, ${flb.count} references`,
+      before: null,
+      after: flb.path,
+    });
+}
+
+function compareFlb(name: string, from: LuoFlb, to: LuoFlb, out: Difference[], kept: Kept): void {
+  const count = out.length;
+  const add = (text: string): void => {
+    out.push({ change: 'changed', what: 'flb', name, text, before: from.path, after: to.path });
+  };
+  if (from.data !== to.data) add(`its data was ${hex(from.data)}, and is ${hex(to.data)}`);
+  if (from.count !== to.count) add(`its references were ${from.count}, and are ${to.count}`);
+  if (from.decoded?.kind === 'pci' && to.decoded?.kind === 'pci') compareDevices(name, from, to, from.decoded.devices, to.decoded.devices, out, kept);
+  if (out.length === count) kept.flbs++;
+}
+
+function compareDevices(
+  name: string,
+  from: LuoFlb,
+  to: LuoFlb,
+  before: readonly PciDevice[],
+  after: readonly PciDevice[],
+  out: Difference[],
+  kept: Kept,
+): void {
+  const address = (device: PciDevice): string => pciAddress(device.domain, device.bdf);
+  const others = keyed(after, address);
+  for (const [key, device] of keyed(before, address)) {
+    const other = others.get(key);
+    others.delete(key);
+    const what = `device ${address(device)}`;
+    if (other === undefined) out.push({ change: 'lost', what: 'device', name: what, text: `no longer in ${name}`, before: from.path, after: to.path });
+    else if (other.refcount !== device.refcount)
+      out.push({
+        change: 'changed',
+        what: 'device',
+        name: what,
+        text: `its references were ${device.refcount}, and are ${other.refcount}`,
+        before: from.path,
+        after: to.path,
+      });
+    else kept.devices++;
+  }
+  for (const device of others.values())
+    out.push({ change: 'new', what: 'device', name: `device ${address(device)}`, text: `in ${name}`, before: from.path, after: to.path });
+}
+
+function compareRegions(from: Handover, to: Handover, out: Difference[], kept: Kept): void {
+  if (from.memblock === null) return;
+  if (to.memblock === null) {
+    out.push({
+      change: 'unknown',
+      what: 'reserve-mem',
+      name: 'reserve_mem regions',
+      text: "can't be read in the later dump",
+      before: from.path,
+      after: to.path,
+    });
+    return;
+  }
+  const others = keyed(to.memblock, (region) => region.name);
+  const text = (region: { start: bigint; size: bigint }): string => `${formatBytes(region.size)} at ${hex(region.start)}`;
+  for (const [key, region] of keyed(from.memblock, (candidate) => candidate.name)) {
+    const other = others.get(key);
+    others.delete(key);
+    const base = { what: 'reserve-mem' as const, name: `region ${JSON.stringify(region.name)}`, before: region.node.path };
+    if (other === undefined) out.push({ ...base, change: 'lost', text: text(region), after: null });
+    else if (other.start === region.start && other.size === region.size) kept.regions++;
+    else out.push({ ...base, change: 'changed', text: `was ${text(region)}, and is ${text(other)}`, after: other.node.path });
+  }
+  for (const region of others.values())
+    out.push({ change: 'new', what: 'reserve-mem', name: `region ${JSON.stringify(region.name)}`, text: text(region), before: null, after: region.node.path });
+}
+
+function comparePages(from: Handover, to: Handover, pageSize: number, out: Difference[], kept: Kept): void {
+  if (from.map === null) return;
+  const paths = { before: `${from.path}/kho/preserved`, after: `${to.path}/kho/preserved` };
+  if (to.map === null) {
+    out.push({ change: 'unknown', what: 'pages', name: 'preserved pages', text: "the preserved memory map can't be read in the later dump", ...paths });
+    return;
+  }
+  const lost = missingFrom(from.map.blocks(), to.map, pageSize);
+  const more = missingFrom(to.map.blocks(), from.map, pageSize);
+  kept.pages += lost.kept;
+  if (lost.blocks > 0)
+    out.push({ change: to.map.complete ? 'lost' : 'unknown', what: 'pages', name: 'preserved pages', text: `${lost.text} no longer preserved`, ...paths });
+  if (more.blocks > 0) out.push({ change: 'new', what: 'pages', name: 'preserved pages', text: `${more.text} preserved that were not`, ...paths });
+}
+
+interface Missing {
+  readonly blocks: number;
+  readonly text: string;
+  /** pages */
+  readonly kept: number;
+}
+
+function missingFrom(blocks: Iterable<{ start: number; order: number }>, other: NonNullable<Handover['map']>, pageSize: number): Missing {
+  let count = 0;
+  let pages = 0;
+  let kept = 0;
+  let first = '';
+  let left = MAX_BLOCKS;
+  for (const { start, order } of blocks) {
+    if (left-- <= 0) break;
+    if (other.ordersAt(start).includes(order)) {
+      kept += 2 ** order;
+      continue;
+    }
+    if (count++ === 0) first = `order ${order} at ${hex(start)}`;
+    pages += 2 ** order;
+  }
+  return { blocks: count, text: `${count} blocks (${formatBytes(pages * pageSize)}; the first of ${first}) are`, kept };
+}

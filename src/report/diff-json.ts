@@ -1,0 +1,26 @@
+/** `luo-inspect diff --json`: schema luo-inspect.diff/1. */
+import type { Comparison } from '../handover/compare/compare.js';
+import type { Handover } from '../handover/decode.js';
+import { hex } from '../handover/meaning.js';
+import type { JsonObject } from './json-value.js';
+
+export const diffJson = (comparison: Comparison, paths: { readonly before: string; readonly after: string }): JsonObject => ({
+  schema: 'luo-inspect.diff/1',
+  before: sideJson(paths.before, comparison.before),
+  after: sideJson(paths.after, comparison.after),
+  differences: comparison.differences.map(({ change, what, name, text, before, after }) => ({ change, what, name, text, before, after })),
+  kept: { ...comparison.kept },
+});
+
+const sideJson = (path: string, handover: Handover | null): JsonObject => ({
+  path,
+  handover:
+    handover === null
+      ? null
+      : {
+          path: handover.path,
+          role: handover.role,
+          fdt: handover.candidate.fdtAddress === null ? null : hex(handover.candidate.fdtAddress),
+          compatible: handover.compatible,
+        },
+});
