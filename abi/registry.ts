@@ -38,6 +38,7 @@ import { memfdV1 } from './memfd/v1.js';
 import { memfdV2 } from './memfd/v2.js';
 import { pciV1Max } from './pci/v1-max.js';
 import { pciV1Nr } from './pci/v1-nr.js';
+import { pciV1Refcount } from './pci/v1-refcount.js';
 import { pciV1Wide } from './pci/v1-wide.js';
 import { pciV1 } from './pci/v1.js';
 import { pciV2Wide } from './pci/v2-wide.js';
@@ -94,6 +95,7 @@ export const contracts: readonly Contract[] = [
   pciV2,
   pciV2Wide,
   pciV1,
+  pciV1Refcount,
   pciV1Wide,
   pciV1Max,
   pciV1Nr,

@@ -3,12 +3,13 @@ import type { Contract } from '../../abi/contract.js';
 import type { CStringValue } from '../../abi/layout.js';
 import { contractsOf } from '../../abi/registry.js';
 import { sizeOf } from '../codec/layout-table.js';
-import { describeState, physicalAddress, readBytes } from '../memory/memory.js';
+import { describeState, physicalAddress } from '../memory/memory.js';
 import { type Context, isOffMachine, refer } from './context.js';
 import { hex } from './meaning.js';
 import { type Memfd, readMemfd } from './memfd.js';
 import { type Node, type Reading, addRestOfPage, readStruct } from './node.js';
 import { type PciDevices, readPciDevices } from './pci.js';
+import { vfioVariant } from './vfio.js';
 
 /** A structure of a known contract, decoded by its layout alone. */
 export interface StructPayload {
@@ -39,10 +40,13 @@ export function readPayload(context: Context, compatible: CStringValue, data: bi
   const payload = read(context, first, candidates, address, node, dataNode);
   if (payload !== null) {
     dataNode.pointsTo(payload.node);
-    refer(context, { address, order: 0, what: `struct ${payload.struct}`, node: payload.node, from: dataNode });
+    refer(context, { address, order: orderOf(payload.reading, context.memory.pageSize), what: `struct ${payload.struct}`, node: payload.node, from: dataNode });
   }
   return payload;
 }
+
+/** Order of the block a structure was allocated in. */
+const orderOf = ({ struct }: Reading, pageSize: number): number => Math.max(0, Math.ceil(Math.log2(sizeOf(struct, pageSize) / pageSize)));
 
 function read(context: Context, first: Contract, candidates: readonly Contract[], address: number, node: Node, dataNode: Node): Payload | null {
   if (first.layer === 'memfd') {
@@ -50,9 +54,9 @@ function read(context: Context, first: Contract, candidates: readonly Contract[]
     return readMemfd(context, version, address, node, dataNode);
   }
   if (first.layer === 'pci') return readPciDevices(context, candidates, address, node, dataNode);
-  const contract = first.layer === 'vfio-pci' ? vfioVariant(context, candidates, address) : first;
-  const struct = contract.structs[0];
-  if (struct === undefined) return null;
+  const contract = first.layer === 'vfio-pci' ? vfioVariant(context.memory, candidates, address) : first;
+  const struct = contract?.structs[0];
+  if (contract === null || struct === undefined) return null;
   const reading = readStruct(context.memory, struct, address, { path: `${node.path}/${struct.name}`, name: struct.name });
   node.add(reading.node);
   if (reading.values === null) {
@@ -63,18 +67,4 @@ function read(context: Context, first: Contract, candidates: readonly Contract[]
   reading.node.meaning = contract.id;
   addRestOfPage(context.memory, reading.node, address, sizeOf(struct, context.memory.pageSize));
   return { kind: 'struct', struct: struct.name, contract, reading, node: reading.node };
-}
-
-/**
- * "vfio-pci-v1" names several layouts. In the oldest the bdf comes first and what lies behind the 4 (or 5) bytes is zero
- * padding of a fresh page; in the later ones a domain, mostly 0, comes first and the bdf fills bytes 4 and 5.
- */
-function vfioVariant(context: Context, candidates: readonly Contract[], address: number): Contract {
-  const later = candidates.find((contract) => contract.id === contract.compatible) ?? candidates[0];
-  const older = candidates.find((contract) => contract !== later && contract.structs[0] !== undefined && sizeOf(contract.structs[0]) === 4);
-  const read = readBytes(context.memory, address, 8);
-  if (later === undefined) throw new Error('no contract to choose from');
-  if (!read.ok || older === undefined) return later;
-  const [a = 0, b = 0, , , e = 0, f = 0] = read.bytes;
-  return e === 0 && f === 0 && (a !== 0 || b !== 0) ? older : later;
 }

@@ -2,11 +2,14 @@
 import type { Contract } from '../../abi/contract.js';
 import type { Struct } from '../../abi/layout.js';
 import { sizeOf } from '../codec/layout-table.js';
-import { physicalAddress, readBytes } from '../memory/memory.js';
+import { readBytes } from '../memory/memory.js';
 import { readBlocks } from './blocks.js';
 import { type Context, natureOfNonsense } from './context.js';
 import { hex } from './meaning.js';
 import { type Node, type Reading, readStruct } from './node.js';
+import { MAX_SLOTS, integer, pciVariant } from './pci-variant.js';
+
+export { integer };
 
 export interface PciDevice {
   readonly domain: number;
@@ -28,9 +31,6 @@ export interface PciDevices {
   readonly claimed: bigint;
 }
 
-/** More slots than a machine has PCI functions in all its domains. */
-const MAX_SLOTS = 1 << 20;
-
 /** `dddd:bb:dd.f` of a domain and a bdf. */
 export function pciAddress(domain: number, bdf: number): string {
   const part = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
@@ -39,7 +39,7 @@ export function pciAddress(domain: number, bdf: number): string {
 
 /** Reads the FLB at `address` (physical). `candidates`: the contracts its name may stand for. */
 export function readPciDevices(context: Context, candidates: readonly Contract[], address: number, parent: Node, from: Node): PciDevices | null {
-  const contract = variant(context, candidates, address);
+  const contract = pciVariant(context.memory, candidates, address);
   const [header, entry] = contract?.structs ?? [];
   if (contract === null || header === undefined || entry === undefined) return null;
   const reading = readStruct(context.memory, header, address, { path: `${parent.path}/pci_ser`, name: 'pci_ser' });
@@ -82,19 +82,13 @@ export function readPciDevices(context: Context, candidates: readonly Contract[]
   return { kind: 'pci', struct: 'pci_ser', contract, reading, node: reading.node, devices, claimed };
 }
 
-/** An integer field by name, or null where this version has none of that name. */
-export function integer(values: Readonly<Record<string, unknown>>, name: string): bigint | null {
-  const value = values[name];
-  return typeof value === 'bigint' ? value : typeof value === 'number' ? BigInt(value) : null;
-}
-
 function inline(context: Context, reading: Reading, header: Struct, entry: Struct, address: number, slots: bigint): readonly number[] {
   let count = slots;
   if (slots > BigInt(MAX_SLOTS)) {
     context.observations.add('device', reading.node, `room for ${slots} devices is more than any machine has`, natureOfNonsense(context));
     count = 0n;
   }
-  return Array.from({ length: Number(count) }, (_, index) => address + sizeOf(header) + index * sizeOf(entry));
+  return filledSlots(context, address + sizeOf(header), sizeOf(entry), Number(count));
 }
 
 function chained(context: Context, reading: Reading, entry: Struct): readonly number[] {
@@ -102,17 +96,19 @@ function chained(context: Context, reading: Reading, entry: Struct): readonly nu
   return first === null ? [] : readBlocks(context, first, entry, reading.node, reading.field('devices'), 'PCI device').blocks.flatMap((block) => block.entries);
 }
 
-/** "pci-v1" was used for three shapes: two counts of 4 bytes, one of 8, two of 8. Two small counts read as one u64 are huge. */
-function variant(context: Context, candidates: readonly Contract[], address: number): Contract | null {
-  const narrow = candidates.find((contract) => contract.id === contract.compatible) ?? candidates[0] ?? null;
-  if (candidates.length < 2) return narrow;
-  const read = readBytes(context.memory, address, 16);
-  if (!read.ok) return narrow;
-  const view = new DataView(read.bytes.buffer);
-  const [first, second] = [view.getBigUint64(0, true), view.getBigUint64(8, true)];
-  if (first >= 1n << 32n) return narrow;
-  const wide = candidates.filter((contract) => contract !== narrow);
-  const twoCounts = wide.find((contract) => contract.structs[0] !== undefined && 'max_nr_devices' in contract.structs[0].fields);
-  const oneCount = wide.find((contract) => contract !== twoCounts);
-  return (second <= first && twoCounts !== undefined && physicalAddress(second) !== null ? twoCounts : oneCount) ?? narrow;
+/** Addresses of the slots that are not all zeros; an empty slot is. Where the array is cut short, the first slot that is missing is the last. */
+function filledSlots(context: Context, first: number, size: number, count: number): readonly number[] {
+  const places: number[] = [];
+  for (let done = 0; done < count; done += SLOTS_A_PIECE) {
+    const wanted = Math.min(SLOTS_A_PIECE, count - done);
+    const { bytes } = readBytes(context.memory, first + done * size, wanted * size);
+    const whole = Math.floor(bytes.length / size);
+    for (let slot = 0; slot < whole; slot++) {
+      if (bytes.subarray(slot * size, (slot + 1) * size).some((byte) => byte !== 0)) places.push(first + (done + slot) * size);
+    }
+    if (whole < wanted) return [...places, first + (done + whole) * size];
+  }
+  return places;
 }
+
+const SLOTS_A_PIECE = 4096;
