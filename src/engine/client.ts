@@ -2,6 +2,9 @@
  * The one interface to the engine: the debugger, the command line and the tests are its clients. It keeps the whole trace, so that
  * every earlier step can be looked at (memory, state, calls) without running anything again; only an edit makes the run start over.
  */
+import { encodeField } from '../codec/encode.js';
+import { layoutTable } from '../codec/layout-table.js';
+import { UserError } from '../codec/user-error.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import type { FaultPoint } from './faults.js';
 import type { Steps } from './machine.js';
@@ -11,6 +14,7 @@ import { scenarioOfDump } from './run/continuation.js';
 import { type Breakpoint, breakpointText, stopsAt } from './run/breakpoint.js';
 import { type Continuation, type MemoryEdit, type RunEnd, ScenarioRun } from './run/scenario-run.js';
 import type { Moment, Scenario, ScenarioStep } from './scenario/types.js';
+import { type FieldChange, fieldChanges } from './trace/field-changes.js';
 import { type StateMap, type StateNode, stateTree } from './trace/state-log.js';
 import type { Step } from './trace/step.js';
 import type { PassedMoment } from './machine.js';
@@ -21,6 +25,7 @@ export type { MemoryEdit, RunEnd } from './run/scenario-run.js';
 export type { Mismatch } from './run/expectation.js';
 export type { PassedMoment } from './machine.js';
 export { type Actor, ACTORS, type Step, shownArg, stepToJson } from './trace/step.js';
+export type { FieldChange } from './trace/field-changes.js';
 export { type StateNode, type StateValue, stateTree } from './trace/state-log.js';
 
 /** The machine's memory at a moment, with what a dump says of itself. */
@@ -298,6 +303,30 @@ export class EngineClient {
     const at = this.#position;
     const earlier = this.#edits.filter((edit) => edit.step < at);
     return this.#again([...earlier, { step: at, address, bytes: Uint8Array.from(bytes) }], at + 1);
+  }
+
+  /**
+   * The same for one field of the structure that stands at `address`; the run must have written such a structure.
+   * @throws UserError if there is no such structure or field, or the value does not fit
+   */
+  editField(address: number, struct: string, field: string, value: bigint | string): Step | null {
+    const layout = this.#run.machine.structNamed(struct);
+    if (layout === null) throw new UserError(`this run wrote no struct ${struct}; write bytes to an address instead`);
+    const { pageSize } = this.#run.machine;
+    const placed = layoutTable(layout, pageSize).fields.find((one) => one.name === field);
+    if (placed === undefined) throw new UserError(`struct ${struct} has no field ${field}; it has ${Object.keys(layout.fields).join(', ')}`);
+    try {
+      return this.edit(address + placed.offset, encodeField(layout, field, value, { pageSize }));
+    } catch (error) {
+      if (error instanceof RangeError) throw new UserError(`${struct}.${field}: ${error.message}`);
+      throw error;
+    }
+  }
+
+  /** What step `number` changed in memory, field by field. */
+  changesAt(number = this.#position): FieldChange[] {
+    const { machine } = this.#run;
+    return (this.stepAt(number)?.writes ?? []).flatMap((write) => fieldChanges(write, (name) => machine.structNamed(name), machine.pageSize));
   }
 
   /** Takes all edits back and runs again up to where the first was made. */

@@ -79,6 +79,7 @@ export class Machine {
   action = -1;
   readonly #written = new Map<string, { readonly inOrder: WrittenStruct[]; readonly addresses: Set<number> }>();
   readonly moments: PassedMoment[] = [];
+  readonly #structs = new Map<string, Struct>();
   readonly #calls: { readonly step: number; readonly actor: Actor; readonly op: string }[] = [];
   #lines: string[] = [];
 
@@ -148,14 +149,21 @@ export class Machine {
     });
   }
 
+  /** The layout of a structure that the run has written, by the kernel's name. */
+  structNamed(name: string): Struct | null {
+    return this.#structs.get(name) ?? null;
+  }
+
   /** Writes a whole structure at a physical address; fields not given are 0. */
   writeStruct<S extends Struct>(struct: S, address: number, values: EncodableStruct<S>): void {
+    this.#structs.set(struct.name, struct);
     this.memory.write(address, encodeStruct(struct, values, { pageSize: this.pageSize }), struct.name);
     this.noteWritten(struct, address);
   }
 
   /** Writes one field of the structure that stands at `address`. */
   writeField<S extends Struct>(struct: S, address: number, field: keyof S['fields'] & string, value: Encodable): void {
+    this.#structs.set(struct.name, struct);
     const { offset } = layoutTable(struct, this.pageSize).field(field);
     this.memory.write(address + offset, encodeField(struct, field, value, { pageSize: this.pageSize }), struct.name, field);
   }

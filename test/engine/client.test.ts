@@ -218,6 +218,24 @@ describe('marks and edits', () => {
     expect(engine.end).toMatchObject({ outcome: 'finished' });
   });
 
+  it('a field is edited by its name, and what a step changed is said field by field', () => {
+    const engine = client();
+    engine.runToMoment('frozen');
+    const wrote = must(all(engine).find((step) => step.op === 'write luo_file_ser') ?? null);
+    const changes = engine.changesAt(wrote.step);
+    expect(changes.map(({ struct, field, beforeText, afterText }) => `${struct}.${field}: ${beforeText} -> ${afterText}`).slice(-3)).toEqual([
+      'luo_file_ser.compatible: "" -> "memfd-v2"',
+      `luo_file_ser.data: 0x0 -> 0x${BigInt(String(wrote.args.data)).toString(16)}`,
+      'luo_file_ser.token: 0x0 -> 0x1',
+    ]);
+    engine.editField(changes.find((change) => change.field === 'compatible')?.address ?? 0, 'luo_file_ser', 'compatible', 'memfd-v9');
+    engine.toEnd();
+    expect(engine.consoleAt(engine.length)).toContain("luo: No registered handler for compatible 'memfd-v9'");
+    expect(() => engine.editField(0, 'luo_file_ser', 'nosuch', 1n)).toThrow(/has no field nosuch; it has compatible, data, token/);
+    expect(() => engine.editField(0, 'nosuch', 'x', 1n)).toThrow(/wrote no struct nosuch/);
+    expect(() => engine.editField(0, 'luo_file_ser', 'token', -1n)).toThrow(/does not fit/);
+  });
+
   it('steps before an edit stay as they were', () => {
     const before = client();
     before.toEnd();

@@ -266,6 +266,28 @@ describe('memfd', () => {
   });
 });
 
+describe('a file entry whose data is 0', () => {
+  it('makes the next kernel read address 0: two warnings and an error, for good', () => {
+    const played = play(
+      [
+        OPEN,
+        create('s', 'a'),
+        memfd('m'),
+        preserve('a', 'm', 1),
+        'do: kexec',
+        OPEN,
+        'do: retrieve-session, name: s, as: r',
+        ...Array(2).fill('do: retrieve, session: r, token: 1, expect: EOPNOTSUPP'),
+      ],
+      {
+        more: ['faults: [ { at: flip, moment: frozen, struct: luo_file_ser, field: data, value: 0 } ]'],
+      },
+    );
+    expect(played.answers.slice(-2)).toEqual(['EOPNOTSUPP', 'EOPNOTSUPP']);
+    expect(played.console.filter((line) => line.startsWith('WARNING'))).toHaveLength(2);
+  });
+});
+
 describe('kernels that do not fit', () => {
   it.each([
     { from: '7.1', to: '7.3', reads: "'kho-v4'" },
