@@ -116,8 +116,10 @@ function holdsPattern(kernel: Kernel, inode: ShmemInode, fills: readonly Fill[])
   });
 }
 
-function digest(kernel: Kernel, inode: ShmemInode): string {
-  const { pageSize } = kernel.machine;
+function digest(kernel: Kernel, inode: ShmemInode): string | null {
+  const { pageSize, size } = kernel.machine;
+  // A damaged handover may claim a file of exabytes: nobody could read it.
+  if (inode.size > size) return null;
   const hash = createHash('sha256');
   for (let at = 0; at < inode.size; at += pageSize) hash.update(inode.readPage(at / pageSize).subarray(0, inode.size - at));
   return hash.digest('hex');
