@@ -63,6 +63,11 @@ class RadixWalker {
   readonly #leaves: Leaf[] = [];
   readonly #byOrder = new Map<number, number>();
   readonly #cache = new Map<number, Uint32Array>();
+  /** order -> number of the leaf among those of its order -> physical address */
+  readonly #leafAt = new Map<number, Map<number, number>>();
+  #firstLeaf: number | null = null;
+  /** orders that have blocks, ascending */
+  #orders: readonly number[] = [];
   #complete = true;
 
   constructor(memory: PhysicalMemory, parent: Node, observations: Observations, maxNodes: number, depth: 'fixed' | 'kho-v2') {
@@ -100,17 +105,18 @@ class RadixWalker {
 
   #map(root: number, leaves: readonly Leaf[]): PreservedMap {
     const pageShift = this.#pageShift;
+    this.#orders = [...this.#byOrder.keys()].sort((a, b) => a - b);
     return {
       format: 'radix',
       formatEvidence: `a tree of ${this.#geometry.levels} levels, as the KHO version says`,
       summary: summarise(this.#byOrder, this.#memory.pageSize),
       complete: this.#complete,
       structurePages: [...this.#seen],
-      ordersAt: (address) => this.#ordersAt(root, address),
+      ordersAt: (address) => this.#ordersAt(address),
       blockOf: (address) => {
-        for (let order = 0; order <= maxOrder(pageShift); order++) {
+        for (const order of this.#orders) {
           const start = address - (address % 2 ** (pageShift + order));
-          if (this.#has(root, radixKey(start, order, pageShift))) return { start, order };
+          if (this.#has(start, order)) return { start, order };
         }
         return null;
       },
@@ -119,27 +125,24 @@ class RadixWalker {
     };
   }
 
-  #ordersAt(root: number, address: number): readonly number[] {
-    const orders: number[] = [];
-    for (let order = 0; order <= maxOrder(this.#pageShift); order++) {
+  #ordersAt(address: number): readonly number[] {
+    const found: number[] = [];
+    for (const order of this.#orders) {
       if (address % 2 ** (this.#pageShift + order) !== 0) break;
-      if (this.#has(root, radixKey(address, order, this.#pageShift))) orders.push(order);
+      if (this.#has(address, order)) found.push(order);
     }
-    return orders;
+    return found;
   }
 
-  #has(root: number, key: bigint): boolean {
-    const { tableLog2, leafLog2, levels } = this.#geometry;
-    let at = root;
-    for (let level = levels - 1; level > 0; level--) {
-      const index = Number((key >> BigInt((level - 1) * tableLog2 + leafLog2)) & BigInt((1 << tableLog2) - 1));
-      const words = this.#page(at);
-      const next = words === null ? null : entry(words, index);
-      if (next === null || next === 0 || !this.#seen.has(next)) return false;
-      at = next;
-    }
-    const words = this.#page(at);
-    const bit = Number(key & BigInt((1 << leafLog2) - 1));
+  /** A lookup by order and block number: plain numbers, because every folio of a large guest asks. */
+  #has(start: number, order: number): boolean {
+    const leafBits = 2 ** this.#geometry.leafLog2;
+    const number = start / 2 ** (this.#pageShift + order);
+    const marker = 2 ** (64 - this.#pageShift - order);
+    // The highest orders have their marker inside the first leaf.
+    const leaf = marker < leafBits ? this.#firstLeaf : this.#leafAt.get(order)?.get(Math.floor(number / leafBits));
+    const words = leaf === undefined || leaf === null ? null : this.#page(leaf);
+    const bit = marker < leafBits ? marker + number : number % leafBits;
     return words !== null && (((words[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1;
   }
 
@@ -218,7 +221,10 @@ class RadixWalker {
     const high = radixBlock(base | BigInt((1 << this.#geometry.leafLog2) - 1), this.#pageShift);
     if (low !== null && high !== null && low.order === high.order) {
       this.#count(low.order, bits);
+      const ofOrder = this.#leafAt.get(low.order) ?? new Map<number, number>();
+      this.#leafAt.set(low.order, ofOrder.set(low.start / 2 ** (this.#pageShift + low.order + this.#geometry.leafLog2), address));
     } else {
+      if (base === 0n) this.#firstLeaf = address;
       for (const key of keysOf(words, prefix, this.#geometry.leafLog2)) {
         const block = radixBlock(key, this.#pageShift);
         if (block === null) this.#observations.add('map-key', node, `key ${hex(key)} stands for no block of memory`, 'wrong', address);
