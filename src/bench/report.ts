@@ -107,7 +107,7 @@ function peakLines(path: string): readonly string[] {
 
 /** From start to report on a small sample, beside a Node that does nothing. */
 async function startLines(): Promise<readonly string[]> {
-  const bin = new URL('../cli/bin.js', import.meta.url).pathname;
+  const bin = 'dist/cli/bin.js';
   const start = (args: readonly string[]): void => {
     const { status } = spawnSync(process.execPath, args, { stdio: 'ignore' });
     if (status !== 0) throw new Error(`node ${args.join(' ')} exited with ${status}`);
