@@ -9,13 +9,14 @@ const VERSION = 1;
 
 /** Says where this kernel came from, and leaves word for the next one. Nothing that goes wrong here stops a boot. */
 export function* exchangeMetadata(kho: Kho): Steps<void> {
-  const count = yield* readMetadata(kho);
+  // A u32 of the kernel's: it wraps.
+  const count = ((yield* readMetadata(kho)) + 1) % 2 ** 32;
   const { machine } = kho;
   const size = sizeOf(khoKexecMetadata);
   const address = yield* kho.allocPreserve(size);
   if (address < 0) return;
-  machine.writeStruct(khoKexecMetadata, address, { version: VERSION, previous_release: kho.spec.uname, kexec_count: count + 1 });
-  yield machine.event('kho', 'write kho_kexec_metadata', { address, count: count + 1 });
+  machine.writeStruct(khoKexecMetadata, address, { version: VERSION, previous_release: kho.spec.uname, kexec_count: count });
+  yield machine.event('kho', 'write kho_kexec_metadata', { address, count });
   yield* kho.addSubtree(SUBTREE, address, size);
 }
 

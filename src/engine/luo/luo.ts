@@ -73,6 +73,11 @@ export class Luo {
     return this.#enabled;
   }
 
+  // What the next kernel will print; a u64 of the kernel's, so it wraps.
+  get #next(): bigint {
+    return BigInt.asUintN(64, this.#number + 1n);
+  }
+
   #disable(): void {
     this.#enabled = false;
     this.#context.flbs.enabled = false;
@@ -142,7 +147,7 @@ export class Luo {
       this.#disable();
       yield machine.printk(`luo: failed to prepare LUO ${this.#context.spec.luo === 'struct' ? 'state' : 'FDT'}: ${error}`, 'luo');
     }
-    machine.state.set(`kernel ${machine.kernel}/luo/live update number`, this.#number + 1n);
+    machine.state.set(`kernel ${machine.kernel}/luo/live update number`, this.#next);
     yield machine.exit(error);
   }
 
@@ -152,8 +157,8 @@ export class Luo {
     if (root < 0) return root;
     let error = yield* flbs.setUpOutgoing();
     if (error === 0) {
-      writeStructRoot(machine, root, spec.luoCompatible, this.#number + 1n, flbs.page);
-      yield machine.event('luo', 'write luo_ser', { address: root, number: this.#number + 1n, flbs_pa: flbs.page });
+      writeStructRoot(machine, root, spec.luoCompatible, this.#next, flbs.page);
+      yield machine.event('luo', 'write luo_ser', { address: root, number: this.#next, flbs_pa: flbs.page });
       error = yield* kho.addSubtree(LUO_SUBTREE, root, structRootSize());
     }
     if (error !== 0) yield* kho.unpreserveFree(root);
@@ -168,9 +173,9 @@ export class Luo {
     const sessions = yield* this.sessions.setUpPages();
     let error = sessions < 0 ? sessions : yield* flbs.setUpOutgoing();
     if (error === 0) {
-      const blob = fdtRoot(machine, this.#number + 1n, sessions, flbs.page);
+      const blob = fdtRoot(machine, this.#next, sessions, flbs.page);
       machine.memory.write(root, blob, 'fdt_header');
-      yield machine.event('luo', 'write LUO FDT', { address: root, number: this.#number + 1n });
+      yield machine.event('luo', 'write LUO FDT', { address: root, number: this.#next });
       error = yield* kho.addSubtree(LUO_SUBTREE, root, blob.length);
     }
     if (error !== 0) yield* kho.unpreserveFree(root);
