@@ -72,6 +72,10 @@ export interface DecodeInput {
   readonly limits?: Partial<Limits>;
   /** look for setup_data nodes? True unless given; without them roles can hardly be told */
   readonly searchSetupData?: boolean;
+  /** look for what kernels leave of themselves? False unless given; `runningKernel` reads it */
+  readonly searchKernels?: boolean;
+  /** of an earlier decoding of the same memory, so that it is not searched twice */
+  readonly find?: FindResult;
 }
 
 export interface DecodedDump {
@@ -84,7 +88,7 @@ export interface DecodedDump {
 /** Decodes all handovers of a dump. An empty list means that none was found; `find.searched` says where. */
 export function decodeHandovers(input: DecodeInput): DecodedDump {
   const { memory } = input;
-  const find = findHandovers(memory, input.files ?? [], input.khoFdt ?? null, input.searchSetupData ?? true);
+  const find = input.find ?? findHandovers(memory, input.files ?? [], input.khoFdt ?? null, input.searchSetupData ?? true, input.searchKernels ?? false);
   const scratches = find.candidates.map((candidate) => readScratch(memory, candidate));
   const verdicts = tellRoles(
     find.candidates.map((candidate, index) => ({ candidate, scratch: scratches[index] ?? NO_SCRATCH, writer: peekWriter(memory, candidate) })),

@@ -4,7 +4,7 @@
  */
 import { type Fdt, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMagic, parseFdt } from '../codec/fdt.js';
 import { type PageState, type PhysicalMemory, isReadable, readBytes } from '../memory/memory.js';
-import { type SetupDataNode, plausibleNode, scanMemory } from './scan.js';
+import { type KernelTraces, type SetupDataNode, plausibleNode, scanMemory } from './scan.js';
 
 export type FoundBy = 'setup_data' | 'devicetree' | 'debugfs' | 'scan' | 'given';
 
@@ -37,6 +37,8 @@ export interface FindResult {
   readonly candidates: readonly Candidate[];
   /** were setup_data nodes looked for? Without them, roles can hardly be told. */
   readonly searchedSetupData: boolean;
+  /** empty unless they were asked for */
+  readonly kernels: KernelTraces;
   /** what was searched, for the error message and --verbose */
   readonly searched: readonly string[];
 }
@@ -59,23 +61,31 @@ const SMALL_MEMORY = 64 << 20;
 /** Is this the root of a handover, of whatever version? */
 export const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(fdtProperty(fdt.root, 'compatible')).some((text) => /(^|;)kho-v/.test(text));
 
-/** Finds every handover in `memory` and `files`. `given`: a physical address the user named; nothing else is then decoded. */
-export function findHandovers(memory: PhysicalMemory, files: readonly FdtFile[], given: number | null, searchSetupData = true): FindResult {
+/** Finds every handover in `memory` and `files`. `given`: a physical address the user named; nothing else is then decoded. `searchKernels`: look for traces of kernels too. */
+export function findHandovers(
+  memory: PhysicalMemory,
+  files: readonly FdtFile[],
+  given: number | null,
+  searchSetupData = true,
+  searchKernels = false,
+): FindResult {
   const total = memory.readable.reduce((sum, range) => sum + range.end - range.start, 0);
   const searched: string[] = [];
-  const scan = given === null || total <= SMALL_MEMORY ? scanMemory(memory, { setupData: searchSetupData, devicetrees: given === null }) : null;
+  const scan =
+    given === null || total <= SMALL_MEMORY ? scanMemory(memory, { setupData: searchSetupData, devicetrees: given === null, kernels: searchKernels }) : null;
   if (scan !== null) searched.push(`${scan.scanned} bytes of memory for setup_data nodes of type SETUP_KEXEC_KHO: ${scan.setupData.length} found`);
+  const kernels = scan?.kernels ?? { vmcoreinfoPages: [], banners: [] };
   const candidates: Candidate[] = filesOf(files);
   if (given !== null) {
     candidates.push(candidateAt(memory, given, 'given', namedAt(scan?.setupData ?? [], given)));
-    return { candidates, searchedSetupData: scan !== null && searchSetupData, searched };
+    return { candidates, searchedSetupData: scan !== null && searchSetupData, kernels, searched };
   }
   if (scan !== null) {
     searched.push(`the start of every page for an FDT whose root compatible starts with kho-v: ${scan.devicetrees.length} devicetrees found`);
     const placed = new Set(candidates.map((candidate) => candidate.fdtAddress));
     candidates.push(...fromScan(memory, scan.setupData, scan.devicetrees).filter((candidate) => !placed.has(candidate.fdtAddress)));
   }
-  return { candidates, searchedSetupData: scan !== null && searchSetupData, searched };
+  return { candidates, searchedSetupData: scan !== null && searchSetupData, kernels, searched };
 }
 
 function fromScan(memory: PhysicalMemory, nodes: readonly SetupDataNode[], devicetrees: readonly number[]): readonly Candidate[] {

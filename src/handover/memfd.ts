@@ -65,6 +65,8 @@ export interface Memfd {
 }
 
 const ENTRIES_A_PIECE = 4096;
+/** Tables up to here (256 MiB in pages of 4 KiB) are kept decoded. */
+const MAX_KEPT_FOLIOS = 1 << 16;
 /** Pages a file can have at most: the kernel refuses more than UINT_MAX. */
 const MAX_FILE_PAGES = 2 ** 32;
 
@@ -170,6 +172,9 @@ class MemfdTable implements Memfd {
   /** bytes */
   readonly pageSize: number;
   readonly #context: Context;
+  #kept: readonly Folio[] | null = null;
+  /** orders by entry, as asked for: 0 = not asked yet, 1 = not preserved, else the order + 2 */
+  readonly #orders: Uint8Array | null;
 
   constructor(context: Context, reading: Reading, scalars: Scalars, area: VmallocArea | null, readable: number) {
     this.#context = context;
@@ -183,6 +188,7 @@ class MemfdTable implements Memfd {
     this.folioCount = scalars.folioCount;
     this.area = area;
     this.readableFolios = readable;
+    this.#orders = readable <= MAX_KEPT_FOLIOS ? new Uint8Array(readable) : null;
   }
 
   entryAddress(entry: number): number | null {
@@ -203,7 +209,14 @@ class MemfdTable implements Memfd {
     return used === -1 ? null : this.readableFolios + Math.floor(used / entrySize);
   }
 
-  *entries(): Iterable<Folio> {
+  /** Tables of everyday size are decoded once; those of huge guests are read again, in pieces, by whoever asks. */
+  entries(): Iterable<Folio> {
+    if (this.readableFolios > MAX_KEPT_FOLIOS) return this.#readEntries();
+    this.#kept ??= [...this.#readEntries()];
+    return this.#kept;
+  }
+
+  *#readEntries(): Iterable<Folio> {
     if (this.area === null) return;
     const entrySize = sizeOf(memfdLuoFolioSer);
     const at = folioOffsets();
@@ -228,14 +241,21 @@ class MemfdTable implements Memfd {
   }
 
   pagesOf(folio: Folio, next: Folio | null): number | null {
-    const { map, memory } = this.#context;
-    if (map !== null) {
-      const order = map.ordersAt(folio.pfn * memory.pageSize)[0];
-      return order === undefined ? null : 2 ** order;
+    if (this.#context.map !== null) {
+      const order = this.#orderOf(folio);
+      return order === null ? null : 2 ** order;
     }
     // Preserving fills holes, so a folio reaches to the next one's index, and the last one to the end of the file.
-    const end = next?.index ?? Math.ceil(Number(this.size) / memory.pageSize);
+    const end = next?.index ?? Math.ceil(Number(this.size) / this.pageSize);
     return end > folio.index ? end - folio.index : null;
+  }
+
+  #orderOf(folio: Folio): number | null {
+    const known = this.#orders?.[folio.entry] ?? 0;
+    if (known > 0) return known === 1 ? null : known - 2;
+    const order = this.#context.map?.orderAt(folio.pfn * this.pageSize) ?? null;
+    if (this.#orders !== null) this.#orders[folio.entry] = order === null ? 1 : order + 2;
+    return order;
   }
 
   *runs(): Iterable<FolioRun> {

@@ -1,6 +1,6 @@
 /**
  * One pass over the memory for what a handover can be found by: x86 setup_data nodes of type SETUP_KEXEC_KHO, and devicetrees
- * at page starts. For `find.ts`. A node alone proves nothing: the old kernel's memory holds it too, in the image loaded for kexec.
+ * at page starts; and, where nothing else tells which kernel runs, for what kernels leave of themselves. For `find.ts`. A node alone proves nothing: the old kernel's memory holds it too, in the image loaded for kexec.
  */
 import type { DecodedStruct } from '../../abi/layout.js';
 import { fdtHeader } from '../../abi/fdt/header.js';
@@ -22,10 +22,18 @@ export interface SetupDataNode {
   readonly scratchSize: number;
 }
 
+/** What kernels leave of themselves in memory. */
+export interface KernelTraces {
+  /** physical addresses of pages that start with OSRELEASE= */
+  readonly vmcoreinfoPages: readonly number[];
+  readonly banners: readonly { readonly address: number; readonly release: string }[];
+}
+
 export interface ScanResult {
   readonly setupData: readonly SetupDataNode[];
   /** physical addresses of pages that start like a devicetree */
   readonly devicetrees: readonly number[];
+  readonly kernels: KernelTraces;
   /** bytes of memory looked at */
   readonly scanned: number;
 }
@@ -33,6 +41,7 @@ export interface ScanResult {
 export interface ScanOptions {
   readonly setupData: boolean;
   readonly devicetrees: boolean;
+  readonly kernels: boolean;
 }
 
 const PIECE = 1 << 20;
@@ -49,6 +58,9 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
   const pages = new Uint32Array(buffer.buffer);
   const found: SetupDataNode[] = [];
   const devicetrees: number[] = [];
+  const vmcoreinfoPages: number[] = [];
+  const banners: { address: number; release: string }[] = [];
+  const text = Buffer.from(buffer.buffer);
   let scanned = 0;
   for (const range of memory.readable) {
     for (let at = range.start; at < range.end; ) {
@@ -57,12 +69,16 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
       const got = memory.readInto(at, length, buffer);
       if (got === 0) break;
       if (options.setupData && found.length < MAX_HITS) findSetupData(memory, words.subarray(0, got >>> 3), at, found);
-      if (options.devicetrees && devicetrees.length < MAX_HITS) findDevicetrees(pages, at, got, memory.pageSize, devicetrees);
+      if (options.devicetrees && devicetrees.length < MAX_HITS) findPages(pages, at, got, memory.pageSize, MAGIC_WORD, devicetrees);
+      if (options.kernels) {
+        if (vmcoreinfoPages.length < MAX_HITS) findPages(pages, at, got, memory.pageSize, VMCOREINFO_WORD, vmcoreinfoPages);
+        if (banners.length < MAX_HITS) findBanners(text.subarray(0, got), at, banners);
+      }
       scanned += got;
       at += got;
     }
   }
-  return { setupData: found, devicetrees, scanned };
+  return { setupData: found, devicetrees, kernels: { vmcoreinfoPages, banners }, scanned };
 }
 
 const TYPE_OFFSET = offsetOf(setupData, 'type');
@@ -116,9 +132,26 @@ export const decodeKhoData = (bytes: Uint8Array): DecodedStruct<typeof khoData> 
 /** The magic as it reads in a little-endian word. */
 const MAGIC_WORD = (((FDT_MAGIC & 0xff) << 24) | ((FDT_MAGIC & 0xff00) << 8) | ((FDT_MAGIC >>> 8) & 0xff00) | (FDT_MAGIC >>> 24)) >>> 0;
 
-function findDevicetrees(pages: Uint32Array, base: number, length: number, pageSize: number, found: number[]): void {
+/** The start of `OSRELEASE=`, likewise. */
+const VMCOREINFO_WORD = new DataView(new TextEncoder().encode('OSRE').buffer).getUint32(0, true);
+
+/** Pages whose first word is `word`, and that have room for an FDT's header before the memory ends. */
+function findPages(pages: Uint32Array, base: number, length: number, pageSize: number, word: number, found: number[]): void {
   const first = (pageSize - (base % pageSize)) % pageSize;
   for (let offset = first; offset + sizeOf(fdtHeader) <= length; offset += pageSize) {
-    if (pages[offset >>> 2] === MAGIC_WORD && found.length < MAX_HITS) found.push(base + offset);
+    if (pages[offset >>> 2] === word && found.length < MAX_HITS) found.push(base + offset);
+  }
+}
+
+const BANNER = 'Linux version ';
+/** Behind the release stands who built the kernel. Source: init/version-timestamp.c, 7.3. */
+const RELEASE_AND_BUILDER = /^(\d+\.\d+[\w.+~-]{0,60}) \(/;
+const MAX_RELEASE = 64;
+
+function findBanners(text: Buffer, base: number, found: { address: number; release: string }[]): void {
+  for (let at = text.indexOf(BANNER, 0, 'latin1'); at !== -1 && found.length < MAX_HITS; at = text.indexOf(BANNER, at + 1, 'latin1')) {
+    const start = at + BANNER.length;
+    const release = RELEASE_AND_BUILDER.exec(text.toString('latin1', start, start + MAX_RELEASE))?.[1];
+    if (release !== undefined) found.push({ address: base + at, release });
   }
 }

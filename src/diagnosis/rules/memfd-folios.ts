@@ -2,6 +2,7 @@
  * Rules about the folios of preserved memfds: each against the map, against the file's size, against the one before. One pass
  * over each table, lazily. Sources: mm/memfd_luo.c, 6.19 to 7.3.
  */
+import type { Handover } from '../../handover/decode.js';
 import { formatBytes, hex } from '../../handover/meaning.js';
 import type { Folio, Memfd } from '../../handover/memfd.js';
 import { type HandoverRule, type Hit, type RuleText, reaction } from '../rule.js';
@@ -13,27 +14,101 @@ const RETRIEVE = 'memfd_luo_retrieve_folios(), mm/memfd_luo.c, 6.19 to 7.3';
 const KNOWN_FLAGS = 0x3;
 const DIRTY_UPTODATE = 0x3;
 
+/** One entry of a table, with what a rule needs to judge it. */
 interface Walked {
   readonly memfd: Memfd;
   readonly folio: Folio;
-  /** null where the map does not know it */
+  /** null where pfn is 0, or a whole map does not know it */
   readonly pages: number | null;
+  /** does it start a block of the map, lie inside of one, or neither? null where the map can't be asked */
+  readonly block: 'starts' | 'inside' | 'none' | null;
   /** where the folio before it ended, in pages */
   readonly expected: number;
+  /** where the same folio was listed before */
+  readonly listedAt: string | null;
 }
 
-/** Every entry, those with pfn 0 included; stops at the limit. */
-function* walk(subject: Subject): Iterable<Walked> {
+type Judge = (walked: Walked, subject: Subject) => string | null;
+
+/** Findings of one rule kept from the pass; more say nothing new. */
+const MAX_KEPT = 1000;
+
+interface Pass {
+  readonly hits: ReadonlyMap<string, readonly Hit[]>;
+}
+
+const judges = new Map<string, Judge>();
+const passes = new WeakMap<Handover, Pass>();
+
+/** Every table once, whatever the number of rules; stops at the limit. */
+function passOf(subject: Subject): Pass {
+  const known = passes.get(subject.handover);
+  if (known !== undefined) return known;
+  const hits = new Map<string, Hit[]>([...judges.keys()].map((id) => [id, []]));
+  const keep = (id: string, found: Hit): void => {
+    const list = hits.get(id) ?? [];
+    if (list.length < MAX_KEPT) list.push(found);
+    hits.set(id, list);
+  };
+  const listed = new Map<number, string>();
   let left = subject.limits.items;
-  for (const memfd of memfdsOf(subject)) {
-    let expected = 0;
-    for (const folio of memfd.entries()) {
-      if (left-- <= 0) return;
-      const pages = folio.pfn === 0 ? null : memfd.pagesOf(folio, null);
-      yield { memfd, folio, pages, expected };
-      expected = Math.max(expected, folio.index + (pages ?? 1));
+  for (const memfd of memfdsOf(subject)) left = walkTable(subject, memfd, listed, left, keep);
+  const pass = { hits };
+  passes.set(subject.handover, pass);
+  return pass;
+}
+
+function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, string>, limit: number, keep: (id: string, found: Hit) => void): number {
+  const { pageSize } = subject.dump.memory;
+  const whole = hasWholeMap(subject);
+  let expected = 0;
+  let lastEntry = -1;
+  let left = limit;
+  for (const [folio, next] of withNext(memfd.entries())) {
+    if (left-- <= 0) return 0;
+    const block = folio.pfn === 0 || !whole ? null : blockAt(subject, folio.pfn * pageSize);
+    const pages = folio.pfn === 0 ? null : memfd.pagesOf(folio, next);
+    const listedAt = folio.pfn === 0 ? null : (listed.get(folio.pfn) ?? null);
+    const walked = { memfd, folio, pages, block, expected, listedAt };
+    for (const [id, judge] of judges) {
+      const message = judge(walked, subject);
+      if (message !== null) keep(id, entryHit(walked, message));
     }
+    if (folio.pfn !== 0 && listedAt === null) listed.set(folio.pfn, `${memfd.node.path}/folios[]/${folio.entry}`);
+    // Entries that could not be read explain a gap.
+    if (whole && folio.pfn !== 0 && folio.index > expected && folio.entry === lastEntry + 1)
+      keep(HOLE, entryHit(walked, `pages ${expected} to ${folio.index - 1} of the file have no folio: ${place(walked)} follows them`));
+    lastEntry = folio.entry;
+    const reach = pages ?? (whole ? 1 : Math.max(1, (next?.index ?? 0) - folio.index));
+    expected = Math.max(expected, folio.index + (folio.pfn === 0 ? 0 : reach));
   }
+  const size = Math.ceil(Number(memfd.size) / pageSize);
+  const readAll = BigInt(lastEntry + 1) === memfd.folioCount && (memfd.area !== null || memfd.folioCount === 0n);
+  if (whole && readAll && expected < size && size <= MAX_PAGES) {
+    const node = memfd.reading.field('size');
+    keep(HOLE, { message: `size is ${memfd.size} bytes (${size} pages), but the folios end at page ${expected}`, at: node.address, path: node.path });
+  }
+  return left;
+}
+
+const HOLE = 'memfd/hole';
+/** A file has no more. */
+const MAX_PAGES = 2 ** 32;
+
+function blockAt(subject: Subject, address: number): Walked['block'] {
+  const { map } = subject.handover;
+  if (map === null) return null;
+  if (map.ordersAt(address).length > 0) return 'starts';
+  return map.blockOf(address) === null ? 'none' : 'inside';
+}
+
+function* withNext(entries: Iterable<Folio>): Iterable<readonly [Folio, Folio | null]> {
+  let last: Folio | null = null;
+  for (const entry of entries) {
+    if (last !== null) yield [last, entry];
+    last = entry;
+  }
+  if (last !== null) yield [last, null];
 }
 
 function entryHit({ memfd, folio }: { readonly memfd: Memfd; readonly folio: Folio }, message: string): Hit {
@@ -42,16 +117,11 @@ function entryHit({ memfd, folio }: { readonly memfd: Memfd; readonly folio: Fol
 
 const place = ({ folio }: { readonly folio: Folio }): string => `folio ${folio.entry} (page ${folio.index} of the file, pfn ${hex(folio.pfn)})`;
 
-/** A rule about single entries. */
-const each = (text: RuleText, judge: (walked: Walked, subject: Subject) => string | null): HandoverRule => ({
-  ...text,
-  *check(subject) {
-    for (const walked of walk(subject)) {
-      const message = judge(walked, subject);
-      if (message !== null) yield entryHit(walked, message);
-    }
-  },
-});
+/** A rule about single entries; `judge` is asked once for each. */
+function each(text: RuleText, judge: Judge): HandoverRule {
+  judges.set(text.id, judge);
+  return { ...text, check: (subject) => passOf(subject).hits.get(text.id) ?? [] };
+}
 
 const notRestored = reaction(
   'retrieve-fails',
@@ -72,11 +142,8 @@ export const memfdFolioRules: readonly HandoverRule[] = [
       confirm: 'Look for "Unable to restore folio at physical address" in the log of the next kernel.',
       sources: [RETRIEVE, 'seen with 7.3.4: a pfn changed at the jump'],
     },
-    (walked, subject) => {
-      const address = walked.folio.pfn * subject.dump.memory.pageSize;
-      if (walked.folio.pfn === 0 || !hasWholeMap(subject) || subject.handover.map?.blockOf(address) != null) return null;
-      return `${place(walked)} is not preserved: ${around(subject, address)}`;
-    },
+    (walked, subject) =>
+      walked.block === 'none' ? `${place(walked)} is not preserved: ${around(subject, walked.folio.pfn * subject.dump.memory.pageSize)}` : null,
   ),
   each(
     {
@@ -89,32 +156,24 @@ export const memfdFolioRules: readonly HandoverRule[] = [
       confirm: 'Look for "Unable to restore folio at physical address" in the log of the next kernel.',
       sources: [RETRIEVE],
     },
-    (walked, subject) => {
-      const { map } = subject.handover;
-      const address = walked.folio.pfn * subject.dump.memory.pageSize;
-      if (walked.folio.pfn === 0 || map === null || !hasWholeMap(subject) || map.blockOf(address) === null || map.ordersAt(address).length > 0) return null;
-      return `${place(walked)} does not start a preserved block: ${around(subject, address)}`;
-    },
+    (walked, subject) =>
+      walked.block === 'inside'
+        ? `${place(walked)} does not start a preserved block: ${around(subject, walked.folio.pfn * subject.dump.memory.pageSize)}`
+        : null,
   ),
-  {
-    id: 'memfd/folio-shared',
-    severity: 'error',
-    phase: 'retrieve',
-    title: 'a folio is listed twice',
-    about: 'A page belongs to one file, at one place. It can be restored once: the tag of its first page is cleared.',
-    reactions: { otherwise: notRestored },
-    confirm: 'Look for "WARNING: … kho_restore_page" in the log of the next kernel.',
-    sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3', RETRIEVE],
-    *check(subject) {
-      const seen = new Map<number, string>();
-      for (const walked of walk(subject)) {
-        if (walked.folio.pfn === 0) continue;
-        const before = seen.get(walked.folio.pfn);
-        if (before === undefined) seen.set(walked.folio.pfn, `${walked.memfd.node.path}/folios[]/${walked.folio.entry}`);
-        else yield entryHit(walked, `${place(walked)} is listed before, at ${before}`);
-      }
+  each(
+    {
+      id: 'memfd/folio-shared',
+      severity: 'error',
+      phase: 'retrieve',
+      title: 'a folio is listed twice',
+      about: 'A page belongs to one file, at one place. It can be restored once: the tag of its first page is cleared.',
+      reactions: { otherwise: notRestored },
+      confirm: 'Look for "WARNING: … kho_restore_page" in the log of the next kernel.',
+      sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3', RETRIEVE],
     },
-  },
+    (walked) => (walked.listedAt === null ? null : `${place(walked)} is listed before, at ${walked.listedAt}`),
+  ),
   each(
     {
       id: 'memfd/folio-none',
@@ -180,7 +239,7 @@ export const memfdFolioRules: readonly HandoverRule[] = [
         : null,
   ),
   {
-    id: 'memfd/hole',
+    id: HOLE,
     severity: 'error',
     phase: 'retrieve',
     title: 'pages of a memfd have no folio',
@@ -188,7 +247,7 @@ export const memfdFolioRules: readonly HandoverRule[] = [
     reactions: { otherwise: reaction('corrupts', 'The file is retrieved, and reads zeros there.') },
     confirm: 'Compare the runs in the report with the size of the file.',
     sources: ['memfd_pin_folios(), mm/memfd.c', 'seen with 7.1.13 and 7.3.4: sparse files come back fully populated'],
-    check: holes,
+    check: (subject) => passOf(subject).hits.get(HOLE) ?? [],
   },
   each(
     {
@@ -234,31 +293,3 @@ export const memfdFolioRules: readonly HandoverRule[] = [
     },
   },
 ];
-
-function* holes(subject: Subject): Iterable<Hit> {
-  const { pageSize } = subject.dump.memory;
-  for (const memfd of memfdsOf(subject)) {
-    const pages = Math.ceil(Number(memfd.size) / pageSize);
-    if (pages === 0 || pages > 2 ** 32 || (memfd.area === null && memfd.folioCount !== 0n)) continue;
-    let expected = 0;
-    let left = subject.limits.items;
-    let lastEntry = -1;
-    for (const folio of memfd.folios()) {
-      if (left-- <= 0) break;
-      // Entries between that could not be read explain a gap.
-      if (folio.index > expected && folio.entry === lastEntry + 1) {
-        yield entryHit({ memfd, folio }, `pages ${expected} to ${folio.index - 1} of the file have no folio: ${place({ folio })} follows them`);
-      }
-      lastEntry = folio.entry;
-      expected = Math.max(expected, folio.index + (memfd.pagesOf(folio, null) ?? 1));
-    }
-    const readAll = BigInt(lastEntry + 1) === memfd.folioCount;
-    if (left > 0 && readAll && expected < pages) {
-      yield {
-        message: `size is ${memfd.size} bytes (${pages} pages), but the folios end at page ${expected}`,
-        at: memfd.reading.field('size').address,
-        path: memfd.reading.field('size').path,
-      };
-    }
-  }
-}

@@ -219,6 +219,10 @@ class ChunkMap implements PreservedMap {
     return [...this.#byOrder.keys()].filter((order) => address % (this.#memory.pageSize * 2 ** order) === 0 && this.#has(address, order)).sort((a, b) => a - b);
   }
 
+  orderAt(address: number): number | null {
+    return this.ordersAt(address)[0] ?? null;
+  }
+
   blockOf(address: number): PreservedBlock | null {
     for (const order of [...this.#byOrder.keys()].sort((a, b) => a - b)) {
       const start = address - (address % (this.#memory.pageSize * 2 ** order));

@@ -27,6 +27,8 @@ export interface PreservedMap {
   readonly structurePages: readonly number[];
   /** The orders of blocks that start exactly at `address`. More than one means that pages are preserved twice. */
   ordersAt(address: number): readonly number[];
+  /** The smallest of them, or null. */
+  orderAt(address: number): number | null;
   /** The block that holds `address`, smallest order first, or null. */
   blockOf(address: number): PreservedBlock | null;
   /** Where in the map the block (address, order) is, or would be: the entry, word or bitmap a lookup ends at. */

@@ -33,7 +33,8 @@ interface Leaf {
   readonly address: number;
   /** the key's bits above the leaf */
   readonly prefix: bigint;
-  readonly node: Node;
+  /** the order of all its keys, and where the block of its first key starts; null where keys of several orders share the leaf */
+  readonly run: PreservedBlock | null;
 }
 
 /**
@@ -113,6 +114,7 @@ class RadixWalker {
       complete: this.#complete,
       structurePages: [...this.#seen],
       ordersAt: (address) => this.#ordersAt(address),
+      orderAt: (address) => this.#orders.find((order) => this.#startsBlock(address, order)) ?? null,
       blockOf: (address) => {
         for (const order of this.#orders) {
           const start = address - (address % 2 ** (pageShift + order));
@@ -128,10 +130,13 @@ class RadixWalker {
   #ordersAt(address: number): readonly number[] {
     const found: number[] = [];
     for (const order of this.#orders) {
-      if (address % 2 ** (this.#pageShift + order) !== 0) break;
-      if (this.#has(address, order)) found.push(order);
+      if (this.#startsBlock(address, order)) found.push(order);
     }
     return found;
+  }
+
+  #startsBlock(address: number, order: number): boolean {
+    return address % 2 ** (this.#pageShift + order) === 0 && this.#has(address, order);
   }
 
   /** A lookup by order and block number: plain numbers, because every folio of a large guest asks. */
@@ -165,6 +170,12 @@ class RadixWalker {
     for (const leaf of leaves) {
       const words = this.#page(leaf.address);
       if (words === null) continue;
+      if (leaf.run !== null) {
+        const { start, order } = leaf.run;
+        const size = 2 ** (this.#pageShift + order);
+        for (const bit of bitsOf(words)) yield { start: start + bit * size, order };
+        continue;
+      }
       for (const key of keysOf(words, leaf.prefix, this.#geometry.leafLog2)) {
         const block = radixBlock(key, this.#pageShift);
         if (block !== null) yield block;
@@ -211,27 +222,29 @@ class RadixWalker {
   }
 
   #leaf(address: number, prefix: bigint, words: Uint32Array, node: Node): void {
-    this.#leaves.push({ address, prefix, node });
-    const base = prefix << BigInt(this.#geometry.leafLog2);
+    const { leafLog2 } = this.#geometry;
+    const base = prefix << BigInt(leafLog2);
     let bits = 0;
     for (const word of words) bits += popcount(word);
-    if (bits === 0) return;
     // Every key of a leaf has the same order unless the leaf reaches across an order marker (or is damaged).
-    const low = radixBlock(base === 0n ? 1n : base, this.#pageShift);
-    const high = radixBlock(base | BigInt((1 << this.#geometry.leafLog2) - 1), this.#pageShift);
-    if (low !== null && high !== null && low.order === high.order) {
-      this.#count(low.order, bits);
-      const ofOrder = this.#leafAt.get(low.order) ?? new Map<number, number>();
-      this.#leafAt.set(low.order, ofOrder.set(low.start / 2 ** (this.#pageShift + low.order + this.#geometry.leafLog2), address));
-    } else {
-      if (base === 0n) this.#firstLeaf = address;
-      for (const key of keysOf(words, prefix, this.#geometry.leafLog2)) {
-        const block = radixBlock(key, this.#pageShift);
-        if (block === null) this.#observations.add('map-key', node, `key ${hex(key)} stands for no block of memory`, 'wrong', address);
-        else this.#count(block.order, 1);
-      }
-    }
+    const first = base === 0n ? null : radixBlock(base, this.#pageShift);
+    const last = first === null ? null : radixBlock(base | BigInt((1 << leafLog2) - 1), this.#pageShift);
+    const run = first !== null && last?.order === first.order ? first : null;
+    this.#leaves.push({ address, prefix, run });
+    if (bits === 0) return;
     node.meaning = `${bits} blocks`;
+    if (run !== null) {
+      this.#count(run.order, bits);
+      const ofOrder = this.#leafAt.get(run.order) ?? new Map<number, number>();
+      this.#leafAt.set(run.order, ofOrder.set(run.start / 2 ** (this.#pageShift + run.order + leafLog2), address));
+      return;
+    }
+    if (base === 0n) this.#firstLeaf = address;
+    for (const key of keysOf(words, prefix, leafLog2)) {
+      const block = radixBlock(key, this.#pageShift);
+      if (block === null) this.#observations.add('map-key', node, `key ${hex(key)} stands for no block of memory`, 'wrong', address);
+      else this.#count(block.order, 1);
+    }
   }
 
   #count(order: number, blocks: number): void {
@@ -284,7 +297,12 @@ function entry(words: Uint32Array, index: number): number | null {
 
 function* keysOf(words: Uint32Array, prefix: bigint, leafLog2: number): Iterable<bigint> {
   const base = prefix << BigInt(leafLog2);
+  for (const bit of bitsOf(words)) yield base | BigInt(bit);
+}
+
+/** The set bits of a bitmap, ascending. */
+function* bitsOf(words: Uint32Array): Iterable<number> {
   for (let index = 0; index < words.length; index++) {
-    for (let word = words[index] ?? 0; word !== 0; word &= word - 1) yield base | BigInt(index * 32 + Math.log2((word & -word) >>> 0));
+    for (let word = words[index] ?? 0; word !== 0; word &= word - 1) yield index * 32 + 31 - Math.clz32(word & -word);
   }
 }
