@@ -2,7 +2,7 @@
 import type { DecodedStruct, Struct } from '../../abi/layout.js';
 import { decodeStruct } from '../codec/decode.js';
 import { encodeField, encodeStruct, type Encodable, type EncodableStruct } from '../codec/encode.js';
-import { layoutTable, sizeOf } from '../codec/layout-table.js';
+import { layoutTable, sizeOf, typeSize } from '../codec/layout-table.js';
 import { PHYSICAL_LIMIT, type PhysicalMemory } from '../memory/memory.js';
 import { FaultPlan } from './faults.js';
 import { TracedMemory } from './memory/traced-memory.js';
@@ -36,6 +36,9 @@ export class MissingPageError extends Error {
 export class PanicError extends Error {
   override readonly name = 'PanicError';
 }
+
+/** phys_addr_t */
+const ADDRESS_BYTES = 8;
 
 export interface MachineOptions {
   readonly arch: 'x86_64' | 'aarch64';
@@ -166,6 +169,37 @@ export class Machine {
     this.#structs.set(struct.name, struct);
     const { offset } = layoutTable(struct, this.pageSize).field(field);
     this.memory.write(address + offset, encodeField(struct, field, value, { pageSize: this.pageSize }), struct.name, field);
+  }
+
+  /** Physical address of element `index` of an array field of the structure that stands at `address`. */
+  elementAt<S extends Struct>(struct: S, address: number, field: keyof S['fields'] & string, index: number): number {
+    const { offset, type } = layoutTable(struct, this.pageSize).field(field);
+    if (type.kind !== 'array') throw new Error(`${struct.name}.${field} is no array`);
+    return address + offset + index * typeSize(type.of, this.pageSize);
+  }
+
+  /** Writes one element of an array of addresses. */
+  writeElement<S extends Struct>(struct: S, address: number, field: keyof S['fields'] & string, index: number, value: number): void {
+    this.#structs.set(struct.name, struct);
+    const bytes = new Uint8Array(ADDRESS_BYTES);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(value), struct.endian === 'little');
+    this.memory.write(this.elementAt(struct, address, field, index), bytes, struct.name, field);
+  }
+
+  /** Reads one element of an array of addresses. @throws MissingPageError @throws PanicError */
+  readElement<S extends Struct>(struct: S, address: number, field: keyof S['fields'] & string, index: number): number {
+    return this.#readAddress(this.elementAt(struct, address, field, index));
+  }
+
+  /** Reads one field that is an address. @throws MissingPageError @throws PanicError */
+  readAddressField<S extends Struct>(struct: S, address: number, field: keyof S['fields'] & string): number {
+    return this.#readAddress(address + layoutTable(struct, this.pageSize).field(field).offset);
+  }
+
+  #readAddress(at: number): number {
+    if (this.fromDump && this.memory.now.page(Math.floor(at / this.pageSize)) === undefined) this.read(at, ADDRESS_BYTES);
+    else if (at >= this.size && !this.fromDump) this.read(at, ADDRESS_BYTES);
+    return this.memory.readU64(at);
   }
 
   /** Remembers where structures were written, in order, if a fault is going to name them. */

@@ -10,13 +10,15 @@ import type { PageAllocator } from '../kernel/pages.js';
 import { type Machine, PanicError, type Steps } from '../machine.js';
 import type { PreservedBlock, PreservedMap } from './preserved-map.js';
 
-const ENTRY_BYTES = 8;
-
 export class RadixMap implements PreservedMap {
   readonly root: number;
   readonly #machine: Machine;
   readonly #pages: PageAllocator;
   readonly #geometry: RadixGeometry;
+  /** offsets within a node and a leaf, and the size of a node's entry, in bytes */
+  readonly #table: number;
+  readonly #entry: number;
+  readonly #bitmap: number;
 
   /** @param root physical address of the root node, a zeroed page that the caller allocated */
   constructor(machine: Machine, pages: PageAllocator, root: number) {
@@ -24,19 +26,23 @@ export class RadixMap implements PreservedMap {
     this.#machine = machine;
     this.#pages = pages;
     this.#geometry = radixGeometry(machine.pageShift);
+    // Asked for five times a page: once from the layouts is enough.
+    this.#table = machine.elementAt(khoRadixNode, 0, 'table', 0);
+    this.#entry = machine.elementAt(khoRadixNode, 0, 'table', 1) - this.#table;
+    this.#bitmap = offsetOf(khoRadixLeaf, 'bitmap', machine.pageSize);
   }
 
   *add(address: number, order: number): Steps<number> {
     const key = keyOf(address, order, this.#machine.pageShift);
     let node = this.root;
     for (let level = this.#geometry.levels - 1; level > 0; level--) {
-      const slot = this.#slot(node, level, key);
-      let next = this.#machine.memory.readU64(slot);
+      const index = this.#index(level, key);
+      let next = this.#machine.memory.readU64(node + this.#table + index * this.#entry);
       if (next === 0) {
         const page = this.#pages.alloc();
         if (page === null) return negative('ENOMEM');
         next = page;
-        this.#machine.memory.write(slot, u64Bytes(next), khoRadixNode.name, 'table');
+        this.#machine.writeElement(khoRadixNode, node, 'table', index, next);
         this.#machine.noteWritten(level === 1 ? khoRadixLeaf : khoRadixNode, next);
         yield this.#machine.event('kho', 'kho_radix_alloc_node', { address: next, level: level - 1 });
       }
@@ -62,18 +68,19 @@ export class RadixMap implements PreservedMap {
 
   #leaf(key: number): number {
     let node = this.root;
-    for (let level = this.#geometry.levels - 1; level > 0 && node !== 0; level--) node = this.#machine.memory.readU64(this.#slot(node, level, key));
+    for (let level = this.#geometry.levels - 1; level > 0 && node !== 0; level--)
+      node = this.#machine.memory.readU64(node + this.#table + this.#index(level, key) * this.#entry);
     return node;
   }
 
-  #slot(node: number, level: number, key: number): number {
+  #index(level: number, key: number): number {
     const { tableLog2, leafLog2 } = this.#geometry;
-    const index = Math.floor(key / 2 ** ((level - 1) * tableLog2 + leafLog2)) % 2 ** tableLog2;
-    return node + offsetOf(khoRadixNode, 'table', this.#machine.pageSize) + index * ENTRY_BYTES;
+    return Math.floor(key / 2 ** ((level - 1) * tableLog2 + leafLog2)) % 2 ** tableLog2;
   }
 
   #byteAt(leaf: number, key: number): number {
-    return leaf + offsetOf(khoRadixLeaf, 'bitmap', this.#machine.pageSize) + Math.floor((key % 2 ** this.#geometry.leafLog2) / 8);
+    // Little-endian words: bit n is bit n & 7 of byte n >> 3, however long the words are.
+    return leaf + this.#bitmap + Math.floor((key % 2 ** this.#geometry.leafLog2) / 8);
   }
 
   #bit(leaf: number, key: number): boolean {
@@ -92,12 +99,6 @@ export class RadixMap implements PreservedMap {
 /** key = order marker, below it the block's number. */
 function keyOf(address: number, order: number, pageShift: number): number {
   return 2 ** (64 - pageShift - order) + Math.floor(address / 2 ** (pageShift + order));
-}
-
-function u64Bytes(value: number): Uint8Array {
-  const bytes = new Uint8Array(ENTRY_BYTES);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
-  return bytes;
 }
 
 /**
@@ -127,11 +128,8 @@ export function* walkRadix(machine: Machine, root: number): Steps<PreservedBlock
       yield machine.event('next-kernel', 'kho_radix_walk_leaf', { address: node, blocks: blocks.length - before });
       return;
     }
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    const start = offsetOf(khoRadixNode, 'table', machine.pageSize);
     for (let index = 0; index < 2 ** geometry.tableLog2; index++) {
-      const at = start + index * ENTRY_BYTES;
-      const next = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+      const next = machine.readElement(khoRadixNode, node, 'table', index);
       if (next !== 0) yield* visit(next, level - 1, prefix * 2 ** geometry.tableLog2 + index);
     }
   };

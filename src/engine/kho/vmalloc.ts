@@ -19,11 +19,6 @@ const KNOWN_FLAGS = 3;
 /** Entries of one chunk. */
 export const chunkEntries = (pageSize: number): number => arrayCount(layoutTable(khoVmallocChunk, pageSize).field('phys'), pageSize);
 
-const entryAt = (chunk: number, index: number, pageSize: number): number => {
-  const { offset, size } = layoutTable(khoVmallocChunk, pageSize).field('phys');
-  return chunk + offset + index * (size / chunkEntries(pageSize));
-};
-
 /**
  * kho_preserve_vmalloc: `pages` are the physical addresses of the area's pages, in order.
  * @returns the descriptor to hand over, or a negative errno with everything undone
@@ -46,7 +41,7 @@ export function* preserveVmalloc(kho: Kho, pages: readonly number[]): Steps<Vmal
       yield machine.exit(error);
       return error;
     }
-    machine.memory.write(entryAt(chunk, index++, machine.pageSize), addressBytes(page), khoVmallocChunk.name, 'phys');
+    machine.writeElement(khoVmallocChunk, chunk, 'phys', index++, page);
     if (index < room) continue;
     const next = yield* newChunk(kho, chunk);
     if (next === null) {
@@ -82,11 +77,11 @@ export function* unpreserveVmalloc(kho: Kho, descriptor: VmallocDescriptor): Ste
   while (chunk !== 0) {
     yield* kho.unpreservePages(chunk, 1);
     for (let index = 0; index < room; index++) {
-      const page = machine.memory.readU64(entryAt(chunk, index, machine.pageSize));
+      const page = machine.readElement(khoVmallocChunk, chunk, 'phys', index);
       if (page === 0) break;
       yield* kho.unpreservePages(page, 2 ** descriptor.order);
     }
-    const next = machine.memory.readU64(chunk);
+    const next = machine.readAddressField(khoVmallocChunk, chunk, 'next');
     kho.pages.free(chunk);
     chunk = next;
   }
@@ -114,23 +109,16 @@ function* restoreEntries(kho: Kho, { first, total_pages, flags, order }: Vmalloc
   let chunk = first;
   while (chunk !== 0) {
     for (let index = 0; index < room; index++) {
-      machine.read(entryAt(chunk, index, machine.pageSize), 8);
-      const phys = machine.memory.readU64(entryAt(chunk, index, machine.pageSize));
+      const phys = machine.readElement(khoVmallocChunk, chunk, 'phys', index);
       if (phys === 0) break;
       if (pages.length + each > total_pages) return null;
       if (!(yield* kho.restorePages(phys, each))) return null;
       for (let page = 0; page < each; page++) pages.push(phys + page * machine.pageSize);
     }
     if (!(yield* kho.restorePages(chunk, 1))) return null;
-    const next = machine.memory.readU64(chunk);
+    const next = machine.readAddressField(khoVmallocChunk, chunk, 'next');
     kho.pages.free(chunk);
     chunk = next;
   }
   return pages.length === total_pages ? pages : null;
-}
-
-function addressBytes(address: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(address), true);
-  return bytes;
 }

@@ -1,6 +1,7 @@
 /** Sessions: named sets of files, created in one kernel and retrieved in the next. Source: kernel/liveupdate/luo_session.c, 7.1.13 to 7.3.4. */
 import { sessionBlocks, sessionPages, luoSessionHeaderSer } from '../../../abi/luo/areas.js';
 import { luoSessionSer } from '../../../abi/luo/entries.js';
+import { layoutTable } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import { type FileBody, OpenFile } from '../fs/open-file.js';
 import type { Steps } from '../machine.js';
@@ -10,7 +11,7 @@ import { type LuoContext, nameText, statePath } from './context.js';
 import { ContiguousEntries } from './contiguous.js';
 import { errorText, FileSet } from './file-set.js';
 
-const NAME_BYTES = 64;
+const NAME_BYTES = layoutTable(luoSessionSer).field('name').size;
 
 /** struct luo_session. */
 export class LuoSession {

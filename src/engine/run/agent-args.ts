@@ -1,7 +1,8 @@
 /** What a scenario's step says of itself in the trace, and the argument buffers that its ioctls pass to the kernel. */
 import type { Struct } from '../../../abi/layout.js';
+import { liveupdateIoctlCreateSession } from '../../../abi/uapi/liveupdate.js';
 import { encodeStruct, type Encodable } from '../../codec/encode.js';
-import { sizeOf } from '../../codec/layout-table.js';
+import { layoutTable, sizeOf } from '../../codec/layout-table.js';
 import type { UserBuffer } from '../luo/ioctl.js';
 import type { IoctlShape, ScenarioStep } from '../scenario/types.js';
 import type { ArgValue, StepArgs } from '../trace/step.js';
@@ -41,9 +42,9 @@ export function userBuffer(struct: Struct, values: Readonly<Record<string, Encod
   return { bytes, size };
 }
 
-/** The 64 bytes of a name field. @param bytes as many as there are; NULs follow */
+/** The bytes of a name field: as many of the name as fit, NULs behind it. */
 export function nameField(name: Uint8Array): Uint8Array {
-  const field = new Uint8Array(64);
+  const field = new Uint8Array(layoutTable(liveupdateIoctlCreateSession).field('name').size);
   field.set(name.subarray(0, field.length));
   return field;
 }
