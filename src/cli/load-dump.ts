@@ -1,9 +1,10 @@
 /** Opens a dump, decodes and diagnoses it: what every command that takes a dump does first. */
-import type { OpenedDump } from '../container/opened-dump.js';
+import type { Arch, OpenedDump } from '../container/opened-dump.js';
 import { openDump } from '../container/open.js';
 import { diagnose } from '../diagnosis/diagnose.js';
 import { UserError } from '../codec/user-error.js';
-import { decodeHandovers } from '../handover/decode.js';
+import { type DecodedDump, decodeHandovers } from '../handover/decode.js';
+import { pageSizeFromMemory, runningKernel, withPageSize } from '../handover/kernel/running.js';
 import { findLog } from './find-log.js';
 import type { DumpReport } from '../report/dump-report.js';
 
@@ -23,17 +24,46 @@ export interface LoadedDump {
 export async function loadDump(path: string, options: LoadOptions = {}): Promise<LoadedDump> {
   const opened = await openDump(path);
   try {
-    return { opened, report: await reportOf(opened, options) };
+    const read = decode(opened, options.khoFdt === undefined ? null : parseAddress(options.khoFdt));
+    return { opened: read.opened, report: await reportOf(read, options) };
   } catch (error) {
     opened.close();
     throw error;
   }
 }
 
-async function reportOf(opened: OpenedDump, options: LoadOptions): Promise<DumpReport> {
+interface Read {
+  readonly opened: OpenedDump;
+  readonly decoded: DecodedDump;
+  readonly kernel: (NonNullable<DumpReport['kernel']> & { readonly evidence: string | null }) | null;
+}
+
+/** Decodes a dump. Where it carries no VMCOREINFO, its memory is asked for the kernel and the size of pages. */
+function decode(opened: OpenedDump, khoFdt: number | null): Read {
+  const input = { files: opened.handoverFiles, khoFdt };
   const release = opened.vmcoreinfo?.get('OSRELEASE') ?? null;
-  const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
-  const decoded = decodeHandovers({ memory: opened.memory, files: opened.handoverFiles, khoFdt, runningRelease: release });
+  const decoded = decodeHandovers({ ...input, memory: opened.memory, runningRelease: release, searchKernels: release === null });
+  if (release !== null) return { opened, decoded, kernel: { release, foundBy: 'vmcoreinfo', evidence: null } };
+  const pageSize = opened.pageSizeFromDump === null ? pageSizeFromMemory(decoded) : null;
+  const memory = pageSize === null || pageSize === opened.memory.pageSize ? opened.memory : withPageSize(opened.memory, pageSize);
+  const inPages = memory === opened.memory ? decoded : decodeHandovers({ ...input, memory, searchKernels: true });
+  const kernel = runningKernel(inPages);
+  if (kernel === null) return { opened: { ...opened, memory }, decoded: inPages, kernel: null };
+  const { foundBy, evidence } = kernel;
+  return {
+    opened: { ...opened, memory, vmcoreinfo: kernel.vmcoreinfo },
+    decoded: decodeHandovers({ ...input, memory, runningRelease: kernel.release, find: inPages.find }),
+    kernel: { release: kernel.release, foundBy, evidence },
+  };
+}
+
+/** Only x86 has setup_data, only arm64 names a handover in a devicetree. */
+function archOf({ find }: DecodedDump): Arch | null {
+  const by = new Set(find.candidates.map(({ foundBy }) => foundBy));
+  return by.has('setup_data') === by.has('devicetree') ? null : by.has('setup_data') ? 'x86_64' : 'aarch64';
+}
+
+async function reportOf({ opened, decoded, kernel }: Read, options: LoadOptions): Promise<DumpReport> {
   if (decoded.handovers.length === 0) {
     throw new UserError(
       `${opened.path}: no handover found; searched ${decoded.find.searched.join(', and ')}. If you know where the root FDT is, name it: --kho-fdt 0x…`,
@@ -41,13 +71,14 @@ async function reportOf(opened: OpenedDump, options: LoadOptions): Promise<DumpR
   }
   const log = await findLog(opened, options.log ?? true);
   return {
-    source: { path: opened.path, container: opened.container, bytes: opened.bytes, arch: opened.arch, pageSize: opened.memory.pageSize },
-    kernel: release === null ? null : { release, foundBy: 'vmcoreinfo' },
+    source: { path: opened.path, container: opened.container, bytes: opened.bytes, arch: opened.arch ?? archOf(decoded), pageSize: opened.memory.pageSize },
+    kernel: kernel === null ? null : { release: kernel.release, foundBy: kernel.foundBy },
     handovers: decoded.handovers,
     findings: diagnose(decoded, { log }),
     decoded,
     evidence: [
       ...opened.evidence,
+      ...(kernel === null || kernel.evidence === null ? [] : [kernel.evidence]),
       ...(log === null ? [] : [`console log: ${log.path}`]),
       ...decoded.find.searched,
       ...decoded.handovers.map((handover) => `${handover.path}: ${handover.roleEvidence}`),
