@@ -118,7 +118,10 @@ describe('what it shows', () => {
     screen.press(':').type(`run ${client.position}`).press('enter');
     const [write] = client.current?.writes ?? [];
     expect(write?.struct).toBe('memfd_luo_ser');
-    expect(screen.pane('step').rows.join('\n')).toContain(`memfd_luo_ser${write?.field === null ? '' : `.${write?.field}`} 0x${write?.address.toString(16)}`);
+    const [change] = client.changesAt();
+    expect(change?.struct).toBe('memfd_luo_ser');
+    expect(screen.pane('step').rows.join('\n')).toContain(`memfd_luo_ser.${change?.field} 0x${change?.address.toString(16)}`);
+    expect(screen.pane('step').rows.join('\n')).toContain(`${change?.beforeText} → ${change?.afterText}`);
     expect(screen.pane('memory').rows.join('\n')).toContain(`${write?.address.toString(16).padStart(8, '0')} [`);
     screen.press('4', 'j', 'j', 'j', 'j', 'G', 'enter');
     expect(screen.pane('memory').title).toContain('━ 6');

@@ -4,7 +4,7 @@ import { type PageSnapshot, PageStore } from './page-store.js';
 import { WriteLog } from './write-log.js';
 
 /** Writes between two snapshots; what looking back has to redo at most. */
-const WRITES_PER_SNAPSHOT = 4096;
+const WRITES_PER_SNAPSHOT = 8192;
 
 export class TracedMemory {
   readonly log = new WriteLog();

@@ -1,5 +1,5 @@
 /** The state of the debugger: the engine's client, what it shows at the current step, and where each pane stands. */
-import { type EngineClient, type StateNode, type StateValue, type Step, breakpointText, stateTree } from '../../engine/client.js';
+import { type EngineClient, type FieldChange, type StateNode, type StateValue, type Step, breakpointText, stateTree } from '../../engine/client.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Inspector } from '../inspector/state.js';
 import { addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';
@@ -22,6 +22,8 @@ export interface Present {
   readonly tree: StateNode;
   readonly changes: ReadonlyMap<string, StateValue | null>;
   readonly changeTexts: readonly string[];
+  /** what the step changed in memory, field by field */
+  readonly fields: readonly FieldChange[];
   /** bytes that the step wrote */
   readonly written: readonly { readonly start: number; readonly end: number }[];
 }
@@ -111,6 +113,7 @@ function presentOf(client: EngineClient): Present {
     tree: stateTree(after),
     changes,
     changeTexts: [...changes].map(([path, before]) => `${decodeURI(path)}: ${stateText(before)} → ${stateText(after.get(path))}`),
+    fields: client.changesAt(),
     written: (step?.writes ?? []).map((write) => ({ start: write.address, end: write.address + write.length })),
   };
 }
@@ -203,7 +206,8 @@ export const deviceRows = (state: Debugger): StateRow[] => rowsOfState(state, (n
 
 const rowsOfState = ({ present, closed }: Debugger, only: (name: string) => boolean): StateRow[] => stateRows(present.tree, only, closed, present.changes);
 
-export const detailRows = (state: Debugger): StepLine[] => stepLines(state.present.step, state.present.changeTexts, box(state, 'step').width);
+export const detailRows = (state: Debugger): StepLine[] =>
+  stepLines(state.present.step, state.present.changeTexts, state.present.fields, box(state, 'step').width);
 
 /** Calls, innermost first; breakpoints; marks. */
 export function stackRows({ client, present }: Debugger): StackRow[] {

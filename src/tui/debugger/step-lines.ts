@@ -1,5 +1,5 @@
 /** What a step of the run says: in one line, and in full with everything it changed. Pure. */
-import { ACTORS, type Actor, type EngineClient, type Step, shownArg } from '../../engine/client.js';
+import { ACTORS, type Actor, type EngineClient, type FieldChange, type Step, shownArg } from '../../engine/client.js';
 import { escapeText } from '../../report/escape.js';
 import { type Line, type Span, type Style, clip, line, padTo, span, wrap } from '../model/text.js';
 
@@ -82,7 +82,8 @@ const hexOf = (bytes: Uint8Array): string =>
 /** Writes listed one by one. */
 const MOST_WRITES = 200;
 
-export function stepLines(step: Step | null, stateChanges: readonly string[], width: number): StepLine[] {
+/** @param writes what the step changed in memory, field by field */
+export function stepLines(step: Step | null, stateChanges: readonly string[], writes: readonly FieldChange[], width: number): StepLine[] {
   if (step === null) return [plain(line('before the machine is switched on', 'dim'))];
   const out: StepLine[] = [
     plain([span(escapeText(step.op), 'title'), span(`  ${step.actor}, ${step.phase === 'event' ? 'one step' : step.phase}, kernel ${step.kernel}`, 'dim')]),
@@ -94,14 +95,15 @@ export function stepLines(step: Step | null, stateChanges: readonly string[], wi
   for (const text of stateChanges) {
     for (const [index, row] of wrap(text, Math.max(8, width - 3), 2).entries()) out.push(plain([span(index === 0 ? '* ' : '  ', 'changed'), span(row)]));
   }
-  const { writes } = step;
   for (const write of writes.slice(0, MOST_WRITES)) {
     const what = write.struct === null ? `${write.length} bytes` : `${write.struct}${write.field === null ? '' : `.${write.field}`}`;
     const at = { address: write.address, length: write.length };
+    const before = write.beforeText === null ? hexOf(write.before) : escapeText(write.beforeText);
+    const after = write.afterText === null ? hexOf(write.after) : escapeText(write.afterText);
     out.push({ spans: [span('* ', 'changed'), span(what, 'name'), span(` 0x${write.address.toString(16)}`, 'address')], ...at });
-    out.push({ spans: [span('    ', 'dim'), span(hexOf(write.before), 'dim'), span(' → ', 'dim'), span(hexOf(write.after), 'changed')], ...at });
+    out.push({ spans: [span('    ', 'dim'), span(before, 'dim'), span(' → ', 'dim'), span(after, 'changed')], ...at });
   }
-  if (writes.length > MOST_WRITES) out.push(plain(line(`… and ${writes.length - MOST_WRITES} more writes`, 'dim')));
+  if (writes.length > MOST_WRITES) out.push(plain(line(`… and ${writes.length - MOST_WRITES} more changes`, 'dim')));
   return out;
 }
 
