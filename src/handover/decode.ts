@@ -26,6 +26,7 @@ import { readRadixMap } from './preserved/radix.js';
 import { type Role, type Scratch, type Writer, readScratch, tellRoles } from './roles.js';
 import { type KexecMetadata, type ReserveMem, readKexecMetadata, readMemblock, readOtherFdt } from './small-subtrees.js';
 import { readKhoTest } from './kho-test.js';
+import { uniquePart } from './tree.js';
 
 export interface Subtree {
   readonly name: string;
@@ -287,11 +288,15 @@ function readSubtrees(
   const rootNode = child(kho, '/') ?? kho;
   if (candidate.fdtAddress !== null) refer(context, { address: candidate.fdtAddress, order: 0, what: 'root FDT', node: rootNode, from: rootNode });
   const files = new Map(candidate.blobFiles.map((file) => [file.name, file]));
-  for (const node of fdt?.root?.children ?? []) {
-    const from = child(rootNode, node.name) ?? rootNode;
+  const names = new Map<string, number>();
+  // In the order of the FDT's own nodes.
+  const treeNodes = rootNode.children().filter((node): node is Node => node instanceof Node && node.type === 'fdt node');
+  for (const [index, node] of (fdt?.root?.children ?? []).entries()) {
+    const from = treeNodes[index] ?? rootNode;
+    const path = `${group.path}/${uniquePart(names, node.name)}`;
     const file = files.get(node.name);
     files.delete(node.name);
-    const { subtree, blob } = file === undefined ? readSubtree(context, node, contract, group, from) : fromBlobFile(file, group);
+    const { subtree, blob } = file === undefined ? readSubtree(context, node, contract, group, path, from) : fromBlobFile(file, group);
     subtrees.push(subtree);
     if (blob !== null && !blobs.has(node.name)) blobs.set(node.name, blob);
   }
@@ -320,14 +325,21 @@ const exact = (value: bigint): number | bigint => (value <= BigInt(Number.MAX_SA
 /** Larger blobs than this are not read whole. */
 const MAX_BLOB = 1 << 20;
 
-function readSubtree(context: Context, node: FdtNode, contract: Contract | null, group: Node, from: Node): { subtree: Subtree; blob: Blob | null } {
+function readSubtree(
+  context: Context,
+  node: FdtNode,
+  contract: Contract | null,
+  group: Node,
+  path: string,
+  from: Node,
+): { subtree: Subtree; blob: Blob | null } {
   const { memory, observations } = context;
   const property = fdtProperty(node, 'preserved-data') ?? fdtProperty(node, 'fdt');
   const sizeProperty = fdtProperty(node, 'blob-size');
   const pointerNode = property === null ? from : (child(from, property.name) ?? from);
   const address = property === null || property.value.length !== 8 ? null : physicalAddress(decodeValue(u64('address'), property.value));
   const recorded = sizeProperty === null || sizeProperty.value.length !== 8 ? null : exact(decodeValue(u64('size'), sizeProperty.value));
-  const made = group.group(node.name, { address, type: 'subtree' });
+  const made = group.add(new Node(path, node.name, { address, type: 'subtree' }));
   const fail = (
     kind: 'subtree-property' | 'subtree-missing',
     at: Node,

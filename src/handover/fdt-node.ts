@@ -6,7 +6,7 @@ import type { Fdt, FdtNode, FdtProperty } from '../codec/fdt.js';
 import { typeSize } from '../codec/layout-table.js';
 import { escapeForWhy, hexBytes } from './meaning.js';
 import { Node, structFromBytes, valueNode } from './node.js';
-import { pathPart } from './tree.js';
+import { pathPart, uniquePart } from './tree.js';
 
 /** The whole blob below `parent`: header, then nodes. `address`: physical, of its first byte, or null. */
 export function addFdt(parent: Node, fdt: Fdt, address: number | null, layout: FdtNodeLayout | null, pageSize: number): Node {
@@ -46,10 +46,11 @@ function fdtTreeNode(node: FdtNode, path: string, name: string, base: number | n
     description: layout?.meaning ?? '',
   });
   for (const property of node.properties) made.add(propertyNode(property, path, base, layout?.properties[property.name]?.type ?? null, pageSize));
+  const names = new Map<string, number>();
   for (const child of node.children) {
     const childLayout =
       layout?.children.find((candidate) => candidate.name === child.name) ?? layout?.children.find((candidate) => candidate.name === '*') ?? null;
-    made.add(fdtTreeNode(child, `${path}/${pathPart(child.name)}`, child.name, base, childLayout, pageSize));
+    made.add(fdtTreeNode(child, `${path}/${uniquePart(names, child.name)}`, child.name, base, childLayout, pageSize));
   }
   return made;
 }

@@ -13,7 +13,7 @@ import { type Context, isOffMachine, natureOfNonsense, refer } from './context.j
 import { hex } from './meaning.js';
 import { type Node, type Reading, addRestOfPage, readStruct } from './node.js';
 import { type Payload, readPayload } from './payload.js';
-import { pathPart } from './tree.js';
+import { uniquePart } from './tree.js';
 
 export interface LuoFile {
   readonly path: string;
@@ -122,13 +122,6 @@ function pageEntries(context: Context, pointer: bigint, group: Node, from: Node)
   return entriesAt(context.memory, address + sizeOf(luoSessionHeaderSer), sizeOf(luoSessionSer), count, capacity);
 }
 
-/** `name`, or `name#2` where that name was met before. */
-function unique(names: Map<string, number>, name: string): string {
-  const seen = (names.get(name) ?? 0) + 1;
-  names.set(name, seen);
-  return seen === 1 ? pathPart(name) : `${pathPart(name)}#${seen}`;
-}
-
 function readSession(
   context: Context,
   form: LuoForm,
@@ -145,7 +138,7 @@ function readSession(
   }
   const { name, file_set_ser: fileSet } = peek.values;
   const seenBefore = names.get(name.text) !== undefined;
-  const path = `${group.path}/${unique(names, name.text)}`;
+  const path = `${group.path}/${uniquePart(names, name.text)}`;
   const reading = readStruct(context.memory, luoSessionSer, address, { path, name: name.text });
   group.add(reading.node);
   checkName(context, reading, name, seenBefore);
@@ -237,7 +230,7 @@ function readFile(context: Context, address: number, group: Node, tokens: Map<st
   const { compatible, data, token } = peek.values;
   const tokenText = hex(token);
   const seenBefore = tokens.get(tokenText) !== undefined;
-  const path = `${group.path}/${unique(tokens, tokenText)}`;
+  const path = `${group.path}/${uniquePart(tokens, tokenText)}`;
   const reading = readStruct(context.memory, luoFileSer, address, { path, name: tokenText });
   group.add(reading.node);
   reading.node.meaning = compatible.text;
@@ -306,7 +299,7 @@ function readFlb(context: Context, address: number, group: Node, names: Map<stri
     return null;
   }
   const { name, data, count } = peek.values;
-  const path = `${group.path}/${unique(names, name.text)}`;
+  const path = `${group.path}/${uniquePart(names, name.text)}`;
   const reading = readStruct(context.memory, luoFlbSer, address, { path, name: name.text });
   group.add(reading.node);
   reading.node.meaning = `${count} references`;
