@@ -33,6 +33,9 @@ type Judge = (walked: Walked, subject: Subject) => string | null;
 /** Findings of one rule kept from the pass; more say nothing new. */
 const MAX_KEPT = 1000;
 
+/** Page frames remembered to find one that is listed twice: 4 GiB in pages of 4 KiB. */
+const MAX_LISTED = 1 << 20;
+
 interface Pass {
   readonly hits: ReadonlyMap<string, readonly Hit[]>;
 }
@@ -50,7 +53,7 @@ function passOf(subject: Subject): Pass {
     if (list.length < MAX_KEPT) list.push(found);
     hits.set(id, list);
   };
-  const listed = new Map<number, string>();
+  const listed = new Map<number, Walked>();
   let left = subject.limits.items;
   for (const memfd of memfdsOf(subject)) left = walkTable(subject, memfd, listed, left, keep);
   const pass = { hits };
@@ -58,7 +61,7 @@ function passOf(subject: Subject): Pass {
   return pass;
 }
 
-function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, string>, limit: number, keep: (id: string, found: Hit) => void): number {
+function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, Walked>, limit: number, keep: (id: string, found: Hit) => void): number {
   const { pageSize } = subject.dump.memory;
   const whole = hasWholeMap(subject);
   let expected = 0;
@@ -66,15 +69,16 @@ function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, string>, 
   let left = limit;
   for (const [folio, next] of withNext(memfd.entries())) {
     if (left-- <= 0) return 0;
-    const block = folio.pfn === 0 || !whole ? null : blockAt(subject, folio.pfn * pageSize);
     const pages = folio.pfn === 0 ? null : memfd.pagesOf(folio, next);
-    const listedAt = folio.pfn === 0 ? null : (listed.get(folio.pfn) ?? null);
-    const walked = { memfd, folio, pages, block, expected, listedAt };
+    const block = folio.pfn === 0 || !whole ? null : pages !== null ? 'starts' : blockAt(subject, folio.pfn * pageSize);
+    const before = folio.pfn === 0 ? undefined : listed.get(folio.pfn);
+    const listedAt = before === undefined ? null : pathOf(before);
+    const walked: Walked = { memfd, folio, pages, block, expected, listedAt };
     for (const [id, judge] of judges) {
       const message = judge(walked, subject);
       if (message !== null) keep(id, entryHit(walked, message));
     }
-    if (folio.pfn !== 0 && listedAt === null) listed.set(folio.pfn, `${memfd.node.path}/folios[]/${folio.entry}`);
+    if (folio.pfn !== 0 && before === undefined && listed.size < MAX_LISTED) listed.set(folio.pfn, walked);
     // Entries that could not be read explain a gap.
     if (whole && folio.pfn !== 0 && folio.index > expected && folio.entry === lastEntry + 1)
       keep(HOLE, entryHit(walked, `pages ${expected} to ${folio.index - 1} of the file have no folio: ${place(walked)} follows them`));
@@ -98,7 +102,6 @@ const MAX_PAGES = 2 ** 32;
 function blockAt(subject: Subject, address: number): Walked['block'] {
   const { map } = subject.handover;
   if (map === null) return null;
-  if (map.ordersAt(address).length > 0) return 'starts';
   return map.blockOf(address) === null ? 'none' : 'inside';
 }
 
@@ -112,8 +115,10 @@ function* withNext(entries: Iterable<Folio>): Iterable<readonly [Folio, Folio | 
 }
 
 function entryHit({ memfd, folio }: { readonly memfd: Memfd; readonly folio: Folio }, message: string): Hit {
-  return { message, at: memfd.entryAddress(folio.entry), path: `${memfd.node.path}/folios[]/${folio.entry}` };
+  return { message, at: memfd.entryAddress(folio.entry), path: pathOf({ memfd, folio }) };
 }
+
+const pathOf = ({ memfd, folio }: { readonly memfd: Memfd; readonly folio: Folio }): string => `${memfd.node.path}/folios[]/${folio.entry}`;
 
 const place = ({ folio }: { readonly folio: Folio }): string => `folio ${folio.entry} (page ${folio.index} of the file, pfn ${hex(folio.pfn)})`;
 
