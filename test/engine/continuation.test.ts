@@ -43,8 +43,24 @@ async function goOn(capture: string, dump: string): Promise<{ readonly client: E
   return { client, close: () => opened.close() };
 }
 
+const agentlessSteps = (client: EngineClient): Step[] =>
+  Array.from({ length: client.length }, (_, index) => client.stepAt(index + 1)).filter((step): step is Step => step !== null && step.actor !== 'agent');
 const agentSteps = (client: EngineClient): Step[] =>
   Array.from({ length: client.length }, (_, index) => client.stepAt(index + 1)).filter((step): step is Step => step?.actor === 'agent');
+
+const startOf = (fdtAddress: number, release: string, reserveMem: DumpStart['reserveMem']): DumpStart => ({
+  arch: 'x86_64',
+  pageSize: 4096,
+  fdtAddress,
+  scratch: null,
+  release,
+  kho: true,
+  liveupdate: true,
+  reserveMem,
+  devices: [],
+  vfio: 'seed',
+  steps: null,
+});
 
 /** Lines of KHO, LUO and the handlers that the engine must print too, without time; what the capture's own modules print is not the engine's. */
 const SPEAKERS = /^(KHO: (found|setup|disabling|exec)|luo: |memfd_luo: |Kernel panic|liveupdate test: )/;
@@ -84,6 +100,32 @@ describe.each(captures)('going on from $capture, $dump', ({ capture, dump }) => 
     const wanted = cold ? real.filter((line) => !line.startsWith('liveupdate test')) : real;
     expect(spoken(client.consoleAt(client.length)).filter((line) => !line.endsWith('finish was triggered'))).toEqual(wanted);
     close();
+  });
+});
+
+describe.each(['s1-frozen', 's2-at-kho_memory_init'])('going on from handover-6.18, %s: KHO without LUO', (dump) => {
+  const regions = [{ name: 'labmem', size: 2 << 20, align: 4096, position: { line: 1, column: 1 } }];
+
+  it('the next kernel reads chunks and bitmaps, revives the region and keeps all that was preserved', async () => {
+    const opened = await openDump(sample(`handover-6.18/${dump}.sparse.elf.xz`));
+    const [handover] = decodeHandovers({ memory: opened.memory }).handovers;
+    const fdtAddress = handover?.candidate.fdtAddress ?? 0;
+    const client = EngineClient.ofMemory('6.18', opened.memory, startOf(fdtAddress, '6.18.15', regions));
+    client.toEnd();
+    const walked = agentlessSteps(client).filter((step) => step.op === 'kho_mem_deserialize');
+    expect(walked.reduce((sum, step) => sum + Number(step.args.blocks), 0)).toBe(handover?.map?.summary.blocks);
+    expect(client.consoleAt(client.length)).toEqual(['KHO: found kexec handover data.', "Revived memory reservation 'labmem' from KHO"]);
+    expect(agentSteps(client).map((step) => step.errno)).toEqual(['ENOENT']);
+    opened.close();
+  });
+
+  it.each(['7.3', '7.1'])('%s refuses it and starts cold', async (release) => {
+    const opened = await openDump(sample(`handover-6.18/${dump}.sparse.elf.xz`));
+    const fdtAddress = decodeHandovers({ memory: opened.memory }).handovers[0]?.candidate.fdtAddress ?? 0;
+    const client = EngineClient.ofMemory('6.18', opened.memory, startOf(fdtAddress, release, []));
+    client.toEnd();
+    expect(client.end?.ending).toBe('cold-boot');
+    opened.close();
   });
 });
 

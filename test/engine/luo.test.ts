@@ -293,6 +293,7 @@ describe('kernels that do not fit', () => {
     { from: '7.1', to: '7.3', reads: "'kho-v4'" },
     { from: '7.3', to: '7.1', reads: "'kho-v3'" },
     { from: '7.2', to: '7.1', reads: "'kho-v3'" },
+    { from: '7.3', to: '7.1.13', reads: "'kho-v3'" },
   ])('$from to $to is a cold boot', ({ from, to, reads }) => {
     const played = play([...TWO, 'do: kexec', OPEN, 'do: retrieve-session, name: first, expect: ENOENT'], {
       kernels: `["${from}", "${to}"]`,
@@ -300,6 +301,12 @@ describe('kernels that do not fit', () => {
     });
     expect(played.client.end).toMatchObject({ ending: 'cold-boot', expectationsMet: true });
     expect(played.console.some((line) => line.includes(`is incompatible with ${reads}: 1`))).toBe(true);
+  });
+
+  it('a kernel without LUO has no /dev/liveupdate, whatever it was handed', () => {
+    const played = play([...TWO, 'do: kexec', 'do: open, expect: ENOENT'], { kernels: '["7.3", "6.18"]', more: ['end: cold-boot'] });
+    expect(played.client.end).toMatchObject({ ending: 'cold-boot', expectationsMet: true });
+    expect(played.console).toContain('KHO: disabling KHO revival');
   });
 
   it.each([

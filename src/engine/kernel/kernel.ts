@@ -10,6 +10,8 @@ import { ScenarioDefinedHandler } from '../handlers/scenario-defined.js';
 import { type HandoverPointer, populate } from '../kho/incoming.js';
 import { Kho } from '../kho/kho.js';
 import type { ScratchArea } from '../kho/parts.js';
+import { walkChunks } from '../kho/chunk-map.js';
+import type { PreservedBlock } from '../kho/preserved-map.js';
 import { walkRadix } from '../kho/radix-map.js';
 import { FlbRegistry } from '../luo/flb.js';
 import { Luo } from '../luo/luo.js';
@@ -71,7 +73,7 @@ export class Kernel implements KernelServices {
     const { spec, pages, kho, flbs, fds } = this;
     this.luo = new Luo(
       { machine, spec, pages, kho, flbs, fds, handlers: this.#handlers, preserved: new Map<object, OpenFile>() },
-      options.liveupdate,
+      options.liveupdate && spec.luo !== 'none',
       options.testFlbs,
     );
     this.pci = options.pci === null || options.pci.empty ? null : new KernelPci(machine, kho, flbs, options.pci);
@@ -100,7 +102,7 @@ export class Kernel implements KernelServices {
     // kho_retrieve_subtree is asked for reserve_mem before the allocator runs.
     this.#regions = yield* reviveRegions(kho, this.#options.reserveMem);
     yield* this.#memoryInit();
-    yield* this.luo.earlyInit();
+    if (this.spec.luo !== 'none') yield* this.luo.earlyInit();
     yield* this.#initcalls();
     machine.state.set(`kernel ${machine.kernel}/memory/free pages`, this.pages.freePages);
     yield machine.exit();
@@ -122,7 +124,7 @@ export class Kernel implements KernelServices {
     yield machine.enter('next-kernel', 'kho_memory_init');
     if (kho.incoming !== null) {
       kho.scratch = kho.incoming.scratch;
-      const blocks = yield* walkRadix(machine, kho.incoming.map);
+      const blocks = yield* this.#walk(kho.incoming.map);
       for (const { address, order } of blocks) {
         kho.tags.set(address, order);
         taken.push({ start: address, end: address + machine.pageSize * 2 ** order });
@@ -135,6 +137,11 @@ export class Kernel implements KernelServices {
     for (const { addr, size } of kho.scratch) taken.push({ start: addr, end: addr + size });
     yield machine.exit(0, { blocks: kho.tags.size });
     yield* this.#freeRest(whole, taken);
+  }
+
+  *#walk(map: number): Steps<PreservedBlock[]> {
+    if (this.spec.map === 'radix') return yield* walkRadix(this.machine, map);
+    return yield* walkChunks(this.machine, map, this.spec.map === 'chunks-512' ? '512' : 'page');
   }
 
   *#placeRegions(whole: Range, taken: Range[]): Steps<void> {
@@ -190,6 +197,7 @@ export class Kernel implements KernelServices {
 
   *#initcalls(): Steps<void> {
     const { kho, luo } = this;
+    if (!this.spec.handsOver) return;
     if (kho.enabled && (yield* kho.init()) === 0) {
       yield* this.#storeScratch();
       yield* exchangeMetadata(kho);

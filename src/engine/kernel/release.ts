@@ -3,6 +3,7 @@
  * few places where its code behaves otherwise. Source: the releases' own behaviour, as measured and read (7.1.13, 7.2.13, 7.3.4).
  */
 import type { Release } from '../../../abi/contract.js';
+import { releaseOf } from '../../../abi/releases.js';
 import { UserError } from '../../codec/user-error.js';
 
 export interface KernelSpec {
@@ -10,8 +11,14 @@ export interface KernelSpec {
   /** what uname(2) says */
   readonly uname: string;
   readonly khoCompatible: string;
-  /** LUO's root: an FDT with contiguous areas (luo-v1), or a struct with block lists (luo-v5) */
-  readonly luo: 'fdt' | 'struct';
+  /** the preserved memory map */
+  readonly map: 'chunks-512' | 'chunks-page' | 'radix';
+  /** how the root FDT records a subtree */
+  readonly record: 'fdt' | 'blob-size';
+  /** the outgoing tree is there from boot; up to 6.18 it comes only with the finalize file of debugfs, which no scenario writes */
+  readonly handsOver: boolean;
+  /** LUO's root: an FDT with contiguous areas (luo-v1), or a struct with block lists (luo-v5); `none` before there was LUO */
+  readonly luo: 'none' | 'fdt' | 'struct';
   readonly luoCompatible: string;
   readonly memfdCompatible: string;
   /** LIVEUPDATE_SESSION_GET_NAME exists */
@@ -28,6 +35,9 @@ const v71: KernelSpec = {
   release: '7.1',
   uname: '7.1.13',
   khoCompatible: 'kho-v3',
+  map: 'radix',
+  record: 'blob-size',
+  handsOver: true,
   luo: 'fdt',
   luoCompatible: 'luo-v1',
   memfdCompatible: 'memfd-v2',
@@ -41,6 +51,9 @@ const v72: KernelSpec = {
   release: '7.2',
   uname: '7.2.13',
   khoCompatible: 'kho-v4',
+  map: 'radix',
+  record: 'blob-size',
+  handsOver: true,
   luo: 'struct',
   luoCompatible: 'luo-v5',
   memfdCompatible: 'memfd-v2',
@@ -52,18 +65,33 @@ const v72: KernelSpec = {
 
 const v73: KernelSpec = { ...v72, release: '7.3', uname: '7.3.4' };
 
-export const simulatedReleases: readonly KernelSpec[] = [v71, v72, v73];
+/** Kernels with KHO alone: they take memory and reserve_mem over, know no LUO, and hand nothing on without debugfs. */
+const v618: KernelSpec = {
+  ...v71,
+  release: '6.18',
+  uname: '6.18.15',
+  khoCompatible: 'kho-v1',
+  map: 'chunks-page',
+  record: 'fdt',
+  handsOver: false,
+  luo: 'none',
+};
+const v6179: KernelSpec = { ...v618, release: '6.17.9', uname: '6.17.9' };
+const v617: KernelSpec = { ...v618, release: '6.17', uname: '6.17.8', map: 'chunks-512' };
+const v616: KernelSpec = { ...v617, release: '6.16', uname: '6.16.0' };
+
+export const simulatedReleases: readonly KernelSpec[] = [v616, v617, v6179, v618, v71, v72, v73];
 
 /**
  * The kernel that `release` (`7.3`, `7.3.4`) names.
  * @throws UserError if the engine has no kernel of that release
  */
 export function kernelSpec(release: string): KernelSpec {
-  const parts = /^(\d+\.\d+)(?:\.\d+)?$/.exec(release);
-  const found = simulatedReleases.find((spec) => spec.release === parts?.[1]);
+  const named = /^\d+\.\d+(\.\d+)?$/.exec(release);
+  const found = named === null ? undefined : simulatedReleases.find((spec) => spec.release === releaseOf(release));
   if (found === undefined) {
     const known = simulatedReleases.map((spec) => spec.release).join(', ');
     throw new UserError(`the engine has no kernel of release ${JSON.stringify(release)}: choose one of ${known}`);
   }
-  return parts !== null && release !== parts[1] ? { ...found, uname: release } : found;
+  return named?.[1] === undefined ? found : { ...found, uname: release };
 }

@@ -24,8 +24,6 @@ export interface HandoverPointer {
   readonly scratchSize: number;
 }
 
-const rootLayout = khoRootFdt('blob-size');
-const blobLayout = rootLayout.children[0];
 const FDT_ERR_NOTFOUND = -1;
 
 /** A handover that this kernel accepted. */
@@ -35,8 +33,13 @@ export class IncomingHandover {
   /** physical address of the map */
   readonly map: number;
   readonly #root: FdtNode;
+  readonly #record: KernelSpec['record'];
+  readonly #pageSize: number;
 
-  constructor(pointer: HandoverPointer, scratch: readonly ScratchArea[], map: number, root: FdtNode) {
+  /** @param pageSize what a subtree is taken to have where its size is not recorded */
+  constructor(pointer: HandoverPointer, scratch: readonly ScratchArea[], map: number, root: FdtNode, record: KernelSpec['record'], pageSize: number) {
+    this.#record = record;
+    this.#pageSize = pageSize;
     this.pointer = pointer;
     this.scratch = scratch;
     this.map = map;
@@ -47,8 +50,10 @@ export class IncomingHandover {
   subtree(name: string): Subtree | number {
     const node = this.#root.children.find((child) => child.name === name);
     if (node === undefined) return negative('ENOENT');
-    const address = blobLayout === undefined ? null : numberOf(node, 'preserved-data', blobLayout.properties['preserved-data']);
-    const size = blobLayout === undefined ? null : numberOf(node, 'blob-size', blobLayout.properties['blob-size']);
+    const layout = khoRootFdt(this.#record).children[0];
+    const pointer = this.#record === 'fdt' ? 'fdt' : 'preserved-data';
+    const address = numberOf(node, pointer, layout?.properties[pointer]);
+    const size = this.#record === 'fdt' ? this.#pageSize : numberOf(node, 'blob-size', layout?.properties['blob-size']);
     return address === null || size === null ? negative('EINVAL') : { name, address, size };
   }
 }
@@ -88,15 +93,16 @@ function check(machine: Machine, spec: KernelSpec, pointer: HandoverPointer): In
   if (root === null) return `${at} is invalid: ${problem?.code ?? -11}`;
   const compatible = fdtStrings(fdtProperty(root, 'compatible'));
   if (!compatible.includes(spec.khoCompatible)) return `${at} is incompatible with '${spec.khoCompatible}': ${compatible.length === 0 ? FDT_ERR_NOTFOUND : 1}`;
-  const map = numberOf(root, 'preserved-memory-map', rootLayout.properties['preserved-memory-map']);
-  if (map === null || map === 0) return `failed to get preserved memory map from ${at}`;
+  const map = numberOf(root, 'preserved-memory-map', khoRootFdt(spec.record).properties['preserved-memory-map']);
+  // A chain may be empty; a tree has a root from boot.
+  if (map === null || (map === 0 && spec.map === 'radix')) return `failed to get preserved memory map from ${at}`;
   const scratch: ScratchArea[] = [];
   const each = sizeOf(khoScratch);
   for (let offset = 0; offset + each <= pointer.scratchSize; offset += each) {
     const area = machine.readStruct(khoScratch, pointer.scratch + offset);
     scratch.push({ addr: Number(area.addr), size: Number(area.size) });
   }
-  return new IncomingHandover(pointer, scratch, map, root);
+  return new IncomingHandover(pointer, scratch, map, root, spec.record, machine.pageSize);
 }
 
 /** Reads the FDT that stands at `address`; at most a page, as the kernels say. */

@@ -1,0 +1,41 @@
+/** The next kernel's walk over a preserved memory map of kho-v1: a chain of chunks that name bitmaps. Source: abi/kho/chunk.ts; kernel/kexec_handover.c, 6.17.8 and 6.18.15. */
+import { type BitmapForm, bitmapBytes, khoserMemChunk } from '../../../abi/kho/chunk.js';
+import { arrayCount, layoutTable } from '../../codec/layout-table.js';
+import { type Machine, PanicError, type Steps } from '../machine.js';
+import type { PreservedBlock } from './preserved-map.js';
+
+/** Blocks are numbered with 52 bits at most: no order is higher. */
+const MOST_ORDER = 52;
+
+/**
+ * @param first physical address of the first chunk; 0: nothing is preserved
+ * @throws PanicError where the kernel would touch what is no memory, or walk without end @throws MissingPageError
+ */
+export function* walkChunks(machine: Machine, first: number, form: BitmapForm): Steps<PreservedBlock[]> {
+  const blocks: PreservedBlock[] = [];
+  const room = arrayCount(layoutTable(khoserMemChunk, machine.pageSize).field('bitmaps'), machine.pageSize);
+  const limit = Math.ceil(machine.size / machine.pageSize);
+  let walked = 0;
+  for (let chunk = first; chunk !== 0; ) {
+    if (++walked > limit) throw new PanicError('the chain of the preserved memory map does not end');
+    const { hdr, bitmaps } = machine.readStruct(khoserMemChunk, chunk);
+    const before = blocks.length;
+    for (const { phys_start, bitmap } of bitmaps.slice(0, Math.min(hdr.num_elms, room))) {
+      const bits = machine.read(Number(bitmap), bitmapBytes(form, machine.pageSize));
+      if (hdr.order <= MOST_ORDER) readBitmap(machine, blocks, bits, Number(phys_start), hdr.order);
+    }
+    yield machine.event('next-kernel', 'kho_mem_deserialize', { address: chunk, order: hdr.order, blocks: blocks.length - before });
+    chunk = Number(hdr.next);
+  }
+  return blocks;
+}
+
+function readBitmap(machine: Machine, blocks: PreservedBlock[], bits: Uint8Array, start: number, order: number): void {
+  const span = machine.pageSize * 2 ** order;
+  for (const [index, byte] of bits.entries()) {
+    for (let bit = 0; byte >> bit !== 0; bit++) {
+      const address = start + (index * 8 + bit) * span;
+      if (((byte >> bit) & 1) !== 0 && (machine.fromDump || address + span <= machine.size)) blocks.push({ address, order });
+    }
+  }
+}
