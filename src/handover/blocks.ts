@@ -1,6 +1,7 @@
 /** Block lists (7.2 and later): chains of pages filled with entries. Source: include/linux/kho/abi/block.h and kernel/liveupdate/kho_block.c, 7.3. */
 import type { Struct } from '../../abi/layout.js';
 import { khoBlockHeaderSer } from '../../abi/kho/block.js';
+import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
@@ -62,7 +63,7 @@ export function readBlocks(context: Context, first: bigint, entry: Struct, paren
       complete = false;
       observations.add('block-count', header.field('count'), `count of the ${what} block is ${count}, allowed are 1 to ${capacity}`, natureOfNonsense(context));
     }
-    const entries = entriesAt(memory, address + headerSize, entrySize, count, capacity);
+    const entries = entriesAt(memory, address + headerSize, entry, count, capacity);
     const used = entries.length;
     header.node.meaning = `${used} of ${capacity} entries`;
     blocks.push({ address, header, entries });
@@ -74,20 +75,31 @@ export function readBlocks(context: Context, first: bigint, entry: Struct, paren
 }
 
 /**
- * Addresses of the entries that `count` promises. Where more are promised than fit, those up to the first that is all zeros:
+ * Addresses of the entries that `count` promises. Where more are promised than fit, those up to the first that can't be one:
  * pages of entries are zeroed before they are filled.
  */
-export function entriesAt(memory: PhysicalMemory, first: number, entrySize: number, count: bigint, capacity: number): readonly number[] {
-  const used = count <= BigInt(capacity) ? Number(count) : filledEntries(memory, first, entrySize, capacity);
-  return Array.from({ length: used }, (_, index) => first + index * entrySize);
+export function entriesAt(memory: PhysicalMemory, first: number, entry: Struct, count: bigint, capacity: number): readonly number[] {
+  const size = sizeOf(entry, memory.pageSize);
+  const used = count <= BigInt(capacity) ? Number(count) : filledEntries(memory, first, entry, size, capacity);
+  return Array.from({ length: used }, (_, index) => first + index * size);
 }
 
-function filledEntries(memory: PhysicalMemory, first: number, entrySize: number, capacity: number): number {
-  const { bytes } = readBytes(memory, first, capacity * entrySize);
+function filledEntries(memory: PhysicalMemory, first: number, entry: Struct, size: number, capacity: number): number {
+  const { bytes } = readBytes(memory, first, capacity * size);
   let used = 0;
-  while ((used + 1) * entrySize <= bytes.length && bytes.subarray(used * entrySize, (used + 1) * entrySize).some((byte) => byte !== 0)) used++;
+  while ((used + 1) * size <= bytes.length && couldBe(entry, bytes.subarray(used * size, (used + 1) * size))) used++;
   return used;
 }
+
+/** Not all zeros, and every text in it is one. */
+function couldBe(entry: Struct, bytes: Uint8Array): boolean {
+  if (bytes.every((byte) => byte === 0)) return false;
+  const values: Readonly<Record<string, unknown>> = decodeStruct(entry, bytes);
+  return Object.entries(entry.fields).every(([name, type]) => type.kind !== 'cstring' || isText(values[name]));
+}
+
+const isText = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'terminated' in value && value.terminated === true && 'text' in value && value.text !== '';
 
 function brokenLink(context: Context, address: number | null, value: bigint, seen: ReadonlySet<number>, limit: number, what: string) {
   if (address === null || address % context.memory.pageSize !== 0 || isOffMachine(context, address)) {

@@ -119,7 +119,7 @@ function pageEntries(context: Context, pointer: bigint, group: Node, from: Node)
     context.observations.add('block-count', header.field('count'), `count of sessions is ${count}, the area holds ${capacity}`, natureOfNonsense(context));
   }
   if (count > BigInt(capacity) && context.released) return null;
-  return entriesAt(context.memory, address + sizeOf(luoSessionHeaderSer), sizeOf(luoSessionSer), count, capacity);
+  return entriesAt(context.memory, address + sizeOf(luoSessionHeaderSer), luoSessionSer, count, capacity);
 }
 
 function readSession(
@@ -217,7 +217,7 @@ function filePagePlaces(context: Context, fileSet: DecodedStruct<typeof luoSessi
     context.observations.add('file-count', countNode, `count is ${fileSet.count}, the file area holds ${capacity}`, natureOfNonsense(context));
     if (context.released) return { places: [], complete: false };
   }
-  const places = entriesAt(context.memory, address, sizeOf(luoFileSer), fileSet.count, capacity);
+  const places = entriesAt(context.memory, address, luoFileSer, fileSet.count, capacity);
   return { places, complete: fileSet.count <= BigInt(capacity) };
 }
 
@@ -280,7 +280,7 @@ export function readFlbs(context: Context, pointer: bigint, parent: Node, from: 
   if (count > BigInt(capacity))
     context.observations.add('flb-count', header.field('count'), `count is ${count}, the page holds ${capacity}`, natureOfNonsense(context));
   if (count > BigInt(capacity) && context.released) return null;
-  const places = entriesAt(context.memory, address + sizeOf(luoFlbHeaderSer), sizeOf(luoFlbSer), count, capacity);
+  const places = entriesAt(context.memory, address + sizeOf(luoFlbHeaderSer), luoFlbSer, count, capacity);
   const names = new Map<string, number>();
   const flbs: LuoFlb[] = [];
   for (const place of places) {

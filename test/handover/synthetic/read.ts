@@ -65,7 +65,7 @@ export const findingsAt = (report: Found, prefix: string): readonly Found[] =>
   report.at('findings').list.filter((finding) => finding.at('path').text.startsWith(prefix));
 
 /** Fails where a part is null and no finding says why. */
-function explained(report: Found): void {
+export function explained(report: Found): void {
   const spoken = new Set(report.at('findings').list.flatMap((finding) => prefixes(finding.at('path').text)));
   const handovers = report.at('handovers').list;
   for (const handover of handovers) {
@@ -76,6 +76,8 @@ function explained(report: Found): void {
   }
 }
 
+const encoded = (name: string): string => encodeURIComponent(name).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+
 const prefixes = (path: string): readonly string[] => path.split('/').map((_, index, parts) => parts.slice(0, index + 1).join('/'));
 
 function* nulls(handover: Found, path: string): Iterable<string> {
@@ -83,7 +85,7 @@ function* nulls(handover: Found, path: string): Iterable<string> {
   for (const key of ['scratch', 'preserved']) if (handover.at('kho', key).json === null) yield `${path}/kho/${key}`;
   const names = handover.at('kho', 'subtrees').list.map((subtree) => subtree.at('name').text);
   for (const subtree of handover.at('kho', 'subtrees').list)
-    if (subtree.at('address').json === null || subtree.at('size').json === null) yield `${path}/kho/subtrees/${encodeURIComponent(subtree.at('name').text)}`;
+    if (subtree.at('address').json === null || subtree.at('size').json === null) yield `${path}/kho/subtrees/${encoded(subtree.at('name').text)}`;
   if (handover.at('luo').json === null && names.includes('LUO')) yield `${path}/luo`;
   if (handover.at('memblock').json === null && names.includes('memblock')) yield `${path}/memblock`;
   if (handover.at('kexecMetadata').json === null && names.includes('kexec-metadata')) yield `${path}/kexec-metadata`;
@@ -94,7 +96,7 @@ function* nulls(handover: Found, path: string): Iterable<string> {
   const unique = (scope: string, name: string): string => {
     const count = (seen.get(`${scope}/${name}`) ?? 0) + 1;
     seen.set(`${scope}/${name}`, count);
-    return count === 1 ? encodeURIComponent(name) : `${encodeURIComponent(name)}#${count}`;
+    return count === 1 ? encoded(name) : `${encoded(name)}#${count}`;
   };
   for (const session of handover.at('luo', 'sessions').list) {
     const own = `${path}/luo/sessions/${unique('sessions', session.at('name').text)}`;
