@@ -8,7 +8,7 @@ import { luoSer, luoV5 } from '../../abi/luo/v5.js';
 import { contractsOf } from '../../abi/registry.js';
 import { u64 } from '../../abi/layout.js';
 import { decodeValue, toCString } from '../codec/decode.js';
-import { type FdtNode, fdtProperty, fdtStrings, hasFdtMagic, parseFdt } from '../codec/fdt.js';
+import { type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMagic, parseFdt } from '../codec/fdt.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
@@ -35,7 +35,9 @@ export function readLuo(context: Context, blob: Blob, parent: Node): Luo | null 
     return null;
   }
   const node = parent.group('luo', { address: blob.address, bits: blob.bytes.length * 8, description: 'Live Update Orchestrator' });
-  const luo = hasFdtMagic(blob.bytes) ? readLuoFdt(context, blob.bytes, blob.address, node) : readLuoStruct(context, blob.bytes, blob.address, node);
+  // A blob with no room for an FDT header is none, whatever it starts with.
+  const isFdt = hasFdtMagic(blob.bytes) && fdtTotalSize(blob.bytes) !== null;
+  const luo = isFdt ? readLuoFdt(context, blob.bytes, blob.address, node) : readLuoStruct(context, blob.bytes, blob.address, node);
   if (luo !== null) node.meaning = `${luo.compatible}, ${luo.sessions?.length ?? '?'} sessions`;
   return luo;
 }
