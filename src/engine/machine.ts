@@ -244,10 +244,4 @@ export class Machine {
   fault(what: string): never {
     throw new PanicError(`BUG: unable to handle page fault: ${what}`);
   }
-
-  /** Is there memory at `address` that can be read? */
-  canRead(address: number): boolean {
-    const state = this.memory.now.stateOf(address);
-    return state === 'present' || state === 'zero';
-  }
 }

@@ -18,10 +18,6 @@ export class PageAllocator {
     return this.#last.reduce((pages, { start, end }) => pages + (end - start) / this.#machine.pageSize, this.#buddy.freePages);
   }
 
-  get allocatedBlocks(): number {
-    return this.#orders.size;
-  }
-
   /** Gives the allocator memory that the boot found free. @param start @param end bytes */
   addFree(start: number, end: number): void {
     const { pageSize } = this.#machine;

@@ -48,19 +48,6 @@ export class Kho {
     this.#unclaimedPath = `kernel ${machine.kernel}/kho/unclaimed blocks`;
   }
 
-  /** Blocks preserved now. */
-  get preservedBlocks(): number {
-    return this.#preserved;
-  }
-
-  get map(): PreservedMap | null {
-    return this.#map;
-  }
-
-  get subtrees(): readonly Subtree[] {
-    return this.#subtrees;
-  }
-
   /** kho_init: the map's root and the root FDT. @returns 0 or a negative errno, KHO then being off */
   *init(): Steps<number> {
     yield this.machine.enter('kho', 'kho_init');

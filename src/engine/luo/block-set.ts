@@ -25,10 +25,6 @@ export class BlockSet implements EntryStore {
     return this.#blocks[0] ?? 0;
   }
 
-  get blocks(): readonly number[] {
-    return this.#blocks;
-  }
-
   *grow(count: number): Steps<number> {
     const before = this.#blocks.length;
     while (count > this.#blocks.length * this.#perBlock) {

@@ -1,16 +1,14 @@
 /** The files of one session. Source: kernel/liveupdate/luo_file.c, 7.1.13 to 7.3.4. Results are 0 or negative errnos. */
 import { fileBlocks, filePages } from '../../../abi/luo/areas.js';
 import { luoFileSer, luoSessionSer } from '../../../abi/luo/entries.js';
-import type { HandlerCallback } from '../scenario/types.js';
 import { negative } from '../faults.js';
 import type { OpenFile } from '../fs/open-file.js';
 import type { FileHandler, FileOpArgs } from '../handler.js';
-import type { Machine, Steps } from '../machine.js';
-import { errnoOf } from '../trace/step.js';
+import type { Steps } from '../machine.js';
 import { BlockSet } from './block-set.js';
+import { callback, errorText, nothing, question } from './callbacks.js';
 import { type LuoContext, nameText } from './context.js';
 import { ContiguousEntries } from './contiguous.js';
-import type { EntryStore } from './entry-store.js';
 
 /** struct luo_file. */
 export interface LuoFile {
@@ -29,31 +27,6 @@ export interface FileSetSer {
   readonly count: number;
 }
 
-/** `%pe` of the kernel: the errno's name with a minus. */
-export const errorText = (error: number): string => `-${errnoOf(error) ?? -error}`;
-
-/** Runs a handler's callback as a call of its own, or answers for it where a fault says so. */
-export function* callback(machine: Machine, handler: FileHandler, name: HandlerCallback, args: FileOpArgs, run: () => Steps<number>): Steps<number> {
-  yield machine.enter('handler', `${handler.name}.${name}`, { token: args.token, data: args.serializedData });
-  const injected = machine.faults.callback([handler.name, handler.compatible], name);
-  const result = injected !== 0 ? injected : yield* run();
-  yield machine.exit(result, { token: args.token, data: args.serializedData });
-  return result;
-}
-
-/** A callback that answers yes or no; a fault makes it say no. */
-function* question(machine: Machine, handler: FileHandler, name: 'can_preserve' | 'can_finish', token: bigint, ask: () => boolean): Steps<boolean> {
-  yield machine.enter('handler', `${handler.name}.${name}`, { token });
-  const answer = machine.faults.callback([handler.name, handler.compatible], name) === 0 && ask();
-  yield machine.exit(0, { answer });
-  return answer;
-}
-
-function* nothing(run: Steps<void>): Steps<number> {
-  yield* run;
-  return 0;
-}
-
 export class FileSet {
   readonly files: LuoFile[] = [];
   readonly #luo: LuoContext;
@@ -67,10 +40,6 @@ export class FileSet {
     this.#luo = luo;
     this.#path = path;
     this.#store = luo.spec.luo === 'struct' ? new BlockSet(luo.kho, fileBlocks) : new ContiguousEntries(luo.kho, filePages, false);
-  }
-
-  get store(): EntryStore {
-    return this.#store;
   }
 
   #args(file: LuoFile): FileOpArgs {

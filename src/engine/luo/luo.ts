@@ -13,7 +13,7 @@ import { type FileBody, OpenFile } from '../fs/open-file.js';
 import type { FileHandler, Flb } from '../handler.js';
 import { type Machine, PanicError, type Steps } from '../machine.js';
 import type { LuoContext } from './context.js';
-import { errorText } from './file-set.js';
+import { errorText } from './callbacks.js';
 import { checkIoctl, ioctlName, ioctlOps, type IoctlOp, type UserBuffer } from './ioctl.js';
 import { fdtRoot, LUO_SUBTREE, readFdtRoot, readStructRoot, storeSessions, structRootSize, writeStructRoot } from './root.js';
 import { SessionFile, Sessions } from './session.js';
@@ -81,16 +81,6 @@ export class Luo {
   #disable(): void {
     this.#enabled = false;
     this.#context.flbs.enabled = false;
-  }
-
-  /** Physical address of the outgoing root, 0 before there is one. */
-  get root(): number {
-    return this.#root;
-  }
-
-  /** The live update number that was handed over. */
-  get number(): bigint {
-    return this.#number;
   }
 
   /** early_initcall: takes over the incoming root. @throws PanicError where it is not what it should be */

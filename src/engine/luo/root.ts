@@ -15,7 +15,7 @@ import { negative } from '../faults.js';
 import { readFdt } from '../kho/incoming.js';
 import type { Subtree } from '../kho/parts.js';
 import type { Machine, Steps } from '../machine.js';
-import { errorText } from './file-set.js';
+import { errorText } from './callbacks.js';
 
 export const LUO_SUBTREE = 'LUO';
 

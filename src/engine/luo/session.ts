@@ -9,7 +9,8 @@ import { statePart } from '../trace/state-log.js';
 import { BlockSet } from './block-set.js';
 import { type LuoContext, nameText, statePath } from './context.js';
 import { ContiguousEntries } from './contiguous.js';
-import { errorText, FileSet } from './file-set.js';
+import { errorText } from './callbacks.js';
+import { FileSet } from './file-set.js';
 
 const NAME_BYTES = layoutTable(luoSessionSer).field('name').size;
 
