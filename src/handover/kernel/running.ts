@@ -1,6 +1,6 @@
 /**
  * Which kernel runs in a memory image that carries no note about it: told by the kernels' own VMCOREINFO pages (a kernel fills
- * one when it boots) and by version banners. Memory can hold those of earlier kernels, of images to be booted and of guests;
+ * one when it boots), by version banners, or by the kexec metadata of the handover it writes. Memory can hold those of earlier kernels, of images to be booted and of guests;
  * a release is claimed only where one is left, or where the handover decides.
  */
 import { pageSizeOf, parseVmcoreinfo } from '../../codec/vmcoreinfo.js';
@@ -11,7 +11,7 @@ import type { KernelTraces } from '../scan.js';
 
 export interface RunningKernel {
   readonly release: string;
-  readonly foundBy: 'vmcoreinfo-page' | 'banner';
+  readonly foundBy: 'vmcoreinfo-page' | 'banner' | 'kexec-metadata';
   readonly evidence: string;
   /** of that kernel, where its page was found */
   readonly vmcoreinfo: ReadonlyMap<string, string> | null;
@@ -47,17 +47,27 @@ export function runningKernel(dump: DecodedDump): RunningKernel | null {
   const only = single(all);
   if (only !== null) return claim(only, 'no other kernel left a trace');
   const incoming = handovers.find(({ role }) => role === 'incoming');
+  const outgoing = handovers.find(({ role }) => role === 'outgoing');
+  const writer = outgoing?.kexecMetadata?.previousRelease ?? null;
+  if (all.size === 0) return writer === null || writer === '' ? null : ofWriter(writer);
   const previous = incoming?.kexecMetadata?.previousRelease ?? null;
   if (previous !== null) {
     const without = (set: ReadonlySet<string>): string | null => single(new Set([...set].filter((release) => release !== previous)));
     const next = without(byPage) ?? without(byBanner);
     return next === null ? null : claim(next, `the other kernel with a trace, ${previous}, is the one that the incoming handover is from`);
   }
-  const writer = incoming === undefined ? (handovers.find(({ role }) => role === 'outgoing')?.kexecMetadata?.previousRelease ?? null) : null;
-  if (writer !== null && all.has(writer)) return claim(writer, 'it wrote the outgoing handover');
+  if (incoming === undefined && writer !== null && all.has(writer)) return claim(writer, 'it wrote the outgoing handover');
   const paged = single(byPage);
   return incoming === undefined && paged !== null ? claim(paged, 'the only kernel that has run here') : null;
 }
+
+/** The outgoing handover is the running kernel's own work, and names it. */
+const ofWriter = (release: string): RunningKernel => ({
+  release,
+  foundBy: 'kexec-metadata',
+  evidence: `kernel ${release}: it wrote the outgoing handover`,
+  vmcoreinfo: null,
+});
 
 /** Bytes of a page on the machine, where a devicetree that names the handover or the kernels' own pages tell; else null. */
 export function pageSizeFromMemory(dump: DecodedDump): number | null {

@@ -77,6 +77,12 @@ describe('the running kernel', () => {
     expect(roles).toEqual(['incoming', 'outgoing']);
   });
 
+  it('is the one that wrote the outgoing handover, where nothing else is left of it', async () => {
+    const image = new Image();
+    handOver(image, [metadata(image, '7.3.4', 1)], { filled: false });
+    expect(await kernelOf(image)).toEqual({ release: '7.3.4', foundBy: 'kexec-metadata' });
+  });
+
   it('is null where several could be', async () => {
     const image = new Image();
     vmcoreinfo(image, '7.2.13');
