@@ -189,7 +189,8 @@ export function addRestOfPage(memory: PhysicalMemory, parent: Node, start: numbe
   if (length === 0) return;
   const read = readBytes(memory, from, length);
   if (!read.ok) return;
-  const filled = read.bytes.reduce((count, byte) => count + (byte === 0 ? 0 : 1), 0);
+  let filled = 0;
+  for (const byte of read.bytes) if (byte !== 0) filled++;
   const gap = new Node(`${parent.path}/gap@${used}`, 'gap', {
     type: 'gap',
     address: from,
