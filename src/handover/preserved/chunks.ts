@@ -22,10 +22,13 @@ interface Bitmap {
 interface Chain {
   readonly bitmaps: Bitmap[];
   readonly chunks: number[];
+  /** the last chunk's link */
+  last: MapPlace | null;
   complete: boolean;
 }
 
 const MAX_CACHED_BITMAPS = 1024;
+const MAX_COMPARED_BLOCKS = 1 << 16;
 
 /** Walks the chain at `first` (physical, not 0); null if its first chunk is missing or holds something else. */
 export function readChunkMap(memory: PhysicalMemory, first: number, parent: Node, observations: Observations, maxChunks: number): PreservedMap | null {
@@ -47,17 +50,22 @@ export function readChunkMap(memory: PhysicalMemory, first: number, parent: Node
   return map;
 }
 
-function looksReused(map: PreservedMap, memory: PhysicalMemory): boolean {
+/**
+ * Random bits preserve half of everything, at every order. A dump of selected pages need not reach as far as the machine's
+ * memory does, so more than it has room for is no proof; blocks that lie in each other are.
+ */
+function looksReused(map: ChunkMap, memory: PhysicalMemory): boolean {
   const last = memory.readable.at(-1)?.end ?? 0;
-  return map.summary.bytes > last;
+  return map.summary.bytes > last && map.overlaps();
 }
 
 function walkChain(memory: PhysicalMemory, first: number, parent: Node, observations: Observations, maxChunks: number): Chain | null {
-  const chain: Chain = { bitmaps: [], chunks: [], complete: true };
+  const chain: Chain = { bitmaps: [], chunks: [], last: null, complete: true };
   const seen = new Set<number>();
   const capacity = arrayCount(layoutTable(khoserMemChunk, memory.pageSize).field('bitmaps'), memory.pageSize);
   let from: Node = parent;
   let lastOrder = -1;
+  let lastUsed = 0;
   for (let next = BigInt(first); next !== 0n; ) {
     const address = physicalAddress(next);
     const problem =
@@ -89,16 +97,25 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
     const { order, num_elms: used } = chunk.values.hdr;
     if (order > maxOrder(Math.log2(memory.pageSize)) || used > capacity) {
       const text = `order ${order} with ${used} of at most ${capacity} bitmaps is no chunk`;
-      observations.add(chain.chunks.length === 0 ? 'map-reused' : 'map-node', chunk.field('hdr'), text, chain.chunks.length === 0 ? 'reused' : 'wrong');
+      if (chain.chunks.length === 0) observations.add('map-reused', chunk.field('hdr'), text, 'reused');
+      else observations.add('map-node', from, `the chunk at ${hex(address)}: ${text}`);
       chain.complete = false;
       return chain.chunks.length === 0 ? null : chain;
     }
     if (order < lastOrder) observations.add('map-node', chunk.field('hdr.order'), `order ${order} after order ${lastOrder}: chunks stand in ascending order`);
+    else if (order === lastOrder && lastUsed < capacity)
+      observations.add(
+        'map-node',
+        chunk.field('hdr.order'),
+        `order ${order} again, though the chunk before has room: each order fills its chunks one after the other`,
+      );
     lastOrder = order;
+    lastUsed = used;
     chunk.node.meaning = `order ${order}, ${used} bitmaps`;
     chain.chunks.push(address);
     collect(memory, chunk, order, used, chain, observations);
     from = chunk.field('hdr.next');
+    chain.last = { path: from.path, at: from.address ?? address, above: true };
     next = chunk.values.hdr.next;
   }
   return chain;
@@ -112,6 +129,22 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
     const physStart = physicalAddress(entry.phys_start);
     const address = physicalAddress(entry.bitmap);
     const node = chunk.field(`bitmaps.[${index}]`);
+    if (entry.phys_start === 0n && entry.bitmap === 0n) {
+      const text = `num_elms is ${used}, but bitmap ${index} was never written`;
+      observations.add('map-node', chunk.field('hdr.num_elms'), text);
+      break;
+    }
+    if (physStart !== null && physStart % bitmapSpan('512', memory.pageSize, order) !== 0) {
+      chain.complete = false;
+      observations.add(
+        'map-node',
+        node,
+        `phys_start ${hex(physStart)} of bitmap ${index} is no multiple of what a bitmap of order ${order} covers`,
+        'wrong',
+        entryAddress(chunk, index),
+      );
+      continue;
+    }
     if (physStart === null || address === null || address === 0 || address % 8 !== 0 || memory.stateOf(address) === 'out-of-range') {
       chain.complete = false;
       observations.add(
@@ -125,6 +158,9 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
     }
     chain.bitmaps.push({ order, physStart, address, node });
   }
+  const behind = entries[used];
+  if (behind !== undefined && (behind.phys_start !== 0n || behind.bitmap !== 0n))
+    observations.add('map-node', chunk.field('hdr.num_elms'), `num_elms is ${used}, but a bitmap is listed right behind the last`);
 }
 
 const entryAddress = (chunk: Reading<typeof khoserMemChunk>, index: number): number | null =>
@@ -174,6 +210,8 @@ class ChunkMap implements PreservedMap {
   readonly #bytes: number;
   readonly #form: BitmapForm;
   readonly #byOrder = new Map<number, Map<number, Bitmap>>();
+  /** where the list ends: what it lacks would hang on it */
+  readonly #lastChunk: MapPlace | null;
   readonly #cache = new Map<number, Uint32Array>();
 
   constructor(memory: PhysicalMemory, chain: Chain, form: Form, observations: Observations) {
@@ -183,6 +221,7 @@ class ChunkMap implements PreservedMap {
     this.format = form.form === '512' ? 'chunks-512' : 'chunks-page';
     this.formatEvidence = form.evidence;
     this.complete = chain.complete;
+    this.#lastChunk = chain.last;
     this.structurePages = [...chain.chunks, ...chain.bitmaps.map((bitmap) => bitmap.address)];
     const counts = new Map<number, number>();
     for (const bitmap of chain.bitmaps) {
@@ -234,9 +273,19 @@ class ChunkMap implements PreservedMap {
   placeOf(address: number, order: number): MapPlace | null {
     const start = address - (address % (this.#memory.pageSize * 2 ** order));
     const bitmap = this.#byOrder.get(order)?.get(start - (start % bitmapSpan(this.#form, this.#memory.pageSize, order)));
-    if (bitmap === undefined) return null;
+    if (bitmap === undefined) return this.#lastChunk;
     const bit = (start - bitmap.physStart) / (this.#memory.pageSize * 2 ** order);
     return { path: `${bitmap.node.path}/bits`, at: bitmap.address + Math.floor(bit / 64) * 8, above: false };
+  }
+
+  /** Does one of the first blocks lie in another, larger one? */
+  overlaps(): boolean {
+    let left = MAX_COMPARED_BLOCKS;
+    for (const { start, order } of this.blocks()) {
+      if (left-- <= 0) return false;
+      for (const larger of this.#byOrder.keys()) if (larger > order && this.#has(start - (start % (this.#memory.pageSize * 2 ** larger)), larger)) return true;
+    }
+    return false;
   }
 
   *blocks(): Iterable<PreservedBlock> {

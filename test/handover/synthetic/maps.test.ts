@@ -54,6 +54,31 @@ describe('chunks of kho-v1', () => {
     expect(preserved.json).toMatchObject({ format: 'chunks-page', ...expected(image) });
   });
 
+  it('more than a dump of selected pages reaches to is no damage', async () => {
+    const image = new Image();
+    for (let block = 0; block < 64; block++) image.preserve(2 ** 36 + block * 2 ** 30, 18);
+    const fdt = image.alloc();
+    khoRoot(image, 'kho-v1', chunkChain(image), [], fdt);
+    setupData(image, fdt, [[0x80000, 0x40000]]);
+    const report = await reportOf(elfCore(image, { OSRELEASE: '6.19.11', PAGESIZE: '4096' }));
+    expect(report.at('handovers', 0, 'kho', 'preserved').json).toMatchObject(expected(image));
+  });
+
+  it('bitmaps full of something else are none', async () => {
+    const image = new Image();
+    for (const order of [0, 2, 9]) image.preserve(2 ** 30, order);
+    const fdt = image.alloc();
+    const first = chunkChain(image);
+    khoRoot(image, 'kho-v1', first, [], fdt);
+    setupData(image, fdt, [[0x80000, 0x40000]]);
+    for (let chunk = first; chunk !== 0; chunk = Number(image.view.getBigUint64(chunk, true))) {
+      const bitmap = Number(image.view.getBigUint64(chunk + 24, true));
+      for (let byte = 0; byte < 4096; byte++) image.bytes[bitmap + byte] = (byte * 167 + 13) & 0xff;
+    }
+    const report = await reportOf(elfCore(image, { OSRELEASE: '6.19.11', PAGESIZE: '4096' }));
+    expect(report.at('handovers', 0, 'kho', 'preserved').json).toBeNull();
+  });
+
   it('bitmaps that would fit both forms are said to', async () => {
     const { preserved } = await chunks({}, [[8 * MiB, 0]]);
     expect(preserved.at('formatEvidence').text).toMatch(/would look the same/);
