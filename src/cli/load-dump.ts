@@ -5,6 +5,7 @@ import { diagnose } from '../diagnosis/diagnose.js';
 import { UserError } from '../codec/user-error.js';
 import { type DecodedDump, decodeHandovers } from '../handover/decode.js';
 import { pageSizeFromMemory, runningKernel, withPageSize } from '../handover/kernel/running.js';
+import { describeState } from '../memory/memory.js';
 import { findLog } from './find-log.js';
 import type { DumpReport } from '../report/dump-report.js';
 
@@ -67,6 +68,13 @@ async function reportOf({ opened, decoded, kernel }: Read, options: LoadOptions)
   if (decoded.handovers.length === 0) {
     throw new UserError(
       `${opened.path}: no handover found; searched ${decoded.find.searched.join(', and ')}. If you know where the root FDT is, name it: --kho-fdt 0x…`,
+    );
+  }
+  const [named] = decoded.find.candidates;
+  if (options.khoFdt !== undefined && named !== undefined && named.foundBy === 'given' && named.fdt === null) {
+    const state = describeState(named.pageState);
+    throw new UserError(
+      `${opened.path}: --kho-fdt ${options.khoFdt}: that page is ${state}; leave it out to search the dump, or take a dump that has the page`,
     );
   }
   const log = await findLog(opened, options.log ?? true);
