@@ -64,6 +64,7 @@ function passOf(subject: Subject): Pass {
 function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, Walked>, limit: number, keep: (id: string, found: Hit) => void): number {
   const { pageSize } = subject.dump.memory;
   const whole = hasWholeMap(subject);
+  const size = Math.ceil(Number(memfd.size) / pageSize);
   let expected = 0;
   let lastEntry = -1;
   let left = limit;
@@ -74,9 +75,11 @@ function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, Walked>, 
     const before = folio.pfn === 0 ? undefined : listed.get(folio.pfn);
     const listedAt = before === undefined ? null : pathOf(before);
     const walked: Walked = { memfd, folio, pages, block, expected, listedAt };
-    for (const [id, judge] of judges) {
-      const message = judge(walked, subject);
-      if (message !== null) keep(id, entryHit(walked, message));
+    if (!isAsWritten(walked, size)) {
+      for (const [id, judge] of judges) {
+        const message = judge(walked, subject);
+        if (message !== null) keep(id, entryHit(walked, message));
+      }
     }
     if (folio.pfn !== 0 && before === undefined && listed.size < MAX_LISTED) listed.set(folio.pfn, walked);
     // Entries that could not be read explain a gap.
@@ -86,7 +89,6 @@ function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, Walked>, 
     const reach = pages ?? (whole ? 1 : Math.max(1, (next?.index ?? 0) - folio.index));
     expected = Math.max(expected, folio.index + (folio.pfn === 0 ? 0 : reach));
   }
-  const size = Math.ceil(Number(memfd.size) / pageSize);
   const readAll = BigInt(lastEntry + 1) === memfd.folioCount && (memfd.area !== null || memfd.folioCount === 0n);
   if (whole && readAll && expected < size && size <= MAX_PAGES) {
     const node = memfd.reading.field('size');
@@ -94,6 +96,17 @@ function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, Walked>, 
   }
   return left;
 }
+
+/** An entry as the kernel writes it breaks no rule, and nearly all are: it is not shown to each of them. `size` in pages. */
+const isAsWritten = ({ folio, pages, block, expected, listedAt }: Walked, size: number): boolean =>
+  block === 'starts' &&
+  pages !== null &&
+  listedAt === null &&
+  folio.flags === DIRTY_UPTODATE &&
+  folio.index === expected &&
+  folio.index < size &&
+  folio.index % pages === 0 &&
+  folio.exactIndex === undefined;
 
 const HOLE = 'memfd/hole';
 /** A file has no more. */
