@@ -1,38 +1,75 @@
 /** The kernel's own test of KHO (CONFIG_TEST_KEXEC_HANDOVER): folios listed inline (up to 6.17) or in a vmalloc area. Source: lib/test_kho.c, 6.17 to 7.3. */
 import { khoVmalloc } from '../../abi/kho/vmalloc.js';
+import { KHO_TEST_MAGIC } from '../../abi/kho-test/folios.js';
 import { khoTestV1A } from '../../abi/kho-test/v1-a.js';
 import { khoTestV1B } from '../../abi/kho-test/v1-b.js';
 import { u32 } from '../../abi/layout.js';
 import { decodeStruct, decodeValue } from '../codec/decode.js';
-import { fdtProperty } from '../codec/fdt.js';
+import { type FdtNode, fdtProperty, fdtStrings } from '../codec/fdt.js';
 import { sizeOf } from '../codec/layout-table.js';
-import type { Context } from './context.js';
+import { type Context, natureOfNonsense } from './context.js';
 import { type Blob, child } from './luo-root.js';
-import { Node } from './node.js';
+import { hex } from './meaning.js';
+import type { Node } from './node.js';
 import { readOtherFdt } from './small-subtrees.js';
 import { readVmalloc } from './vmalloc.js';
 
 /** Adds the test's tree; the format is told by the length of folios_info. */
 export function readKhoTest(context: Context, blob: Blob, parent: Node): void {
   const fdt = readOtherFdt(context, blob, parent, 'kho_test', khoTestV1B.fdt);
-  const data = fdt?.root?.children.find((node) => node.name === 'data');
+  if (fdt === null) {
+    if (blob.bytes !== null) context.observations.add('kho-test', blob.node, "the KHO test's blob is no FDT", natureOfNonsense(context));
+    return;
+  }
+  const node = child(parent, 'kho_test');
+  const root = node === null ? null : child(node, '/');
+  if (fdt.root === null || node === null || root === null) return;
+  checkRoot(context, fdt.root, root);
+  const data = fdt.root.children.find((candidate) => candidate.name === 'data');
+  const dataNode = child(root, 'data');
   const info = data === undefined ? null : fdtProperty(data, 'folios_info');
   const count = data === undefined ? null : fdtProperty(data, 'nr_folios');
-  const node = child(parent, 'kho_test');
-  if (node === null || info === null || count?.value.length !== 4) return;
+  if (info === null || dataNode === null || count?.value.length !== 4) {
+    context.observations.add('kho-test', dataNode ?? root, 'the node data with nr_folios and folios_info is missing or incomplete', natureOfNonsense(context));
+    return;
+  }
   const folios = decodeValue(u32('nr_folios'), count.value);
   if (info.value.length !== sizeOf(khoVmalloc)) {
     node.meaning = `${folios} folios, listed inline (${khoTestV1A.id})`;
+    if (info.value.length !== folios * FOLIO_SIZE) {
+      const text = `nr_folios is ${folios}, but folios_info has ${info.value.length} bytes`;
+      context.observations.add('kho-test', dataNode, text, natureOfNonsense(context));
+    }
     return;
   }
   node.meaning = `${folios} folios (${khoTestV1B.id})`;
-  const area = new Node(`${node.path}/folios_info`, 'folios_info', {
-    type: `struct ${khoVmalloc.name}`,
-    address: blob.address === null ? null : blob.address + info.offset,
-    bits: sizeOf(khoVmalloc) * 8,
-    description: khoVmalloc.meaning,
-    layout: { struct: khoVmalloc, field: null },
-  });
-  node.add(area);
-  readVmalloc(context, decodeStruct(khoVmalloc, info.value), area);
+  const values = decodeStruct(khoVmalloc, info.value);
+  const wanted = Math.ceil((folios * FOLIO_SIZE) / context.memory.pageSize);
+  if (wanted !== values.total_pages) {
+    const text = `nr_folios is ${folios}, a list of ${wanted} pages, but folios_info has ${values.total_pages}`;
+    context.observations.add('kho-test', dataNode, text, natureOfNonsense(context));
+    context.observations.add('kho-test', child(dataNode, 'folios_info') ?? dataNode, text, natureOfNonsense(context));
+  }
+  const area = child(dataNode, 'folios_info');
+  if (area !== null) readVmalloc(context, values, area);
+}
+
+/** Bytes of an entry of the list: a physical address with the order in its lower bits. */
+const FOLIO_SIZE = 8;
+
+function checkRoot(context: Context, fdtRoot: FdtNode, root: Node): void {
+  const compatible = fdtStrings(fdtProperty(fdtRoot, 'compatible')).join(';');
+  if (compatible !== khoTestV1B.compatible)
+    context.observations.add(
+      'kho-test',
+      child(root, 'compatible') ?? root,
+      `compatible is ${JSON.stringify(compatible)}, not ${khoTestV1B.compatible}`,
+      natureOfNonsense(context),
+    );
+  const magic = fdtProperty(fdtRoot, 'magic');
+  const value = magic?.value.length === 4 ? decodeValue(u32('magic'), magic.value) : null;
+  if (value !== KHO_TEST_MAGIC) {
+    const text = value === null ? 'magic is missing' : `magic is ${hex(value)}, not ${hex(KHO_TEST_MAGIC)}`;
+    context.observations.add('kho-test', child(root, 'magic') ?? root, text, natureOfNonsense(context));
+  }
 }

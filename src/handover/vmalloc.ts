@@ -27,6 +27,8 @@ export interface VmallocArea {
 }
 
 const KNOWN_FLAGS = 0x3;
+/** KHO_VMALLOC_HUGE_VMAP */
+const HUGE_VMAP = 0x2;
 const MAX_ORDER = 20;
 
 /**
@@ -42,6 +44,11 @@ export function readVmalloc(context: Context, values: DecodedStruct<typeof khoVm
   if (values.order > MAX_ORDER) {
     observations.add('vmalloc-order', node, `order ${values.order} is larger than any block of memory`, natureOfNonsense(context), field('order'));
     return null;
+  }
+  // Only areas that may use huge mappings have an order, and they consist of whole blocks of it.
+  if (values.order > 0 && ((values.flags & HUGE_VMAP) === 0 || values.total_pages % 2 ** values.order !== 0)) {
+    const text = `order ${values.order} with flags ${hex(values.flags)} and ${values.total_pages} pages: larger blocks need KHO_VMALLOC_HUGE_VMAP and make up whole areas`;
+    observations.add('vmalloc-order', node, text, natureOfNonsense(context), field('order'));
   }
   if (values.first === 0n) {
     if (values.total_pages !== 0)
