@@ -239,6 +239,26 @@ export const deviceRules: readonly HandoverRule[] = [
     },
   },
   {
+    id: 'pci/emptied-slot',
+    severity: 'warning',
+    phase: 'deserialise',
+    title: 'a slot of the PCI core’s list names a device, but counts as empty',
+    about: 'A slot with refcount 0 is skipped. Where fewer slots are in use than the header says, one that still names a device was emptied by mistake.',
+    reactions: { otherwise: reaction('corrupts', 'The device is not treated as preserved: its bus may be renumbered, and its bus mastering switched off.') },
+    confirm: 'Show the slot in hex.',
+    sources: [PCI],
+    *check(subject) {
+      for (const list of pciLists(subject)) {
+        if (BigInt(list.devices.length) >= list.claimed) continue;
+        for (const slot of list.node.children()) {
+          const named = slot.children().some(({ name, value }) => (name === 'domain' || name === 'bdf') && value !== null && Number(value) !== 0);
+          const empty = slot.children().some(({ name, value }) => name === 'refcount' && Number(value) === 0);
+          if (named && empty) yield hit(slot, `${list.claimed} slots should be in use, ${list.devices.length} are; this one names a device, with refcount 0`);
+        }
+      }
+    },
+  },
+  {
     id: 'pci/room',
     severity: 'warning',
     phase: 'preserve',

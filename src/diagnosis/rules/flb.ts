@@ -121,10 +121,14 @@ export const flbRules: readonly HandoverRule[] = [
     confirm: 'List the FLBs in the report.',
     sources: ['liveupdate_register_flb(), kernel/liveupdate/luo_flb.c, 7.1 to 7.3'],
     *check(subject) {
-      const seen = new Set<string>();
-      for (const flb of flbsOf(subject)) {
-        if (seen.has(flb.name.text)) yield hit(flb.reading.field('name'), `an object ${JSON.stringify(flb.name.text)} was listed before`);
-        seen.add(flb.name.text);
+      const all = flbsOf(subject);
+      for (const flb of all) {
+        const same = all.filter((other) => other !== flb && other.name.text === flb.name.text);
+        if (same.length > 0)
+          yield hit(
+            flb.reading.field('name'),
+            `${same.length === 1 ? 'another object is' : `${same.length} other objects are`} called ${JSON.stringify(flb.name.text)}`,
+          );
       }
     },
   },
@@ -178,7 +182,7 @@ export const flbRules: readonly HandoverRule[] = [
       for (const flb of flbsOf(subject)) {
         const index = /^liveupdate-test-flb-v([012])$/.exec(flb.name.text)?.[1];
         if (index !== undefined && flb.data !== testFlbData(Number(index)))
-          yield hit(flb.reading.field('data'), `data of ${flb.name.text} is ${hex(flb.data)}, not ${hex(testFlbData(Number(index)))}`);
+          yield hit(flb.node, `data of ${flb.name.text} is ${hex(flb.data)}, not ${hex(testFlbData(Number(index)))}`);
       }
     },
   },

@@ -14,6 +14,7 @@ import { notDecoded } from './not-decoded.js';
 import { referenceRules } from './references.js';
 import { scratchRules } from './scratch.js';
 import { sessionRules } from './sessions.js';
+import { sharingRules } from './sharing.js';
 import { smallSubtreeRules } from './small-subtrees.js';
 import { vmallocRules } from './vmalloc.js';
 
@@ -28,6 +29,7 @@ export const rules: readonly Rule[] = [
   ...memfdRules,
   ...vmallocRules,
   ...referenceRules,
+  ...sharingRules,
   ...flbRules,
   ...deviceRules,
   ...smallSubtreeRules,

@@ -2,6 +2,8 @@
  * Rules about the root FDT of KHO and the subtrees it names. Sources: drivers of the checks are kho_populate() and
  * kho_retrieve_subtree(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3.
  */
+import { fdtHeader } from '../../../abi/fdt/header.js';
+import { sizeOf } from '../../codec/layout-table.js';
 import type { Handover } from '../../handover/decode.js';
 import { hex } from '../../handover/meaning.js';
 import type { TreeNode } from '../../handover/tree.js';
@@ -49,6 +51,11 @@ const withSubtree = (subject: Subject, found: Hit): Hit => ({ ...found, reaction
 
 const khoNode = (subject: Subject): TreeNode => subject.handover.node.children().find((child) => child.name === 'kho') ?? subject.handover.node;
 
+const rootNode = (subject: Subject): TreeNode | undefined =>
+  khoNode(subject)
+    .children()
+    .find((child) => child.name === '/');
+
 /** The problems that parsing the root FDT met, by libfdt's codes. A copy cut short has problems of its own: those of the copy. */
 function* problems(subject: Subject, codes: readonly number[]): Iterable<Hit> {
   const { candidate } = subject.handover;
@@ -57,7 +64,8 @@ function* problems(subject: Subject, codes: readonly number[]): Iterable<Hit> {
   for (const problem of candidate.fdt.problems) {
     if (!codes.includes(problem.code)) continue;
     const at = candidate.fdtAddress === null ? null : candidate.fdtAddress + problem.offset;
-    yield hit(node, `the root FDT: ${problem.text} (libfdt ${problem.code})`, at);
+    const header = problem.offset < sizeOf(fdtHeader) ? node.children().find((child) => child.name === 'fdt_header') : undefined;
+    yield hit(header ?? node, `the root FDT: ${problem.text} (libfdt ${problem.code})`, at);
   }
 }
 
@@ -244,6 +252,60 @@ export const khoFdtRules: readonly HandoverRule[] = [
     },
   },
   {
+    id: 'kho/subtree-unaligned',
+    severity: 'warning',
+    phase: 'preserve',
+    title: 'a subtree’s data does not start a page',
+    about: 'Every user of KHO in the kernel hands over pages of its own, so a blob starts a page; an address inside of one was changed.',
+    reactions: { otherwise: reaction('unknown', 'The next kernel reads from the middle of the page; LUO then panics, others fail.') },
+    confirm: 'Show the page in hex.',
+    sources: ['all callers of kho_add_subtree(), 6.16 to 7.3'],
+    *check(subject) {
+      for (const { name, address, node } of subject.handover.subtrees) {
+        if (address === null || address % subject.dump.memory.pageSize === 0) continue;
+        const pointer = rootNode(subject)
+          ?.children()
+          .find((child) => child.name === name)
+          ?.children()
+          .find((child) => child.name === 'preserved-data' || child.name === 'fdt');
+        yield {
+          ...hit(pointer ?? node, `the data of subtree ${JSON.stringify(name)} starts at ${hex(address)}, inside a page`),
+          reaction: subtreeReaction(name),
+        };
+      }
+    },
+  },
+  {
+    id: 'kho/version-properties',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'the version of the handover does not go with its properties',
+    about: 'Subtrees have `fdt` in kho-v1, `preserved-data` in kho-v2, and `blob-size` beside it from kho-v3 on: the compatible string was changed.',
+    reactions: {
+      otherwise: reaction(
+        'cold-boot',
+        'A kernel of the version that the string names finds none of the properties it looks for; one of the version that wrote it refuses the string.',
+      ),
+    },
+    confirm: 'Compare the properties with `abi show` of both versions.',
+    sources: [RETRIEVE],
+    *check(subject) {
+      const { compatible, contract, candidate } = subject.handover;
+      const node = rootNode(subject)
+        ?.children()
+        .find((child) => child.name === 'compatible');
+      if (contract === null || compatible !== contract.compatible || node === undefined) return;
+      const used = new Set(candidate.fdt?.root?.children.flatMap((child) => child.properties.map((property) => property.name)));
+      const fits =
+        compatible === 'kho-v1'
+          ? !used.has('preserved-data')
+          : compatible === 'kho-v2'
+            ? !used.has('fdt') && !used.has('blob-size')
+            : !used.has('fdt') && (used.size === 0 || used.has('blob-size'));
+      if (!fits) yield hit(node, `compatible is ${compatible}, but its subtrees have ${[...used].join(', ')}`);
+    },
+  },
+  {
     id: 'kho/subtree-size',
     severity: 'error',
     phase: 'early boot',
@@ -347,7 +409,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     id: 'kho/fdt-layout',
     severity: 'info',
     phase: 'early boot',
-    title: 'the header of the root FDT is not as the kernel’s libfdt writes it',
+    title: 'the header of an FDT is not as the kernel’s libfdt writes it',
     about:
       'A packed FDT of the kernel has version 17 (compatible back to 16), boot CPU 0, and reservation block, structure and strings in this order without gaps. Another header is legal, but no kernel wrote it.',
     reactions: { otherwise: reaction('ignored', 'libfdt reads it all the same.') },
@@ -367,23 +429,30 @@ function propertyAt(subject: Subject, subtree: string, property: string): number
 }
 
 function* checkLayout(subject: Subject): Iterable<Hit> {
-  const { fdt, cutInCopy } = subject.handover.candidate;
-  if (fdt === null || cutInCopy || fdt.problems.length > 0) return;
-  const { header } = fdt;
-  const expected: Partial<Record<keyof typeof header, number>> = {
-    version: 17,
-    last_comp_version: 16,
-    boot_cpuid_phys: 0,
-    off_dt_strings: header.off_dt_struct + header.size_dt_struct,
-    totalsize: header.off_dt_strings + header.size_dt_strings,
-  };
-  const nodes =
-    khoNode(subject)
-      .children()
-      .find((child) => child.name === 'fdt_header')
-      ?.children() ?? [];
-  for (const node of nodes) {
-    const wanted = Object.entries(expected).find(([name]) => name === node.name)?.[1];
-    if (wanted !== undefined && Number(node.value) !== wanted) yield hit(node, `${node.name} is ${node.value}, the kernel writes ${wanted}`);
+  const { candidate, released } = subject.handover;
+  for (const group of [khoNode(subject), ...subject.handover.node.children()]) {
+    const header = group.children().find((child) => child.name === 'fdt_header');
+    const isRoot = group === khoNode(subject);
+    if (header === undefined || (isRoot ? candidate.cutInCopy : released)) continue;
+    const values = new Map(header.children().map((child) => [child.name, Number(child.value)]));
+    const value = (name: keyof typeof fdtHeader.fields): number => values.get(name) ?? 0;
+    const exact: Partial<Record<keyof typeof fdtHeader.fields, number>> = {
+      version: 17,
+      last_comp_version: 16,
+      boot_cpuid_phys: 0,
+    };
+    for (const [name, wanted] of Object.entries(exact)) {
+      const node = header.children().find((child) => child.name === name);
+      if (node !== undefined && Number(node.value) !== wanted) yield hit(node, `${name} is ${node.value}, the kernel writes ${wanted}`);
+    }
+    const blocks = `reservations at ${value('off_mem_rsvmap')}, structure at ${value('off_dt_struct')} (${value('size_dt_struct')} bytes), strings at ${value('off_dt_strings')} (${value('size_dt_strings')} bytes), ${value('totalsize')} bytes in all`;
+    const packed =
+      value('off_dt_struct') === value('off_mem_rsvmap') + EMPTY_RESERVATIONS &&
+      value('off_dt_strings') === value('off_dt_struct') + value('size_dt_struct') &&
+      value('totalsize') === value('off_dt_strings') + value('size_dt_strings');
+    if (!packed) yield hit(header, `its blocks do not follow each other without gaps: ${blocks}`);
   }
 }
+
+/** Two 64-bit zeros end the reservation block. */
+const EMPTY_RESERVATIONS = 16;

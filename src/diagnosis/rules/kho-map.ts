@@ -229,8 +229,8 @@ function* preservedTwice(subject: Subject): Iterable<Hit> {
       const page = hex(start * pageSize);
       yield {
         message: `the page at ${page} is preserved as a block of order ${order} and inside the block of order ${reach.order} at ${hex(reach.start * pageSize)}`,
-        at: start * pageSize,
-        path: mapPath(subject),
+        at: map.placeOf(start * pageSize, order)?.at ?? null,
+        path: map.placeOf(start * pageSize, order)?.path ?? mapPath(subject),
       };
     }
     const end = start + 2 ** order;

@@ -70,6 +70,13 @@ const handoverRules: readonly HandoverRule[] = [
       if (own.status !== 'released' || contract.status !== 'released') return;
       if (own.releases.some((release) => contract.releases.includes(release))) return;
       yield hit(rootField(subject, 'compatible', 'compatible') ?? luo.node, `${luo.compatible} below ${contract.compatible}: no release speaks both`);
+      const root = subject.handover.node
+        .children()
+        .find((child) => child.name === 'kho')
+        ?.children()
+        .find((child) => child.name === '/');
+      const kho = root?.children().find((child) => child.name === 'compatible');
+      if (kho !== undefined) yield hit(kho, `${contract.compatible} above ${luo.compatible}: no release speaks both`);
     },
   },
   {

@@ -9,6 +9,7 @@ import { type HandoverRule, type Hit, type RuleText, reaction } from '../rule.js
 import type { Subject } from '../subject.js';
 import { memfdsOf } from './memfd.js';
 import { around, hasWholeMap } from './references.js';
+import { usersOf } from './sharing.js';
 
 const RETRIEVE = 'memfd_luo_retrieve_folios(), mm/memfd_luo.c, 6.19 to 7.3';
 const KNOWN_FLAGS = 0x3;
@@ -65,6 +66,11 @@ function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, Walked>, 
   const { pageSize } = subject.dump.memory;
   const whole = hasWholeMap(subject);
   const size = Math.ceil(Number(memfd.size) / pageSize);
+  const users = usersOf(subject);
+  /** first of the entries with pfn 0 that nothing follows */
+  let firstEmpty = -1;
+  /** folios in order, and yet beyond the end: then it is the size that is wrong */
+  let beyond = 0;
   let expected = 0;
   let lastEntry = -1;
   let left = limit;
@@ -75,6 +81,12 @@ function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, Walked>, 
     const before = folio.pfn === 0 ? undefined : listed.get(folio.pfn);
     const listedAt = before === undefined ? null : pathOf(before);
     const walked: Walked = { memfd, folio, pages, block, expected, listedAt };
+    if (before !== undefined) keep(SHARED, entryHit(before, `${place(before)} is listed again, at ${pathOf(walked)}`));
+    const user = folio.pfn === 0 ? undefined : users.get(folio.pfn * pageSize)?.[0];
+    if (user !== undefined) keep(STRUCTURE, entryHit(walked, `${place(walked)} is the page of ${user.what} (from ${user.path})`));
+    if (folio.pfn !== 0) firstEmpty = -1;
+    else if (firstEmpty === -1) firstEmpty = folio.entry;
+    if (folio.pfn !== 0 && folio.index >= size && folio.index === expected) beyond++;
     if (!isAsWritten(walked, size)) {
       for (const [id, judge] of judges) {
         const message = judge(walked, subject);
@@ -90,6 +102,14 @@ function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, Walked>, 
     expected = Math.max(expected, folio.index + (folio.pfn === 0 ? 0 : reach));
   }
   const readAll = BigInt(lastEntry + 1) === memfd.folioCount && (memfd.area !== null || memfd.folioCount === 0n);
+  if (readAll && firstEmpty !== -1) {
+    const node = memfd.reading.field('nr_folios');
+    keep(MISSING, { message: `nr_folios is ${memfd.folioCount}, but the table ends with entry ${firstEmpty - 1}`, at: node.address, path: node.path });
+  }
+  if (beyond > 0 && readAll) {
+    const node = memfd.reading.field('size');
+    keep(TOO_SMALL, { message: `size is ${memfd.size} bytes (${size} pages), but the folios reach to page ${expected}`, at: node.address, path: node.path });
+  }
   if (whole && readAll && expected < size && size <= MAX_PAGES) {
     const node = memfd.reading.field('size');
     keep(HOLE, { message: `size is ${memfd.size} bytes (${size} pages), but the folios end at page ${expected}`, at: node.address, path: node.path });
@@ -109,6 +129,10 @@ const isAsWritten = ({ folio, pages, block, expected, listedAt }: Walked, size: 
   folio.exactIndex === undefined;
 
 const HOLE = 'memfd/hole';
+const SHARED = 'memfd/folio-shared';
+const STRUCTURE = 'memfd/folio-is-structure';
+const MISSING = 'memfd/folios-missing';
+const TOO_SMALL = 'memfd/size-small';
 /** A file has no more. */
 const MAX_PAGES = 2 ** 32;
 
@@ -181,7 +205,7 @@ export const memfdFolioRules: readonly HandoverRule[] = [
   ),
   each(
     {
-      id: 'memfd/folio-shared',
+      id: SHARED,
       severity: 'error',
       phase: 'retrieve',
       title: 'a folio is listed twice',
@@ -256,6 +280,44 @@ export const memfdFolioRules: readonly HandoverRule[] = [
         ? `${place(walked)} has ${walked.pages} pages, but its index is no multiple of that`
         : null,
   ),
+  {
+    id: STRUCTURE,
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'a folio of a memfd is the page of a structure',
+    about: 'The table names a page that something else in the handover stands on: the entry was changed.',
+    reactions: {
+      otherwise: reaction(
+        'corrupts',
+        'The page is restored twice: the first restore gets it, the second warns in kho_restore_page() and fails; the file may show the structure’s bytes.',
+      ),
+    },
+    confirm: 'Show the page in hex: its contents tell whose it is.',
+    sources: [RETRIEVE],
+    check: (subject) => passOf(subject).hits.get(STRUCTURE) ?? [],
+  },
+  {
+    id: MISSING,
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'a memfd counts more folios than its table lists',
+    about: 'The table ends before nr_folios: the count is too large. The kernel skips entries with pfn 0.',
+    reactions: { otherwise: reaction('ignored', 'Entries with pfn 0 are skipped; beyond the table’s last page the kernel reads on, whatever stands there.') },
+    confirm: 'Show the end of the table in hex.',
+    sources: [RETRIEVE],
+    check: (subject) => passOf(subject).hits.get(MISSING) ?? [],
+  },
+  {
+    id: TOO_SMALL,
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'a memfd has more folios than its size has pages',
+    about: 'The folios follow each other without a gap to beyond the end of the file: its size was changed.',
+    reactions: { otherwise: reaction('corrupts', 'The file comes back shorter than it was; what lies behind its end can not be read.') },
+    confirm: 'Compare size with the runs in the report.',
+    sources: [RETRIEVE],
+    check: (subject) => passOf(subject).hits.get(TOO_SMALL) ?? [],
+  },
   {
     id: HOLE,
     severity: 'error',

@@ -2,6 +2,7 @@
  * Rules about when a dump was taken: a handover whose pages the running kernel has freed and reused is one fact, not many
  * damages, and a page that a dump leaves out is none at all.
  */
+import type { TreeNode } from '../../handover/tree.js';
 import type { Observation } from '../../handover/observe.js';
 import { type HandoverRule, hit, isStillTrue, reaction } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
@@ -13,6 +14,17 @@ const NAMED = 6;
 
 function of(subject: Subject, natures: readonly Observation['nature'][]): readonly Observation[] {
   return subject.handover.observations.filter((observation) => natures.includes(observation.nature));
+}
+
+/** Where to show it: LUO's root, or the pointer to the map if that alone holds something else. */
+function anchorOf(subject: Subject, first: Observation): TreeNode {
+  if (first.kind !== 'map-reused') return first.node;
+  const root = subject.handover.node
+    .children()
+    .find((child) => child.name === 'kho')
+    ?.children()
+    .find((child) => child.name === '/');
+  return root?.children().find((child) => child.name === 'preserved-memory-map') ?? first.node;
 }
 
 /** LUO's root first: it decides whether sessions can be shown at all. */
@@ -123,9 +135,9 @@ export const momentRules: readonly HandoverRule[] = [
       const when = subject.moment === 'booted' ? 'taken after the next kernel had booted: ' : '';
       if (first !== undefined)
         yield hit(
-          first.node,
+          anchorOf(subject, first),
           `${when}${found.length} ${found.length === 1 ? 'structure' : 'structures'} can not be read any more: ${summary([first, ...found])}`,
-          first.at,
+          first.kind === 'map-reused' ? anchorOf(subject, first).address : first.at,
         );
       else if (subject.moment === 'booted')
         yield { message: 'taken after the next kernel had booted: what it has freed may be overwritten at any time', at: candidate.fdtAddress, path };

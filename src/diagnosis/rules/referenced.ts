@@ -1,8 +1,18 @@
 /** Every block start that the decoded handover uses, as far as it could be read: structures, areas, folios. Lazily. */
+import { physicalAddress } from '../../memory/memory.js';
 import type { Subject } from '../subject.js';
 
 /** [physical address, order it needs or null, what stands there] */
 export type Referenced = readonly [address: number, order: number | null, what: string];
+
+/** Ranges are preserved as the largest aligned blocks that fit, from the front. */
+function likelyOrder(pfn: number, pages: number): number {
+  let order = 0;
+  while (order < MAX_ORDER && pfn % 2 ** (order + 1) === 0 && 2 ** (order + 1) <= pages) order++;
+  return order;
+}
+
+const MAX_ORDER = 40;
 
 /** At most `limits.items` of them; folios in table order. */
 export function* referencedStarts(subject: Subject): Iterable<Referenced> {
@@ -12,6 +22,11 @@ export function* referencedStarts(subject: Subject): Iterable<Referenced> {
     yield [address, order, what];
   }
   const { pageSize } = subject.dump.memory;
+  for (const { name, start, size } of subject.handover.memblock ?? []) {
+    const address = physicalAddress(start);
+    if (address !== null && address > 0 && size >= BigInt(pageSize))
+      yield [address, likelyOrder(address / pageSize, Number(size) / pageSize), `region ${JSON.stringify(name)}`];
+  }
   for (const session of subject.handover.luo?.sessions ?? []) {
     for (const file of session.files) {
       if (file.decoded?.kind !== 'memfd') continue;

@@ -121,7 +121,7 @@ function* keysMissing(subject: Subject): Iterable<Hit> {
   if (map === null || !hasWholeMap(subject)) return;
   const places = new Map<number, { place: MapPlace; names: string[]; count: number }>();
   for (const [address, order, what] of referencedStarts(subject)) {
-    if (map.orderAt(address) !== null || (order === null && map.blockOf(address) !== null)) continue;
+    if (map.orderAt(address) !== null || map.blockOf(address) !== null) continue;
     const place = map.placeOf(address, order ?? 0);
     if (place === null) continue;
     const found = places.get(place.at);

@@ -32,7 +32,7 @@ function* gaps(subject: Subject): Iterable<Hit> {
       const block = map.blockOf(at);
       if (block === null) {
         const what = `the region ${JSON.stringify(region.name)} (${formatBytes(region.size)} at ${hex(region.start)}) is not preserved at ${hex(at)}`;
-        yield at === start ? hit(field(region.node, 'start'), what) : hit(field(region.node, 'size'), what);
+        yield hit(region.node, what);
         break;
       }
       at = block.start + subject.dump.memory.pageSize * 2 ** block.order;

@@ -4,7 +4,8 @@ import type { Reaction } from '../finding.js';
 import { khoVmalloc } from '../../../abi/kho/vmalloc.js';
 import { offsetOf } from '../../codec/layout-table.js';
 import { type HandoverRule, type Hit, reaction, wrong } from '../rule.js';
-import type { Subject } from '../subject.js';
+import { type TreeNode, walk } from '../../handover/tree.js';
+import { type Subject, isIntact } from '../subject.js';
 import { memfdsOf } from './memfd.js';
 
 const RESTORE = 'kho_restore_vmalloc(), kernel/liveupdate/kexec_handover.c, 6.18 to 7.3';
@@ -71,10 +72,9 @@ export const vmallocRules: readonly HandoverRule[] = [
     confirm: 'Show the descriptor in hex.',
     sources: ['kho_preserve_vmalloc(), kernel/liveupdate/kexec_handover.c, 7.3'],
     *check(subject) {
-      for (const memfd of memfdsOf(subject)) {
-        const node = memfd.reading.field('folios');
-        const flags = node.children().find((child) => child.name === 'flags');
-        if (memfd.area !== null && flags !== undefined && typeof flags.value === 'number' && (flags.value & 1) === 0)
+      for (const node of areasOf(subject)) {
+        const [first, flags] = ['first', 'flags'].map((name) => node.children().find((child) => child.name === name));
+        if (first?.value !== 0n && flags !== undefined && typeof flags.value === 'number' && (flags.value & 1) === 0)
           yield { message: `flags are ${flags.value}, without KHO_VMALLOC_ALLOC`, at: flags.address, path: flags.path };
       }
     },
@@ -114,6 +114,18 @@ export const vmallocRules: readonly HandoverRule[] = [
     },
   },
 ];
+
+/** The descriptors of folio tables, and of the KHO test's list. */
+function* areasOf(subject: Subject): Iterable<TreeNode> {
+  for (const memfd of memfdsOf(subject)) yield memfd.reading.field('folios');
+  const test = isIntact(subject) ? subject.handover.node.children().find((child) => child.name === 'kho_test') : undefined;
+  const found: TreeNode[] = [];
+  const collect = (node: TreeNode): undefined => {
+    if (node.fieldType?.kind === 'nested' && node.fieldType.struct.name === khoVmalloc.name) found.push(node);
+  };
+  if (test !== undefined) walk(test, collect);
+  yield* found;
+}
 
 function* notEmpty(subject: Subject): Iterable<Hit> {
   for (const memfd of memfdsOf(subject)) {
