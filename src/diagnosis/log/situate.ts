@@ -38,8 +38,10 @@ function runningBoot(log: ConsoleLog, { incoming, outgoing, moment }: Situation)
 /** The lines of a log, each with its time relative to the dump. */
 export function* placedLines(log: ConsoleLog, situation: Situation): Iterable<PlacedLine> {
   const running = runningBoot(log, situation);
-  // An early dump is taken before the kernel has printed more than its first lines.
-  const present: When = situation.moment === 'early' || situation.moment === 'unknown' ? 'future' : 'present';
+  // An early dump is taken before the kernel has printed more than its first lines. Where the log goes on into the next
+  // kernel, what the running one printed may be of before or after the dump.
+  const goesOn = running < log.boots.length - 1 && situation.moment === 'running';
+  const present: When = situation.moment === 'early' || situation.moment === 'unknown' || goesOn ? 'future' : 'present';
   for (const [index, boot] of log.boots.entries()) {
     const when: When = index < running ? 'past' : index > running ? 'future' : present;
     for (const line of boot.lines) yield { line, boot, when };
