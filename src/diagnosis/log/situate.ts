@@ -3,8 +3,8 @@ import type { DecodedDump, Handover } from '../../handover/decode.js';
 import { type Moment, momentOf } from '../subject.js';
 import type { Boot, ConsoleLog, LogLine } from './console-log.js';
 
-/** `past`: of a kernel before. `present`: of the kernel that runs in the dump. `future`: printed after the dump was taken, for certain or maybe. */
-export type When = 'past' | 'present' | 'future';
+/** `past`: of a kernel before. `present`: of the kernel that runs in the dump, and before it was taken. `unplaced`: of that kernel, before or after. `future`: of a later kernel. */
+export type When = 'past' | 'present' | 'unplaced' | 'future';
 
 export interface PlacedLine {
   readonly line: LogLine;
@@ -41,7 +41,7 @@ export function* placedLines(log: ConsoleLog, situation: Situation): Iterable<Pl
   // An early dump is taken before the kernel has printed more than its first lines. Where the log goes on into the next
   // kernel, what the running one printed may be of before or after the dump.
   const goesOn = running < log.boots.length - 1 && situation.moment === 'running';
-  const present: When = situation.moment === 'early' || situation.moment === 'unknown' || goesOn ? 'future' : 'present';
+  const present: When = situation.moment === 'early' || situation.moment === 'unknown' || goesOn ? 'unplaced' : 'present';
   for (const [index, boot] of log.boots.entries()) {
     const when: When = index < running ? 'past' : index > running ? 'future' : present;
     for (const line of boot.lines) yield { line, boot, when };

@@ -25,7 +25,12 @@ interface LogRule {
 
 const MESSAGES = 'messages of kernel/liveupdate, 6.19 to 7.3';
 
-const when = { past: 'before this dump was taken', present: 'by the kernel of this dump', future: 'after this dump was taken' } as const;
+const when = {
+  past: 'before this dump was taken',
+  present: 'by the kernel of this dump',
+  unplaced: 'by the kernel of this dump, before or after it was taken',
+  future: 'after this dump was taken',
+} as const;
 
 function* matches(rule: LogRule, subject: DumpSubject): Iterable<Hit> {
   const { log, dump } = subject;
