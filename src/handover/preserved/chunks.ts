@@ -66,6 +66,7 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
   let from: Node = parent;
   let lastOrder = -1;
   let lastUsed = 0;
+  let before: Node | null = null;
   for (let next = BigInt(first); next !== 0n; ) {
     const address = physicalAddress(next);
     const problem =
@@ -97,18 +98,22 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
     const { order, num_elms: used } = chunk.values.hdr;
     if (order > maxOrder(Math.log2(memory.pageSize)) || used > capacity) {
       const text = `order ${order} with ${used} of at most ${capacity} bitmaps is no chunk`;
-      if (chain.chunks.length === 0) observations.add('map-reused', chunk.field('hdr'), text, 'reused');
-      else observations.add('map-node', from, `the chunk at ${hex(address)}: ${text}`);
+      // The rest of a chunk that was reused makes no sense either; where it does, the header alone was damaged.
+      const damaged = looksLikeChunk(memory, chunk);
+      if (chain.chunks.length === 0 && !damaged) observations.add('map-reused', chunk.field('hdr'), text, 'reused');
+      else observations.add('map-node', damaged ? chunk.field('hdr') : from, `the chunk at ${hex(address)}: ${text}`);
       chain.complete = false;
       return chain.chunks.length === 0 ? null : chain;
     }
-    if (order < lastOrder) observations.add('map-node', chunk.field('hdr.order'), `order ${order} after order ${lastOrder}: chunks stand in ascending order`);
-    else if (order === lastOrder && lastUsed < capacity)
-      observations.add(
-        'map-node',
-        chunk.field('hdr.order'),
-        `order ${order} again, though the chunk before has room: each order fills its chunks one after the other`,
-      );
+    const misplaced =
+      order < lastOrder
+        ? `order ${order} after order ${lastOrder}: chunks stand in ascending order`
+        : order === lastOrder && lastUsed < capacity
+          ? `order ${order} again, though the chunk before has room: each order fills its chunks one after the other`
+          : null;
+    // Either of the two may be the one that was changed.
+    if (misplaced !== null) for (const node of [chunk.field('hdr.order'), ...(before === null ? [] : [before])]) observations.add('map-node', node, misplaced);
+    before = chunk.field('hdr.order');
     lastOrder = order;
     lastUsed = used;
     chunk.node.meaning = `order ${order}, ${used} bitmaps`;
@@ -119,6 +124,17 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
     next = chunk.values.hdr.next;
   }
   return chain;
+}
+
+/** Do its link and its first bitmap lead to pages of this machine? */
+function looksLikeChunk(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>): boolean {
+  const first = chunk.values?.bitmaps[0];
+  const isPage = (value: bigint | undefined): boolean => {
+    const address = value === undefined ? null : physicalAddress(value);
+    return address !== null && address !== 0 && address % memory.pageSize === 0 && memory.stateOf(address) !== 'out-of-range';
+  };
+  const next = chunk.values?.hdr.next;
+  return isPage(first?.bitmap) && (next === 0n || isPage(next));
 }
 
 function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, order: number, used: number, chain: Chain, observations: Observations): void {
@@ -132,6 +148,7 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
     if (entry.phys_start === 0n && entry.bitmap === 0n) {
       const text = `num_elms is ${used}, but bitmap ${index} was never written`;
       observations.add('map-node', chunk.field('hdr.num_elms'), text);
+      observations.add('map-node', node, text, 'wrong', entryAddress(chunk, index));
       break;
     }
     if (physStart !== null && physStart % bitmapSpan('512', memory.pageSize, order) !== 0) {
