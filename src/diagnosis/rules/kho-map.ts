@@ -226,12 +226,11 @@ function* preservedTwice(subject: Subject): Iterable<Hit> {
     const order = packed % 64;
     const start = (packed - order) / 64;
     if (start < reach.end) {
-      const page = hex(start * pageSize);
-      yield {
-        message: `the page at ${page} is preserved as a block of order ${order} and inside the block of order ${reach.order} at ${hex(reach.start * pageSize)}`,
-        at: map.placeOf(start * pageSize, order)?.at ?? null,
-        path: map.placeOf(start * pageSize, order)?.path ?? mapPath(subject),
-      };
+      const text = `the page at ${hex(start * pageSize)} is preserved as a block of order ${order} and inside the block of order ${reach.order} at ${hex(reach.start * pageSize)}`;
+      for (const block of [{ start, order }, reach]) {
+        const place = map.placeOf(block.start * pageSize, block.order);
+        yield { message: text, at: place?.at ?? null, path: place?.path ?? mapPath(subject) };
+      }
     }
     const end = start + 2 ** order;
     if (end > reach.end) reach = { end, start, order };

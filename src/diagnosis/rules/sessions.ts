@@ -6,6 +6,7 @@ import { luoFileSer, luoSessionSer } from '../../../abi/luo/entries.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../handover/meaning.js';
+import type { TreeNode } from '../../handover/tree.js';
 import { physicalAddress, readBytes } from '../../memory/memory.js';
 import { type HandoverRule, type Hit, type Reactions, hit, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
@@ -109,6 +110,17 @@ export const sessionRules: readonly HandoverRule[] = [
     confirm: 'Show the area in hex behind its last entry.',
     sources: ['luo_session_serialize(), kernel/liveupdate/luo_session.c, 6.19 to 7.1'],
     check: hiddenInAreas,
+  },
+  {
+    id: 'session/empty-entry',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'an area has fewer entries than its count admits',
+    about: 'Up to 7.1 the count alone says how many sessions or files there are: the last that it admits was never written.',
+    reactions: openFails('A file without a handler: "No registered handler for compatible".'),
+    confirm: 'Show the entry in hex.',
+    sources: ['luo_session_deserialize(), kernel/liveupdate/luo_session.c, 6.19 to 7.1'],
+    check: emptyInAreas,
   },
   {
     id: 'file/count',
@@ -265,35 +277,61 @@ export const sessionRules: readonly HandoverRule[] = [
   },
 ];
 
-/** Areas of 6.19 to 7.1: a header count and no count per piece. */
-function* hiddenInAreas(subject: Subject): Iterable<Hit> {
+/** An area of 6.19 to 7.1: entries behind each other, counted elsewhere. */
+interface Counted {
+  readonly count: TreeNode;
+  readonly value: bigint;
+  readonly what: 'session' | 'file';
+  /** physical address of the first entry, and of the area's end */
+  readonly first: number;
+  readonly end: number;
+  readonly size: number;
+}
+
+function* countedAreas(subject: Subject): Iterable<Counted> {
   const { luo } = subject.handover;
-  if (luo === null || !isIntact(subject) || luo.notSerialised) return;
-  const header = luo.node
-    .children()
-    .find((child) => child.name === 'sessions')
-    ?.children()
-    .find((child) => child.name === 'header');
-  const { memory } = subject.dump;
-  const { pageSize } = memory;
-  const behind = (address: number, end: number, size: number): boolean => {
-    if (address + size > end) return false;
-    const read = readBytes(memory, address, size);
-    return read.ok && read.bytes.some((byte) => byte !== 0);
-  };
-  if (header?.layout?.struct.name !== luoSessionHeaderSer.name || header.address === null) return;
-  const count = header.children().find((child) => child.name === 'count');
-  if (count !== undefined && typeof count.value === 'bigint' && count.value < 1024n) {
-    const at = header.address + sizeOf(luoSessionHeaderSer) + Number(count.value) * sizeOf(luoSessionSer);
-    if (behind(at, header.address + sessionPages.pages * pageSize, sizeOf(luoSessionSer)))
-      yield hit(count, `count is ${count.value}, but a session stands at ${hex(at)}, right behind the last`);
+  const { pageSize } = subject.dump.memory;
+  const group = luo?.node.children().find((child) => child.name === 'sessions');
+  const header = group?.children().find((child) => child.layout?.struct.name === luoSessionHeaderSer.name);
+  const count = header?.children().find((child) => child.name === 'count');
+  if (luo === null || header?.address == null || typeof count?.value !== 'bigint' || !isIntact(subject)) return;
+  // Until the reboot the count is 0, whatever an aborted freeze left behind it.
+  if (!luo.notSerialised || subject.moment === 'early') {
+    const first = header.address + sizeOf(luoSessionHeaderSer);
+    yield { count, value: count.value, what: 'session', first, end: header.address + sessionPages.pages * pageSize, size: sizeOf(luoSessionSer) };
   }
   for (const session of luo.sessions ?? []) {
     const set = session.reading.values?.file_set_ser;
-    const area = set === undefined ? null : physicalAddress(set.files);
-    if (set === undefined || area === null || area === 0 || set.count >= 1024n) continue;
-    const at = area + Number(set.count) * sizeOf(luoFileSer);
-    if (behind(at, area + filePages.pages * pageSize, sizeOf(luoFileSer)))
-      yield hit(session.reading.field('file_set_ser.count'), `count is ${set.count}, but a file stands at ${hex(at)}, right behind the last`);
+    const first = set === undefined ? null : physicalAddress(set.files);
+    if (set === undefined || first === null || first === 0) continue;
+    yield {
+      count: session.reading.field('file_set_ser.count'),
+      value: set.count,
+      what: 'file',
+      first,
+      end: first + filePages.pages * pageSize,
+      size: sizeOf(luoFileSer),
+    };
+  }
+}
+
+/** Is entry `index` written? null where it lies outside the area, or is not in the dump. */
+function isWritten(subject: Subject, { first, end, size }: Counted, index: bigint): boolean | null {
+  const at = first + Number(index) * size;
+  if (index < 0n || at + size > end) return null;
+  const read = readBytes(subject.dump.memory, at, size);
+  return read.ok ? read.bytes.some((byte) => byte !== 0) : null;
+}
+
+function* hiddenInAreas(subject: Subject): Iterable<Hit> {
+  for (const area of countedAreas(subject)) {
+    if (isWritten(subject, area, area.value) === true) yield hit(area.count, `count is ${area.value}, but a ${area.what} stands right behind the last`);
+  }
+}
+
+function* emptyInAreas(subject: Subject): Iterable<Hit> {
+  for (const area of countedAreas(subject)) {
+    if (area.value > 0n && isWritten(subject, area, area.value - 1n) === false)
+      yield hit(area.count, `count is ${area.value}, but the last ${area.what} of these is all zeros`);
   }
 }

@@ -34,11 +34,11 @@ function texts(target: Target, others: Others): readonly Damage[] {
     { what: 'all ones', bytes: new Uint8Array(was.length).fill(0xff) },
     { what: '+1', bytes: changed(end - 1, 1) },
     { what: '-1', bytes: changed(end - 1, -1) },
-    ...(other === undefined ? [] : [{ what: 'another' as const, bytes: fit(other, was.length) }]),
+    ...(other === undefined ? [] : [{ what: 'another' as const, bytes: padTo(other, was.length) }]),
   ];
 }
 
-function fit(text: string, length: number): Uint8Array {
+function padTo(text: string, length: number): Uint8Array {
   const out = new Uint8Array(length);
   out.set(utf8.encode(text).subarray(0, length - 1));
   return out;
@@ -86,5 +86,5 @@ function fromWord(word: bigint, length: number, bigEndian: boolean): Uint8Array 
 }
 
 /** The value of a damaged field, for the rules of `free.ts`. */
-export const valueOf = (target: Target, damage: Damage): bigint =>
+export const fieldValue = (target: Target, damage: Damage): bigint =>
   (toWord(damage.bytes, target.bigEndian) >> BigInt(target.lowBit)) & ((1n << BigInt(target.width)) - 1n);
