@@ -39,6 +39,7 @@ export class Node implements TreeNode {
   readonly layout: TreeNode['layout'];
   readonly fieldType: FieldType | null;
   readonly #own: TreeNode[] = [];
+  readonly #later: (() => TreeNode | null)[] = [];
   #lazy: (() => readonly TreeNode[]) | null;
 
   constructor(path: string, name: string, options: NodeOptions = {}) {
@@ -63,7 +64,16 @@ export class Node implements TreeNode {
       this.#lazy = null;
       this.#own.unshift(...made);
     }
+    for (const make of this.#later.splice(0)) {
+      const node = make();
+      if (node !== null) this.#own.push(node);
+    }
     return this.#own;
+  }
+
+  /** A child that is made when the children are first asked for. */
+  addLater(make: () => TreeNode | null): void {
+    this.#later.push(make);
   }
 
   add<T extends TreeNode>(child: T): T {
@@ -187,19 +197,20 @@ export function addRestOfPage(memory: PhysicalMemory, parent: Node, start: numbe
   const from = start + used;
   const length = (memory.pageSize - (from % memory.pageSize)) % memory.pageSize;
   if (length === 0) return;
-  const read = readBytes(memory, from, length);
-  if (!read.ok) return;
-  let filled = 0;
-  for (const byte of read.bytes) if (byte !== 0) filled++;
-  const gap = new Node(`${parent.path}/gap@${used}`, 'gap', {
-    type: 'gap',
-    address: from,
-    bitOffset: used * 8,
-    bits: length * 8,
-    meaning: filled === 0 ? `${length} bytes, all 0` : `${length} bytes, ${filled} of them not 0`,
-    description: 'the rest of the page, which nothing describes',
+  parent.addLater(() => {
+    const read = readBytes(memory, from, length);
+    if (!read.ok) return null;
+    let filled = 0;
+    for (const byte of read.bytes) if (byte !== 0) filled++;
+    return new Node(`${parent.path}/gap@${used}`, 'gap', {
+      type: 'gap',
+      address: from,
+      bitOffset: used * 8,
+      bits: length * 8,
+      meaning: filled === 0 ? `${length} bytes, all 0` : `${length} bytes, ${filled} of them not 0`,
+      description: 'the rest of the page, which nothing describes',
+    });
   });
-  parent.add(gap);
 }
 
 function fieldNode(struct: Struct, field: FieldPlacement, value: unknown, base: number | null, path: string, pageSize: number): Node {

@@ -14,8 +14,8 @@ function likelyOrder(pfn: number, pages: number): number {
 
 const MAX_ORDER = 40;
 
-/** At most `limits.items` of them; folios in table order. */
-export function* referencedStarts(subject: Subject): Iterable<Referenced> {
+/** At most `limits.items` of them; folios in table order, `all` or only those that start no preserved block. */
+export function* referencedStarts(subject: Subject, folios: 'all' | 'unpreserved' = 'all'): Iterable<Referenced> {
   let left = subject.limits.items;
   for (const { address, order, what } of subject.handover.references) {
     if (left-- <= 0) return;
@@ -32,6 +32,7 @@ export function* referencedStarts(subject: Subject): Iterable<Referenced> {
       if (file.decoded?.kind !== 'memfd') continue;
       for (const folio of file.decoded.folios()) {
         if (left-- <= 0) return;
+        if (folios === 'unpreserved' && file.decoded.pagesOf(folio, null) !== null) continue;
         yield [folio.pfn * pageSize, null, 'folio'];
       }
     }

@@ -120,7 +120,7 @@ function* keysMissing(subject: Subject): Iterable<Hit> {
   const { map } = subject.handover;
   if (map === null || !hasWholeMap(subject)) return;
   const places = new Map<number, { place: MapPlace; names: string[]; count: number }>();
-  for (const [address, order, what] of referencedStarts(subject)) {
+  for (const [address, order, what] of referencedStarts(subject, 'unpreserved')) {
     if (map.orderAt(address) !== null || map.blockOf(address) !== null) continue;
     const place = map.placeOf(address, order ?? 0);
     if (place === null) continue;
