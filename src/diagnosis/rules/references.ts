@@ -141,7 +141,7 @@ function* unclaimed(subject: Subject): Iterable<Hit> {
   const { map, luo } = subject.handover;
   if (map === null || !hasWholeMap(subject) || luo?.notSerialised === true || map.summary.blocks > subject.limits.items) return;
   const claimed = new Set<number>();
-  for (const [address] of referencedStarts(subject)) claimed.add(address);
+  for (const reference of referencedStarts(subject)) claimed.add(reference[0]);
   const { pageSize } = subject.dump.memory;
   const regions = (subject.handover.memblock ?? []).map(({ start, size }) => ({ start: Number(start), end: Number(start + size) }));
   let blocks = 0;

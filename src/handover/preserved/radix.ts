@@ -12,6 +12,8 @@ import { type MapPlace, type PreservedBlock, type PreservedMap, maxOrder, popcou
 /** A tree with more pages than this describes more memory than any machine has, or is endless. */
 export const DEFAULT_MAX_NODES = 1 << 20;
 const MAX_CACHED_PAGES = 2048;
+/** A map of everyday size is listed once; a larger one is walked again by whoever asks. */
+const MAX_KEPT_BLOCKS = 1 << 16;
 /** So many children of a group are shown one by one. */
 const MAX_SHOWN_NODES = 4096;
 
@@ -107,10 +109,12 @@ class RadixWalker {
   #map(root: number, leaves: readonly Leaf[]): PreservedMap {
     const pageShift = this.#pageShift;
     this.#orders = [...this.#byOrder.keys()].sort((a, b) => a - b);
+    const summary = summarise(this.#byOrder, this.#memory.pageSize);
+    let kept: readonly PreservedBlock[] | null = null;
     return {
       format: 'radix',
       formatEvidence: `a tree of ${this.#geometry.levels} levels, as the KHO version says`,
-      summary: summarise(this.#byOrder, this.#memory.pageSize),
+      summary,
       complete: this.#complete,
       structurePages: [...this.#seen],
       ordersAt: (address) => this.#ordersAt(address),
@@ -123,7 +127,11 @@ class RadixWalker {
         return null;
       },
       placeOf: (address, order) => this.#placeOf(root, radixKey(address, order, pageShift)),
-      blocks: () => this.#blocks(leaves),
+      blocks: () => {
+        if (summary.blocks > MAX_KEPT_BLOCKS) return this.#blocks(leaves);
+        kept ??= [...this.#blocks(leaves)];
+        return kept;
+      },
     };
   }
 
