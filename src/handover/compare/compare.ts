@@ -95,6 +95,7 @@ function compareHeads(from: Handover, to: Handover, out: Difference[]): void {
 const place = (address: number | null): string | null => (address === null ? null : hex(address));
 
 function compareSessions(from: Handover, to: Handover, memory: Sides, out: Difference[], kept: Kept): void {
+  if (!from.hasLuo && !to.hasLuo) return;
   if (to.luo === null || to.luo.sessions === null) {
     if (sessionsOf(from).length === 0 && from.luo?.sessions != null) return;
     const text = `the ${sessionsOf(from).length} sessions can't be found in the later dump: LUO's data can't be read there any more`;

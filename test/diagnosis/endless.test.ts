@@ -1,0 +1,104 @@
+/** Chains and trees built to be endless, wide or deep end with a finding, within limits that can be set. */
+import { expect, it } from 'vitest';
+import { khoBlockHeaderSer } from '../../abi/kho/block.js';
+import { khoVmalloc, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
+import { memfdLuoSerV2 } from '../../abi/memfd/v2.js';
+import { layoutTable, offsetOf } from '../../src/codec/layout-table.js';
+import { openDump } from '../../src/container/open.js';
+import { diagnose } from '../../src/diagnosis/diagnose.js';
+import type { Finding } from '../../src/diagnosis/finding.js';
+import { type Handover, decodeHandovers } from '../../src/handover/decode.js';
+import type { Limits } from '../../src/handover/context.js';
+import type { PhysicalMemory } from '../../src/memory/memory.js';
+import { type Patch, overlayMemory } from '../../src/memory/overlay.js';
+
+const DUMP = 'samples/handover-7.3/s2-at-kho_memory_init.sparse.elf.xz';
+const PAGE = 4096;
+
+function u64(value: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
+  return bytes;
+}
+
+async function withDump<T>(use: (memory: PhysicalMemory, handover: Handover) => T): Promise<T> {
+  const opened = await openDump(DUMP);
+  try {
+    const handover = decodeHandovers({ memory: opened.memory, runningRelease: '7.3.4' }).handovers[0];
+    if (handover === undefined) throw new Error('no handover');
+    return use(opened.memory, handover);
+  } finally {
+    opened.close();
+  }
+}
+
+const findings = (memory: PhysicalMemory, patches: readonly Patch[], limits: Partial<Limits> = {}): readonly Finding[] =>
+  diagnose(decodeHandovers({ memory: overlayMemory(memory, patches), runningRelease: '7.3.4', limits }));
+
+const sessionBlock = (handover: Handover): number => {
+  const found = handover.references.find((reference) => reference.what === 'session block')?.address;
+  if (found === undefined) throw new Error('no session block');
+  return found;
+};
+
+it('a session block that links to itself', () =>
+  withDump((memory, handover) => {
+    const block = sessionBlock(handover);
+    const first = findings(memory, [{ address: block + offsetOf(khoBlockHeaderSer, 'next'), bytes: u64(block) }])[0];
+    expect(first).toMatchObject({ rule: 'blocks/cycle', severity: 'error', at: block + offsetOf(khoBlockHeaderSer, 'next'), reaction: { kind: 'panic' } });
+  }));
+
+it('a list of more blocks than the limit', () =>
+  withDump((memory, handover) => {
+    const block = sessionBlock(handover);
+    // Zeroed pages of the dump, each linked to the next.
+    const free = handover.references.filter((reference) => reference.what === 'file block').map((reference) => reference.address);
+    const patches = free.map((address, index) => ({ address: address + offsetOf(khoBlockHeaderSer, 'next'), bytes: u64(free[index + 1] ?? 0) }));
+    const all = findings(memory, [{ address: block + offsetOf(khoBlockHeaderSer, 'next'), bytes: u64(free[0] ?? 0) }, ...patches], { blocks: 2 });
+    expect(all.some((finding) => finding.rule === 'blocks/limit' || finding.rule === 'blocks/pointer')).toBe(true);
+  }));
+
+it('vmalloc chunks that go round', () =>
+  withDump((memory, handover) => {
+    const memfd = handover.luo?.sessions?.[0]?.files.map((file) => file.decoded).find((decoded) => decoded?.kind === 'memfd' && decoded.area !== null);
+    if (memfd?.kind !== 'memfd' || memfd.area === null) throw new Error('no memfd with folios');
+    const chunk = memfd.area.chunks[0] ?? 0;
+    const full = layoutTable(khoVmallocChunk, PAGE).field('phys');
+    const bytes = new Uint8Array(PAGE);
+    bytes.set(u64(chunk), offsetOf(khoVmallocChunk, 'next'));
+    for (let at = full.offset; at < PAGE; at += 8) bytes.set(u64(memfd.area.blocks[0] ?? 0), at);
+    const all = findings(memory, [{ address: chunk, bytes }]);
+    expect(all.some((finding) => finding.rule === 'vmalloc/cycle' && finding.severity === 'error')).toBe(true);
+  }));
+
+it('counts of 2^64 - 1 in every place that has one', () =>
+  withDump((memory, handover) => {
+    const ones = new Uint8Array(8).fill(0xff);
+    const file = handover.luo?.sessions?.[0]?.files.find((candidate) => candidate.decoded?.kind === 'memfd' && candidate.decoded.folioCount > 0n);
+    const ser = file?.decoded?.node.address ?? 0;
+    const pages = { address: ser + offsetOf(memfdLuoSerV2, 'folios') + offsetOf(khoVmalloc, 'total_pages'), bytes: ones.subarray(0, 4) };
+    const all = findings(memory, [
+      { address: sessionBlock(handover) + offsetOf(khoBlockHeaderSer, 'count'), bytes: ones },
+      { address: ser + offsetOf(memfdLuoSerV2, 'nr_folios'), bytes: ones },
+      { address: ser + offsetOf(memfdLuoSerV2, 'size'), bytes: ones },
+      pages,
+    ]);
+    const ids = new Set(all.map((finding) => finding.rule));
+    for (const id of ['blocks/count', 'memfd/size', 'vmalloc/total-pages']) expect(ids).toContain(id);
+    expect(all.length).toBeLessThan(500);
+  }));
+
+it('a radix tree with a node in its own table, and one cut by its limit', () =>
+  withDump((memory, handover) => {
+    const [root = 0, node = 0] = handover.map?.structurePages ?? [];
+    expect(findings(memory, [{ address: node, bytes: u64(root) }]).some((finding) => finding.rule === 'kho/map-node')).toBe(true);
+    expect(findings(memory, [], { mapNodes: 3 }).some((finding) => finding.rule === 'kho/map-limit')).toBe(true);
+  }));
+
+it('says "and N more" where one rule has more than its share', () =>
+  withDump((memory) => {
+    const decoded = decodeHandovers({ memory, runningRelease: '7.3.4' });
+    const all = diagnose(decoded, { limits: { perRule: 0 } });
+    expect(all.length).toBeGreaterThan(0);
+    expect(all.filter((finding) => finding.rule !== 'report/not-decoded').every((finding) => /^and \d+ more/.test(finding.message))).toBe(true);
+  }));
