@@ -6,6 +6,7 @@ import { flbRules } from './flb.js';
 import { khoFdtRules } from './kho-fdt.js';
 import { khoMapRules } from './kho-map.js';
 import { logRules } from './log.js';
+import { khoSubtreeRules } from './kho-subtrees.js';
 import { luoRules } from './luo.js';
 import { memfdFolioRules } from './memfd-folios.js';
 import { memfdRules } from './memfd.js';
@@ -21,6 +22,7 @@ import { vmallocRules } from './vmalloc.js';
 export const rules: readonly Rule[] = [
   ...momentRules,
   ...khoFdtRules,
+  ...khoSubtreeRules,
   ...khoMapRules,
   ...luoRules,
   ...blockRules,

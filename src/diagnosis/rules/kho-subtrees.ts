@@ -1,0 +1,189 @@
+/**
+ * Rules about the subtrees that the root FDT names: where their data is, how large, and whose it is. Source: kho_retrieve_subtree()
+ * and kho_add_subtree(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3.
+ */
+import type { Handover } from '../../handover/decode.js';
+import { hex } from '../../handover/meaning.js';
+import type { Reaction } from '../finding.js';
+import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
+import type { Subject } from '../subject.js';
+import { khoNode, rootNode } from './kho-nodes.js';
+
+const RETRIEVE = 'kho_retrieve_subtree(), kernel/liveupdate/kexec_handover.c, 7.3';
+
+/** What a broken subtree does depends on who reads it. */
+export function subtreeReaction(name: string): Reaction {
+  switch (name) {
+    case 'LUO':
+      return reaction(
+        'panic',
+        'liveupdate_early_init() accepts only a missing LUO subtree; anything else that keeps it from being read panics the next kernel ("The incoming tree failed to initialize properly").',
+      );
+    case 'memblock':
+      return reaction('warns', 'reserve_mem= regions are not revived: the next kernel allocates them afresh, and their old contents stay behind, unreachable.');
+    case 'kexec-metadata':
+      return reaction('ignored', 'Only the message "exec from" is missing in the next kernel.');
+    case 'kho_test':
+      return reaction('warns', "The kernel's own KHO test reports a failure; nothing else depends on it.");
+    default:
+      return reaction('unknown', 'What reads this subtree in the next kernel gets an error (EINVAL or ENOENT).');
+  }
+}
+
+/** The subtree a node below the root FDT belongs to, by its path. */
+const subtreeOf = (handover: Handover, path: string): string => {
+  const prefix = `${handover.path}/kho/fdt/`;
+  const rest = path.startsWith(prefix) ? path.slice(prefix.length) : path.slice(`${handover.path}/kho/subtrees/`.length);
+  return decodeURIComponent(rest.split('/')[0] ?? '');
+};
+
+const withSubtree = (subject: Subject, found: Hit): Hit => ({ ...found, reaction: subtreeReaction(subtreeOf(subject.handover, found.path ?? '')) });
+
+export const khoSubtreeRules: readonly HandoverRule[] = [
+  {
+    id: 'kho/subtree-property',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'a subtree lacks the properties that say where its data is',
+    about:
+      'A subtree has `fdt` (up to 7.0), or `preserved-data` and `blob-size` (from 7.1), 8 bytes each. In 6.19 a subtree that could not be added stays behind as an empty node; 7.1 removes it.',
+    reactions: {
+      otherwise: reaction(
+        'unknown',
+        'EINVAL, and from 7.1 "broken KHO subnode"; what follows depends on the subtree: LUO panics, memblock allocates afresh.',
+        'EINVAL',
+      ),
+    },
+    confirm: 'Look for "broken KHO subnode" in the log of the next kernel.',
+    sources: [RETRIEVE],
+    *check(subject) {
+      for (const found of wrong(subject, 'subtree-property')) yield withSubtree(subject, found);
+    },
+  },
+  {
+    id: 'kho/subtree-address',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'a subtree points outside memory',
+    about: 'preserved-data (or fdt) is a physical address in memory of this machine, which the preserved map covers.',
+    reactions: { otherwise: reaction('unknown', 'The next kernel reads whatever stands there; LUO then panics, others fail.') },
+    confirm: 'Compare with the memory of the dump and with the preserved map.',
+    sources: [RETRIEVE],
+    *check(subject) {
+      for (const found of wrong(subject, 'subtree-missing')) yield withSubtree(subject, found);
+    },
+  },
+  {
+    id: 'kho/subtree-unaligned',
+    severity: 'warning',
+    phase: 'preserve',
+    title: 'a subtree’s data does not start a page',
+    about: 'Every user of KHO in the kernel hands over pages of its own, so a blob starts a page; an address inside of one was changed.',
+    reactions: { otherwise: reaction('unknown', 'The next kernel reads from the middle of the page; LUO then panics, others fail.') },
+    confirm: 'Show the page in hex.',
+    sources: ['all callers of kho_add_subtree(), 6.16 to 7.3'],
+    *check(subject) {
+      for (const { name, address, node } of subject.handover.subtrees) {
+        if (address === null || address % subject.dump.memory.pageSize === 0) continue;
+        const pointer = rootNode(subject)
+          ?.children()
+          .find((child) => child.name === name)
+          ?.children()
+          .find((child) => child.name === 'preserved-data' || child.name === 'fdt');
+        yield {
+          ...hit(pointer ?? node, `the data of subtree ${JSON.stringify(name)} starts at ${hex(address)}, inside a page`),
+          reaction: subtreeReaction(name),
+        };
+      }
+    },
+  },
+  {
+    id: 'kho/subtree-size',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'the size of a subtree’s blob can not be',
+    about: 'blob-size is the size of the blob in bytes; up to 7.0 the blob is an FDT and says its size itself.',
+    reactions: { otherwise: reaction('unknown', 'Depends on the subtree: LUO panics on a blob that is too small, kexec metadata is ignored.') },
+    confirm: 'decode the blob at the address in preserved-data.',
+    sources: [RETRIEVE],
+    *check(subject) {
+      for (const found of wrong(subject, 'subtree-size')) yield withSubtree(subject, found);
+    },
+  },
+  {
+    id: 'kho/subtree-blob',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'the FDT of a subtree is damaged',
+    about: 'memblock, the KHO test and, up to 7.1, LUO hand over an FDT of their own.',
+    reactions: { otherwise: reaction('unknown', 'Depends on the subtree: reserve_mem= regions are allocated afresh, the KHO test fails, LUO panics.') },
+    confirm: 'decode --as fdt_header --at <address>.',
+    sources: [RETRIEVE, 'mm/memblock.c, lib/test_kho.c'],
+    *check(subject) {
+      const kho = khoNode(subject).path;
+      for (const found of wrong(subject, 'fdt-invalid', (observation) => observation.node.path !== kho)) {
+        yield { ...found, reaction: subtreeReaction(decodeURIComponent((found.path ?? '').split('/')[1] ?? '')) };
+      }
+    },
+  },
+  {
+    id: 'kho/blob-size',
+    severity: 'warning',
+    phase: 'early boot',
+    title: 'blob-size and what the blob says of itself disagree',
+    about: 'The writer records the exact size: an FDT’s totalsize, or the size of the structure. Readers accept a blob that is larger than they need.',
+    reactions: { otherwise: reaction('ignored', 'As long as the blob is not too small, the next kernel reads the part it knows.') },
+    confirm: 'Compare blob-size with the header of the blob.',
+    sources: ['kho_add_subtree(), kernel/liveupdate/kexec_handover.c, 7.1 to 7.3'],
+    *check(subject) {
+      for (const { name, size, ownSize } of subject.handover.subtrees) {
+        if (size === null || ownSize === null || size === ownSize || subject.handover.released) continue;
+        const path = `${subject.handover.path}/kho/fdt/${name}/blob-size`;
+        yield {
+          message: `blob-size of subtree ${JSON.stringify(name)} is ${size}, the blob itself has ${ownSize} bytes`,
+          at: propertyAt(subject, name, 'blob-size'),
+          path,
+        };
+      }
+    },
+  },
+  {
+    id: 'kho/subtree-duplicate',
+    severity: 'warning',
+    phase: 'early boot',
+    title: 'two subtrees have the same name',
+    about: 'kho_add_subtree() refuses a name twice (EEXIST), so no kernel writes this; a reader finds the first.',
+    reactions: { otherwise: reaction('ignored', 'The second is never found; its memory stays preserved and unclaimed.') },
+    confirm: 'List the subtrees in the report.',
+    sources: ['kho_add_subtree(), kernel/liveupdate/kexec_handover.c, 6.19 to 7.3'],
+    *check(subject) {
+      const seen = new Set<string>();
+      for (const { name, node } of subject.handover.subtrees) {
+        if (seen.has(name)) yield hit(node, `a subtree ${JSON.stringify(name)} was listed before`);
+        seen.add(name);
+      }
+    },
+  },
+  {
+    id: 'kho/subtree-unknown',
+    severity: 'info',
+    phase: 'early boot',
+    title: 'nobody known uses a subtree of this name',
+    about: 'Kernels up to 7.3 register memblock, LUO, kexec-metadata and kho_test. Any other name is an out-of-tree user’s, or damage.',
+    reactions: { otherwise: reaction('unknown', 'If nothing in the next kernel asks for it, its memory stays preserved and unclaimed.') },
+    confirm: 'Ask who calls kho_add_subtree() with that name.',
+    sources: ['all callers of kho_add_subtree(), 6.16 to 7.3'],
+    *check(subject) {
+      const known = new Set(['memblock', 'LUO', 'kexec-metadata', 'kho_test']);
+      for (const { name, node, address } of subject.handover.subtrees) {
+        if (!known.has(name)) yield hit(node, `the subtree ${JSON.stringify(name)} (at ${address === null ? 'no address' : hex(address)}) is of no user known`);
+      }
+    },
+  },
+];
+
+function propertyAt(subject: Subject, subtree: string, property: string): number | null {
+  const { fdt, fdtAddress } = subject.handover.candidate;
+  const found = fdt?.root?.children.find((node) => node.name === subtree)?.properties.find((candidate) => candidate.name === property);
+  return found === undefined || fdtAddress === null ? null : fdtAddress + found.offset;
+}
