@@ -16,7 +16,7 @@ import type { Side } from '../compat/side.js';
 import { type ByteSource, readAt } from '../container/byte-source.js';
 import { openBytesOrDump, openDump } from '../container/open.js';
 import type { OpenedDump } from '../container/opened-dump.js';
-import { type DecodedDump, decodeHandovers } from '../handover/decode.js';
+import { decodeDump } from './decode-dump.js';
 
 /** Files that are no ELF are read whole: no kernel and no BTF is larger. */
 const MAX_KERNEL = 256 << 20;
@@ -26,15 +26,13 @@ export async function fileSide(path: string, role: 'from' | 'to'): Promise<Side>
   const opened = await openKernelOrDump(path);
   try {
     if (!('memory' in opened)) return kernelSide(opened);
-    const source = { path, pageSize: opened.memory.pageSize, runningRelease: opened.vmcoreinfo?.get('OSRELEASE') ?? null };
-    return role === 'from' ? handingOver(source, decode(opened)) : takingOver(source, decode(opened));
+    const { opened: dump, decoded, kernel } = decodeDump(opened, null);
+    const source = { path, pageSize: dump.memory.pageSize, runningRelease: kernel?.release ?? null };
+    return role === 'from' ? handingOver(source, decoded) : takingOver(source, decoded);
   } finally {
     opened.close();
   }
 }
-
-const decode = (opened: OpenedDump): DecodedDump =>
-  decodeHandovers({ memory: opened.memory, files: opened.handoverFiles, khoFdt: null, runningRelease: opened.vmcoreinfo?.get('OSRELEASE') ?? null });
 
 /** The caller closes it. */
 export async function openKernelOrDump(path: string): Promise<KernelFile | OpenedDump> {
@@ -98,7 +96,7 @@ async function rawDump(path: string, source: ByteSource): Promise<OpenedDump | n
   if (source.size === 0) throw new UserError(`${path}: empty: 0 bytes; copy it again`);
   const opened = await openDump(path).catch(() => null);
   if (opened === null) return null;
-  if (decode(opened).handovers.length > 0) return opened;
+  if (decodeDump(opened, null).decoded.handovers.length > 0) return opened;
   opened.close();
   return null;
 }

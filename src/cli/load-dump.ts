@@ -3,9 +3,9 @@ import type { Arch, OpenedDump } from '../container/opened-dump.js';
 import { openDump } from '../container/open.js';
 import { diagnose } from '../diagnosis/diagnose.js';
 import { UserError } from '../codec/user-error.js';
-import { type DecodedDump, decodeHandovers } from '../handover/decode.js';
-import { pageSizeFromMemory, runningKernel, withPageSize } from '../handover/kernel/running.js';
+import type { DecodedDump } from '../handover/decode.js';
 import { describeState } from '../memory/memory.js';
+import { type DecodedFile, decodeDump } from './decode-dump.js';
 import { findLog } from './find-log.js';
 import type { DumpReport } from '../report/dump-report.js';
 
@@ -25,37 +25,12 @@ export interface LoadedDump {
 export async function loadDump(path: string, options: LoadOptions = {}): Promise<LoadedDump> {
   const opened = await openDump(path);
   try {
-    const read = decode(opened, options.khoFdt === undefined ? null : parseAddress(options.khoFdt));
+    const read = decodeDump(opened, options.khoFdt === undefined ? null : parseAddress(options.khoFdt));
     return { opened: read.opened, report: await reportOf(read, options) };
   } catch (error) {
     opened.close();
     throw error;
   }
-}
-
-interface Read {
-  readonly opened: OpenedDump;
-  readonly decoded: DecodedDump;
-  readonly kernel: (NonNullable<DumpReport['kernel']> & { readonly evidence: string | null }) | null;
-}
-
-/** Decodes a dump. Where it carries no VMCOREINFO, its memory is asked for the kernel and the size of pages. */
-function decode(opened: OpenedDump, khoFdt: number | null): Read {
-  const input = { files: opened.handoverFiles, khoFdt };
-  const release = opened.vmcoreinfo?.get('OSRELEASE') ?? null;
-  const decoded = decodeHandovers({ ...input, memory: opened.memory, runningRelease: release, searchKernels: release === null });
-  if (release !== null) return { opened, decoded, kernel: { release, foundBy: 'vmcoreinfo', evidence: null } };
-  const pageSize = opened.pageSizeFromDump === null ? pageSizeFromMemory(decoded) : null;
-  const memory = pageSize === null || pageSize === opened.memory.pageSize ? opened.memory : withPageSize(opened.memory, pageSize);
-  const inPages = memory === opened.memory ? decoded : decodeHandovers({ ...input, memory, searchKernels: true });
-  const kernel = runningKernel(inPages);
-  if (kernel === null) return { opened: { ...opened, memory }, decoded: inPages, kernel: null };
-  const { foundBy, evidence } = kernel;
-  return {
-    opened: { ...opened, memory, vmcoreinfo: kernel.vmcoreinfo },
-    decoded: decodeHandovers({ ...input, memory, runningRelease: kernel.release, find: inPages.find }),
-    kernel: { release: kernel.release, foundBy, evidence },
-  };
 }
 
 /** Only x86 has setup_data, only arm64 names a handover in a devicetree. */
@@ -64,7 +39,7 @@ function archOf({ find }: DecodedDump): Arch | null {
   return by.has('setup_data') === by.has('devicetree') ? null : by.has('setup_data') ? 'x86_64' : 'aarch64';
 }
 
-async function reportOf({ opened, decoded, kernel }: Read, options: LoadOptions): Promise<DumpReport> {
+async function reportOf({ opened, decoded, kernel }: DecodedFile, options: LoadOptions): Promise<DumpReport> {
   if (decoded.handovers.length === 0) {
     throw new UserError(
       `${opened.path}: no handover found; searched ${decoded.find.searched.join(', and ')}. If you know where the root FDT is, name it: --kho-fdt 0x…`,

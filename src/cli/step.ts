@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { EngineClient, stepToJson } from '../engine/client.js';
 import { openDump } from '../container/open.js';
 import { UserError } from '../codec/user-error.js';
-import { decodeHandovers } from '../handover/decode.js';
+import { decodeDump } from './decode-dump.js';
 import { escapeText } from '../report/escape.js';
 import { dumpStart, type StartOptions } from './dump-start.js';
 import { findLog } from './find-log.js';
@@ -35,10 +35,10 @@ async function runStep(path: string, options: StepOptions): Promise<void> {
   const opened = await openDump(path);
   try {
     const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
-    const decoded = decodeHandovers({ memory: opened.memory, files: opened.handoverFiles, khoFdt });
+    const { opened: dump, decoded } = decodeDump(opened, khoFdt);
     if (decoded.handovers.length === 0) throw new UserError(`${path}: no handover found; if you know where the root FDT is, name it: --kho-fdt 0x…`);
-    const { start, why } = dumpStart(opened, decoded, await findLog(opened, options.log ?? true), options);
-    const client = EngineClient.ofMemory(path, opened.memory, start);
+    const { start, why } = dumpStart(dump, decoded, await findLog(dump, options.log ?? true), options);
+    const client = EngineClient.ofMemory(path, dump.memory, start);
     if (options.json !== true && onTerminal()) {
       const { openDebugger } = await import('../tui/open.js');
       await openDebugger(client, { color: wantsColor(options) });
