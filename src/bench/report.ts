@@ -9,7 +9,7 @@ import { decodeHandovers } from '../handover/decode.js';
 import { diagnose } from '../diagnosis/diagnose.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { reportJson } from '../report/report-json.js';
-import { median, milliseconds, ratio } from './measure.js';
+import { median, milliseconds, paired, timesThat } from './measure.js';
 
 const SAMPLE = 'samples/handover-7.3/s1-frozen.sparse.elf.xz';
 const MEMORY = 256 << 20;
@@ -23,15 +23,17 @@ export async function run(): Promise<string[]> {
     const fdtAddress = await writeFullCore(file);
     // Modules loaded, code compiled, the file in the page cache: what is measured is the work, not the start.
     for (let run = 0; run < WARM_UP; run++) await report(file, run % 2 === 0 ? fdtAddress : null, false);
-    const baseline = await median(RUNS, () => readOnce(file));
-    const scan = await median(RUNS, () => report(file, null, false));
-    const withSetupData = await median(RUNS, () => report(file, null, true));
-    const given = await median(RUNS, () => report(file, fdtAddress, true));
+    const { baseline, works } = await paired(RUNS, () => readOnce(file), [
+      () => report(file, null, false),
+      () => report(file, fdtAddress, true),
+      () => report(file, null, true),
+    ]);
+    const figures = works.map(({ time, ratio }) => `${milliseconds(time)}, ${timesThat(ratio)}`);
     return [
       `report: reading a core of ${MEMORY >> 20} MiB once in pieces of 1 MiB takes ${milliseconds(baseline)}`,
-      `report: with an FDT scan             ${milliseconds(scan)}, ${ratio(scan, baseline)} (at most 1.5)`,
-      `report: with --kho-fdt               ${milliseconds(given)}, ${ratio(given, baseline)} (at most 0.5)`,
-      `report: with a search for setup_data ${milliseconds(withSetupData)}, ${ratio(withSetupData, baseline)}`,
+      `report: with an FDT scan             ${figures[0]} (at most 1.5)`,
+      `report: with --kho-fdt               ${figures[1]} (at most 0.5)`,
+      `report: with a search for setup_data ${figures[2]}`,
       ...peakLines(file),
       ...(await startLines()),
     ];
@@ -117,5 +119,5 @@ async function startLines(): Promise<readonly string[]> {
   };
   const nothing = await median(11, () => start(['-e', '0']));
   const small = await median(11, () => start([bin, 'report', SAMPLE]));
-  return [`start: 'report' of a small sample ${milliseconds(small)}, node -e 0 ${milliseconds(nothing)}: ${ratio(small, nothing)} (at most 4)`];
+  return [`start: 'report' of a small sample ${milliseconds(small)}, node -e 0 ${milliseconds(nothing)}: ${timesThat(small / nothing)} (at most 4)`];
 }
