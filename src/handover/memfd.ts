@@ -205,8 +205,9 @@ class MemfdTable implements Memfd {
     if (this.area === null) return null;
     const entrySize = sizeOf(memfdLuoFolioSer);
     const bytes = this.area.read(this.readableFolios * entrySize, this.#context.memory.pageSize);
-    const used = bytes.findIndex((byte) => byte !== 0);
-    return used === -1 ? null : this.readableFolios + Math.floor(used / entrySize);
+    let used = 0;
+    while (used < bytes.length && bytes[used] === 0) used++;
+    return used === bytes.length ? null : this.readableFolios + Math.floor(used / entrySize);
   }
 
   /** Tables of everyday size are decoded once; those of huge guests are read again, in pieces, by whoever asks. */

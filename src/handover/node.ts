@@ -58,12 +58,18 @@ export class Node implements TreeNode {
     this.#lazy = options.children ?? null;
   }
 
-  children(): readonly TreeNode[] {
+  /** The children known so far: without those that are made only to be shown. */
+  parts(): readonly TreeNode[] {
     if (this.#lazy !== null) {
       const made = this.#lazy();
       this.#lazy = null;
       this.#own.unshift(...made);
     }
+    return this.#own;
+  }
+
+  children(): readonly TreeNode[] {
+    this.parts();
     for (const make of this.#later.splice(0)) {
       const node = make();
       if (node !== null) this.#own.push(node);
@@ -162,7 +168,8 @@ export function structFromBytes<S extends Struct>(
     field(name) {
       let at: TreeNode = node;
       for (const part of name.split('.')) {
-        const child = at.children().find((candidate) => candidate.name === part);
+        const parts: readonly TreeNode[] = at instanceof Node ? at.parts() : at.children();
+        const child = parts.find((candidate) => candidate.name === part);
         if (child === undefined) return node;
         at = child;
       }

@@ -31,6 +31,17 @@ export function radixBlock(key: bigint, pageShift: number): PreservedBlock | nul
   return start >= BigInt(PHYSICAL_LIMIT) ? null : { start: Number(start), order };
 }
 
+/** What a lookup of one order needs. */
+interface OrderIndex {
+  readonly order: number;
+  /** of a block, in bytes */
+  readonly size: number;
+  /** the order marker of its keys */
+  readonly marker: number;
+  /** number of the leaf among those of its order -> physical address */
+  readonly leaves: ReadonlyMap<number, number>;
+}
+
 interface Leaf {
   readonly address: number;
   /** the key's bits above the leaf */
@@ -70,7 +81,7 @@ class RadixWalker {
   readonly #leafAt = new Map<number, Map<number, number>>();
   #firstLeaf: number | null = null;
   /** orders that have blocks, ascending */
-  #orders: readonly number[] = [];
+  #orders: readonly OrderIndex[] = [];
   #complete = true;
 
   constructor(memory: PhysicalMemory, parent: Node, observations: Observations, maxNodes: number, depth: 'fixed' | 'kho-v2') {
@@ -108,7 +119,9 @@ class RadixWalker {
 
   #map(root: number, leaves: readonly Leaf[]): PreservedMap {
     const pageShift = this.#pageShift;
-    this.#orders = [...this.#byOrder.keys()].sort((a, b) => a - b);
+    this.#orders = [...this.#byOrder.keys()]
+      .sort((a, b) => a - b)
+      .map((order) => ({ order, size: 2 ** (pageShift + order), marker: 2 ** (64 - pageShift - order), leaves: this.#leafAt.get(order) ?? new Map() }));
     const summary = summarise(this.#byOrder, this.#memory.pageSize);
     let kept: readonly PreservedBlock[] | null = null;
     return {
@@ -118,11 +131,11 @@ class RadixWalker {
       complete: this.#complete,
       structurePages: [...this.#seen],
       ordersAt: (address) => this.#ordersAt(address),
-      orderAt: (address) => this.#orders.find((order) => this.#startsBlock(address, order)) ?? null,
+      orderAt: (address) => this.#orderAt(address),
       blockOf: (address) => {
-        for (const order of this.#orders) {
-          const start = address - (address % 2 ** (pageShift + order));
-          if (this.#has(start, order)) return { start, order };
+        for (const of of this.#orders) {
+          const start = address - (address % of.size);
+          if (this.#has(start, of)) return { start, order: of.order };
         }
         return null;
       },
@@ -136,26 +149,27 @@ class RadixWalker {
   }
 
   #ordersAt(address: number): readonly number[] {
-    const found: number[] = [];
-    for (const order of this.#orders) {
-      if (this.#startsBlock(address, order)) found.push(order);
-    }
-    return found;
+    return this.#orders.filter((of) => address % of.size === 0 && this.#has(address, of)).map(({ order }) => order);
   }
 
-  #startsBlock(address: number, order: number): boolean {
-    return address % 2 ** (this.#pageShift + order) === 0 && this.#has(address, order);
+  #orderAt(address: number): number | null {
+    for (const of of this.#orders) {
+      // Orders ascend: an address that is no multiple of one block's size is none of a larger one's.
+      if (address % of.size !== 0) return null;
+      if (this.#has(address, of)) return of.order;
+    }
+    return null;
   }
 
   /** A lookup by order and block number: plain numbers, because every folio of a large guest asks. */
-  #has(start: number, order: number): boolean {
-    const leafBits = 2 ** this.#geometry.leafLog2;
-    const number = start / 2 ** (this.#pageShift + order);
-    const marker = 2 ** (64 - this.#pageShift - order);
+  #has(start: number, { size, marker, leaves }: OrderIndex): boolean {
+    const leafBits = 1 << this.#geometry.leafLog2;
+    const number = start / size;
     // The highest orders have their marker inside the first leaf.
-    const leaf = marker < leafBits ? this.#firstLeaf : this.#leafAt.get(order)?.get(Math.floor(number / leafBits));
+    const inFirst = marker < leafBits;
+    const leaf = inFirst ? this.#firstLeaf : leaves.get(Math.floor(number / leafBits));
     const words = leaf === undefined || leaf === null ? null : this.#page(leaf);
-    const bit = marker < leafBits ? marker + number : number % leafBits;
+    const bit = inFirst ? marker + number : number % leafBits;
     return words !== null && (((words[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1;
   }
 
