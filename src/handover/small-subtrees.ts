@@ -1,6 +1,7 @@
 /** The subtrees that are small: reserve_mem regions, kexec metadata, and the kernel's own KHO test. Sources: the contracts in abi/. */
 import { kexecMetadataV1, khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';
 import { RESERVE_MEM_COMPATIBLE, memblockV1 } from '../../abi/memblock/v1.js';
+import { fdtHeader } from '../../abi/fdt/header.js';
 import type { FdtNodeLayout } from '../../abi/contract.js';
 import { u64 } from '../../abi/layout.js';
 import { decodeValue } from '../codec/decode.js';
@@ -113,7 +114,7 @@ export function readOtherFdt(context: Context, blob: Blob, parent: Node, name: s
 }
 
 function subtreeFdt(context: Context, blob: Blob, node: Node, layout: FdtNodeLayout | null): Fdt | null {
-  if (blob.bytes === null || blob.bytes.length < 40) {
+  if (blob.bytes === null || blob.bytes.length < sizeOf(fdtHeader)) {
     context.observations.add('memblock', node, `${blob.bytes?.length ?? 0} bytes are no FDT`, natureOfNonsense(context));
     return null;
   }
