@@ -5,28 +5,9 @@ import { negative } from '../faults.js';
 import { OpenFile } from '../fs/open-file.js';
 import { ShmemInode } from '../fs/shmem.js';
 import type { Steps } from '../machine.js';
-import type { CheckDeviceStep, DmaStep, DriverStep, FdRef, IrqStep, PowerStep, ScenarioStep, VfioFdStep, VfioOpenStep } from '../scenario/types.js';
+import type { CheckDeviceStep, DeviceStep, DmaStep, FdRef, VfioFdStep, VfioOpenStep } from '../scenario/types.js';
 import type { KernelPci } from './pci-platform.js';
 import { VfioDeviceFile } from './vfio-pci-core.js';
-
-export type DeviceStep = VfioOpenStep | VfioFdStep | DriverStep | IrqStep | PowerStep | DmaStep | CheckDeviceStep;
-
-const DEVICE_VERBS: ReadonlySet<string> = new Set<DeviceStep['do']>([
-  'vfio',
-  'vfio-open',
-  'vfio-bind',
-  'vfio-info',
-  'vfio-region',
-  'vfio-mmap',
-  'vfio-unbind',
-  'driver',
-  'irq',
-  'power',
-  'dma',
-  'check-device',
-]);
-
-export const isDeviceStep = (step: ScenarioStep): step is DeviceStep => DEVICE_VERBS.has(step.do);
 
 /** What the verbs need of the running kernel. */
 export interface DeviceHost {

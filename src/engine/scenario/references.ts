@@ -1,6 +1,6 @@
 /** Do the names in a scenario mean something? A descriptor must be named by an earlier step's `as`, a device stand in `devices`. */
 import { UserError } from '../../codec/user-error.js';
-import type { FdRef, Scenario, ScenarioStep, SourcePosition } from './types.js';
+import { type FdRef, type Scenario, type ScenarioStep, type SourcePosition, isDeviceStep } from './types.js';
 
 /**
  * @throws UserError with line and column for the first name that nothing earlier defines
@@ -30,24 +30,9 @@ export function checkReferences(scenario: Scenario): void {
 
 const known = (lead: string, names: ReadonlySet<string>): string => `${lead} ${names.size === 0 ? 'none' : [...names].slice(0, 20).join(', ')}`;
 
-const VFIO_VERBS = new Set([
-  'vfio',
-  'vfio-open',
-  'vfio-bind',
-  'vfio-info',
-  'vfio-region',
-  'vfio-mmap',
-  'vfio-unbind',
-  'driver',
-  'irq',
-  'power',
-  'dma',
-  'check-device',
-]);
-
 /** The PCI device a step names, if any. On a session verb `device` is the /dev/liveupdate descriptor. */
 function deviceOf(step: ScenarioStep): string | null {
-  return VFIO_VERBS.has(step.do) && 'device' in step && typeof step.device === 'string' ? step.device : null;
+  return isDeviceStep(step) && 'device' in step && typeof step.device === 'string' ? step.device : null;
 }
 
 function descriptorsOf(step: ScenarioStep): readonly (FdRef | null)[] {
