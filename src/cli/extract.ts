@@ -6,9 +6,9 @@ import { UserError } from '../codec/user-error.js';
 import type { Handover } from '../handover/decode.js';
 import { readContents } from '../handover/contents.js';
 import type { LuoFile, LuoSession } from '../handover/luo.js';
-import { formatBytes, hex } from '../handover/meaning.js';
+import { formatBytes, hex } from '../tree/words.js';
 import type { Memfd } from '../handover/memfd.js';
-import { pathPart } from '../handover/tree.js';
+import { pathPart } from '../tree/path.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { escapeText } from '../report/escape.js';
 

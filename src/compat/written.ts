@@ -7,7 +7,7 @@ import { contractById, contractsOf, spokenBy } from '../../abi/registry.js';
 import { sizeOf } from '../codec/layout-table.js';
 import type { Handover } from '../handover/decode.js';
 import type { LuoFile, LuoFlb } from '../handover/luo.js';
-import { type TreeNode, walk } from '../handover/tree.js';
+import { type TreeNode, walk } from '../tree/tree.js';
 import { partsOf } from './release-side.js';
 import { infoOf, layerOfString, type Part } from './side.js';
 

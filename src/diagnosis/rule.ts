@@ -1,6 +1,6 @@
 /** What a rule is: an id that stays, what it says of the next kernel, and a check over the decoded handover. For `rules/` and `diagnose.ts`. */
 import type { Observation, ObservationKind } from '../handover/observe.js';
-import type { TreeNode } from '../handover/tree.js';
+import type { TreeNode } from '../tree/tree.js';
 import type { Finding, Reaction, ReactionKind, Severity } from './finding.js';
 import { type Dialect, type DumpSubject, type Subject, isIntact } from './subject.js';
 

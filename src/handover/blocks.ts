@@ -5,8 +5,10 @@ import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
-import { hex } from './meaning.js';
-import { type Node, type Reading, addRestOfPage, readStruct } from './node.js';
+import { hex } from '../tree/words.js';
+import type { Node } from '../tree/node.js';
+import { type Reading, readStruct } from '../tree/reading.js';
+import { addRestOfPage } from '../tree/gaps.js';
 
 export interface Block {
   readonly address: number;

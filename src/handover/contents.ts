@@ -6,7 +6,7 @@ import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { type PageState, type PhysicalMemory, describeState, isReadable } from '../memory/memory.js';
 import type { Folio, Memfd } from './memfd.js';
-import { hex } from './meaning.js';
+import { hex } from '../tree/words.js';
 
 export interface ContentBytes {
   /** bytes from the start of the file */

@@ -1,6 +1,6 @@
 /** What every part of the decoder needs: the memory, the map once it is known, and where to put what it stumbles over. */
 import type { PhysicalMemory } from '../memory/memory.js';
-import type { Node } from './node.js';
+import type { Node } from '../tree/node.js';
 import type { Observations } from './observe.js';
 import type { PreservedMap } from './preserved/preserved-map.js';
 

@@ -9,8 +9,8 @@ import { type Candidate, type FdtFile, type FindResult, findHandovers } from './
 import { readKhoTest } from './kho-test.js';
 import type { Luo } from './luo.js';
 import { readLuo } from './luo-root.js';
-import { formatBytes, hex } from './meaning.js';
-import { Node } from './node.js';
+import { formatBytes, hex } from '../tree/words.js';
+import { Node } from '../tree/node.js';
 import { type Observation, Observations } from './observe.js';
 import type { PreservedMap } from './preserved/preserved-map.js';
 import { type Role, type Scratch, readScratch, tellRoles } from './roles.js';

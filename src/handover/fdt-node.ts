@@ -4,9 +4,10 @@ import type { FieldType } from '../../abi/layout.js';
 import { fdtHeader } from '../../abi/fdt/header.js';
 import type { Fdt, FdtNode, FdtProperty } from '../codec/fdt.js';
 import { typeSize } from '../codec/layout-table.js';
-import { escapeForWhy, hexBytes } from './meaning.js';
-import { Node, structFromBytes, valueNode } from './node.js';
-import { pathPart, uniquePart } from './tree.js';
+import { escapeForWhy, hexBytes } from '../tree/words.js';
+import { Node } from '../tree/node.js';
+import { structFromBytes, valueNode } from '../tree/reading.js';
+import { pathPart, uniquePart } from '../tree/path.js';
 
 /** The whole blob below `parent`: header, then nodes. `address`: physical, of its first byte, or null. */
 export function addFdt(parent: Node, fdt: Fdt, address: number | null, layout: FdtNodeLayout | null, pageSize: number): Node {

@@ -9,8 +9,8 @@ import { type FdtNode, fdtProperty, fdtStrings } from '../codec/fdt.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { type Context, natureOfNonsense } from './context.js';
 import { type Blob, child } from './luo-root.js';
-import { hex } from './meaning.js';
-import type { Node } from './node.js';
+import { hex } from '../tree/words.js';
+import type { Node } from '../tree/node.js';
 import { readOtherFdt } from './small-subtrees.js';
 import { readVmalloc } from './vmalloc.js';
 

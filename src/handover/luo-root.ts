@@ -13,9 +13,11 @@ import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
 import { addFdt } from './fdt-node.js';
-import { escapeForWhy, hex } from './meaning.js';
+import { escapeForWhy, hex } from '../tree/words.js';
 import { type Luo, type LuoForm, readFlbs, readSessions } from './luo.js';
-import { type Node, type Reading, addRestOfPage, readStruct, structFromBytes } from './node.js';
+import type { Node } from '../tree/node.js';
+import { type Reading, readStruct, structFromBytes } from '../tree/reading.js';
+import { addRestOfPage } from '../tree/gaps.js';
 
 /** A blob that a subtree of the root FDT names. */
 export interface Blob {

@@ -10,10 +10,12 @@ import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
 import { entriesAt, readBlocks } from './blocks.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
-import { hex } from './meaning.js';
-import { type Node, type Reading, addRestOfPage, readStruct } from './node.js';
+import { hex } from '../tree/words.js';
+import type { Node } from '../tree/node.js';
+import { type Reading, readStruct } from '../tree/reading.js';
+import { addRestOfPage } from '../tree/gaps.js';
 import { type Payload, readPayload } from './payload.js';
-import { uniquePart } from './tree.js';
+import { uniquePart } from '../tree/path.js';
 
 export interface LuoFile {
   readonly path: string;

@@ -8,10 +8,12 @@ import { KNOWN_SEALS, memfdLuoSerV2 } from '../../abi/memfd/v2.js';
 import { layoutTable, sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
 import { type Context, natureOfNonsense } from './context.js';
-import { flagsText, hex } from './meaning.js';
-import { Node, type Reading, addRestOfPage, readStruct } from './node.js';
+import { flagsText, hex } from '../tree/words.js';
+import { Node } from '../tree/node.js';
+import { type Reading, readStruct } from '../tree/reading.js';
+import { addRestOfPage } from '../tree/gaps.js';
 import { type VmallocArea, readVmalloc } from './vmalloc.js';
-import type { TreeNode } from './tree.js';
+import type { TreeNode } from '../tree/tree.js';
 
 export interface Folio {
   /** position in the table */

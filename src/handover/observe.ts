@@ -2,7 +2,7 @@
  * What the decoder stumbled over, as facts: which kind, where, with which values. The rules of `src/diagnosis` turn them
  * into findings; the decoder itself judges nothing.
  */
-import type { Node } from './node.js';
+import type { Node } from '../tree/node.js';
 
 export type ObservationKind =
   | 'fdt-invalid'

@@ -5,9 +5,11 @@ import { contractsOf } from '../../abi/registry.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { describeState, physicalAddress } from '../memory/memory.js';
 import { type Context, isOffMachine, refer } from './context.js';
-import { hex } from './meaning.js';
+import { hex } from '../tree/words.js';
 import { type Memfd, readMemfd } from './memfd.js';
-import { type Node, type Reading, addRestOfPage, readStruct } from './node.js';
+import type { Node } from '../tree/node.js';
+import { type Reading, readStruct } from '../tree/reading.js';
+import { addRestOfPage } from '../tree/gaps.js';
 import { type PciDevices, readPciDevices } from './pci.js';
 import { vfioVariant } from './vfio.js';
 

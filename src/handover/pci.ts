@@ -5,8 +5,9 @@ import { sizeOf } from '../codec/layout-table.js';
 import { readBytes } from '../memory/memory.js';
 import { readBlocks } from './blocks.js';
 import { type Context, natureOfNonsense } from './context.js';
-import { hex } from './meaning.js';
-import { type Node, type Reading, readStruct } from './node.js';
+import { hex } from '../tree/words.js';
+import type { Node } from '../tree/node.js';
+import { type Reading, readStruct } from '../tree/reading.js';
 import { MAX_SLOTS, integer, pciVariant } from './pci-variant.js';
 
 export { integer };

@@ -8,7 +8,7 @@ import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import type { Candidate } from './find.js';
-import { hex } from './meaning.js';
+import { hex } from '../tree/words.js';
 import type { SetupDataNode } from './scan.js';
 
 export type Role = 'outgoing' | 'incoming' | 'stale' | 'unknown';

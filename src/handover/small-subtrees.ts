@@ -10,8 +10,10 @@ import { sizeOf } from '../codec/layout-table.js';
 import { type Context, natureOfNonsense } from './context.js';
 import { addFdt } from './fdt-node.js';
 import { type Blob, child } from './luo-root.js';
-import { formatBytes, hex } from './meaning.js';
-import { type Node, addRestOfPage, structFromBytes } from './node.js';
+import { formatBytes, hex } from '../tree/words.js';
+import type { Node } from '../tree/node.js';
+import { addRestOfPage } from '../tree/gaps.js';
+import { structFromBytes } from '../tree/reading.js';
 
 export interface ReserveMem {
   readonly name: string;

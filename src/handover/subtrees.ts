@@ -11,9 +11,9 @@ import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '
 import { type Context, isOffMachine, refer } from './context.js';
 import type { BlobFile, Candidate } from './find.js';
 import { type Blob, child, luoSerSize } from './luo-root.js';
-import { escapeForWhy, hex } from './meaning.js';
-import { Node } from './node.js';
-import { uniquePart } from './tree.js';
+import { escapeForWhy, hex } from '../tree/words.js';
+import { Node } from '../tree/node.js';
+import { uniquePart } from '../tree/path.js';
 
 export interface Subtree {
   readonly name: string;

@@ -7,8 +7,8 @@ import { khoVmalloc, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
 import { arrayCount, layoutTable, offsetOf } from '../codec/layout-table.js';
 import { PHYSICAL_LIMIT, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
-import { hex } from './meaning.js';
-import { Node } from './node.js';
+import { hex } from '../tree/words.js';
+import { Node } from '../tree/node.js';
 
 export interface VmallocArea {
   /** physical addresses of the blocks, in order */

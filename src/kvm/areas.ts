@@ -11,7 +11,8 @@ import { decodeStruct } from '../codec/decode.js';
 import { arrayCount, layoutTable, offsetOf, sizeOf } from '../codec/layout-table.js';
 import { finding, type KvmFinding } from './finding.js';
 import { decodeField, type PartialValues } from './partial.js';
-import { countOf, hex, unknownBits } from './words.js';
+import { hex } from '../tree/words.js';
+import { countOf, unknownBits } from './words.js';
 
 export interface IoData {
   /** in bytes from the start of kvm_run */

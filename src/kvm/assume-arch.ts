@@ -13,7 +13,7 @@ import { layoutTable, offsetOf, sizeOf } from '../codec/layout-table.js';
 import { finding, type KvmFinding } from './finding.js';
 import { looksLikeFault } from './memory-fault.js';
 import { decodeField } from './partial.js';
-import { hex } from './words.js';
+import { hex } from '../tree/words.js';
 
 export interface AssumedArch {
   readonly arch: KvmArch;

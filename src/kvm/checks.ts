@@ -12,7 +12,8 @@ import { errnoName } from './errno.js';
 import { finding, type KvmFinding } from './finding.js';
 import { faultRange } from './memory-fault.js';
 import type { KvmSnapshot } from './snapshot-model.js';
-import { countOf, hex, unknownBits } from './words.js';
+import { hex } from '../tree/words.js';
+import { countOf, unknownBits } from './words.js';
 
 type Undecided = Omit<KvmSnapshot, 'findings'>;
 

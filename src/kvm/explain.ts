@@ -10,7 +10,8 @@ import { sizeOf } from '../codec/layout-table.js';
 import { errnoName } from './errno.js';
 import { explainFault } from './memory-fault.js';
 import type { KvmSnapshot } from './snapshot-model.js';
-import { countOf, hex, wordsOf } from './words.js';
+import { hex } from '../tree/words.js';
+import { countOf, wordsOf } from './words.js';
 
 /** `KVM_EXIT_IO (2)`; says so where the number is unknown. */
 export const exitTitle = ({ exit, exitReason }: KvmSnapshot): string =>

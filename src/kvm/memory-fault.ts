@@ -3,7 +3,8 @@
  * Source: Documentation/virt/kvm/api.rst, KVM_EXIT_MEMORY_FAULT and KVM_SET_MEMORY_ATTRIBUTES.
  */
 import { KVM_MEMORY_ATTRIBUTE_PRIVATE, KVM_MEMORY_EXIT_FLAG_PRIVATE } from '../../abi/kvm/ioctls.js';
-import { countOf, hex } from './words.js';
+import { hex } from '../tree/words.js';
+import { countOf } from './words.js';
 
 export interface MemoryFault {
   readonly flags: bigint;

@@ -10,7 +10,8 @@ import { exitTitle, explain } from './explain.js';
 import type { KvmFinding } from './finding.js';
 import type { PartialValues } from './partial.js';
 import type { KvmSnapshot } from './snapshot-model.js';
-import { countOf, hex, wordsOf } from './words.js';
+import { hex } from '../tree/words.js';
+import { countOf, wordsOf } from './words.js';
 
 export type RowState = 'fine' | 'suspicious' | 'missing';
 

@@ -9,7 +9,7 @@ import { finding, type KvmFinding } from './finding.js';
 import type { MemoryFault } from './memory-fault.js';
 import type { SnapshotEntry } from './snapshot-files.js';
 import type { KvmSnapshot } from './snapshot-model.js';
-import { hex } from './words.js';
+import { hex } from '../tree/words.js';
 
 /** A memory fault that stands in consecutive snapshots. */
 export interface RepeatedFault extends MemoryFault {

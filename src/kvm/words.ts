@@ -1,8 +1,6 @@
 /** Values of a snapshot in words: flags by bit, symbols, sizes. Pure. */
 import type { FieldType } from '../../abi/layout.js';
-
-/** `0x…`, lower case, no leading zeros. */
-export const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
+import { hex } from '../tree/words.js';
 
 /** Bits of `value` that `names` has no name for. */
 export function unknownBits(value: bigint | number, names: Readonly<Record<string, string>>): bigint {

@@ -2,7 +2,7 @@
 import type { FieldType, Struct } from '../../abi/layout.js';
 import { decodeStruct } from '../codec/decode.js';
 import { DEFAULT_PAGE_SIZE, type FieldPlacement, layoutTable } from '../codec/layout-table.js';
-import { meaningOf } from '../handover/meaning.js';
+import { meaningOf } from '../tree/words.js';
 import { escapeText } from './escape.js';
 import { bytesJson, integerJson, type Json, type JsonObject, jsonOfStruct } from './json-value.js';
 

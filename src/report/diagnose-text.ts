@@ -1,6 +1,6 @@
 /** `luo-inspect diagnose` for people: the outcome first, then the findings that bear on it, each with its evidence, worst first. */
 import type { Finding, ReactionKind, Severity } from '../diagnosis/finding.js';
-import { hex } from '../handover/meaning.js';
+import { hex } from '../tree/words.js';
 import { wrap } from './compat-text.js';
 import type { DumpReport } from './dump-report.js';
 import { escapeText } from './escape.js';

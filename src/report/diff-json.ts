@@ -1,7 +1,7 @@
 /** `luo-inspect diff --json`: schema luo-inspect.diff/1. */
 import type { Comparison } from '../handover/compare/compare.js';
 import type { Handover } from '../handover/decode.js';
-import { hex } from '../handover/meaning.js';
+import { hex } from '../tree/words.js';
 import type { JsonObject } from './json-value.js';
 
 export const diffJson = (comparison: Comparison, paths: { readonly before: string; readonly after: string }): JsonObject => ({

@@ -2,7 +2,7 @@
 import type { Comparison } from '../handover/compare/compare.js';
 import type { Change, Kept } from '../handover/compare/difference.js';
 import type { Handover } from '../handover/decode.js';
-import { hex } from '../handover/meaning.js';
+import { hex } from '../tree/words.js';
 import { escapeText } from './escape.js';
 
 const COLORS: Readonly<Record<Change, string>> = { lost: '31', changed: '33', unknown: '2', new: '32' };

@@ -3,7 +3,7 @@ import type { Finding } from '../diagnosis/finding.js';
 import type { Handover } from '../handover/decode.js';
 import type { Luo, LuoFile, LuoFlb, LuoSession } from '../handover/luo.js';
 import type { Memfd } from '../handover/memfd.js';
-import { hex, hexBytes } from '../handover/meaning.js';
+import { hex, hexBytes } from '../tree/words.js';
 import type { Payload } from '../handover/payload.js';
 import { pciAddress } from '../handover/pci.js';
 import type { CStringValue } from '../../abi/layout.js';

@@ -2,7 +2,7 @@
 import type { Finding } from '../diagnosis/finding.js';
 import type { Handover } from '../handover/decode.js';
 import type { Luo, LuoFile, LuoFlb } from '../handover/luo.js';
-import { flagsText, formatBytes, hex } from '../handover/meaning.js';
+import { flagsText, formatBytes, hex } from '../tree/words.js';
 import type { Memfd } from '../handover/memfd.js';
 import type { Payload } from '../handover/payload.js';
 import { pciAddress } from '../handover/pci.js';

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { loadDump } from '../../src/cli/load-dump.js';
 import type { Finding } from '../../src/diagnosis/finding.js';
 import type { Handover } from '../../src/handover/decode.js';
-import { type TreeNode, walk } from '../../src/handover/tree.js';
+import { type TreeNode, walk } from '../../src/tree/tree.js';
 
 const MOMENTS = /^s1-frozen\.|^s2-at-/;
 

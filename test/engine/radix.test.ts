@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { RadixMap, walkRadix } from '../../src/engine/kho/radix-map.js';
 import { PageAllocator } from '../../src/engine/kernel/pages.js';
 import { Machine, runThrough } from '../../src/engine/machine.js';
-import { Node } from '../../src/handover/node.js';
+import { Node } from '../../src/tree/node.js';
 import { Observations } from '../../src/handover/observe.js';
 import { readRadixMap } from '../../src/handover/preserved/radix.js';
 

@@ -5,8 +5,8 @@
 import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
 import { luoFileSer, luoSessionSer } from '../../../abi/luo/entries.js';
 import { sizeOf } from '../../codec/layout-table.js';
-import { hex } from '../../handover/meaning.js';
-import type { TreeNode } from '../../handover/tree.js';
+import { hex } from '../../tree/words.js';
+import type { TreeNode } from '../../tree/tree.js';
 import { readBytes } from '../../memory/memory.js';
 import type { Reaction } from '../finding.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';

@@ -5,7 +5,7 @@
 import { contractsOf } from '../../../abi/registry.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
-import { hex } from '../../handover/meaning.js';
+import { hex } from '../../tree/words.js';
 import { type PciDevices, integer, pciAddress } from '../../handover/pci.js';
 import type { StructPayload } from '../../handover/payload.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';

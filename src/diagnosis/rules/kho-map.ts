@@ -1,5 +1,5 @@
 /** Rules about the preserved memory map: its own structure, and the blocks it lists. Sources: kernel/liveupdate/kexec_handover.c, 6.16 to 7.3. */
-import { formatBytes, hex } from '../../handover/meaning.js';
+import { formatBytes, hex } from '../../tree/words.js';
 import type { PreservedMap } from '../../handover/preserved/preserved-map.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { findRange } from '../../memory/memory.js';

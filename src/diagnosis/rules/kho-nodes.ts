@@ -1,5 +1,5 @@
 /** Nodes of the decoded tree that several rules about KHO speak of. */
-import type { TreeNode } from '../../handover/tree.js';
+import type { TreeNode } from '../../tree/tree.js';
 import type { Subject } from '../subject.js';
 
 /** Everything of KHO itself; the handover's own node where there is none. */

@@ -3,7 +3,7 @@
  * and kho_add_subtree(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3.
  */
 import type { Handover } from '../../handover/decode.js';
-import { hex } from '../../handover/meaning.js';
+import { hex } from '../../tree/words.js';
 import type { Reaction } from '../finding.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
 import type { Subject } from '../subject.js';

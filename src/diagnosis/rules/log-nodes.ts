@@ -1,7 +1,7 @@
 /** From a line of a console log to the node of the decoded tree it speaks of: by session, token, handler or address. */
 import type { Handover } from '../../handover/decode.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
-import type { TreeNode } from '../../handover/tree.js';
+import type { TreeNode } from '../../tree/tree.js';
 import type { Situation } from '../log/situate.js';
 
 /** The handover a line is about. Before the jump the one handover is the outgoing; the next kernel calls it incoming. */

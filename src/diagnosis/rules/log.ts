@@ -3,7 +3,7 @@
  * counts as its rule says only if the kernel of the dump had printed it; what comes later, or came before, is told as information.
  * Sources: the messages of kernel/liveupdate, mm/memfd_luo.c and mm/memblock.c, 6.16 to 7.3, and consoles of captures.
  */
-import type { TreeNode } from '../../handover/tree.js';
+import type { TreeNode } from '../../tree/tree.js';
 import type { Severity } from '../finding.js';
 import { type PlacedLine, type Situation, placedLines, situationOf } from '../log/situate.js';
 import { type DumpRule, type Hit, type Reactions, reaction } from '../rule.js';

@@ -2,7 +2,7 @@
 import { filePages, luoSessionHeaderSer, sessionPages } from '../../../abi/luo/areas.js';
 import { luoFileSer, luoSessionSer } from '../../../abi/luo/entries.js';
 import { sizeOf } from '../../codec/layout-table.js';
-import type { TreeNode } from '../../handover/tree.js';
+import type { TreeNode } from '../../tree/tree.js';
 import { physicalAddress, readBytes } from '../../memory/memory.js';
 import { type Hit, hit } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';

@@ -1,7 +1,7 @@
 /** Rules about the root of LUO: its version, its numbers, its pointers. Sources: kernel/liveupdate/luo_core.c, 6.19 to 7.3. */
 import type { Contract } from '../../../abi/contract.js';
 import { contractsOf } from '../../../abi/registry.js';
-import type { TreeNode } from '../../handover/tree.js';
+import type { TreeNode } from '../../tree/tree.js';
 import { type DumpRule, type HandoverRule, type Rule, hit, noted, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 

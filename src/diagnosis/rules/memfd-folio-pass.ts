@@ -3,7 +3,7 @@
  * file's size and the entry before. Lazily, and bounded.
  */
 import type { Handover } from '../../handover/decode.js';
-import { hex } from '../../handover/meaning.js';
+import { hex } from '../../tree/words.js';
 import type { Folio, Memfd } from '../../handover/memfd.js';
 import type { Hit } from '../rule.js';
 import type { Subject } from '../subject.js';

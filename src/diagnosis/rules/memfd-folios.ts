@@ -2,7 +2,7 @@
  * Rules about the folios of preserved memfds: each against the map, against the file's size, against the one before (see
  * memfd-folio-pass.ts). Sources: mm/memfd_luo.c, 6.19 to 7.3.
  */
-import { formatBytes, hex } from '../../handover/meaning.js';
+import { formatBytes, hex } from '../../tree/words.js';
 import { type HandoverRule, type RuleText, reaction } from '../rule.js';
 import { DIRTY_UPTODATE, HOLE, type Judge, MISSING, SHARED, STRUCTURE, TOO_SMALL, judges, passOf, place } from './memfd-folio-pass.js';
 import { memfdsOf } from './memfd.js';

@@ -1,5 +1,5 @@
 /** Rules about the description of a preserved memfd. Sources: mm/memfd_luo.c and include/linux/kho/abi/memfd.h, 6.19 to 7.3. */
-import { hex } from '../../handover/meaning.js';
+import { hex } from '../../tree/words.js';
 import type { Memfd } from '../../handover/memfd.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';

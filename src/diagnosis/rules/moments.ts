@@ -2,7 +2,7 @@
  * Rules about when a dump was taken: a handover whose pages the running kernel has freed and reused is one fact, not many
  * damages, and a page that a dump leaves out is none at all.
  */
-import type { TreeNode } from '../../handover/tree.js';
+import type { TreeNode } from '../../tree/tree.js';
 import type { Observation } from '../../handover/observe.js';
 import { type HandoverRule, hit, isStillTrue, reaction } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';

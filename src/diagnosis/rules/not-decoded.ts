@@ -4,7 +4,7 @@
  */
 import type { Handover } from '../../handover/decode.js';
 import type { LuoFile, LuoFlb } from '../../handover/luo.js';
-import type { TreeNode } from '../../handover/tree.js';
+import type { TreeNode } from '../../tree/tree.js';
 import type { Hit, LastRule } from '../rule.js';
 
 interface Part {

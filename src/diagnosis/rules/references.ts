@@ -3,7 +3,7 @@
  * of the order its restorer asks for. Folios of memfds have rules of their own (memfd-folios.ts).
  */
 import type { Reference } from '../../handover/context.js';
-import { formatBytes, hex } from '../../handover/meaning.js';
+import { formatBytes, hex } from '../../tree/words.js';
 import type { MapPlace } from '../../handover/preserved/preserved-map.js';
 import type { Reaction } from '../finding.js';
 import { type HandoverRule, type Hit, hit, reaction } from '../rule.js';

@@ -1,5 +1,5 @@
 /** Rules about the scratch areas the next kernel boots in. Sources: kho_reserve_scratch(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3. */
-import { hex } from '../../handover/meaning.js';
+import { hex } from '../../tree/words.js';
 import type { Scratch } from '../../handover/roles.js';
 import { type HandoverRule, type Hit, reaction } from '../rule.js';
 import type { Subject } from '../subject.js';

@@ -2,7 +2,7 @@
 import type { Contract, Layer } from '../../../abi/contract.js';
 import { contractsOf } from '../../../abi/registry.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
-import { hex } from '../../handover/meaning.js';
+import { hex } from '../../tree/words.js';
 import { type HandoverRule, type Reactions, hit, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 import { emptyInAreas, hiddenInAreas } from './luo-areas.js';

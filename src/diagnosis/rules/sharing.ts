@@ -3,8 +3,8 @@
  * to none. A pointer that was changed to another page in use shows here. For folios see memfd-folios.ts.
  */
 import type { Handover } from '../../handover/decode.js';
-import { hex } from '../../handover/meaning.js';
-import { type TreeNode, walk } from '../../handover/tree.js';
+import { hex } from '../../tree/words.js';
+import { type TreeNode, walk } from '../../tree/tree.js';
 import { readBytes } from '../../memory/memory.js';
 import { type HandoverRule, type Hit, reaction } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';

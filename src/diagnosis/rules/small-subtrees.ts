@@ -1,9 +1,9 @@
 /** Rules about reserve_mem regions, kexec metadata and the KHO test. Sources: mm/memblock.c, kernel/liveupdate/kexec_handover.c, lib/test_kho.c. */
 import { releaseOf } from '../../../abi/registry.js';
 import { khoKexecMetadata } from '../../../abi/kexec-metadata/v1.js';
-import { formatBytes, hex } from '../../handover/meaning.js';
+import { formatBytes, hex } from '../../tree/words.js';
 import type { ReserveMem } from '../../handover/small-subtrees.js';
-import type { TreeNode } from '../../handover/tree.js';
+import type { TreeNode } from '../../tree/tree.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact, scratchAreasOf } from '../subject.js';

@@ -4,7 +4,7 @@ import type { Reaction } from '../finding.js';
 import { khoVmalloc } from '../../../abi/kho/vmalloc.js';
 import { offsetOf } from '../../codec/layout-table.js';
 import { type HandoverRule, type Hit, reaction, wrong } from '../rule.js';
-import { type TreeNode, walk } from '../../handover/tree.js';
+import { type TreeNode, walk } from '../../tree/tree.js';
 import { type Subject, isIntact } from '../subject.js';
 import { memfdsOf } from './memfd.js';
 

@@ -3,7 +3,7 @@ import { sealNames } from '../../../abi/memfd/v2.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
 import type { LuoFile } from '../luo.js';
-import { flagsText, formatBytes, hex } from '../meaning.js';
+import { flagsText, formatBytes, hex } from '../../tree/words.js';
 import type { Folio, Memfd } from '../memfd.js';
 import type { Payload } from '../payload.js';
 import { integer, pciAddress } from '../pci.js';

@@ -4,7 +4,7 @@
  */
 import type { DecodedDump, Handover } from '../decode.js';
 import type { LuoFile, LuoFlb, LuoSession } from '../luo.js';
-import { formatBytes, hex } from '../meaning.js';
+import { formatBytes, hex } from '../../tree/words.js';
 import { type PciDevice, pciAddress } from '../pci.js';
 import { type Sides, compareFile, fileText } from './compare-files.js';
 import { type Difference, type Kept, worstFirst } from './difference.js';

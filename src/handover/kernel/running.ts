@@ -6,7 +6,7 @@
 import { pageSizeOf, parseVmcoreinfo } from '../../codec/vmcoreinfo.js';
 import { type PhysicalMemory, readBytes } from '../../memory/memory.js';
 import type { DecodedDump } from '../decode.js';
-import { hex } from '../meaning.js';
+import { hex } from '../../tree/words.js';
 import type { KernelTraces } from '../scan.js';
 
 export interface RunningKernel {

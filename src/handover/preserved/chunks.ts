@@ -5,8 +5,9 @@
 import { type BitmapForm, bitmapBytes, bitmapSpan, khoMemPhysBits, khoMemPhysBitsSmall, khoserMemBitmapPtr, khoserMemChunk } from '../../../abi/kho/chunk.js';
 import { arrayCount, layoutTable, sizeOf } from '../../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../../memory/memory.js';
-import { hex } from '../meaning.js';
-import { Node, type Reading, readStruct } from '../node.js';
+import { hex } from '../../tree/words.js';
+import { Node } from '../../tree/node.js';
+import { type Reading, readStruct } from '../../tree/reading.js';
 import type { Observations } from '../observe.js';
 import { type MapPlace, type PreservedBlock, type PreservedMap, maxOrder, popcount, summarise } from './preserved-map.js';
 

@@ -4,8 +4,8 @@
  */
 import { khoRadixLeaf, khoRadixNode, radixGeometry } from '../../../abi/kho/radix.js';
 import { PHYSICAL_LIMIT, type PhysicalMemory, describeState, readBytes } from '../../memory/memory.js';
-import { hex } from '../meaning.js';
-import { Node } from '../node.js';
+import { hex } from '../../tree/words.js';
+import { Node } from '../../tree/node.js';
 import type { Observations } from '../observe.js';
 import { radixBlock, radixKey } from './radix-key.js';
 import { type MapPlace, type PreservedBlock, type PreservedMap, popcount, summarise } from './preserved-map.js';

@@ -1,6 +1,6 @@
 /** What a key does in the debugger. The engine's client moves through time; everything else is this view's own state. */
 import { parseBreakpoint, type StateNode } from '../../engine/client.js';
-import { hex } from '../../handover/meaning.js';
+import { hex } from '../../tree/words.js';
 import { escapeText } from '../../report/escape.js';
 import { moveRows, rowStart } from '../model/hex.js';
 import type { CommonAction } from '../model/keys.js';

@@ -1,6 +1,6 @@
 /** What a user types in the debugger: commands, marks, edits, searches. */
 import { parseBreakpoint } from '../../engine/client.js';
-import { hex } from '../../handover/meaning.js';
+import { hex } from '../../tree/words.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { escapeText } from '../../report/escape.js';
 import type { Step as ProgramStep } from '../model/program.js';

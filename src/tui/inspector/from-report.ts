@@ -1,7 +1,7 @@
 /** From what was decoded of a dump to what the inspector shows: title, overview, roots, findings. */
 import type { Finding } from '../../diagnosis/finding.js';
 import type { Handover } from '../../handover/decode.js';
-import { formatBytes, hex } from '../../handover/meaning.js';
+import { formatBytes, hex } from '../../tree/words.js';
 import type { DumpReport } from '../../report/dump-report.js';
 import { escapeText } from '../../report/escape.js';
 import type { InspectorModel } from './state.js';

@@ -1,5 +1,5 @@
 /** What a key does in the inspector. Pure: a key and a state give the next state, and what the world should do. */
-import { hex } from '../../handover/meaning.js';
+import { hex } from '../../tree/words.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { moveRows, rowStart } from '../model/hex.js';
 import type { CommonAction } from '../model/keys.js';

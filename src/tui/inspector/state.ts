@@ -1,5 +1,5 @@
 /** The state of the inspector, and how a node gets selected. Pure. */
-import type { TreeNode } from '../../handover/tree.js';
+import type { TreeNode } from '../../tree/tree.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { type FindingView, type Marks, marksOf } from '../model/finding.js';
 import { addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';

@@ -1,6 +1,6 @@
 /** What the detail pane says about the selected node. Pure; raw bytes come from the memory. */
-import { hex, hexBytes } from '../../handover/meaning.js';
-import type { TreeNode } from '../../handover/tree.js';
+import { hex, hexBytes } from '../../tree/words.js';
+import type { TreeNode } from '../../tree/tree.js';
 import { type PhysicalMemory, describeState, readBytes } from '../../memory/memory.js';
 import { escapeText } from '../../report/escape.js';
 import { type FindingView, glyphOf } from './finding.js';

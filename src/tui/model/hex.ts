@@ -2,7 +2,7 @@
  * The rows of the hex pane: bytes at physical addresses, the selected node's bits marked, and what a page that is not there
  * is called instead of made-up bytes. Pure, over `PhysicalMemory`.
  */
-import { formatBytes, hex } from '../../handover/meaning.js';
+import { formatBytes, hex } from '../../tree/words.js';
 import { type PageState, type PhysicalMemory, describeState, findRange, isReadable, PHYSICAL_LIMIT } from '../../memory/memory.js';
 import { type Line, type Span, type Style, line, span } from './text.js';
 import { type BitSpan, bytesTouched, isPartial } from './value.js';

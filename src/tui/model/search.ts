@@ -2,7 +2,7 @@
  * Searching the tree: what is open first, then the rest breadth first, in slices, up to a bound. It is a machine that is
  * turned by the event loop, so that a key is answered while it runs.
  */
-import type { TreeNode } from '../../handover/tree.js';
+import type { TreeNode } from '../../tree/tree.js';
 import { type Branch, type Place, comparePlaces } from './tree-view.js';
 import { tableEntries, valueText } from './value.js';
 

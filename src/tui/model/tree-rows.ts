@@ -1,5 +1,5 @@
 /** What a row of the tree pane says. Pure. */
-import type { TreeNode } from '../../handover/tree.js';
+import type { TreeNode } from '../../tree/tree.js';
 import { escapeText } from '../../report/escape.js';
 import { type Marks, glyphOf } from './finding.js';
 import { type Line, type Span, type Style, fill, clip, restyle, span } from './text.js';

@@ -3,7 +3,7 @@
  * by its place (child indexes from the root), and rows are counted, never listed, so that a table of 100,000 entries costs
  * what is on the screen. Pure: opening and closing give a new root.
  */
-import type { TreeNode } from '../../handover/tree.js';
+import type { TreeNode } from '../../tree/tree.js';
 
 /** A node that is open, with the open ones among its children. */
 export interface Branch {

@@ -1,6 +1,6 @@
 /** How a node's value, place and state are written in a row. Pure; everything that comes from a dump is escaped here. */
-import { formatBytes, hex } from '../../handover/meaning.js';
-import type { NodeState, TreeNode } from '../../handover/tree.js';
+import { formatBytes, hex } from '../../tree/words.js';
+import type { NodeState, TreeNode } from '../../tree/tree.js';
 import { escapeText } from '../../report/escape.js';
 
 const HEX_ROLES: ReadonlySet<string> = new Set(['phys', 'opaque', 'flags', 'pfn', 'reserved']);

@@ -10,7 +10,7 @@ import type { Role } from '../../../abi/layout.js';
 import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
 import { layoutTable } from '../../../src/codec/layout-table.js';
 import type { Handover } from '../../../src/handover/decode.js';
-import type { TreeNode } from '../../../src/handover/tree.js';
+import type { TreeNode } from '../../../src/tree/tree.js';
 import { type PhysicalMemory, readBytes } from '../../../src/memory/memory.js';
 
 export interface Target {

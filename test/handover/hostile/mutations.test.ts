@@ -5,7 +5,7 @@ import { openDump } from '../../../src/container/open.js';
 import type { OpenedDump } from '../../../src/container/opened-dump.js';
 import { diagnose } from '../../../src/diagnosis/diagnose.js';
 import { decodeHandovers } from '../../../src/handover/decode.js';
-import { walk } from '../../../src/handover/tree.js';
+import { walk } from '../../../src/tree/tree.js';
 import type { PhysicalMemory } from '../../../src/memory/memory.js';
 import { reportJson } from '../../../src/report/report-json.js';
 import { reportText } from '../../../src/report/report-text.js';

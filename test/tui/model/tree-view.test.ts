@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Node } from '../../../src/handover/node.js';
-import type { TreeNode } from '../../../src/handover/tree.js';
+import { Node } from '../../../src/tree/node.js';
+import type { TreeNode } from '../../../src/tree/tree.js';
 import { TreeSearch, nextMatch } from '../../../src/tui/model/search.js';
 import {
   type Branch,

@@ -1,111 +1,13 @@
-/** How nodes of the decoded tree are made: from a layout and its bytes, so that no decoder names an offset. */
-import type { DecodedStruct, FieldType, Role, Struct } from '../../abi/layout.js';
+/** Structures read into the tree: nodes made from a layout and its bytes, so that no decoder names an offset. */
+import type { DecodedStruct, FieldType, Struct } from '../../abi/layout.js';
 import { decodeStruct, decodeValue } from '../codec/decode.js';
 import { type FieldPlacement, layoutTable, typeSize } from '../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
-import { meaningOf, plainValue } from './meaning.js';
-import { type NodeState, type NodeValue, type TreeNode, pathPart } from './tree.js';
-
-export interface NodeOptions {
-  readonly type?: string;
-  readonly address?: number | null;
-  readonly bitOffset?: number;
-  readonly bits?: number;
-  readonly value?: NodeValue;
-  readonly role?: Role | null;
-  readonly meaning?: string;
-  readonly description?: string;
-  readonly layout?: TreeNode['layout'];
-  readonly fieldType?: FieldType | null;
-  readonly children?: () => readonly TreeNode[];
-}
-
-/** A node under construction: children can be added, its state changed. */
-export class Node implements TreeNode {
-  readonly path: string;
-  readonly name: string;
-  readonly type: string;
-  readonly address: number | null;
-  readonly bitOffset: number;
-  readonly bits: number;
-  readonly value: NodeValue;
-  readonly role: Role | null;
-  meaning: string;
-  readonly description: string;
-  state: NodeState = 'fine';
-  why: string | null = null;
-  pointer: number | null = null;
-  target: string | null = null;
-  readonly layout: TreeNode['layout'];
-  readonly fieldType: FieldType | null;
-  readonly #own: TreeNode[] = [];
-  readonly #later: (() => TreeNode | null)[] = [];
-  #lazy: (() => readonly TreeNode[]) | null;
-
-  constructor(path: string, name: string, options: NodeOptions = {}) {
-    this.path = path;
-    this.name = name;
-    this.type = options.type ?? 'group';
-    this.address = options.address ?? null;
-    this.bitOffset = options.bitOffset ?? 0;
-    this.bits = options.bits ?? 0;
-    this.value = options.value ?? null;
-    this.role = options.role ?? null;
-    this.meaning = options.meaning ?? '';
-    this.description = options.description ?? '';
-    this.layout = options.layout ?? null;
-    this.fieldType = options.fieldType ?? null;
-    this.#lazy = options.children ?? null;
-  }
-
-  /** The children known so far: without those that are made only to be shown. */
-  parts(): readonly TreeNode[] {
-    if (this.#lazy !== null) {
-      const made = this.#lazy();
-      this.#lazy = null;
-      this.#own.unshift(...made);
-    }
-    return this.#own;
-  }
-
-  children(): readonly TreeNode[] {
-    this.parts();
-    for (const make of this.#later.splice(0)) {
-      const node = make();
-      if (node !== null) this.#own.push(node);
-    }
-    return this.#own;
-  }
-
-  /** A child that is made when the children are first asked for. */
-  addLater(make: () => TreeNode | null): void {
-    this.#later.push(make);
-  }
-
-  add<T extends TreeNode>(child: T): T {
-    this.#own.push(child);
-    return child;
-  }
-
-  /** A group below this node. `part` becomes the last part of its path. */
-  group(part: string, options: NodeOptions = {}, name = part): Node {
-    return this.add(new Node(`${this.path}/${pathPart(part)}`, name, options));
-  }
-
-  /** The first reason stays: it is the nearest to the cause. */
-  mark(state: NodeState, why: string): this {
-    if (this.state === 'fine' || (this.state === 'suspicious' && state === 'invalid')) {
-      this.state = state;
-      this.why = why;
-    }
-    return this;
-  }
-
-  pointsTo(target: TreeNode): this {
-    this.target = target.path;
-    return this;
-  }
-}
+import { gapNode } from './gaps.js';
+import { Node } from './node.js';
+import { pathPart } from './path.js';
+import type { TreeNode } from './tree.js';
+import { meaningOf, plainValue } from './words.js';
 
 /** A structure that was read, or not: `values` is null if its bytes are not there. */
 export interface Reading<S extends Struct = Struct> {
@@ -183,41 +85,6 @@ function fieldNodes(struct: Struct, values: Readonly<Record<string, unknown>>, a
   const nodes = table.fields.map((field) => fieldNode(struct, field, values[field.name], address, path, pageSize));
   for (const hole of table.holes) nodes.push(gapNode(path, address, hole.offset, hole.size));
   return nodes.sort((a, b) => a.bitOffset - b.bitOffset);
-}
-
-/** Bytes that belong to no field. */
-export function gapNode(path: string, base: number | null, offset: number, size: number): Node {
-  return new Node(`${path}/gap@${offset}`, 'gap', {
-    type: 'gap',
-    address: base === null ? null : base + offset,
-    bitOffset: offset * 8,
-    bits: size * 8,
-    description: 'bytes that belong to no field',
-  });
-}
-
-/**
- * The bytes of a page behind what was decoded at its start, as a gap below `parent`. `start`: physical, of what was decoded;
- * `used`: bytes decoded from there. Nothing is added where the page ends there, or can't be read.
- */
-export function addRestOfPage(memory: PhysicalMemory, parent: Node, start: number, used: number): void {
-  const from = start + used;
-  const length = (memory.pageSize - (from % memory.pageSize)) % memory.pageSize;
-  if (length === 0) return;
-  parent.addLater(() => {
-    const read = readBytes(memory, from, length);
-    if (!read.ok) return null;
-    let filled = 0;
-    for (const byte of read.bytes) if (byte !== 0) filled++;
-    return new Node(`${parent.path}/gap@${used}`, 'gap', {
-      type: 'gap',
-      address: from,
-      bitOffset: used * 8,
-      bits: length * 8,
-      meaning: filled === 0 ? `${length} bytes, all 0` : `${length} bytes, ${filled} of them not 0`,
-      description: 'the rest of the page, which nothing describes',
-    });
-  });
 }
 
 function fieldNode(struct: Struct, field: FieldPlacement, value: unknown, base: number | null, path: string, pageSize: number): Node {

@@ -52,14 +52,3 @@ export function walk(node: TreeNode, visit: (node: TreeNode, depth: number) => b
   for (const child of node.children()) if (!walk(child, visit, depth + 1)) return false;
   return true;
 }
-
-/** One part of a path: letters, digits and `-._~` stay, everything else is percent-encoded as UTF-8. */
-export const pathPart = (name: string): string =>
-  encodeURIComponent(name.toWellFormed()).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
-
-/** The same, with `#2` and so on where `seen` had the name before; counts it there. */
-export function uniquePart(seen: Map<string, number>, name: string): string {
-  const count = (seen.get(name) ?? 0) + 1;
-  seen.set(name, count);
-  return count === 1 ? pathPart(name) : `${pathPart(name)}#${count}`;
-}
