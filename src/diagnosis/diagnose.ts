@@ -28,7 +28,7 @@ export function diagnose(dump: DecodedDump, options: DiagnoseOptions = {}): read
     const uncut = { ...subject.limits, perRule: subject.limits.items };
     for (const rule of rules) if ('checkLast' in rule) collect(rule, rule.checkLast(own, before), own.dialect, uncut, ranked, handover);
   }
-  return ranked.sort(worstFirst).map(({ finding }) => finding);
+  return ranked.sort(worstFirst).map(({ finding }, index) => ({ ...finding, id: index + 1 }));
 }
 
 function collect(rule: Rule, hits: Iterable<Hit>, dialect: Dialect, limits: DiagnoseLimits, out: Ranked[], handover: Handover | null): void {
@@ -48,6 +48,9 @@ function collect(rule: Rule, hits: Iterable<Hit>, dialect: Dialect, limits: Diag
 function findingOf(rule: Rule, found: Hit, dialect: Dialect): Finding {
   const usual = rule.reactions === null ? null : (rule.reactions.byDialect?.[dialect] ?? rule.reactions.otherwise);
   return {
+    // Numbers are given once all are found and stand in their order.
+    id: 0,
+    because: null,
     rule: rule.id,
     severity: found.severity ?? rule.severity,
     message: found.message,

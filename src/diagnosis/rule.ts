@@ -1,7 +1,7 @@
 /** What a rule is: an id that stays, what it says of the next kernel, and a check over the decoded handover. For `rules/` and `diagnose.ts`. */
 import type { Observation, ObservationKind } from '../handover/observe.js';
 import type { TreeNode } from '../tree/tree.js';
-import type { Finding, Reaction, ReactionKind, Severity } from './finding.js';
+import type { ErrnoName, Finding, ForetoldBy, Reaction, ReactionKind, Severity } from './finding.js';
 import { type Dialect, type DumpSubject, type Subject, isIntact } from './subject.js';
 
 /** Where in a live update it bites. */
@@ -58,7 +58,13 @@ export interface LastRule extends RuleText {
 
 export type Rule = HandoverRule | DumpRule | LastRule;
 
-export const reaction = (kind: ReactionKind, text: string, errno: string | null = null): Reaction => ({ kind, errno, text });
+/** What a release is known to do. It holds where no replay, log or kernel object tells what happens. */
+export const reaction = (kind: ReactionKind, text: string, errno: ErrnoName | null = null, foretoldBy: ForetoldBy = 'rules'): Reaction => ({
+  kind,
+  errno,
+  text,
+  foretoldBy,
+});
 
 /** A hit at a node of the tree; `at` unless given is the node's own address. */
 export const hit = (node: TreeNode, message: string, at: number | null = node.address): Hit => ({ message, at, path: node.path });

@@ -21,13 +21,16 @@ export function reportJson(report: DumpReport): JsonObject {
 }
 
 export function findingJson(finding: Finding): JsonObject {
+  const { reaction } = finding;
   return {
+    id: finding.id,
+    because: finding.because,
     rule: finding.rule,
     severity: finding.severity,
     message: finding.message,
     at: finding.at === null ? null : hex(finding.at),
     path: finding.path,
-    reaction: finding.reaction === null ? null : { kind: finding.reaction.kind, errno: finding.reaction.errno, text: finding.reaction.text },
+    reaction: reaction === null ? null : { kind: reaction.kind, errno: reaction.errno, text: reaction.text, foretoldBy: reaction.foretoldBy },
   };
 }
 

@@ -4,7 +4,7 @@
  * Sources: the messages of kernel/liveupdate, mm/memfd_luo.c and mm/memblock.c, 6.16 to 7.3, and consoles of captures.
  */
 import type { TreeNode } from '../../tree/tree.js';
-import type { Severity } from '../finding.js';
+import type { ErrnoName, Reaction, ReactionKind, Severity } from '../finding.js';
 import { type PlacedLine, type Situation, placedLines, situationOf } from '../log/situate.js';
 import { type DumpRule, type Hit, type Reactions, reaction } from '../rule.js';
 import type { DumpSubject } from '../subject.js';
@@ -54,9 +54,12 @@ function logHit(rule: LogRule, { line, boot, when: time }: PlacedLine, situation
   };
 }
 
-const cold: Reactions = { otherwise: reaction('cold-boot', 'The kernel booted as if nothing had been handed over.') };
-const panic: Reactions = { otherwise: reaction('panic', 'The kernel stopped.') };
-const eio: Reactions = { otherwise: reaction('open-fails', 'Every open of /dev/liveupdate fails with EIO until the next reboot.', 'EIO') };
+/** What a line of the log shows to have happened. */
+const seen = (kind: ReactionKind, text: string, errno: ErrnoName | null = null): Reaction => reaction(kind, text, errno, 'log');
+
+const cold: Reactions = { otherwise: seen('cold-boot', 'The kernel booted as if nothing had been handed over.') };
+const panic: Reactions = { otherwise: seen('panic', 'The kernel stopped.') };
+const eio: Reactions = { otherwise: seen('open-fails', 'Every open of /dev/liveupdate fails with EIO until the next reboot.', 'EIO') };
 
 const logRuleTexts: readonly LogRule[] = [
   {
@@ -75,7 +78,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'early boot',
     title: 'the log says that handing over is switched off',
     about: 'Without KHO there is no LUO: kho=off, a kdump kernel, or no room for the scratch areas (seen at 256 MiB).',
-    reactions: { otherwise: reaction('ignored', 'Sessions that came over can not be retrieved, and none can be handed on.') },
+    reactions: { otherwise: seen('ignored', 'Sessions that came over can not be retrieved, and none can be handed on.') },
     pattern: /luo: Disabling liveupdate because KHO is disabled|KHO: disabled in the kdump kernel|disabling kexec handover|KHO: .*Failed to reserve .*scratch/i,
     side: 'incoming',
   },
@@ -106,7 +109,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'retrieve',
     title: 'the log shows a page that could not be restored',
     about: 'kho_restore_page() warns if a page is not the first of a preserved block, if it was restored before, or if its order is another.',
-    reactions: { otherwise: reaction('retrieve-fails', 'Whoever asked for the page did not get it.', 'EIO') },
+    reactions: { otherwise: seen('retrieve-fails', 'Whoever asked for the page did not get it.', 'EIO') },
     pattern: /WARNING: .*\bkho_(?:restore|unpreserve|preserve|radix)\w*\+|memfd_luo: Unable to restore folio at physical address: (?<address>[0-9a-f]+)/,
     side: 'incoming',
   },
@@ -137,7 +140,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'finish',
     title: 'the log says that a session could not be finished',
     about: 'A handler refused, and the session’s last descriptor was closed: nobody can reach it any more.',
-    reactions: { otherwise: reaction('leaks', 'The session stays until the next reboot; RETRIEVE_SESSION gives EINVAL.', 'EINVAL') },
+    reactions: { otherwise: seen('leaks', 'The session stays until the next reboot; RETRIEVE_SESSION gives EINVAL.', 'EINVAL') },
     pattern: /luo: Unable to finish session \[(?<session>.*)\] on release/,
     side: 'incoming',
   },
@@ -148,7 +151,7 @@ const logRuleTexts: readonly LogRule[] = [
     title: 'the log says that a freeze was refused',
     about:
       'A file’s handler refused to freeze, so reboot(LINUX_REBOOT_CMD_KEXEC) failed and everything was rolled back: the pointer to the sessions is 0 again, while blocks keep the counts they had. A later attempt may have gone well. VFIO refuses while interrupts are on, or the device is not in D0.',
-    reactions: { otherwise: reaction('reboot-fails', 'reboot() returned the handler’s error; sessions can still be used.') },
+    reactions: { otherwise: seen('reboot-fails', 'reboot() returned the handler’s error; sessions can still be used.') },
     pattern:
       /luo: Freeze failed for token\[(?<token>0x[0-9a-f]+)\] handler\[(?<compatible>.*)\] err\[|Freeze failed! (?:Interrupts are still enabled|Device not in D0)/i,
     side: 'outgoing',
@@ -160,7 +163,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'preserve',
     title: 'the log says that something could not be preserved',
     about: 'Preserving failed, or succeeded without the user being told (the response could not be written).',
-    reactions: { otherwise: reaction('ignored', 'The old kernel goes on; what was not preserved is not handed over.') },
+    reactions: { otherwise: seen('ignored', 'The old kernel goes on; what was not preserved is not handed over.') },
     pattern: /luo: .*(?:failed to (?:preserve|prepare|allocate)|successfully preserved, but response)|KHO: .*failed to (?:add|preserve)/i,
     side: 'outgoing',
   },
@@ -170,7 +173,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'early boot',
     title: 'the log says that a reserve_mem= region was not revived',
     about: 'Name, size and alignment must be what they were in the old kernel.',
-    reactions: { otherwise: reaction('warns', 'The region was allocated afresh.') },
+    reactions: { otherwise: seen('warns', 'The region was allocated afresh.') },
     pattern:
       /reserve_mem: ?(?:.*'?(?<region>[\w-]+)'? )?.*(?:has wrong size|has wrong alignment|has no child|has wrong)|FDT .*(?:has wrong (?:size|alignment)|has no child)/,
     side: 'incoming',
@@ -182,7 +185,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'early boot',
     title: 'the log says that the kexec metadata was not understood',
     about: 'Nothing depends on it.',
-    reactions: { otherwise: reaction('ignored', 'Only "exec from:" is missing.') },
+    reactions: { otherwise: seen('ignored', 'Only "exec from:" is missing.') },
     pattern: /kexec-metadata (?:blob too small|version \d+ not supported)|broken KHO subnode/,
     side: 'incoming',
   },
@@ -192,7 +195,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'early boot',
     title: 'the log says that the kernel’s own KHO test failed',
     about: 'CONFIG_TEST_KEXEC_HANDOVER compares what it handed over with a checksum.',
-    reactions: { otherwise: reaction('warns', 'Pages were lost or changed on the way, or its own data was.') },
+    reactions: { otherwise: seen('warns', 'Pages were lost or changed on the way, or its own data was.') },
     pattern: /test_kho: .*(?:fail|mismatch|wrong|error)/i,
     side: 'incoming',
     sources: ['lib/test_kho.c, 6.16 to 7.3'],
@@ -207,7 +210,7 @@ const other: LogRule = {
   title: 'the log shows a reference count that fell below zero',
   about:
     'In 7.1 to 7.3 an object that nobody retrieved has no count in the next kernel; finishing the files that need it counts below zero, and its finish never runs.',
-  reactions: { otherwise: reaction('leaks', 'The object’s data stays reserved.') },
+  reactions: { otherwise: seen('leaks', 'The object’s data stays reserved.') },
   pattern: /refcount_t: underflow|WARNING: .*luo_flb/,
   side: 'incoming',
 };
@@ -225,7 +228,7 @@ const switchedOff: DumpRule = {
   title: 'a kernel that was given a handover was started without live updates',
   about:
     'kho= and liveupdate= on the command line switch handing over and live updates; without liveupdate=on the kernel still reads LUO’s data (and can panic over it), but /dev/liveupdate can not be used. CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT stands for kho=on.',
-  reactions: { otherwise: reaction('ignored', 'The sessions that came over can not be retrieved, and are lost at the next reboot.') },
+  reactions: { otherwise: seen('ignored', 'The sessions that came over can not be retrieved, and are lost at the next reboot.') },
   confirm: 'Read the command line in the log.',
   sources: ['kernel/liveupdate/luo_core.c, 6.19 to 7.3', 'seen with 7.3.4: kho=off, and liveupdate= not given'],
   *checkDump({ log, dump }) {
