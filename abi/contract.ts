@@ -3,6 +3,9 @@
  * One file in `abi/<layer>/` describes one version; `registry.ts` lists them all.
  */
 import type { FieldType, Struct } from './layout.js';
+import { type Release, releases } from './releases.js';
+
+export type { Release } from './releases.js';
 
 export type Layer =
   | 'kho'
@@ -28,9 +31,6 @@ export type Layer =
   | 'boot'
   | 'uapi'
   | 'kernel';
-
-/** Where a version was, or is, spoken. */
-export type Release = '6.16' | '6.17' | '6.17.9' | '6.18' | '6.19' | '7.0' | '7.1' | '7.2' | '7.3';
 
 export interface FdtProperty {
   readonly type: FieldType;
@@ -64,6 +64,9 @@ export interface Area {
   readonly whenFull: string | null;
 }
 
+/** The preserved memory map: chunks that name bitmaps of 512 bytes or of a page, or a radix tree. */
+export type MapForm = 'chunks-512' | 'chunks-page' | 'radix';
+
 export interface Contract {
   readonly layer: Layer;
   /** unique among all contracts; the compatible string, with a suffix where one string names several layouts */
@@ -75,6 +78,13 @@ export interface Contract {
   readonly structs: readonly Struct[];
   readonly fdt?: FdtNodeLayout;
   readonly areas?: readonly Area[];
+  /** KHO alone: how the preserved memory map is kept */
+  readonly map?: MapForm;
+  /** the first release that speaks it; null where none does */
+  readonly since: Release | null;
+  /** the last release that speaks it; null where the newest known still does */
+  readonly until: Release | null;
+  /** every release from `since` to `until` */
   readonly releases: readonly Release[];
   /** `released`: in a kernel release; `window`: only inside a merge window; `list`: on the mailing list alone; `test`: a kernel's own test */
   readonly status: 'released' | 'window' | 'list' | 'test';
@@ -85,4 +95,12 @@ export interface Contract {
   readonly notes: readonly string[];
 }
 
-export const contract = <const C extends Contract>(value: C): C => value;
+type Spoken = 'since' | 'until' | 'releases';
+type Described = Omit<Contract, Spoken> & Partial<Pick<Contract, 'since' | 'until'>>;
+
+/** A contract as its file describes it; `since` left out: no release speaks it, `until` left out: none has stopped yet. */
+export function contract<const C extends Described>(value: C): Omit<C, Spoken> & Pick<Contract, Spoken> {
+  const [since, until] = [value.since ?? null, value.until ?? null];
+  const last = until === null ? releases.length : releases.indexOf(until) + 1;
+  return { ...value, since, until, releases: since === null ? [] : releases.slice(releases.indexOf(since), last) };
+}

@@ -1,8 +1,7 @@
 /** Kernel releases the contracts are told apart by, oldest first, and how well each is known. */
-import type { Release } from './contract.js';
 
 export interface ReleaseInfo {
-  readonly release: Release;
+  readonly release: string;
   /** point releases it stands for */
   readonly covers: string;
   /** `source`: read in the source of the release named; `inferred`: from its neighbours and the dates of the changes */
@@ -10,7 +9,7 @@ export interface ReleaseInfo {
   readonly note: string;
 }
 
-export const releaseInfos: readonly ReleaseInfo[] = [
+export const releaseInfos = [
   { release: '6.16', covers: '6.16', evidence: 'inferred', note: 'No change of the ABI between 6.16 and 6.17.8 is known.' },
   { release: '6.17', covers: '6.17.0 to 6.17.8', evidence: 'source', note: 'Read in 6.17.8. Bitmaps of the preserved map have 512 bytes.' },
   {
@@ -25,7 +24,10 @@ export const releaseInfos: readonly ReleaseInfo[] = [
   { release: '7.1', covers: '7.1', evidence: 'source', note: 'Read in 7.1.13.' },
   { release: '7.2', covers: '7.2', evidence: 'source', note: 'Read in 7.2.13.' },
   { release: '7.3', covers: '7.3', evidence: 'source', note: 'Read in 7.3.4.' },
-];
+] as const satisfies readonly ReleaseInfo[];
+
+/** Where a version was, or is, spoken. */
+export type Release = (typeof releaseInfos)[number]['release'];
 
 export const releases: readonly Release[] = releaseInfos.map((info) => info.release);
 

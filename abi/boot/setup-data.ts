@@ -33,7 +33,7 @@ export const bootSetupData = contract({
   compatible: null,
   format: 'struct',
   structs: [setupData, khoData],
-  releases: ['6.16', '6.17', '6.17.9', '6.18', '6.19', '7.0', '7.1', '7.2', '7.3'],
+  since: '6.16',
   status: 'released',
   source: 'arch/x86/include/uapi/asm/setup_data.h, 7.3; 6.16 and 7.0 inferred',
   notes: ['In the old kernel the node may be there already, in the image loaded for kexec; the scratch array it names is filled only at the jump.'],

@@ -42,7 +42,7 @@ export const fdtContract = contract({
   compatible: null,
   format: 'struct',
   structs: [fdtHeader, fdtProp],
-  releases: ['6.16', '6.17', '6.17.9', '6.18', '6.19', '7.0', '7.1', '7.2', '7.3'],
+  since: '6.16',
   status: 'released',
   source: 'Devicetree Specification 0.4, 5.2 and 5.4.1',
   notes: ['The FDT itself is big-endian; the values KHO and LUO keep in it are in the byte order of the machine.'],

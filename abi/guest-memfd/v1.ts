@@ -42,7 +42,6 @@ export const guestMemfdV1 = contract({
   compatible: 'guest_memfd_luo_v1',
   format: 'struct',
   structs: [guestMemfdLuoSer, guestMemfdLuoFolioSer],
-  releases: [],
   status: 'list',
   source,
   notes: ['No release speaks it.'],

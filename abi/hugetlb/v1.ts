@@ -32,7 +32,6 @@ export const hugetlbV1 = contract({
   compatible: 'hugetlb-v1',
   format: 'struct',
   structs: [hugetlbSer, hugetlbHstateSer],
-  releases: [],
   status: 'list',
   source,
   notes: ['No release speaks it.'],

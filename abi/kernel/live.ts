@@ -248,7 +248,7 @@ export const kernelLive73 = contract({
     luoFlbPrivateState,
     listHead,
   ],
-  releases: ['7.3'],
+  since: '7.3',
   status: 'released',
   source,
   notes: ['Not handed over: each kernel has its own. Offsets depend on the configuration.'],

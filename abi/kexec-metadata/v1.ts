@@ -19,7 +19,7 @@ export const kexecMetadataV1 = contract({
   compatible: null,
   format: 'struct',
   structs: [khoKexecMetadata],
-  releases: ['7.1', '7.2', '7.3'],
+  since: '7.1',
   status: 'released',
   source: 'include/linux/kho/abi/kexec_metadata.h, 7.3',
   notes: ['Versioned by its first field, not by a string. The receiver only warns.'],

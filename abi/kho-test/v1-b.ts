@@ -11,7 +11,7 @@ export const khoTestV1B = contract({
   format: 'fdt',
   structs: [khoVmalloc, khoVmallocChunk],
   fdt: khoTestFdt({ type: nested(khoVmalloc, 'area of u64[nr_folios], each the physical address of a folio | its order'), required: true }),
-  releases: ['6.18', '6.19', '7.0', '7.1', '7.2', '7.3'],
+  since: '6.18',
   status: 'test',
   source: 'lib/test_kho.c, 6.18.15 to 7.3; 7.0 inferred',
   discriminates: 'folios_info has 16 bytes; with 2 folios format A has as many.',

@@ -21,7 +21,7 @@ export const khoBlockContract = contract({
   compatible: null,
   format: 'struct',
   structs: [khoBlockHeaderSer],
-  releases: ['7.2', '7.3'],
+  since: '7.2',
   status: 'released',
   source: 'include/linux/kho/abi/block.h, 7.2.13 and 7.3.4',
   notes: ['Has no string: kho-v4 versions it.', 'In a received chain every block has at least one entry.'],

@@ -11,7 +11,9 @@ export const khoV1Small = contract({
   format: 'fdt',
   structs: [khoScratch, khoserMemChunk, khoserMemChunkHdr, khoserMemBitmapPtr, khoMemPhysBitsSmall],
   fdt: khoRootFdt('fdt'),
-  releases: ['6.16', '6.17'],
+  map: 'chunks-512',
+  since: '6.16',
+  until: '6.17',
   status: 'released',
   source: 'kernel/kexec_handover.c, 6.17.8; 6.16 inferred',
   discriminates:

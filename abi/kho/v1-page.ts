@@ -11,7 +11,9 @@ export const khoV1Page = contract({
   format: 'fdt',
   structs: [khoScratch, khoserMemChunk, khoserMemChunkHdr, khoserMemBitmapPtr, khoMemPhysBits],
   fdt: khoRootFdt('fdt'),
-  releases: ['6.17.9', '6.18', '6.19', '7.0'],
+  map: 'chunks-page',
+  since: '6.17.9',
+  until: '7.0',
   status: 'released',
   source: 'kernel/kexec_handover.c, 6.18.15; kernel/liveupdate/kexec_handover.c, 6.19.11; 6.17.9 and 7.0 inferred',
   discriminates:

@@ -12,7 +12,7 @@ export const khoV2 = contract({
   format: 'fdt',
   structs: [khoScratch, khoRadixNode, khoRadixLeaf, khoVmalloc, khoVmallocChunk],
   fdt: khoRootFdt('preserved-data'),
-  releases: [],
+  map: 'radix',
   status: 'window',
   source: 'include/linux/kho/abi/kexec_handover.h, mainline between 5 and 18 Apr 2026',
   notes: ['In no release.', 'At 16 KiB pages its tree has 4 levels, one fewer than kho-v3 and kho-v4.'],

@@ -31,7 +31,7 @@ export const khoVmallocContract = contract({
   compatible: null,
   format: 'struct',
   structs: [khoVmalloc, khoVmallocChunk],
-  releases: ['6.18', '6.19', '7.0', '7.1', '7.2', '7.3'],
+  since: '6.18',
   status: 'released',
   source: 'include/linux/kho/abi/kexec_handover.h, 7.3; include/linux/kexec_handover.h, 6.18.15; 7.0 inferred',
   notes: [

@@ -7,7 +7,6 @@ export const kvmVcpuV1 = contract({
   compatible: 'kvm_vcpu_luo_v1',
   format: 'opaque',
   structs: [],
-  releases: [],
   status: 'list',
   source: 'branches of the guest_memfd series, 2026 (RFC)',
   notes: ['No release speaks it.', 'Its layout is not settled: not decoded.'],

@@ -17,7 +17,6 @@ export const kvmVmV1Folios = contract({
   compatible: 'kvm_vm_luo_v1',
   format: 'struct',
   structs: [kvmLuoSerFolios],
-  releases: [],
   status: 'list',
   source: 'a branch of the guest_memfd series, 2026',
   discriminates: 'Bytes 8-15 are the address of a preserved page.',

@@ -18,7 +18,6 @@ export const kvmVmV1 = contract({
   compatible: 'kvm_vm_luo_v1',
   format: 'struct',
   structs: [kvmLuoSer],
-  releases: [],
   status: 'list',
   source: 'guest_memfd series, v4, 28 Jul 2026',
   discriminates: 'Bytes 8-15 are 0; in the branch with kho_folios they are an address.',

@@ -24,7 +24,7 @@ export const kvmV73 = contract({
     kvmPreFaultMemory,
     kvmEnableCap,
   ],
-  releases: ['7.3'],
+  since: '7.3',
   status: 'released',
   source: 'include/uapi/linux/kvm.h, 7.3',
   notes: [

@@ -1,5 +1,5 @@
 /** What the three test FLBs share. Source: lib/tests/liveupdate.c, 7.1.13 to 7.3.4, and captures of those kernels; 7.0 inferred. */
-import type { Contract } from '../contract.js';
+import { type Contract, contract } from '../contract.js';
 
 /** The data of test FLB n is this number plus n: a value to compare with, no address. */
 export const TEST_FLB_MAGIC = 0xfeedf00dcafebee0n;
@@ -8,15 +8,15 @@ export const TEST_FLB_MAGIC = 0xfeedf00dcafebee0n;
 export const testFlbData = (index: number): bigint => TEST_FLB_MAGIC + BigInt(index);
 
 export function testFlb(index: 0 | 1 | 2): Contract {
-  return {
+  return contract({
     layer: 'liveupdate-test-flb',
     id: `liveupdate-test-flb-v${index}`,
     compatible: `liveupdate-test-flb-v${index}`,
     format: 'opaque',
     structs: [],
-    releases: ['7.0', '7.1', '7.2', '7.3'],
+    since: '7.0',
     status: 'test',
     source: 'lib/tests/liveupdate.c, 7.1.13 to 7.3.4; 7.0 inferred',
     notes: [`Its data is the number 0x${testFlbData(index).toString(16)}, no address.`, 'One of three objects, not one of three versions.'],
-  };
+  });
 }

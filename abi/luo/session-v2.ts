@@ -22,7 +22,8 @@ export const luoSessionV2 = contract({
   structs: [luoSessionHeaderSer, luoSessionSer, luoFileSetSer, luoFileSer],
   fdt: luoSessionNode,
   areas: [sessionPages, filePages],
-  releases: ['6.19', '7.0', '7.1'],
+  since: '6.19',
+  until: '7.1',
   status: 'released',
   source: 'include/linux/kho/abi/luo.h, 6.19.11 and 7.1.13; 7.0 inferred',
   notes: [

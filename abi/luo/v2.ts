@@ -33,7 +33,6 @@ export const luoV2 = contract({
     children: [],
   },
   areas: [sessionPages, filePages, flbPage],
-  releases: [],
   status: 'window',
   source: 'mail "[PATCH v4 03/13] liveupdate: centralize state management into struct luo_ser", 30 May 2026',
   notes: ['In no release; not run.'],

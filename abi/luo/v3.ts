@@ -13,7 +13,6 @@ export const luoV3 = contract({
   format: 'struct',
   structs: [luoSerV3, luoSessionHeaderSer, luoSessionSer, luoFileSetSer, luoFileSer, luoFlbHeaderSer, luoFlbSer],
   areas: [sessionPages, filePages, flbPage],
-  releases: [],
   status: 'window',
   source: 'mail "[PATCH v4 04/13] liveupdate: register luo_ser as KHO subtree", 30 May 2026',
   notes: ['In no release; not run.'],

@@ -13,7 +13,6 @@ export const luoV4 = contract({
   format: 'struct',
   structs: [luoSerV4, luoSessionSer, luoFileSetSer, luoFileSer, luoFlbHeaderSer, luoFlbSer],
   areas: [sessionBlocks, filePages, flbPage],
-  releases: [],
   status: 'window',
   source: 'series of 30 May 2026, merged 3 Jun 2026',
   notes: ['In no release. Bytes of the root as in luo-v5.', 'Where files stand is known from the titles of the series: it was not run.'],

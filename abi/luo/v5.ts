@@ -13,7 +13,7 @@ export const luoV5 = contract({
   format: 'struct',
   structs: [luoSer, luoSessionSer, luoFileSetSer, luoFileSer, luoFlbHeaderSer, luoFlbSer],
   areas: [sessionBlocks, fileBlocks, flbPage],
-  releases: ['7.2', '7.3'],
+  since: '7.2',
   status: 'released',
   source: 'include/linux/kho/abi/luo.h, 7.2 and 7.3',
   notes: ['sessions_pa is written at the reboot call, after every file has been frozen.', 'Every block of a received chain must have 1 to capacity entries.'],

@@ -22,7 +22,7 @@ export const reserveMemV1 = contract({
   format: 'fdt',
   structs: [],
   fdt: reserveMemNode,
-  releases: ['6.16', '6.17', '6.17.9', '6.18', '6.19', '7.0', '7.1', '7.2', '7.3'],
+  since: '6.16',
   status: 'released',
   source: 'include/linux/kho/abi/memblock.h, 7.3; mm/memblock.c, 6.17.8 to 6.19.11; 6.16 and 7.0 inferred',
   notes: ['A region whose name, size or alignment does not fit the next kernel is allocated afresh; its old memory stays reserved, unclaimed.'],

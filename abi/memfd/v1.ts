@@ -22,7 +22,8 @@ export const memfdV1 = contract({
   compatible: 'memfd-v1',
   format: 'struct',
   structs: [memfdLuoSerV1, memfdLuoFolioSer],
-  releases: ['6.19', '7.0'],
+  since: '6.19',
+  until: '7.0',
   status: 'released',
   source: 'include/linux/kho/abi/memfd.h, 6.19.11; 7.0 inferred',
   notes: [

@@ -28,7 +28,7 @@ export const memfdV2 = contract({
   compatible: 'memfd-v2',
   format: 'struct',
   structs: [memfdLuoSerV2, memfdLuoFolioSer],
-  releases: ['7.1', '7.2', '7.3'],
+  since: '7.1',
   status: 'released',
   source: 'include/linux/kho/abi/memfd.h, 7.1 to 7.3',
   notes: ['An empty file has no folios and no area.', 'Holes are filled when the file is preserved.'],

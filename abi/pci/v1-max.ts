@@ -8,7 +8,6 @@ export const pciV1Max = contract({
   compatible: 'pci-v1',
   format: 'struct',
   structs: [pciSer16, pciDevSer4],
-  releases: [],
   status: 'list',
   source: 'mails of the v2 era, early 2026',
   discriminates: 'Two counts of 8 bytes, the second not above the first, then entries of 4 bytes.',

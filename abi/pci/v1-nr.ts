@@ -17,7 +17,6 @@ export const pciV1Nr = contract({
   compatible: 'pci-v1',
   format: 'struct',
   structs: [pciSerNr, pciDevSer4],
-  releases: [],
   status: 'list',
   source: 'mails of the v1 era, end of 2025',
   discriminates: 'One count, then entries of 4 bytes in ascending order of domain and bdf.',

@@ -8,7 +8,6 @@ export const pciV1Refcount = contract({
   compatible: 'pci-v1',
   format: 'struct',
   structs: [pciSer8, pciDevSer],
-  releases: [],
   status: 'list',
   source: 'mail series "PCI: liveupdate", v7, 10 Jul 2026',
   discriminates: 'As pci-v1, with the last two bytes of a used entry not 0.',

@@ -8,7 +8,6 @@ export const pciV1Wide = contract({
   compatible: 'pci-v1',
   format: 'struct',
   structs: [pciSer16, pciDevSerPadded],
-  releases: [],
   status: 'list',
   source: 'mail "[PATCH v3 02/24] PCI: Add API to track PCI devices preserved across Live Update", 23 Mar 2026',
   discriminates: 'Two counts of 8 bytes, the second not above the first, then entries of 8 bytes whose last two are 0.',

@@ -8,7 +8,6 @@ export const pciV1 = contract({
   compatible: 'pci-v1',
   format: 'struct',
   structs: [pciSer8, pciDevSerPadded],
-  releases: [],
   status: 'list',
   source: 'mail series "PCI: liveupdate", v3 to v5, 2026',
   discriminates: 'Two counts of 4 bytes: as one 8-byte number they are above any count as soon as a device is in use. In the older forms bytes 4-7 are 0.',

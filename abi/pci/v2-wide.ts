@@ -8,7 +8,6 @@ export const pciV2Wide = contract({
   compatible: 'pci-v2',
   format: 'struct',
   structs: [pciSer16, pciDevSer],
-  releases: [],
   status: 'list',
   source: 'VFIO series v3 of 23 Mar 2026, the patch that adds the refcount',
   discriminates: 'Two counts of 8 bytes: bytes 4-7 and 12-15 are 0. In the other form bytes 4-7 are the number of devices.',

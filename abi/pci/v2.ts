@@ -11,7 +11,6 @@ export const pciV2 = contract({
   compatible: 'pci-v2',
   format: 'struct',
   structs: [pciSer, pciDevSer],
-  releases: [],
   status: 'list',
   source: 'mail series "PCI: liveupdate", v3 to v5 and v7, 2026',
   discriminates:

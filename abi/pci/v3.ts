@@ -8,7 +8,6 @@ export const pciV3 = contract({
   compatible: 'pci-v3',
   format: 'struct',
   structs: [pciSer8, pciDevSer],
-  releases: [],
   status: 'list',
   source: 'mail series "PCI: liveupdate", v6, 22 May 2026',
 

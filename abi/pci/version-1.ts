@@ -33,7 +33,6 @@ export const pciVersion1 = contract({
   format: 'struct',
   structs: [pciSerVersion1, pciDevSer, khoBlockHeaderSer],
   areas: [pciDeviceBlocks],
-  releases: [],
   status: 'list',
   source: 'mail series "PCI: liveupdate: PCI core support for Live Update", v8 and v9 (18 Sep 2026)',
   notes: [

@@ -17,7 +17,6 @@ export const vfioRfcSavedState = contract({
   compatible: 'vfio-v1',
   format: 'struct',
   structs: [vfioPciCoreDeviceSerRfcSavedState],
-  releases: [],
   status: 'list',
   source: 'a later patch of the RFC of 18 Oct 2025, Vipin Sharma',
   discriminates: 'An address behind reset_works; in the shorter form those bytes are 0.',

@@ -29,7 +29,6 @@ export const vfioRfc = contract({
   compatible: 'vfio-v1',
   format: 'struct',
   structs: [vfioPciCoreDeviceSerRfc],
-  releases: [],
   status: 'list',
   source: 'RFC of 18 Oct 2025, Vipin Sharma',
   discriminates: 'Without the address at its end that a later patch of the series adds.',

@@ -17,7 +17,6 @@ export const vfioPciV1BdfReset = contract({
   compatible: 'vfio-pci-v1',
   format: 'struct',
   structs: [vfioPciCoreDeviceSerBdfReset],
-  releases: [],
   status: 'list',
   source: 'later patches of v1 and v2, mails of 26 Nov 2025 and 29 Jan 2026, Vipin Sharma',
   discriminates: 'As vfio-pci-v1-bdf, with byte 4 being 0 or 1: where it is 0 the two cannot be told apart, and mean the same.',

@@ -17,7 +17,6 @@ export const vfioPciV1Bdf = contract({
   compatible: 'vfio-pci-v1',
   format: 'struct',
   structs: [vfioPciCoreDeviceSerBdf],
-  releases: [],
   status: 'list',
   source: 'mails of 26 Nov 2025 (v1) and 29 Jan 2026 (v2), Vipin Sharma',
   discriminates:

@@ -25,7 +25,6 @@ export const vfioPciV1Iommufd = contract({
   compatible: 'vfio-pci-v1',
   format: 'struct',
   structs: [vfioPciCoreDeviceSerIommufd, vfioIommufdSer],
-  releases: [],
   status: 'list',
   source: 'mails of the IOMMU series, early 2026',
   discriminates: 'As vfio-pci-v1-bdf-reset, with a token in bytes 5-8; where it is 0 nothing tells them apart.',

@@ -17,7 +17,6 @@ export const vfioPciV1 = contract({
   compatible: 'vfio-pci-v1',
   format: 'struct',
   structs: [vfioPciCoreDeviceSer],
-  releases: [],
   status: 'list',
   source: 'mails "[PATCH v3 07/24]" of 23 Mar 2026, v4 of 11 May 2026, v5 of 14 Jul 2026',
   discriminates:

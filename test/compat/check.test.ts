@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { behaviours } from '../../abi/behaviour/registry.js';
+import { behaviourOf } from '../../abi/behaviour/registry.js';
 import { layerInfos } from '../../abi/behaviour/layers.js';
 import { contracts, releases, spokenBy } from '../../abi/registry.js';
 import { checkCompat } from '../../src/compat/check.js';
@@ -132,15 +132,15 @@ describe('every pair of releases', () => {
 
 describe('the tables', () => {
   it('have every release, each under its own name', () => {
-    for (const release of releases) expect(behaviours[release].release).toBe(release);
+    for (const release of releases) expect(behaviourOf(release).release).toBe(release);
   });
 
   it('know LUO exactly where a release speaks it', () => {
-    for (const release of releases) expect(behaviours[release].luo !== null, release).toBe(spokenBy(release, 'luo').length > 0);
+    for (const release of releases) expect(behaviourOf(release).luo !== null, release).toBe(spokenBy(release, 'luo').length > 0);
   });
 
   it('name maps that exist', () => {
     const ids = new Set(contracts.map((contract) => contract.id));
-    for (const release of releases) for (const id of Object.keys(behaviours[release].otherMap)) expect(ids.has(id), id).toBe(true);
+    for (const release of releases) for (const id of Object.keys(behaviourOf(release).otherMap)) expect(ids.has(id), id).toBe(true);
   });
 });

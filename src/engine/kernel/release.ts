@@ -2,8 +2,8 @@
  * What the chosen releases do differently, as data. Formats are in abi/; here stands only which of them a release speaks, and the
  * few places where its code behaves otherwise. Source: the releases' own behaviour, as measured and read (7.1.13, 7.2.13, 7.3.4).
  */
-import type { Release } from '../../../abi/contract.js';
-import { releaseOf } from '../../../abi/releases.js';
+import type { Layer, MapForm, Release } from '../../../abi/contract.js';
+import { releaseOf, spokenBy } from '../../../abi/registry.js';
 import { UserError } from '../../codec/user-error.js';
 
 export interface KernelSpec {
@@ -12,7 +12,7 @@ export interface KernelSpec {
   readonly uname: string;
   readonly khoCompatible: string;
   /** the preserved memory map */
-  readonly map: 'chunks-512' | 'chunks-page' | 'radix';
+  readonly map: MapForm;
   /** how the root FDT records a subtree */
   readonly record: 'fdt' | 'blob-size';
   /** the outgoing tree is there from boot; up to 6.18 it comes only with the finalize file of debugfs, which no scenario writes */
@@ -31,56 +31,58 @@ export interface KernelSpec {
   readonly flbRetrieveIsCached: boolean;
 }
 
-const v71: KernelSpec = {
+/** What a release's code does otherwise than another's, formats apart. */
+type Habits = Pick<KernelSpec, 'release' | 'uname' | 'handsOver' | 'hasGetName' | 'finishChecksReserved' | 'writeAcrossFrozenEnd' | 'flbRetrieveIsCached'>;
+
+const v71: Habits = {
   release: '7.1',
   uname: '7.1.13',
-  khoCompatible: 'kho-v3',
-  map: 'radix',
-  record: 'blob-size',
   handsOver: true,
-  luo: 'fdt',
-  luoCompatible: 'luo-v1',
-  memfdCompatible: 'memfd-v2',
   hasGetName: false,
   finishChecksReserved: false,
   writeAcrossFrozenEnd: 'short',
   flbRetrieveIsCached: false,
 };
 
-const v72: KernelSpec = {
+const v72: Habits = {
+  ...v71,
   release: '7.2',
   uname: '7.2.13',
-  khoCompatible: 'kho-v4',
-  map: 'radix',
-  record: 'blob-size',
-  handsOver: true,
-  luo: 'struct',
-  luoCompatible: 'luo-v5',
-  memfdCompatible: 'memfd-v2',
   hasGetName: true,
   finishChecksReserved: true,
   writeAcrossFrozenEnd: 'refused',
   flbRetrieveIsCached: true,
 };
 
-const v73: KernelSpec = { ...v72, release: '7.3', uname: '7.3.4' };
-
 /** Kernels with KHO alone: they take memory and reserve_mem over, know no LUO, and hand nothing on without debugfs. */
-const v618: KernelSpec = {
-  ...v71,
-  release: '6.18',
-  uname: '6.18.15',
-  khoCompatible: 'kho-v1',
-  map: 'chunks-page',
-  record: 'fdt',
-  handsOver: false,
-  luo: 'none',
-};
-const v6179: KernelSpec = { ...v618, release: '6.17.9', uname: '6.17.9' };
-const v617: KernelSpec = { ...v618, release: '6.17', uname: '6.17.8', map: 'chunks-512' };
-const v616: KernelSpec = { ...v617, release: '6.16', uname: '6.16.0' };
+const v618: Habits = { ...v71, release: '6.18', uname: '6.18.15', handsOver: false };
 
-export const simulatedReleases: readonly KernelSpec[] = [v616, v617, v6179, v618, v71, v72, v73];
+const habits: readonly Habits[] = [
+  { ...v618, release: '6.16', uname: '6.16.0' },
+  { ...v618, release: '6.17', uname: '6.17.8' },
+  { ...v618, release: '6.17.9', uname: '6.17.9' },
+  v618,
+  v71,
+  v72,
+  { ...v72, release: '7.3', uname: '7.3.4' },
+];
+
+/** The formats of a release, from its contracts. */
+function spec(own: Habits): KernelSpec {
+  const speaks = (layer: Layer) => spokenBy(own.release, layer)[0];
+  const [kho, luo] = [speaks('kho'), speaks('luo')];
+  return {
+    ...own,
+    khoCompatible: kho?.compatible ?? '',
+    map: kho?.map ?? 'radix',
+    record: kho?.fdt?.children.some(({ properties }) => 'blob-size' in properties) === true ? 'blob-size' : 'fdt',
+    luo: luo === undefined ? 'none' : luo.format === 'fdt' ? 'fdt' : 'struct',
+    luoCompatible: luo?.compatible ?? '',
+    memfdCompatible: speaks('memfd')?.compatible ?? '',
+  };
+}
+
+export const simulatedReleases: readonly KernelSpec[] = habits.map(spec);
 
 /**
  * The kernel that `release` (`7.3`, `7.3.4`) names.
@@ -88,9 +90,9 @@ export const simulatedReleases: readonly KernelSpec[] = [v616, v617, v6179, v618
  */
 export function kernelSpec(release: string): KernelSpec {
   const named = /^\d+\.\d+(\.\d+)?$/.exec(release);
-  const found = named === null ? undefined : simulatedReleases.find((spec) => spec.release === releaseOf(release));
+  const found = named === null ? undefined : simulatedReleases.find((one) => one.release === releaseOf(release));
   if (found === undefined) {
-    const known = simulatedReleases.map((spec) => spec.release).join(', ');
+    const known = simulatedReleases.map((one) => one.release).join(', ');
     throw new UserError(`the engine has no kernel of release ${JSON.stringify(release)}: choose one of ${known}`);
   }
   return named?.[1] === undefined ? found : { ...found, uname: release };
