@@ -5,6 +5,7 @@
 import type { EngineClient } from '../engine/client.js';
 import type { InspectorModel } from './inspector/state.js';
 import type { KvmModel } from './kvm/state.js';
+import { themeFor } from './terminal/theme.js';
 
 export type { InspectorModel } from './inspector/state.js';
 export type { KvmModel } from './kvm/state.js';
@@ -14,10 +15,9 @@ export interface OpenOptions {
   readonly color: boolean;
 }
 
-/** Ink's chalk knows FORCE_COLOR but not NO_COLOR; React's development build prints warnings into the screen. */
-function prepareEnvironment(options: OpenOptions): void {
-  if (!options.color) process.env.FORCE_COLOR = '0';
-  process.env.NODE_ENV = 'production';
+/** React's development build prints warnings into the screen, and is slow. */
+function prepareEnvironment(): void {
+  Object.assign(process.env, { NODE_ENV: 'production' });
 }
 
 /**
@@ -26,21 +26,21 @@ function prepareEnvironment(options: OpenOptions): void {
  * @throws what went wrong inside, after the terminal was restored
  */
 export async function openInspector(model: InspectorModel, options: OpenOptions): Promise<void> {
-  prepareEnvironment(options);
+  prepareEnvironment();
   const [{ runProgram }, { inspectorProgram }] = await Promise.all([import('./terminal/run.js'), import('./inspector/program.js')]);
-  await runProgram(inspectorProgram(model));
+  await runProgram(inspectorProgram(model), themeFor(process.env, options.color));
 }
 
 /** Opens the full-screen view of kvm_run snapshots; as `openInspector`. */
 export async function openKvm(model: KvmModel, options: OpenOptions): Promise<void> {
-  prepareEnvironment(options);
+  prepareEnvironment();
   const [{ runProgram }, { kvmProgram }] = await Promise.all([import('./terminal/run.js'), import('./kvm/program.js')]);
-  await runProgram(kvmProgram(model));
+  await runProgram(kvmProgram(model), themeFor(process.env, options.color));
 }
 
 /** Opens the full-screen debugger on a run of the engine; as `openInspector`. A run that goes wrong is opened where it does. */
 export async function openDebugger(client: EngineClient, options: OpenOptions): Promise<void> {
-  prepareEnvironment(options);
+  prepareEnvironment();
   const [{ runProgram }, { debuggerProgram }] = await Promise.all([import('./terminal/run.js'), import('./debugger/program.js')]);
-  await runProgram(debuggerProgram(client));
+  await runProgram(debuggerProgram(client), themeFor(process.env, options.color));
 }

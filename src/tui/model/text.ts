@@ -23,6 +23,7 @@ export type Style =
   | 'good'
   | 'match'
   | 'selected'
+  | 'neighbour'
   | 'changed'
   | 'zero'
   | 'ascii'
@@ -45,6 +46,12 @@ export const textOf = (spans: Line): string => spans.map((part) => part.text).jo
 /** ASCII, and the signs the views draw with: one column and one code unit each, so that nothing needs to be measured. */
 const NARROW = /^[\x20-\x7e│─━›▾▸◂∅→←↑↓▶●◆…·█×–“”]*$/;
 const segmenter = new Intl.Segmenter();
+
+/** The characters of `text` as a terminal places them, with their columns: 0 for a mark that joins the one before. */
+export function* segmentsOf(text: string): Iterable<{ readonly segment: string; readonly width: number }> {
+  if (NARROW.test(text)) for (const segment of text) yield { segment, width: 1 };
+  else for (const { segment } of segmenter.segment(text)) yield { segment, width: Math.min(2, stringWidth(segment)) };
+}
 
 /** Terminal columns `text` takes. */
 export const widthOf = (text: string): number => (NARROW.test(text) ? text.length : stringWidth(text));

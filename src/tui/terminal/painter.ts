@@ -1,38 +1,93 @@
 /**
- * Puts frames on the terminal: only rows that changed are written, at their place. Ink's own writers move the cursor
- * relative to where it was, clear the whole terminal at full height (6.8.0) and cannot be told that the screen was lost; a
- * full-screen program needs none of that.
+ * Puts screens on the terminal: only runs of cells that changed are written, at their place. Ink would compose every cell of the
+ * screen anew for each frame, and writes whole rows; a full-screen program that already has its rows needs neither.
  */
+import type { Style } from '../model/text.js';
+import type { CellRow } from './cells.js';
+import type { Theme } from './theme.js';
+
 const ESC = '\u001b';
 const BEGIN_UPDATE = `${ESC}[?2026h`;
 const END_UPDATE = `${ESC}[?2026l`;
-const CLEAR = `${ESC}[H${ESC}[2J`;
+const CLEAR = `${ESC}[0m${ESC}[H${ESC}[2J`;
+/** Unchanged cells that cost less to write again than to jump over. */
+const BRIDGE = 6;
 
 export class Painter {
   readonly #write: (data: string) => void;
-  #shown: readonly string[] | null = null;
+  /** characters for a terminal without UTF-8 */
+  readonly #glyph: (char: string) => string;
+  #theme: Theme;
+  #shown: readonly CellRow[] | null = null;
 
   /** `write` sends to the terminal, in the alternate screen. */
-  constructor(write: (data: string) => void) {
+  constructor(write: (data: string) => void, theme: Theme, glyph: (char: string) => string = (char) => char) {
     this.#write = write;
+    this.#theme = theme;
+    this.#glyph = glyph;
   }
 
-  /** Shows `frame`: rows separated by newlines, each complete in itself. */
-  paint(frame: string): void {
-    const rows = frame.split('\n');
-    const shown = this.#shown;
+  /** From the next frame on, which is drawn whole. */
+  set theme(theme: Theme) {
+    this.#theme = theme;
+    this.forget();
+  }
+
+  /** Shows `rows`, one for each row of the terminal. */
+  paint(rows: readonly CellRow[]): void {
+    const shown = this.#shown?.length === rows.length ? this.#shown : null;
     let out = shown === null ? CLEAR : '';
-    for (let index = 0; index < Math.max(rows.length, shown?.length ?? 0); index++) {
-      const row = rows[index] ?? '';
-      // erased before it is written: erasing behind a full row would take its last character on some terminals
-      if (row !== (shown?.[index] ?? '')) out += `${ESC}[${index + 1};1H${ESC}[2K${row}`;
+    let style: Style | null = null;
+    for (const [index, row] of rows.entries()) {
+      const old = shown?.[index] ?? null;
+      for (const [start, end] of changedRuns(row, old)) {
+        out += `${ESC}[${index + 1};${start + 1}H`;
+        for (let at = start; at < end; at++) {
+          const wanted = row.styles[at] ?? 'plain';
+          if (style === null || this.#theme[wanted] !== this.#theme[style]) {
+            out +=
+              this.#theme[wanted] === ''
+                ? `${ESC}[0m`
+                : style === null || this.#theme[style] === ''
+                  ? `${ESC}[${this.#theme[wanted]}m`
+                  : `${ESC}[0;${this.#theme[wanted]}m`;
+          }
+          style = wanted;
+          out += this.#glyph(row.chars[at] ?? ' ');
+        }
+      }
     }
     this.#shown = rows;
-    if (out !== '') this.#write(BEGIN_UPDATE + out + END_UPDATE);
+    if (out === '') return;
+    // the next frame starts from plain text, whatever else writes to the terminal in between
+    const reset = style !== null && this.#theme[style] !== '' ? `${ESC}[0m` : '';
+    this.#write(BEGIN_UPDATE + out + reset + END_UPDATE);
   }
 
   /** What is on the terminal is not known any more: the next frame is drawn whole. */
   forget(): void {
     this.#shown = null;
   }
+}
+
+/** Columns [start, end) to be written: a wide character is written whole, short gaps are written over. */
+function changedRuns(row: CellRow, old: CellRow | null): [number, number][] {
+  const { chars, styles } = row;
+  const runs: [number, number][] = [];
+  const same = (at: number): boolean =>
+    old === null ? chars[at] === ' ' && styles[at] === 'plain' : chars[at] === old.chars[at] && styles[at] === old.styles[at];
+  let last: [number, number] | null = null;
+  for (let at = 0; at < chars.length; at++) {
+    if (same(at)) continue;
+    let start = at;
+    while (start > 0 && chars[start] === '') start--;
+    let end = at + 1;
+    while (end < chars.length && chars[end] === '') end++;
+    if (last !== null && start - last[1] <= BRIDGE) last[1] = Math.max(last[1], end);
+    else {
+      last = [start, end];
+      runs.push(last);
+    }
+  }
+  return runs;
 }

@@ -1,15 +1,19 @@
-/** Runs a program on the terminal: Ink draws its screens and reads its keys, until it quits. The only module that mounts Ink. */
+/**
+ * Runs a program on the terminal until it quits. Ink mounts the app and reads its keys; what a screen shows goes from its rows
+ * straight to the painter. The only module that mounts Ink.
+ */
 import { render, useInput } from 'ink';
-import { type ReactNode, useSyncExternalStore } from 'react';
+import { type ReactNode, useLayoutEffect, useSyncExternalStore } from 'react';
 import type { Effect, Program } from '../model/program.js';
 import type { Size } from '../model/screen.js';
 import { AlternateScreen, type TerminalStreams } from './alternate-screen.js';
+import { type CellRow, cellsOf } from './cells.js';
 import { copySequence } from './clipboard.js';
 import { isPlainTerminal, toPlain } from './glyphs.js';
 import { keysOf } from './ink-keys.js';
 import { Painter } from './painter.js';
-import { ScreenView } from './screen-view.js';
 import { Store } from './store.js';
+import { THEMES, type ThemeName } from './theme.js';
 
 const sizeOf = (stdout: NodeJS.WriteStream): Size => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 });
 
@@ -17,9 +21,9 @@ const sizeOf = (stdout: NodeJS.WriteStream): Size => ({ columns: stdout.columns 
  * Shows `program` until it quits.
  * @throws what went wrong inside, after the terminal was restored
  */
-export async function runProgram<S>(program: Program<S>, streams: TerminalStreams = process): Promise<void> {
+export async function runProgram<S>(program: Program<S>, theme: ThemeName, streams: TerminalStreams = process): Promise<void> {
   const { stdin, stdout } = streams;
-  const painter = new Painter((data) => stdout.write(data));
+  const painter = new Painter((data) => stdout.write(data), THEMES[theme], isPlainTerminal(process.env) ? toPlain : (char) => char);
   let finish: (end: { readonly signal?: NodeJS.Signals; readonly error?: unknown }) => void = () => undefined;
   const ended = new Promise<{ readonly signal?: NodeJS.Signals; readonly error?: unknown }>((resolve) => {
     finish = resolve;
@@ -63,12 +67,11 @@ export async function runProgram<S>(program: Program<S>, streams: TerminalStream
   stdout.on('resize', onResize);
   stdin.on('end', onEnd);
   let live = true;
-  const plain = isPlainTerminal(process.env);
-  const frames = frameStream(stdout, (frame) => {
-    if (live) painter.paint(plain ? toPlain(frame) : frame);
-  });
-  // in debug mode Ink hands over each frame whole, which is what the painter takes
-  const ink = render(<Root program={program} store={store} onKeys={onKeys} />, { stdout: frames, stdin, debug: true, exitOnCtrlC: false, patchConsole: false });
+  const paint = (rows: readonly CellRow[]): void => {
+    if (live) painter.paint(rows);
+  };
+  const app = <App program={program} store={store} onKeys={onKeys} paint={paint} />;
+  const ink = render(app, { stdout: silent(stdout), stdin, debug: true, exitOnCtrlC: false, patchConsole: false });
   ink.waitUntilExit().then(
     () => finish({}),
     (error: unknown) => finish({ error }),
@@ -88,27 +91,26 @@ export async function runProgram<S>(program: Program<S>, streams: TerminalStream
   if (end.error !== undefined) throw end.error;
 }
 
-function Root<S>({
-  program,
-  store,
-  onKeys,
-}: {
+interface AppProps<S> {
   readonly program: Program<S>;
   readonly store: Store<S>;
   readonly onKeys: (keys: readonly string[]) => void;
-}): ReactNode {
-  const { state, size } = useSyncExternalStore(store.subscribe, store.snapshot);
-  useInput((input, key) => onKeys(keysOf(input, key)));
-  return <ScreenView screen={program.screen(state)} size={size} />;
+  readonly paint: (rows: readonly CellRow[]) => void;
 }
 
-/** `stdout` for Ink: frames go to `paint`; cursor sequences and resize events stay with us. */
-function frameStream(stdout: NodeJS.WriteStream, paint: (frame: string) => void): NodeJS.WriteStream {
-  const write = (data: unknown, ...rest: unknown[]): boolean => {
-    const done = rest.find((value): value is () => void => typeof value === 'function');
-    if (data === '' && done !== undefined) return stdout.write('', done);
-    if (typeof data === 'string' && data !== '' && !data.startsWith('\u001b[?')) paint(data);
-    done?.();
+/** Decides what is on the screen; the painter puts it there once React has taken it. Ink itself draws nothing. */
+function App<S>({ program, store, onKeys, paint }: AppProps<S>): ReactNode {
+  const { state, size } = useSyncExternalStore(store.subscribe, store.snapshot);
+  useInput((input, key) => onKeys(keysOf(input, key)));
+  const cells = cellsOf(program.screen(state), size);
+  useLayoutEffect(() => paint(cells));
+  return null;
+}
+
+/** `stdout` for Ink, which has nothing to say there: neither its empty frames nor its cursor sequences reach the terminal. */
+function silent(stdout: NodeJS.WriteStream): NodeJS.WriteStream {
+  const write = (_data: unknown, ...rest: unknown[]): boolean => {
+    rest.find((value): value is () => void => typeof value === 'function')?.();
     return true;
   };
   const quiet = (event: string, listener: () => void): NodeJS.WriteStream => (event === 'resize' ? stdout : stdout.on(event, listener));

@@ -1,12 +1,11 @@
-/** Frames as Ink makes them, painted into a terminal emulator: what the screen then shows, and how much was written for it. */
+/** Screens painted into a terminal emulator: what it then shows, and how much was written for it. */
 import xterm from '@xterm/headless';
-import { renderToString } from 'ink';
-import { createElement } from 'react';
 import { describe, expect, it } from 'vitest';
 import { inspectorProgram } from '../../../src/tui/inspector/program.js';
 import type { Size } from '../../../src/tui/model/screen.js';
 import { Painter } from '../../../src/tui/terminal/painter.js';
-import { ScreenView } from '../../../src/tui/terminal/screen-view.js';
+import { cellsOf } from '../../../src/tui/terminal/cells.js';
+import { THEMES } from '../../../src/tui/terminal/theme.js';
 import { fixtureModel } from '../fixture.js';
 import { Play } from '../play.js';
 
@@ -19,12 +18,19 @@ class Screen {
     this.painter = new Painter((data) => {
       this.written += data;
       this.terminal.write(data);
-    });
+    }, THEMES.dark);
   }
   async rows(): Promise<string[]> {
     await new Promise<void>((resolve) => this.terminal.write('', resolve));
     const buffer = this.terminal.buffer.active;
-    return Array.from({ length: this.terminal.rows }, (_, row) => buffer.getLine(buffer.viewportY + row)?.translateToString(true) ?? '');
+    return Array.from(
+      { length: this.terminal.rows },
+      (_, row) =>
+        buffer
+          .getLine(buffer.viewportY + row)
+          ?.translateToString(true)
+          .trimEnd() ?? '',
+    );
   }
 }
 
@@ -32,8 +38,7 @@ function setUp(size: Size) {
   const program = inspectorProgram(fixtureModel());
   const play = new Play(program, size);
   const screen = new Screen(size);
-  const show = (at: Size = size): void =>
-    screen.painter.paint(renderToString(createElement(ScreenView, { screen: program.screen(play.state), size: at }), { columns: at.columns }));
+  const show = (at: Size = size): void => screen.painter.paint(cellsOf(program.screen(play.state), at));
   return { play, screen, show };
 }
 
@@ -53,7 +58,7 @@ describe('frames on a terminal', () => {
     }
   });
 
-  it('write only the rows that changed', () => {
+  it('write only the cells that changed', () => {
     const { play, screen, show } = setUp({ columns: 160, rows: 50 });
     show();
     play.press('j', 'j', 'j', 'j');
@@ -66,7 +71,7 @@ describe('frames on a terminal', () => {
     play.press('j');
     screen.written = '';
     show();
-    expect(screen.written.length).toBeLessThan(1_500);
+    expect(screen.written.length).toBeLessThan(900);
     expect(screen.written).not.toContain('\u001b[2J');
   });
 
@@ -79,5 +84,15 @@ describe('frames on a terminal', () => {
     screen.painter.forget();
     show(smaller);
     expect(await screen.rows()).toEqual(play.rows);
+  });
+
+  it('take characters of two columns whole, and marks with the character before them', async () => {
+    const screen = new Screen({ columns: 12, rows: 2 });
+    const paint = (text: string): void =>
+      screen.painter.paint(cellsOf({ header: [{ text, style: 'plain' }], bands: [], footer: [] }, { columns: 12, rows: 2 }));
+    for (const text of ['a日本b', 'aé本b', 'ab本c', 'a日本b', 'e\u0301日x']) {
+      paint(text);
+      expect((await screen.rows())[0]).toBe(text);
+    }
   });
 });
