@@ -1,5 +1,5 @@
 /** Physical memory whose bytes stand in a file at the places an extent table gives. For ELF, LiME and raw dumps. */
-import type { MemoryRange, PageState, PhysicalMemory } from '../memory/memory.js';
+import { type MemoryRange, type PageState, type PhysicalMemory, findRange } from '../memory/memory.js';
 import type { ByteSource } from './byte-source.js';
 import { type ExtentTable, findExtent, ZEROS } from './extents.js';
 
@@ -22,6 +22,12 @@ export function extentMemory({ source, table, pageSize, span }: ExtentMemoryOpti
     return index;
   };
   let readable: readonly MemoryRange[] | null = null;
+  let holes: readonly MemoryRange[] | null = null;
+  const isHole = (address: number): boolean => {
+    holes ??= holesBetween((readable ??= joinedRanges(table)));
+    const { index, inside } = findRange(holes, address);
+    return inside && index < holes.length;
+  };
   return {
     pageSize,
     get readable() {
@@ -31,7 +37,7 @@ export function extentMemory({ source, table, pageSize, span }: ExtentMemoryOpti
     stateOf(address): PageState {
       const index = find(address);
       if (index < count && (starts[index] ?? 0) <= address) return offsets[index] === ZEROS ? 'zero' : 'present';
-      return address >= span.start && address < span.end ? 'excluded' : 'out-of-range';
+      return address >= span.start && address < span.end && !isHole(address) ? 'excluded' : 'out-of-range';
     },
     readInto(address, length, target, targetOffset = 0) {
       let done = 0;
@@ -67,4 +73,17 @@ function joinedRanges(table: ExtentTable): readonly MemoryRange[] {
     }
   }
   return ranges;
+}
+
+/** On average as many bytes a range, at least, where a dump holds memory whole and not by the page. */
+const WHOLE_MEMORY = 1 << 20;
+/** A gap this large between ranges of a whole dump is no memory: the one below 4 GiB that a firmware's ROM stands behind, say. */
+const SMALLEST_HOLE = 64 << 20;
+
+/** Where a dump of whole memory has none. A dump of selected pages does not tell: empty there. */
+function holesBetween(ranges: readonly MemoryRange[]): readonly MemoryRange[] {
+  const total = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+  if (total < ranges.length * WHOLE_MEMORY) return [];
+  const gaps = ranges.slice(1).map(({ start }, index) => ({ start: ranges[index]?.end ?? start, end: start }));
+  return gaps.filter(({ start, end }) => end - start >= SMALLEST_HOLE);
 }

@@ -123,6 +123,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
   }
   if (fdt === null) observations.add('fdt-missing', kho, 'this folder has no fdt file, so only the blobs beside it can be read', 'absent');
   const { compatible, contract } = fdt === null ? { compatible: null, contract: null } : readRoot(context, fdt, candidate, kho);
+  context.released = named.role === 'stale' || named.afterBoot;
   const map = fdt === null ? null : readMap(context, fdt, candidate, contract, kho);
   context.map = map;
   // An intact map is freed early in boot: where it is gone, so may be everything else. A kernel done with a handover frees it too.

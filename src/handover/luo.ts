@@ -264,6 +264,7 @@ export function readFlbs(context: Context, pointer: bigint, parent: Node, from: 
   const address = physicalAddress(pointer);
   const { pageSize } = context.memory;
   const group = parent.group('flbs', { description: 'file-lifecycle-bound objects' });
+  if (pointer === 0n) return [];
   if (address === null || address === 0 || address % pageSize !== 0 || isOffMachine(context, address)) {
     context.observations.add('flb-missing', from, `${hex(pointer)} is no page of this machine, so no FLB page stands there`, natureOfNonsense(context));
     return null;

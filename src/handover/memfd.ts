@@ -98,7 +98,8 @@ export function readMemfd(context: Context, compatible: 'memfd-v1' | 'memfd-v2',
   }
   checkScalars(context, reading, seals, flags);
   const foliosNode = reading.field('folios');
-  const area = readVmalloc(context, values.folios, foliosNode);
+  // The descriptor of an empty file is never read.
+  const area = values.nr_folios === 0n && values.size === 0n ? null : readVmalloc(context, values.folios, foliosNode);
   const entrySize = sizeOf(memfdLuoFolioSer);
   if (area === null && values.nr_folios !== 0n && values.folios.first === 0n) {
     context.observations.add(

@@ -35,6 +35,13 @@ export interface Writer {
   /** utsname release in its kexec-metadata, null without one */
   readonly release: string | null;
   readonly kexecCount: number | null;
+  /** does a devicetree stand there that names a preserved memory map? */
+  readonly isRoot: boolean;
+  /** is the address of that map set? null where it can't be read. Up to 7.0 it is 0 until the kernel that writes the handover is about to load the next */
+  readonly finalised: boolean | null;
+  /** blobs of its subtrees that start as their users write them, and that hold something else by now */
+  readonly intactBlobs: number;
+  readonly reusedBlobs: number;
 }
 
 /** Reads the scratch array that a node names, or that a debugfs folder lists. */
@@ -114,6 +121,9 @@ function tellRole(input: RoleInput, all: readonly RoleInput[], running: string |
     if (newer !== undefined) return { role: 'stale', evidence: `no setup_data node names it, and the one at ${place(newer.candidate)} was written later` };
     return { role: 'outgoing', evidence: `no setup_data node names it, and ${written}` };
   }
+  // Whoever hands over has finalised first: an address of 0 is that of the handover the running kernel has not given yet.
+  if (input.writer.finalised === false && all.some((other) => other !== input && isNamedFromScratch(other)))
+    return { role: 'outgoing', evidence: 'no setup_data node names it, and it is not finalised: the running kernel writes it' };
   return {
     role: 'unknown',
     evidence: `no setup_data node names it, and nothing tells which kernel wrote it${running === null ? '' : ` (running is ${running})`}`,
@@ -128,6 +138,9 @@ function tellRole(input: RoleInput, all: readonly RoleInput[], running: string |
 function tellFilled(input: RoleInput, all: readonly RoleInput[]): RoleVerdict {
   const { candidate, scratch } = input;
   const taken = all.find((rival) => rival !== input && rival.scratch.state === 'filled' && isNamedFromScratch(rival));
+  const past = taken === undefined || isNamedFromScratch(input) ? null : whyPast(input, taken, all);
+  if (taken !== undefined && past !== null)
+    return { role: 'stale', evidence: `${nodes(candidate)}, outside of scratch, but ${past}: left over from a kexec before` };
   if (taken !== undefined && !isNamedFromScratch(input))
     return {
       role: 'outgoing',
@@ -135,6 +148,26 @@ function tellFilled(input: RoleInput, all: readonly RoleInput[]): RoleVerdict {
     };
   return { role: 'incoming', evidence: `${nodes(candidate)} and ${scratch.why} with plausible areas` };
 }
+
+/**
+ * The node of a jump long past lies in freed memory just as one of a loaded image does. An image that is loaded holds the running
+ * kernel's own handover: it counts one kexec more than the one that kernel was given, and nothing of it has been reused.
+ * @returns words, or null where nothing speaks against it
+ */
+function whyPast(input: RoleInput, taken: RoleInput, all: readonly RoleInput[]): string | null {
+  const count = input.writer.kexecCount;
+  const given = taken.writer.kexecCount;
+  if (count !== null && given !== null) return count > given ? null : `it counts ${count} kexecs, the one that the running kernel was given ${given}`;
+  if (!input.writer.isRoot && all.some((other) => other !== input && other !== taken && isOwn(other, taken)))
+    return 'its devicetree is gone, and the running kernel has another of its own';
+  if (!input.writer.isRoot && given !== null && given > 1) return 'its devicetree is gone';
+  if (input.writer.reusedBlobs > input.writer.intactBlobs) return `${input.writer.reusedBlobs} of the blobs it names hold something else by now`;
+  return null;
+}
+
+/** Was it written by the kernel that was given `taken`? */
+const isOwn = (input: RoleInput, taken: RoleInput): boolean =>
+  input.writer.finalised === false || (taken.writer.kexecCount !== null && input.writer.kexecCount === taken.writer.kexecCount + 1);
 
 const isNamedFromScratch = ({ candidate, scratch }: RoleInput): boolean =>
   candidate.namedBy.some((node) => scratch.areas?.some((area) => node.address >= area.start && node.address < area.start + area.size) === true);

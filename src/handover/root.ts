@@ -91,11 +91,23 @@ export function readMap(context: Context, fdt: Fdt, candidate: Candidate, contra
     return null;
   }
   if (address === null || address % memory.pageSize !== 0 || (candidate.foundBy !== 'debugfs' && memory.stateOf(address) === 'out-of-range')) {
-    observations.add('map-pointer', propertyNode, `preserved-memory-map is ${hex(value)}, no page of this machine`);
+    // Once the next kernel has booted its map is free memory, which a dump may leave out.
+    const nature = context.released && address !== null && address % memory.pageSize === 0 ? 'absent' : 'wrong';
+    observations.add('map-pointer', propertyNode, `preserved-memory-map is ${hex(value)}, no page of this machine`, nature);
     return null;
   }
   if (contract === null) return null;
   const chunks = contract.compatible === 'kho-v1';
+  if (chunks && context.released) {
+    // Nothing in a bitmap says that it is one.
+    observations.add(
+      'map-reused',
+      propertyNode,
+      `the map at ${hex(address)} was freed when the next kernel booted, and what stands there now can not be told from it`,
+      'reused',
+    );
+    return null;
+  }
   const map = chunks
     ? readChunkMap(memory, address, node, observations, limits.mapNodes)
     : readRadixMap(memory, address, node, observations, limits.mapNodes, contract.id === 'kho-v2' ? 'kho-v2' : 'fixed');

@@ -48,33 +48,23 @@ export const flbRules: readonly HandoverRule[] = [
   },
   {
     id: 'flb/header',
-    severity: 'error',
+    severity: 'info',
     phase: 'retrieve',
-    title: 'the header of the FLB page can not be',
-    about: 'pgcnt is 1 in every release, and a page of 4 KiB holds 63 objects.',
-    reactions: {
-      otherwise: reaction(
-        'retrieve-fails',
-        'The kernel looks through as many entries as the header says; an object that is not among them gives ENOENT.',
-        'ENOENT',
-      ),
-    },
+    title: 'FLB header is not what a kernel writes',
+    about: 'pgcnt is 1 in every release, and a page of 4 KiB holds 63 objects. Nothing reads pgcnt, and a search for an object ends where it is found.',
+    reactions: { otherwise: reaction('ignored', 'Every object is found all the same (seen with 7.2.13 and 7.3.4).') },
     confirm: 'Show the header in hex.',
     sources: [RETRIEVE],
     check: (subject) => wrong(subject, 'flb-count'),
   },
   {
     id: 'flb/header-count',
-    severity: 'error',
+    severity: 'warning',
     phase: 'retrieve',
     title: 'the header of the FLB page counts other objects than there are',
     about: 'The page is zeroed when it is allocated: an entry behind the last counted one, or a counted one that is all zeros, means that the count is wrong.',
     reactions: {
-      otherwise: reaction(
-        'retrieve-fails',
-        'An object behind the count is not found (ENOENT); its owner starts afresh, and its data stays reserved.',
-        'ENOENT',
-      ),
+      otherwise: reaction('warns', 'An object behind the count is not found (ENOENT in the kernel); its owner starts afresh, and its data stays reserved.'),
     },
     confirm: 'Show the page in hex behind its last entry.',
     sources: [RETRIEVE],
@@ -84,12 +74,16 @@ export const flbRules: readonly HandoverRule[] = [
     id: 'flb/name',
     severity: 'error',
     phase: 'retrieve',
-    title: 'an object’s name is empty or does not end',
+    title: 'FLB name is empty or has no NUL',
     about: 'The name is how its owner in the next kernel finds it.',
-    reactions: { otherwise: reaction('retrieve-fails', 'The owner gets ENOENT and starts afresh; the old data stays reserved.', 'ENOENT') },
+    reactions: { otherwise: reaction('warns', 'Its owner in the kernel gets ENOENT and starts afresh; the old data stays reserved. No file is lost by it.') },
     confirm: 'Show the entry in hex.',
     sources: [RETRIEVE],
-    check: (subject) => wrong(subject, 'flb-unknown'),
+    *check(subject) {
+      // An entry of zeros is one that the count invents.
+      const empty = new Set(flbsOf(subject).flatMap((flb) => (flb.data === 0n && flb.count === 0n && flb.name.bytes.length === 0 ? [flb.path] : [])));
+      for (const found of wrong(subject, 'flb-unknown')) if (!empty.has((found.path ?? '').replace(/\/name$/, ''))) yield found;
+    },
   },
   {
     id: 'flb/name-unknown',
@@ -197,6 +191,7 @@ function* checkReferences(subject: Subject): Iterable<Hit> {
   for (const flb of flbsOf(subject)) {
     const files = dependants(subject, flb);
     const node = flb.reading.field('count');
+    if (flb.count === 0n && flb.data === 0n && flb.name.bytes.length === 0) continue;
     if (flb.count === 0n) yield hit(node, `count of ${JSON.stringify(flb.name.text)} is 0; objects without references are not written`);
     else if (files === null) continue;
     else if (flb.count < BigInt(files)) yield hit(node, `count of ${flb.name.text} is ${flb.count}, but ${files} files need it`);
@@ -222,5 +217,10 @@ function* checkHeaderCount(subject: Subject): Iterable<Hit> {
   };
   if (used < capacity && written(used) === true)
     yield hit(count, `count is ${used}, but an object stands at ${hex(first + used * each)}, right behind the last`);
-  if (used > 0 && written(used - 1) === false) yield hit(count, `count is ${used}, but the last of these objects is all zeros`);
+  if (used > 0 && written(used - 1) === false)
+    yield {
+      ...hit(count, `count is ${used}, but the last of these entries is all zeros`),
+      severity: 'info',
+      reaction: reaction('ignored', 'An empty entry has no name that anybody asks for.'),
+    };
 }

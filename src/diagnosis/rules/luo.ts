@@ -120,7 +120,6 @@ const handoverRules: readonly HandoverRule[] = [
       const node = rootField(subject, 'liveupdate_num', 'liveupdate-number') ?? luo.node;
       const number = luo.liveupdateNumber;
       if (number === null) return;
-      if (number === null) return;
       if (number === 0n) yield hit(node, 'the live update number is 0; the first is 1');
       else if (kexecMetadata !== null && number > BigInt(kexecMetadata.kexecCount))
         yield hit(node, `the live update number is ${number}, but only ${kexecMetadata.kexecCount} kexecs were counted`);
@@ -147,19 +146,33 @@ const handoverRules: readonly HandoverRule[] = [
     id: 'luo/flbs-none',
     severity: 'warning',
     phase: 'retrieve',
-    title: 'LUO names no page of file-lifecycle-bound objects',
-    about: 'From 7.2 on flbs_pa is set when the kernel boots, whether or not there are any.',
-    reactions: { otherwise: reaction('unknown', 'The next kernel takes physical address 0 for the page: what it reads there decides.') },
+    title: 'pointer to the FLB page is 0',
+    about: 'The page of file-lifecycle-bound objects is made when the kernel boots, whether or not there are any, and its address is never 0.',
+    reactions: {
+      otherwise: reaction('warns', 'The next kernel takes physical address 0 for the page, and finds no object there: a refcount warning at most.'),
+    },
     confirm: 'Look at flbs_pa in hex.',
     sources: ['luo_flb_setup_incoming(), kernel/liveupdate/luo_flb.c, 7.2 and 7.3'],
     *check(subject) {
       const { luo } = subject.handover;
-      if (luo === null || subject.dialect !== '7.2' || !isIntact(subject)) return;
-      const node = rootField(subject, 'flbs_pa', 'luo-flb-header');
-      if (node?.value === 0n) yield hit(node, 'flbs_pa is 0; the kernel sets it when it boots');
+      if (luo === null || !isIntact(subject)) return;
+      const node = fieldOrProperty(luo.node, 'flbs_pa', 'luo-flb-header');
+      if (node !== null && isZero(node)) yield hit(node, `${node.name} is 0; the kernel sets it when it boots`);
     },
   },
 ];
+
+/** A field of luo_ser, or the property of the same meaning of LUO's FDT, however deep. */
+function fieldOrProperty(parent: TreeNode, field: string, property: string): TreeNode | null {
+  for (const child of parent.children()) {
+    if (child.name === field || child.name === property) return child;
+    const below = child.type === 'fdt node' || child.name === 'luo_ser' || child.name === '/' ? fieldOrProperty(child, field, property) : null;
+    if (below !== null) return below;
+  }
+  return null;
+}
+
+const isZero = ({ value }: TreeNode): boolean => value === 0n || value === 0;
 
 /** More live updates than anybody made. */
 const MAX_PLAUSIBLE_UPDATES = 1_000_000n;

@@ -35,7 +35,7 @@ export const memfdRules: readonly HandoverRule[] = [
   },
   {
     id: 'memfd/flags',
-    severity: 'warning',
+    severity: 'info',
     phase: 'retrieve',
     title: 'flags of a memfd are set that no kernel writes',
     about: 'The field is there for later versions and 0 so far.',

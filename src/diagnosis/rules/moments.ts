@@ -57,7 +57,7 @@ export const momentRules: readonly HandoverRule[] = [
     sources: ['kho_populate(), kernel/liveupdate/kexec_handover.c, 7.3', 'seen with 7.1.13 to 7.3.4, and with a changed compatible string'],
     *check(subject) {
       // One that no node names any more was not refused: it is left over from an earlier jump.
-      if (subject.moment !== 'stale' || subject.handover.candidate.namedBy.length === 0) return;
+      if (subject.moment !== 'stale' || subject.handover.candidate.namedBy.length === 0 || subject.handover.scratch.state === 'filled') return;
       const { compatible, candidate, roleEvidence, path } = subject.handover;
       yield { message: `this handover (${compatible ?? 'no version'}) is not the running kernel's: ${roleEvidence}`, at: candidate.fdtAddress, path };
     },

@@ -55,7 +55,7 @@ export const sessionRules: readonly HandoverRule[] = [
   },
   {
     id: 'session/name-trailing',
-    severity: 'warning',
+    severity: 'info',
     phase: 'freeze',
     title: 'bytes stand behind the end of a session’s name',
     about: 'The entry is zeroed and the name copied up to its NUL: bytes behind it mean that the name was changed or cut.',
@@ -211,7 +211,7 @@ export const sessionRules: readonly HandoverRule[] = [
   },
   {
     id: 'file/compatible-trailing',
-    severity: 'warning',
+    severity: 'info',
     phase: 'freeze',
     title: 'bytes stand behind the end of a handler’s string',
     about: 'The entry is zeroed and the string copied up to its NUL: bytes behind it mean that the string was changed or cut.',

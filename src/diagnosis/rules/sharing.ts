@@ -49,6 +49,8 @@ function mapPages(subject: Subject): ReadonlyMap<number, PageUser> {
     ?.children()
     .find((child) => child.name === 'preserved-memory-map');
   const pages = new Set(map.structurePages);
+  // Bitmaps of 512 bytes come from the slab and share pages.
+  if (map.format === 'chunks-512') for (const page of map.structurePages) if (page % subject.dump.memory.pageSize !== 0) pages.delete(page);
   const visit = (parent: TreeNode, from: TreeNode | undefined): void => {
     for (const child of parent.children()) {
       if (child.address === null || !pages.has(child.address) || found.has(child.address)) continue;

@@ -49,12 +49,16 @@ export const vmallocRules: readonly HandoverRule[] = [
     'the order of a vmalloc area is larger than any block',
     'Each entry covers 2^order pages; the page allocator has orders up to 10.',
   ),
-  rule(
-    'vmalloc/flags',
-    'vmalloc-flags',
-    'a vmalloc area has flags no kernel knows',
-    'Two bits are known: ALLOC and HUGE_VMAP. Others are refused when an area is preserved, and again when it is restored.',
-  ),
+  {
+    ...rule(
+      'vmalloc/flags',
+      'vmalloc-flags',
+      'kho_vmalloc flags are unknown',
+      'Two bits are known: KHO_VMALLOC_ALLOC and KHO_VMALLOC_HUGE_VMAP. Others are refused when an area is preserved; kho_restore_vmalloc() takes them.',
+    ),
+    severity: 'info',
+    reactions: { otherwise: reaction('ignored', 'The area is restored all the same (seen with 7.1.13, 7.2.13 and 7.3.4).') },
+  },
   rule(
     'vmalloc/pointer',
     'vmalloc-pointer',
@@ -64,7 +68,7 @@ export const vmallocRules: readonly HandoverRule[] = [
   rule('vmalloc/cycle', 'vmalloc-cycle', 'the chunks of a vmalloc area do not end', 'A chunk is linked twice, or more chunks follow than total_pages needs.'),
   {
     id: 'vmalloc/not-allocated',
-    severity: 'warning',
+    severity: 'info',
     phase: 'retrieve',
     title: 'a vmalloc area does not say that it was allocated',
     about: 'Every area that can be preserved comes from vmalloc() and has ALLOC; without it the next kernel makes a mapping that vfree() does not give back.',
@@ -81,11 +85,11 @@ export const vmallocRules: readonly HandoverRule[] = [
   },
   {
     id: 'vmalloc/not-empty',
-    severity: 'warning',
+    severity: 'info',
     phase: 'retrieve',
     title: 'a memfd without folios has a folio table',
     about: 'An empty file has no table: its descriptor is all zeros.',
-    reactions: { otherwise: reaction('leaks', 'The table is not restored, and its pages stay reserved.') },
+    reactions: { otherwise: reaction('ignored', 'The descriptor of an empty file is never read.') },
     confirm: 'Show the structure in hex.',
     sources: ['memfd_luo_preserve_folios(), mm/memfd_luo.c, 6.19 to 7.3'],
     check: notEmpty,
@@ -129,7 +133,7 @@ function* areasOf(subject: Subject): Iterable<TreeNode> {
 
 function* notEmpty(subject: Subject): Iterable<Hit> {
   for (const memfd of memfdsOf(subject)) {
-    if (memfd.folioCount !== 0n) continue;
+    if (memfd.folioCount !== 0n || memfd.size !== 0n) continue;
     for (const field of memfd.reading.field('folios').children()) {
       if (field.value !== null && BigInt(field.value) !== 0n)
         yield { message: `nr_folios is 0, but ${field.name} of the table is ${field.value}`, at: field.address, path: field.path };
