@@ -24,7 +24,7 @@ export function extentMemory({ source, table, pageSize, span }: ExtentMemoryOpti
   let readable: readonly MemoryRange[] | null = null;
   let holes: readonly MemoryRange[] | null = null;
   const isHole = (address: number): boolean => {
-    holes ??= holesBetween((readable ??= joinedRanges(table)));
+    holes ??= holesBetween(joinedRanges(table));
     const { index, inside } = findRange(holes, address);
     return inside && index < holes.length;
   };
