@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   report: async () => (await import('./report.js')).registerReport,
   diagnose: async () => (await import('./diagnose.js')).registerDiagnose,
   diff: async () => (await import('./diff.js')).registerDiff,
+  ledger: async () => (await import('./ledger.js')).registerLedger,
   extract: async () => (await import('./extract.js')).registerExtract,
   rules: async () => (await import('./rules.js')).registerRules,
   kvm: async () => (await import('./kvm.js')).registerKvm,

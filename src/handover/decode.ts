@@ -6,7 +6,7 @@ import type { Contract } from '../../abi/contract.js';
 import { type PhysicalMemory, describeState } from '../memory/memory.js';
 import { type Context, DEFAULT_LIMITS, type Limits, type Reference } from './context.js';
 import { type Candidate, type FdtFile, type FindResult, findHandovers } from './find.js';
-import { readKhoTest } from './kho-test.js';
+import { type KhoTest, readKhoTest } from './kho-test.js';
 import type { Luo } from './luo.js';
 import { readLuo } from './luo-root.js';
 import { formatBytes, hex } from '../tree/words.js';
@@ -37,6 +37,8 @@ export interface Handover {
   readonly luo: Luo | null;
   readonly memblock: readonly ReserveMem[] | null;
   readonly kexecMetadata: KexecMetadata | null;
+  /** null without the kernel's own test of KHO, or where its list can't be read */
+  readonly khoTest: KhoTest | null;
   readonly observations: readonly Observation[];
   readonly references: readonly Reference[];
   readonly node: Node;
@@ -118,6 +120,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
       luo: null,
       memblock: null,
       kexecMetadata: null,
+      khoTest: null,
     };
     return { ...base, ...nothing, observations: observations.all };
   }
@@ -136,9 +139,10 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
   const memblock = memblockBlob === undefined ? null : readMemblock(context, memblockBlob, root);
   const metadataBlob = blobs.get('kexec-metadata');
   const kexecMetadata = metadataBlob === undefined ? null : readKexecMetadata(context, metadataBlob, root);
+  const testBlob = blobs.get('kho_test');
+  const khoTest = testBlob === undefined ? null : readKhoTest(context, testBlob, root);
   for (const [name, blob] of blobs) {
-    if (name === 'kho_test') readKhoTest(context, blob, root);
-    else if (!KNOWN_SUBTREES.has(name)) readOtherFdt(context, blob, kho, `${name} contents`, null);
+    if (!KNOWN_SUBTREES.has(name)) readOtherFdt(context, blob, kho, `${name} contents`, null);
   }
   root.meaning = [compatible ?? 'no version', luo === null ? 'no LUO' : `${luo.sessions?.length ?? '?'} sessions`].join(', ');
   return {
@@ -152,6 +156,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
     luo,
     memblock,
     kexecMetadata,
+    khoTest,
     observations: observations.all,
   };
 }

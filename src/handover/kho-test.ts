@@ -7,6 +7,7 @@ import { u32 } from '../../abi/layout.js';
 import { decodeStruct, decodeValue } from '../codec/decode.js';
 import { type FdtNode, fdtProperty, fdtStrings } from '../codec/fdt.js';
 import { sizeOf } from '../codec/layout-table.js';
+import { physicalAddress } from '../memory/memory.js';
 import { type Context, natureOfNonsense } from './context.js';
 import { type Blob, child } from './luo-root.js';
 import { hex } from '../tree/words.js';
@@ -14,16 +15,30 @@ import type { Node } from '../tree/node.js';
 import { readOtherFdt } from './small-subtrees.js';
 import { readVmalloc } from './vmalloc.js';
 
-/** Adds the test's tree; the format is told by the length of folios_info. */
-export function readKhoTest(context: Context, blob: Blob, parent: Node): void {
+export interface KhoTestFolio {
+  /** physical, bytes */
+  readonly address: number;
+  readonly order: number;
+}
+
+export interface KhoTest {
+  readonly node: Node;
+  /** as it says itself; the list may hold fewer */
+  readonly count: number;
+  /** The folios it lists, as far as the list can be read. */
+  folios(): Iterable<KhoTestFolio>;
+}
+
+/** Adds the test's tree; the format is told by the length of folios_info. Null where its list of folios can't be read. */
+export function readKhoTest(context: Context, blob: Blob, parent: Node): KhoTest | null {
   const fdt = readOtherFdt(context, blob, parent, 'kho_test', khoTestV1B.fdt);
   if (fdt === null) {
     if (blob.bytes !== null) context.observations.add('kho-test', blob.node, "the KHO test's blob is no FDT", natureOfNonsense(context));
-    return;
+    return null;
   }
   const node = child(parent, 'kho_test');
   const root = node === null ? null : child(node, '/');
-  if (fdt.root === null || node === null || root === null) return;
+  if (fdt.root === null || node === null || root === null) return null;
   checkRoot(context, fdt.root, root);
   const data = fdt.root.children.find((candidate) => candidate.name === 'data');
   const dataNode = child(root, 'data');
@@ -31,7 +46,7 @@ export function readKhoTest(context: Context, blob: Blob, parent: Node): void {
   const count = data === undefined ? null : fdtProperty(data, 'nr_folios');
   if (info === null || dataNode === null || count?.value.length !== 4) {
     context.observations.add('kho-test', dataNode ?? root, 'the node data with nr_folios and folios_info is missing or incomplete', natureOfNonsense(context));
-    return;
+    return null;
   }
   const folios = decodeValue(u32('nr_folios'), count.value);
   if (info.value.length !== sizeOf(khoVmalloc)) {
@@ -40,7 +55,7 @@ export function readKhoTest(context: Context, blob: Blob, parent: Node): void {
       const text = `nr_folios is ${folios}, but folios_info has ${info.value.length} bytes`;
       context.observations.add('kho-test', dataNode, text, natureOfNonsense(context));
     }
-    return;
+    return { node, count: folios, folios: () => foliosOf(info.value, context.memory.pageSize) };
   }
   node.meaning = `${folios} folios (${khoTestV1B.id})`;
   const values = decodeStruct(khoVmalloc, info.value);
@@ -51,8 +66,24 @@ export function readKhoTest(context: Context, blob: Blob, parent: Node): void {
     context.observations.add('kho-test', child(dataNode, 'folios_info') ?? dataNode, text, natureOfNonsense(context));
   }
   const area = child(dataNode, 'folios_info');
-  if (area !== null) readVmalloc(context, values, area);
+  const list = area === null ? null : readVmalloc(context, values, area);
+  const bytes = (): Uint8Array => list?.read(0, Math.min(list.size, folios * FOLIO_SIZE)) ?? new Uint8Array();
+  return { node, count: folios, folios: () => foliosOf(bytes(), context.memory.pageSize) };
 }
+
+/** The list's entries: physical addresses with the order in the bits below a page. */
+function* foliosOf(list: Uint8Array, pageSize: number): Iterable<KhoTestFolio> {
+  const view = new DataView(list.buffer, list.byteOffset, list.byteLength);
+  for (let at = 0; at + FOLIO_SIZE <= list.length; at += FOLIO_SIZE) {
+    const value = physicalAddress(view.getBigUint64(at, true));
+    if (value === null) continue;
+    const order = value % pageSize;
+    if (order <= MAX_ORDER) yield { address: value - order, order };
+  }
+}
+
+/** No allocator of any release has larger blocks. */
+const MAX_ORDER = 20;
 
 /** Bytes of an entry of the list: a physical address with the order in its lower bits. */
 const FOLIO_SIZE = 8;

@@ -1,0 +1,37 @@
+/** `luo-inspect ledger <dump>…`: every preserved page by owner; over several dumps what grew and what leaked. */
+import type { Command } from 'commander';
+import type { LedgerOfDump } from '../report/ledger-model.js';
+
+interface Options {
+  readonly json?: boolean;
+}
+
+export function registerLedger(program: Command): void {
+  program
+    .command('ledger <dump...>')
+    .description('every preserved page by owner; over several dumps, oldest first, what grew and what leaked')
+    .option('--json', 'as JSON (schema luo-inspect.ledger/1)')
+    .action(runLedger);
+}
+
+async function runLedger(paths: readonly string[], options: Options): Promise<void> {
+  const [{ loadDump }, { ledgerChain, ledgerOf }, { writeJson, writeLines }] = await Promise.all([
+    import('./load-dump.js'),
+    import('../report/ledger-model.js'),
+    import('./output.js'),
+  ]);
+  const dumps: LedgerOfDump[] = [];
+  const opened: { close(): void }[] = [];
+  try {
+    for (const path of paths) {
+      const loaded = await loadDump(path, { log: false });
+      opened.push(loaded.opened);
+      dumps.push(ledgerOf(path, loaded.report.decoded));
+    }
+    const chain = ledgerChain(dumps);
+    if (options.json === true) await writeJson((await import('../report/ledger-json.js')).ledgerJson(chain));
+    else await writeLines((await import('../report/ledger-text.js')).ledgerText(chain));
+  } finally {
+    for (const each of opened) each.close();
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The page ledger: every preserved block has one owner, or nobody. The sum over the owners is the preserved map; where what is
+ * claimed and what is preserved differ, the handover is damaged, and the difference stands beside the sum.
+ */
+import type { Handover } from '../decode.js';
+import type { PreservedBlock } from '../preserved/preserved-map.js';
+import { BlockStore, UNCLAIMED } from './block-store.js';
+import { type PageOwner, claimsOf } from './claims.js';
+
+export interface LedgerEntry {
+  readonly owner: PageOwner;
+  readonly blocks: number;
+  readonly pages: number;
+  /** pages it claims that the map does not preserve: free memory to the next kernel */
+  readonly unpreserved: number;
+  /** pages it claims that stand in a block of somebody else */
+  readonly shared: number;
+  /** entries of its list of pages that are not in this dump, or make no sense: what they name is nobody's here */
+  readonly unread: bigint;
+}
+
+export interface Ledger {
+  readonly handover: Handover;
+  /** bytes */
+  readonly pageSize: number;
+  /** all blocks of the map, counted as often as it lists them */
+  readonly blocks: number;
+  readonly pages: number;
+  /** largest first, nobody last; the sum of their pages is `pages`, less `uncounted` */
+  readonly entries: readonly LedgerEntry[];
+  /** pages of blocks that lie inside larger blocks of the map */
+  readonly twice: number;
+  /** pages of the map that did not fit the ledger */
+  readonly uncounted: number;
+  /** why claims were left out, or null */
+  readonly limit: string | null;
+  /** false where parts of the map could not be read */
+  readonly mapComplete: boolean;
+  /** The owner of the block that holds a physical address: null where nothing is preserved. */
+  ownerAt(address: number): PageOwner | null;
+  /** The owner of a block; null where the map does not have it. */
+  ownerOf(block: PreservedBlock): PageOwner | null;
+  /** Blocks nobody claims. */
+  unclaimed(): Iterable<PreservedBlock>;
+}
+
+export const NOBODY: PageOwner = { kind: 'nobody', name: 'nobody', detail: 'nothing decoded here leads to them', path: null };
+
+/** Steps from block to block over all claims; a hostile region has more pages than any machine. */
+const MAX_STEPS = 1 << 27;
+
+/** Books a handover's preserved pages. Null where its map could not be read (freed after boot, or not in this dump). */
+export function readLedger(handover: Handover, pageSize: number): Ledger | null {
+  const { map } = handover;
+  if (map === null) return null;
+  const store = new BlockStore(map, pageSize);
+  const books = new Books(store, pageSize);
+  for (const claim of claimsOf(handover, pageSize)) {
+    if ('unread' in claim) books.unread(claim.owner, claim.unread);
+    else books.claim(claim.owner, claim.address, claim.pages);
+    if (books.steps <= 0) break;
+  }
+  return books.close(handover);
+}
+
+/** So many pages that are claimed but not preserved are told apart; behind them a page may count twice. */
+const MAX_MISSED = 1 << 16;
+
+/** Numbers of owners while claims come in. */
+class Books {
+  steps = MAX_STEPS;
+  readonly #store: BlockStore;
+  readonly #pageSize: number;
+  readonly #owners: PageOwner[] = [];
+  readonly #numbers = new Map<string, number>();
+  readonly #unpreserved: number[] = [];
+  readonly #shared: number[] = [];
+  readonly #unread = new Map<number, bigint>();
+  readonly #pagesMissed = new Set<string>();
+
+  constructor(store: BlockStore, pageSize: number) {
+    this.#store = store;
+    this.#pageSize = pageSize;
+  }
+
+  claim(owner: PageOwner, address: number, pages: number | null): void {
+    const index = this.#indexOf(owner);
+    const first = address - (address % this.#pageSize);
+    const end = pages === null ? first + 1 : first + pages * this.#pageSize;
+    for (let at = first; at < end; ) {
+      if (this.steps-- <= 0) return;
+      const block = this.#store.blockOf(at);
+      if (block === null) {
+        if (!this.#missed(index, at)) this.#unpreserved[index] = (this.#unpreserved[index] ?? 0) + 1;
+        at += this.#pageSize;
+        continue;
+      }
+      const next = block.start + this.#pageSize * 2 ** block.order;
+      const value = this.#store.get(block);
+      if (value === UNCLAIMED) this.#store.set(block, index + FIRST);
+      else if (value !== index + FIRST) {
+        const claimed = (Math.min(end, next) - at) / this.#pageSize;
+        this.#shared[index] = (this.#shared[index] ?? 0) + (pages === null ? 2 ** block.order : Math.ceil(claimed));
+      }
+      at = next;
+    }
+  }
+
+  unread(owner: PageOwner, entries: bigint): void {
+    const index = this.#indexOf(owner);
+    this.#unread.set(index, (this.#unread.get(index) ?? 0n) + entries);
+  }
+
+  /** Was this page missed before? Structures are claimed by more than one pointer. */
+  #missed(index: number, page: number): boolean {
+    const key = `${index} ${page}`;
+    if (this.#pagesMissed.has(key)) return true;
+    if (this.#pagesMissed.size < MAX_MISSED) this.#pagesMissed.add(key);
+    return false;
+  }
+
+  close(handover: Handover): Ledger {
+    const { summary, complete } = handover.map ?? EMPTY;
+    const blocks = new Float64Array(this.#owners.length + 1);
+    const pages = new Float64Array(this.#owners.length + 1);
+    let counted = 0;
+    let twice = 0;
+    for (const { block, value } of this.#store.entries()) {
+      const at = value === UNCLAIMED ? this.#owners.length : value - FIRST;
+      const size = 2 ** block.order;
+      blocks[at] = (blocks[at] ?? 0) + 1;
+      pages[at] = (pages[at] ?? 0) + size;
+      counted += size;
+      if (this.#store.isInside(block)) twice += size;
+    }
+    const entries = this.#owners
+      .map((owner, at) => ({
+        owner,
+        blocks: blocks[at] ?? 0,
+        pages: pages[at] ?? 0,
+        unpreserved: this.#unpreserved[at] ?? 0,
+        shared: this.#shared[at] ?? 0,
+        unread: this.#unread.get(at) ?? 0n,
+      }))
+      .sort((a, b) => b.pages - a.pages);
+    const nobody = { owner: NOBODY, blocks: blocks[this.#owners.length] ?? 0, pages: pages[this.#owners.length] ?? 0, unpreserved: 0, shared: 0, unread: 0n };
+    const ownerOf = (block: PreservedBlock): PageOwner | null => {
+      const value = this.#store.get(block);
+      return value === 0 ? null : value === UNCLAIMED ? NOBODY : (this.#owners[value - FIRST] ?? null);
+    };
+    return {
+      handover,
+      pageSize: this.#pageSize,
+      blocks: summary.blocks,
+      pages: summary.pages,
+      entries: nobody.pages > 0 ? [...entries, nobody] : entries,
+      twice,
+      uncounted: summary.pages - counted,
+      limit: this.steps <= 0 ? `more than ${MAX_STEPS} claims: those behind were left out` : null,
+      mapComplete: complete,
+      ownerOf,
+      ownerAt: (address) => {
+        const block = this.#store.blockOf(address);
+        return block === null ? null : ownerOf(block);
+      },
+      unclaimed: () => unclaimedOf(this.#store),
+    };
+  }
+
+  #indexOf(owner: PageOwner): number {
+    const key = `${owner.kind} ${owner.name}`;
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    this.#numbers.set(key, this.#owners.length);
+    return this.#owners.push(owner) - 1;
+  }
+}
+
+/** What the store says of the first owner's blocks. */
+const FIRST = UNCLAIMED + 1;
+
+const EMPTY = { summary: { blocks: 0, pages: 0 }, complete: false };
+
+function* unclaimedOf(store: BlockStore): Iterable<PreservedBlock> {
+  for (const { block, value } of store.entries()) if (value === UNCLAIMED) yield block;
+}

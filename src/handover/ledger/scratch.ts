@@ -1,0 +1,64 @@
+/**
+ * Advice on the size of scratch: the memory the next kernel lives in until it has read the preserved map.
+ * Source: kho_reserve_scratch(), memmap_init_kho_scratch_pages(), kho_memory_init(), 6.16 to 7.3.
+ */
+import type { PhysicalMemory } from '../../memory/memory.js';
+import type { DecodedDump } from '../decode.js';
+import { formatBytes } from '../meaning.js';
+import type { ScratchArea } from '../roles.js';
+import type { Ledger } from './ledger.js';
+
+/** Bytes of a struct page on x86-64 and arm64. */
+const STRUCT_PAGE = 64;
+
+export interface ScratchAdvice {
+  /** bytes of all areas; null where the areas are not in this dump */
+  readonly bytes: number | null;
+  /** bytes of the largest area */
+  readonly largest: number | null;
+  /** preserved pages that lie in scratch: the next kernel overwrites them */
+  readonly preservedInside: number | null;
+  /** bytes of struct pages for the memory seen here: allocated from scratch early in boot */
+  readonly structPages: number;
+  /** bytes up to the end of the memory seen here */
+  readonly memory: number;
+  readonly text: string;
+}
+
+/** What the areas hold against what the next kernel takes from them first. The end of memory is that of the dump or the map: a lower bound. */
+export function scratchAdvice(dump: DecodedDump, ledger: Ledger): ScratchAdvice {
+  const areas = ledger.handover.scratch.areas ?? dump.handovers.find(({ scratch }) => scratch.areas !== null)?.scratch.areas ?? null;
+  const memory = endOf(dump.memory, ledger);
+  const structPages = Math.ceil(memory / ledger.pageSize) * STRUCT_PAGE;
+  const takes = `the next kernel's struct pages for the ${formatBytes(memory)} seen here take ${formatBytes(structPages)} of it before it frees anything`;
+  if (areas === null) {
+    return { bytes: null, largest: null, preservedInside: null, structPages, memory, text: `scratch areas are not in this dump; ${takes}` };
+  }
+  const bytes = areas.reduce((sum, area) => sum + area.size, 0);
+  const largest = Math.max(0, ...areas.map(({ size }) => size));
+  const inside = preservedInside(ledger, areas);
+  const size = `${formatBytes(bytes)} in ${areas.filter((area) => area.size > 0).length} areas`;
+  const enough =
+    structPages > bytes
+      ? `too small: ${takes}; raise kho_scratch= above that and the kernel's own needs`
+      : structPages * 4 > bytes
+        ? `${takes}; little is left for the kernel, its initrd and the CPUs: raise kho_scratch= if the next kernel runs out of memory early`
+        : takes;
+  const text = inside > 0 ? `${size}; ${inside} preserved pages lie in it, and are overwritten while the next kernel boots; ${enough}` : `${size}; ${enough}`;
+  return { bytes, largest, preservedInside: inside, structPages, memory, text };
+}
+
+function endOf(memory: PhysicalMemory, ledger: Ledger): number {
+  let end = memory.readable.at(-1)?.end ?? 0;
+  for (const { start, order } of ledger.handover.map?.blocks() ?? []) end = Math.max(end, start + ledger.pageSize * 2 ** order);
+  return end;
+}
+
+function preservedInside({ handover, pageSize }: Ledger, areas: readonly ScratchArea[]): number {
+  let pages = 0;
+  for (const { start, order } of handover.map?.blocks() ?? []) {
+    const end = start + pageSize * 2 ** order;
+    for (const area of areas) pages += Math.max(0, Math.min(end, area.start + area.size) - Math.max(start, area.start)) / pageSize;
+  }
+  return pages;
+}
