@@ -1,5 +1,5 @@
 /** `luo-inspect ledger` for people: the owners of each dump's preserved pages, largest first, then what changed along the chain. */
-import { formatBytes } from '../tree/meaning.js';
+import { formatBytes } from '../tree/words.js';
 import { escapeText } from './escape.js';
 import { incomplete } from './ledger-json.js';
 import type { LedgerChain, LedgerOfDump } from './ledger-model.js';

@@ -1,6 +1,6 @@
 /** Who uses which pages of a handover, as far as it was decoded: what the page ledger books, and in which order. */
 import type { Handover } from '../decode.js';
-import { hex } from '../../tree/meaning.js';
+import { hex } from '../../tree/words.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { type TreeNode, walk } from '../../tree/tree.js';
 import type { Payload } from '../payload.js';

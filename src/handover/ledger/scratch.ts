@@ -4,7 +4,7 @@
  */
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { DecodedDump } from '../decode.js';
-import { formatBytes } from '../../tree/meaning.js';
+import { formatBytes } from '../../tree/words.js';
 import type { ScratchArea } from '../roles.js';
 import type { Ledger } from './ledger.js';
 
