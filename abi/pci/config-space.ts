@@ -132,6 +132,8 @@ export const PCI_CAP_ID = { PM: 0x01, MSI: 0x05, EXP: 0x10, MSIX: 0x11 } as cons
 
 /** Bytes of configuration space: of a PCI Express function. */
 export const PCI_CFG_SPACE_EXP_SIZE = 4096;
+/** Of a conventional PCI function. */
+export const PCI_CFG_SPACE_SIZE = 256;
 
 /** Bits of `command`, `flags` and others, as masks. */
 export const PCI_COMMAND = { IO: 0x1, MEMORY: 0x2, MASTER: 0x4, INTX_DISABLE: 0x400 } as const;

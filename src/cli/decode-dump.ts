@@ -16,6 +16,10 @@ export function decodeDump(opened: OpenedDump, khoFdt: number | null): DecodedFi
   const input = { files: opened.handoverFiles, khoFdt };
   const release = opened.vmcoreinfo?.get('OSRELEASE') ?? null;
   const decoded = decodeHandovers({ ...input, memory: opened.memory, runningRelease: release, searchKernels: release === null });
+  if (opened.recorded?.release != null && release === null) {
+    const { text, foundBy } = opened.recorded.release;
+    return { opened, decoded: decodeHandovers({ ...input, memory: opened.memory, runningRelease: text }), kernel: { release: text, foundBy, evidence: null } };
+  }
   if (release !== null) return { opened, decoded, kernel: { release, foundBy: 'vmcoreinfo', evidence: null } };
   const pageSize = opened.pageSizeFromDump === null ? pageSizeFromMemory(decoded) : null;
   const memory = pageSize === null || pageSize === opened.memory.pageSize ? opened.memory : withPageSize(opened.memory, pageSize);

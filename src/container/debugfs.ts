@@ -1,5 +1,5 @@
 /**
- * A copied /sys/kernel/debug/kho: its `in` and `out`, either of them alone, or a triage folder with kho-in and kho-out.
+ * A copied /sys/kernel/debug/kho: its `in` and `out`, either of them alone, a triage folder with kho-in and kho-out, or a capture.
  * The memory is what the folder has of it: the first-level blobs, at the addresses that the root FDT records.
  * Source: kernel/liveupdate/kexec_handover_debugfs.c, 6.16 to 7.3.
  */
@@ -10,6 +10,8 @@ import { UserError } from '../codec/user-error.js';
 import { type BufferSegment, bufferMemory } from '../memory/buffer-memory.js';
 import { type PhysicalMemory, physicalAddress } from '../memory/memory.js';
 import { FolderReader, parseNumber } from './folder-reader.js';
+import type { RecordedFiles } from './recorded-files.js';
+import { recordedFacts } from './recorded-facts.js';
 import type { DumpContents, HandoverFile, HandoverSubtree } from './opened-dump.js';
 import { findKhoSetupData } from './setup-data-files.js';
 
@@ -24,10 +26,16 @@ const sides: readonly { readonly role: Side; readonly names: readonly string[] }
 const FILES = ['fdt', 'sub_fdts', 'scratch_phys', 'scratch_len'];
 
 /** @throws UserError where the folder holds no handover, or can't be read */
-export function openDebugfs(path: string): DumpContents {
-  const reader = new FolderReader();
-  const found = findSides(reader, resolve(path));
-  if (found.length === 0) throw nothingIn(reader, path);
+export const openDebugfs = (path: string): DumpContents => openRecorded(new FolderReader(), resolve(path), path);
+
+/**
+ * @param root where the recorded folder begins within `reader`
+ * @param path as messages name it
+ * @throws UserError where it holds no handover, or can't be read
+ */
+export function openRecorded(reader: RecordedFiles, root: string, path: string): DumpContents {
+  const found = findSides(reader, root);
+  if (found.length === 0) throw nothingIn(reader, root, path);
   const evidence: string[] = [];
   const segments: BufferSegment[] = [];
   let onX86 = false;
@@ -48,8 +56,11 @@ export function openDebugfs(path: string): DumpContents {
     for (const { address, bytes } of subtrees) if (address !== null) segments.push({ start: address, bytes });
     return { role, fdt, fdtAddress, scratch: readScratch(reader, folder, evidence), subtrees, truncated };
   });
+  const recorded = recordedFacts(reader, root);
+  evidence.push(...recorded.evidence);
   return {
     container: 'debugfs',
+    recorded,
     bytes: reader.bytes,
     arch: onX86 ? 'x86_64' : null,
     pageSizeFromDump: null,
@@ -60,8 +71,8 @@ export function openDebugfs(path: string): DumpContents {
   };
 }
 
-function findSides(reader: FolderReader, path: string): readonly { readonly role: Side | null; readonly folder: string }[] {
-  for (const root of [path, join(path, 'kho')]) {
+function findSides(reader: RecordedFiles, path: string): readonly { readonly role: Side | null; readonly folder: string }[] {
+  for (const root of [path, join(path, 'kho'), join(path, 'debugfs', 'kho'), join(path, 'luo-capture', 'debugfs', 'kho')]) {
     const inside = sides.flatMap(({ role, names }) =>
       names
         .map((name) => ({ role, folder: join(root, name) }))
@@ -76,14 +87,14 @@ function findSides(reader: FolderReader, path: string): readonly { readonly role
   return [{ role: named?.role ?? (reader.isFile(join(path, 'scratch_phys')) ? 'outgoing' : null), folder: path }];
 }
 
-const holdsSide = (reader: FolderReader, folder: string): boolean =>
+const holdsSide = (reader: RecordedFiles, folder: string): boolean =>
   FILES.some((name) => (name === 'sub_fdts' ? reader.isFolder(join(folder, name)) : reader.isFile(join(folder, name))));
 
-function nothingIn(reader: FolderReader, path: string): UserError {
-  const entries = reader.list(path);
+function nothingIn(reader: RecordedFiles, root: string, path: string): UserError {
+  const entries = reader.list(root);
   if (entries.length === 0) return new UserError(`${path}: an empty folder; give a dump file, or a copy of /sys/kernel/debug/kho`);
-  const nested = entries.find((entry) => findSides(reader, join(resolve(path), entry)).length > 0);
-  const file = entries.find((entry) => /\.(elf|kdump|lime|raw|vmcore)(\.|$)|^vmcore/.test(entry) && reader.isFile(join(path, entry)));
+  const nested = entries.find((entry) => findSides(reader, join(root, entry)).length > 0);
+  const file = entries.find((entry) => /\.(elf|kdump|lime|raw|vmcore)(\.|$)|^vmcore/.test(entry) && reader.isFile(join(root, entry)));
   const hint = file ?? nested;
   return new UserError(
     `${path}: a folder without in/ or out/ of a copied /sys/kernel/debug/kho; give ${hint === undefined ? 'such a copy, or a dump file' : `one dump in it, such as ${join(path, hint)}`}`,
@@ -106,7 +117,7 @@ const pointerNames: ReadonlySet<string> = new Set(
     .map(([name]) => name),
 );
 
-function readSubtrees(reader: FolderReader, folder: string, fdt: Uint8Array, evidence: string[]): readonly HandoverSubtree[] {
+function readSubtrees(reader: RecordedFiles, folder: string, fdt: Uint8Array, evidence: string[]): readonly HandoverSubtree[] {
   const nodes = fdtTotalSize(fdt) === null ? [] : (parseFdt(fdt).root?.children ?? []);
   return reader.list(join(folder, 'sub_fdts')).flatMap((name) => {
     const bytes = reader.read(join(folder, 'sub_fdts', name));
@@ -134,7 +145,7 @@ function recordedAddress(node: FdtNode, blobSize: number): number | null {
 
 const plausible = (value: bigint): number | null => (value === 0n ? null : physicalAddress(value));
 
-function readScratch(reader: FolderReader, folder: string, evidence: string[]): HandoverFile['scratch'] {
+function readScratch(reader: RecordedFiles, folder: string, evidence: string[]): HandoverFile['scratch'] {
   const lines = (name: string): readonly string[] | null => {
     const bytes = reader.read(join(folder, name));
     return bytes === null ? null : new TextDecoder().decode(bytes).trim().split(/\s+/);

@@ -2,12 +2,13 @@
 import { closeSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
 import { reasonOf } from './byte-source.js';
+import type { RecordedFiles } from './recorded-files.js';
 
 /** A kho folder's files are a page or a few; a guard against folders that are none. */
 const LARGEST_FILE = 16 * 1024 * 1024;
 const MOST_ENTRIES = 4096;
 
-export class FolderReader {
+export class FolderReader implements RecordedFiles {
   readonly #read = new Map<string, number>();
 
   /** Bytes of all files read, each counted once. */

@@ -8,7 +8,7 @@ import { UserError } from '../codec/user-error.js';
 import { ELFMAG } from '../../abi/elf/elf64.js';
 import { type ByteSource, fileSource, readAt, reasonOf } from './byte-source.js';
 import { compressionOf, decompress } from './compression.js';
-import { openDebugfs } from './debugfs.js';
+import { openDebugfs, openRecorded } from './debugfs.js';
 import { openElfCore } from './elf-core.js';
 import { FOREIGN_HEAD, foreignFormat, looksLikeText } from './foreign.js';
 import { flattenedSource, isFlattened } from './flattened.js';
@@ -18,6 +18,7 @@ import { isLime, openLime } from './lime.js';
 import type { DumpContents, OpenedDump } from './opened-dump.js';
 import { openRaw, RAW_UNIT } from './raw.js';
 import { Spool } from './spool.js';
+import { isTar, tarFiles } from './tar-files.js';
 
 export type { OpenedDump } from './opened-dump.js';
 
@@ -141,6 +142,7 @@ async function dumpOf(path: string, { source, evidence }: Unpacked, open: Opener
 function formatOf(head: Uint8Array): Opener | null {
   if (ELFMAG.every((byte, index) => head[index] === byte)) return openElfCore;
   if (isKdump(head)) return openKdump;
+  if (isTar(head)) return (source) => openRecorded(tarFiles(source), '/', source.name);
   return isLime(head) ? openLime : null;
 }
 

@@ -32,6 +32,15 @@ export interface HandoverFile {
   readonly truncated: boolean;
 }
 
+/** What somebody recorded of the machine beside a copy of debugfs. */
+export interface RecordedFacts {
+  /** version text of the kernel that ran, with the file that tells it */
+  readonly release: { readonly text: string; readonly foundBy: string } | null;
+  /** the kernel's log, and the file it is in */
+  readonly log: { readonly text: string; readonly path: string } | null;
+  readonly evidence: readonly string[];
+}
+
 /** What a file format tells of a dump. */
 export interface DumpContents {
   readonly container: ContainerKind;
@@ -44,6 +53,8 @@ export interface DumpContents {
   /** the KEY=VALUE lines of the kernel's VMCOREINFO, null where the dump carries none */
   readonly vmcoreinfo: ReadonlyMap<string, string> | null;
   readonly handoverFiles: readonly HandoverFile[];
+  /** only where the dump is a recorded folder or a capture */
+  readonly recorded?: RecordedFacts;
   /** how it was recognised, a sentence each */
   readonly evidence: readonly string[];
 }

@@ -7,7 +7,8 @@ import { khoData, SETUP_KEXEC_KHO } from '../../abi/boot/setup-data.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
-import { type FolderReader, parseNumber } from './folder-reader.js';
+import { parseNumber } from './folder-reader.js';
+import type { RecordedFiles } from './recorded-files.js';
 
 export interface KhoSetupData {
   /** physical */
@@ -17,7 +18,7 @@ export interface KhoSetupData {
 }
 
 /** The node beside or in `folder`, or beside the folder it lies in; null where there is none. */
-export function findKhoSetupData(reader: FolderReader, folder: string): KhoSetupData | null {
+export function findKhoSetupData(reader: RecordedFiles, folder: string): KhoSetupData | null {
   for (const candidate of candidates(folder)) {
     const nodes = join(candidate, 'setup_data');
     for (const node of reader.list(nodes)) {
@@ -40,5 +41,6 @@ function candidates(folder: string): readonly string[] {
     const renamed = basename(at).replace(/kho(?:-in)?$/, BOOT_PARAMS);
     return [join(at, BOOT_PARAMS), join(dirname(at), BOOT_PARAMS), ...(renamed === basename(at) ? [] : [join(dirname(at), renamed)])];
   };
-  return [...around(folder), ...around(dirname(folder))];
+  // A capture has debugfs/kho/in and boot_params under one roof.
+  return [...around(folder), ...around(dirname(folder)), join(dirname(dirname(dirname(folder))), BOOT_PARAMS)];
 }
