@@ -18,6 +18,8 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   sim: async () => (await import('./sim.js')).registerSim,
   step: async () => (await import('./step.js')).registerStep,
   explore: async () => (await import('./explore.js')).registerExplore,
+  preflight: async () => (await import('./preflight.js')).registerPreflight,
+  capture: async () => (await import('./capture.js')).registerCapture,
   samples: async () => (await import('./samples.js')).registerSamples,
 };
 

@@ -43,7 +43,8 @@ export function captureMachine(version: string, tree: HostTree = liveTree()): Ca
       for (const entry of tree.list(`${PCI_FOLDER}/${address}/${name}`)) add(`${PCI_FOLDER}/${address}/${name}/${entry}/name`, `${entry}\n`);
   }
   for (const name of ['liveupdate', 'kvm', 'iommu']) if (tree.has(`dev/${name}`)) add(`dev/${name}`, '');
-  if (!files.some(({ name }) => name.startsWith(`${CAPTURE_FOLDER}/dev/`))) add('dev/null', '');
+  // So that a folder without liveupdate means that it was not there.
+  add('dev/null', '');
   const log = readKernelLog();
   if ('why' in log) unread.push({ path: '/dev/kmsg', why: log.why });
   else add(DMESG, log.map((line) => `${line}\n`).join(''));
