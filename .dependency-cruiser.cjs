@@ -19,7 +19,11 @@ module.exports = {
     only('kvm-knows-memory', '^src/kvm/', '^(abi|src/codec|src/memory|src/tree|src/kvm)/'),
     only('compat-knows-handover', '^src/compat/', '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat)/'),
     only('diagnosis-knows-what-is-decoded', '^src/diagnosis/', '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/diagnosis)/'),
-    only('report-knows-what-is-decoded', '^src/report/', '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/diagnosis|src/preflight|src/report)/'),
+    only(
+      'report-knows-what-is-decoded',
+      '^src/report/',
+      '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/diagnosis|src/preflight|src/report)/',
+    ),
     only('device-knows-memory', '^src/device/', '^(abi|src/codec|src/memory|src/device)/'),
     only('host-knows-codec', '^src/host/', '^(abi|src/codec|src/host)/'),
     only('preflight-knows-host', '^src/preflight/', '^(abi|src/codec|src/compat|src/host|src/preflight)/'),
