@@ -72,7 +72,11 @@ export function endLine(client: EngineClient, end: RunEnd | null, style: TextSty
   const steps = `${client.length} steps`;
   if (end === null) return `stopped at step ${client.position}`;
   const how =
-    end.ending === 'finished' ? 'finished' : end.ending === 'unknown' ? `stopped: ${escapeText(end.reason ?? '')}` : `ended in a ${end.ending}${why(end)}`;
+    end.ending === 'finished'
+      ? 'finished'
+      : end.ending === 'unknown'
+        ? `stopped: ${escapeText(end.reason ?? '')}`
+        : `ended in a ${end.ending}${why(end)}${left(client, end)}`;
   if (!style.judged) return `${how} after ${steps}`;
   const expected =
     end.mismatches.length > 0
@@ -82,3 +86,9 @@ export function endLine(client: EngineClient, end: RunEnd | null, style: TextSty
 }
 
 const why = (end: RunEnd): string => (end.reason === null ? '' : ` (${escapeText(end.reason)})`);
+
+/** Steps that nobody is left to carry out. */
+function left(client: EngineClient, end: RunEnd): string {
+  const behind = client.program.length - 1 - end.action;
+  return end.ending !== 'panic' || behind <= 0 ? '' : `, with ${behind} more step${behind === 1 ? '' : 's'} of the scenario not carried out`;
+}

@@ -13,6 +13,8 @@ export const ALL_SEALS = 0x3f;
 const EXECUTABLE = 0o111;
 /** How far a file can reach: MAX_LFS_FILESIZE. */
 const MAX_FILE_SIZE = 2 ** 63;
+/** 2 * XA_CHUNK_SHIFT - 1: no folio in a page cache is larger. */
+const MAX_XAS_ORDER = 11;
 
 /** Pages of a file that stand together. */
 export interface Folio {
@@ -34,6 +36,8 @@ export interface ShmemOptions {
   readonly linked: boolean;
   /** memory comes in huge folios where it fits */
   readonly huge: boolean;
+  /** `size=` of the mount it is alone on, in bytes; none unless given */
+  readonly limit?: number;
 }
 
 export class ShmemInode implements FileBody {
@@ -50,13 +54,16 @@ export class ShmemInode implements FileBody {
   frozen = false;
   /** pages are pinned: F_SEAL_WRITE can't be added */
   pinned = false;
-  /** writable shared mappings */
+  /** i_mmap_writable: shared mappings that can write, or that mprotect(2) could make so */
   writableMappings = 0;
   readonly folios = new Map<number, Folio>();
   readonly #machine: Machine;
   readonly #pages: PageAllocator;
   readonly #spec: KernelSpec;
   readonly #huge: boolean;
+  /** pages the file system has for it, and those it has */
+  readonly #room: number;
+  #held = 0;
   #users = 0;
   /** order of the largest folio it ever had */
   #largest = 0;
@@ -72,6 +79,7 @@ export class ShmemInode implements FileBody {
     this.seals = options.seals;
     this.linked = options.linked;
     this.#huge = options.huge;
+    this.#room = options.limit === undefined ? Number.POSITIVE_INFINITY : Math.floor(options.limit / machine.pageSize);
   }
 
   opened(): void {
@@ -101,14 +109,15 @@ export class ShmemInode implements FileBody {
     return null;
   }
 
-  /** The folio that holds page `index`, allocated if there is a hole. @returns null where memory is short */
-  fillHole(index: number): Folio | null {
+  /** The folio that holds page `index`, allocated if there is a hole. @returns ENOMEM where memory is short, ENOSPC where the file system is full */
+  fillHole(index: number): Folio | number {
     const there = this.folioOf(index);
     if (there !== null) return there;
     const order = this.#orderAt(index);
     const head = index - (index % 2 ** order);
+    if (this.#held + 2 ** order > this.#room) return negative('ENOSPC');
     const address = this.#pages.alloc(order);
-    if (address === null) return null;
+    if (address === null) return negative('ENOMEM');
     const folio: Folio = { index: head, address, order, uptodate: false };
     this.#add(folio);
     return folio;
@@ -123,6 +132,7 @@ export class ShmemInode implements FileBody {
 
   #add(folio: Folio): void {
     this.folios.set(folio.index, folio);
+    this.#held += 2 ** folio.order;
     this.#largest = Math.max(this.#largest, folio.order);
   }
 
@@ -148,22 +158,28 @@ export class ShmemInode implements FileBody {
   /** pwrite(2) at `offset`. @returns bytes written or a negative errno */
   write(offset: number, bytes: Uint8Array): number {
     if (bytes.length === 0) return 0;
-    if (this.#spec.writeAcrossFrozenEnd === 'refused' && this.frozen && offset + bytes.length > this.size) return negative('EPERM');
     const { pageSize } = this.#machine;
     let done = 0;
     while (done < bytes.length) {
       const at = offset + done;
-      const part = bytes.subarray(done, done + pageSize - (at % pageSize));
-      const error = this.#writeBegin(at, part.length);
+      // generic_perform_write asks for as much of the rest as lies in one chunk, and then writes page by page.
+      const error = this.#writeBegin(at, Math.min(bytes.length - done, this.#chunk - (at % this.#chunk)));
       if (error !== 0) return done > 0 ? done : error;
+      const part = bytes.subarray(done, done + pageSize - (at % pageSize));
       const folio = this.fillHole(Math.floor(at / pageSize));
-      if (folio === null) return done > 0 ? done : negative('ENOMEM');
-      folio.uptodate = true;
+      if (typeof folio === 'number') return done > 0 ? done : folio;
+      this.#bringUpToDate(folio);
       this.#machine.memory.write(folio.address + (at - folio.index * pageSize), part, 'page', this.name);
       done += part.length;
       this.size = Math.max(this.size, offset + done);
     }
     return done;
+  }
+
+  /** Bytes of one chunk of a write: a page, or the largest folio a file can have. */
+  get #chunk(): number {
+    const { pageSize, pageShift } = this.#machine;
+    return this.#spec.writeChunk === 'page' ? pageSize : pageSize * 2 ** Math.min(pageShift - 3, MAX_XAS_ORDER);
   }
 
   /** Makes whole pages of the file what `contents` says; as write does, but for many pages at once. */
@@ -172,14 +188,22 @@ export class ShmemInode implements FileBody {
     const error = this.#writeBegin(index * pageSize, pageSize);
     if (error !== 0) return error;
     const folio = this.fillHole(index);
-    if (folio === null) return negative('ENOMEM');
+    if (typeof folio === 'number') return folio;
+    if (folio.order > 0) this.#bringUpToDate(folio);
     folio.uptodate = true;
     this.#machine.memory.replacePage(folio.address + (index - folio.index) * pageSize, contents, 'page');
     this.size = Math.max(this.size, (index + 1) * pageSize);
     return pageSize;
   }
 
-  // shmem_write_begin: asked once for every page of a write.
+  // A folio that was allocated and never written holds whatever was in memory: its other bytes must read as zeros.
+  #bringUpToDate(folio: Folio): void {
+    if (folio.uptodate) return;
+    for (let page = 0; page < 2 ** folio.order; page++) this.#machine.memory.zeroPage(folio.address + page * this.#machine.pageSize);
+    folio.uptodate = true;
+  }
+
+  // shmem_write_begin: asked once for every chunk of a write.
   #writeBegin(at: number, length: number): number {
     if ((this.seals & (SEAL.WRITE | SEAL.FUTURE_WRITE)) !== 0) return negative('EPERM');
     if (at + length > this.size && ((this.seals & SEAL.GROW) !== 0 || this.frozen)) return negative('EPERM');
@@ -204,6 +228,9 @@ export class ShmemInode implements FileBody {
     if (mode === 'punch-hole') {
       if ((this.seals & (SEAL.WRITE | SEAL.FUTURE_WRITE)) !== 0) return negative('EPERM');
       this.#punch(Math.ceil(offset / pageSize), Math.floor((offset + length) / pageSize));
+      const first = Math.min(offset + length, Math.ceil(offset / pageSize) * pageSize);
+      this.#zeroPart(offset, first);
+      this.#zeroPart(Math.max(first, Math.floor((offset + length) / pageSize) * pageSize), offset + length);
       return 0;
     }
     if (offset + length > this.size && (this.seals & SEAL.GROW) !== 0) return negative('EPERM');
@@ -212,9 +239,9 @@ export class ShmemInode implements FileBody {
     for (let index = Math.floor(offset / pageSize); index * pageSize < offset + length; index++) {
       if (this.folioOf(index) !== null) continue;
       const folio = this.fillHole(index);
-      if (folio === null) {
+      if (typeof folio === 'number') {
         for (const undo of added) this.#drop(undo);
-        return negative('ENOMEM');
+        return folio;
       }
       added.push(folio);
     }
@@ -227,34 +254,41 @@ export class ShmemInode implements FileBody {
     if (!writable) return negative('EPERM');
     if ((seals & ~ALL_SEALS) !== 0) return negative('EINVAL');
     if ((this.seals & SEAL.SEAL) !== 0) return negative('EPERM');
-    if ((seals & SEAL.WRITE) !== 0 && (this.seals & SEAL.WRITE) === 0 && (this.writableMappings > 0 || this.pinned)) return negative('EBUSY');
-    let added = seals;
     // An executable file whose execute bits are sealed must not change at all.
-    if ((seals & SEAL.EXEC) !== 0 && (this.mode & EXECUTABLE) !== 0) added |= SEAL.SHRINK | SEAL.GROW | SEAL.WRITE | SEAL.FUTURE_WRITE;
-    this.seals |= added;
+    const implied = (seals & SEAL.EXEC) !== 0 && (this.mode & EXECUTABLE) !== 0 ? SEAL.SHRINK | SEAL.GROW | SEAL.WRITE | SEAL.FUTURE_WRITE : 0;
+    const checked = this.#spec.impliedSealsAreChecked ? seals | implied : seals;
+    if ((checked & SEAL.WRITE) !== 0 && (this.seals & SEAL.WRITE) === 0 && (this.writableMappings > 0 || this.pinned)) return negative('EBUSY');
+    this.seals |= seals | implied;
     return 0;
   }
 
   /** mmap(2) of the whole file. @param writable the descriptor can write */
   mmap(write: boolean, shared: boolean, writable: boolean): number {
-    if (!shared || !write) return 0;
-    if (!writable) return negative('EACCES');
-    if ((this.seals & (SEAL.WRITE | SEAL.FUTURE_WRITE)) !== 0) return negative('EPERM');
-    this.writableMappings++;
+    if (!shared) return 0;
+    if (write && !writable) return negative('EACCES');
+    const sealed = (this.seals & (SEAL.WRITE | SEAL.FUTURE_WRITE)) !== 0;
+    if (write && sealed) return negative('EPERM');
+    // VM_MAYWRITE: mprotect(2) could make it writable later.
+    if (writable && !sealed) this.writableMappings++;
     return 0;
   }
 
-  /** A store through a mapping. @returns 0, or EFAULT where the page lies behind the end of the file (SIGBUS) */
+  /** Is the page at `offset` behind the end of the file? A mapping of it gives SIGBUS. */
+  reaches(offset: number): boolean {
+    return offset <= this.pageCount * this.#machine.pageSize;
+  }
+
+  /** A store through a shared mapping. @returns 0, EFAULT where a page lies behind the end of the file (SIGBUS), or ENOMEM */
   store(offset: number, bytes: Uint8Array): number {
     const { pageSize } = this.#machine;
-    if (offset + bytes.length > this.pageCount * pageSize) return negative('EFAULT');
+    if (!this.reaches(offset + bytes.length)) return negative('EFAULT');
     let done = 0;
     while (done < bytes.length) {
       const at = offset + done;
       const part = bytes.subarray(done, done + pageSize - (at % pageSize));
       const folio = this.fillHole(Math.floor(at / pageSize));
-      if (folio === null) return negative('ENOMEM');
-      folio.uptodate = true;
+      if (typeof folio === 'number') return folio;
+      this.#bringUpToDate(folio);
       this.#machine.memory.write(folio.address + (at - folio.index * pageSize), part, 'page', this.name);
       done += part.length;
     }
@@ -277,17 +311,30 @@ export class ShmemInode implements FileBody {
   #dropFrom(size: number): void {
     const { pageSize } = this.#machine;
     this.#punch(Math.ceil(size / pageSize), Number.MAX_SAFE_INTEGER);
-    const rest = size % pageSize;
-    const folio = rest === 0 ? null : this.folioOf(Math.floor(size / pageSize));
-    if (folio !== null) this.#machine.memory.write(folio.address + (size - folio.index * pageSize), new Uint8Array(pageSize - rest), 'page', this.name);
+    this.#zeroPart(size, Math.ceil(size / pageSize) * pageSize);
   }
 
+  // Zeroes a part of one page, if there is anything in it.
+  #zeroPart(from: number, to: number): void {
+    const { pageSize } = this.#machine;
+    const folio = to <= from ? null : this.folioOf(Math.floor(from / pageSize));
+    if (folio?.uptodate === true) this.#machine.memory.write(folio.address + (from - folio.index * pageSize), new Uint8Array(to - from), 'page', this.name);
+  }
+
+  // Whole pages [from, to). What of a large folio lies inside is zeroed.
   #punch(from: number, to: number): void {
-    for (const folio of this.inOrder()) if (folio.index >= from && folio.index + 2 ** folio.order <= to) this.#drop(folio);
+    const { pageSize, memory } = this.#machine;
+    for (const folio of this.inOrder()) {
+      const end = folio.index + 2 ** folio.order;
+      if (folio.index >= from && end <= to) this.#drop(folio);
+      else if (folio.uptodate)
+        for (let index = Math.max(folio.index, from); index < Math.min(end, to); index++) memory.zeroPage(folio.address + (index - folio.index) * pageSize);
+    }
   }
 
   #drop(folio: Folio): void {
     this.folios.delete(folio.index);
+    this.#held -= 2 ** folio.order;
     this.#pages.free(folio.address);
   }
 }

@@ -85,19 +85,19 @@ export class MemfdHandler implements FileHandler {
     if (room > INT_MAX) yield machine.printk('WARNING: mm/slub.c at __kvmalloc_node_noprof', 'kernel');
     if (room > INT_MAX || room > this.#kernel.pages.freePages * machine.pageSize || !this.#kernel.pages.kmalloc()) return negative('ENOMEM');
     const folios = this.#pin(inode);
-    if (folios === null) {
-      yield machine.printk('memfd_luo: failed to pin folios: -12', 'handler');
-      return negative('ENOMEM');
+    if (typeof folios === 'number') {
+      yield machine.printk(`memfd_luo: failed to pin folios: ${folios}`, 'handler');
+      return folios;
     }
     return yield* this.#preserveFolios(folios);
   }
 
-  /** memfd_pin_folios: every hole gets a folio. @returns the folios in order, or null where memory is short */
-  #pin(inode: ShmemInode): Folio[] | null {
+  /** memfd_pin_folios: every hole gets a folio. @returns the folios in order, or a negative errno; what was filled by then stays */
+  #pin(inode: ShmemInode): Folio[] | number {
     const folios: Folio[] = [];
     for (let index = 0; index < inode.pageCount; ) {
       const folio = inode.fillHole(index);
-      if (folio === null) return null;
+      if (typeof folio === 'number') return folio;
       folios.push(folio);
       index = folio.index + 2 ** folio.order;
     }

@@ -90,7 +90,7 @@ function* dma(host: DeviceHost, step: DmaStep, file: VfioDeviceFile): Steps<numb
   const { pageSize } = host.pci.core.machine;
   for (let page = step.page; page < step.page + step.pages; page++) {
     const folio = inode.fillHole(page);
-    if (folio === null) return negative('ENOMEM');
+    if (typeof folio === 'number') return folio;
     addresses.push(folio.address + (page - folio.index) * pageSize);
   }
   return yield* host.pci.vfio.dma(file, addresses);

@@ -60,6 +60,11 @@ export class VfioDeviceFile implements FileBody {
   release(_file: OpenFile): Steps<number> {
     return this.#vfio.release(this);
   }
+
+  /** open(2) of the same character device. */
+  openAgain(): Steps<VfioDeviceFile | number> {
+    return this.#vfio.open(this.core.device, false);
+  }
 }
 
 /** How user space leaves a device it opens for the first time. */

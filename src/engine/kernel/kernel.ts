@@ -2,7 +2,7 @@
 import { khoScratch } from '../../../abi/kho/scratch.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
-import { FdTable, type OpenFile } from '../fs/open-file.js';
+import type { OpenFile } from '../fs/open-file.js';
 import type { FileHandler } from '../handler.js';
 import { MemfdHandler } from '../handlers/memfd.js';
 import { KernelPci, type PciPlatform } from '../handlers/pci-platform.js';
@@ -16,18 +16,20 @@ import { walkRadix } from '../kho/radix-map.js';
 import { FlbRegistry } from '../luo/flb.js';
 import { Luo } from '../luo/luo.js';
 import type { Machine, Steps } from '../machine.js';
-import { PanicError } from '../machine.js';
+import { PanicError, runThrough } from '../machine.js';
 import type { ReserveMem, ScenarioHandler } from '../scenario/types.js';
 import { exchangeMetadata } from './kexec-metadata.js';
 import { type KexecImage, loadImage } from './kexec-image.js';
 import { KERNEL_IMAGE, LEAST_FREE, LOW_MEMORY, placeFromTop, type Range, RangeSet, scratchAlignment, without } from './memory-map.js';
 import { PageAllocator } from './pages.js';
+import { Processes } from './processes.js';
 import type { KernelSpec } from './release.js';
 import { handOverRegions, type ReservedRegion, reviveRegions } from './reserve-mem.js';
 import type { KernelServices } from './services.js';
 
 const POISON = 0xaa;
 const FIRST_INO = 2;
+const SIGKILL = 9;
 
 /** The command line and the configuration. */
 export interface KernelOptions {
@@ -52,7 +54,7 @@ export class Kernel implements KernelServices {
   readonly kho: Kho;
   readonly flbs: FlbRegistry;
   readonly luo: Luo;
-  readonly fds = new FdTable();
+  readonly processes: Processes;
   readonly pci: KernelPci | null;
   /** the image kexec_file_load put in place */
   image: KexecImage | null = null;
@@ -70,9 +72,10 @@ export class Kernel implements KernelServices {
     this.pages = new PageAllocator(machine);
     this.kho = new Kho(machine, this.pages, options.spec, options.kho);
     this.flbs = new FlbRegistry(machine, this.kho, options.spec);
-    const { spec, pages, kho, flbs, fds } = this;
+    this.processes = new Processes(machine);
+    const { spec, pages, kho, flbs, processes } = this;
     this.luo = new Luo(
-      { machine, spec, pages, kho, flbs, fds, handlers: this.#handlers, preserved: new Map<object, OpenFile>() },
+      { machine, spec, pages, kho, flbs, fds: processes, handlers: this.#handlers, preserved: new Map<object, OpenFile>() },
       options.liveupdate && spec.luo !== 'none',
       options.testFlbs,
     );
@@ -210,6 +213,19 @@ export class Kernel implements KernelServices {
     yield* luo.lateInit();
     yield* handOverRegions(kho, this.#regions);
     if (this.pci !== null) yield* this.pci.boot();
+    this.pages.outOfMemory = () => this.#outOfMemory();
+  }
+
+  // The OOM killer: the caller dies once its call is over, and what the call wants is not there; another dies at once.
+  #outOfMemory(): boolean {
+    const { machine, processes } = this;
+    const victim = processes.oomVictim();
+    if (victim.doomed) return false;
+    machine.printk(`Out of memory: Killed process ${victim.pid} (${victim.name})`);
+    victim.doomed = true;
+    if (victim === processes.current) return false;
+    runThrough(processes.end(victim, SIGKILL));
+    return true;
   }
 
   // The kernel's own array of scratch areas; one that was handed over is used where it is.

@@ -2,6 +2,9 @@
 import { Buddy } from '../memory/buddy.js';
 import type { Machine } from '../machine.js';
 
+/** PAGE_ALLOC_COSTLY_ORDER */
+const COSTLY_ORDER = 3;
+
 export class PageAllocator {
   readonly #machine: Machine;
   readonly #buddy = new Buddy();
@@ -9,6 +12,9 @@ export class PageAllocator {
   readonly #orders = new Map<number, number>();
 
   readonly #last: { readonly start: number; readonly end: number }[] = [];
+
+  /** Called where memory is short: kills somebody. @returns whether to try again; PanicError where there is nobody to kill */
+  outOfMemory: (() => boolean) | null = null;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -32,16 +38,21 @@ export class PageAllocator {
   /** A zeroed block of 2^order pages. @returns its physical address, or null: out of memory, or a fault */
   alloc(order = 0): number | null {
     if (this.#machine.faults.call('alloc') !== 0) return null;
-    let page = this.#buddy.alloc(order);
-    if (page === null && this.#last.length > 0) {
-      for (const { start, end } of this.#last.splice(0)) this.addFree(start, end);
-      page = this.#buddy.alloc(order);
-    }
+    let page = this.#take(order);
+    // Blocks that are costly to have just fail.
+    while (page === null && order <= COSTLY_ORDER && this.outOfMemory?.() === true) page = this.#take(order);
     if (page === null) return null;
     this.#orders.set(page, order);
     const { pageSize, memory } = this.#machine;
     for (let index = 0; index < 2 ** order; index++) memory.zeroPage((page + index) * pageSize);
     return page * pageSize;
+  }
+
+  #take(order: number): number | null {
+    const page = this.#buddy.alloc(order);
+    if (page !== null || this.#last.length === 0) return page;
+    for (const { start, end } of this.#last.splice(0)) this.addFree(start, end);
+    return this.#buddy.alloc(order);
   }
 
   /** An allocation too small to be a page of its own (kmalloc). @returns whether it succeeded */

@@ -25,8 +25,10 @@ export interface KernelSpec {
   readonly hasGetName: boolean;
   /** FINISH refuses a `reserved` that is not 0 */
   readonly finishChecksReserved: boolean;
-  /** a write that crosses the end of a frozen file: refused as a whole, or cut short where the file ends */
-  readonly writeAcrossFrozenEnd: 'refused' | 'short';
+  /** what one step of a write covers: a write across the end of a file that must not grow is cut at the last of them before the end */
+  readonly writeChunk: 'page' | 'largest-folio';
+  /** F_SEAL_EXEC on an executable file: the seals it implies are refused where mappings or pins are in their way (3b041514cb6e) */
+  readonly impliedSealsAreChecked: boolean;
   /** an FLB whose retrieve failed answers the same error again instead of trying again */
   readonly flbRetrieveIsCached: boolean;
 }
@@ -40,7 +42,8 @@ const v71: Habits = {
   handsOver: true,
   hasGetName: false,
   finishChecksReserved: false,
-  writeAcrossFrozenEnd: 'short',
+  writeChunk: 'page',
+  impliedSealsAreChecked: true,
   flbRetrieveIsCached: false,
 };
 
@@ -50,7 +53,8 @@ const v72: Habits = {
   uname: '7.2.13',
   hasGetName: true,
   finishChecksReserved: true,
-  writeAcrossFrozenEnd: 'refused',
+  writeChunk: 'largest-folio',
+  impliedSealsAreChecked: true,
   flbRetrieveIsCached: true,
 };
 

@@ -1,9 +1,9 @@
 /** What a running kernel offers to handlers, drivers and the executor. */
-import type { FdTable } from '../fs/open-file.js';
 import type { Kho } from '../kho/kho.js';
 import type { FlbRegistry } from '../luo/flb.js';
 import type { Luo } from '../luo/luo.js';
 import type { Machine } from '../machine.js';
+import type { Processes } from './processes.js';
 import type { PageAllocator } from './pages.js';
 import type { KernelSpec } from './release.js';
 
@@ -14,7 +14,7 @@ export interface KernelServices {
   readonly kho: Kho;
   readonly luo: Luo;
   readonly flbs: FlbRegistry;
-  readonly fds: FdTable;
+  readonly processes: Processes;
   /** number of the next inode made */
   nextIno(): number;
 }

@@ -1,5 +1,5 @@
 /** What the parts of LUO share: the kernel they are in. */
-import type { FdTable, OpenFile } from '../fs/open-file.js';
+import type { Descriptors, OpenFile } from '../fs/open-file.js';
 import type { FileHandler } from '../handler.js';
 import type { Kho } from '../kho/kho.js';
 import type { KernelSpec } from '../kernel/release.js';
@@ -12,7 +12,8 @@ export interface LuoContext {
   readonly spec: KernelSpec;
   readonly pages: PageAllocator;
   readonly kho: Kho;
-  readonly fds: FdTable;
+  /** of the process that calls */
+  readonly fds: Descriptors;
   /** in the order of registration; the first that can preserve a file is used */
   readonly handlers: FileHandler[];
   readonly flbs: FlbRegistry;

@@ -13,12 +13,19 @@ import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import type { KernelSpec } from '../kernel/release.js';
 
-/** User memory that the argument pointer leads to; null: NULL. Bytes beyond `bytes` up to `size` are zeros. */
+/** User memory that the argument pointer leads to; null: NULL. Bytes beyond `bytes` up to `mapped` are zeros. */
 export interface UserBuffer {
   readonly bytes: Uint8Array;
   /** what the structure's own `size` says */
   readonly size: number;
+  /** bytes from the pointer on that are mapped */
+  readonly mapped: number;
+  /** the kernel can store its answer there */
+  readonly writable: boolean;
 }
+
+/** Bytes of the `size` field, which is fetched first. */
+const SIZE_BYTES = 4;
 
 export interface IoctlOp {
   /** as steps and breakpoints name it */
@@ -69,12 +76,14 @@ export function checkIoctl(
   const nr = request % 2 ** TYPE_SHIFT;
   const found = ops.find((one) => one.request % 2 ** TYPE_SHIFT === nr);
   if (found === undefined) return negative('EINVAL');
-  if (buffer === null) return negative('EFAULT');
+  if (buffer === null || buffer.mapped < SIZE_BYTES) return negative('EFAULT');
   if (found.request !== request) return negative('ENOTTY');
   if (retrieved !== null && found.sessions !== 'all' && (found.sessions === 'incoming') !== retrieved) return negative('EINVAL');
   const size = sizeOf(found.struct);
   if (buffer.size < size) return negative('EINVAL');
-  if (buffer.bytes.subarray(size, buffer.size).some((byte) => byte !== 0)) return negative('E2BIG');
+  // check_zeroed_user goes through the rest until a byte is not zero, or not there.
+  if (buffer.bytes.subarray(size, Math.min(buffer.size, buffer.mapped)).some((byte) => byte !== 0)) return negative('E2BIG');
+  if (buffer.size > buffer.mapped) return negative('EFAULT');
   const argument = new Uint8Array(size);
   argument.set(buffer.bytes.subarray(0, size));
   return { op: found, argument };

@@ -213,40 +213,56 @@ export class Luo {
     if (typeof checked === 'number') result = answer(checked);
     else
       result =
-        body instanceof SessionFile ? yield* this.#sessionIoctl(body, checked.op, checked.argument) : yield* this.#deviceIoctl(checked.op, checked.argument);
+        body instanceof SessionFile
+          ? yield* this.#sessionIoctl(body, checked.op, checked.argument, buffer?.writable === true)
+          : yield* this.#deviceIoctl(checked.op, checked.argument, buffer?.writable === true);
     yield machine.exit(result.result, result.fd === null ? null : { fd: result.fd });
     return result;
   }
 
-  *#deviceIoctl(op: IoctlOp, argument: Uint8Array): Steps<IoctlAnswer> {
+  // `answers`: luo_ucmd_respond can store the answer in user memory.
+  *#deviceIoctl(op: IoctlOp, argument: Uint8Array, answers: boolean): Steps<IoctlAnswer> {
+    const full = this.#context.fds.room();
+    if (full !== 0) return answer(full);
     const creates = op.struct === liveupdateIoctlCreateSession;
     const field = Uint8Array.from(decodeStruct(creates ? liveupdateIoctlCreateSession : liveupdateIoctlRetrieveSession, argument).name);
-    return this.#installed(creates ? yield* this.sessions.create(field) : yield* this.sessions.retrieve(field));
+    return yield* this.#installed(creates ? yield* this.sessions.create(field) : yield* this.sessions.retrieve(field), answers);
   }
 
-  *#sessionIoctl(body: SessionFile, op: IoctlOp, argument: Uint8Array): Steps<IoctlAnswer> {
+  *#sessionIoctl(body: SessionFile, op: IoctlOp, argument: Uint8Array, answers: boolean): Steps<IoctlAnswer> {
     const { files } = body.session;
+    const responded = (result: number): number => (result === 0 && !answers ? negative('EFAULT') : result);
     switch (op.struct) {
       case liveupdateSessionPreserveFd: {
         const { fd, token } = decodeStruct(liveupdateSessionPreserveFd, argument);
-        return answer(yield* files.preserve(token, fd));
+        const result = yield* files.preserve(token, fd);
+        if (result === 0 && !answers) yield this.#context.machine.printk('luo: The file was successfully preserved, but response to user failed', 'luo');
+        return answer(responded(result));
       }
-      case liveupdateSessionRetrieveFd:
-        return this.#installed(yield* files.retrieve(decodeStruct(liveupdateSessionRetrieveFd, argument).token));
+      case liveupdateSessionRetrieveFd: {
+        const full = this.#context.fds.room();
+        if (full !== 0) return answer(full);
+        return yield* this.#installed(yield* files.retrieve(decodeStruct(liveupdateSessionRetrieveFd, argument).token), answers);
+      }
       case liveupdateSessionFinish: {
         const { reserved } = decodeStruct(liveupdateSessionFinish, argument);
         if (this.#context.spec.finishChecksReserved && reserved !== 0) return answer(negative('EINVAL'));
-        return answer(yield* files.finish());
+        return answer(responded(yield* files.finish()));
       }
       default: {
         const { reserved } = decodeStruct(liveupdateSessionGetName, argument);
-        return reserved === 0 ? answer(0, null, body.session.name) : answer(negative('EINVAL'));
+        if (reserved !== 0) return answer(negative('EINVAL'));
+        return answers ? answer(0, null, body.session.name) : answer(negative('EFAULT'));
       }
     }
   }
 
-  #installed(file: OpenFile | number): IoctlAnswer {
-    return typeof file === 'number' ? answer(file) : answer(0, this.#context.fds.install(file));
+  // The answer goes out before the descriptor is there: where that fails, the file is put again.
+  *#installed(file: OpenFile | number, answers: boolean): Steps<IoctlAnswer> {
+    if (typeof file === 'number') return answer(file);
+    if (answers) return answer(0, this.#context.fds.install(file));
+    yield* file.put();
+    return answer(negative('EFAULT'));
   }
 
   /** liveupdate_reboot: freezes and serialises everything. @returns 0, or a negative errno with everything undone */

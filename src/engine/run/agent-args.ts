@@ -9,7 +9,7 @@ import type { ArgValue, StepArgs } from '../trace/step.js';
 
 /** Keys that say nothing about what is done. */
 const SILENT = new Set(['do', 'index', 'position', 'expect', 'shape', 'fill', 'writes', 'bytes']);
-/** User memory beyond this is taken to be zeros. */
+/** Nothing is mapped behind so much of an argument: no program has gigabytes of zeros there. */
 const MOST_USER_BYTES = 1 << 20;
 const SIZE_FIELD = 'size';
 
@@ -32,14 +32,15 @@ function shownValue(value: unknown): ArgValue {
 
 /** The argument of an ioctl as user space lays it out. @returns null for a NULL pointer */
 export function userBuffer(struct: Struct, values: Readonly<Record<string, Encodable>>, shape: IoctlShape): UserBuffer | null {
-  if (shape.nullArgument) return null;
+  if (shape.memory === 'null') return null;
   const own = sizeOf(struct);
   const size = shape.size ?? own;
   const bytes = new Uint8Array(Math.max(own, Math.min(size, MOST_USER_BYTES)));
   bytes.set(encodeStruct(struct, { ...values, [SIZE_FIELD]: size }));
   const { tail } = shape;
   if (tail !== null && tail.length > 0) for (let at = own; at < Math.min(size, bytes.length); at++) bytes[at] = tail[(at - own) % tail.length] ?? 0;
-  return { bytes, size };
+  const mapped = shape.memory === 'unmapped' ? 0 : (shape.mapped ?? MOST_USER_BYTES);
+  return { bytes, size, mapped, writable: shape.memory !== 'read-only' };
 }
 
 /** The bytes of a name field: as many of the name as fit, NULs behind it. */

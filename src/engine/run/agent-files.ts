@@ -1,77 +1,97 @@
 /** Files that the agent makes, and what it can see of one: fstat, F_GET_SEALS, lseek, its bytes. */
 import { createHash } from 'node:crypto';
 import { negative } from '../faults.js';
-import { OpenFile, PlainFile } from '../fs/open-file.js';
+import { HugetlbInode } from '../fs/hugetlb.js';
+import { OpenFile } from '../fs/open-file.js';
 import { patternPage } from '../fs/pattern.js';
 import { SEAL, ShmemInode } from '../fs/shmem.js';
+import { addSeals, fallocate, ftruncate, pwrite } from '../fs/vfs.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Steps } from '../machine.js';
 import type { CheckStep, Fill, MemfdStep, SealName, WriteStep } from '../scenario/types.js';
 
 const MODE_ALL = 0o777;
 const MODE_NOEXEC = 0o666;
+/** Bytes of a name, its NUL not counted. */
+const MFD_NAME_MAX_LEN = 249;
 
 export const sealBits = (names: readonly SealName[]): number => names.reduce((bits, name) => bits | SEAL[name], 0);
 
-/** memfd_create, ftruncate, fallocate, writes, lseek, F_ADD_SEALS, in this order. @returns the file or a negative errno */
+/** memfd_create, ftruncate, fallocate, writes, F_ADD_SEALS, lseek, in this order. @returns the file or a negative errno */
 export function* memfdFile(kernel: Kernel, step: MemfdStep): Steps<OpenFile | number> {
   const { machine } = kernel;
-  if (step.flags.includes('HUGETLB')) {
-    yield machine.event('kernel', 'memfd_create', { name: step.name, flags: step.flags.join(',') });
-    return new OpenFile(new PlainFile('hugetlb'));
-  }
+  const full = kernel.processes.room();
   const noexec = step.flags.includes('NOEXEC_SEAL');
-  const sealing = noexec || step.flags.includes('ALLOW_SEALING');
-  const inode = new ShmemInode(machine, kernel.pages, kernel.spec, {
-    kind: 'memfd',
-    name: step.name,
-    ino: kernel.nextIno(),
-    mode: noexec ? MODE_NOEXEC : MODE_ALL,
-    seals: noexec ? SEAL.EXEC : sealing ? 0 : SEAL.SEAL,
-    linked: false,
-    huge: step.huge,
-  });
-  yield machine.event('kernel', 'memfd_create', { name: step.name, ino: inode.ino });
-  const file = new OpenFile(inode);
-  const error = fillFile(kernel, inode, step);
+  const tooLong = new TextEncoder().encode(step.name).length > MFD_NAME_MAX_LEN;
+  const refused = (noexec && step.flags.includes('EXEC')) || tooLong ? negative('EINVAL') : full;
+  const file = refused === 0 ? made(kernel, step) : null;
+  yield machine.event('kernel', 'memfd_create', { name: step.name, flags: step.flags.join(',') }, refused);
+  if (file === null) return refused;
+  let error = fillFile(kernel, file, step);
+  if (error >= 0 && step.seals.length > 0) error = addSeals(file, sealBits(step.seals));
   if (error < 0) {
-    inode.evict();
+    yield* file.put();
     return error;
   }
   file.pos = step.pos;
-  const refused = step.seals.length === 0 ? 0 : inode.addSeals(sealBits(step.seals), true);
-  yield machine.event('kernel', 'memfd ready', { size: inode.size, seals: inode.seals, folios: inode.folios.size }, refused);
-  return refused === 0 ? file : refused;
+  const { body } = file;
+  if (body instanceof ShmemInode) yield machine.event('kernel', 'memfd ready', { size: body.size, seals: body.seals, folios: body.folios.size });
+  return file;
 }
 
-function fillFile(kernel: Kernel, inode: ShmemInode, step: MemfdStep): number {
-  let error = step.size > 0 ? inode.truncate(step.size) : 0;
-  if (error === 0 && step.fallocate !== null) error = inode.fallocate('allocate', step.fallocate.offset, step.fallocate.size);
-  if (error === 0) error = fillPages(kernel, inode, step.fill);
-  for (const { offset, bytes } of step.writes) if (error >= 0) error = inode.write(offset, bytes);
+function made(kernel: Kernel, step: MemfdStep): OpenFile {
+  const { machine } = kernel;
+  const noexec = step.flags.includes('NOEXEC_SEAL');
+  const sealing = noexec || step.flags.includes('ALLOW_SEALING');
+  const mode = noexec ? MODE_NOEXEC : MODE_ALL;
+  const seals = noexec ? SEAL.EXEC : sealing ? 0 : SEAL.SEAL;
+  if (step.flags.includes('HUGETLB')) return new OpenFile(new HugetlbInode(machine.pageSize * 2 ** (machine.pageShift - 3), mode, seals));
+  return new OpenFile(
+    new ShmemInode(machine, kernel.pages, kernel.spec, {
+      kind: 'memfd',
+      name: step.name,
+      ino: kernel.nextIno(),
+      mode,
+      seals,
+      linked: false,
+      huge: step.huge,
+    }),
+  );
+}
+
+function fillFile(kernel: Kernel, file: OpenFile, step: MemfdStep): number {
+  let error = step.size > 0 ? ftruncate(file, step.size) : 0;
+  if (error === 0 && step.fallocate !== null) error = fallocate(file, 'allocate', step.fallocate.offset, step.fallocate.size);
+  if (error === 0) error = fillPages(kernel, file, step.fill, true);
+  for (const { offset, bytes } of step.writes) if (error >= 0) error = pwrite(file, offset, bytes);
   // Filling whole pages must not make the file longer than it was made.
-  if (error >= 0 && inode.size > step.size && step.size > 0) inode.size = step.size;
+  if (error >= 0 && step.size > 0 && file.body instanceof ShmemInode && file.body.size > step.size) error = ftruncate(file, step.size);
   return Math.min(error, 0);
 }
 
-function fillPages(kernel: Kernel, inode: ShmemInode, fills: readonly Fill[]): number {
+/** One pwrite(2) a page. @param clipped a page in which the file ends is written up to its end @returns bytes written, or what the first that failed answered */
+function fillPages(kernel: Kernel, file: OpenFile, fills: readonly Fill[], clipped: boolean): number {
   const { pageSize } = kernel.machine;
-  const end = inode.size;
+  const inode = file.body instanceof ShmemInode ? file.body : null;
+  const end = clipped && inode !== null && inode.size > 0 ? inode.size : Number.POSITIVE_INFINITY;
+  let written = 0;
   for (const { page, pages, seed } of fills) {
     for (let index = page; index < page + pages; index++) {
       const whole = patternPage(seed, index, pageSize);
-      const partial = end > 0 && (index + 1) * pageSize > end && index * pageSize < end;
-      const error = partial ? inode.write(index * pageSize, whole.subarray(0, end - index * pageSize)) : inode.writePage(index, whole);
-      if (error < 0) return error;
+      const at = index * pageSize;
+      const part = at < end && at + pageSize > end ? whole.subarray(0, end - at) : whole;
+      const result = inode !== null && file.mode === 'rw' && part === whole ? inode.writePage(index, whole) : pwrite(file, at, part);
+      if (result < 0) return result;
+      written += result;
     }
   }
-  return 0;
+  return written;
 }
 
-/** pwrite(2): the pages of `fill`, then `bytes` at `offset`. @returns bytes written or a negative errno */
-export function writeFile(kernel: Kernel, inode: ShmemInode, step: WriteStep): number {
-  const filled = fillPages(kernel, inode, step.fill);
-  return filled < 0 || step.bytes.length === 0 ? filled : inode.write(step.offset, step.bytes);
+/** pwrite(2): the pages of `fill`, then `bytes` at `offset`. @returns what the last write answered, or the first that failed */
+export function writeFile(kernel: Kernel, file: OpenFile, step: WriteStep): number {
+  const filled = fillPages(kernel, file, step.fill, false);
+  return filled < 0 || step.bytes.length === 0 ? Math.min(filled, 0) : pwrite(file, step.offset, step.bytes);
 }
 
 /** A file on tmpfs: with a name, unlinked while open, or made with O_TMPFILE. */
@@ -86,14 +106,20 @@ export function* tmpfsFile(kernel: Kernel, kind: 'tmpfs' | 'tmpfs-unlinked' | 'o
     linked: kind === 'tmpfs',
     huge: false,
   });
+  const file = new OpenFile(inode);
   const error = size > 0 ? inode.truncate(size) : 0;
-  const filled = error < 0 ? error : fillPages(kernel, inode, fill);
+  const filled = error < 0 ? error : fillPages(kernel, file, fill, true);
   yield kernel.machine.event('kernel', 'shmem_file_open', { kind, ino: inode.ino, size: inode.size }, Math.min(filled, 0));
-  return filled < 0 ? filled : new OpenFile(inode);
+  if (filled >= 0) return file;
+  yield* file.put();
+  return filled;
 }
 
 /** Compares what user space can see with what the step says. @returns 0, or EILSEQ where something differs */
-export function checkFile(kernel: Kernel, file: OpenFile, inode: ShmemInode, step: CheckStep): number {
+export function checkFile(kernel: Kernel, file: OpenFile, step: CheckStep): number {
+  const inode = file.body;
+  // F_GET_SEALS, and what there is to see of files that are neither shmem nor hugetlb.
+  if (!(inode instanceof ShmemInode)) return inode instanceof HugetlbInode ? checkHugetlb(file, inode, step) : negative('EINVAL');
   const differs =
     (step.size !== null && step.size !== inode.size) ||
     (step.seals !== null && sealBits(step.seals) !== inode.seals) ||
@@ -101,6 +127,17 @@ export function checkFile(kernel: Kernel, file: OpenFile, inode: ShmemInode, ste
     (step.mode !== null && step.mode !== inode.mode) ||
     (step.fill !== null && !holdsPattern(kernel, inode, step.fill)) ||
     (step.sha256 !== null && step.sha256 !== digest(kernel, inode));
+  return differs ? negative('EILSEQ') : 0;
+}
+
+function checkHugetlb(file: OpenFile, inode: HugetlbInode, step: CheckStep): number {
+  const differs =
+    (step.size !== null && step.size !== inode.size) ||
+    (step.seals !== null && sealBits(step.seals) !== inode.seals) ||
+    (step.pos !== null && step.pos !== file.pos) ||
+    (step.mode !== null && step.mode !== inode.mode) ||
+    step.fill !== null ||
+    step.sha256 !== null;
   return differs ? negative('EILSEQ') : 0;
 }
 

@@ -12,9 +12,11 @@ import type { Struct } from '../../../abi/layout.js';
 import type { Encodable } from '../../codec/encode.js';
 import { negative } from '../faults.js';
 import { OpenFile, PlainFile } from '../fs/open-file.js';
-import { patternPage } from '../fs/pattern.js';
+import { traitsOf } from '../fs/file-kinds.js';
 import { ShmemInode } from '../fs/shmem.js';
+import { addSeals, fallocate, ftruncate, mmap, seek } from '../fs/vfs.js';
 import { runDeviceStep } from '../handlers/vfio-agent.js';
+import { VfioDeviceFile } from '../handlers/vfio-pci-core.js';
 import { isDeviceStep } from '../scenario/types.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { LiveupdateDevice } from '../luo/luo.js';
@@ -45,7 +47,6 @@ const opened = (fd: number): Answer => ({ result: 0, ret: fd, fd, name: null });
 /** The agent in one kernel. Descriptors and their names end with it. */
 export class Agent {
   readonly #kernel: Kernel;
-  readonly #names = new Map<string, number>();
   readonly #kvm: KvmAgent;
   #device = BAD_FD;
   #session = BAD_FD;
@@ -57,17 +58,17 @@ export class Agent {
 
   /** The descriptor a reference stands for; -1 for a name that nothing got. */
   resolve(ref: scenario.FdRef): number {
-    return typeof ref === 'number' ? ref : (this.#names.get(ref) ?? BAD_FD);
+    return typeof ref === 'number' ? ref : (this.#kernel.processes.current.names.get(ref) ?? BAD_FD);
   }
 
   fileOf(ref: scenario.FdRef): OpenFile | null {
-    return this.#kernel.fds.get(this.resolve(ref));
+    return this.#kernel.processes.get(this.resolve(ref));
   }
 
   /** Carries out a step that is no kexec. */
   *perform(step: scenario.ScenarioStep): Steps<Answer> {
     const answer = yield* this.#perform(step);
-    if (answer.fd !== null && 'as' in step && step.as !== null) this.#names.set(step.as, answer.fd);
+    if (answer.fd !== null && 'as' in step && step.as !== null) this.#kernel.processes.current.names.set(step.as, answer.fd);
     return answer;
   }
 
@@ -116,7 +117,7 @@ export class Agent {
       case 'dup':
         return this.#dup(step);
       case 'reopen':
-        return this.#reopen(step);
+        return yield* this.#reopen(step);
       case 'close':
         return yield* this.#close(step);
       case 'kexec-load':
@@ -132,7 +133,7 @@ export class Agent {
     const { pci } = this.#kernel;
     if (pci === null) return answered(negative('ENODEV'));
     const { result, file } = yield* runDeviceStep({ pci, fileOf: (ref) => this.fileOf(ref) }, step);
-    return file === null ? answered(result) : opened(this.#kernel.fds.install(file));
+    return file === null ? answered(result) : this.#installed(file);
   }
 
   *#open(): Steps<Answer> {
@@ -158,13 +159,15 @@ export class Agent {
   *#ioctl(target: scenario.FdRef, request: number, struct: Struct, values: Readonly<Record<string, Encodable>>, shape: scenario.IoctlShape): Steps<Answer> {
     const file = this.fileOf(target);
     if (file === null) return answered(negative('EBADF'));
-    if (!(file.body instanceof SessionFile || file.body instanceof LiveupdateDevice)) return answered(negative('ENOTTY'));
+    if (!(file.body instanceof SessionFile || file.body instanceof LiveupdateDevice)) return answered(negative(traitsOf(file.body.kind).ioctl));
     const { result, fd, name } = yield* this.#kernel.luo.ioctl(file, request, userBuffer(struct, values, shape));
     return { result, ret: result < 0 ? -1 : 0, fd, name };
   }
 
-  #installed(file: OpenFile | number): Answer {
-    return typeof file === 'number' ? answered(file) : opened(this.#kernel.fds.install(file));
+  #installed(file: OpenFile | number, closeOnExec = true): Answer {
+    if (typeof file === 'number') return answered(file);
+    const fd = this.#kernel.processes.install(file, closeOnExec);
+    return fd < 0 ? answered(fd) : opened(fd);
   }
 
   *#makeFd(step: scenario.FdStep): Steps<Answer> {
@@ -180,30 +183,46 @@ export class Agent {
       case 'o-tmpfile':
         return this.#installed(yield* tmpfsFile(this.#kernel, step.kind, step.size, step.fill));
       default:
-        return this.#installed(new OpenFile(new PlainFile(step.kind)));
+        return this.#installed(new OpenFile(new PlainFile(step.kind), traitsOf(step.kind).access));
     }
   }
 
   #dup(step: scenario.DupStep): Answer {
-    return this.#installed(this.fileOf(step.fd)?.get() ?? negative('EBADF'));
+    return this.#installed(this.#raw(step.fd)?.get() ?? negative('EBADF'), false);
+  }
+
+  /** fget_raw: O_PATH descriptors too. */
+  #raw(ref: scenario.FdRef): OpenFile | null {
+    return this.#kernel.processes.current.fds.raw(this.resolve(ref));
   }
 
   // open("/proc/self/fd/N"): another open file of the same inode.
-  #reopen(step: scenario.ReopenStep): Answer {
-    const file = this.fileOf(step.fd);
+  *#reopen(step: scenario.ReopenStep): Steps<Answer> {
+    const file = this.#raw(step.fd);
     if (file === null) return answered(negative('ENOENT'));
-    if (!(file.body instanceof ShmemInode) && !(file.body instanceof PlainFile)) return answered(negative('ENXIO'));
-    if (file.body.kind === 'socket') return answered(negative('ENXIO'));
-    return this.#installed(new OpenFile(file.body, step.mode === 'rw'));
+    const { body } = file;
+    const { reopen } = traitsOf(body.kind);
+    if (step.mode === 'path') return this.#installed(new OpenFile(body, 'path'), false);
+    if (reopen !== null) return answered(negative(reopen));
+    // A device is opened again.
+    if (body instanceof LiveupdateDevice) return this.#installed(yield* this.#kernel.luo.open());
+    if (body instanceof VfioDeviceFile) return yield* this.#reopenDevice(body);
+    return this.#installed(new OpenFile(body, step.mode));
+  }
+
+  *#reopenDevice(body: VfioDeviceFile): Steps<Answer> {
+    const opened = body.via === 'group' ? negative('ENXIO') : yield* body.openAgain();
+    return this.#installed(typeof opened === 'number' ? opened : new OpenFile(opened));
   }
 
   *#close(step: scenario.CloseStep): Steps<Answer> {
     const fd = this.resolve(step.fd);
-    const file = this.#kernel.fds.remove(fd);
+    const { current } = this.#kernel.processes;
+    const file = current.fds.remove(fd);
     if (file === null) return answered(negative('EBADF'));
     // What the last release answers is not passed on: close(2) of a stranded session says 0.
     yield* file.put();
-    if (typeof step.fd === 'string') this.#names.delete(step.fd);
+    if (typeof step.fd === 'string') current.names.delete(step.fd);
     return answered(0);
   }
 
@@ -212,43 +231,32 @@ export class Agent {
   ): Answer {
     const file = this.fileOf(step.fd);
     if (file === null) return answered(negative('EBADF'));
-    const { body } = file;
-    if (!(body instanceof ShmemInode)) return answered(negative(step.do === 'mmap' ? 'ENODEV' : step.do === 'seek' ? 'ESPIPE' : 'EINVAL'));
     switch (step.do) {
       case 'write':
-        return answered(file.writable ? writeFile(this.#kernel, body, step) : negative('EBADF'));
+        return answered(writeFile(this.#kernel, file, step));
       case 'truncate':
-        return answered(file.writable ? body.truncate(step.size) : negative('EINVAL'));
+        return answered(ftruncate(file, step.size));
       case 'fallocate':
-        return answered(file.writable ? body.fallocate(step.mode, step.offset, step.size) : negative('EBADF'));
+        return answered(fallocate(file, step.mode, step.offset, step.size));
       case 'seal':
-        return answered(body.addSeals(sealBits(step.seals), file.writable));
+        return answered(addSeals(file, sealBits(step.seals)));
       case 'seek':
-        file.pos = step.pos;
-        return answered(0);
-      case 'mmap': {
-        const error = body.mmap(step.write, step.shared, file.writable);
-        if (error !== 0 || step.bytes.length === 0) return answered(error);
-        return answered(step.shared ? body.store(step.offset, step.bytes) : 0);
-      }
+        return answered(seek(file, step.pos));
+      case 'mmap':
+        return answered(this.#mmap(file, step));
       case 'check':
-        return answered(checkFile(this.#kernel, file, body, step));
+        return answered(checkFile(this.#kernel, file, step));
     }
   }
 
-  // One pwrite for every page of a fill, then one for the bytes. @returns bytes written, or what the first that failed answered
-  #write(body: ShmemInode, step: scenario.WriteStep): number {
-    const { pageSize } = this.#kernel.machine;
-    let written = 0;
-    for (const { page, pages, seed } of step.fill) {
-      for (let index = page; index < page + pages; index++) {
-        const result = body.write(index * pageSize, patternPage(seed, index, pageSize));
-        if (result < 0) return result;
-        written += result;
-      }
-    }
-    const last = step.bytes.length === 0 ? 0 : body.write(step.offset, step.bytes);
-    return last < 0 ? last : written + last;
+  #mmap(file: OpenFile, step: scenario.MmapStep): number {
+    const inode = file.body instanceof ShmemInode ? file.body : null;
+    const before = inode?.writableMappings ?? 0;
+    const result = mmap(file, step);
+    const counted = (inode?.writableMappings ?? 0) > before;
+    // A store that gets SIGBUS leaves the mapping there.
+    if (result === 0 || counted || result === negative('EFAULT')) this.#kernel.processes.mapped(file, counted);
+    return result;
   }
 }
 

@@ -54,7 +54,7 @@ const base = (index: number): Pick<ScenarioStep, 'index' | 'position' | 'expect'
   position: NOWHERE,
   expect: { errno: null, ret: null, same: null, name: null },
 });
-const SHAPE = { size: null, tail: null, nullArgument: false };
+const SHAPE = { size: null, tail: null, memory: 'writable', mapped: null } as const;
 const openStep = (): ScenarioStep => ({ ...base(0), do: 'open', mode: 'rw', as: 'luo' });
 
 /** What the agent does once /dev/liveupdate is open: every session, every file, then finish. @param from number of the first step */

@@ -25,6 +25,8 @@ export interface RunEnd {
   /** why it ended so, where there is more to say */
   readonly reason: string | null;
   readonly expectationsMet: boolean;
+  /** 0-based place of the last step of the program that was begun */
+  readonly action: number;
   readonly mismatches: readonly Mismatch[];
 }
 
@@ -61,6 +63,7 @@ export class ScenarioRun {
   #kernel: Kernel | null = null;
   #agent: Agent | null = null;
   #end: RunEnd | null = null;
+  #begun = -1;
   /** the agent on a dump could not open /dev/liveupdate: there is nothing more it can do */
   #gaveUp = false;
 
@@ -115,6 +118,7 @@ export class ScenarioRun {
         const step = this.program[index];
         if (step === undefined) break;
         machine.action = index;
+        this.#begun = index;
         yield* this.#carryOut(step);
         if (index === this.scenario.steps.length - 1 && this.#continuation?.retrieveAll === true && this.#kernel !== null && !this.#gaveUp)
           this.program.push(...retrieveEverything(this.#kernel, this.program.length));
@@ -251,11 +255,10 @@ export class ScenarioRun {
   }
 
   #ended(ending: RunEnd['ending'], reason: string | null): RunEnd {
-    // Steps behind a panic were never carried out: what they expect was not met.
-    const complete = ending !== 'panic' || this.machine.action === this.program.length - 1;
+    // Steps behind a panic can't be carried out, and expect nothing where the scenario says that it ends so.
     const asExpected = this.#continuation?.retrieveAll === true || ending === this.scenario.end;
-    const expectationsMet = this.mismatches.length === 0 && asExpected && complete;
+    const expectationsMet = this.mismatches.length === 0 && asExpected;
     const outcome = ending === 'finished' ? 'finished' : ending === 'unknown' ? 'aborted' : 'failed';
-    return { outcome, ending, reason, expectationsMet, mismatches: this.mismatches };
+    return { outcome, ending, reason, expectationsMet, action: this.#begun, mismatches: this.mismatches };
   }
 }

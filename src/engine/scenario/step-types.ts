@@ -28,8 +28,10 @@ export interface IoctlShape {
   readonly size: number | null;
   /** the bytes behind the structure, repeated up to `size`; null: zeros */
   readonly tail: Uint8Array | null;
-  /** the argument pointer is NULL */
-  readonly nullArgument: boolean;
+  /** the memory that the argument pointer leads to: none (NULL, or not mapped), or memory that the answer can't be stored in */
+  readonly memory: 'writable' | 'read-only' | 'unmapped' | 'null';
+  /** bytes of it that are mapped; null: as many as anybody asks for */
+  readonly mapped: number | null;
 }
 
 export interface StepBase {
@@ -102,7 +104,7 @@ export interface DupStep extends StepBase, OpensFd {
 export interface ReopenStep extends StepBase, OpensFd {
   readonly do: 'reopen';
   readonly fd: FdRef;
-  readonly mode: 'rw' | 'ro';
+  readonly mode: 'rw' | 'ro' | 'wo' | 'append' | 'path';
 }
 /** `vfio` opens the character device (or, with `group`, asks VFIO_GROUP_GET_DEVICE_FD) and binds it to an iommufd; `vfio-open` only opens. */
 export interface VfioOpenStep extends StepBase, OpensFd {

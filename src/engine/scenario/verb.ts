@@ -2,7 +2,7 @@
 import type { Cursor } from './cursor.js';
 import { type KeyTable, mapping, optional, readKeys, required, type ValuesOf, withDefault } from './keys.js';
 import type { Expectation, Fill, IoctlShape, ScenarioStep, StepBase } from './types.js';
-import { bool, expectation, expectSuccess, label, listOf, number, tail, text } from './values.js';
+import { bool, expectation, expectSuccess, label, listOf, number, oneOf, size, tail, text } from './values.js';
 
 export interface VerbSpec {
   readonly summary: string;
@@ -40,12 +40,24 @@ export const asKey = { as: optional(label, 'the name later steps call the new de
 
 /** The keys by which an ioctl's argument departs from a well-formed one. */
 export const shapeKeys = {
-  size: optional(number(0, 0xffff_ffff), "the argument's size field, where it is not the structure's own"),
+  size: optional(number(0, 0xffff_ffff), "the argument's size field, where it is not the structure's own; nothing is mapped behind the first MiB"),
   tail: optional(tail, 'the bytes behind the structure up to `size`: one byte, repeated, or the bytes'),
   null: withDefault(bool, 'the argument pointer is NULL', false, 'false'),
+  memory: withDefault(
+    oneOf(['writable', 'read-only', 'unmapped']),
+    "what the argument pointer leads to; from `read-only` memory the kernel reads, and can't store its answer",
+    'writable',
+    'writable',
+  ),
+  mapped: optional(size(), 'how many bytes of the argument are mapped, where it ends at a page that is not'),
 };
 
-export const shapeOf = (values: ValuesOf<typeof shapeKeys>): IoctlShape => ({ size: values.size, tail: values.tail, nullArgument: values.null });
+export const shapeOf = (values: ValuesOf<typeof shapeKeys>): IoctlShape => ({
+  size: values.size,
+  tail: values.tail,
+  memory: values.null ? 'null' : values.memory,
+  mapped: values.mapped,
+});
 
 export const fill = listOf<Fill>(
   mapping(

@@ -62,7 +62,11 @@ export const fileVerbs = {
   dup: verb('dup(2)', { fd: fdKey, ...asKey }, (values, base) => ({ do: 'dup', ...base, ...values })),
   reopen: verb(
     'open of /proc/self/fd/…',
-    { fd: fdKey, mode: withDefault(oneOf(['rw', 'ro']), 'read-write, or read-only', 'rw', 'rw'), ...asKey },
+    {
+      fd: fdKey,
+      mode: withDefault(oneOf(['rw', 'ro', 'wo', 'append', 'path']), 'O_RDWR, O_RDONLY, O_WRONLY, O_RDWR | O_APPEND, O_PATH', 'rw', 'rw'),
+      ...asKey,
+    },
     (values, base) => ({ do: 'reopen', ...base, ...values }),
   ),
   write: verb(
