@@ -34,7 +34,7 @@ export interface KernelSpec {
 }
 
 /** What a release's code does otherwise than another's, formats apart. */
-type Habits = Pick<KernelSpec, 'release' | 'uname' | 'handsOver' | 'hasGetName' | 'finishChecksReserved' | 'writeAcrossFrozenEnd' | 'flbRetrieveIsCached'>;
+type Habits = Omit<KernelSpec, 'khoCompatible' | 'map' | 'record' | 'luo' | 'luoCompatible' | 'memfdCompatible'>;
 
 const v71: Habits = {
   release: '7.1',
@@ -54,7 +54,6 @@ const v72: Habits = {
   hasGetName: true,
   finishChecksReserved: true,
   writeChunk: 'largest-folio',
-  impliedSealsAreChecked: true,
   flbRetrieveIsCached: true,
 };
 
