@@ -15,7 +15,7 @@ export async function findLog(opened: OpenedDump, wanted: string | boolean): Pro
   const beside = opened.path === '-' ? null : join(isFolder(opened.path) ? opened.path : dirname(opened.path), 'console.log');
   if (beside !== null && existsSync(beside)) return parseConsoleLog(beside, readText(beside));
   if (opened.recorded?.log != null) return parseConsoleLog(`${opened.path} (${opened.recorded.log.path})`, opened.recorded.log.text);
-  const { kernelLog } = await import('../handover/kernel/log.js');
+  const { kernelLog } = await import('../kernel/log.js');
   const lines = kernelLog(opened.memory, opened.vmcoreinfo);
   return lines === null ? null : parseConsoleLog(`${opened.path} (printk buffer)`, lines.join('\n'));
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { openDump } from '../../src/container/open.js';
-import { kernelLog } from '../../src/handover/kernel/log.js';
+import { kernelLog } from '../../src/kernel/log.js';
 
 const lines = async (): Promise<readonly string[]> => {
   const opened = await openDump('test/fixtures/printk/7.3.4-s2-boot.elf.xz');

@@ -2,7 +2,7 @@
  * The printk buffer of a dump: the console log without a console. Everything about its layout stands in VMCOREINFO.
  * Source: kernel/printk/printk_ringbuffer.h, 5.10 to 7.3.
  */
-import type { VirtualMemory } from './page-table.js';
+import type { VirtualMemory } from './virtual-memory.js';
 import type { Vmcoreinfo } from './vmcoreinfo.js';
 
 const MAX_RECORDS = 1 << 20;
@@ -77,7 +77,7 @@ function readRecord(memory: VirtualMemory, layout: Layout, desc: bigint, infoAt:
   const begin = wide(memory, blk + layout('prb_data_blk_lpos.begin'));
   const next = wide(memory, blk + layout('prb_data_blk_lpos.next'));
   const time = wide(memory, infoAt + layout('printk_info.ts_nsec'));
-  const length = memory.read(infoAt + layout('printk_info.text_len'), 2);
+  const length = memory.tryRead(infoAt + layout('printk_info.text_len'), 2);
   if (begin === null || next === null || time === null || length === null) return null;
   const stamp = `[${(time / 1000000000n).toString().padStart(5)}.${((time / 1000n) % 1000000n).toString().padStart(6, '0')}]`;
   // Both odd: a record without text.
@@ -85,16 +85,16 @@ function readRecord(memory: VirtualMemory, layout: Layout, desc: bigint, infoAt:
   const size = 1n << BigInt(sizeBits);
   const wrapped = begin % size > next % size && next % size !== 0n;
   const start = (wrapped ? 0n : begin % size) + 8n;
-  const text = memory.read(data + start, Math.min(MAX_TEXT, new DataView(length.buffer).getUint16(0, true)));
+  const text = memory.tryRead(data + start, Math.min(MAX_TEXT, new DataView(length.buffer).getUint16(0, true)));
   return text === null ? null : `${stamp} ${Buffer.from(text).toString('utf8')}`;
 }
 
 function wide(memory: VirtualMemory, address: bigint): bigint | null {
-  const bytes = memory.read(BigInt.asUintN(64, address), 8);
+  const bytes = memory.tryRead(BigInt.asUintN(64, address), 8);
   return bytes === null ? null : new DataView(bytes.buffer).getBigUint64(0, true);
 }
 
 function narrow(memory: VirtualMemory, address: bigint): number | null {
-  const bytes = memory.read(BigInt.asUintN(64, address), 4);
+  const bytes = memory.tryRead(BigInt.asUintN(64, address), 4);
   return bytes === null ? null : new DataView(bytes.buffer).getUint32(0, true);
 }

@@ -1,0 +1,49 @@
+/**
+ * Open files and what stands behind them: name, inode, position, the pages that the page cache holds. Sources: include/linux/fs.h,
+ * include/linux/dcache.h, include/linux/pagemap.h, 6.16 to 7.3.
+ */
+import { KernelFault, hexOf } from './fault.js';
+import type { Kernel } from './kernel.js';
+import type { KernelObject } from './object.js';
+import { pfnOfPage } from './pages.js';
+import { xarrayEntries } from './xarray.js';
+
+/** Members whose names changed: the newest first. */
+const PATHS = {
+  dentry: ['f_path.dentry', '__f_path.dentry'],
+  dentryName: ['d_name', '__d_name'],
+} as const;
+
+/** Longest name of a directory entry: NAME_MAX. */
+const MAX_NAME = 255;
+
+/** The name of the directory entry behind a struct file. @throws KernelFault */
+export function nameOfFile(file: KernelObject): string {
+  const name = file.first(PATHS.dentry).first(PATHS.dentryName);
+  const length = name.get('len').number();
+  if (length > MAX_NAME) throw new KernelFault('implausible', `the name of ${file.toString()} has ${length} bytes`);
+  const start = name.get('name').value();
+  return Buffer.from(file.source.virtual.read(start, length)).toString('utf8');
+}
+
+export interface CachedFolio {
+  /** in pages from the start of the file */
+  readonly index: number;
+  readonly pages: number;
+  /** null where the pages were swapped out */
+  readonly pfn: number | null;
+}
+
+/** What the page cache holds of an inode, ascending. @throws KernelFault */
+export function* cachedFolios(kernel: Kernel, inode: KernelObject): Generator<CachedFolio> {
+  for (const { index, count, entry, isValue } of xarrayEntries(inode.get('i_mapping.i_pages')))
+    yield { index, pages: count, pfn: isValue ? null : pfnOfPage(kernel, entry) };
+}
+
+/** Is `file` of that file_operations variable? Null where no symbol tells where that is. */
+export function isOperatedBy(kernel: Kernel, file: KernelObject, operations: string): boolean | null {
+  const [symbol] = kernel.symbols.find(operations);
+  return symbol === undefined ? null : file.get('f_op').value() === symbol.address;
+}
+
+export const describeFile = (file: KernelObject): string => `struct file at ${hexOf(file.address)}`;

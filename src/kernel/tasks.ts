@@ -1,0 +1,41 @@
+/** Processes of a kernel and the files they have open. Sources: include/linux/sched.h, include/linux/fdtable.h, 6.16 to 7.3. */
+import { optional } from './fault.js';
+import type { Kernel } from './kernel.js';
+import { listEntries } from './lists.js';
+import type { KernelObject } from './object.js';
+
+/** Open files of one process that are looked at. */
+const MAX_FDS = 1 << 20;
+
+/** Every process (thread group leader), init_task first. @throws KernelFault where the list is damaged, after what comes before it */
+export function* processes(kernel: Kernel): Generator<KernelObject> {
+  const init = kernel.variable('init_task', 'struct task_struct');
+  yield init;
+  yield* listEntries(init.get('tasks'), 'struct task_struct', 'tasks');
+}
+
+export const pidOf = (task: KernelObject): number => task.get('tgid').number();
+export const commOf = (task: KernelObject): string => task.get('comm').text(64);
+
+export interface OpenDescriptor {
+  readonly fd: number;
+  /** a struct file */
+  readonly file: KernelObject;
+}
+
+/** The descriptors of a process; kernel threads and processes that end have none. @throws KernelFault */
+export function* descriptorsOf(task: KernelObject): Generator<OpenDescriptor> {
+  const files = task.get('files');
+  if (files.isNull) return;
+  const table = files.get('fdt').deref();
+  const count = Math.min(table.get('max_fds').number(), MAX_FDS);
+  const slots = table.get('fd');
+  const used = optional(() => openBits(table.get('open_fds'), count));
+  for (let fd = 0; fd < count; fd++) {
+    if (used !== null && ((used[fd >> 3] ?? 0) & (1 << (fd & 7))) === 0) continue;
+    const slot = slots.at(fd);
+    if (!slot.isNull) yield { fd, file: slot.deref() };
+  }
+}
+
+const openBits = (bitmap: KernelObject, count: number): Uint8Array => bitmap.source.virtual.read(bitmap.value(), Math.ceil(count / 64) * 8);

@@ -1,0 +1,200 @@
+/**
+ * LUO's and KHO's own objects in a running kernel: sessions by side, their files, FLBs, and what KHO keeps. What can't be read is told in
+ * `troubles` and the rest is read all the same. Sources: kernel/liveupdate/luo_session.c, luo_file.c, luo_flb.c, kexec_handover.c, 6.19 to 7.3.
+ */
+import { KernelFault, hexOf, optional } from '../kernel/fault.js';
+import { isOperatedBy } from '../kernel/files.js';
+import type { Kernel } from '../kernel/kernel.js';
+import { listEntries } from '../kernel/lists.js';
+import type { KernelObject } from '../kernel/object.js';
+import { type Holders, findHolders } from './holders.js';
+import { readKho } from './kho.js';
+import { type LiveMemfd, memfdHandedOver, memfdOfFile } from './memfd.js';
+import type { LiveFile, LiveFlb, LiveObjects, LiveSession, LiveSide, Phase, SessionState, Trouble } from './model.js';
+import * as paths from './paths.js';
+import { Reader, cstringOf } from './reader.js';
+import { handedOverSessions } from './handed-over.js';
+
+/** Everything, or null where this kernel has no LUO that can be found; `troubles` then says why. */
+export function readLiveObjects(kernel: Kernel): { readonly live: LiveObjects | null; readonly troubles: readonly Trouble[] } {
+  const reader = new ObjectReader(kernel);
+  const live = reader.read();
+  return { live, troubles: reader.troubles };
+}
+
+class ObjectReader extends Reader {
+  #holders: Holders | null = null;
+
+  read(): LiveObjects | null {
+    const { sessions } = paths.variables;
+    const global = this.attempt('LUO’s sessions', () => this.kernel.variable(sessions.symbol, sessions.type));
+    if (global === null) return null;
+    this.#holders = findHolders(this);
+    const { deserialised, error } = this.#deserialised();
+    const incoming = this.#side(global.get('incoming'), 'incoming', deserialised);
+    const outgoing = this.#side(global.get('outgoing'), 'outgoing', deserialised);
+    return {
+      incoming,
+      outgoing,
+      deserialised,
+      deserialiseError: error,
+      flbs: this.attempt('LUO’s FLBs', () => this.#flbs()),
+      kho: readKho(this),
+      taskCount: this.#holders?.taskCount ?? null,
+      troubles: this.troubles,
+    };
+  }
+
+  /** Static variables of one function: told apart from others of their names by standing beside each other. */
+  #deserialised(): { readonly deserialised: boolean | null; readonly error: number | null } {
+    const { tried, errors, within } = paths.deserialised;
+    const [flag] = this.kernel.symbols.findNumbered(tried);
+    if (flag === undefined) return { deserialised: null, error: null };
+    const value = this.attempt('whether sessions were deserialised', () => this.kernel.object('unsigned char', flag.address).value());
+    if (value === null) return { deserialised: null, error: null };
+    const beside = errors
+      .flatMap((name) => this.kernel.symbols.findNumbered(name))
+      .find(({ address }) => address - flag.address < within && flag.address - address < within);
+    const error = beside === undefined ? null : this.attempt('what deserialising returned', () => this.kernel.object('int', beside.address).number());
+    return { deserialised: value !== 0n, error: value === 0n ? null : error };
+  }
+
+  #side(header: KernelObject, side: LiveSide['side'], deserialised: boolean | null): LiveSide {
+    const what = `the ${side} sessions`;
+    const active = this.attempt(what, () => header.first(paths.side.active).value() !== 0n) ?? false;
+    const frozen = side === 'outgoing' && (this.attempt(what, () => this.#isFrozen(header)) ?? false);
+    if (side === 'incoming' && active && deserialised === false) {
+      const sessions = handedOverSessions(this, header);
+      return { side, active, sessions: sessions?.sessions ?? null, complete: sessions?.complete ?? false, frozen };
+    }
+    const sessions: LiveSession[] = [];
+    const complete = this.walk(
+      what,
+      () => listEntries(header.first(paths.side.list), paths.session.type, paths.session.link),
+      (object) => {
+        const session = this.attempt(`the session at ${hexOf(object.address)}`, () => this.#session(object, side, frozen));
+        if (session !== null) sessions.push(session);
+      },
+    );
+    const count = this.attempt(what, () => header.first(paths.side.count).number());
+    if (complete && count !== null && count !== sessions.length) this.tell({ what, why: `count says ${count}, the list has ${sessions.length}`, page: null });
+    return { side, active, sessions: sessions.length === 0 && !complete ? null : sessions, complete, frozen };
+  }
+
+  #isFrozen(header: KernelObject): boolean {
+    const at = header.firstOrNull(paths.side.frozen);
+    if (at === null) return false;
+    // Since 7.2 a pointer to the field that the next kernel reads; before, a count behind a pointer.
+    if (this.kernel.types.kind(at.typeId) !== 'PTR') return at.value() !== 0n;
+    return !at.isNull && at.deref().value() !== 0n;
+  }
+
+  #session(object: KernelObject, side: LiveSide['side'], frozen: boolean): LiveSession {
+    const name = cstringOf(object.first(paths.session.name));
+    const what = `session ${JSON.stringify(name.text)}`;
+    const files: LiveFile[] = [];
+    const list = object.first(paths.session.files);
+    const complete = this.walk(
+      `the files of ${what}`,
+      () => listEntries(list, paths.file.type, paths.file.link),
+      (entry) => {
+        const read = this.attempt(`a file of ${what} at ${hexOf(entry.address)}`, () => this.#file(entry, side, frozen, what));
+        if (read !== null) files.push(read);
+      },
+    );
+    const retrieved = side === 'outgoing' ? null : object.first(paths.session.retrieved).value() !== 0n;
+    const openBy = this.#holders === null ? null : (this.#holders.byPrivate.get(object.address) ?? []);
+    const count = object.first(paths.session.count).value();
+    return { name, state: stateOf(side, retrieved, openBy, this.#holders?.complete ?? false), retrieved, count, files, complete, openBy, object };
+  }
+
+  #file(object: KernelObject, side: LiveSide['side'], frozen: boolean, session: string): LiveFile {
+    const token = BigInt.asUintN(64, object.first(paths.file.token).value());
+    const what = `${session}, token ${hexOf(token)}`;
+    const status = object.first(paths.file.retrieveStatus).number();
+    const phase: Phase = side === 'outgoing' ? (frozen ? 'frozen' : 'preserved') : status === 0 ? 'deserialised' : status > 0 ? 'retrieved' : 'retrieve-failed';
+    const compatible = cstringOf(object.first(paths.file.compatible));
+    const data = object.first(paths.file.data).value();
+    const pointer = object.first(paths.file.file);
+    const file = pointer.isNull ? null : pointer.deref();
+    return {
+      token,
+      compatible,
+      phase,
+      retrieveStatus: status,
+      data,
+      ...this.#owner(object, paths.file.operations, paths.file.owner),
+      memfd: compatible.text.startsWith(paths.memfd.handler) ? this.#memfd(what, file, data, phase) : null,
+      openBy: this.#holders === null ? null : file === null ? [] : (this.#holders.byFile.get(file.address) ?? []),
+      object,
+    };
+  }
+
+  #memfd(what: string, file: KernelObject | null, data: bigint, phase: Phase): LiveMemfd | null {
+    if (file !== null) {
+      const memfd = this.attempt(`the file of ${what}`, () => {
+        if (isOperatedBy(this.kernel, file, paths.memfd.operations) === false) throw new KernelFault('implausible', `${file.toString()} is no memfd of shmem`);
+        return memfdOfFile(this.kernel, file);
+      });
+      if (memfd !== null) return memfd;
+    }
+    // What was handed over is freed when a file is retrieved, or retrieving it failed.
+    return phase === 'retrieved' || phase === 'retrieve-failed' ? null : this.attempt(`what ${what} handed over`, () => memfdHandedOver(this.kernel, data));
+  }
+
+  /** Which module something is of, and the symbol of its operations. */
+  #owner(
+    object: KernelObject,
+    operations: readonly string[],
+    owner: readonly string[],
+  ): { readonly module: string | null; readonly operations: string | null } {
+    const module = optional(() => {
+      const pointer = object.first(owner);
+      return pointer.isNull ? 'vmlinux' : pointer.get('name').text(64);
+    });
+    const symbol = optional(() => {
+      const address = object.first(operations).value();
+      const near = this.kernel.symbols.nearest(address);
+      return near !== null && near.address === address ? near.name : null;
+    });
+    return { module, operations: symbol };
+  }
+
+  #flbs(): readonly LiveFlb[] {
+    const { flbs } = paths.variables;
+    const global = this.kernel.variable(flbs.symbol, flbs.type);
+    const read: LiveFlb[] = [];
+    this.walk(
+      'LUO’s FLBs',
+      () => listEntries(global.get('list'), paths.flb.type, paths.flb.link),
+      (object) => {
+        const flb = this.attempt(`the FLB at ${hexOf(object.address)}`, () => this.#flb(object));
+        if (flb !== null) read.push(flb);
+      },
+    );
+    return read;
+  }
+
+  #flb(object: KernelObject): LiveFlb {
+    const sides = (['incoming', 'outgoing'] as const).map((side) => {
+      const state = object.first(paths.flb.private[side]);
+      return {
+        side,
+        count: state.first(paths.flb.count).number(),
+        data: state.first(paths.flb.data).value(),
+        hasObject: !state.first(paths.flb.object).isNull,
+        finished: state.first(paths.flb.finished).value() !== 0n,
+        retrieveStatus: state.firstOrNull(paths.flb.retrieveStatus)?.number() ?? null,
+      };
+    });
+    const users = optional(() => object.first(paths.flb.users).number());
+    return { name: cstringOf(object.first(paths.flb.compatible)), ...this.#owner(object, paths.flb.operations, paths.flb.owner), users, sides, object };
+  }
+}
+
+function stateOf(side: LiveSide['side'], retrieved: boolean | null, openBy: LiveSession['openBy'], complete: boolean): SessionState {
+  // Nobody having it open is told only where every process could be asked.
+  const closed = openBy !== null && complete && openBy.length === 0;
+  if (side === 'outgoing') return closed ? 'closed' : 'open';
+  return retrieved !== true ? 'waiting' : closed ? 'closed' : 'retrieved';
+}
