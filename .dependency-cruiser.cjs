@@ -15,31 +15,20 @@ module.exports = {
     only('memory-knows-codec', '^src/memory/', '^(abi|src/codec|src/memory)/'),
     only('tree-knows-memory', '^src/tree/', '^(abi|src/codec|src/memory|src/tree)/'),
     only('container-knows-memory', '^src/container/', '^(abi|src/codec|src/memory|src/container)/'),
-<<<<<<< HEAD
     only('handover-knows-memory', '^src/handover/', '^(abi|src/codec|src/memory|src/tree|src/handover)/'),
     only('kvm-knows-memory', '^src/kvm/', '^(abi|src/codec|src/memory|src/tree|src/kvm)/'),
     only('compat-knows-handover', '^src/compat/', '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat)/'),
-    only('diagnosis-knows-what-is-decoded', '^src/diagnosis/', '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/diagnosis)/'),
-    only(
-      'report-knows-what-is-decoded',
-      '^src/report/',
-      '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/diagnosis|src/preflight|src/report)/',
-=======
-    only('handover-knows-memory', '^src/handover/', '^(abi|src/codec|src/memory|src/handover)/'),
-    only('kvm-knows-memory', '^src/kvm/', '^(abi|src/codec|src/memory|src/kvm)/'),
-    only('compat-knows-handover', '^src/compat/', '^(abi|src/codec|src/memory|src/handover|src/compat)/'),
     only('kernel-knows-no-subsystem', '^src/kernel/', '^(abi|src/codec|src/memory|src/compat/btf|src/kernel)/'),
-    only('objects-knows-kernel', '^src/objects/', '^(abi|src/codec|src/memory|src/handover|src/kernel|src/objects)/'),
+    only('objects-knows-kernel', '^src/objects/', '^(abi|src/codec|src/memory|src/tree|src/handover|src/kernel|src/objects)/'),
     only(
       'diagnosis-knows-what-is-decoded',
       '^src/diagnosis/',
-      '^(abi|src/codec|src/memory|src/handover|src/compat|src/kvm|src/kernel|src/objects|src/diagnosis)/',
+      '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/kernel|src/objects|src/diagnosis)/',
     ),
     only(
       'report-knows-what-is-decoded',
       '^src/report/',
-      '^(abi|src/codec|src/memory|src/handover|src/compat|src/kvm|src/kernel|src/objects|src/diagnosis|src/report)/',
->>>>>>> 484200e (kernel, objects: virtual memory, kallsyms, BTF-typed objects of the kernel in a dump, and LUO's own objects over them)
+      '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/kernel|src/objects|src/diagnosis|src/preflight|src/report)/',
     ),
     only('device-knows-memory', '^src/device/', '^(abi|src/codec|src/memory|src/device)/'),
     only('host-knows-codec', '^src/host/', '^(abi|src/codec|src/host)/'),

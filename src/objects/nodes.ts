@@ -1,6 +1,7 @@
 /** Kernel objects as nodes of the decoded tree: one node a member, by BTF, made when first looked at. */
-import { Node } from '../handover/node.js';
-import { type TreeNode, pathPart } from '../handover/tree.js';
+import { Node } from '../tree/node.js';
+import { pathPart } from '../tree/path.js';
+import type { TreeNode } from '../tree/tree.js';
 import { attempt, hexOf, optional } from '../kernel/fault.js';
 import type { KernelObject } from '../kernel/object.js';
 
