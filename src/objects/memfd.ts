@@ -4,7 +4,8 @@
  */
 import { memfdLuoSerV2 } from '../../abi/memfd/v2.js';
 import type { Folio, FolioRun, Memfd } from '../handover/memfd.js';
-import type { Node, Reading } from '../tree/node.js';
+import type { Node } from '../tree/node.js';
+import type { Reading } from '../tree/reading.js';
 import { KernelFault, optional } from '../kernel/fault.js';
 import { cachedFolios, nameOfFile } from '../kernel/files.js';
 import type { Kernel } from '../kernel/kernel.js';
