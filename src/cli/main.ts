@@ -1,5 +1,7 @@
 /** The command line: which words name a command, and what is loaded for it. Only the command that runs is loaded. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Budget, withBudget } from '../codec/budget.js';
+import { isLimitName, limits } from '../codec/limits.js';
 import { UserError } from '../codec/user-error.js';
 
 type Register = (program: Command) => void;
@@ -29,8 +31,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     .exitOverride()
     .configureOutput({ writeErr: (text) => process.stderr.write(oneLine(text)) });
   try {
+    const budget = new Budget();
     await registerFor(program, argv);
-    await program.parseAsync(argv, { from: 'user' });
+    for (const command of [program, ...commandsBelow(program)]) limitOption(command, budget);
+    await withBudget(budget, () => program.parseAsync(argv, { from: 'user' }));
   } catch (error) {
     process.exitCode = exitCodeFor(error);
   }
@@ -47,6 +51,20 @@ async function registerFor(program: Command, argv: readonly string[]): Promise<v
   (await import('./inspect.js')).registerInspect(program);
   if (helping) for (const each of Object.values(commands)) (await each())(program);
   else if (argv.includes('-V') || argv.includes('--version')) program.version(await (await import('./own-version.js')).ownVersion());
+}
+
+const commandsBelow = (command: Command): readonly Command[] => command.commands.flatMap((below) => [below, ...commandsBelow(below)]);
+
+/** `--limit name=n` of every command: raises what docs/limits.md lists. */
+function limitOption(command: Command, budget: Budget): void {
+  const take = (text: string): string => {
+    const [, name = '', amount = ''] = /^([a-z-]+)=(\d+)$/.exec(text) ?? [];
+    if (!isLimitName(name) || !Number.isSafeInteger(Number(amount)))
+      throw new InvalidArgumentError(`<name>=<number> is needed; the names are ${Object.keys(limits).join(', ')}`);
+    budget.raise(name, Number(amount));
+    return text;
+  };
+  command.addOption(new Option('--limit <name=n>', 'raise a limit on work or memory (repeatable; docs/limits.md)').argParser(take));
 }
 
 /** 0 for help and version; 2 where the input could not be read or the command was misused, said in one line. */

@@ -5,6 +5,7 @@
  */
 import type { DecodedStruct } from '../../abi/layout.js';
 import { fdtHeader, fdtProp, fdtToken } from '../../abi/fdt/header.js';
+import { type Budget, currentBudget } from './budget.js';
 import { decodeStruct } from './decode.js';
 import { encodeStruct } from './encode.js';
 import { offsetOf, sizeOf } from './layout-table.js';
@@ -12,9 +13,8 @@ import { offsetOf, sizeOf } from './layout-table.js';
 export const FDT_MAGIC = 0xd00dfeed;
 const FIRST_SUPPORTED_VERSION = 2;
 const LAST_SUPPORTED_VERSION = 17;
-/** Deeper, or more nodes and properties, than any handover; a guard against damage. */
+/** Deeper than any handover; a guard against damage. */
 const MAX_DEPTH = 16;
-const MAX_ITEMS = 20000;
 
 /** libfdt's error codes that a handover's FDT can produce, as the kernel prints them (negative). */
 export const fdtErrors = {
@@ -122,8 +122,10 @@ class StructWalker {
   readonly #view: DataView;
   readonly #problem: Report;
   readonly #end: number;
+  readonly #budget: Budget = currentBudget();
+  /** property names by their offset: thousands of properties share a few */
+  readonly #names = new Map<number, string | null>();
   #at: number;
-  #items = 0;
 
   constructor(header: DecodedStruct<typeof fdtHeader>, bytes: Uint8Array, problem: Report) {
     this.#header = header;
@@ -160,21 +162,23 @@ class StructWalker {
   }
 
   #node(offset: number, depth: number): FdtNode {
-    const name = this.#string(this.#at, this.#end);
+    const nameAt = this.#at;
+    const name = this.#string(nameAt, this.#end);
     const properties: FdtProperty[] = [];
     const children: FdtNode[] = [];
     const node = (): FdtNode => ({ name: name ?? '', offset, end: this.#at, properties, children });
-    if (name === null) {
+    const nul = this.#bytes.indexOf(0, nameAt);
+    if (name === null || nul === -1 || nul >= this.#end) {
       this.#problem(this.#at, -11, 'a node whose name does not end');
       this.#at = this.#end;
       return node();
     }
-    this.#at = roundUp4(this.#at + byteLength(this.#bytes, this.#at) + 1);
+    this.#at = roundUp4(nul + 1);
     for (;;) {
       const tokenOffset = this.#at;
       const token = this.#token();
-      if (++this.#items > MAX_ITEMS || depth > MAX_DEPTH) {
-        this.#problem(tokenOffset, -11, 'more nodes and properties than a handover has');
+      if (depth > MAX_DEPTH || !this.#budget.spend('fdt-items', 1, 'an FDT')) {
+        this.#problem(tokenOffset, -11, depth > MAX_DEPTH ? 'nodes nest deeper than those of a handover' : 'more nodes and properties than a handover has');
         this.#at = this.#end;
         return node();
       }
@@ -207,22 +211,37 @@ class StructWalker {
       return null;
     }
     this.#at = roundUp4(offset + len);
-    const strings = this.#header.off_dt_strings;
-    const name = this.#string(strings + nameoff, Math.min(this.#bytes.length, strings + this.#header.size_dt_strings));
+    const name = this.#propertyName(nameoff);
     if (name === null && this.#bytes.length >= this.#header.totalsize)
       this.#problem(tokenOffset, -11, `a property whose name at offset ${nameoff} is outside the strings block`);
     return { name: name ?? `?${nameoff}`, tokenOffset, offset, value: this.#bytes.subarray(offset, offset + len) };
   }
 
-  /** The text at `offset`, or null if no NUL comes before `end`. */
+  #propertyName(nameoff: number): string | null {
+    const known = this.#names.get(nameoff);
+    if (known !== undefined) return known;
+    const strings = this.#header.off_dt_strings;
+    const name = this.#string(strings + nameoff, Math.min(this.#bytes.length, strings + this.#header.size_dt_strings));
+    this.#names.set(nameoff, name);
+    return name;
+  }
+
+  /** The text at `offset`, or null if no NUL comes before `end`. A name longer than any is cut. */
   #string(offset: number, end: number): string | null {
     if (offset >= end) return null;
-    const nul = this.#bytes.indexOf(0, offset);
-    return nul === -1 || nul >= end ? null : new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#bytes.subarray(offset, nul));
+    const longest = this.#budget.allowed('name-bytes');
+    const window = this.#bytes.subarray(offset, Math.min(end, offset + longest + 1));
+    const nul = window.indexOf(0);
+    if (nul === -1 && window.length <= longest) return null;
+    const text = window.subarray(0, nul === -1 ? longest : nul);
+    if (nul === -1) this.#budget.reach('name-bytes', 'a name of an FDT');
+    if (!this.#budget.spend('fdt-text', text.length, 'names of an FDT')) return '…';
+    const name = utf8.decode(text);
+    return nul === -1 ? `${name}…` : name;
   }
 }
 
-const byteLength = (bytes: Uint8Array, offset: number): number => bytes.indexOf(0, offset) - offset;
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 const roundUp4 = (value: number): number => (value + 3) & ~3;
 
 /** The property of that name (the first, as libfdt does), or null. */
@@ -231,7 +250,7 @@ export const fdtProperty = (node: FdtNode, name: string): FdtProperty | null => 
 /** The strings of a `compatible`-like property: NUL-separated, the last NUL optional. */
 export function fdtStrings(property: FdtProperty | null): readonly string[] {
   if (property === null) return [];
-  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(property.value);
+  const text = utf8.decode(property.value);
   const parts = text.split('\0');
   if (parts.at(-1) === '') parts.pop();
   return parts;

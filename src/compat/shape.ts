@@ -4,6 +4,7 @@
  */
 import type { FieldType, Struct } from '../../abi/layout.js';
 import { arrayCount, layoutTable } from '../codec/layout-table.js';
+import { currentBudget, raise } from '../codec/budget.js';
 import type { Btf } from './btf/btf.js';
 
 export interface ShapeField {
@@ -82,7 +83,10 @@ export function shapeOfBtf(btf: Btf, name: string): Shape | null {
   if (id === null) return null;
   const layout = btf.structLayout(id);
   const leaves: ShapeField[] = [];
+  const budget = currentBudget();
   const open = (structure: number, base: number, depth: number): void => {
+    if (!budget.spend('btf-visits', 1 + btf.structLayout(structure).members.length, btf.name))
+      throw btf.error(id, `opens up into more than ${budget.allowed('btf-visits')} members; ${raise(budget, 'btf-visits')} if that is meant`);
     for (const member of btf.structLayout(structure).members) {
       const target = btf.resolve(member.typeId);
       if (!member.isBitField && btf.kindOf(target) === 'STRUCT' && depth < MAX_NESTING) open(target, base + member.bitOffset, depth + 1);
@@ -125,8 +129,9 @@ export function compareShapes(one: Shape, other: Shape): readonly ShapeDifferenc
       found.push({ kind: 'field', text: `${one.name}.${field.name} ${what}` });
     }
   }
+  const ownPlaces = new Set(one.leaves.map(placeOf));
   for (const field of other.leaves)
-    if (!matched.has(field) && !one.leaves.some((own) => placeOf(own) === placeOf(field)))
+    if (!matched.has(field) && !ownPlaces.has(placeOf(field)))
       found.push({ kind: 'field', text: `${one.name}.${field.name} at ${offsetText(field)} is new` });
   return found;
 }

@@ -1,13 +1,12 @@
 /** makedumpfile's flattened form (-F): the pieces of a dump in the order they were written. Seen as the dump they make up. */
 import { FLATTENED_HEADER_BLOCK, FLATTENED_SIGNATURE, flattenedHeader, flattenedPiece } from '../../abi/kdump/kdump.js';
+import { currentBudget, raise } from '../codec/budget.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import { type ByteSource, readAt } from './byte-source.js';
 import { bytesIn, ExtentBuilder, findExtent } from './extents.js';
 
-/** makedumpfile writes pieces of many pages; a guard against damage. */
-const MAX_PIECES = 1 << 24;
 /** Bytes of the dump that may be in no piece, beside as many as the file has. */
 const MOST_HOLES = 16 * 1024 * 1024;
 
@@ -26,7 +25,8 @@ export function flattenedSource(source: ByteSource): ByteSource {
   const extents = new ExtentBuilder();
   let size = 0;
   // What was written last holds: makedumpfile writes the header again at the end.
-  for (const { start, end, offset } of pieces.reverse()) {
+  for (let index = pieces.length - PIECE_NUMBERS; index >= 0; index -= PIECE_NUMBERS) {
+    const [start = 0, end = 0, offset = 0] = pieces.slice(index, index + PIECE_NUMBERS);
     extents.add(start, end, offset);
     size = Math.max(size, end);
   }
@@ -58,16 +58,14 @@ export function flattenedSource(source: ByteSource): ByteSource {
   };
 }
 
-interface Piece {
-  readonly start: number;
-  readonly end: number;
-  readonly offset: number;
-}
+const PIECE_NUMBERS = 3;
 
-function readPieces(source: ByteSource): Piece[] {
+/** Start and end in the dump, and offset in the file, of one piece after the other: there may be millions. */
+function readPieces(source: ByteSource): number[] {
   const { name, size } = source;
   const head = sizeOf(flattenedPiece);
-  const pieces: Piece[] = [];
+  const budget = currentBudget();
+  const pieces: number[] = [];
   let at = FLATTENED_HEADER_BLOCK;
   for (;;) {
     const bytes = readAt(source, at, head);
@@ -81,8 +79,9 @@ function readPieces(source: ByteSource): Piece[] {
       throw new UserError(
         `${name}: flattened dump cut short: the piece at offset ${at} ends at offset ${at + head + length}, the file at ${size}; write it again`,
       );
-    if (pieces.length >= MAX_PIECES) throw new UserError(`${name}: more than ${MAX_PIECES} pieces at offset ${at}; rearrange it with makedumpfile -R`);
-    if (length > 0) pieces.push({ start: Number(offset), end: Number(offset) + length, offset: at + head });
+    if (!budget.spend('flattened-pieces', 1, name))
+      throw new UserError(`${name}: more than ${budget.allowed('flattened-pieces')} pieces at offset ${at}; rearrange it with makedumpfile -R, or ${raise(budget, 'flattened-pieces')}`);
+    if (length > 0) pieces.push(Number(offset), Number(offset) + length, at + head);
     at += head + length;
   }
 }

@@ -1,4 +1,5 @@
 /** The memory of a kdump-compressed dump, page by page. */
+import { currentBudget } from '../codec/budget.js';
 import type { MemoryRange, PhysicalMemory } from '../memory/memory.js';
 import type { KdumpPages } from './kdump-pages.js';
 import type { PageBitmap } from './page-bitmap.js';
@@ -21,7 +22,7 @@ export function kdumpMemory({ pages, stored, present, frames, pageSize }: KdumpM
   return {
     pageSize,
     get readable() {
-      readable ??= stored.frames.map(({ start, end }) => ({ start: start * pageSize, end: end * pageSize }));
+      readable ??= rangesOf(stored, pageSize);
       return readable;
     },
     stateOf(address) {
@@ -48,4 +49,14 @@ export function kdumpMemory({ pages, stored, present, frames, pageSize }: KdumpM
       return done;
     },
   };
+}
+
+function rangesOf(stored: PageBitmap, pageSize: number): readonly MemoryRange[] {
+  const budget = currentBudget();
+  const ranges: MemoryRange[] = [];
+  for (const { start, end } of stored.frames()) {
+    if (!budget.spend('memory-ranges', 1, 'the pages of the kdump')) break;
+    ranges.push({ start: start * pageSize, end: end * pageSize });
+  }
+  return ranges;
 }

@@ -40,6 +40,7 @@ interface KdumpPagesOptions {
 
 export class KdumpPages {
   readonly #options: KdumpPagesOptions;
+  /** by where they stand in the file: frames may share a page there */
   readonly #kept = new Map<number, Uint8Array>();
   readonly #damaged = new Set<number>();
   /** the descriptor asked for last: a page's state and its bytes are asked for one after the other */
@@ -68,9 +69,12 @@ export class KdumpPages {
 
   /** The bytes of a frame that the bitmap has, or null where they are damaged. */
   page(frame: number): Uint8Array | null {
-    const kept = this.#kept.get(frame);
+    if (this.#damaged.has(frame)) return null;
+    const descriptor = this.#descriptor(frame);
+    const offset = Number(descriptor.offset);
+    const kept = this.#kept.get(offset);
     if (kept !== undefined) return kept;
-    const page = this.#damaged.has(frame) ? null : this.#unpack(this.#descriptor(frame));
+    const page = this.#unpack(descriptor);
     if (page === null) {
       this.#damaged.add(frame);
       return null;
@@ -79,7 +83,7 @@ export class KdumpPages {
       const oldest = this.#kept.keys().next().value;
       if (oldest !== undefined) this.#kept.delete(oldest);
     }
-    this.#kept.set(frame, page);
+    this.#kept.set(offset, page);
     return page;
   }
 

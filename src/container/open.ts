@@ -3,6 +3,7 @@
  * compressed, and gives random access to its memory. For every command.
  */
 import { closeSync, createReadStream, openSync, type Stats, statSync } from 'node:fs';
+import { currentBudget, raise } from '../codec/budget.js';
 import { hasFdtMagic } from '../codec/fdt.js';
 import { UserError } from '../codec/user-error.js';
 import { ELFMAG } from '../../abi/elf/elf64.js';
@@ -88,10 +89,15 @@ function openFile(path: string, size: number): ByteSource {
   }
 }
 
-async function spoolStream(name: string, stream: AsyncIterable<unknown>): Promise<ByteSource> {
+/** @param check called with the bytes written so far; throws where it has become too much */
+async function spoolStream(name: string, stream: AsyncIterable<unknown>, check: (size: number) => void = () => {}): Promise<ByteSource> {
   const spool = new Spool(name);
   try {
-    for await (const chunk of stream) if (chunk instanceof Uint8Array) spool.write(chunk);
+    for await (const chunk of stream) {
+      if (!(chunk instanceof Uint8Array)) continue;
+      spool.write(chunk);
+      check(spool.size);
+    }
     return spool.finish();
   } catch (error) {
     spool.abort();
@@ -99,15 +105,30 @@ async function spoolStream(name: string, stream: AsyncIterable<unknown>): Promis
   }
 }
 
+/** Up to here no ratio is too large: most of a virtual machine's memory can be zeros. */
+const ANY_RATIO = 1 << 30;
+
+function ratioCheck({ name, size }: ByteSource): (unpacked: number) => void {
+  const budget = currentBudget();
+  const most = Math.max(ANY_RATIO, size * budget.allowed('unpacked-ratio'));
+  return (unpacked) => {
+    if (unpacked > most)
+      throw new UserError(
+        `${name}: ${size} bytes unpack to more than ${most}, over ${budget.allowed('unpacked-ratio')} times as much: no dump, or nearly all zeros; unpack it yourself, or ${raise(budget, 'unpacked-ratio')}`,
+      );
+  };
+}
+
 async function unpack(first: ByteSource, how: readonly string[]): Promise<Unpacked> {
   let source = first;
   const evidence = [...how];
+  const check = ratioCheck(first);
   try {
     for (let layer = 0; layer < MAX_LAYERS; layer++) {
       const kind = compressionOf(readAt(source, 0, 16));
       if (kind === null) break;
       const packed = source;
-      source = await spoolStream(packed.name, decompress(packed, kind));
+      source = await spoolStream(packed.name, decompress(packed, kind), check);
       packed.close();
       evidence.push(`${kind}-compressed: ${packed.size} bytes became ${source.size}`);
     }

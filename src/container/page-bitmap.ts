@@ -15,14 +15,13 @@ export class PageBitmap {
   readonly #end: number;
   /** set bits before each block */
   readonly #before: Float64Array;
-  /** ranges of set bits, in page frames, ascending */
-  readonly frames: readonly MemoryRange[];
   readonly count: number;
   #block: Uint8Array = new Uint8Array(0);
   #blockIndex = -1;
 
   /**
-   * Bits of page frames [first, end) of the bitmap at offset `at` count; the caller checked that the file holds it.
+   * Bits of page frames [first, end) of the bitmap at offset `at` count; the caller checked that the file holds it. They are
+   * counted here, and listed only when asked for: a file can claim more pages than it has room for.
    */
   constructor(source: ByteSource, at: number, first: number, end: number) {
     this.#source = source;
@@ -31,17 +30,7 @@ export class PageBitmap {
     this.#end = end;
     const size = Math.ceil(end / 8);
     this.#before = new Float64Array(Math.ceil(size / BLOCK) + 1);
-    const frames: { start: number; end: number }[] = [];
-    let last: { start: number; end: number } | undefined;
     let count = 0;
-    const add = (start: number, stop: number): void => {
-      if (last !== undefined && last.end === start) last.end = stop;
-      else {
-        last = { start, end: stop };
-        frames.push(last);
-      }
-      count += stop - start;
-    };
     for (let piece = 0; piece < size; piece += PIECE) {
       const bytes = readAt(source, at + piece, Math.min(PIECE, size - piece));
       for (let index = 0; index < bytes.length; index++) {
@@ -50,12 +39,40 @@ export class PageBitmap {
         const byte = bytes[index] ?? 0;
         if (byte === 0) continue;
         const frame = offset * 8;
-        if (byte === 0xff && frame >= first && frame + 8 <= end) add(frame, frame + 8);
-        else for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0 && frame + bit >= first && frame + bit < end) add(frame + bit, frame + bit + 1);
+        if (frame >= first && frame + 8 <= end) count += bitsOf[byte] ?? 0;
+        else for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0 && frame + bit >= first && frame + bit < end) count++;
       }
     }
-    this.frames = frames;
     this.count = count;
+  }
+
+  /** Ranges of set bits, in page frames, ascending. */
+  *frames(): Iterable<MemoryRange> {
+    const size = Math.ceil(this.#end / 8);
+    let start = -1;
+    let stop = -1;
+    for (let piece = 0; piece < size; piece += PIECE) {
+      const bytes = readAt(this.#source, this.#at + piece, Math.min(PIECE, size - piece));
+      for (let index = 0; index < bytes.length; index++) {
+        const byte = bytes[index] ?? 0;
+        const frame = (piece + index) * 8;
+        if (byte === 0xff && frame === stop && frame + 8 <= this.#end) {
+          stop += 8;
+          continue;
+        }
+        if (byte === 0) continue;
+        for (let bit = 0; bit < 8; bit++) {
+          const at = frame + bit;
+          if ((byte & (1 << bit)) === 0 || at < this.#first || at >= this.#end) continue;
+          if (at !== stop) {
+            if (start !== -1) yield { start, end: stop };
+            start = at;
+          }
+          stop = at + 1;
+        }
+      }
+    }
+    if (start !== -1) yield { start, end: stop };
   }
 
   has(frame: number): boolean {

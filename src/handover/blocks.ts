@@ -26,6 +26,15 @@ export interface BlockChain {
 /** Entries of `entry` that fit a block. */
 export const blockCapacity = (entry: Struct, pageSize: number): number => Math.floor((pageSize - sizeOf(khoBlockHeaderSer)) / sizeOf(entry, pageSize));
 
+/** Paths of the blocks decoded so far, by address: a block belongs to one chain, and is decoded once whoever links to it. */
+const decoded = new WeakMap<Context, Map<number, string>>();
+
+function blocksOf(context: Context): Map<number, string> {
+  const known = decoded.get(context) ?? new Map<number, string>();
+  decoded.set(context, known);
+  return known;
+}
+
 /**
  * Walks the chain at `first` (a value of a dump, 0 = none). `parent` gets a node for each block, `from` is the pointer's node.
  * The kernel panics on a block with 0 or too many entries; such a count is observed, and clipped to what was filled.
@@ -37,6 +46,7 @@ export function readBlocks(context: Context, first: bigint, entry: Struct, paren
   const entrySize = sizeOf(entry, memory.pageSize);
   const blocks: Block[] = [];
   const seen = new Set<number>();
+  const known = blocksOf(context);
   let complete = true;
   let pointer = from;
   for (let next = first; next !== 0n; ) {
@@ -50,11 +60,17 @@ export function readBlocks(context: Context, first: bigint, entry: Struct, paren
     const header = readStruct(memory, khoBlockHeaderSer, address, { path: `${parent.path}/block/${blocks.length}`, name: `block ${blocks.length}` });
     pointer.pointsTo(header.node);
     refer(context, { address, order: 0, what: `${what} block`, node: header.node, from: pointer });
+    const before = known.get(address);
+    if (before !== undefined) {
+      observations.add('block-shared', pointer, `the ${what} block at ${hex(address)} is linked a second time: it is decoded as ${before}`, natureOfNonsense(context));
+      return { blocks, complete: false };
+    }
     if (header.values === null) {
       observations.add('block-missing', pointer, `the ${what} block at ${hex(address)} is ${describeState(memory.stateOf(address))}`, 'absent');
       return { blocks, complete: false };
     }
     parent.add(header.node);
+    known.set(address, header.node.path);
     const { count } = header.values;
     if (context.released && (count < 1n || count > BigInt(capacity))) {
       const text = `the page at ${hex(address)} no longer holds a ${what} block (its count would be ${count}): it was freed and reused`;

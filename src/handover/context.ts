@@ -1,4 +1,5 @@
 /** What every part of the decoder needs: the memory, the map once it is known, and where to put what it stumbles over. */
+import type { Budget } from '../codec/budget.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import type { Node } from '../tree/node.js';
 import type { Observations } from './observe.js';
@@ -15,7 +16,15 @@ export interface Limits {
   readonly entries: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { mapNodes: 1 << 20, blocks: 10000, vmallocChunks: 1 << 20, entries: 1 << 20 };
+/** What the command that runs may spend. */
+export function limitsOf(budget: Budget): Limits {
+  return {
+    mapNodes: budget.left('map-nodes'),
+    blocks: budget.allowed('block-chain'),
+    vmallocChunks: budget.left('vmalloc-chunks'),
+    entries: budget.left('entries'),
+  };
+}
 
 export interface Context {
   readonly memory: PhysicalMemory;

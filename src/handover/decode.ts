@@ -3,8 +3,9 @@
  * report, diagnosis, compat and the terminal look at.
  */
 import type { Contract } from '../../abi/contract.js';
+import { currentBudget } from '../codec/budget.js';
 import { type PhysicalMemory, describeState } from '../memory/memory.js';
-import { type Context, DEFAULT_LIMITS, type Limits, type Reference } from './context.js';
+import { type Context, type Limits, limitsOf, type Reference } from './context.js';
 import { type Candidate, type FdtFile, type FindResult, findHandovers } from './find.js';
 import { type KhoTest, readKhoTest } from './kho-test.js';
 import type { Luo } from './luo.js';
@@ -70,6 +71,7 @@ export interface DecodedDump {
 /** Decodes all handovers of a dump. An empty list means that none was found; `find.searched` says where. */
 export function decodeHandovers(input: DecodeInput): DecodedDump {
   const { memory } = input;
+  const budget = currentBudget();
   const find = input.find ?? findHandovers(memory, input.files ?? [], input.khoFdt ?? null, input.searchSetupData ?? true, input.searchKernels ?? false);
   const scratches = find.candidates.map((candidate) => readScratch(memory, candidate));
   const verdicts = tellRoles(
@@ -82,7 +84,7 @@ export function decodeHandovers(input: DecodeInput): DecodedDump {
     const same = verdicts.filter((other) => other.role === verdict.role).length;
     const path = same === 1 || candidate.fdtAddress === null ? verdict.role : `${verdict.role}@${hex(candidate.fdtAddress)}`;
     const afterBoot = verdict.role === 'incoming' && verdicts.some((other) => other.role === 'outgoing');
-    return decodeOne(memory, candidate, scratches[index] ?? NO_SCRATCH, { path, ...verdict, afterBoot }, { ...DEFAULT_LIMITS, ...input.limits });
+    return decodeOne(memory, candidate, scratches[index] ?? NO_SCRATCH, { path, ...verdict, afterBoot }, { ...limitsOf(budget), ...input.limits });
   });
   return { memory, find, handovers: handovers.sort((a, b) => interest(b) - interest(a)) };
 }

@@ -6,6 +6,7 @@ import type { CStringValue, DecodedStruct } from '../../abi/layout.js';
 import { filePages, luoSessionHeaderSer, sessionPages } from '../../abi/luo/areas.js';
 import { luoFileSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../../abi/luo/entries.js';
 import { contractsOf } from '../../abi/registry.js';
+import { type Budget, currentBudget } from '../codec/budget.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
 import { entriesAt, readBlocks } from './blocks.js';
@@ -75,6 +76,12 @@ export interface LuoForm {
   readonly files: 'blocks' | 'pages';
 }
 
+/** Entries that may still be decoded: in this handover, and in the command. */
+interface Left {
+  entries: number;
+  readonly of: Budget;
+}
+
 /** The sessions behind `pointer` (a value of a dump). Null if the first page can't be read. */
 export function readSessions(context: Context, form: LuoForm, pointer: bigint, parent: Node, from: Node): readonly LuoSession[] | null {
   const group = parent.group('sessions', { description: 'sessions in the order in which they were serialised' });
@@ -82,9 +89,9 @@ export function readSessions(context: Context, form: LuoForm, pointer: bigint, p
   if (places === null) return null;
   const names = new Map<string, number>();
   const sessions: LuoSession[] = [];
-  const budget = { entries: context.limits.entries };
+  const budget = { entries: context.limits.entries, of: currentBudget() };
   for (const address of places) {
-    if (budget.entries-- <= 0) {
+    if (budget.entries-- <= 0 || !budget.of.spend('entries', 1, group.path)) {
       context.observations.add('block-limit', group, `more than ${context.limits.entries} entries; the walk stopped`, 'wrong');
       break;
     }
@@ -130,7 +137,7 @@ function readSession(
   address: number,
   group: Node,
   names: Map<string, number>,
-  budget: { entries: number },
+  budget: Left,
 ): LuoSession | null {
   const { observations } = context;
   const peek = readStruct(context.memory, luoSessionSer, address, { path: `${group.path}/?`, name: '?' });
@@ -167,7 +174,7 @@ function readFiles(
   session: Node,
   from: Node,
   countNode: Node,
-  budget: { entries: number },
+  budget: Left,
 ): { files: readonly LuoFile[]; complete: boolean; unreadable: boolean } {
   const group = session.group('files', { description: 'files in the order in which they were preserved' });
   const walked = form.files === 'blocks' ? fileBlockPlaces(context, fileSet.files, group, from) : filePagePlaces(context, fileSet, group, from, countNode);
@@ -177,7 +184,7 @@ function readFiles(
   const files: LuoFile[] = [];
   const tokens = new Map<string, number>();
   for (const address of walked.places) {
-    if (budget.entries-- <= 0) {
+    if (budget.entries-- <= 0 || !budget.of.spend('entries', 1, group.path)) {
       context.observations.add('block-limit', group, `more than ${context.limits.entries} entries; the walk stopped`, 'wrong');
       break;
     }

@@ -39,12 +39,34 @@ export function readPayload(context: Context, compatible: CStringValue, data: bi
     context.observations.add('data-pointer', dataNode, `data is ${hex(data)}, but its structure starts a page`, context.released ? 'reused' : 'wrong');
   }
   dataNode.pointer = address;
-  const payload = read(context, first, candidates, address, node, dataNode);
+  const payload = onceFor(context, `${first.id} ${address}`, dataNode, () => read(context, first, candidates, address, node, dataNode));
   if (payload !== null) {
     dataNode.pointsTo(payload.node);
     refer(context, { address, order: orderOf(payload.reading, context.memory.pageSize), what: `struct ${payload.struct}`, node: payload.node, from: dataNode });
   }
   return payload;
+}
+
+/** So many files may lead to one structure (a kernel writes one for each); those behind are not shown with it. */
+const MOST_SHARED = 16;
+
+const decoded = new WeakMap<Context, Map<string, { readonly payload: Payload | null; users: number }>>();
+
+/** A structure is decoded once, however many entries lead to it. */
+function onceFor(context: Context, key: string, from: Node, decode: () => Payload | null): Payload | null {
+  const known = decoded.get(context) ?? new Map<string, { readonly payload: Payload | null; users: number }>();
+  decoded.set(context, known);
+  const before = known.get(key);
+  if (before === undefined) {
+    const payload = decode();
+    known.set(key, { payload, users: 1 });
+    return payload;
+  }
+  if (before.payload === null) return null;
+  const text = `data is that of ${before.payload.node.path}: one structure can't be both`;
+  context.observations.add('data-shared', from, text, context.released ? 'reused' : 'wrong');
+  before.users++;
+  return before.users > MOST_SHARED ? null : before.payload;
 }
 
 /** Order of the block a structure was allocated in. */

@@ -4,6 +4,7 @@
  */
 import type { DecodedStruct } from '../../abi/layout.js';
 import { khoVmalloc, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
+import { currentBudget } from '../codec/budget.js';
 import { arrayCount, layoutTable, offsetOf } from '../codec/layout-table.js';
 import { PHYSICAL_LIMIT, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
@@ -57,8 +58,11 @@ export function readVmalloc(context: Context, values: DecodedStruct<typeof khoVm
   }
   const blockSize = pages * 2 ** values.order;
   const expected = Math.ceil(values.total_pages / 2 ** values.order);
-  const { chunks, blocks, complete } = walkChunks(context, values.first, expected, blockSize, node, field('first'));
-  if (chunks.length === 0) return null;
+  const walk = onceFor(context, `${values.first} ${expected} ${blockSize}`, () => walkChunks(context, values.first, expected, blockSize, node, field('first')));
+  const { chunks, blocks, complete } = walk.result;
+  const [firstChunk] = chunks;
+  if (firstChunk === undefined) return null;
+  if (walk.again) refer(context, { address: firstChunk, order: 0, what: 'vmalloc chunk', node, from: node, ...(field("first") === null ? {} : { fromAddress: field("first") ?? 0 }) });
   const counted = blocks.length * 2 ** values.order;
   if (complete && counted !== values.total_pages) {
     observations.add(
@@ -69,21 +73,33 @@ export function readVmalloc(context: Context, values: DecodedStruct<typeof khoVm
       field('total_pages'),
     );
   }
-  const list = Float64Array.from(blocks);
   return {
-    blocks: list,
+    blocks,
     blockSize,
     promised: values.total_pages * pages,
-    size: list.length * blockSize,
+    size: blocks.length * blockSize,
     chunks,
     complete: complete && counted === values.total_pages,
-    read: (offset, length) => readArea(context, list, blockSize, offset, length),
+    read: (offset, length) => readArea(context, blocks, blockSize, offset, length),
   };
+}
+
+const walked = new WeakMap<Context, Map<string, Walk>>();
+
+/** A list of chunks is walked once, however many descriptors lead to it. */
+function onceFor(context: Context, key: string, walk: () => Walk): { readonly result: Walk; readonly again: boolean } {
+  const known = walked.get(context) ?? new Map<string, Walk>();
+  walked.set(context, known);
+  const before = known.get(key);
+  if (before !== undefined) return { result: before, again: true };
+  const result = walk();
+  known.set(key, result);
+  return { result, again: false };
 }
 
 interface Walk {
   readonly chunks: readonly number[];
-  readonly blocks: readonly number[];
+  readonly blocks: Float64Array;
   readonly complete: boolean;
 }
 
@@ -96,7 +112,8 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
   const chunks: number[] = [];
   const blocks: number[] = [];
   const seen = new Set<number>();
-  const stop = (complete: boolean): Walk => ({ chunks, blocks, complete });
+  const budget = currentBudget();
+  const stop = (complete: boolean): Walk => ({ chunks, blocks: Float64Array.from(blocks), complete });
   let from: Node = node;
   let fromAt = firstAt;
   for (let next = first; next !== 0n; ) {
@@ -114,6 +131,7 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
       observations.add('vmalloc-cycle', from, `more chunks than ${expected} blocks need; the walk stopped`, natureOfNonsense(context), fromAt);
       return stop(false);
     }
+    if (!budget.spend('vmalloc-chunks', 1, node.path)) return stop(false);
     seen.add(address);
     const read = readBytes(memory, address, memory.pageSize);
     const chunk = new Node(`${node.path}/chunk/${chunks.length}`, `chunk ${chunks.length}`, {

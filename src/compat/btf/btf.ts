@@ -13,9 +13,15 @@ import { verify } from './verify.js';
 export const openBtf = (bytes: Uint8Array, name: string): Btf => new Btf(openSection(bytes, name));
 
 export class Btf extends BtfReader {
+  readonly #layouts = new Map<number, BtfLayout>();
+
   /** Size and members of a STRUCT or UNION, those of anonymous structures and unions in it included. */
   structLayout(id: number): BtfLayout {
-    return layoutOf(this, id);
+    const known = this.#layouts.get(id);
+    if (known !== undefined) return known;
+    const layout = layoutOf(this, id);
+    this.#layouts.set(id, layout);
+    return layout;
   }
 
   /** The type as C writes it. */

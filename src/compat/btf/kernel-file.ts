@@ -3,11 +3,13 @@
  * each also gzip-, xz-, zstd- or lz4-compressed. Recognised by content. For `abi check` and `abi diff`.
  */
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { currentBudget, raise } from '../../codec/budget.js';
 import { UserError } from '../../codec/user-error.js';
 import { type Btf, openBtf } from './btf.js';
 import { btfStarts, type ElfImage, type ImageSource, isArm64Image, isElf, openElfImage } from './elf-image.js';
-import { decompressPayload, payloadKindOf, payloadMagics } from './payload.js';
+import { decompressPayload, payloadHead, type PayloadKind, payloadKindOf, payloadMagics } from './payload.js';
 import { findBtf } from './section.js';
+import { tooLarge } from './too-large.js';
 
 export interface KernelFile {
   readonly path: string;
@@ -56,7 +58,8 @@ export async function fromBytes(path: string, bytes: Uint8Array): Promise<Kernel
   const kind = payloadKindOf(bytes);
   let refused: string | null = null;
   if (kind !== null) {
-    const inner = await decompressPayload(kind, bytes).catch((error: unknown) => {
+    const inner = await unpack(path, kind, bytes).catch((error: unknown) => {
+      if (error instanceof UserError) throw error;
       refused = error instanceof Error ? error.message : String(error);
       return null;
     });
@@ -65,7 +68,7 @@ export async function fromBytes(path: string, bytes: Uint8Array): Promise<Kernel
     if (inner !== null && findBtf(inner) !== null)
       return { path, kind: 'btf', btf: openBtf(inner, path), image: null, evidence: `raw BTF, ${kind}-compressed`, close: () => {} };
   }
-  const found = await findPayload(bytes);
+  const found = await findPayload(path, bytes);
   if (found !== null) {
     const evidence = `a kernel image with a ${found.kind} payload at offset 0x${found.offset.toString(16)}`;
     return isElf(found.inner)
@@ -76,13 +79,40 @@ export async function fromBytes(path: string, bytes: Uint8Array): Promise<Kernel
   throw unrecognised(path);
 }
 
-/** Tries every place that looks like the start of a compressed stream, as scripts/extract-vmlinux does, until one holds a kernel. */
-async function findPayload(bytes: Uint8Array): Promise<{ readonly kind: string; readonly offset: number; readonly inner: Uint8Array } | null> {
+/** @throws UserError where it holds more than a kernel, Error where it is damaged */
+async function unpack(path: string, kind: PayloadKind, bytes: Uint8Array): Promise<Uint8Array> {
+  const budget = currentBudget();
+  const limit = budget.left('kernel-image-bytes');
+  const inner = await decompressPayload(kind, bytes, limit).catch((error: unknown) => {
+    if (error instanceof RangeError && error.message === tooLarge(limit).message)
+      throw new UserError(`${path}: its ${kind} stream unpacks to more than ${limit} bytes, more than a kernel has; unpack it yourself, or ${raise(budget, 'kernel-image-bytes')}`);
+    throw error;
+  });
+  budget.spend('kernel-image-bytes', inner.length, path);
+  return inner;
+}
+
+/**
+ * Tries every place that looks like the start of a compressed stream, as scripts/extract-vmlinux does, until one holds a kernel.
+ * How the contents start tells: nothing else is unpacked.
+ * @throws UserError where there are too many such places
+ */
+async function findPayload(path: string, bytes: Uint8Array): Promise<{ readonly kind: string; readonly offset: number; readonly inner: Uint8Array } | null> {
+  const budget = currentBudget();
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (const { kind, magic } of payloadMagics) {
     for (let offset = buffer.indexOf(magic); offset !== -1; offset = buffer.indexOf(magic, offset + 1)) {
+      if (!budget.spend('kernel-image-attempts', 1, path))
+        throw new UserError(
+          `${path}: more than ${budget.allowed('kernel-image-attempts')} places start like a compressed kernel, the last at offset 0x${offset.toString(16)}, and none is one; give the vmlinux, or ${raise(budget, 'kernel-image-attempts')}`,
+        );
       // Bytes that only look like a magic: the next place is tried.
-      const inner = await decompressPayload(kind, bytes.subarray(offset)).catch(() => null);
+      const head = await payloadHead(kind, bytes.subarray(offset)).catch(() => null);
+      if (head === null || !(isElf(head) || isArm64Image(head))) continue;
+      const inner = await unpack(path, kind, bytes.subarray(offset)).catch((error: unknown) => {
+        if (error instanceof UserError) throw error;
+        return null;
+      });
       if (inner !== null && (isElf(inner) || isArm64Image(inner))) return { kind, offset, inner };
     }
   }
@@ -93,7 +123,9 @@ async function findPayload(bytes: Uint8Array): Promise<{ readonly kind: string; 
 function fromArm64(path: string, bytes: Uint8Array, evidence: string): KernelFile {
   const source = bufferImage(path, bytes);
   let btf: Btf | null = null;
+  const budget = currentBudget();
   for (const at of btfStarts(bytes)) {
+    if (!budget.spend('kernel-image-attempts', 1, path)) break;
     try {
       btf = openBtf(bytes.subarray(at), `${path} (BTF at 0x${at.toString(16)})`);
       break;

@@ -2,6 +2,7 @@
  * LZ4 as kernels are compressed with (`lz4 -l`): the legacy frame, a chain of blocks of up to 8 MiB each. For payload.ts.
  * Source: lz4 doc/lz4_Frame_format.md, "Legacy frame", and doc/lz4_Block_format.md; lib/decompress_unlz4.c, 7.3.
  */
+import { tooLarge } from './too-large.js';
 
 /** Uncompressed bytes of a block at most, and what a block may grow to where it does not compress. */
 const BLOCK = 8 << 20;
@@ -25,12 +26,20 @@ export function decompressLz4Legacy(bytes: Uint8Array, limit: number): Uint8Arra
     if (length === 0 || length > MAX_COMPRESSED_BLOCK || at + 4 + length > bytes.length) break;
     const part = decompressBlock(bytes.subarray(at + 4, at + 4 + length));
     total += part.length;
-    if (total > limit) throw new RangeError(`more than ${limit} bytes`);
+    if (total > limit) throw tooLarge(limit);
     parts.push(part);
     at += 4 + length;
     if (part.length < BLOCK) break;
   }
   return Buffer.concat(parts, total);
+}
+
+/** The first block alone. @throws RangeError where it is damaged */
+export function lz4LegacyHead(bytes: Uint8Array): Uint8Array {
+  if (bytes.length < MAGIC_BYTES + 4) throw new RangeError('no block');
+  const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(MAGIC_BYTES, true);
+  if (length === 0 || length > MAX_COMPRESSED_BLOCK || MAGIC_BYTES + 4 + length > bytes.length) throw new RangeError('no block');
+  return decompressBlock(bytes.subarray(MAGIC_BYTES + 4, MAGIC_BYTES + 4 + length));
 }
 
 function decompressBlock(input: Uint8Array): Uint8Array {

@@ -2,9 +2,11 @@
  * Decompression of kernels and BTF files in memory: one stream at the start of some bytes, whatever follows it ignored
  * (a bzImage's payload is followed by its size). For kernel-file.ts.
  */
-import { crc32, inflateRawSync } from 'node:zlib';
-import { decompressLz4Legacy } from './lz4.js';
-import { decompressXz } from './xz.js';
+import { pipeline, Readable } from 'node:stream';
+import { constants, crc32, createInflateRaw, inflateRawSync } from 'node:zlib';
+import { decompressLz4Legacy, lz4LegacyHead } from './lz4.js';
+import { tooLarge } from './too-large.js';
+import { decompressXz, xzHead } from './xz.js';
 
 export type PayloadKind = 'gzip' | 'xz' | 'zstd' | 'lz4';
 
@@ -16,9 +18,9 @@ export const payloadMagics: readonly { readonly kind: PayloadKind; readonly magi
   { kind: 'zstd', magic: Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd) },
 ];
 
-/** More than any kernel or BTF has: a decompression bomb ends here. */
-const MAX_CONTENTS = 1 << 30;
 const PIECE = 64 * 1024;
+/** Of a stream's contents, enough to tell a kernel by. */
+const HEAD_INPUT = 4096;
 
 /** Which compression `bytes` start with, or null. */
 export const payloadKindOf = (bytes: Uint8Array): PayloadKind | null => payloadMagics.find(({ magic }) => startsWith(bytes, magic))?.kind ?? null;
@@ -28,34 +30,74 @@ const startsWith = (bytes: Uint8Array, magic: Uint8Array): boolean => magic.ever
 /**
  * The contents of the stream that `bytes` start with. What was decompressed before an error is returned too: the caller
  * checks whether it is whole (bytes that follow a stream can't be told from a damaged one everywhere).
- * @throws Error where not even the beginning could be decompressed
+ * @param limit in bytes
+ * @throws Error where not even the beginning could be decompressed; RangeError where it holds more than `limit`
  */
-export async function decompressPayload(kind: PayloadKind, bytes: Uint8Array): Promise<Uint8Array> {
+export async function decompressPayload(kind: PayloadKind, bytes: Uint8Array, limit: number): Promise<Uint8Array> {
   switch (kind) {
     case 'gzip':
-      return gunzip(bytes);
+      return gunzip(bytes, limit);
     case 'lz4':
-      return decompressLz4Legacy(bytes, MAX_CONTENTS);
+      return decompressLz4Legacy(bytes, limit);
     case 'xz':
-      return decompressXz(bytes, MAX_CONTENTS);
+      return decompressXz(bytes, limit);
     case 'zstd':
-      return collect(zstdChunks(bytes));
+      return collect(zstdChunks(bytes), limit);
   }
 }
 
-async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let total = 0;
-  try {
-    for await (const chunk of chunks) {
-      parts.push(Uint8Array.from(chunk));
-      total += chunk.length;
-      if (total > MAX_CONTENTS) break;
-    }
-  } catch (error) {
-    if (total === 0) throw error;
+/** How the contents of the stream start: what tells a kernel from bytes that only look like a magic, without unpacking it. @throws Error */
+export async function payloadHead(kind: PayloadKind, bytes: Uint8Array): Promise<Uint8Array> {
+  const start = bytes.subarray(0, HEAD_INPUT);
+  switch (kind) {
+    case 'gzip':
+      return inflateRawSync(start.subarray(gzipHeader(start)), { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: HEAD_INPUT * 1100 });
+    case 'lz4':
+      return lz4LegacyHead(bytes);
+    case 'xz':
+      return xzHead(bytes);
+    case 'zstd':
+      for await (const chunk of zstdChunks(bytes)) if (chunk.length > 0) return chunk;
+      return new Uint8Array(0);
   }
-  return Buffer.concat(parts, total);
+}
+
+/** Bytes that grow: pieces of unknown number, held once. */
+class Grown {
+  #bytes = new Uint8Array(1 << 20);
+  #size = 0;
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** @throws RangeError past the limit */
+  add(chunk: Uint8Array): void {
+    const size = this.#size + chunk.length;
+    if (size > this.#limit) throw tooLarge(this.#limit);
+    if (size > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(size, Math.min(this.#limit, this.#bytes.length * 2)));
+      larger.set(this.#bytes.subarray(0, this.#size));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(chunk, this.#size);
+    this.#size = size;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#size);
+  }
+}
+
+async function collect(chunks: AsyncIterable<Uint8Array>, limit: number): Promise<Uint8Array> {
+  const grown = new Grown(limit);
+  try {
+    for await (const chunk of chunks) grown.add(chunk);
+  } catch (error) {
+    if (grown.bytes.length === 0 || error instanceof RangeError) throw error;
+  }
+  return grown.bytes;
 }
 
 function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
@@ -83,31 +125,26 @@ const FEXTRA = 4;
 const FNAME = 8;
 const FCOMMENT = 16;
 
-/** The first member alone: Node's own gunzip takes the bytes behind it for another one. */
-function gunzip(bytes: Uint8Array): Uint8Array {
+/** Bytes of the header in front of the first member's deflate stream. */
+function gzipHeader(bytes: Uint8Array): number {
   const flags = bytes[3] ?? 0;
   let at = 10;
   if ((flags & FEXTRA) !== 0) at += 2 + (bytes[at] ?? 0) + 256 * (bytes[at + 1] ?? 0);
   for (const text of [FNAME, FCOMMENT]) if ((flags & text) !== 0) at = bytes.indexOf(0, at) + 1;
-  if ((flags & FHCRC) !== 0) at += 2;
-  const { buffer: contents, engine } = inflateWithEnd(bytes.subarray(at));
-  const end = at + engine.bytesWritten;
+  return (flags & FHCRC) !== 0 ? at + 2 : at;
+}
+
+/** The first member alone: Node's own gunzip takes the bytes behind it for another one. */
+async function gunzip(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
+  const at = gzipHeader(bytes);
+  const inflate = createInflateRaw({ chunkSize: 256 * 1024 });
+  // Errors of either side reach the loop below, because pipeline destroys the transform with them.
+  pipeline(Readable.from(pieces(bytes.subarray(at))), inflate, () => {});
+  const grown = new Grown(limit);
+  for await (const chunk of inflate) if (chunk instanceof Uint8Array) grown.add(chunk);
+  const contents = grown.bytes;
+  const end = at + inflate.bytesWritten;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (end + 4 > bytes.length || view.getUint32(end, true) !== crc32(contents)) throw new RangeError('the checksum differs');
+  if (end + 4 > bytes.length || view.getUint32(end, true) !== crc32(contents)) throw new Error('the checksum differs');
   return contents;
-}
-
-interface Inflated {
-  readonly buffer: Buffer;
-  readonly engine: { readonly bytesWritten: number };
-}
-
-const isInflated = (value: unknown): value is Inflated =>
-  typeof value === 'object' && value !== null && 'buffer' in value && Buffer.isBuffer(value.buffer) && 'engine' in value;
-
-/** `info` makes Node return the engine too, which knows how many bytes of input it took; its types leave that out. */
-function inflateWithEnd(bytes: Uint8Array): Inflated {
-  const result: unknown = inflateRawSync(bytes, { maxOutputLength: MAX_CONTENTS, info: true });
-  if (!isInflated(result)) throw new TypeError('inflateRawSync gave no engine');
-  return result;
 }

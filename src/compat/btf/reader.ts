@@ -17,6 +17,7 @@ import {
   btfVarSecinfo,
 } from '../../../abi/btf/types.js';
 import type { DecodedStruct, Struct } from '../../../abi/layout.js';
+import { type Budget, currentBudget, raise } from '../../codec/budget.js';
 import { decodeStruct } from '../../codec/decode.js';
 import { type BitPlacement, layoutTable, offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { addedAt, indexTypes, kindFlagAt, kindNumberAt, nameOffAt, type NameTable, nameTable, thirdAt, type TypeIndex, vlenAt } from './type-index.js';
@@ -44,6 +45,9 @@ const MEMBER = {
 
 const PARAMETER = { size: sizeOf(btfParam), type: offsetOf(btfParam, 'type') } as const;
 
+/** Longer names than this are counted: the kernel's own KSYM_NAME_LEN. */
+const MANY_BYTES = 512;
+
 export interface RawMember {
   readonly name: string;
   readonly type: number;
@@ -70,6 +74,7 @@ export interface Variable {
 export class BtfReader {
   readonly #section: BtfSection;
   readonly #index: TypeIndex;
+  readonly #budget: Budget = currentBudget();
   #names: NameTable | null = null;
   #pointerBytes: number | null = null;
 
@@ -284,6 +289,8 @@ export class BtfReader {
     const start = stringStart + offset;
     if (start >= stringEnd) throw btfError(this.name, stringStart, `a name at ${offset}, and the strings have ${stringEnd - stringStart} bytes`);
     const end = bytes.indexOf(0, start);
+    if (end - start > MANY_BYTES && !this.#budget.spend('btf-text', end - start, this.name))
+      throw btfError(this.name, start, `its names have more than ${this.#budget.allowed('btf-text')} bytes`);
     return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8');
   }
 
@@ -294,6 +301,8 @@ export class BtfReader {
 
   #list<S extends Struct>(struct: S, id: number, kinds: readonly BtfKindName[]): readonly DecodedStruct<S>[] {
     if (!kinds.includes(this.kindOf(id))) throw this.error(id, `is a ${this.kindOf(id)}, not a ${kinds.join(' or ')}`);
+    if (!this.#budget.spend('btf-visits', this.vlen(id) + 1, this.name))
+      throw this.error(id, `is looked at after ${this.#budget.allowed('btf-visits')} members of others; ${raise(this.#budget, 'btf-visits')} if that is meant`);
     const start = addedAt(this.#record(id));
     const each = sizeOf(struct);
     return Array.from({ length: this.vlen(id) }, (_, position) => decodeStruct(struct, this.#section.bytes, start + position * each, { endian: this.endian }));

@@ -34,8 +34,11 @@ export function layoutOf(btf: BtfReader, id: number): BtfLayout {
   const resolved = btf.resolve(id);
   const size = btf.byteSize(resolved);
   const members: BtfLayoutMember[] = [];
+  // Structures without members count, too: shared ones can double at each level.
+  let opened = 0;
   const open = (structure: number, baseBits: number, depth: number): void => {
     if (depth > MAX_RESOLVE_DEPTH) throw btf.error(id, `nests more than ${MAX_RESOLVE_DEPTH} structures: a cycle`);
+    if (++opened > MAX_MEMBERS) throw btf.error(id, `opens up into more than ${MAX_MEMBERS} members that are structures themselves`);
     for (const member of btf.membersOf(structure)) {
       const target = btf.resolve(member.type);
       const kind = btf.kindOf(target);

@@ -81,10 +81,14 @@ export const thirdAt = (section: BtfSection, record: number): number => section.
 /** Offset of what the kind adds. */
 export const addedAt = (record: number): number => record + TYPE_BYTES;
 
+/** Names of the kernel are shorter (KSYM_NAME_LEN): what is behind this many bytes of one is not hashed. */
+const HASHED = 512;
+
 /** FNV-1a of the bytes up to the next NUL. */
-function hashAt(bytes: Uint8Array, at: number): number {
+function hashAt(bytes: Uint8Array, start: number): number {
   let hash = 0x811c9dc5;
-  for (let byte = bytes[at]; byte !== undefined && byte !== 0; byte = bytes[++at]) hash = Math.imul(hash ^ byte, 0x01000193);
+  let at = start;
+  for (let byte = bytes[at]; byte !== undefined && byte !== 0 && at < start + HASHED; byte = bytes[++at]) hash = Math.imul(hash ^ byte, 0x01000193);
   return hash >>> 0;
 }
 

@@ -5,6 +5,7 @@
  * Source: The .xz File Format 1.1.0; lib/xz/xz_dec_bcj.c (bcj_x86) of 7.3.
  */
 import { crc32 } from 'node:zlib';
+import { tooLarge } from './too-large.js';
 
 const STREAM_HEADER = 12;
 const FILTER_X86 = 4;
@@ -37,17 +38,30 @@ export async function decompressXz(bytes: Uint8Array, limit: number): Promise<Ui
   while (byteAt(bytes, at) !== 0) {
     const block = readBlock(bytes, at, check);
     total += block.size;
-    if (total > limit) throw new RangeError(`more than ${limit} bytes`);
+    if (total > limit) throw tooLarge(limit);
     const part = await decodeBlock(block);
     if (block.x86) undoX86(part);
     if (block.crc !== null && crc32(part) !== block.crc) throw new RangeError(`the checksum of the block at ${at} differs`);
     parts.push(part);
     at = block.end;
   }
-  return Buffer.concat(parts, total);
+  const [only] = parts;
+  return only !== undefined && parts.length === 1 ? only : Buffer.concat(parts, total);
 }
 
-function readBlock(bytes: Uint8Array, start: number, check: number): Block {
+/** Up to here the first block is unpacked to see how it starts. */
+const HEAD_BLOCK = 1 << 20;
+
+/** How the first block starts: its first LZMA2 chunks alone. @throws RangeError where it is damaged */
+export async function xzHead(bytes: Uint8Array): Promise<Uint8Array> {
+  if (byteAt(bytes, STREAM_HEADER) === 0) throw new RangeError('no block');
+  const block = readBlock(bytes, STREAM_HEADER, (bytes[7] ?? 0) & 15, HEAD_BLOCK);
+  // The filter leaves an ELF header as it is: there is no jump in it.
+  return decodeBlock(block);
+}
+
+/** @param enough bytes of contents from which on the chunks that follow are left out */
+function readBlock(bytes: Uint8Array, start: number, check: number, enough = Number.POSITIVE_INFINITY): Block {
   const data = start + (byteAt(bytes, start) + 1) * 4;
   const flags = byteAt(bytes, start + 1);
   let at = start + 2;
@@ -73,23 +87,24 @@ function readBlock(bytes: Uint8Array, start: number, check: number): Block {
     at += properties;
   }
   if (dictionary === null) throw new RangeError('the block has no LZMA2 filter');
-  const { end, size } = walkChunks(bytes, data);
+  const { end, size, cut } = walkChunks(bytes, data, enough);
   const checkAt = Math.ceil(end / 4) * 4;
   const crc =
     check === CHECK_CRC32
       ? (byteAt(bytes, checkAt) | (byteAt(bytes, checkAt + 1) << 8) | (byteAt(bytes, checkAt + 2) << 16) | (byteAt(bytes, checkAt + 3) << 24)) >>> 0
       : null;
-  return { x86, dictionary, lzma2: bytes.subarray(data, end), size, crc, end: checkAt + (checkBytes[check] ?? 0) };
+  return { x86, dictionary, lzma2: cut ? Buffer.concat([bytes.subarray(data, end), Uint8Array.of(0)]) : bytes.subarray(data, end), size, crc, end: checkAt + (checkBytes[check] ?? 0) };
 }
 
 /** Where the LZMA2 chunks at `start` end, and how many bytes they hold decompressed. */
-function walkChunks(bytes: Uint8Array, start: number): { readonly end: number; readonly size: number } {
+function walkChunks(bytes: Uint8Array, start: number, enough: number): { readonly end: number; readonly size: number; readonly cut: boolean } {
   const u16 = (at: number): number => byteAt(bytes, at) * 256 + byteAt(bytes, at + 1);
   let size = 0;
   let at = start;
   for (;;) {
     const control = byteAt(bytes, at);
-    if (control === 0) return { end: at + 1, size };
+    if (control === 0) return { end: at + 1, size, cut: false };
+    if (size >= enough) return { end: at, size, cut: true };
     if (control < 0x80) {
       const length = u16(at + 1) + 1;
       size += length;

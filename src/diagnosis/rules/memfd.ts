@@ -10,7 +10,7 @@ const PRESERVE = 'memfd_luo_preserve(), mm/memfd_luo.c, 6.19 to 7.3';
 
 /** The memfds of a handover whose pages can be judged. */
 export const memfdsOf = (subject: Subject): readonly Memfd[] =>
-  isIntact(subject) ? filesOf(subject).flatMap(({ file }) => (file.decoded?.kind === 'memfd' ? [file.decoded] : [])) : [];
+  isIntact(subject) ? [...new Set(filesOf(subject).flatMap(({ file }) => (file.decoded?.kind === 'memfd' ? [file.decoded] : [])))] : [];
 
 const F_SEAL_WRITE_GROUP = 0x1e;
 const F_SEAL_EXEC = 0x20;

@@ -1,4 +1,5 @@
 /** Every block start that the decoded handover uses, as far as it could be read: structures, areas, folios. Lazily. */
+import type { Memfd } from '../../handover/memfd.js';
 import { physicalAddress } from '../../memory/memory.js';
 import type { Subject } from '../subject.js';
 
@@ -27,9 +28,11 @@ export function* referencedStarts(subject: Subject, folios: 'all' | 'unpreserved
     if (address !== null && address > 0 && size >= BigInt(pageSize))
       yield [address, likelyOrder(address / pageSize, Number(size) / pageSize), `region ${JSON.stringify(name)}`];
   }
+  const memfds = new Set<Memfd>();
   for (const session of subject.handover.luo?.sessions ?? []) {
     for (const file of session.files) {
-      if (file.decoded?.kind !== 'memfd') continue;
+      if (file.decoded?.kind !== 'memfd' || memfds.has(file.decoded)) continue;
+      memfds.add(file.decoded);
       for (const folio of file.decoded.folios()) {
         if (left-- <= 0) return;
         if (folios === 'unpreserved' && file.decoded.pagesOf(folio, null) !== null) continue;

@@ -1,0 +1,130 @@
+/**
+ * How much work and memory one command may spend on what it was given, whatever the file says: one table, which the budget
+ * counts by and docs/limits.md is made from.
+ */
+
+export interface Limit {
+  /** how much, unless `--limit <name>=<n>` says otherwise */
+  readonly allowed: number;
+  readonly unit: string;
+  /** what is counted */
+  readonly counts: string;
+  /** what happens past it */
+  readonly past: string;
+}
+
+/** `Refused`: status 2, in one line. Everything else goes on with what was read, and `diagnose` has a finding limit/reached. */
+export const limits = {
+  'unpacked-ratio': {
+    allowed: 256,
+    unit: 'times',
+    counts: 'what a compressed dump unpacks to against its own size, all layers of compression together, from 1 GiB on',
+    past: 'refused',
+  },
+  'memory-ranges': {
+    allowed: 1 << 20,
+    unit: 'ranges',
+    counts: 'stretches of memory that a dump is searched in',
+    past: 'what lies behind them is not searched; it is still read where something points to it',
+  },
+  'flattened-pieces': {
+    allowed: 1 << 21,
+    unit: 'pieces',
+    counts: "of a file that makedumpfile -F wrote",
+    past: 'refused',
+  },
+  handovers: {
+    allowed: 64,
+    unit: 'handovers',
+    counts: 'root FDTs found in one dump',
+    past: 'those behind are not decoded',
+  },
+  'fdt-items': {
+    allowed: 1 << 18,
+    unit: 'nodes and properties',
+    counts: 'of all FDTs together',
+    past: 'the FDT is read up to there',
+  },
+  'fdt-text': {
+    allowed: 1 << 24,
+    unit: 'bytes',
+    counts: 'names of nodes and properties in all FDTs together',
+    past: 'the FDT is read up to there',
+  },
+  'name-bytes': {
+    allowed: 256,
+    unit: 'bytes',
+    counts: 'one name of an FDT',
+    past: 'the name is cut there',
+  },
+  'map-nodes': {
+    allowed: 1 << 20,
+    unit: 'nodes',
+    counts: 'nodes of a preserved memory map',
+    past: 'the map is read up to there',
+  },
+  entries: {
+    allowed: 1 << 20,
+    unit: 'entries',
+    counts: 'sessions, files and FLBs of all handovers together',
+    past: 'those behind are not decoded',
+  },
+  'block-chain': {
+    allowed: 10000,
+    unit: 'blocks',
+    counts: 'blocks of one chain; the kernel itself gives up there',
+    past: 'the chain is read up to there',
+  },
+  'vmalloc-chunks': {
+    allowed: 1 << 14,
+    unit: 'chunks',
+    counts: 'chunks of all vmalloc areas together',
+    past: 'the area is read up to there',
+  },
+  'check-items': {
+    allowed: 1 << 22,
+    unit: 'items',
+    counts: 'folios, blocks and references that one rule looks at',
+    past: 'the rule has not looked at the rest',
+  },
+  'btf-visits': {
+    allowed: 1 << 21,
+    unit: 'members',
+    counts: 'members of BTF structures that are opened up, those of anonymous ones in them included',
+    past: 'refused',
+  },
+  'btf-text': {
+    allowed: 1 << 25,
+    unit: 'bytes',
+    counts: 'names read from BTF',
+    past: 'refused',
+  },
+  'kernel-image-attempts': {
+    allowed: 100,
+    unit: 'places',
+    counts: 'places of a vmlinuz that start like a compressed kernel and are tried',
+    past: 'refused',
+  },
+  'kernel-image-bytes': {
+    allowed: 3 << 26,
+    unit: 'bytes',
+    counts: 'what compressed kernels and BTF files unpack to, in memory',
+    past: 'refused',
+  },
+  'scenario-steps': {
+    allowed: 100000,
+    unit: 'steps',
+    counts: 'steps of a scenario file',
+    past: 'refused',
+  },
+  'engine-steps': {
+    allowed: 1 << 21,
+    unit: 'steps',
+    counts: 'steps that the engine takes',
+    past: 'the run ends there, and says so',
+  },
+} as const satisfies Readonly<Record<string, Limit>>;
+
+export type LimitName = keyof typeof limits;
+
+export const isLimitName = (name: string): name is LimitName => Object.hasOwn(limits, name);
