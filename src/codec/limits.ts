@@ -30,7 +30,7 @@ export const limits = {
   'flattened-pieces': {
     allowed: 1 << 21,
     unit: 'pieces',
-    counts: "of a file that makedumpfile -F wrote",
+    counts: 'of a file that makedumpfile -F wrote',
     past: 'refused',
   },
   handovers: {

@@ -131,8 +131,7 @@ export function compareShapes(one: Shape, other: Shape): readonly ShapeDifferenc
   }
   const ownPlaces = new Set(one.leaves.map(placeOf));
   for (const field of other.leaves)
-    if (!matched.has(field) && !ownPlaces.has(placeOf(field)))
-      found.push({ kind: 'field', text: `${one.name}.${field.name} at ${offsetText(field)} is new` });
+    if (!matched.has(field) && !ownPlaces.has(placeOf(field))) found.push({ kind: 'field', text: `${one.name}.${field.name} at ${offsetText(field)} is new` });
   return found;
 }
 

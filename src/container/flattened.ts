@@ -80,7 +80,9 @@ function readPieces(source: ByteSource): number[] {
         `${name}: flattened dump cut short: the piece at offset ${at} ends at offset ${at + head + length}, the file at ${size}; write it again`,
       );
     if (!budget.spend('flattened-pieces', 1, name))
-      throw new UserError(`${name}: more than ${budget.allowed('flattened-pieces')} pieces at offset ${at}; rearrange it with makedumpfile -R, or ${raise(budget, 'flattened-pieces')}`);
+      throw new UserError(
+        `${name}: more than ${budget.allowed('flattened-pieces')} pieces at offset ${at}; rearrange it with makedumpfile -R, or ${raise(budget, 'flattened-pieces')}`,
+      );
     if (length > 0) pieces.push(Number(offset), Number(offset) + length, at + head);
     at += head + length;
   }

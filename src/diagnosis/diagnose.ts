@@ -5,7 +5,7 @@ import type { ConsoleLog } from './log/console-log.js';
 import { type Ranked, worstFirst } from './order.js';
 import type { Hit, Rule } from './rule.js';
 import { rules } from './rules/index.js';
-import { DEFAULT_DIAGNOSE_LIMITS, type DiagnoseLimits, type Dialect, type DumpSubject, dialectOf, momentOf } from './subject.js';
+import { type DiagnoseLimits, type Dialect, type DumpSubject, diagnoseLimits, dialectOf, momentOf } from './subject.js';
 
 export interface DiagnoseOptions {
   /** the console log beside the dump, already parsed; null or absent for none */
@@ -15,19 +15,25 @@ export interface DiagnoseOptions {
 
 /** All findings of a dump, worst first. Never throws on what a dump holds. */
 export function diagnose(dump: DecodedDump, options: DiagnoseOptions = {}): readonly Finding[] {
-  const subject: DumpSubject = { dump, log: options.log ?? null, limits: { ...DEFAULT_DIAGNOSE_LIMITS, ...options.limits } };
+  const budget = dump.budget;
+  const subject: DumpSubject = { dump, log: options.log ?? null, limits: { ...diagnoseLimits(budget), ...options.limits }, budget };
   const ranked: Ranked[] = [];
   for (const handover of dump.handovers) {
     const own = { ...subject, handover, moment: momentOf(handover), dialect: dialectOf(handover) };
     for (const rule of rules) if ('check' in rule) collect(rule, rule.check(own), own.dialect, subject.limits, ranked, handover);
   }
-  for (const rule of rules) if ('checkDump' in rule) collect(rule, rule.checkDump(subject), '7.2', subject.limits, ranked, null);
+  const ofDump = (afterAll: boolean): void => {
+    for (const rule of rules)
+      if ('checkDump' in rule && (rule.afterAll === true) === afterAll) collect(rule, rule.checkDump(subject), '7.2', subject.limits, ranked, null);
+  };
+  ofDump(false);
   for (const handover of dump.handovers) {
     const own = { ...subject, handover, moment: momentOf(handover), dialect: dialectOf(handover) };
     const before = ranked.map(({ finding }) => finding);
     const uncut = { ...subject.limits, perRule: subject.limits.items };
     for (const rule of rules) if ('checkLast' in rule) collect(rule, rule.checkLast(own, before), own.dialect, uncut, ranked, handover);
   }
+  ofDump(true);
   return ranked.sort(worstFirst).map(({ finding }, index) => ({ ...finding, id: index + 1 }));
 }
 

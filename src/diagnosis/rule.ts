@@ -48,6 +48,8 @@ export interface HandoverRule extends RuleText {
 
 /** A rule about the dump as a whole, or the log beside it. */
 export interface DumpRule extends RuleText {
+  /** runs when all others have */
+  readonly afterAll?: true;
   checkDump(subject: DumpSubject): Iterable<Hit>;
 }
 

@@ -1,4 +1,5 @@
 /** What a rule looks at: one handover with the moment it was caught in and the releases that speak it, or the dump as a whole. */
+import type { Budget } from '../codec/budget.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 import type { ScratchArea } from '../handover/roles.js';
 import type { ConsoleLog } from './log/console-log.js';
@@ -19,12 +20,17 @@ export interface DiagnoseLimits {
   readonly items: number;
 }
 
-export const DEFAULT_DIAGNOSE_LIMITS: DiagnoseLimits = { perRule: 20, items: 1 << 22 };
+export const diagnoseLimits = (budget: Budget): DiagnoseLimits => ({ perRule: 20, items: budget.allowed('check-items') });
+
+/** Notes that a check ended before it saw everything. @param left items not looked at, null where that is not known */
+export const cutShort = (subject: DumpSubject, where: string, left: number | null = null): void => subject.budget.reach('check-items', where, left);
 
 export interface DumpSubject {
   readonly dump: DecodedDump;
   readonly log: ConsoleLog | null;
   readonly limits: DiagnoseLimits;
+  /** of the command: what ends a check before its end is noted there, and told */
+  readonly budget: Budget;
 }
 
 export interface Subject extends DumpSubject {

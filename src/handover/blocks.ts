@@ -62,7 +62,12 @@ export function readBlocks(context: Context, first: bigint, entry: Struct, paren
     refer(context, { address, order: 0, what: `${what} block`, node: header.node, from: pointer });
     const before = known.get(address);
     if (before !== undefined) {
-      observations.add('block-shared', pointer, `the ${what} block at ${hex(address)} is linked a second time: it is decoded as ${before}`, natureOfNonsense(context));
+      observations.add(
+        'block-shared',
+        pointer,
+        `the ${what} block at ${hex(address)} is linked a second time: it is decoded as ${before}`,
+        natureOfNonsense(context),
+      );
       return { blocks, complete: false };
     }
     if (header.values === null) {

@@ -3,7 +3,7 @@
  * report, diagnosis, compat and the terminal look at.
  */
 import type { Contract } from '../../abi/contract.js';
-import { currentBudget } from '../codec/budget.js';
+import { type Budget, currentBudget, withBudget } from '../codec/budget.js';
 import { type PhysicalMemory, describeState } from '../memory/memory.js';
 import { type Context, type Limits, limitsOf, type Reference } from './context.js';
 import { type Candidate, type FdtFile, type FindResult, findHandovers } from './find.js';
@@ -66,13 +66,22 @@ export interface DecodedDump {
   readonly find: FindResult;
   /** the one a reader most likely asks about first: with sessions, then the incoming */
   readonly handovers: readonly Handover[];
+  /** of the command it was decoded in: what limits ended a part of the work */
+  readonly budget: Budget;
 }
 
 /** Decodes all handovers of a dump. An empty list means that none was found; `find.searched` says where. */
 export function decodeHandovers(input: DecodeInput): DecodedDump {
-  const { memory } = input;
   const budget = currentBudget();
-  const find = input.find ?? findHandovers(memory, input.files ?? [], input.khoFdt ?? null, input.searchSetupData ?? true, input.searchKernels ?? false);
+  return withBudget(budget, () => decodeWith(budget, input));
+}
+
+function decodeWith(budget: Budget, input: DecodeInput): DecodedDump {
+  const { memory } = input;
+  const all = input.find ?? findHandovers(memory, input.files ?? [], input.khoFdt ?? null, input.searchSetupData ?? true, input.searchKernels ?? false);
+  const most = budget.allowed('handovers');
+  if (all.candidates.length > most) budget.reach('handovers', 'the dump', all.candidates.length - most);
+  const find = { ...all, candidates: all.candidates.slice(0, most) };
   const scratches = find.candidates.map((candidate) => readScratch(memory, candidate));
   const verdicts = tellRoles(
     find.candidates.map((candidate, index) => ({ candidate, scratch: scratches[index] ?? NO_SCRATCH, writer: peekWriter(memory, candidate) })),
@@ -86,7 +95,7 @@ export function decodeHandovers(input: DecodeInput): DecodedDump {
     const afterBoot = verdict.role === 'incoming' && verdicts.some((other) => other.role === 'outgoing');
     return decodeOne(memory, candidate, scratches[index] ?? NO_SCRATCH, { path, ...verdict, afterBoot }, { ...limitsOf(budget), ...input.limits });
   });
-  return { memory, find, handovers: handovers.sort((a, b) => interest(b) - interest(a)) };
+  return { memory, find, budget, handovers: handovers.sort((a, b) => interest(b) - interest(a)) };
 }
 
 const NO_SCRATCH: Scratch = { state: 'not-named', areas: null, address: null, size: 0, why: '' };
@@ -130,6 +139,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
   const { compatible, contract } = fdt === null ? { compatible: null, contract: null } : readRoot(context, fdt, candidate, kho);
   context.released = named.role === 'stale' || named.afterBoot;
   const map = fdt === null ? null : readMap(context, fdt, candidate, contract, kho);
+  if (map !== null) currentBudget().spend('map-nodes', map.structurePages.length, `${named.path}/kho/preserved`);
   context.map = map;
   // An intact map is freed early in boot: where it is gone, so may be everything else. A kernel done with a handover frees it too.
   context.released =

@@ -131,14 +131,7 @@ function pageEntries(context: Context, pointer: bigint, group: Node, from: Node)
   return entriesAt(context.memory, address + sizeOf(luoSessionHeaderSer), luoSessionSer, count, capacity);
 }
 
-function readSession(
-  context: Context,
-  form: LuoForm,
-  address: number,
-  group: Node,
-  names: Map<string, number>,
-  budget: Left,
-): LuoSession | null {
+function readSession(context: Context, form: LuoForm, address: number, group: Node, names: Map<string, number>, budget: Left): LuoSession | null {
   const { observations } = context;
   const peek = readStruct(context.memory, luoSessionSer, address, { path: `${group.path}/?`, name: '?' });
   if (peek.values === null) {

@@ -62,7 +62,15 @@ export function readVmalloc(context: Context, values: DecodedStruct<typeof khoVm
   const { chunks, blocks, complete } = walk.result;
   const [firstChunk] = chunks;
   if (firstChunk === undefined) return null;
-  if (walk.again) refer(context, { address: firstChunk, order: 0, what: 'vmalloc chunk', node, from: node, ...(field("first") === null ? {} : { fromAddress: field("first") ?? 0 }) });
+  if (walk.again)
+    refer(context, {
+      address: firstChunk,
+      order: 0,
+      what: 'vmalloc chunk',
+      node,
+      from: node,
+      ...(field('first') === null ? {} : { fromAddress: field('first') ?? 0 }),
+    });
   const counted = blocks.length * 2 ** values.order;
   if (complete && counted !== values.total_pages) {
     observations.add(

@@ -85,7 +85,9 @@ async function unpack(path: string, kind: PayloadKind, bytes: Uint8Array): Promi
   const limit = budget.left('kernel-image-bytes');
   const inner = await decompressPayload(kind, bytes, limit).catch((error: unknown) => {
     if (error instanceof RangeError && error.message === tooLarge(limit).message)
-      throw new UserError(`${path}: its ${kind} stream unpacks to more than ${limit} bytes, more than a kernel has; unpack it yourself, or ${raise(budget, 'kernel-image-bytes')}`);
+      throw new UserError(
+        `${path}: its ${kind} stream unpacks to more than ${limit} bytes, more than a kernel has; unpack it yourself, or ${raise(budget, 'kernel-image-bytes')}`,
+      );
     throw error;
   });
   budget.spend('kernel-image-bytes', inner.length, path);

@@ -93,7 +93,14 @@ function readBlock(bytes: Uint8Array, start: number, check: number, enough = Num
     check === CHECK_CRC32
       ? (byteAt(bytes, checkAt) | (byteAt(bytes, checkAt + 1) << 8) | (byteAt(bytes, checkAt + 2) << 16) | (byteAt(bytes, checkAt + 3) << 24)) >>> 0
       : null;
-  return { x86, dictionary, lzma2: cut ? Buffer.concat([bytes.subarray(data, end), Uint8Array.of(0)]) : bytes.subarray(data, end), size, crc, end: checkAt + (checkBytes[check] ?? 0) };
+  return {
+    x86,
+    dictionary,
+    lzma2: cut ? Buffer.concat([bytes.subarray(data, end), Uint8Array.of(0)]) : bytes.subarray(data, end),
+    size,
+    crc,
+    end: checkAt + (checkBytes[check] ?? 0),
+  };
 }
 
 /** Where the LZMA2 chunks at `start` end, and how many bytes they hold decompressed. */

@@ -5,6 +5,7 @@ import { deviceRules } from './devices.js';
 import { flbRules } from './flb.js';
 import { khoFdtRules } from './kho-fdt.js';
 import { khoMapRules } from './kho-map.js';
+import { limitRule } from './limits.js';
 import { logRules } from './log.js';
 import { khoSubtreeRules } from './kho-subtrees.js';
 import { luoRules } from './luo.js';
@@ -38,4 +39,5 @@ export const rules: readonly Rule[] = [
   ...scratchRules,
   ...logRules,
   notDecoded,
+  limitRule,
 ];

@@ -4,7 +4,7 @@ import type { PreservedMap } from '../../handover/preserved/preserved-map.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { findRange } from '../../memory/memory.js';
 import { type HandoverRule, type Hit, type Reactions, noted, reaction, wrong } from '../rule.js';
-import { type Subject, isIntact, scratchAreasOf } from '../subject.js';
+import { type Subject, cutShort, isIntact, scratchAreasOf } from '../subject.js';
 
 const WALK = 'kho_radix_walk_tree() and kho_mem_deserialize(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3';
 
@@ -182,7 +182,7 @@ function* beyondMemory(subject: Subject): Iterable<Hit> {
   if (map === null || !isIntact(subject) || !holdsWholeMemory(memory)) return;
   let left = subject.limits.items;
   for (const { start, order } of map.blocks()) {
-    if (left-- <= 0) return;
+    if (left-- <= 0) return cutShort(subject, mapPath(subject));
     const end = start + memory.pageSize * 2 ** order;
     if (touches(memory, start, end)) continue;
     yield { message: `a block of order ${order} at ${hex(start)} is preserved, where this machine has no memory`, at: null, path: mapPath(subject) };
@@ -220,7 +220,7 @@ function* preservedTwice(subject: Subject): Iterable<Hit> {
   const { pageSize } = subject.dump.memory;
   if (map === null || !isIntact(subject) || map.summary.byOrder.size < 2) return;
   const blocks = sortedBlocks(map, pageSize, subject.limits.items);
-  if (blocks === null) return;
+  if (blocks === null) return cutShort(subject, `${mapPath(subject)}, blocks preserved twice`, map.summary.blocks);
   let reach = { end: 0, start: 0, order: 0 };
   for (const packed of blocks) {
     const order = packed % 64;
@@ -244,7 +244,7 @@ function* inScratch(subject: Subject): Iterable<Hit> {
   const areas = known.filter((area) => area.size > 0);
   let left = subject.limits.items;
   for (const { start, order } of map.blocks()) {
-    if (left-- <= 0) return;
+    if (left-- <= 0) return cutShort(subject, mapPath(subject));
     const size = subject.dump.memory.pageSize * 2 ** order;
     const area = areas.find((candidate) => start < candidate.start + candidate.size && candidate.start < start + size);
     if (area === undefined) continue;

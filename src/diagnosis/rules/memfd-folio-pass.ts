@@ -6,7 +6,7 @@ import type { Handover } from '../../handover/decode.js';
 import { hex } from '../../tree/words.js';
 import type { Folio, Memfd } from '../../handover/memfd.js';
 import type { Hit } from '../rule.js';
-import type { Subject } from '../subject.js';
+import { type Subject, cutShort } from '../subject.js';
 import { memfdsOf } from './memfd.js';
 import { hasWholeMap } from './references.js';
 import { usersOf } from './sharing.js';
@@ -55,7 +55,10 @@ export function passOf(subject: Subject): Pass {
   };
   const listed = new Map<number, Walked>();
   let left = subject.limits.items;
-  for (const memfd of memfdsOf(subject)) left = walkTable(subject, memfd, listed, left, keep);
+  const memfds = memfdsOf(subject);
+  const entries = memfds.reduce((sum, memfd) => sum + memfd.readableFolios, 0);
+  if (entries > left) cutShort(subject, `${subject.handover.path}/luo/sessions, folios of memfds`, entries - left);
+  for (const memfd of memfds) left = walkTable(subject, memfd, listed, left, keep);
   const pass = { hits };
   passes.set(subject.handover, pass);
   return pass;
@@ -92,7 +95,10 @@ function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, Walked>, 
         if (message !== null) keep(id, entryHit(walked, message));
       }
     }
-    if (folio.pfn !== 0 && before === undefined && listed.size < MAX_LISTED) listed.set(folio.pfn, walked);
+    if (folio.pfn !== 0 && before === undefined) {
+      if (listed.size < MAX_LISTED) listed.set(folio.pfn, walked);
+      else cutShort(subject, `${memfd.node.path}, whether folios behind entry ${folio.entry} are listed twice`);
+    }
     // Entries that could not be read explain a gap.
     if (whole && folio.pfn !== 0 && folio.index > expected && folio.entry === lastEntry + 1)
       keep(HOLE, entryHit(walked, `pages ${expected} to ${folio.index - 1} of the file have no folio: ${place(walked)} follows them`));

@@ -6,6 +6,7 @@ import type { Handover } from '../../handover/decode.js';
 import type { LuoFile, LuoFlb } from '../../handover/luo.js';
 import type { TreeNode } from '../../tree/tree.js';
 import type { Hit, LastRule } from '../rule.js';
+import { cutShort } from '../subject.js';
 
 interface Part {
   readonly path: string;
@@ -23,12 +24,13 @@ export const notDecoded: LastRule = {
   reactions: null,
   confirm: 'Look at the address in hex, or take a dump that has the page.',
   sources: ['follows from the decoded dump'],
-  *checkLast({ handover, limits }, findings) {
+  *checkLast(subject, findings) {
+    const { handover, limits } = subject;
     const spoken = new Set(findings.flatMap(({ path }) => (path === null ? [] : prefixes(path))));
     let left = limits.items;
     for (const part of openParts(handover)) {
       if (spoken.has(part.path)) continue;
-      if (left-- <= 0) return;
+      if (left-- <= 0) return cutShort(subject, `${handover.path}, parts that could not be decoded`);
       yield toHit(handover, part);
     }
   },

@@ -1,7 +1,7 @@
 /** Every block start that the decoded handover uses, as far as it could be read: structures, areas, folios. Lazily. */
 import type { Memfd } from '../../handover/memfd.js';
 import { physicalAddress } from '../../memory/memory.js';
-import type { Subject } from '../subject.js';
+import { type Subject, cutShort } from '../subject.js';
 
 /** [physical address, order it needs or null, what stands there] */
 export type Referenced = readonly [address: number, order: number | null, what: string];
@@ -19,7 +19,7 @@ const MAX_ORDER = 40;
 export function* referencedStarts(subject: Subject, folios: 'all' | 'unpreserved' = 'all'): Iterable<Referenced> {
   let left = subject.limits.items;
   for (const { address, order, what } of subject.handover.references) {
-    if (left-- <= 0) return;
+    if (left-- <= 0) return cutShort(subject, `${subject.handover.path}, pages that are pointed to`);
     yield [address, order, what];
   }
   const { pageSize } = subject.dump.memory;
@@ -34,7 +34,7 @@ export function* referencedStarts(subject: Subject, folios: 'all' | 'unpreserved
       if (file.decoded?.kind !== 'memfd' || memfds.has(file.decoded)) continue;
       memfds.add(file.decoded);
       for (const folio of file.decoded.folios()) {
-        if (left-- <= 0) return;
+        if (left-- <= 0) return cutShort(subject, `${subject.handover.path}, pages that are pointed to`);
         if (folios === 'unpreserved' && file.decoded.pagesOf(folio, null) !== null) continue;
         yield [folio.pfn * pageSize, null, 'folio'];
       }

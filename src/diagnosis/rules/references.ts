@@ -7,7 +7,7 @@ import { formatBytes, hex } from '../../tree/words.js';
 import type { MapPlace } from '../../handover/preserved/preserved-map.js';
 import type { Reaction } from '../finding.js';
 import { type HandoverRule, type Hit, hit, reaction } from '../rule.js';
-import { type Subject, isIntact } from '../subject.js';
+import { type Subject, cutShort, isIntact } from '../subject.js';
 import { referencedStarts } from './referenced.js';
 
 /** Can this handover's map be believed to be whole? */
@@ -139,7 +139,9 @@ function* keysMissing(subject: Subject): Iterable<Hit> {
 
 function* unclaimed(subject: Subject): Iterable<Hit> {
   const { map, luo } = subject.handover;
-  if (map === null || !hasWholeMap(subject) || luo?.notSerialised === true || map.summary.blocks > subject.limits.items) return;
+  if (map === null || !hasWholeMap(subject) || luo?.notSerialised === true) return;
+  if (map.summary.blocks > subject.limits.items)
+    return cutShort(subject, `${subject.handover.path}/kho/preserved, blocks that nothing points to`, map.summary.blocks);
   const claimed = new Set<number>();
   for (const reference of referencedStarts(subject)) claimed.add(reference[0]);
   const { pageSize } = subject.dump.memory;

@@ -24,10 +24,13 @@ export function usersOf(subject: Subject): ReadonlyMap<number, readonly PageUser
   const known = indexes.get(handover);
   if (known !== undefined) return known;
   const index = new Map<number, PageUser[]>();
+  const seen = new Set<string>();
   const add = (address: number, user: PageUser): void => {
     const page = address - (address % dump.memory.pageSize);
     const users = index.get(page) ?? [];
-    if (!users.some((other) => other.path === user.path && other.at === user.at)) users.push(user);
+    const key = `${page} ${user.at} ${user.path}`;
+    if (!seen.has(key)) users.push(user);
+    seen.add(key);
     index.set(page, users);
   };
   for (const { address, what, from, fromAddress } of handover.references)
@@ -142,8 +145,10 @@ function* shared(subject: Subject): Iterable<Hit> {
   if (!isIntact(subject)) return;
   for (const [page, users] of usersOf(subject)) {
     if (users.length < 2) continue;
+    // Thousands of pointers can lead to one page: each is told with the first two others.
+    const first = users.slice(0, 3);
     for (const user of users) {
-      const others = users.filter((other) => other !== user).map((other) => `${other.what} (from ${other.path})`);
+      const others = first.filter((other) => other !== user).map((other) => `${other.what} (from ${other.path})`);
       yield { message: `${user.what} stands on the page at ${hex(page)}, where ${others.slice(0, 2).join(' and ')} stands, too`, at: user.at, path: user.path };
     }
   }
