@@ -30,6 +30,7 @@ export type Layer =
   | 'block'
   | 'boot'
   | 'uapi'
+  | 'user-space'
   | 'kernel';
 
 export interface FdtProperty {

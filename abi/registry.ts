@@ -46,6 +46,7 @@ import { pciV2 } from './pci/v2.js';
 import { pciV3 } from './pci/v3.js';
 import { pciVersion1 } from './pci/version-1.js';
 import { liveupdateUapi, liveupdateUapiGetName } from './uapi/liveupdate.js';
+import { nanovmmV3 } from './user-space/nanovmm-v3.js';
 import { vfioRfcSavedState } from './vfio-pci/rfc-saved-state.js';
 import { vfioRfc } from './vfio-pci/rfc.js';
 import { vfioPciV1BdfReset } from './vfio-pci/v1-bdf-reset.js';
@@ -111,7 +112,7 @@ export const contracts: readonly Contract[] = [
 ];
 
 /** Structures around a handover that are no part of it: how a kernel finds it, its system calls, its own objects. */
-export const supporting: readonly Contract[] = [bootSetupData, fdtContract, liveupdateUapi, liveupdateUapiGetName, kvmV73, kernelLive73];
+export const supporting: readonly Contract[] = [bootSetupData, fdtContract, liveupdateUapi, liveupdateUapiGetName, kvmV73, kernelLive73, nanovmmV3];
 
 /** Contracts a compatible string may name: more than one where a string was reused for another layout. */
 export const contractsOf = (compatible: string): readonly Contract[] => contracts.filter((contract) => contract.compatible === compatible);

@@ -13,6 +13,8 @@ import { readLuo } from './luo-root.js';
 import { formatBytes, hex } from '../tree/words.js';
 import { Node } from '../tree/node.js';
 import { type Observation, Observations } from './observe.js';
+import type { Owners } from './owners/owner.js';
+import { readOwners } from './owners/owners.js';
 import type { PreservedMap } from './preserved/preserved-map.js';
 import { type Role, type Scratch, readScratch, tellRoles } from './roles.js';
 import { readMap, readRoot } from './root.js';
@@ -40,6 +42,8 @@ export interface Handover {
   readonly kexecMetadata: KexecMetadata | null;
   /** null without the kernel's own test of KHO, or where its list can't be read */
   readonly khoTest: KhoTest | null;
+  /** whose sessions and files these are in user space */
+  readonly owners: Owners;
   readonly observations: readonly Observation[];
   readonly references: readonly Reference[];
   readonly node: Node;
@@ -132,6 +136,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
       memblock: null,
       kexecMetadata: null,
       khoTest: null,
+      owners: readOwners(null, memory),
     };
     return { ...base, ...nothing, observations: observations.all };
   }
@@ -169,6 +174,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
     memblock,
     kexecMetadata,
     khoTest,
+    owners: readOwners(luo, memory),
     observations: observations.all,
   };
 }

@@ -4,6 +4,7 @@ import type { Handover } from '../handover/decode.js';
 import type { Luo, LuoFile, LuoFlb, LuoSession } from '../handover/luo.js';
 import type { Memfd } from '../handover/memfd.js';
 import { hex, hexBytes } from '../tree/words.js';
+import type { Owners } from '../handover/owners/owner.js';
 import type { Payload } from '../handover/payload.js';
 import { pciAddress } from '../handover/pci.js';
 import type { CStringValue } from '../../abi/layout.js';
@@ -63,7 +64,7 @@ function handoverJson(handover: Handover): JsonObject {
         format: subtree.format,
       })),
     },
-    luo: handover.luo === null ? null : luoJson(handover.luo),
+    luo: handover.luo === null ? null : luoJson(handover.luo, handover.owners),
     memblock:
       handover.memblock === null
         ? null
@@ -75,13 +76,13 @@ function handoverJson(handover: Handover): JsonObject {
   };
 }
 
-function luoJson(luo: Luo): JsonObject {
+function luoJson(luo: Luo, owners: Owners): JsonObject {
   return {
     compatible: luo.compatible,
     sessionCompatible: luo.sessionCompatible,
     flbCompatible: luo.flbCompatible,
     liveupdateNumber: luo.liveupdateNumber === null ? null : countJson(luo.liveupdateNumber),
-    sessions: luo.sessions === null ? null : luo.sessions.map(sessionJson),
+    sessions: luo.sessions === null ? null : luo.sessions.map((session) => sessionJson(session, owners)),
     flbs: luo.flbs === null ? null : luo.flbs.map(flbJson),
   };
 }
@@ -89,15 +90,23 @@ function luoJson(luo: Luo): JsonObject {
 /** A name, with its bytes where they are no UTF-8. */
 const nameJson = (name: CStringValue): JsonObject => (name.validUtf8 ? { name: name.text } : { name: name.text, nameBytes: hexBytes(name.bytes) });
 
-const sessionJson = (session: LuoSession): JsonObject => ({
+const sessionJson = (session: LuoSession, owners: Owners): JsonObject => ({
   ...nameJson(session.name),
-  files: session.unreadable ? null : session.files.map(fileJson),
+  owner: ownerJson(owners, session.path),
+  files: session.unreadable ? null : session.files.map((file) => fileJson(file, owners)),
 });
 
-const fileJson = (file: LuoFile): JsonObject => ({
+/** Whose a session or file is; null where nothing tells. */
+const ownerJson = (owners: Owners, path: string): JsonObject | null => {
+  const owner = owners.byPath.get(path);
+  return owner === undefined ? null : { kind: owner.kind, name: owner.name, detail: owner.detail, by: owner.by };
+};
+
+const fileJson = (file: LuoFile, owners: Owners): JsonObject => ({
   token: hex(file.token),
   compatible: file.compatible.text,
   data: hex(file.data),
+  owner: ownerJson(owners, file.path),
   decoded: file.decoded === null ? null : payloadJson(file.decoded),
 });
 

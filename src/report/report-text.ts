@@ -4,6 +4,7 @@ import type { Handover } from '../handover/decode.js';
 import type { Luo, LuoFile, LuoFlb } from '../handover/luo.js';
 import { flagsText, formatBytes, hex } from '../tree/words.js';
 import type { Memfd } from '../handover/memfd.js';
+import { type Owners, ownerText } from '../handover/owners/owner.js';
 import type { Payload } from '../handover/payload.js';
 import { pciAddress } from '../handover/pci.js';
 import { sealNames } from '../../abi/memfd/v2.js';
@@ -55,22 +56,28 @@ function* handoverLines(handover: Handover): Iterable<string> {
     yield `  previous   ${escapeText(handover.kexecMetadata.previousRelease)}, kexec ${handover.kexecMetadata.kexecCount} since the cold boot`;
   }
   for (const region of handover.memblock ?? []) yield `  reserve_mem ${escapeText(region.name)} at ${hex(region.start)}, ${formatBytes(region.size)}`;
-  if (handover.luo !== null) yield* luoLines(handover.luo);
+  if (handover.luo !== null) yield* luoLines(handover.luo, handover.owners);
   else if (handover.hasLuo) yield '  LUO        not readable (see findings)';
 }
 
-function* luoLines(luo: Luo): Iterable<string> {
+function* luoLines(luo: Luo, owners: Owners): Iterable<string> {
   const versions = [luo.compatible, luo.sessionCompatible, luo.flbCompatible].filter((text) => text !== null).map(escapeText);
   yield `  LUO        ${versions.join(', ')}; live update number ${luo.liveupdateNumber ?? 'unknown'}${luo.notSerialised ? '; no session serialised' : ''}`;
   for (const session of luo.sessions ?? []) {
-    yield `    session "${escapeText(session.name.text)}", ${session.files.length === 1 ? '1 file' : `${session.files.length} files`}${session.complete ? '' : ', as far as they could be read'}`;
-    for (const file of session.files) yield* fileLines(file);
+    yield `    session "${escapeText(session.name.text)}", ${session.files.length === 1 ? '1 file' : `${session.files.length} files`}${session.complete ? '' : ', as far as they could be read'}${ownedBy(owners, session.path)}`;
+    for (const file of session.files) yield* fileLines(file, owners);
   }
   for (const flb of luo.flbs ?? []) yield* flbLines(flb);
 }
 
-function* fileLines(file: LuoFile): Iterable<string> {
-  yield `      token ${hex(file.token)}  ${escapeText(file.compatible.text)}  ${describe(file.decoded, file.data)}`;
+/** `; unit foo.service, …`, or nothing. */
+function ownedBy(owners: Owners, path: string): string {
+  const owner = owners.byPath.get(path);
+  return owner === undefined ? '' : `; ${escapeText(ownerText(owner))}`;
+}
+
+function* fileLines(file: LuoFile, owners: Owners): Iterable<string> {
+  yield `      token ${hex(file.token)}  ${escapeText(file.compatible.text)}  ${describe(file.decoded, file.data)}${ownedBy(owners, file.path)}`;
   if (file.decoded?.kind === 'memfd') yield* folioLines(file.decoded);
 }
 

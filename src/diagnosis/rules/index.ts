@@ -13,6 +13,7 @@ import { memfdFolioRules } from './memfd-folios.js';
 import { memfdRules } from './memfd.js';
 import { momentRules } from './moments.js';
 import { notDecoded } from './not-decoded.js';
+import { ownerRules } from './owners.js';
 import { referenceRules } from './references.js';
 import { scratchRules } from './scratch.js';
 import { sessionRules } from './sessions.js';
@@ -35,6 +36,7 @@ export const rules: readonly Rule[] = [
   ...sharingRules,
   ...flbRules,
   ...deviceRules,
+  ...ownerRules,
   ...smallSubtreeRules,
   ...scratchRules,
   ...logRules,

@@ -1,0 +1,61 @@
+/** Who, in user space, a session or a preserved file belongs to. The kernel does not know; names, tokens and contents of memfds tell. */
+
+export interface Owner {
+  readonly kind: 'systemd' | 'unit' | 'vm' | 'criu' | 'selftest';
+  /** of the unit, the virtual machine, the process */
+  readonly name: string;
+  /** what it is to its owner: a name in the unit's fd store, a part of the machine; '' where the name says it all */
+  readonly detail: string;
+  /** what told it */
+  readonly by: string;
+}
+
+export type OwnerProblemKind =
+  | 'mapping-unread'
+  | 'mapping-invalid'
+  | 'token-without-file'
+  | 'file-without-mapping'
+  | 'session-missing'
+  | 'vm-incomplete'
+  | 'format-0';
+
+/** Where what user space recorded does not fit what was preserved. */
+export interface OwnerProblem {
+  readonly kind: OwnerProblemKind;
+  /** node of the file or session it is about */
+  readonly path: string;
+  /** physical; null where it stands at no address */
+  readonly at: number | null;
+  readonly message: string;
+}
+
+/** Labels and problems of one handover. */
+export interface Owners {
+  /** by path of the session or file */
+  readonly byPath: ReadonlyMap<string, Owner>;
+  readonly problems: readonly OwnerProblem[];
+  /** what systemd recorded; null without its session, or where it could not be read */
+  readonly systemd: SystemdMapping | null;
+}
+
+export interface SystemdEntry {
+  readonly unit: string;
+  /** name in the unit's fd store */
+  readonly name: string;
+  /** of a descriptor in session `systemd`; null for a session of its own */
+  readonly token: bigint | null;
+  /** name of a session of its own; null for a descriptor */
+  readonly sessionName: string | null;
+}
+
+export interface SystemdMapping {
+  readonly version: 0 | 1;
+  readonly kexecsCount: number | null;
+  readonly units: readonly string[];
+  readonly entries: readonly SystemdEntry[];
+}
+
+/** `unit foo.service, fd store "ram"` for a reader; not escaped. */
+export const ownerText = ({ kind, name, detail }: Owner): string => `${KIND_TEXT[kind]}${name}${detail === '' ? '' : `, ${detail}`}`;
+
+const KIND_TEXT: Readonly<Record<Owner['kind'], string>> = { systemd: '', unit: 'unit ', vm: 'VM ', criu: 'CRIU, ', selftest: 'kernel selftest ' };
