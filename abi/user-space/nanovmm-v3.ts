@@ -35,7 +35,7 @@ export const nanovmmV3 = contract({
   compatible: null,
   format: 'struct',
   structs: [nvmmState],
-  status: 'released',
+  status: 'list',
   source,
   notes: ['The contents of the memfd with token 0x2000. The kernel does not know it.', 'Token 0x1001 is used by the kernel’s selftests as well.'],
 });

@@ -1,5 +1,6 @@
 /** From a decoded dump to findings, worst first: runs every rule over every handover, and caps what one rule may say. */
 import type { DecodedDump, Handover } from '../handover/decode.js';
+import { ownerAbove } from '../handover/owners/owner.js';
 import type { Finding } from './finding.js';
 import type { ConsoleLog } from './log/console-log.js';
 import { type Ranked, worstFirst } from './order.js';
@@ -34,7 +35,15 @@ export function diagnose(dump: DecodedDump, options: DiagnoseOptions = {}): read
     for (const rule of rules) if ('checkLast' in rule) collect(rule, rule.checkLast(own, before), own.dialect, uncut, ranked, handover);
   }
   ofDump(true);
-  return ranked.sort(worstFirst).map(({ finding }, index) => ({ ...finding, id: index + 1 }));
+  return ranked.sort(worstFirst).map(({ finding }, index) => ({ ...finding, ...ownedBy(dump, finding.path), id: index + 1 }));
+}
+
+function ownedBy(dump: DecodedDump, path: string | null): Pick<Finding, 'owner'> {
+  for (const { owners } of dump.handovers) {
+    const owner = ownerAbove(owners, path);
+    if (owner !== null) return { owner };
+  }
+  return {};
 }
 
 function collect(rule: Rule, hits: Iterable<Hit>, dialect: Dialect, limits: DiagnoseLimits, out: Ranked[], handover: Handover | null): void {

@@ -2,6 +2,8 @@
 import type { ReactionKind } from '../../abi/behaviour/behaviour.js';
 import type { ErrnoName } from '../../abi/errno.js';
 
+import type { Owner } from '../handover/owners/owner.js';
+
 export type { ErrnoName, ReactionKind };
 
 export type Severity = 'error' | 'warning' | 'info';
@@ -33,5 +35,7 @@ export interface Finding {
   readonly at: number | null;
   /** path of the tree node */
   readonly path: string | null;
+  /** whose session or file it stands in, in user space; left out where nothing tells */
+  readonly owner?: Owner;
   readonly reaction: Reaction | null;
 }

@@ -1,6 +1,7 @@
 /** `luo-inspect diagnose` for people: the outcome first, then the findings that bear on it, each with its evidence, worst first. */
 import type { Finding, ReactionKind, Severity } from '../diagnosis/finding.js';
 import { hex } from '../tree/words.js';
+import { ownerText } from '../handover/owners/owner.js';
 import { wrap } from './compat-text.js';
 import type { DumpReport } from './dump-report.js';
 import { escapeText } from './escape.js';
@@ -60,7 +61,7 @@ function* findingText(finding: Finding, width: number, paint: (text: string, sev
   yield '';
   yield paint(`${SIGNS[finding.severity]} ${finding.severity} ${finding.rule}${finding.at === null ? '' : ` at ${hex(finding.at)}`}`, finding.severity);
   yield* indented(escapeText(finding.message), '  ', width);
-  if (finding.path !== null) yield `  in ${escapeText(finding.path)}`;
+  if (finding.path !== null) yield `  in ${escapeText(finding.path)}${finding.owner === undefined ? '' : ` (${escapeText(ownerText(finding.owner))})`}`;
   if (finding.reaction === null) return;
   const errno = finding.reaction.errno === null ? '' : ` (${finding.reaction.errno})`;
   yield* indented(`next kernel: ${finding.reaction.kind}${errno}: ${escapeText(finding.reaction.text)}`, '  ', width);

@@ -2,6 +2,8 @@
 import type { DecodedDump } from '../handover/decode.js';
 import { type Growth, growthOf } from '../handover/ledger/growth.js';
 import { type Ledger, readLedger } from '../handover/ledger/ledger.js';
+import type { SystemdEntry, SystemdMapping } from '../handover/owners/owner.js';
+import { lostEntries } from '../handover/owners/systemd.js';
 import { type ScratchAdvice, scratchAdvice } from '../handover/ledger/scratch.js';
 
 export interface LedgerOfDump {
@@ -16,6 +18,8 @@ export interface LedgerChain {
   readonly dumps: readonly LedgerOfDump[];
   /** null for a single dump */
   readonly growth: readonly Growth[] | null;
+  /** descriptors that systemd's mapping lost from one dump to the next, with the later dump's path; null for a single dump */
+  readonly unmapped: readonly { readonly path: string; readonly entry: SystemdEntry }[] | null;
 }
 
 /** Books the handover of a dump that a reader asks about first, of those whose map can be read. */
@@ -32,5 +36,18 @@ export function ledgerOf(path: string, decoded: DecodedDump): LedgerOfDump {
 
 export function ledgerChain(dumps: readonly LedgerOfDump[]): LedgerChain {
   const ledgers = dumps.flatMap(({ ledger }) => (ledger === null ? [] : [ledger]));
-  return { dumps, growth: dumps.length > 1 && ledgers.length > 1 ? growthOf(ledgers) : null };
+  const many = dumps.length > 1 && ledgers.length > 1;
+  return { dumps, growth: many ? growthOf(ledgers) : null, unmapped: dumps.length > 1 ? unmapped(dumps) : null };
+}
+
+function unmapped(dumps: readonly LedgerOfDump[]): readonly { readonly path: string; readonly entry: SystemdEntry }[] {
+  const lost: { path: string; entry: SystemdEntry }[] = [];
+  let before: SystemdMapping | null = null;
+  for (const { path, ledger } of dumps) {
+    const after = ledger?.handover.owners.systemd ?? null;
+    if (after === null) continue;
+    if (before !== null) for (const entry of lostEntries(before, after)) lost.push({ path, entry });
+    before = after;
+  }
+  return lost;
 }

@@ -4,7 +4,7 @@ import type { Handover } from '../handover/decode.js';
 import type { Luo, LuoFile, LuoFlb, LuoSession } from '../handover/luo.js';
 import type { Memfd } from '../handover/memfd.js';
 import { hex, hexBytes } from '../tree/words.js';
-import type { Owners } from '../handover/owners/owner.js';
+import type { Owner, Owners } from '../handover/owners/owner.js';
 import type { Payload } from '../handover/payload.js';
 import { pciAddress } from '../handover/pci.js';
 import type { CStringValue } from '../../abi/layout.js';
@@ -31,6 +31,7 @@ export function findingJson(finding: Finding): JsonObject {
     message: finding.message,
     at: finding.at === null ? null : hex(finding.at),
     path: finding.path,
+    owner: ownerJson(finding.owner),
     reaction: reaction === null ? null : { kind: reaction.kind, errno: reaction.errno, text: reaction.text, foretoldBy: reaction.foretoldBy },
   };
 }
@@ -92,21 +93,19 @@ const nameJson = (name: CStringValue): JsonObject => (name.validUtf8 ? { name: n
 
 const sessionJson = (session: LuoSession, owners: Owners): JsonObject => ({
   ...nameJson(session.name),
-  owner: ownerJson(owners, session.path),
+  owner: ownerJson(owners.byPath.get(session.path)),
   files: session.unreadable ? null : session.files.map((file) => fileJson(file, owners)),
 });
 
 /** Whose a session or file is; null where nothing tells. */
-const ownerJson = (owners: Owners, path: string): JsonObject | null => {
-  const owner = owners.byPath.get(path);
-  return owner === undefined ? null : { kind: owner.kind, name: owner.name, detail: owner.detail, by: owner.by };
-};
+const ownerJson = (owner: Owner | undefined): JsonObject | null =>
+  owner === undefined ? null : { kind: owner.kind, name: owner.name, detail: owner.detail, by: owner.by };
 
 const fileJson = (file: LuoFile, owners: Owners): JsonObject => ({
   token: hex(file.token),
   compatible: file.compatible.text,
   data: hex(file.data),
-  owner: ownerJson(owners, file.path),
+  owner: ownerJson(owners.byPath.get(file.path)),
   decoded: file.decoded === null ? null : payloadJson(file.decoded),
 });
 

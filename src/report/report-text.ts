@@ -135,7 +135,8 @@ export function* findingLines(findings: readonly Finding[]): Iterable<string> {
   for (const finding of findings) {
     const at = finding.at === null ? '' : ` at ${hex(finding.at)}`;
     yield `  ${finding.severity.toUpperCase().padEnd(7)} ${finding.rule}${at}: ${escapeText(finding.message)}`;
-    if (finding.path !== null) yield `          in ${escapeText(finding.path)}`;
+    if (finding.path !== null)
+      yield `          in ${escapeText(finding.path)}${finding.owner === undefined ? '' : ` (${escapeText(ownerText(finding.owner))})`}`;
     if (finding.reaction !== null) {
       const errno = finding.reaction.errno === null ? '' : ` (${finding.reaction.errno})`;
       yield `          next kernel: ${finding.reaction.kind}${errno}: ${escapeText(finding.reaction.text)}`;

@@ -100,6 +100,7 @@ const pairs: readonly (readonly [string, string, string])[] = [
   ['liveupdate_flb', 'liveupdate_flb', 'kernel-7.3'],
   ['luo_flb_header', 'luo_flb_header', 'kernel-7.3'],
   ['luo_flb_global', 'luo_flb_global', 'kernel-7.3'],
+  ['nvmm_state', 'nvmm_state', 'nanovmm-state-v3'],
 ];
 
 export interface Pair {

@@ -55,6 +55,15 @@ export interface SystemdMapping {
   readonly entries: readonly SystemdEntry[];
 }
 
+/** The owner of the file or session that a path is at or below; null where nothing tells. */
+export function ownerAbove({ byPath }: Owners, path: string | null): Owner | null {
+  for (let at = path ?? ''; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) {
+    const owner = byPath.get(at);
+    if (owner !== undefined) return owner;
+  }
+  return null;
+}
+
 /** `unit foo.service, fd store "ram"` for a reader; not escaped. */
 export const ownerText = ({ kind, name, detail }: Owner): string => `${KIND_TEXT[kind]}${name}${detail === '' ? '' : `, ${detail}`}`;
 

@@ -20,6 +20,12 @@ export function readOwners(luo: Luo | null, memory: PhysicalMemory): Owners {
   for (const session of sessions) labelByName(session, byPath);
   for (const session of sessions) labelVm(session, memory, byPath, problems);
   const systemd = labelSystemd(sessions, luo?.sessions !== null, memory, byPath, problems);
+  for (const session of sessions) {
+    const owner = byPath.get(session.path);
+    if (owner?.kind !== 'unit') continue;
+    const inside = { ...owner, detail: `session ${JSON.stringify(session.name.text)}` };
+    for (const file of session.files) if (!byPath.has(file.path)) byPath.set(file.path, inside);
+  }
   return { byPath, problems, systemd };
 }
 

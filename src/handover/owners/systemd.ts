@@ -62,6 +62,22 @@ function entryOf(unit: string, item: unknown): SystemdEntry | null {
   return typeof token === 'number' && Number.isSafeInteger(token) && token > 0 ? { unit, name, token: BigInt(token), sessionName: null } : null;
 }
 
+/**
+ * Entries of an earlier mapping that a later one does not have, though a kexec lies between: units may have let go of them, but a
+ * nested manager's are lost at the second kexec (systemd issue 42377, 29 May 2026).
+ */
+export function lostEntries(before: SystemdMapping, after: SystemdMapping): readonly SystemdEntry[] {
+  if (before.kexecsCount === null || after.kexecsCount === null || after.kexecsCount <= before.kexecsCount) return [];
+  const key = ({ unit, name, sessionName }: SystemdEntry): string => JSON.stringify([unit, name, sessionName]);
+  const still = new Map<string, number>();
+  for (const entry of after.entries) still.set(key(entry), (still.get(key(entry)) ?? 0) + 1);
+  return before.entries.filter((entry) => {
+    const count = still.get(key(entry)) ?? 0;
+    still.set(key(entry), count - 1);
+    return count <= 0;
+  });
+}
+
 /** Where the mapping and the sessions do not fit each other. */
 export function* mappingProblems(mapping: SystemdMapping, session: LuoSession, sessions: readonly LuoSession[], whole: boolean): Iterable<OwnerProblem> {
   const byToken = new Map<bigint, LuoFile>(session.files.map((file) => [file.token, file]));
