@@ -1,11 +1,12 @@
-/** The memfd handler: shmem files without a name. Source: abi/memfd; mm/memfd_luo.c, the same in 7.1.13, 7.2.13 and 7.3.4. */
+/** The memfd handler: shmem files without a name. Source: abi/memfd; mm/memfd_luo.c, the same in 7.1.13, 7.2.13 and 7.3.4, and 6.19.11 but for seals. */
 import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
+import { memfdLuoSerV1, memfdV1 } from '../../../abi/memfd/v1.js';
 import { KNOWN_SEALS, memfdLuoSerV2 } from '../../../abi/memfd/v2.js';
 import type { DecodedStruct } from '../../../abi/layout.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import { OpenFile } from '../fs/open-file.js';
-import { type Folio, ShmemInode } from '../fs/shmem.js';
+import { type Folio, SEAL, ShmemInode } from '../fs/shmem.js';
 import type { FileHandler, FileOpArgs } from '../handler.js';
 import { preserveVmalloc, restoreVmalloc, unpreserveVmalloc, type VmallocDescriptor } from '../kho/vmalloc.js';
 import type { KernelServices } from '../kernel/services.js';
@@ -25,6 +26,16 @@ interface Preserved {
   readonly descriptor: VmallocDescriptor;
 }
 
+/** struct memfd_luo_ser of either version. */
+interface MemfdSer {
+  readonly pos: bigint;
+  readonly size: bigint;
+  /** null in memfd-v1, which has none */
+  readonly seals: number | null;
+  readonly nr_folios: bigint;
+  readonly folios: DecodedStruct<typeof memfdLuoSerV2>['folios'];
+}
+
 const NO_AREA: VmallocDescriptor = { first: 0, total_pages: 0, flags: 0, order: 0 };
 
 export class MemfdHandler implements FileHandler {
@@ -35,6 +46,15 @@ export class MemfdHandler implements FileHandler {
   constructor(kernel: KernelServices) {
     this.#kernel = kernel;
     this.compatible = kernel.spec.memfdCompatible;
+  }
+
+  get #layout(): typeof memfdLuoSerV1 | typeof memfdLuoSerV2 {
+    return this.compatible === memfdV1.compatible ? memfdLuoSerV1 : memfdLuoSerV2;
+  }
+
+  #read(at: number): MemfdSer {
+    const { machine } = this.#kernel;
+    return this.#layout === memfdLuoSerV2 ? machine.readStruct(memfdLuoSerV2, at) : { ...machine.readStruct(memfdLuoSerV1, at), seals: null };
   }
 
   canPreserve(file: OpenFile): boolean {
@@ -50,7 +70,7 @@ export class MemfdHandler implements FileHandler {
     const inode = args.file?.body;
     if (!(inode instanceof ShmemInode) || args.file === null) return negative('EINVAL');
     inode.frozen = true;
-    const ser = yield* kho.allocPreserve(sizeOf(memfdLuoSerV2));
+    const ser = yield* kho.allocPreserve(sizeOf(this.#layout));
     if (ser < 0) {
       inode.frozen = false;
       return ser;
@@ -62,13 +82,9 @@ export class MemfdHandler implements FileHandler {
       return preserved;
     }
     inode.pinned = preserved.folios.length > 0;
-    machine.writeStruct(memfdLuoSerV2, ser, {
-      pos: args.file.pos,
-      size: inode.size,
-      seals: inode.seals,
-      nr_folios: preserved.folios.length,
-      folios: { ...preserved.descriptor },
-    });
+    const common = { pos: args.file.pos, size: inode.size, nr_folios: preserved.folios.length, folios: { ...preserved.descriptor } };
+    if (this.#layout === memfdLuoSerV2) machine.writeStruct(memfdLuoSerV2, ser, { ...common, seals: inode.seals });
+    else machine.writeStruct(memfdLuoSerV1, ser, common);
     yield machine.event('handler', 'write memfd_luo_ser', { address: ser, size: inode.size, folios: preserved.folios.length });
     args.serializedData = BigInt(ser);
     args.privateData = preserved;
@@ -77,8 +93,8 @@ export class MemfdHandler implements FileHandler {
 
   *#preserveInto(ser: number, inode: ShmemInode, file: OpenFile): Steps<Preserved | number> {
     const { machine } = this.#kernel;
-    if ((inode.seals & ~KNOWN_SEALS) !== 0) return negative('EOPNOTSUPP');
-    machine.writeField(memfdLuoSerV2, ser, 'pos', file.pos);
+    if (this.#layout === memfdLuoSerV2 && (inode.seals & ~KNOWN_SEALS) !== 0) return negative('EOPNOTSUPP');
+    machine.writeField(this.#layout, ser, 'pos', file.pos);
     if (inode.pageCount > UINT_MAX) return negative('EFBIG');
     if (inode.size === 0) return { area: [], folios: [], descriptor: NO_AREA };
     const room = inode.pageCount * POINTER_BYTES;
@@ -173,7 +189,7 @@ export class MemfdHandler implements FileHandler {
       yield machine.printk('WARNING: mm/memfd_luo.c at memfd_luo_freeze', 'handler');
       return negative('EINVAL');
     }
-    machine.writeField(memfdLuoSerV2, ser, 'pos', args.file.pos);
+    machine.writeField(this.#layout, ser, 'pos', args.file.pos);
     yield machine.event('handler', 'write memfd_luo_ser', { address: ser, pos: args.file.pos });
     return 0;
   }
@@ -181,8 +197,8 @@ export class MemfdHandler implements FileHandler {
   *retrieve(args: FileOpArgs): Steps<number> {
     const { machine, kho } = this.#kernel;
     const at = Number(args.serializedData);
-    const ser = machine.readStruct(memfdLuoSerV2, at);
-    yield machine.event('handler', 'read memfd_luo_ser', { address: at, size: ser.size, seals: ser.seals });
+    const ser = this.#read(at);
+    yield machine.event('handler', 'read memfd_luo_ser', { address: at, size: ser.size, ...(ser.seals === null ? {} : { seals: ser.seals }) });
     const result = yield* this.#restore(ser);
     yield* kho.restoreFree(at);
     if (typeof result === 'number') return result;
@@ -190,8 +206,8 @@ export class MemfdHandler implements FileHandler {
     return 0;
   }
 
-  *#restore(ser: DecodedStruct<typeof memfdLuoSerV2>): Steps<OpenFile | number> {
-    if ((ser.seals & ~KNOWN_SEALS) !== 0) return negative('EOPNOTSUPP');
+  *#restore(ser: MemfdSer): Steps<OpenFile | number> {
+    if (((ser.seals ?? 0) & ~KNOWN_SEALS) !== 0) return negative('EOPNOTSUPP');
     const { machine, pages, spec } = this.#kernel;
     if (!pages.kmalloc()) {
       yield machine.printk('memfd_luo: failed to setup file: -ENOMEM', 'handler');
@@ -202,11 +218,12 @@ export class MemfdHandler implements FileHandler {
       name: '',
       ino: this.#kernel.nextIno(),
       mode: NEW_FILE_MODE,
-      seals: 0,
+      // Without seals to restore it is made as any shmem file, which can have none.
+      seals: ser.seals === null ? SEAL.SEAL : 0,
       linked: false,
       huge: false,
     });
-    inode.addSeals(ser.seals, true);
+    if (ser.seals !== null) inode.addSeals(ser.seals, true);
     const file = new OpenFile(inode);
     file.pos = ser.pos;
     inode.size = Number(ser.size);
@@ -257,9 +274,9 @@ export class MemfdHandler implements FileHandler {
 
   *finish(args: FileOpArgs): Steps<void> {
     if (args.retrieveStatus !== 0) return;
-    const { machine, kho, pages } = this.#kernel;
+    const { kho, pages } = this.#kernel;
     const at = Number(args.serializedData);
-    const ser = machine.readStruct(memfdLuoSerV2, at);
+    const ser = this.#read(at);
     if (ser.nr_folios !== 0n) {
       const area = yield* restoreVmalloc(kho, descriptorOf(ser));
       for (let entry = 0; area !== null && entry < Number(ser.nr_folios); entry++) yield* this.#discard(this.#folioRecord(area, entry).pfn_flags.pfn);
@@ -278,7 +295,7 @@ export class MemfdHandler implements FileHandler {
   }
 }
 
-function descriptorOf(ser: DecodedStruct<typeof memfdLuoSerV2>): VmallocDescriptor {
+function descriptorOf(ser: MemfdSer): VmallocDescriptor {
   const { first, total_pages, flags, order } = ser.folios;
   return { first: Number(first), total_pages, flags, order };
 }

@@ -203,7 +203,7 @@ export class Kernel implements KernelServices {
     if (!this.spec.handsOver) return;
     if (kho.enabled && (yield* kho.init()) === 0) {
       yield* this.#storeScratch();
-      yield* exchangeMetadata(kho);
+      if (this.spec.kexecMetadata) yield* exchangeMetadata(kho);
     }
     if (this.pci !== null) {
       if ((yield* luo.register(this.pci.handler)) === 0) this.pci.registerFlb();

@@ -1,6 +1,6 @@
 /**
  * What the chosen releases do differently, as data. Formats are in abi/; here stands only which of them a release speaks, and the
- * few places where its code behaves otherwise. Source: the releases' own behaviour, as measured and read (7.1.13, 7.2.13, 7.3.4).
+ * few places where its code behaves otherwise. Source: the releases' own behaviour, as measured and read (6.19.11, 7.1.13, 7.2.13, 7.3.4).
  */
 import type { Layer, MapForm, Release } from '../../../abi/contract.js';
 import { releaseOf, spokenBy } from '../../../abi/registry.js';
@@ -21,6 +21,10 @@ export interface KernelSpec {
   readonly luo: 'none' | 'fdt' | 'struct';
   readonly luoCompatible: string;
   readonly memfdCompatible: string;
+  /** LUO has file-lifecycle-bound objects */
+  readonly flbs: boolean;
+  /** leaves word of itself in kexec-metadata */
+  readonly kexecMetadata: boolean;
   /** LIVEUPDATE_SESSION_GET_NAME exists */
   readonly hasGetName: boolean;
   /** FINISH refuses a `reserved` that is not 0 */
@@ -29,12 +33,20 @@ export interface KernelSpec {
   readonly writeChunk: 'page' | 'largest-folio';
   /** F_SEAL_EXEC on an executable file: the seals it implies are refused where mappings or pins are in their way (3b041514cb6e) */
   readonly impliedSealsAreChecked: boolean;
+  /** CREATE_SESSION with an empty name, or one without a NUL: refused, or taken as far as it fits */
+  readonly sessionNames: 'checked' | 'cut';
+  /** ioctls of the outgoing side are refused on incoming sessions, and the other way round */
+  readonly ioctlsKnowTheirSide: boolean;
+  /** a file can be preserved once */
+  readonly filesPreservedOnce: boolean;
+  /** open("/dev/liveupdate") fails where something could not be deserialised; else it says nothing of it */
+  readonly openTellsFailure: boolean;
   /** an FLB whose retrieve failed answers the same error again instead of trying again */
   readonly flbRetrieveIsCached: boolean;
 }
 
 /** What a release's code does otherwise than another's, formats apart. */
-type Habits = Omit<KernelSpec, 'khoCompatible' | 'map' | 'record' | 'luo' | 'luoCompatible' | 'memfdCompatible'>;
+type Habits = Omit<KernelSpec, 'khoCompatible' | 'map' | 'record' | 'luo' | 'luoCompatible' | 'memfdCompatible' | 'flbs' | 'kexecMetadata'>;
 
 const v71: Habits = {
   release: '7.1',
@@ -44,6 +56,10 @@ const v71: Habits = {
   finishChecksReserved: false,
   writeChunk: 'page',
   impliedSealsAreChecked: true,
+  sessionNames: 'checked',
+  ioctlsKnowTheirSide: true,
+  filesPreservedOnce: true,
+  openTellsFailure: true,
   flbRetrieveIsCached: false,
 };
 
@@ -57,6 +73,21 @@ const v72: Habits = {
   flbRetrieveIsCached: true,
 };
 
+/** LUO's first release. */
+const v619: Habits = {
+  ...v71,
+  release: '6.19',
+  uname: '6.19.11',
+  impliedSealsAreChecked: false,
+  sessionNames: 'cut',
+  ioctlsKnowTheirSide: false,
+  filesPreservedOnce: false,
+  openTellsFailure: false,
+};
+
+/** Its error paths were not read: taken to be those of 6.19. */
+const v70: Habits = { ...v619, release: '7.0', uname: '7.0.0' };
+
 /** Kernels with KHO alone: they take memory and reserve_mem over, know no LUO, and hand nothing on without debugfs. */
 const v618: Habits = { ...v71, release: '6.18', uname: '6.18.15', handsOver: false };
 
@@ -65,6 +96,8 @@ const habits: readonly Habits[] = [
   { ...v618, release: '6.17', uname: '6.17.8' },
   { ...v618, release: '6.17.9', uname: '6.17.9' },
   v618,
+  v619,
+  v70,
   v71,
   v72,
   { ...v72, release: '7.3', uname: '7.3.4' },
@@ -82,6 +115,8 @@ function spec(own: Habits): KernelSpec {
     luo: luo === undefined ? 'none' : luo.format === 'fdt' ? 'fdt' : 'struct',
     luoCompatible: luo?.compatible ?? '',
     memfdCompatible: speaks('memfd')?.compatible ?? '',
+    flbs: luo?.format === 'struct' || speaks('luo-flb') !== undefined,
+    kexecMetadata: speaks('kexec-metadata') !== undefined,
   };
 }
 

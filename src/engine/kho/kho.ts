@@ -11,11 +11,9 @@ import type { PageAllocator } from '../kernel/pages.js';
 import type { Machine, Steps } from '../machine.js';
 import type { IncomingHandover } from './incoming.js';
 import type { PreservedMap } from './preserved-map.js';
+import { ChunkTracker } from './chunk-tracker.js';
 import { RadixMap } from './radix-map.js';
 import type { ScratchArea, Subtree } from './parts.js';
-
-const rootLayout = khoRootFdt('blob-size');
-const blobLayout = rootLayout.children[0];
 
 export class Kho {
   readonly machine: Machine;
@@ -51,20 +49,36 @@ export class Kho {
   /** kho_init: the map's root and the root FDT. @returns 0 or a negative errno, KHO then being off */
   *init(): Steps<number> {
     yield this.machine.enter('kho', 'kho_init');
-    const root = this.pages.alloc();
-    const fdt = root === null ? null : this.pages.alloc();
-    if (root === null || fdt === null) {
+    const map = this.#newMap();
+    const fdt = map === null ? null : this.pages.alloc();
+    if (map === null || fdt === null) {
       this.enabled = false;
       yield this.machine.exit(negative('ENOMEM'));
       return negative('ENOMEM');
     }
-    this.#map = new RadixMap(this.machine, this.pages, root);
+    this.#map = map;
     this.fdt = fdt;
     const error = yield* this.preservePages(fdt, 1);
     if (error === 0) this.#writeFdt();
     else this.enabled = false;
     this.#show();
-    yield this.machine.exit(error, { fdt, root });
+    yield this.machine.exit(error, { fdt, root: map.root });
+    return error;
+  }
+
+  #newMap(): PreservedMap | null {
+    if (this.spec.map !== 'radix') return new ChunkTracker(this.machine, this.pages);
+    const root = this.pages.alloc();
+    return root === null ? null : new RadixMap(this.machine, this.pages, root);
+  }
+
+  /** kho_finalize, up to 7.0: what is preserved now is what the next kernel will find. @returns 0 or a negative errno */
+  *finalize(): Steps<number> {
+    if (this.#map?.finalize === undefined) return 0;
+    yield this.machine.enter('kho', 'kho_finalize');
+    const error = yield* this.#map.finalize();
+    if (error === 0) this.#writeFdt();
+    yield this.machine.exit(error, { map: this.#map.root });
     return error;
   }
 
@@ -235,6 +249,8 @@ export class Kho {
 
   /** Rewrites the root FDT. @returns whether it fits its page */
   #writeFdt(): boolean {
+    const rootLayout = khoRootFdt(this.spec.record);
+    const [blobLayout] = rootLayout.children;
     const property = (layout: typeof rootLayout, name: string, value: string | number): readonly [string, Uint8Array] => {
       const described = layout.properties[name];
       if (described === undefined) throw new Error(`the root FDT has no property ${name}`);
@@ -242,7 +258,7 @@ export class Kho {
     };
     const children: FdtNodeSource[] = this.#subtrees.map((subtree) => ({
       name: subtree.name,
-      properties: blobLayout === undefined ? [] : [property(blobLayout, 'blob-size', subtree.size), property(blobLayout, 'preserved-data', subtree.address)],
+      properties: blobLayout === undefined ? [] : this.#record(subtree).map(([name, value]) => property(blobLayout, name, value)),
       children: [],
     }));
     const properties = [property(rootLayout, 'compatible', this.spec.khoCompatible), property(rootLayout, 'preserved-memory-map', this.#map?.root ?? 0)];
@@ -250,6 +266,14 @@ export class Kho {
     if (blob.length > this.machine.pageSize) return false;
     this.machine.memory.write(this.fdt, blob, 'fdt_header');
     return true;
+  }
+
+  #record({ address, size }: Subtree): readonly (readonly [string, number])[] {
+    if (this.spec.record === 'fdt') return [['fdt', address]];
+    return [
+      ['blob-size', size],
+      ['preserved-data', address],
+    ];
   }
 
   #show(): void {

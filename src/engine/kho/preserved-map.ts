@@ -9,6 +9,8 @@ export interface PreservedMap {
   /** @returns whether the block was in the map */
   remove(address: number, order: number): boolean;
   has(address: number, order: number): boolean;
+  /** of a map that the next kernel does not read as it is: writes the form that it reads, and sets `root`. @returns 0 or a negative errno */
+  finalize?(): Steps<number>;
 }
 
 /** A preserved block as the next kernel finds it. */

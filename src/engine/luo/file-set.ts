@@ -57,7 +57,7 @@ export class FileSet {
   }
 
   *#preserve(token: bigint, fd: number): Steps<number> {
-    const { fds, preserved, flbs } = this.#luo;
+    const { fds, preserved, flbs, spec } = this.#luo;
     if (this.files.some((file) => file.token === token)) return negative('EEXIST');
     const error = yield* this.#store.grow(this.#count + 1);
     if (error !== 0) return error;
@@ -66,7 +66,7 @@ export class FileSet {
     const handler = yield* this.#handlerFor(file, token);
     if (handler === null) return yield* this.#undoFile(file, negative('ENOENT'));
     const id = handler.getId?.(file) ?? file;
-    if (preserved.has(id)) return yield* this.#undoFile(file, negative('EBUSY'));
+    if (spec.filesPreservedOnce && preserved.has(id)) return yield* this.#undoFile(file, negative('EBUSY'));
     preserved.set(id, file);
     const failed = yield* flbs.filePreserve(handler);
     if (failed !== 0) {

@@ -65,6 +65,7 @@ export function ioctlName(request: number): string {
 /**
  * Checks a request in the kernel's order.
  * @param retrieved of the session; null for the device
+ * @param sides requests of the other side are refused
  * @returns the operation with its argument as the kernel copied it, or a negative errno
  */
 export function checkIoctl(
@@ -72,13 +73,14 @@ export function checkIoctl(
   request: number,
   buffer: UserBuffer | null,
   retrieved: boolean | null,
+  sides: boolean,
 ): { readonly op: IoctlOp; readonly argument: Uint8Array } | number {
   const nr = request % 2 ** TYPE_SHIFT;
   const found = ops.find((one) => one.request % 2 ** TYPE_SHIFT === nr);
   if (found === undefined) return negative('EINVAL');
   if (buffer === null || buffer.mapped < SIZE_BYTES) return negative('EFAULT');
   if (found.request !== request) return negative('ENOTTY');
-  if (retrieved !== null && found.sessions !== 'all' && (found.sessions === 'incoming') !== retrieved) return negative('EINVAL');
+  if (sides && retrieved !== null && found.sessions !== 'all' && (found.sessions === 'incoming') !== retrieved) return negative('EINVAL');
   const size = sizeOf(found.struct);
   if (buffer.size < size) return negative('EINVAL');
   // check_zeroed_user goes through the rest until a byte is not zero, or not there.

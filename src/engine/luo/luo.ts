@@ -111,7 +111,7 @@ export class Luo {
       return blob;
     }
     const announce = this.#announce.bind(this);
-    const root = spec.luo === 'struct' ? yield* readStructRoot(machine, blob, spec.luoCompatible) : yield* readFdtRoot(machine, blob, announce);
+    const root = spec.luo === 'struct' ? yield* readStructRoot(machine, blob, spec.luoCompatible) : yield* readFdtRoot(machine, blob, spec.flbs, announce);
     if (typeof root === 'number') return root;
     if (spec.luo === 'struct') yield* announce(root.number);
     const error = yield* this.sessions.setUpIncoming(root.sessions);
@@ -157,13 +157,13 @@ export class Luo {
   }
 
   *#setUpFdt(): Steps<number> {
-    const { machine, kho, flbs } = this.#context;
+    const { machine, kho, flbs, spec } = this.#context;
     const root = yield* kho.allocPreserve(machine.pageSize);
     if (root < 0) return root;
     const sessions = yield* this.sessions.setUpPages();
-    let error = sessions < 0 ? sessions : yield* flbs.setUpOutgoing();
+    let error = sessions < 0 ? sessions : spec.flbs ? yield* flbs.setUpOutgoing() : 0;
     if (error === 0) {
-      const blob = fdtRoot(machine, this.#next, sessions, flbs.page);
+      const blob = fdtRoot(machine, this.#next, sessions, spec.flbs ? flbs.page : null);
       machine.memory.write(root, blob, 'fdt_header');
       yield machine.event('luo', 'write LUO FDT', { address: root, number: this.#next });
       error = yield* kho.addSubtree(LUO_SUBTREE, root, blob.length);
@@ -179,7 +179,7 @@ export class Luo {
     if (!this.#enabled) return negative('EOPNOTSUPP');
     if (handlers.some((one) => one.compatible === handler.compatible)) return negative('EEXIST');
     handlers.push(handler);
-    if (this.#testFlbs !== null) yield* this.#testFlbs.register(flbs, handler);
+    if (this.#testFlbs !== null && this.#context.spec.flbs) yield* this.#testFlbs.register(flbs, handler);
     return 0;
   }
 
@@ -195,8 +195,9 @@ export class Luo {
     yield machine.enter('luo', 'luo_open');
     let error = 0;
     if (this.#device.inUse) error = negative('EBUSY');
-    else if ((yield* this.sessions.deserialize()) !== 0) error = negative('EIO');
-    else this.#device.inUse = true;
+    else if ((yield* this.sessions.deserialize()) !== 0 && this.#context.spec.openTellsFailure) error = negative('EIO');
+
+    if (error === 0) this.#device.inUse = true;
     yield machine.exit(error);
     return error === 0 ? new OpenFile(this.#device) : error;
   }
@@ -208,7 +209,7 @@ export class Luo {
     const session = body instanceof SessionFile ? body.session : null;
     yield machine.enter('luo', ioctlName(request), session === null ? null : { session: session.text });
     const ops = ioctlOps(spec, session === null ? 'device' : 'session');
-    const checked = checkIoctl(ops, request, buffer, session?.retrieved ?? null);
+    const checked = checkIoctl(ops, request, buffer, session?.retrieved ?? null, spec.ioctlsKnowTheirSide);
     let result: IoctlAnswer;
     if (typeof checked === 'number') result = answer(checked);
     else
@@ -273,8 +274,13 @@ export class Luo {
     const error = yield* this.sessions.serialize((head) => {
       if (spec.luo === 'struct') storeSessions(machine, this.#root, head);
     });
-    if (error === 0) yield* flbs.serialize();
-    yield machine.exit(error);
-    return error;
+    if (error === 0 && spec.flbs) yield* flbs.serialize();
+    let unfinished = 0;
+    if (error === 0) unfinished = yield* this.#context.kho.finalize();
+    // It may be an error of libfdt's: user space gets one that it knows.
+    if (unfinished !== 0) yield machine.printk(`luo: kho_finalize failed ${unfinished}`, 'luo');
+    const result = unfinished === 0 ? error : negative('EAGAIN');
+    yield machine.exit(result);
+    return result;
   }
 }

@@ -43,8 +43,8 @@ export function storeSessions(machine: Machine, root: number, head: number): voi
   machine.writeField(luoSer, root, 'sessions_pa', head);
 }
 
-/** The bytes of the LUO FDT. */
-export function fdtRoot(machine: Machine, number: bigint, sessions: number, flbs: number): Uint8Array {
+/** The bytes of the LUO FDT. @param flbs null: a release without FLBs, and so without their node */
+export function fdtRoot(machine: Machine, number: bigint, sessions: number, flbs: number | null): Uint8Array {
   const value = (layout: FdtNodeLayout, name: string, given: string | bigint | number): readonly [string, Uint8Array] => {
     const described = layout.properties[name];
     if (described === undefined) throw new Error(`${layout.name} has no property ${name}`);
@@ -58,7 +58,10 @@ export function fdtRoot(machine: Machine, number: bigint, sessions: number, flbs
   return buildFdt({
     name: '',
     properties: [value(luoV1.fdt, 'compatible', luoV1.compatible), value(luoV1.fdt, 'liveupdate-number', number)],
-    children: [child(luoSessionNode, luoSessionV2.compatible, 'luo-session-header', sessions), child(luoFlbNode, luoFlbV1.compatible, 'luo-flb-header', flbs)],
+    children: [
+      child(luoSessionNode, luoSessionV2.compatible, 'luo-session-header', sessions),
+      ...(flbs === null ? [] : [child(luoFlbNode, luoFlbV1.compatible, 'luo-flb-header', flbs)]),
+    ],
   });
 }
 
@@ -78,8 +81,8 @@ export function* readStructRoot(machine: Machine, blob: Subtree, compatible: str
 
 const FDT_ERR_NOTFOUND = -1;
 
-/** Reads the LUO FDT as luo_early_startup does. `announce` prints the live update number as soon as it is known. */
-export function* readFdtRoot(machine: Machine, blob: Subtree, announce: (number: bigint) => Steps<void>): Steps<IncomingRoot | number> {
+/** Reads the LUO FDT as luo_early_startup does. @param hasFlbs this release looks for their node @param announce prints the live update number as soon as it is known. */
+export function* readFdtRoot(machine: Machine, blob: Subtree, hasFlbs: boolean, announce: (number: bigint) => Steps<void>): Steps<IncomingRoot | number> {
   const { root } = readFdt(machine, blob.address);
   const mismatch = root === null ? -9 : incompatible(root, luoV1.compatible);
   if (root === null || mismatch !== 0) {
@@ -94,7 +97,7 @@ export function* readFdtRoot(machine: Machine, blob: Subtree, announce: (number:
   yield* announce(number);
   const sessions = yield* pointerOf(machine, root, luoSessionNode, luoSessionV2.compatible, 'luo-session-header', 'session');
   if (typeof sessions === 'number' && sessions < 0) return sessions;
-  const flbs = yield* pointerOf(machine, root, luoFlbNode, luoFlbV1.compatible, 'luo-flb-header', 'FLB');
+  const flbs = hasFlbs ? yield* pointerOf(machine, root, luoFlbNode, luoFlbV1.compatible, 'luo-flb-header', 'FLB') : 0;
   if (flbs < 0) return flbs;
   return { number, sessions, flbs };
 }

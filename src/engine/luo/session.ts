@@ -99,9 +99,11 @@ export class Sessions {
   *create(field: Uint8Array): Steps<OpenFile | number> {
     const { machine, pages } = this.#luo;
     yield machine.enter('luo', 'luo_session_create', { name: nameText(upToNul(field)) });
-    const name = upToNul(field);
+    const given = upToNul(field);
+    const cut = this.#luo.spec.sessionNames === 'cut';
+    const name = cut ? given.subarray(0, NAME_BYTES - 1) : given;
     let result: OpenFile | number = negative('EINVAL');
-    if (name.length > 0 && name.length < NAME_BYTES) {
+    if (cut || (name.length > 0 && name.length < NAME_BYTES)) {
       const session = pages.kmalloc() ? new LuoSession(this.#luo, Uint8Array.from(name), 'outgoing') : null;
       const error = session === null ? negative('ENOMEM') : yield* this.#insert(session, 'outgoing');
       result = session === null || error !== 0 ? error : new OpenFile(new SessionFile(session, this));
@@ -210,7 +212,8 @@ export class Sessions {
     }
     machine.state.set(session.path, 'waiting');
     error = yield* session.files.deserialize({ files: Number(ser.file_set_ser.files), count: Number(ser.file_set_ser.count) });
-    if (error !== 0) yield machine.printk(`luo: Failed to deserialize files for session [${session.text}] ${errorText(error)}`, 'luo');
+    if (error === 0 || !this.#luo.spec.openTellsFailure) return 0;
+    yield machine.printk(`luo: Failed to deserialize files for session [${session.text}] ${errorText(error)}`, 'luo');
     return error;
   }
 
