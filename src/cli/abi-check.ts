@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { UserError } from '../codec/user-error.js';
+import { tell } from './messages.js';
 
 interface Options {
   readonly from: string;
@@ -38,7 +39,7 @@ async function runCheck(options: Options): Promise<void> {
   const suppressions = options.suppress === undefined ? NO_SUPPRESSIONS : parseSuppressions(readText(options.suppress), options.suppress);
   const [from, to] = [await openSide(options.from, 'from'), await openSide(options.to, 'to')];
   const result = accept(checkCompat(from, to), suppressions);
-  for (const unused of suppressions.unused()) process.stderr.write(`luo-inspect: ${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}\n`);
+  for (const unused of suppressions.unused()) tell(`${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}`);
   if (options.json === true) await writeJson((await import('../report/compat-json.js')).compatJson(result));
   else {
     const { compatText } = await import('../report/compat-text.js');

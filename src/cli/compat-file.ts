@@ -13,7 +13,7 @@ import { pageSizeOf } from '../compat/fingerprint.js';
 import { kernelSide } from '../compat/kernel-side.js';
 import { shapeOfBtf } from '../compat/shape.js';
 import type { Side } from '../compat/side.js';
-import { type ByteSource, readAt } from '../container/byte-source.js';
+import { type ByteSource, readAt, reasonOf } from '../container/byte-source.js';
 import { openBytesOrDump, openDump } from '../container/open.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import { decodeDump } from './decode-dump.js';
@@ -67,7 +67,14 @@ function isFolder(path: string): boolean {
 /** An ELF file that is no core, or BTF: read in place. */
 function startsAsKernel(path: string): boolean {
   const head = new Uint8Array(sizeOf(elf64Ehdr));
-  const fd = openSync(path, 'r');
+  // Of a pipe nothing may be taken here.
+  if (!statSync(path).isFile()) return false;
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    throw new UserError(`${path}: cannot open: ${reasonOf(error)}; check its permissions`);
+  }
   try {
     const got = readSync(fd, head, 0, head.length, 0);
     const isElf = ELFMAG.every((byte, index) => head[index] === byte);

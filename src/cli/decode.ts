@@ -6,6 +6,7 @@ import type { Choice } from '../report/abi-choose.js';
 import type { JsonObject } from '../report/json-value.js';
 import type { DecodeSource } from './decode-source.js';
 import { parseCount, parseNumber, parsePageSize } from './numbers.js';
+import { tell } from './messages.js';
 
 interface Options {
   readonly as: string;
@@ -62,7 +63,7 @@ interface Where {
 }
 
 const warn = (text: string): void => {
-  process.stderr.write(`luo-inspect: ${text}\n`);
+  tell(text);
 };
 
 /** Says which layout was taken where the name alone leaves a choice. */

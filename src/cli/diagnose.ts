@@ -5,6 +5,7 @@ import { UserError } from '../codec/user-error.js';
 import type { Suppressions } from '../compat/suppress.js';
 import type { Finding, Severity } from '../diagnosis/finding.js';
 import type { DumpReport } from '../report/dump-report.js';
+import { tell, tellEvidence } from './messages.js';
 import { type DumpCommandOptions, dumpOptions } from './report.js';
 
 interface Options extends DumpCommandOptions {
@@ -40,9 +41,9 @@ export async function runDiagnose(path: string, options: Options): Promise<void>
   const suppressions = options.suppress === undefined ? NO_SUPPRESSIONS : parseSuppressions(readText(options.suppress), options.suppress);
   const { opened, report } = await loadDump(path, options);
   try {
-    if (options.verbose === true) for (const line of report.evidence) process.stderr.write(`${JSON.stringify(line).slice(1, -1)}\n`);
+    if (options.verbose === true) tellEvidence(report.evidence);
     const sorted = sortOut(report.findings, suppressions);
-    for (const unused of suppressions.unused()) process.stderr.write(`luo-inspect: ${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}\n`);
+    for (const unused of suppressions.unused()) tell(`${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}`);
     await print(report, sorted, options);
     if (sorted.findings.some((finding) => atLeast(finding.severity, options.failOn))) process.exitCode = 1;
   } finally {

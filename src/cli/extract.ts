@@ -1,16 +1,17 @@
 /** `luo-inspect extract <dump> <session> <token> -o <file>`: writes the contents of a preserved memfd; holes stay holes. */
-import { closeSync, ftruncateSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import type { Command } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import type { Handover } from '../handover/decode.js';
-import { readContents } from '../handover/contents.js';
+import { isStandardOutput, writeOutput } from '../container/output-file.js';
+import { type ContentMissing, readContents } from '../handover/contents.js';
 import type { LuoFile, LuoSession } from '../handover/luo.js';
 import { formatBytes, hex } from '../tree/words.js';
 import type { Memfd } from '../handover/memfd.js';
 import { pathPart } from '../tree/path.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { escapeText } from '../report/escape.js';
+import { tell } from './messages.js';
 
 interface Options {
   readonly output: string;
@@ -22,7 +23,7 @@ export function registerExtract(program: Command): void {
   program
     .command('extract <dump> <session> <token>')
     .description('writes the contents of a preserved memfd; holes stay holes')
-    .requiredOption('-o, --output <file>', 'where to')
+    .requiredOption('-o, --output <file>', 'where to: a file, or - for standard output')
     .option('--partial', 'write what is there, and leave holes where pages are not in the dump')
     .option('--kho-fdt <paddr>', 'physical address of the root FDT, where it is not found by itself')
     .action(runExtract);
@@ -33,8 +34,9 @@ async function runExtract(path: string, session: string, token: string, options:
   const { opened, report } = await loadDump(path, { khoFdt: options.khoFdt, log: false });
   try {
     const memfd = findMemfd(report.handovers, session, token, path);
-    const written = write(memfd, opened.memory, options, `${session} ${token}`);
-    process.stdout.write(`${escapeText(options.output)}: ${written}\n`);
+    const written = await write(memfd, opened.memory, options, `${session} ${token}`);
+    const stream = isStandardOutput(options.output) ? process.stderr : process.stdout;
+    stream.write(`${escapeText(options.output)}: ${written}\n`);
   } finally {
     opened.close();
   }
@@ -80,73 +82,52 @@ function parseToken(text: string): bigint {
 /** So many missing pages are named. */
 const NAMED = 4;
 
-function write(memfd: Memfd, memory: PhysicalMemory, options: Options, what: string): string {
-  checkOutput(options.output);
-  const temporary = `${options.output}.part`;
-  const missing: { count: number; bytes: number; named: string[] } = { count: 0, bytes: 0, named: [] };
-  let holes = 0;
-  const fd = open(temporary);
-  try {
+interface Missing {
+  count: number;
+  bytes: number;
+  readonly named: string[];
+}
+
+async function write(memfd: Memfd, memory: PhysicalMemory, options: Options, what: string): Promise<string> {
+  const missing: Missing = { count: 0, bytes: 0, named: [] };
+  // Nothing can be taken back from a pipe: what is missing is looked for first.
+  if (options.partial !== true) {
+    for (const piece of readContents(memfd, memory)) if ('missing' in piece) note(missing, piece);
+    if (missing.count > 0) throw new UserError(`${missingText(missing, what)}; take a dump with these pages, or --partial for what is there`);
+  }
+  return await writeOutput(options.output, async (output) => {
+    if (memfd.size > MAX_SIZE)
+      throw new UserError(`${options.output}: no file of ${memfd.size} bytes can be made; the recorded size may be damaged, see \`luo-inspect diagnose\``);
+    let holes = 0;
     const hash = createHash('sha256');
     for (const piece of readContents(memfd, memory)) {
       if ('bytes' in piece) {
-        if (missing.count === 0 || options.partial === true) writeAll(fd, piece.bytes, piece.offset, temporary);
+        output.write(piece.bytes, piece.offset);
         hash.update(piece.bytes);
+        await output.breathe();
       } else if ('hole' in piece) {
         holes += piece.length;
         if (holes <= MAX_HASHED_HOLES) updateZeros(hash, piece.length);
-      } else {
-        missing.count++;
-        missing.bytes += piece.length;
-        if (missing.named.length < NAMED) missing.named.push(`${formatBytes(piece.length)} at offset ${piece.offset}: ${piece.why}`);
-      }
+      } else note(missing, piece);
     }
-    const why = `${formatBytes(missing.bytes)} of ${what} can't be read (${missing.named.join('; ')}${missing.count > NAMED ? `; and ${missing.count - NAMED} more places` : ''})`;
-    if (missing.count > 0 && options.partial !== true) throw new UserError(`${why}; take a dump with these pages, or --partial for what is there`);
-    truncate(fd, memfd.size, temporary);
-    renameSync(temporary, options.output);
-    if (missing.count > 0) process.stderr.write(`luo-inspect: ${escapeText(why)}; left as holes\n`);
+    output.finish(Number(memfd.size));
+    if (missing.count > 0) tell(`${missingText(missing, what)}; left as holes`);
     const sum = missing.count > 0 || holes > MAX_HASHED_HOLES ? '' : `, sha256 ${hash.digest('hex')}`;
     return `${memfd.size} bytes, of these ${holes} in holes${missing.count > 0 ? `, ${missing.bytes} not in the dump` : ''}${sum}`;
-  } finally {
-    closeSync(fd);
-    rmSync(temporary, { force: true });
-  }
+  });
 }
 
-/** @throws UserError where `output` is there and no ordinary file: renaming over a device would remove it */
-function checkOutput(output: string): void {
-  const stat = statSync(output, { throwIfNoEntry: false });
-  if (stat !== undefined && !stat.isFile()) throw new UserError(`${output}: is no ordinary file; choose another place with -o`);
+function note(missing: Missing, piece: ContentMissing): void {
+  missing.count++;
+  missing.bytes += piece.length;
+  if (missing.named.length < NAMED) missing.named.push(`${formatBytes(piece.length)} at offset ${piece.offset}: ${piece.why}`);
 }
 
-function open(path: string): number {
-  try {
-    return openSync(path, 'w');
-  } catch (error) {
-    throw new UserError(`${path}: can't be written: ${error instanceof Error ? error.message : String(error)}; choose another place with -o`);
-  }
-}
+const missingText = ({ count, bytes, named }: Missing, what: string): string =>
+  `${formatBytes(bytes)} of ${what} can't be read (${named.join('; ')}${count > NAMED ? `; and ${count - NAMED} more places` : ''})`;
 
-function writeAll(fd: number, bytes: Uint8Array, offset: number, path: string): void {
-  try {
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
-  } catch (error) {
-    throw new UserError(
-      `${path}: can't be written at offset ${offset}: ${error instanceof Error ? error.message : String(error)}; make room, or choose another place with -o`,
-    );
-  }
-}
-
-function truncate(fd: number, size: bigint, path: string): void {
-  try {
-    ftruncateSync(fd, Number(size));
-  } catch (error) {
-    throw new UserError(
-      `${path}: no file of ${size} bytes can be made: ${error instanceof Error ? error.message : String(error)}; the recorded size may be damaged, see \`luo-inspect diagnose\``,
-    );
-  }
-}
+/** Of loff_t: no file is larger. */
+const MAX_SIZE = 2n ** 63n - 1n;
 
 const ZEROS = new Uint8Array(1 << 16);
 

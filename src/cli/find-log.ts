@@ -1,5 +1,5 @@
 /** The console log that goes with a dump: a file the user names, `console.log` in the dump's folder, or the dump's own printk buffer. */
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { OpenedDump } from '../container/opened-dump.js';
 import { UserError } from '../codec/user-error.js';
@@ -7,13 +7,15 @@ import { type ConsoleLog, parseConsoleLog } from '../diagnosis/log/console-log.j
 
 /** A console log is read up to here; no machine prints more between two kexecs. */
 const MAX_LOG = 64 << 20;
+const PIECE = 1 << 20;
 
 /** @param wanted a path, `true` to look for one, `false` for none @throws UserError if a named file can't be read */
 export async function findLog(opened: OpenedDump, wanted: string | boolean): Promise<ConsoleLog | null> {
   if (wanted === false) return null;
   if (typeof wanted === 'string') return parseConsoleLog(wanted, readText(wanted));
   const beside = opened.path === '-' ? null : join(isFolder(opened.path) ? opened.path : dirname(opened.path), 'console.log');
-  if (beside !== null && existsSync(beside)) return parseConsoleLog(beside, readText(beside));
+  // Anything else of that name (a pipe, a device, a link to somewhere) is not the dump's log, and not opened.
+  if (beside !== null && lstatSync(beside, { throwIfNoEntry: false })?.isFile() === true) return parseConsoleLog(beside, readText(beside));
   if (opened.recorded?.log != null) return parseConsoleLog(`${opened.path} (${opened.recorded.log.path})`, opened.recorded.log.text);
   const { kernelLog } = await import('../kernel/log.js');
   const lines = kernelLog(opened.memory, opened.vmcoreinfo);
@@ -26,8 +28,15 @@ function readText(path: string): string {
   try {
     const fd = openSync(path, 'r');
     try {
-      const bytes = Buffer.alloc(Math.min(statSync(path).size, MAX_LOG));
-      return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0));
+      const pieces: Buffer[] = [];
+      for (let left = MAX_LOG; left > 0; ) {
+        const piece = Buffer.alloc(Math.min(left, PIECE));
+        const got = readSync(fd, piece, 0, piece.length, null);
+        if (got === 0) break;
+        pieces.push(piece.subarray(0, got));
+        left -= got;
+      }
+      return Buffer.concat(pieces).toString('utf8');
     } finally {
       closeSync(fd);
     }

@@ -4,6 +4,7 @@ import { UserError } from '../codec/user-error.js';
 import type { SnapshotFiles } from '../kvm/snapshot-files.js';
 import { parseCount, parsePageSize } from './numbers.js';
 import { onTerminal, wantsColor } from './terminal.js';
+import { tell } from './messages.js';
 
 export interface KvmCommandOptions {
   readonly arch?: string;
@@ -72,7 +73,7 @@ export async function runKvm(path: string, options: KvmCommandOptions): Promise<
     ...(stride === undefined ? {} : { stride }),
     ...(pageSize === undefined ? {} : { pageSize }),
   });
-  for (const name of snapshots.skipped) process.stderr.write(`luo-inspect: ${JSON.stringify(name)} holds no kvm_run snapshot and is left out\n`);
+  for (const name of snapshots.skipped) tell(`${JSON.stringify(name)} holds no kvm_run snapshot and is left out`);
   if (options.tui === true) {
     await showKvm(snapshots, options);
     return;

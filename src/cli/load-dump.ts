@@ -7,6 +7,7 @@ import type { DecodedDump } from '../handover/decode.js';
 import { describeState } from '../memory/memory.js';
 import { type DecodedFile, decodeDump } from './decode-dump.js';
 import { findLog } from './find-log.js';
+import { tell } from './messages.js';
 import type { DumpReport } from '../report/dump-report.js';
 
 export interface LoadOptions {
@@ -26,11 +27,22 @@ export async function loadDump(path: string, options: LoadOptions = {}): Promise
   const opened = await openDump(path);
   try {
     const read = decodeDump(opened, options.khoFdt === undefined ? null : parseAddress(options.khoFdt));
-    return { opened: read.opened, report: await reportOf(read, options) };
+    const report = await reportOf(read, options);
+    tellChange(opened);
+    return { opened: read.opened, report };
   } catch (error) {
     opened.close();
     throw error;
   }
+}
+
+/** A dump that is still being written, or cut, reads as one that lacks things. @throws UserError where bytes are gone */
+function tellChange(opened: OpenedDump): void {
+  const change = opened.changed();
+  if (change === null) return;
+  const text = `${opened.path}: ${change} while it was read; copy it, and read the copy`;
+  if (change.startsWith('shrank')) throw new UserError(text);
+  tell(text);
 }
 
 /** Only x86 has setup_data, only arm64 names a handover in a devicetree. */

@@ -4,6 +4,9 @@ import { Budget, withBudget } from '../codec/budget.js';
 import { isLimitName, limits } from '../codec/limits.js';
 import { UserError } from '../codec/user-error.js';
 
+import { oneLine } from '../report/escape.js';
+import { tell } from './messages.js';
+
 type Register = (program: Command) => void;
 
 /** Every command, in the order in which help lists them. */
@@ -25,11 +28,21 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   samples: async () => (await import('./samples.js')).registerSamples,
 };
 
+/** `| head` ends quietly; a full disk is told, and is no finding. */
+function endWhenUnwritable(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') {
+    process.exitCode = 2;
+    tell(`standard output can't be written: ${error.code === 'ENOSPC' ? 'no space left' : error.message}; make room, or write elsewhere`);
+  }
+  process.exit();
+}
+
 export async function main(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', endWhenUnwritable);
   const program = new Command('luo-inspect')
     .description('debugger and ABI inspector for Linux Kexec Handover, the Live Update Orchestrator and kvm_run')
     .exitOverride()
-    .configureOutput({ writeErr: (text) => process.stderr.write(oneLine(text)) });
+    .configureOutput({ writeErr: (text) => process.stderr.write(`${oneLine(text)}\n`) });
   try {
     const budget = new Budget();
     await registerFor(program, argv);
@@ -71,14 +84,11 @@ function limitOption(command: Command, budget: Budget): void {
 function exitCodeFor(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof UserError) {
-    process.stderr.write(oneLine(`luo-inspect: ${error.message}`));
+    tell(error.message);
     return 2;
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  process.stderr.write(oneLine(`luo-inspect: internal error, please report it: ${text}`));
+  tell(`internal error, please report it: ${text}`);
   if ((process.env.LUO_INSPECT_DEBUG ?? '') !== '' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
   return 2;
 }
-
-/** Control characters in a path or a dump's text never reach the terminal. */
-const oneLine = (text: string): string => `${text.trimEnd().replaceAll(/[\x00-\x1f\x7f-\x9f]+/g, ' ')}\n`;

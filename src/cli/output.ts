@@ -1,15 +1,12 @@
 /** Writing to standard output: waits for slow readers, and ends quietly when the reader goes away (`| head`). */
 import { once } from 'node:events';
-
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-  throw error;
-});
+import { plainOutput } from '../report/escape.js';
+import { jsonLines } from '../report/json-lines.js';
 
 export async function writeLines(lines: Iterable<string>): Promise<void> {
   let pending = '';
   for (const line of lines) {
-    pending += `${line}\n`;
+    pending += `${plainOutput(line)}\n`;
     if (pending.length < 65536) continue;
     if (!process.stdout.write(pending)) await once(process.stdout, 'drain');
     pending = '';
@@ -17,4 +14,4 @@ export async function writeLines(lines: Iterable<string>): Promise<void> {
   if (pending !== '' && !process.stdout.write(pending)) await once(process.stdout, 'drain');
 }
 
-export const writeJson = (value: unknown): Promise<void> => writeLines([JSON.stringify(value, null, 2)]);
+export const writeJson = (value: unknown): Promise<void> => writeLines(jsonLines(value));

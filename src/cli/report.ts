@@ -1,5 +1,6 @@
 /** `luo-inspect report <dump>`: everything decoded, with the findings. */
 import type { Command } from 'commander';
+import { tellEvidence } from './messages.js';
 
 export interface DumpCommandOptions {
   readonly json?: boolean;
@@ -27,7 +28,7 @@ export async function runReport(path: string, options: DumpCommandOptions): Prom
   const [{ loadDump }, { writeJson, writeLines }] = await Promise.all([import('./load-dump.js'), import('./output.js')]);
   const { opened, report } = await loadDump(path, options);
   try {
-    if (options.verbose === true) for (const line of report.evidence) process.stderr.write(`${JSON.stringify(line).slice(1, -1)}\n`);
+    if (options.verbose === true) tellEvidence(report.evidence);
     if (options.json === true) await writeJson((await import('../report/report-json.js')).reportJson(report));
     else await writeLines((await import('../report/report-text.js')).reportText(report));
   } finally {

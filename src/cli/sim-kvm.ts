@@ -16,6 +16,7 @@ import { escapeText } from '../report/escape.js';
 import { snapshotJson } from '../report/kvm-json.js';
 import { snapshotText } from '../report/kvm-text.js';
 import { writeLines } from './output.js';
+import { tell } from './messages.js';
 
 export interface SimKvmOptions {
   readonly json?: boolean;
@@ -28,7 +29,7 @@ export async function runSimOnKvm(scenario: Scenario, options: SimKvmOptions): P
   const steps = kvmStepsOf(scenario.file, scenario.steps).map((step) => ({ ...step }));
   const here = await kvmCapabilitiesHere();
   const lacks = lacksOf(steps, here);
-  for (const [index, why] of lacks) process.stderr.write(`luo-inspect: ${place(scenario, steps[index])}${steps[index]?.do}: ${why}; it is not tried\n`);
+  for (const [index, why] of lacks) tell(`${place(scenario, steps[index])}${steps[index]?.do}: ${why}; it is not tried`);
   const real: KvmStepResult[] = [];
   for await (const result of runKvmSteps(steps, openKvm, (step) => lackOf(step, here))) real.push(result);
   if (options.compare === true) {

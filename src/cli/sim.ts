@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import { writeElfCore } from '../container/elf-writer.js';
+import { isStandardOutput } from '../container/output-file.js';
 import { EngineClient, type RunEnd, stepToJson } from '../engine/client.js';
 import { readScenario } from '../engine/scenario/parse.js';
 import { MOMENTS, type Moment } from '../engine/scenario/types.js';
@@ -27,7 +28,7 @@ export function registerSim(program: Command): void {
     .description('runs a scenario on the embedded engine; exits 1 where an expectation fails')
     .option('--json', 'one JSON object a line: every step, and last the end')
     .option('--until <step|moment>', `where to stop: a step's number, or ${MOMENTS.join(', ')}`)
-    .option('--dump <file>', "writes the machine's memory, as it is where the run stopped, as an ELF core")
+    .option('--dump <file>', "writes the machine's memory, as it is where the run stopped, as an ELF core; - is standard output, in place of the steps")
     .addOption(new Option('--step', 'opens the debugger, where standard output is a terminal').conflicts(['json']))
     .addOption(
       new Option('--device <device>', "where virtual machines run: the embedded engine, or this machine's /dev/kvm")
@@ -58,9 +59,12 @@ export async function runSim(path: string, options: SimOptions): Promise<void> {
   else checkReached(client, path, stop);
   const last = stop === null ? null : client.position;
   client.runTo(0);
-  if (options.json === true) await writeLines(jsonLines(client, last));
-  else await writeLines(textLines(client, last, options));
-  if (options.dump !== undefined) writeElfCore(options.dump, client.imageAtStep());
+  // Where the dump itself goes to standard output, the steps are left out of it.
+  const dumpOnly = options.dump !== undefined && isStandardOutput(options.dump);
+  const lines = options.json === true ? jsonLines(client, last) : textLines(client, last, options);
+  if (dumpOnly) for (const _ of lines);
+  else await writeLines(lines);
+  if (options.dump !== undefined) await writeElfCore(options.dump, client.imageAtStep());
   if (!met(client, last)) process.exitCode = 1;
 }
 

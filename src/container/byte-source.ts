@@ -2,7 +2,7 @@
  * Bytes of a dump at any offset: an open file, read page-wise and never whole, or a buffer. For the container formats.
  * Large reads go straight into the reader's buffer; small ones through a cache of recently used blocks.
  */
-import { closeSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
 
 export interface ByteSource {
@@ -16,6 +16,8 @@ export interface ByteSource {
    * @throws UserError where the file can't be read
    */
   readInto(offset: number, length: number, target: Uint8Array, targetOffset?: number): number;
+  /** What happened to the file since it was opened, in words; null where it is as it was. Absent for bytes in memory. */
+  changed?(): string | null;
   close(): void;
 }
 
@@ -47,6 +49,7 @@ export function fileSource(name: string, fd: number, size: number): ByteSource {
   let lastIndex = -1;
   let last: Uint8Array = new Uint8Array(0);
   let open = true;
+  const before = fstatSync(fd);
 
   const pread = (offset: number, length: number, target: Uint8Array, targetOffset: number): number => {
     if (!open) throw new UserError(`${name}: read at offset ${offset} after the dump was closed`);
@@ -98,6 +101,12 @@ export function fileSource(name: string, fd: number, size: number): ByteSource {
       }
       return done;
     },
+    changed() {
+      if (!open) return null;
+      const now = fstatSync(fd);
+      if (now.size < size) return `shrank from ${size} to ${now.size} bytes`;
+      return now.isFile() && (now.mtimeMs !== before.mtimeMs || now.size !== before.size) ? 'was written to' : null;
+    },
     close() {
       if (open) closeSync(fd);
       open = false;
@@ -122,6 +131,22 @@ export function reasonOf(error: unknown): string {
       return 'a part of the path is not a folder';
     case 'EIO':
       return 'input/output error';
+    case 'ELOOP':
+      return 'its symbolic links lead in a circle';
+    case 'ENAMETOOLONG':
+      return 'the name is too long';
+    case 'EISDIR':
+      return 'it is a folder';
+    case 'EROFS':
+      return 'the file system is read-only';
+    case 'EDQUOT':
+      return 'the quota is used up';
+    case 'EFBIG':
+      return 'larger than a file can be here';
+    case 'ENXIO':
+      return 'nobody reads it';
+    case 'EPIPE':
+      return 'its reader went away';
     default:
       return code ?? (error instanceof Error ? error.message : String(error));
   }

@@ -3,7 +3,6 @@
  * Program headers stand right behind the file header: makedumpfile looks for them nowhere else.
  * Source: abi/elf/elf64.ts; memory is streamed, zeros become holes of the file.
  */
-import { closeSync, fstatSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import {
   ELFCLASS64,
   ELFDATA2LSB,
@@ -25,8 +24,8 @@ import { encodeInto, encodeStruct } from '../codec/encode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import type { MemoryRange, PhysicalMemory } from '../memory/memory.js';
-import { reasonOf } from './byte-source.js';
 import type { Arch } from './opened-dump.js';
+import { type OutputFile, writeOutput } from './output-file.js';
 import { formatVmcoreinfo } from './vmcoreinfo.js';
 import { isZero } from './zeros.js';
 
@@ -39,40 +38,23 @@ export interface CoreImage {
 
 const PIECE = 1024 * 1024;
 const ALIGNMENT = 4096;
+/** Signals are let in after so many bytes. */
+const BREATH = 8 * PIECE;
 const machines: Readonly<Record<Arch, number>> = { x86_64: EM_X86_64, aarch64: EM_AARCH64 };
 const aligned = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
 
 /**
- * Writes `image` to the file `path`, replacing what is there. Where it fails, no half-written file stays behind.
+ * Writes `image` to `path` (`-`: standard output), as output-file.ts says.
  * @throws UserError where the file can't be written or the memory can't be read
  */
-export function writeElfCore(path: string, image: CoreImage): void {
-  let fd: number;
-  try {
-    fd = openSync(path, 'w');
-  } catch (error) {
-    throw new UserError(`${path}: cannot write: ${reasonOf(error)}; give a file in a folder that can be written`);
-  }
-  let written = false;
-  try {
-    writeImage(path, fd, image);
-    written = true;
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError(`${path}: cannot write: ${reasonOf(error)}; give a file on a disk with more room`);
-  } finally {
-    const isFile = fstatSync(fd).isFile();
-    closeSync(fd);
-    if (!written && isFile) unlinkSync(path);
-  }
-}
+export const writeElfCore = (path: string, image: CoreImage): Promise<void> => writeOutput(path, (output) => writeImage(output, image));
 
 interface Placed extends MemoryRange {
   /** in the file, in bytes */
   readonly offset: number;
 }
 
-function writeImage(path: string, fd: number, { memory, arch, vmcoreinfo }: CoreImage): void {
+async function writeImage(output: OutputFile, { memory, arch, vmcoreinfo }: CoreImage): Promise<void> {
   const note = vmcoreinfoNote(vmcoreinfo);
   const ranges = joined(memory.readable);
   const count = ranges.length + (note.length > 0 ? 1 : 0);
@@ -99,10 +81,10 @@ function writeImage(path: string, fd: number, { memory, arch, vmcoreinfo }: Core
     at += sizeOf(elf64Phdr);
   }
   head.set(note, noteAt);
-  writeAll(fd, head, 0);
+  output.write(head, 0);
   const piece = new Uint8Array(PIECE);
-  for (const range of placed) copyRange(path, fd, memory, range, piece);
-  ftruncateSync(fd, end);
+  for (const range of placed) await copyRange(output, memory, range, piece);
+  output.finish(end);
 }
 
 /** Ranges that follow each other as one: an engine's memory may come page by page. */
@@ -116,19 +98,15 @@ function joined(ranges: readonly MemoryRange[]): readonly MemoryRange[] {
   return out;
 }
 
-function copyRange(path: string, fd: number, memory: PhysicalMemory, { start, end, offset }: Placed, piece: Uint8Array): void {
+async function copyRange(output: OutputFile, memory: PhysicalMemory, { start, end, offset }: Placed, piece: Uint8Array): Promise<void> {
   for (let address = start; address < end; address += piece.length) {
     const bytes = piece.subarray(0, Math.min(piece.length, end - address));
     const got = memory.readInto(address, bytes.length, bytes);
     if (got < bytes.length)
-      throw new UserError(`${path}: not written: the memory at 0x${(address + got).toString(16)} could not be read; check the dump it is from`);
-    if (!isZero(bytes)) writeAll(fd, bytes, offset + address - start);
+      throw new UserError(`${output.name}: not written: the memory at 0x${(address + got).toString(16)} could not be read; check the dump it is from`);
+    if (!isZero(bytes)) output.write(bytes, offset + address - start);
+    if (address % BREATH < piece.length) await output.breathe();
   }
-}
-
-function writeAll(fd: number, bytes: Uint8Array, offset: number): void {
-  let done = 0;
-  while (done < bytes.length) done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
 }
 
 const fileHeader = (arch: Arch, phoff: number, shoff: number, count: number) => ({

@@ -33,7 +33,7 @@ const HEAD = Math.max(FOREIGN_HEAD, 4096);
  * @throws UserError with one line that says what is wrong with it, where, and what to try
  */
 export async function openDump(path: string): Promise<OpenedDump> {
-  if (isFolder(path)) return { ...openDebugfs(path), path, close() {} };
+  if (isFolder(path)) return { ...openDebugfs(path), path, changed: () => null, close() {} };
   return await dumpOf(path, await openUnpacked(path), openContents);
 }
 
@@ -54,6 +54,7 @@ const isFolder = (path: string): boolean => path !== '-' && statOf(path).isDirec
 interface Unpacked {
   readonly source: ByteSource;
   readonly evidence: readonly string[];
+  changed(): string | null;
 }
 
 async function openUnpacked(path: string): Promise<Unpacked> {
@@ -123,12 +124,15 @@ async function unpack(first: ByteSource, how: readonly string[]): Promise<Unpack
   let source = first;
   const evidence = [...how];
   const check = ratioCheck(first);
+  const changed = (): string | null => first.changed?.() ?? null;
+  let whenUnpacked: string | null = null;
   try {
     for (let layer = 0; layer < MAX_LAYERS; layer++) {
       const kind = compressionOf(readAt(source, 0, 16));
       if (kind === null) break;
       const packed = source;
       source = await spoolStream(packed.name, decompress(packed, kind), check);
+      whenUnpacked ??= changed();
       packed.close();
       evidence.push(`${kind}-compressed: ${packed.size} bytes became ${source.size}`);
     }
@@ -140,7 +144,7 @@ async function unpack(first: ByteSource, how: readonly string[]): Promise<Unpack
         );
       evidence.push(`flattened by makedumpfile -F: rearranged into ${source.size} bytes`);
     }
-    return { source, evidence };
+    return { source, evidence, changed: () => whenUnpacked ?? changed() };
   } catch (error) {
     source.close();
     throw error;
@@ -149,10 +153,10 @@ async function unpack(first: ByteSource, how: readonly string[]): Promise<Unpack
 
 type Opener = (source: ByteSource) => DumpContents | Promise<DumpContents>;
 
-async function dumpOf(path: string, { source, evidence }: Unpacked, open: Opener): Promise<OpenedDump> {
+async function dumpOf(path: string, { source, evidence, changed }: Unpacked, open: Opener): Promise<OpenedDump> {
   try {
     const contents = await open(source);
-    return { ...contents, path, evidence: [...evidence, ...contents.evidence], close: () => source.close() };
+    return { ...contents, path, evidence: [...evidence, ...contents.evidence], changed, close: () => source.close() };
   } catch (error) {
     source.close();
     throw error;

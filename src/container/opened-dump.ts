@@ -62,6 +62,8 @@ export interface DumpContents {
 export interface OpenedDump extends DumpContents {
   /** as given; `-` for standard input */
   readonly path: string;
+  /** What happened to its file since it was opened, in words; null where it is as it was. */
+  changed(): string | null;
   /** Closes files; the memory can't be read afterwards. May be called twice. */
   close(): void;
 }

@@ -20,3 +20,18 @@ export function escapeText(text: string): string {
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
   });
 }
+
+/** What JSON.stringify leaves in strings and a terminal may act on, or not show. */
+const HIDDEN = /[\x7f-\x9f\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
+const ALL_PLAIN = /^[\x00-\x7e]*$/;
+
+/** Finished output, with what could still hide in it as \\uXXXX: in JSON the same string, in text readable. Colours stay. */
+export function plainOutput(text: string): string {
+  if (ALL_PLAIN.test(text)) return text;
+  return text.replace(HIDDEN, (char) =>
+    Array.from({ length: char.length }, (_, index) => `\\u${char.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
+  );
+}
+
+/** A message in one line: as `plainOutput`, and control characters as spaces. */
+export const oneLine = (text: string): string => plainOutput(text.trimEnd().replaceAll(/[\x00-\x1f]+/g, ' '));

@@ -6,6 +6,7 @@ import type { Memfd } from '../handover/memfd.js';
 import { hex, hexBytes } from '../tree/words.js';
 import type { Owner, Owners } from '../handover/owners/owner.js';
 import type { Payload } from '../handover/payload.js';
+import { exactPages } from '../handover/preserved/preserved-map.js';
 import { pciAddress } from '../handover/pci.js';
 import type { CStringValue } from '../../abi/layout.js';
 import { type Json, type JsonObject, countJson, jsonOfStruct } from './json-value.js';
@@ -16,7 +17,7 @@ export function reportJson(report: DumpReport): JsonObject {
     schema: 'luo-inspect.report/1',
     source: { ...report.source },
     kernel: report.kernel === null ? null : { ...report.kernel },
-    handovers: report.handovers.map(handoverJson),
+    handovers: report.handovers.map((handover) => handoverJson(handover, report.source.pageSize)),
     findings: report.findings.map(findingJson),
   };
 }
@@ -36,7 +37,8 @@ export function findingJson(finding: Finding): JsonObject {
   };
 }
 
-function handoverJson(handover: Handover): JsonObject {
+/** @param pageSize in bytes */
+function handoverJson(handover: Handover, pageSize: number): JsonObject {
   const { map, scratch } = handover;
   return {
     role: handover.role,
@@ -54,8 +56,8 @@ function handoverJson(handover: Handover): JsonObject {
               formatEvidence: map.formatEvidence,
               complete: map.complete,
               blocks: map.summary.blocks,
-              pages: map.summary.pages,
-              bytes: countJson(map.summary.bytes),
+              pages: countJson(exactPages(map.summary)),
+              bytes: countJson(exactPages(map.summary) * BigInt(pageSize)),
               byOrder: Object.fromEntries([...map.summary.byOrder].map(([order, blocks]) => [`${order}`, blocks])),
             },
       subtrees: handover.subtrees.map((subtree) => ({

@@ -6,6 +6,7 @@ import { flagsText, formatBytes, hex } from '../tree/words.js';
 import type { Memfd } from '../handover/memfd.js';
 import { type Owners, ownerText } from '../handover/owners/owner.js';
 import type { Payload } from '../handover/payload.js';
+import { exactPages } from '../handover/preserved/preserved-map.js';
 import { pciAddress } from '../handover/pci.js';
 import { sealNames } from '../../abi/memfd/v2.js';
 import { jsonOfStruct } from './json-value.js';
@@ -44,7 +45,7 @@ function* handoverLines(handover: Handover): Iterable<string> {
   else {
     const orders = [...map.summary.byOrder].map(([order, blocks]) => `${order}:${blocks}`).join(' ');
     const partly = map.complete ? '' : ', as far as the map could be read';
-    yield `  preserved  ${map.summary.pages} pages (${formatBytes(map.summary.bytes)}) in ${map.summary.blocks} blocks${partly}; blocks by order ${orders}`;
+    yield `  preserved  ${exactPages(map.summary)} pages (${formatBytes(map.summary.bytes)}) in ${map.summary.blocks} blocks${partly}; blocks by order ${orders}`;
     yield `             ${map.format}: ${map.formatEvidence}`;
   }
   yield `  scratch    ${scratch.areas === null ? escapeText(scratch.why) : scratch.areas.map((area) => `${hex(area.start)}+${formatBytes(area.size)}`).join(', ')}`;

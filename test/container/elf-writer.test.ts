@@ -23,7 +23,7 @@ describe('round trip', () => {
       { start: 0x100000, bytes: page(9).subarray(0, 100) },
     ]);
     const path = temporary('written.elf');
-    writeElfCore(path, { memory, arch: 'aarch64', vmcoreinfo });
+    await writeElfCore(path, { memory, arch: 'aarch64', vmcoreinfo });
     const dump = await openDump(path);
     expect(dump.arch).toBe('aarch64');
     expect(dump.vmcoreinfo).toEqual(vmcoreinfo);
@@ -34,7 +34,7 @@ describe('round trip', () => {
 
   test('ranges that follow each other become one', async () => {
     const path = temporary('joined.elf');
-    writeElfCore(path, {
+    await writeElfCore(path, {
       memory: bufferMemory([
         { start: 0x1000, bytes: page(1) },
         { start: 0x2000, bytes: page(2) },
@@ -52,7 +52,7 @@ describe('round trip', () => {
     const segments = Array.from({ length: 65600 }, (_, index) => ({ start: index * 0x2000, bytes: Uint8Array.of(index & 255) }));
     const memory = bufferMemory(segments);
     const path = temporary('many.elf');
-    writeElfCore(path, { memory, arch: 'x86_64', vmcoreinfo: new Map() });
+    await writeElfCore(path, { memory, arch: 'x86_64', vmcoreinfo: new Map() });
     const dump = await openDump(path);
     expect(dump.memory.readable).toEqual(memory.readable);
     expect(dump.vmcoreinfo).toBeNull();
@@ -61,11 +61,11 @@ describe('round trip', () => {
     expect(statSync(path).blocks * 512).toBeLessThan(statSync(path).size);
   });
 
-  test('a failed write says so and leaves no file', () => {
-    expect(() => writeElfCore('/proc/none/x', { memory: bufferMemory([]), arch: 'x86_64', vmcoreinfo })).toThrow(UserError);
+  test('a failed write says so and leaves no file', async () => {
+    await expect(writeElfCore('/proc/none/x', { memory: bufferMemory([]), arch: 'x86_64', vmcoreinfo })).rejects.toThrow(UserError);
     const path = temporary('unreadable.elf');
     const unreadable = { ...bufferMemory([{ start: 0, bytes: page(0) }]), readInto: () => 7 };
-    expect(() => writeElfCore(path, { memory: unreadable, arch: 'x86_64', vmcoreinfo })).toThrow(/memory at 0x7 could not be read/);
+    await expect(writeElfCore(path, { memory: unreadable, arch: 'x86_64', vmcoreinfo })).rejects.toThrow(/memory at 0x7 could not be read/);
     expect(existsSync(path)).toBe(false);
   });
 });
@@ -73,7 +73,7 @@ describe('round trip', () => {
 async function rewritten(name: string): Promise<string> {
   const path = temporary(name);
   const dump = await openDump(fixture('sixteen-pages.elf.xz'));
-  writeElfCore(path, { memory: dump.memory, arch: 'x86_64', vmcoreinfo: dump.vmcoreinfo ?? new Map() });
+  await writeElfCore(path, { memory: dump.memory, arch: 'x86_64', vmcoreinfo: dump.vmcoreinfo ?? new Map() });
   dump.close();
   return path;
 }

@@ -186,5 +186,11 @@ function readAt(fd: number, offset: number, length: number): Uint8Array {
 }
 
 function reasonOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'no such file' : error instanceof Error ? error.message : String(error);
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    ? 'no such file'
+    : error instanceof Error && 'code' in error && error.code === 'EACCES'
+      ? 'permission denied'
+      : error instanceof Error
+        ? error.message
+        : String(error);
 }

@@ -9,6 +9,7 @@ export interface PreservedBlock {
 
 export interface PreservedSummary {
   readonly blocks: number;
+  /** exact up to 2^53 */
   readonly pages: number;
   /** bytes; exact up to 2^53 */
   readonly bytes: number;
@@ -60,6 +61,13 @@ export function summarise(byOrder: ReadonlyMap<number, number>, pageSize: number
     pages += count * 2 ** order;
   }
   return { blocks, pages, bytes: pages * pageSize, byOrder: sorted };
+}
+
+/** Pages of all blocks, exactly: a damaged map can claim more than a number holds. */
+export function exactPages({ byOrder }: PreservedSummary): bigint {
+  let pages = 0n;
+  for (const [order, count] of byOrder) pages += BigInt(count) << BigInt(order);
+  return pages;
 }
 
 /** Bits set in a 32-bit word. */
