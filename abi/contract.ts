@@ -87,13 +87,36 @@ export interface Contract {
   readonly until: Release | null;
   /** every release from `since` to `until` */
   readonly releases: readonly Release[];
-  /** `released`: in a kernel release; `window`: only inside a merge window; `list`: on the mailing list alone; `test`: a kernel's own test */
-  readonly status: 'released' | 'window' | 'list' | 'test';
+  /**
+   * `released`: in a kernel release; `window`: only inside a merge window; `list`: on the mailing list alone; `test`: a kernel's own test;
+   * `own`: described by whoever runs the tool, so that nothing is known of how the kernels that speak it behave
+   */
+  readonly status: 'released' | 'window' | 'list' | 'test' | 'own';
   readonly source: string;
   /** where `compatible` names other layouts too: how the bytes tell this one from them */
   readonly discriminates?: string;
   /** rules and traps worth telling a reader; short sentences */
   readonly notes: readonly string[];
+  /** for layouts that were measured in a kernel's type information: whose, and how they differ from what is described */
+  readonly measured?: Measured;
+}
+
+/** Is what kernels do with it known, or its layout alone? */
+export const behaviourIsKnown = (contract: Contract | null): boolean => contract !== null && contract.measured === undefined && contract.status !== 'own';
+
+/** A contract nobody described: structures from the BTF of the kernel that wrote it, everything else from the contract it descends from. */
+export interface Measured {
+  readonly from: 'btf';
+  /** the file the BTF is from, as messages name it */
+  readonly source: string;
+  /** id of the contract whose form it has */
+  readonly nearest: string;
+  /** its string names a described contract, and the layouts disagree */
+  readonly contradicts: boolean;
+  /** fields of `nearest` that are gone, `struct.field` */
+  readonly missing: readonly string[];
+  /** what differs from `nearest`, a sentence each */
+  readonly differences: readonly string[];
 }
 
 type Spoken = 'since' | 'until' | 'releases';

@@ -44,7 +44,7 @@ export interface BytesType extends Described {
 }
 
 export interface BitField extends Described {
-  /** in bits, at most 53: a JavaScript number holds it exactly */
+  /** in bits; up to 53 a JavaScript number holds it exactly */
   readonly width: number;
   readonly role: Role;
   readonly flagNames?: FlagNames;
@@ -53,7 +53,7 @@ export interface BitField extends Described {
 /** One integer split into bit-fields, least significant first (gcc and clang on little-endian hosts). */
 export interface BitsType<F extends Readonly<Record<string, BitField>> = Readonly<Record<string, BitField>>> extends Described {
   readonly kind: 'bits';
-  readonly bytes: 4 | 8;
+  readonly bytes: 1 | 2 | 4 | 8;
   readonly fields: F;
 }
 
@@ -99,6 +99,13 @@ export interface Struct<F extends Fields = Fields> {
   readonly fields: F;
   /** the name in a kernel's BTF where it differs, or null where no kernel has such a type */
   readonly btfName?: string | null;
+  /** where a compiler put the fields, and how long it made the whole, in bytes: for layouts that were measured, not described */
+  readonly placed?: Placed;
+}
+
+export interface Placed {
+  readonly offsets: Readonly<Record<string, number>>;
+  readonly size: number;
 }
 
 export interface StructOptions<F extends Fields> {
@@ -108,6 +115,7 @@ export interface StructOptions<F extends Fields> {
   readonly packed?: boolean;
   readonly endian?: Endian;
   readonly btfName?: string | null;
+  readonly placed?: Placed;
   readonly fields: F;
 }
 
@@ -136,7 +144,7 @@ export const cstring = (bytes: number, meaning: string): CStringType => ({ kind:
 export const bytes = (count: number, meaning: string): BytesType => ({ kind: 'bytes', bytes: count, meaning });
 export const padding = (count: number, meaning = 'padding'): BytesType => ({ kind: 'bytes', bytes: count, meaning });
 
-export function bits<const F extends Readonly<Record<string, BitField>>>(size: 4 | 8, meaning: string, fields: F): BitsType<F> {
+export function bits<const F extends Readonly<Record<string, BitField>>>(size: 1 | 2 | 4 | 8, meaning: string, fields: F): BitsType<F> {
   return { kind: 'bits', bytes: size, meaning, fields };
 }
 

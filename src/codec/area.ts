@@ -1,6 +1,9 @@
 /** How much an area of entries holds: derived from the layouts of its header and entry and the size of a page. */
-import type { Area } from '../../abi/contract.js';
+import type { Area, Contract } from '../../abi/contract.js';
 import { DEFAULT_PAGE_SIZE, sizeOf } from './layout-table.js';
+
+/** The area of that name, or null where the contract has none. */
+export const areaOf = (contract: Contract, name: string): Area | null => contract.areas?.find((area) => area.name === name) ?? null;
 
 /** Entries that fit one piece of `area`. @param pageSize in bytes */
 export function areaCapacity(area: Area, pageSize = DEFAULT_PAGE_SIZE): number {

@@ -78,7 +78,9 @@ function addField(parser: Parser, field: FieldPlacement, pageSize: number, endia
       break;
     case 'bits':
       if (type.bytes === 8) parser.uint64(name, { formatter: (value: bigint) => splitBits(field, value) });
-      else parser.uint32(name, { formatter: (value: number) => splitBits(field, BigInt(value)) });
+      else if (type.bytes === 4) parser.uint32(name, { formatter: (value: number) => splitBits(field, BigInt(value)) });
+      else if (type.bytes === 2) parser.uint16(name, { formatter: (value: number) => splitBits(field, BigInt(value)) });
+      else parser.uint8(name, { formatter: (value: number) => splitBits(field, BigInt(value)) });
       break;
     case 'cstring':
       parser.buffer(name, { length: type.bytes, formatter: toCString });
@@ -114,10 +116,12 @@ function addArray(parser: Parser, name: string, of: FieldType, count: number, pa
   parser.array(name, { type: element, length, formatter: (items: readonly { value: unknown }[]) => items.map((item) => item.value) });
 }
 
-function splitBits(field: FieldPlacement, value: bigint): Record<string, number> {
-  const parts: Record<string, number> = {};
+/** Parts as numbers; one wider than 53 bits, which no described layout has, as a bigint where a number would round it. */
+function splitBits(field: FieldPlacement, value: bigint): Record<string, number | bigint> {
+  const parts: Record<string, number | bigint> = {};
   for (const { name, lowBit, field: bit } of field.bits) {
-    parts[name] = Number((value >> BigInt(lowBit)) & ((1n << BigInt(bit.width)) - 1n));
+    const part = (value >> BigInt(lowBit)) & ((1n << BigInt(bit.width)) - 1n);
+    parts[name] = Number.isSafeInteger(Number(part)) ? Number(part) : part;
   }
   return parts;
 }

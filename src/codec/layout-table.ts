@@ -116,14 +116,16 @@ function place(struct: Struct, pageSize: number): LayoutTable {
   let align = 1;
   for (const [name, type] of Object.entries(struct.fields)) {
     const fieldAlign = struct.packed ? 1 : alignOf(type, pageSize);
-    const aligned = roundUp(offset, fieldAlign);
+    const aligned = struct.placed?.offsets[name] ?? roundUp(offset, fieldAlign);
+    if (aligned < offset) throw new Error(`struct ${struct.name}: ${name} overlaps the field before it`);
     if (aligned > offset) holes.push({ offset, size: aligned - offset });
     align = Math.max(align, fieldAlign);
     const size = typeSize(type, pageSize, aligned);
     fields.push({ name, offset: aligned, size, type, bits: placeBits(struct, name, type) });
     offset = aligned + size;
   }
-  const size = roundUp(offset, align);
+  const size = struct.placed?.size ?? roundUp(offset, align);
+  if (size < offset) throw new Error(`struct ${struct.name} ends within its last field`);
   if (size > offset) holes.push({ offset, size: size - offset });
   const byName = new Map(fields.map((field) => [field.name, field]));
   return {
@@ -145,7 +147,7 @@ function placeBits(struct: Struct, name: string, type: FieldType): readonly BitP
   let lowBit = 0;
   const placed: BitPlacement[] = [];
   for (const [bitName, field] of Object.entries(type.fields)) {
-    if (field.width < 1 || field.width > 53) throw new Error(`struct ${struct.name}: ${name}.${bitName} is ${field.width} bits wide`);
+    if (field.width < 1 || field.width > 64) throw new Error(`struct ${struct.name}: ${name}.${bitName} is ${field.width} bits wide`);
     placed.push({ name: bitName, lowBit, field });
     lowBit += field.width;
   }

@@ -65,7 +65,7 @@ function addLuo(handover: Handover, writers: readonly Release[], add: Add, unkno
   for (const flb of luo.flbs ?? []) push(flbs, flb.name.text, flb);
   for (const [name, group] of flbs) {
     const layer = layerOfString(name);
-    const decoded = group.flatMap((flb) => (flb.decoded !== null && 'contract' in flb.decoded ? [flb.decoded.contract] : []));
+    const decoded = group.flatMap((flb) => (flb.decoded !== null && flb.decoded.contract !== null ? [flb.decoded.contract] : []));
     parts.push({
       layer,
       role: 'flb',
@@ -93,7 +93,7 @@ function whyNoFiles(writers: readonly Release[], notSerialised: boolean): string
 
 /** The layouts the decoder chose; all that share the string where it chose none. */
 function layoutsOf(compatible: string, files: readonly LuoFile[]): readonly Contract[] {
-  const chosen = files.flatMap((file) => (file.decoded !== null && 'contract' in file.decoded ? [file.decoded.contract] : []));
+  const chosen = files.flatMap((file) => (file.decoded !== null && file.decoded.contract !== null ? [file.decoded.contract] : []));
   return chosen.length > 0 ? [...new Set(chosen)] : contractsOf(compatible);
 }
 

@@ -2,8 +2,6 @@
  * The contents of a preserved memfd, in pieces, in file order: bytes where the dump has them, holes, and what could not be
  * read. For `extract`, `diff` and whoever checks a capture. Nothing is filled in: a page that is not there is said to be so.
  */
-import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
-import { sizeOf } from '../codec/layout-table.js';
 import { type PageState, type PhysicalMemory, describeState, isReadable } from '../memory/memory.js';
 import type { Folio, Memfd } from './memfd.js';
 import { hex } from '../tree/words.js';
@@ -80,7 +78,7 @@ function gap(memfd: Memfd, memory: PhysicalMemory, offset: number, length: numbe
 
 /** The first entry in [from, until) whose bytes are not there, looked for page by page. */
 function firstUnread(memfd: Memfd, memory: PhysicalMemory, from: number, until: number | bigint): { entry: number; address: number | null } | null {
-  const perPage = Math.floor(memory.pageSize / sizeOf(memfdLuoFolioSer));
+  const perPage = Math.max(1, Math.floor(memory.pageSize / memfd.entrySize));
   const readable = Math.min(Number(until), memfd.readableFolios);
   for (let entry = from; entry < readable; entry += perPage - (entry % perPage)) {
     const address = memfd.entryAddress(entry);

@@ -1,7 +1,9 @@
 /** What every part of the decoder needs: the memory, the map once it is known, and where to put what it stumbles over. */
+import type { Contract } from '../../abi/contract.js';
 import type { Budget } from '../codec/budget.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import type { Node } from '../tree/node.js';
+import type { Contracts, ForeignLayout } from './contracts.js';
 import type { Observations } from './observe.js';
 import type { PreservedMap } from './preserved/preserved-map.js';
 
@@ -30,6 +32,10 @@ export interface Context {
   readonly memory: PhysicalMemory;
   readonly observations: Observations;
   readonly limits: Limits;
+  /** what strings mean in this dump */
+  readonly contracts: Contracts;
+  /** versions read so far by layouts that nobody described */
+  readonly foreign: Map<string, ForeignLayout>;
   /** role prefix of every path: `incoming`, `outgoing@0x…` */
   readonly prefix: string;
   readonly root: Node;
@@ -39,6 +45,14 @@ export interface Context {
   released: boolean;
   /** structures reached so far, with the order the kernel preserved them in: for the checks of `src/diagnosis` */
   readonly references: Reference[];
+}
+
+/** The contracts a string of the dump names; one that was measured instead of described is kept, to be told of. */
+export function contractsNamed(context: Context, compatible: string): readonly Contract[] {
+  const named = context.contracts.named(compatible);
+  const measured = named.find((contract) => contract.measured !== undefined);
+  if (measured !== undefined) context.foreign.set(compatible, { compatible, contract: measured });
+  return named;
 }
 
 /** A page (or block) that some structure points to, and that must therefore be preserved. */

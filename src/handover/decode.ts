@@ -6,6 +6,7 @@ import type { Contract } from '../../abi/contract.js';
 import { type Budget, currentBudget, withBudget } from '../codec/budget.js';
 import { type PhysicalMemory, describeState } from '../memory/memory.js';
 import { type Context, type Limits, limitsOf, type Reference } from './context.js';
+import { type Contracts, type ForeignLayout, describedContracts } from './contracts.js';
 import { type Candidate, type FdtFile, type FindResult, findHandovers } from './find.js';
 import { type KhoTest, readKhoTest } from './kho-test.js';
 import type { Luo } from './luo.js';
@@ -44,6 +45,8 @@ export interface Handover {
   readonly khoTest: KhoTest | null;
   /** whose sessions and files these are in user space */
   readonly owners: Owners;
+  /** versions read by the layouts of the kernel that wrote them, because no contract describes them; empty for every known kernel */
+  readonly foreign: readonly ForeignLayout[];
   readonly observations: readonly Observation[];
   readonly references: readonly Reference[];
   readonly node: Node;
@@ -61,6 +64,8 @@ export interface DecodeInput {
   readonly searchSetupData?: boolean;
   /** look for what kernels leave of themselves? False unless given; `runningKernel` reads it */
   readonly searchKernels?: boolean;
+  /** what the dump's strings mean; the contracts of the registry unless given */
+  readonly contracts?: Contracts;
   /** of an earlier decoding of the same memory, so that it is not searched twice */
   readonly find?: FindResult;
 }
@@ -68,6 +73,8 @@ export interface DecodeInput {
 export interface DecodedDump {
   readonly memory: PhysicalMemory;
   readonly find: FindResult;
+  /** what the dump's strings were read by */
+  readonly contracts: Contracts;
   /** the one a reader most likely asks about first: with sessions, then the incoming */
   readonly handovers: readonly Handover[];
   /** of the command it was decoded in: what limits ended a part of the work */
@@ -82,6 +89,7 @@ export function decodeHandovers(input: DecodeInput): DecodedDump {
 
 function decodeWith(budget: Budget, input: DecodeInput): DecodedDump {
   const { memory } = input;
+  const contracts = input.contracts ?? describedContracts;
   const all = input.find ?? findHandovers(memory, input.files ?? [], input.khoFdt ?? null, input.searchSetupData ?? true, input.searchKernels ?? false);
   const most = budget.allowed('handovers');
   if (all.candidates.length > most) budget.reach('handovers', 'the dump', all.candidates.length - most);
@@ -97,9 +105,9 @@ function decodeWith(budget: Budget, input: DecodeInput): DecodedDump {
     const same = verdicts.filter((other) => other.role === verdict.role).length;
     const path = same === 1 || candidate.fdtAddress === null ? verdict.role : `${verdict.role}@${hex(candidate.fdtAddress)}`;
     const afterBoot = verdict.role === 'incoming' && verdicts.some((other) => other.role === 'outgoing');
-    return decodeOne(memory, candidate, scratches[index] ?? NO_SCRATCH, { path, ...verdict, afterBoot }, { ...limitsOf(budget), ...input.limits });
+    return decodeOne(memory, candidate, scratches[index] ?? NO_SCRATCH, { path, ...verdict, afterBoot }, { ...limitsOf(budget), ...input.limits }, contracts);
   });
-  return { memory, find, budget, handovers: handovers.sort((a, b) => interest(b) - interest(a)) };
+  return { memory, find, contracts, budget, handovers: handovers.sort((a, b) => interest(b) - interest(a)) };
 }
 
 const NO_SCRATCH: Scratch = { state: 'not-named', areas: null, address: null, size: 0, why: '' };
@@ -115,10 +123,21 @@ interface Named {
   readonly afterBoot: boolean;
 }
 
-function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratch, named: Named, limits: Limits): Handover {
+function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratch, named: Named, limits: Limits, contracts: Contracts): Handover {
   const root = new Node(named.path, named.path, { type: 'handover', address: candidate.fdtAddress, description: named.evidence });
   const observations = new Observations();
-  const context: Context = { memory, observations, limits, prefix: named.path, root, map: null, released: false, references: [] };
+  const context: Context = {
+    memory,
+    observations,
+    limits,
+    contracts,
+    foreign: new Map(),
+    prefix: named.path,
+    root,
+    map: null,
+    released: false,
+    references: [],
+  };
   const kho = root.group('kho', { address: candidate.fdtAddress, description: 'Kexec Handover' });
   observeScratch(observations, kho, scratch);
   const base = { path: named.path, role: named.role, roleEvidence: named.evidence, candidate, scratch, node: root, references: context.references };
@@ -138,7 +157,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
       khoTest: null,
       owners: readOwners(null, memory),
     };
-    return { ...base, ...nothing, observations: observations.all };
+    return { ...base, ...nothing, foreign: [], observations: observations.all };
   }
   if (fdt === null) observations.add('fdt-missing', kho, 'this folder has no fdt file, so only the blobs beside it can be read', 'absent');
   const { compatible, contract } = fdt === null ? { compatible: null, contract: null } : readRoot(context, fdt, candidate, kho);
@@ -161,6 +180,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
   for (const [name, blob] of blobs) {
     if (!KNOWN_SUBTREES.has(name)) readOtherFdt(context, blob, kho, `${name} contents`, null);
   }
+  observeForeign(context, luo?.node ?? kho);
   root.meaning = [compatible ?? 'no version', luo === null ? 'no LUO' : `${luo.sessions?.length ?? '?'} sessions`].join(', ');
   return {
     ...base,
@@ -175,8 +195,33 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
     kexecMetadata,
     khoTest,
     owners: readOwners(luo, memory),
+    foreign: [...context.foreign.values()],
     observations: observations.all,
   };
+}
+
+/** One observation for all versions that no contract describes, and one for those whose contract the kernel contradicts. */
+function observeForeign(context: Context, node: Node): void {
+  const all = [...context.foreign.values()].flatMap(({ compatible, contract }) =>
+    contract.measured === undefined ? [] : [{ compatible, ...contract.measured }],
+  );
+  const unknown = all.filter((one) => !one.contradicts);
+  const changed = all.filter((one) => one.contradicts);
+  const [first] = all;
+  if (first === undefined) return;
+  if (unknown.length > 0) {
+    const missing = unknown.flatMap((one) => one.missing);
+    const gone = missing.length === 0 ? '' : `; it has no ${missing.join(', ')}`;
+    const names = unknown.map((one) => `${one.compatible} (in the form of ${one.nearest})`).join(' and ');
+    context.observations.add('layout-unknown', node, `no contract describes ${names}: read by the layouts in ${first.source}${gone}`, 'note');
+  }
+  for (const one of changed)
+    context.observations.add(
+      'layout-changed',
+      node,
+      `${one.compatible} of this kernel is not as described (${one.differences.join(', ')}): read as ${one.source} has it`,
+      'note',
+    );
 }
 
 const KNOWN_SUBTREES = new Set(['LUO', 'memblock', 'kexec-metadata', 'kho_test']);

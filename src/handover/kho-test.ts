@@ -6,6 +6,7 @@ import { khoTestV1B } from '../../abi/kho-test/v1-b.js';
 import { u32 } from '../../abi/layout.js';
 import { decodeStruct, decodeValue } from '../codec/decode.js';
 import { type FdtNode, fdtProperty, fdtStrings } from '../codec/fdt.js';
+import { integerOf } from '../codec/leaf.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
 import { type Context, natureOfNonsense } from './context.js';
@@ -13,7 +14,7 @@ import { type Blob, child } from './luo-root.js';
 import { hex } from '../tree/words.js';
 import type { Node } from '../tree/node.js';
 import { readOtherFdt } from './small-subtrees.js';
-import { readVmalloc } from './vmalloc.js';
+import { readVmalloc, vmallocValues } from './vmalloc.js';
 
 export interface KhoTestFolio {
   /** physical, bytes */
@@ -49,7 +50,8 @@ export function readKhoTest(context: Context, blob: Blob, parent: Node): KhoTest
     return null;
   }
   const folios = decodeValue(u32('nr_folios'), count.value);
-  if (info.value.length !== sizeOf(khoVmalloc)) {
+  const descriptor = context.contracts.struct(khoVmalloc);
+  if (info.value.length !== sizeOf(descriptor)) {
     node.meaning = `${folios} folios, listed inline (${khoTestV1A.id})`;
     if (info.value.length !== folios * FOLIO_SIZE) {
       const text = `nr_folios is ${folios}, but folios_info has ${info.value.length} bytes`;
@@ -58,9 +60,11 @@ export function readKhoTest(context: Context, blob: Blob, parent: Node): KhoTest
     return { node, count: folios, folios: () => foliosOf(info.value, context.memory.pageSize) };
   }
   node.meaning = `${folios} folios (${khoTestV1B.id})`;
-  const values = decodeStruct(khoVmalloc, info.value);
+  const decoded = decodeStruct(descriptor, info.value);
+  const values = vmallocValues((name) => integerOf(descriptor, decoded, name));
+  if (values === null) return null;
   const wanted = Math.ceil((folios * FOLIO_SIZE) / context.memory.pageSize);
-  if (wanted !== values.total_pages) {
+  if (values.total_pages !== null && wanted !== values.total_pages) {
     const text = `nr_folios is ${folios}, a list of ${wanted} pages, but folios_info has ${values.total_pages}`;
     context.observations.add('kho-test', dataNode, text, natureOfNonsense(context));
     context.observations.add('kho-test', child(dataNode, 'folios_info') ?? dataNode, text, natureOfNonsense(context));

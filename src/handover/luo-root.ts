@@ -1,23 +1,24 @@
 /** The LUO subtree itself: a struct from 7.2, an FDT up to 7.1. Chooses by what stands there, then reads what it leads to. */
+import { NEWEST } from '../../abi/behaviour/registry.js';
 import type { Contract } from '../../abi/contract.js';
-import { fileBlocks, sessionBlocks } from '../../abi/luo/areas.js';
-import { luoCompatibleBytes, luoSerOf } from '../../abi/luo/root.js';
+import { type Struct, u64 } from '../../abi/layout.js';
+import { luoCompatibleBytes } from '../../abi/luo/root.js';
 import { luoV1 } from '../../abi/luo/v1.js';
-import { luoSerV2, luoV2 } from '../../abi/luo/v2.js';
+import { luoSerV2 } from '../../abi/luo/v2.js';
 import { luoSer, luoV5 } from '../../abi/luo/v5.js';
-import { contractsOf } from '../../abi/registry.js';
-import { u64 } from '../../abi/layout.js';
 import { decodeValue, toCString } from '../codec/decode.js';
 import { type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMagic, parseFdt } from '../codec/fdt.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
-import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
-import { addFdt } from './fdt-node.js';
-import { escapeForWhy, hex } from '../tree/words.js';
-import { type Luo, type LuoForm, readFlbs, readSessions } from './luo.js';
-import type { Node } from '../tree/node.js';
-import { type Reading, readStruct, structFromBytes } from '../tree/reading.js';
 import { addRestOfPage } from '../tree/gaps.js';
+import { Node } from '../tree/node.js';
+import { type Reading, readStruct, structFromBytes } from '../tree/reading.js';
+import { escapeForWhy, hex } from '../tree/words.js';
+import { type Context, contractsNamed, isOffMachine, natureOfNonsense, refer } from './context.js';
+import { hiddenEntry } from './entries.js';
+import { addFdt } from './fdt-node.js';
+import { type Luo, type LuoSession, type ReadList, readFlbs, readSessions } from './luo.js';
+import { Observations } from './observe.js';
 
 /** A blob that a subtree of the root FDT names. */
 export interface Blob {
@@ -45,22 +46,25 @@ export function readLuo(context: Context, blob: Blob, parent: Node): Luo | null 
 }
 
 /** The LUO contract among the versions a string lists, `luo-v5` or `luo-v5;block-v1`; null where none is known. */
-const luoContract = (text: string): Contract | null =>
+const luoContract = (context: Context, text: string): Contract | null =>
   text
     .split(';')
-    .flatMap(contractsOf)
+    .flatMap((version) => contractsNamed(context, version))
     .find((contract) => contract.layer === 'luo') ?? null;
 
-/** Where a version keeps sessions and files, by its contract. */
-const formOf = (contract: Contract): LuoForm => ({
-  sessions: contract.areas?.includes(sessionBlocks) === true ? 'blocks' : 'pages',
-  files: contract.areas?.includes(fileBlocks) === true ? 'blocks' : 'pages',
-});
+/** struct luo_ser of a contract for a root that starts with a string of `length` bytes: described, the string's own length moves what follows. */
+function luoSerFor(contract: Contract, length: number): Struct {
+  const [struct = luoSer] = contract.structs;
+  const type = struct.fields.compatible;
+  const bytes = luoCompatibleBytes(length);
+  if (contract.measured !== undefined || type?.kind !== 'cstring' || type.bytes === bytes) return struct;
+  return { ...struct, fields: { ...struct.fields, compatible: { ...type, bytes } } };
+}
 
 /** Bytes of the struct luo_ser that starts with the string at the start of `bytes`. */
-export const luoSerSize = (bytes: Uint8Array): number => {
-  const { bytes: text } = toCString(bytes.subarray(0, MAX_COMPATIBLE));
-  return sizeOf(luoSerOf('kho_block_header_ser', luoSer.source, luoCompatibleBytes(text.length)));
+export const luoSerSize = (context: Context, bytes: Uint8Array): number => {
+  const { text, bytes: textBytes } = toCString(bytes.subarray(0, MAX_COMPATIBLE));
+  return sizeOf(luoSerFor(luoContract(context, text) ?? luoV5, textBytes.length));
 };
 
 /** A version string longer than any; where the root's first bytes hold no shorter one they are something else. */
@@ -69,14 +73,10 @@ const MAX_COMPATIBLE = 256;
 function readLuoStruct(context: Context, bytes: Uint8Array, address: number | null, node: Node): Luo | null {
   const { observations } = context;
   const { text, bytes: textBytes } = toCString(bytes.subarray(0, MAX_COMPATIBLE));
-  const contract = luoContract(text);
-  const plausible = contract !== null || looksLikeVersion(text);
-  const form = formOf(contract ?? luoV5);
-  const [first] = (contract ?? luoV5).structs;
-  const pointsTo = form.sessions === 'blocks' ? 'kho_block_header_ser' : 'luo_session_header_ser';
-  const ofString = luoSerOf(pointsTo, first?.source ?? luoSer.source, plausible ? luoCompatibleBytes(textBytes.length) : undefined);
-  // The usual struct itself where it fits, so that its name leads to its contract.
-  const struct = form.sessions === 'blocks' && sizeOf(ofString) === sizeOf(luoSer) ? luoSer : ofString;
+  const known = luoContract(context, text);
+  const plausible = known !== null || looksLikeVersion(text);
+  const contract = known ?? luoV5;
+  const struct = plausible ? luoSerFor(contract, textBytes.length) : luoSer;
   if (bytes.length < sizeOf(struct)) {
     observations.add(
       'luo-too-small',
@@ -92,9 +92,6 @@ function readLuoStruct(context: Context, bytes: Uint8Array, address: number | nu
   });
   node.add(reading.node);
   if (address !== null) addRestOfPage(context.memory, reading.node, address, sizeOf(struct));
-  const { values } = reading;
-  if (values === null) return null;
-  const known = contract !== null;
   if (!plausible) {
     const start = escapeForWhy(bytes);
     if (context.released)
@@ -102,36 +99,68 @@ function readLuoStruct(context: Context, bytes: Uint8Array, address: number | nu
     else observations.add('luo-unknown-version', reading.field('compatible'), `compatible is no version of LUO (the blob starts with ${start})`);
     return null;
   }
-  if (!known) {
-    reading.field('compatible').mark('unknown-version', `no contract known is called ${values.compatible.text}; read as luo-v5`);
-    observations.add(
-      'luo-unknown-version',
-      reading.field('compatible'),
-      `compatible is ${values.compatible.text}, which no release up to 7.3 knows; the rest is read as luo-v5 has it`,
-    );
+  if (known === null) {
+    reading.field('compatible').mark('unknown-version', `no contract known is called ${text}; read as luo-v5`);
+    observations.add('luo-unknown-version', reading.field('compatible'), `compatible is ${text}, which no release up to ${NEWEST} knows`);
+    return asNeighbour(context, contract, text, reading, node);
   }
-  const sessions = readSerialised(context, form, values.sessions_pa, node, reading);
-  const flbs = values.flbs_pa === 0n ? [] : readFlbs(context, values.flbs_pa, node, reading.field('flbs_pa'));
+  return readLuoSer(context, contract, text, reading, node);
+}
+
+/** What a struct luo_ser leads to. */
+function readLuoSer(context: Context, contract: Contract, compatible: string, reading: Reading, node: Node): Luo {
+  const sessionsPointer = reading.integer('sessions_pa') ?? 0n;
+  const sessions = readSerialised(context, contract, sessionsPointer, node, reading);
+  const flbs = readFlbs(context, contract, reading.integer('flbs_pa') ?? 0n, node, reading.field('flbs_pa'));
   return {
-    compatible: values.compatible.text,
-    unknownVersion: !known,
+    compatible,
+    contract,
     sessionCompatible: null,
     flbCompatible: null,
-    liveupdateNumber: values.liveupdate_num,
-    sessions,
-    notSerialised: values.sessions_pa === 0n,
-    flbs,
+    liveupdateNumber: reading.integer('liveupdate_num'),
+    sessions: sessions.list,
+    entries: sessions.entries,
+    notSerialised: sessionsPointer === 0n,
+    flbs: flbs.list,
+    flbEntries: flbs.entries,
     node,
   };
 }
 
+/**
+ * A version nobody described, of a kernel whose types are not at hand: where the bytes agree with the nearest contract in everything
+ * that can be held against it, the string alone was damaged; where they do not, nothing is claimed of what follows.
+ */
+function asNeighbour(context: Context, contract: Contract, compatible: string, reading: Reading, node: Node): Luo {
+  const observations = new Observations();
+  const aside: Context = { ...context, observations, foreign: new Map(), references: [] };
+  const trial = new Node(node.path, node.name);
+  const luo = readLuoSer(aside, contract, compatible, reading, trial);
+  const lists = [luo.entries, luo.flbEntries, ...(luo.sessions ?? []).map((session) => session.entries)].filter((entries) => entries !== null);
+  const hidden = lists.some((entries) => entries.pieces.some((piece) => hiddenEntry(context.memory, entries, piece) !== null));
+  const odd = (luo.sessions ?? []).flatMap(({ files }) => files).some(({ compatible: name }) => name.trailing > 0 || !/^[\x21-\x7e]+$/.test(name.text));
+  const trouble = observations.all.find(({ nature }) => nature === 'wrong' || nature === 'reused');
+  if (trouble === undefined && !hidden && !odd) {
+    for (const child of trial.children()) node.add(child);
+    for (const one of observations.all) context.observations.add(one.kind, one.node, one.text, one.nature, one.at);
+    context.references.push(...aside.references);
+    return { ...luo, contract: null, node };
+  }
+  const group = node.group('sessions', { description: 'sessions in the order in which they were serialised' });
+  const why = trouble?.text ?? (hidden ? 'its lists hold more than their counts say' : 'names of handlers are no text');
+  const text = `what ${compatible} lists is not decoded: as ${contract.id} has it, it makes no sense (${why}); name the writing kernel's BTF with --btf`;
+  context.observations.add('layout-incomplete', group, text, 'note');
+  group.mark('unknown-version', text);
+  return { ...luo, contract: null, sessions: null, entries: null, flbs: null, flbEntries: null, notSerialised: false, node };
+}
+
 /** The sessions behind `sessions_pa`; none, with a note, where it is 0. */
-function readSerialised(context: Context, form: LuoForm, pointer: bigint, node: Node, reading: Reading): Luo['sessions'] {
+function readSerialised(context: Context, contract: Contract, pointer: bigint, node: Node, reading: Reading): ReadList<LuoSession> {
   const from = reading.field('sessions_pa');
-  if (pointer !== 0n) return readSessions(context, form, pointer, node, from);
+  if (pointer !== 0n) return readSessions(context, contract, pointer, node, from);
   const text = 'sessions_pa is 0: no session had been serialised when this dump was taken, or there were none';
   context.observations.add('luo-not-serialised', from, text, 'note');
-  return [];
+  return { list: [], entries: null };
 }
 
 const looksLikeVersion = (text: string): boolean => /^([\w.-]+;)*luo-v\d+(;[\w.-]+)*;?$/.test(text);
@@ -140,20 +169,20 @@ function readLuoFdt(context: Context, bytes: Uint8Array, address: number | null,
   const { observations } = context;
   const fdt = parseFdt(bytes);
   const compatible = fdt.root === null ? '' : fdtStrings(fdtProperty(fdt.root, 'compatible')).join(';');
-  const contract = luoContract(compatible);
-  const root = addFdt(node, fdt, address, contract?.fdt ?? luoV1.fdt, context.memory.pageSize);
+  const known = luoContract(context, compatible);
+  const contract = known ?? luoV1;
+  const root = addFdt(node, fdt, address, contract.fdt ?? luoV1.fdt, context.memory.pageSize);
   for (const problem of fdt.problems)
     observations.add('luo-fdt', node, `the LUO FDT: ${problem.text}`, 'wrong', address === null ? null : address + problem.offset);
   if (fdt.root === null) return null;
-  const known = contract !== null;
   const compatibleNode = child(root, 'compatible') ?? root;
-  if (!known)
+  if (known === null)
     observations.add(
       'luo-unknown-version',
       compatibleNode,
-      `compatible is ${JSON.stringify(compatible)}, which no release up to 7.3 knows; the rest is read as luo-v1 has it`,
+      `compatible is ${JSON.stringify(compatible)}, which no release up to ${NEWEST} knows; the rest is read as luo-v1 has it`,
     );
-  if (contract === luoV2) return readLuoHeader(context, fdt.root, compatible, node, root);
+  if (contract.fdt !== undefined && 'luo-abi-header' in contract.fdt.properties) return readLuoHeader(context, contract, fdt.root, compatible, node, root);
   const session = fdt.root.children.find((candidate) => candidate.name === 'luo-session');
   const flb = fdt.root.children.find((candidate) => candidate.name === 'luo-flb');
   const number = wide(context, fdt.root, 'liveupdate-number', root);
@@ -166,16 +195,36 @@ function readLuoFdt(context: Context, bytes: Uint8Array, address: number | null,
   checkVersion(context, 'luo-flb', flbCompatible, child(root, 'luo-flb'));
   const from = child(child(root, 'luo-session') ?? root, 'luo-session-header') ?? root;
   const flbFrom = child(child(root, 'luo-flb') ?? root, 'luo-flb-header') ?? root;
-  const sessions = sessionsPointer === null ? null : readSessions(context, formOf(luoV1), sessionsPointer, node, from);
-  const flbs = flb === undefined ? [] : flbPointer === null ? null : readFlbs(context, flbPointer, node, flbFrom);
-  const empty = sessions !== null && sessions.length === 0;
+  const nothing = { list: null, entries: null };
+  const versioned = (layer: 'luo-session' | 'luo-flb', text: string | null): Contract =>
+    contractsNamed(context, text ?? '').find((candidate) => candidate.layer === layer) ?? contract;
+  const sessions = sessionsPointer === null ? nothing : readSessions(context, versioned('luo-session', sessionCompatible), sessionsPointer, node, from);
+  const flbs =
+    flb === undefined
+      ? { list: [], entries: null }
+      : flbPointer === null
+        ? nothing
+        : readFlbs(context, versioned('luo-flb', flbCompatible), flbPointer, node, flbFrom);
+  const empty = sessions.list !== null && sessions.list.length === 0;
   if (empty)
     observations.add('luo-not-serialised', from, 'the session count is 0: no session had been serialised when this dump was taken, or there were none', 'note');
-  return { compatible, unknownVersion: !known, sessionCompatible, flbCompatible, liveupdateNumber: number, sessions, notSerialised: empty, flbs, node };
+  return {
+    compatible,
+    contract: known,
+    sessionCompatible,
+    flbCompatible,
+    liveupdateNumber: number,
+    sessions: sessions.list,
+    entries: sessions.entries,
+    notSerialised: empty,
+    flbs: flbs.list,
+    flbEntries: flbs.entries,
+    node,
+  };
 }
 
 /** luo-v2: the FDT's one property names a struct without a string. */
-function readLuoHeader(context: Context, fdt: FdtNode, compatible: string, node: Node, root: Node): Luo | null {
+function readLuoHeader(context: Context, contract: Contract, fdt: FdtNode, compatible: string, node: Node, root: Node): Luo | null {
   const pointer = wide(context, fdt, 'luo-abi-header', root);
   const from = child(root, 'luo-abi-header') ?? root;
   const address = pointer === null ? null : physicalAddress(pointer);
@@ -184,7 +233,7 @@ function readLuoHeader(context: Context, fdt: FdtNode, compatible: string, node:
       context.observations.add('luo-missing', from, `luo-abi-header is ${hex(pointer)}, no memory of this machine`, natureOfNonsense(context));
     return null;
   }
-  const reading = readStruct(context.memory, luoSerV2, address, { path: `${node.path}/luo_ser`, name: 'luo_ser' });
+  const reading = readStruct(context.memory, contract.structs[0] ?? luoSerV2, address, { path: `${node.path}/luo_ser`, name: 'luo_ser' });
   node.add(reading.node);
   from.pointsTo(reading.node);
   refer(context, { address, order: 0, what: 'struct luo_ser', node: reading.node, from });
@@ -192,26 +241,15 @@ function readLuoHeader(context: Context, fdt: FdtNode, compatible: string, node:
     context.observations.add('luo-missing', from, `struct luo_ser at ${hex(address)}: ${reading.node.why ?? 'its page is missing'}`, 'absent');
     return null;
   }
-  const { values } = reading;
-  return {
-    compatible,
-    unknownVersion: false,
-    sessionCompatible: null,
-    flbCompatible: null,
-    liveupdateNumber: values.liveupdate_num,
-    sessions: readSerialised(context, formOf(luoV2), values.sessions_pa, node, reading),
-    notSerialised: values.sessions_pa === 0n,
-    flbs: values.flbs_pa === 0n ? [] : readFlbs(context, values.flbs_pa, node, reading.field('flbs_pa')),
-    node,
-  };
+  return readLuoSer(context, contract, compatible, reading, node);
 }
 
 function checkVersion(context: Context, layer: 'luo-session' | 'luo-flb', compatible: string | null, node: Node | null): void {
-  if (node === null || (compatible !== null && contractsOf(compatible).some((contract) => contract.layer === layer))) return;
+  if (node === null || (compatible !== null && contractsNamed(context, compatible).some((contract) => contract.layer === layer))) return;
   context.observations.add(
     'luo-unknown-version',
     child(node, 'compatible') ?? node,
-    `compatible of ${layer} is ${JSON.stringify(compatible ?? '')}, which no release up to 7.3 knows`,
+    `compatible of ${layer} is ${JSON.stringify(compatible ?? '')}, which no release up to ${NEWEST} knows`,
   );
 }
 

@@ -1,22 +1,19 @@
 /**
- * LUO: sessions, their files and FLBs, in the struct form (7.2 and later) and the FDT form (6.19 to 7.1).
+ * LUO: sessions, their files and FLBs. Which structures hold them, in chains of blocks or in contiguous pages, is the contract's to say.
  * Source: include/linux/kho/abi/luo.h, kernel/liveupdate/luo_core.c, luo_session.c, luo_file.c, luo_flb.c, 6.19 to 7.3.
  */
-import type { CStringValue, DecodedStruct } from '../../abi/layout.js';
-import { filePages, luoSessionHeaderSer, sessionPages } from '../../abi/luo/areas.js';
-import { luoFileSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../../abi/luo/entries.js';
-import { contractsOf } from '../../abi/registry.js';
+import type { Area, Contract } from '../../abi/contract.js';
+import type { CStringValue, Struct } from '../../abi/layout.js';
+import { areaOf } from '../codec/area.js';
 import { type Budget, currentBudget } from '../codec/budget.js';
-import { sizeOf } from '../codec/layout-table.js';
-import { physicalAddress } from '../memory/memory.js';
-import { entriesAt, readBlocks } from './blocks.js';
-import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
-import { hex } from '../tree/words.js';
+import { leafOf } from '../codec/leaf.js';
 import type { Node } from '../tree/node.js';
-import { type Reading, readStruct } from '../tree/reading.js';
-import { addRestOfPage } from '../tree/gaps.js';
-import { type Payload, readPayload } from './payload.js';
 import { uniquePart } from '../tree/path.js';
+import { type Reading, readStruct } from '../tree/reading.js';
+import { hex } from '../tree/words.js';
+import { type Context, contractsNamed, natureOfNonsense } from './context.js';
+import { type Entries, readEntries } from './entries.js';
+import { type Payload, readPayload } from './payload.js';
 
 export interface LuoFile {
   readonly path: string;
@@ -24,7 +21,8 @@ export interface LuoFile {
   readonly compatible: CStringValue;
   readonly data: bigint;
   readonly decoded: Payload | null;
-  readonly reading: Reading<typeof luoFileSer>;
+  /** struct luo_file_ser, as its contract has it */
+  readonly reading: Reading;
   readonly node: Node;
 }
 
@@ -38,7 +36,10 @@ export interface LuoSession {
   readonly complete: boolean;
   /** true where there are files, and none of them could be read */
   readonly unreadable: boolean;
-  readonly reading: Reading<typeof luoSessionSer>;
+  /** where its files are listed; null where no contract says how */
+  readonly entries: Entries | null;
+  /** struct luo_session_ser, as its contract has it */
+  readonly reading: Reading;
   readonly node: Node;
 }
 
@@ -48,14 +49,15 @@ export interface LuoFlb {
   readonly data: bigint;
   readonly count: bigint;
   readonly decoded: Payload | null;
-  readonly reading: Reading<typeof luoFlbSer>;
+  /** struct luo_flb_ser, as its contract has it */
+  readonly reading: Reading;
   readonly node: Node;
 }
 
 export interface Luo {
   readonly compatible: string;
-  /** true where no contract has this string, and it was read as the nearest known */
-  readonly unknownVersion: boolean;
+  /** what it was read by; null where no contract has this string, and the nearest known was tried */
+  readonly contract: Contract | null;
   /** null in the struct form */
   readonly sessionCompatible: string | null;
   readonly flbCompatible: string | null;
@@ -63,17 +65,14 @@ export interface Luo {
   readonly liveupdateNumber: bigint | null;
   /** null where the sessions' first page could not be read */
   readonly sessions: readonly LuoSession[] | null;
+  /** where the sessions are listed; null where nothing was serialised, or no contract says how */
+  readonly entries: Entries | null;
   /** had nothing been serialised yet when the dump was taken? */
   readonly notSerialised: boolean;
   /** null where the page could not be read; empty where none is named, as before 7.0 */
   readonly flbs: readonly LuoFlb[] | null;
+  readonly flbEntries: Entries | null;
   readonly node: Node;
-}
-
-/** Where a version keeps its entries: in chains of blocks, or in contiguous pages. */
-export interface LuoForm {
-  readonly sessions: 'blocks' | 'pages';
-  readonly files: 'blocks' | 'pages';
 }
 
 /** Entries that may still be decoded: in this handover, and in the command. */
@@ -82,79 +81,109 @@ interface Left {
   readonly of: Budget;
 }
 
-/** The sessions behind `pointer` (a value of a dump). Null if the first page can't be read. */
-export function readSessions(context: Context, form: LuoForm, pointer: bigint, parent: Node, from: Node): readonly LuoSession[] | null {
+export interface ReadList<T> {
+  /** null where nothing could be read */
+  readonly list: readonly T[] | null;
+  readonly entries: Entries | null;
+}
+
+/** Without these fields an entry says nothing. */
+const NEEDED: Readonly<Record<string, readonly string[]>> = {
+  sessions: ['name', 'file_set_ser.files'],
+  files: ['compatible', 'data', 'token'],
+  flbs: ['name', 'data', 'count'],
+};
+
+/** The area of that name, or null with an observation where the contract has none that can be followed. */
+function usableArea(context: Context, contract: Contract, name: 'sessions' | 'files' | 'flbs', group: Node): Area | null {
+  const area = areaOf(contract, name);
+  const lacks = (struct: Struct, names: readonly string[]): readonly string[] =>
+    names.filter((field) => leafOf(struct, field, context.memory.pageSize) === null).map((field) => `${struct.name}.${field}`);
+  const header = area?.header ?? null;
+  const missing =
+    area === null
+      ? [`an area of ${name}`]
+      : [...(header === null ? [] : lacks(header, area.maxPieces > 1 ? ['next', 'count'] : ['count'])), ...lacks(area.entry, NEEDED[name] ?? [])];
+  if (missing.length === 0) return area;
+  context.observations.add('layout-incomplete', group, `${contract.id} has no ${missing.join(', no ')}: its ${name} are not decoded`, 'note');
+  group.mark('unknown-version', `${contract.id} has no ${missing.join(', no ')}`);
+  return null;
+}
+
+/** The sessions behind `pointer` (a value of a dump). */
+export function readSessions(context: Context, contract: Contract, pointer: bigint, parent: Node, from: Node): ReadList<LuoSession> {
   const group = parent.group('sessions', { description: 'sessions in the order in which they were serialised' });
-  const places = form.sessions === 'blocks' ? blockEntries(context, pointer, group, from) : pageEntries(context, pointer, group, from);
-  if (places === null) return null;
+  const area = usableArea(context, contract, 'sessions', group);
+  if (area === null) return { list: null, entries: null };
+  const entries = readEntries(context, area, pointer, { parent: group, from, what: 'session' });
+  if (entries.pieces.length === 0 && !entries.complete) return { list: null, entries };
   const names = new Map<string, number>();
   const sessions: LuoSession[] = [];
   const budget = { entries: context.limits.entries, of: currentBudget() };
-  for (const address of places) {
+  for (const address of entries.places) {
     if (budget.entries-- <= 0 || !budget.of.spend('entries', 1, group.path)) {
       context.observations.add('block-limit', group, `more than ${context.limits.entries} entries; the walk stopped`, 'wrong');
       break;
     }
-    const session = readSession(context, form, address, group, names, budget);
+    const session = readSession(context, contract, area.entry, address, group, names, budget);
     if (session !== null) sessions.push(session);
   }
   group.meaning = `${sessions.length} sessions`;
-  return sessions;
+  return { list: sessions, entries };
 }
 
-function blockEntries(context: Context, pointer: bigint, group: Node, from: Node): readonly number[] | null {
-  const chain = readBlocks(context, pointer, luoSessionSer, group, from, 'session');
-  return chain.blocks.length === 0 && !chain.complete ? null : chain.blocks.flatMap((block) => block.entries);
-}
-
-function pageEntries(context: Context, pointer: bigint, group: Node, from: Node): readonly number[] | null {
-  const address = physicalAddress(pointer);
-  const { pageSize } = context.memory;
-  if (address === null || address === 0 || address % pageSize !== 0 || isOffMachine(context, address)) {
-    context.observations.add('block-pointer', from, `${hex(pointer)} is no page of this machine, so no session area stands there`, natureOfNonsense(context));
-    return null;
-  }
-  const header = readStruct(context.memory, luoSessionHeaderSer, address, { path: `${group.path}/header`, name: 'header' });
-  from.pointsTo(header.node);
-  refer(context, { address, order: Math.log2(sessionPages.pages), what: 'session area', node: header.node, from });
-  if (header.values === null) {
-    context.observations.add('block-missing', from, `the session area at ${hex(address)}: ${header.node.why ?? 'missing'}`, 'absent');
-    return null;
-  }
-  group.add(header.node);
-  const capacity = Math.floor((sessionPages.pages * pageSize - sizeOf(luoSessionHeaderSer)) / sizeOf(luoSessionSer));
-  const { count } = header.values;
-  if (count > BigInt(capacity)) {
-    context.observations.add('block-count', header.field('count'), `count of sessions is ${count}, the area holds ${capacity}`, natureOfNonsense(context));
-  }
-  if (count > BigInt(capacity) && context.released) return null;
-  return entriesAt(context.memory, address + sizeOf(luoSessionHeaderSer), luoSessionSer, count, capacity);
-}
-
-function readSession(context: Context, form: LuoForm, address: number, group: Node, names: Map<string, number>, budget: Left): LuoSession | null {
-  const { observations } = context;
-  const peek = readStruct(context.memory, luoSessionSer, address, { path: `${group.path}/?`, name: '?' });
+/**
+ * One entry below `group`, under a path that its own name makes. Null where its bytes are not there, with an observation of `missing`.
+ * @param nameOf the last part of the path, and how the node is called
+ */
+function readEntry(
+  context: Context,
+  struct: Struct,
+  address: number,
+  group: Node,
+  seen: Map<string, number>,
+  what: { readonly noun: string; readonly missing: 'files-missing' | 'flb-missing'; nameOf(peek: Reading): string },
+): { readonly reading: Reading; readonly path: string; readonly seenBefore: boolean } | null {
+  const peek = readStruct(context.memory, struct, address, { path: `${group.path}/?`, name: '?' });
   if (peek.values === null) {
-    observations.add('files-missing', group, `the session entry at ${hex(address)}: ${peek.node.why ?? 'missing'}`, 'absent', address);
+    context.observations.add(what.missing, group, `the ${what.noun} entry at ${hex(address)}: ${peek.node.why ?? 'missing'}`, 'absent', address);
     return null;
   }
-  const { name, file_set_ser: fileSet } = peek.values;
-  const seenBefore = names.get(name.text) !== undefined;
-  const path = `${group.path}/${uniquePart(names, name.text)}`;
-  const reading = readStruct(context.memory, luoSessionSer, address, { path, name: name.text });
+  const name = what.nameOf(peek);
+  const seenBefore = seen.has(name);
+  const path = `${group.path}/${uniquePart(seen, name)}`;
+  const reading = readStruct(context.memory, struct, address, { path, name });
   group.add(reading.node);
-  checkName(context, reading, name, seenBefore);
-  const countNode = reading.field('file_set_ser.count');
-  const filesNode = reading.field('file_set_ser.files');
-  const files = readFiles(context, form, fileSet, reading.node, filesNode, countNode, budget);
-  reading.node.meaning = `${fileSet.count} files`;
-  return { path, name, count: fileSet.count, files: files.files, complete: files.complete, unreadable: files.unreadable, reading, node: reading.node };
+  return { reading, path, seenBefore };
 }
 
-function checkName(context: Context, reading: Reading<typeof luoSessionSer>, name: CStringValue, seenBefore: boolean): void {
+const NO_TEXT: CStringValue = { text: '', bytes: new Uint8Array(), validUtf8: true, terminated: true, trailing: 0 };
+
+const SESSION = { noun: 'session', missing: 'files-missing', nameOf: (peek: Reading) => (peek.text('name') ?? NO_TEXT).text } as const;
+
+function readSession(
+  context: Context,
+  contract: Contract,
+  struct: Struct,
+  address: number,
+  group: Node,
+  names: Map<string, number>,
+  budget: Left,
+): LuoSession | null {
+  const entry = readEntry(context, struct, address, group, names, SESSION);
+  if (entry === null) return null;
+  const { reading, path } = entry;
+  const name = reading.text('name') ?? NO_TEXT;
+  checkName(context, reading, name, entry.seenBefore);
+  const { count, ...files } = readFiles(context, contract, reading, budget);
+  reading.node.meaning = `${count} files`;
+  return { path, name, count, ...files, reading, node: reading.node };
+}
+
+function checkName(context: Context, reading: Reading, name: CStringValue, seenBefore: boolean): void {
   const { observations } = context;
   const node = reading.field('name');
-  if (!name.terminated) observations.add('session-name', node, 'the session name has no NUL in its 64 bytes', natureOfNonsense(context));
+  if (!name.terminated) observations.add('session-name', node, `the session name has no NUL in its ${node.bits / 8} bytes`, natureOfNonsense(context));
   else if (name.bytes.length === 0)
     observations.add('session-name', node, 'the session name is empty, which no kernel lets user space create', natureOfNonsense(context));
   if (seenBefore) observations.add('session-duplicate', node, 'a session of this name was listed before', natureOfNonsense(context));
@@ -162,91 +191,67 @@ function checkName(context: Context, reading: Reading<typeof luoSessionSer>, nam
 
 function readFiles(
   context: Context,
-  form: LuoForm,
-  fileSet: DecodedStruct<typeof luoSessionSer>['file_set_ser'],
-  session: Node,
-  from: Node,
-  countNode: Node,
+  contract: Contract,
+  session: Reading,
   budget: Left,
-): { files: readonly LuoFile[]; complete: boolean; unreadable: boolean } {
-  const group = session.group('files', { description: 'files in the order in which they were preserved' });
-  const walked = form.files === 'blocks' ? fileBlockPlaces(context, fileSet.files, group, from) : filePagePlaces(context, fileSet, group, from, countNode);
-  if (walked.complete && BigInt(walked.places.length) !== fileSet.count) {
-    context.observations.add('file-count', countNode, `count is ${fileSet.count}, but the file area holds ${walked.places.length}`, natureOfNonsense(context));
-  }
+): Pick<LuoSession, 'count' | 'files' | 'complete' | 'unreadable' | 'entries'> {
+  const group = session.node.group('files', { description: 'files in the order in which they were preserved' });
+  const told = session.integer('file_set_ser.count');
+  const countNode = session.field('file_set_ser.count');
+  const area = usableArea(context, contract, 'files', group);
+  if (area === null || (area.header === null && told === null)) return { count: told ?? 0n, files: [], complete: false, unreadable: true, entries: null };
+  const entries = readEntries(context, area, session.integer('file_set_ser.files') ?? 0n, {
+    parent: group,
+    from: session.field('file_set_ser.files'),
+    what: 'file',
+    ...(area.header === null ? { counted: { count: told ?? 0n, node: countNode }, kinds: PAGES_OF_FILES } : {}),
+  });
+  const { places } = entries;
+  const count = told ?? BigInt(places.length);
+  if (entries.complete && BigInt(places.length) !== count)
+    context.observations.add('file-count', countNode, `count is ${count}, but the file area holds ${places.length}`, natureOfNonsense(context));
   const files: LuoFile[] = [];
   const tokens = new Map<string, number>();
-  for (const address of walked.places) {
+  for (const address of places) {
     if (budget.entries-- <= 0 || !budget.of.spend('entries', 1, group.path)) {
       context.observations.add('block-limit', group, `more than ${context.limits.entries} entries; the walk stopped`, 'wrong');
       break;
     }
-    const file = readFile(context, address, group, tokens);
+    const file = readFile(context, area.entry, address, group, tokens);
     if (file !== null) files.push(file);
   }
   group.meaning = `${files.length} files`;
-  const complete = walked.complete && files.length === walked.places.length;
-  return { files, complete, unreadable: !complete && files.length === 0 };
+  const complete = entries.complete && files.length === places.length;
+  return { count, files, complete, unreadable: !complete && files.length === 0, entries };
 }
 
-interface Places {
-  readonly places: readonly number[];
-  readonly complete: boolean;
-}
+const PAGES_OF_FILES = { pointer: 'block-pointer', missing: 'block-missing', count: 'file-count' } as const;
 
-function fileBlockPlaces(context: Context, pointer: bigint, group: Node, from: Node): Places {
-  const chain = readBlocks(context, pointer, luoFileSer, group, from, 'file');
-  return { places: chain.blocks.flatMap((block) => block.entries), complete: chain.complete };
-}
+const FILE = { noun: 'file', missing: 'files-missing', nameOf: (peek: Reading) => hex(peek.integer('token') ?? 0n) } as const;
 
-function filePagePlaces(context: Context, fileSet: DecodedStruct<typeof luoSessionSer>['file_set_ser'], group: Node, from: Node, countNode: Node): Places {
-  const { pageSize } = context.memory;
-  const address = physicalAddress(fileSet.files);
-  if (fileSet.count === 0n && fileSet.files === 0n) return { places: [], complete: true };
-  if (address === null || address === 0 || address % pageSize !== 0 || isOffMachine(context, address)) {
+function readFile(context: Context, struct: Struct, address: number, group: Node, tokens: Map<string, number>): LuoFile | null {
+  const entry = readEntry(context, struct, address, group, tokens, FILE);
+  if (entry === null) return null;
+  const { reading, path } = entry;
+  const compatible = reading.text('compatible') ?? NO_TEXT;
+  const [token, data] = [reading.integer('token') ?? 0n, reading.integer('data') ?? 0n];
+  reading.node.meaning = compatible.text;
+  if (entry.seenBefore)
     context.observations.add(
-      'block-pointer',
-      from,
-      `${hex(fileSet.files)} is no page of this machine, so no file area stands there`,
+      'file-token-duplicate',
+      reading.field('token'),
+      `token ${hex(token)} was listed before in this session`,
       natureOfNonsense(context),
     );
-    return { places: [], complete: false };
-  }
-  refer(context, { address, order: Math.log2(filePages.pages), what: 'file area', node: group, from });
-  from.pointsTo(group);
-  const capacity = Math.floor((filePages.pages * pageSize) / sizeOf(luoFileSer));
-  if (fileSet.count > BigInt(capacity)) {
-    context.observations.add('file-count', countNode, `count is ${fileSet.count}, the file area holds ${capacity}`, natureOfNonsense(context));
-    if (context.released) return { places: [], complete: false };
-  }
-  const places = entriesAt(context.memory, address, luoFileSer, fileSet.count, capacity);
-  return { places, complete: fileSet.count <= BigInt(capacity) };
-}
-
-function readFile(context: Context, address: number, group: Node, tokens: Map<string, number>): LuoFile | null {
-  const peek = readStruct(context.memory, luoFileSer, address, { path: `${group.path}/?`, name: '?' });
-  if (peek.values === null) {
-    context.observations.add('files-missing', group, `the file entry at ${hex(address)}: ${peek.node.why ?? 'missing'}`, 'absent', address);
-    return null;
-  }
-  const { compatible, data, token } = peek.values;
-  const tokenText = hex(token);
-  const seenBefore = tokens.get(tokenText) !== undefined;
-  const path = `${group.path}/${uniquePart(tokens, tokenText)}`;
-  const reading = readStruct(context.memory, luoFileSer, address, { path, name: tokenText });
-  group.add(reading.node);
-  reading.node.meaning = compatible.text;
-  if (seenBefore)
-    context.observations.add('file-token-duplicate', reading.field('token'), `token ${tokenText} was listed before in this session`, natureOfNonsense(context));
   const compatibleNode = reading.field('compatible');
   if (!compatible.terminated || compatible.bytes.length === 0) {
     context.observations.add(
       'file-compatible',
       compatibleNode,
-      compatible.terminated ? 'the compatible string is empty' : 'the compatible string has no NUL in its 48 bytes',
+      compatible.terminated ? 'the compatible string is empty' : `the compatible string has no NUL in its ${compatibleNode.bits / 8} bytes`,
       natureOfNonsense(context),
     );
-  } else if (contractsOf(compatible.text).length === 0) {
+  } else if (contractsNamed(context, compatible.text).length === 0) {
     compatibleNode.mark('unknown-version', `no contract known is called ${JSON.stringify(compatible.text)}`);
     context.observations.add(
       'handler-unknown',
@@ -259,63 +264,50 @@ function readFile(context: Context, address: number, group: Node, tokens: Map<st
   return { path, token, compatible, data, decoded, reading, node: reading.node };
 }
 
-/** The FLB page behind `pointer`. Null if it can't be read. */
-export function readFlbs(context: Context, pointer: bigint, parent: Node, from: Node): readonly LuoFlb[] | null {
-  const address = physicalAddress(pointer);
-  const { pageSize } = context.memory;
+const FLB_KINDS = { pointer: 'flb-missing', missing: 'flb-missing', count: 'flb-count' } as const;
+
+/** The FLB page behind `pointer`. */
+export function readFlbs(context: Context, contract: Contract, pointer: bigint, parent: Node, from: Node): ReadList<LuoFlb> {
   const group = parent.group('flbs', { description: 'file-lifecycle-bound objects' });
-  if (pointer === 0n) return [];
-  if (address === null || address === 0 || address % pageSize !== 0 || isOffMachine(context, address)) {
-    context.observations.add('flb-missing', from, `${hex(pointer)} is no page of this machine, so no FLB page stands there`, natureOfNonsense(context));
-    return null;
-  }
-  const header = readStruct(context.memory, luoFlbHeaderSer, address, { path: `${group.path}/header`, name: 'header' });
-  from.pointsTo(header.node);
-  refer(context, { address, order: 0, what: 'FLB page', node: header.node, from });
-  if (header.values === null) {
-    context.observations.add('flb-missing', from, `the FLB page at ${hex(address)}: ${header.node.why ?? 'missing'}`, 'absent');
-    return null;
-  }
-  group.add(header.node);
-  const capacity = Math.floor((pageSize - sizeOf(luoFlbHeaderSer)) / sizeOf(luoFlbSer));
-  const { count, pgcnt } = header.values;
-  if (pgcnt !== 1n) context.observations.add('flb-count', header.field('pgcnt'), `pgcnt is ${pgcnt}, always 1`, natureOfNonsense(context));
-  if (count > BigInt(capacity))
-    context.observations.add('flb-count', header.field('count'), `count is ${count}, the page holds ${capacity}`, natureOfNonsense(context));
-  if (count > BigInt(capacity) && context.released) return null;
-  const places = entriesAt(context.memory, address + sizeOf(luoFlbHeaderSer), luoFlbSer, count, capacity);
+  if (pointer === 0n) return { list: [], entries: null };
+  const area = usableArea(context, contract, 'flbs', group);
+  if (area === null) return { list: null, entries: null };
+  const entries = readEntries(context, area, pointer, { parent: group, from, what: 'FLB', kinds: FLB_KINDS });
+  const header = entries.pieces[0]?.header ?? null;
+  const pgcnt = header?.integer('pgcnt') ?? null;
+  if (header !== null && pgcnt !== null && pgcnt !== 1n)
+    context.observations.add('flb-count', header.field('pgcnt'), `pgcnt is ${pgcnt}, always 1`, natureOfNonsense(context));
+  if (entries.pieces.length === 0) return { list: null, entries };
   const names = new Map<string, number>();
   const flbs: LuoFlb[] = [];
-  for (const place of places) {
-    const flb = readFlb(context, place, group, names);
+  for (const place of entries.places) {
+    const flb = readFlb(context, area.entry, place, group, names);
     if (flb !== null) flbs.push(flb);
   }
-  addRestOfPage(context.memory, group, address, sizeOf(luoFlbHeaderSer) + places.length * sizeOf(luoFlbSer));
   group.meaning = `${flbs.length} FLBs`;
-  return flbs;
+  return { list: flbs, entries };
 }
 
-function readFlb(context: Context, address: number, group: Node, names: Map<string, number>): LuoFlb | null {
-  const peek = readStruct(context.memory, luoFlbSer, address, { path: `${group.path}/?`, name: '?' });
-  if (peek.values === null) {
-    context.observations.add('flb-missing', group, `the FLB entry at ${hex(address)}: ${peek.node.why ?? 'missing'}`, 'absent', address);
-    return null;
-  }
-  const { name, data, count } = peek.values;
-  const path = `${group.path}/${uniquePart(names, name.text)}`;
-  const reading = readStruct(context.memory, luoFlbSer, address, { path, name: name.text });
-  group.add(reading.node);
+const FLB = { noun: 'FLB', missing: 'flb-missing', nameOf: (peek: Reading) => (peek.text('name') ?? NO_TEXT).text } as const;
+
+function readFlb(context: Context, struct: Struct, address: number, group: Node, names: Map<string, number>): LuoFlb | null {
+  const entry = readEntry(context, struct, address, group, names, FLB);
+  if (entry === null) return null;
+  const { reading, path } = entry;
+  const name = reading.text('name') ?? NO_TEXT;
+  const [data, count] = [reading.integer('data') ?? 0n, reading.integer('count') ?? 0n];
   reading.node.meaning = `${count} references`;
+  const nameNode = reading.field('name');
   if (!name.terminated || name.bytes.length === 0) {
     context.observations.add(
       'flb-unknown',
-      reading.field('name'),
-      name.terminated ? 'the FLB has no name' : 'the name has no NUL in its 48 bytes',
+      nameNode,
+      name.terminated ? 'the FLB has no name' : `the name has no NUL in its ${nameNode.bits / 8} bytes`,
       natureOfNonsense(context),
     );
-  } else if (contractsOf(name.text).length === 0) {
-    reading.field('name').mark('unknown-version', `no contract known is called ${JSON.stringify(name.text)}`);
-    context.observations.add('flb-unknown', reading.field('name'), `no FLB known is called ${JSON.stringify(name.text)}; what it holds is not decoded`, 'note');
+  } else if (contractsNamed(context, name.text).length === 0) {
+    nameNode.mark('unknown-version', `no contract known is called ${JSON.stringify(name.text)}`);
+    context.observations.add('flb-unknown', nameNode, `no FLB known is called ${JSON.stringify(name.text)}; what it holds is not decoded`, 'note');
   }
   const decoded = readPayload(context, name, data, reading.node, reading.field('data'));
   return { path, name, data, count, decoded, reading, node: reading.node };

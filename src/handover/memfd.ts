@@ -2,17 +2,18 @@
  * memfd payloads: memfd_luo_ser, its folio table, and the contents behind it. The table is bulk: read lazily, in pieces.
  * Source: include/linux/kho/abi/memfd.h and mm/memfd_luo.c, 6.19 to 7.3.
  */
-import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
-import { memfdLuoSerV1 } from '../../abi/memfd/v1.js';
-import { KNOWN_SEALS, memfdLuoSerV2 } from '../../abi/memfd/v2.js';
-import { layoutTable, sizeOf } from '../codec/layout-table.js';
+import { type Contract, behaviourIsKnown } from '../../abi/contract.js';
+import type { FlagNames, Struct } from '../../abi/layout.js';
+import { KNOWN_SEALS } from '../../abi/memfd/v2.js';
+import { bulkReader, leafOf } from '../codec/leaf.js';
+import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
 import { type Context, natureOfNonsense } from './context.js';
 import { flagsText, hex } from '../tree/words.js';
 import { Node } from '../tree/node.js';
 import { type Reading, readStruct } from '../tree/reading.js';
 import { addRestOfPage } from '../tree/gaps.js';
-import { type VmallocArea, readVmalloc } from './vmalloc.js';
+import { type VmallocArea, type VmallocValues, readVmalloc, vmallocValues } from './vmalloc.js';
 import type { TreeNode } from '../tree/tree.js';
 
 export interface Folio {
@@ -39,7 +40,10 @@ export interface Memfd {
   readonly kind: 'memfd';
   readonly struct: 'memfd_luo_ser';
   readonly reading: Reading;
-  readonly pos: bigint;
+  /** what it was read by; null for one that was found in a running kernel's own objects */
+  readonly contract: Contract | null;
+  /** null where its version has none */
+  readonly pos: bigint | null;
   readonly size: bigint;
   /** null in memfd-v1, which has none */
   readonly seals: number | null;
@@ -63,6 +67,10 @@ export interface Memfd {
   runs(): Iterable<FolioRun>;
   /** bytes; what index and pages count in */
   readonly pageSize: number;
+  /** bytes of one entry of the table */
+  readonly entrySize: number;
+  /** names of the bits of a folio's flags */
+  readonly flagNames: FlagNames | undefined;
   readonly node: Node;
 }
 
@@ -72,22 +80,61 @@ const MAX_KEPT_FOLIOS = 1 << 16;
 /** Pages a file can have at most: the kernel refuses more than UINT_MAX. */
 const MAX_FILE_PAGES = 2 ** 32;
 
-/** Reads the structure at `address` (physical) as the layout of `compatible` says; null if its page is missing or reused. */
-export function readMemfd(context: Context, compatible: 'memfd-v1' | 'memfd-v2', address: number, parent: Node, from: Node): Memfd | null {
-  const options = { path: `${parent.path}/memfd_luo_ser`, name: 'memfd_luo_ser' };
-  const v1 = compatible === 'memfd-v1' ? readStruct(context.memory, memfdLuoSerV1, address, options) : null;
-  const v2 = v1 === null ? readStruct(context.memory, memfdLuoSerV2, address, options) : null;
-  const reading: Reading = v1 ?? v2 ?? readStruct(context.memory, memfdLuoSerV2, address, options);
+/** A version of the handler, with what its folio table is made of. */
+export interface MemfdLayout {
+  readonly contract: Contract;
+  readonly ser: Struct;
+  readonly entry: Struct;
+  readonly entrySize: number;
+  /** readers of one entry; null where this version has no flags */
+  readonly pfn: (view: DataView, at: number) => number;
+  readonly index: (view: DataView, at: number) => number;
+  readonly flags: ((view: DataView, at: number) => number) | null;
+  /** in bytes; where the index is 8 bytes wide, to be read exactly */
+  readonly wideIndexAt: number | null;
+  readonly flagNames: FlagNames | undefined;
+}
+
+/** Null where the contract lacks a field without which no page of the file can be found. */
+export function memfdLayout([contract]: readonly Contract[], pageSize: number): MemfdLayout | null {
+  const ser = contract?.structs[0];
+  const entry = contract?.structs.find((struct) => struct !== ser && ['pfn', 'index'].every((name) => leafOf(struct, name, pageSize) !== null));
+  if (contract === undefined || ser === undefined || entry === undefined) return null;
+  if (['size', 'folios.first'].some((name) => leafOf(ser, name, pageSize) === null)) return null;
+  const [pfn, index, flags] = ['pfn', 'index', 'flags'].map((name) => {
+    const leaf = leafOf(entry, name, pageSize);
+    return { leaf, read: leaf === null ? null : bulkReader(entry, leaf, pageSize) };
+  });
+  if (pfn?.read == null || index?.read == null) return null;
+  const { leaf } = index;
+  const wide = leaf !== null && leaf.bits === 64 && leaf.bitOffset % 8 === 0;
+  const type = flags?.leaf?.type;
+  return {
+    contract,
+    ser,
+    entry,
+    entrySize: sizeOf(entry, pageSize),
+    pfn: pfn.read,
+    index: index.read,
+    flags: flags?.read ?? null,
+    wideIndexAt: wide && leaf !== null ? leaf.bitOffset / 8 : null,
+    flagNames: type !== undefined && 'flagNames' in type ? type.flagNames : undefined,
+  };
+}
+
+/** Reads the structure at `address` (physical) by its layout; null if its page is missing or reused. */
+export function readMemfd(context: Context, layout: MemfdLayout, address: number, parent: Node, from: Node): Memfd | null {
+  const reading = readStruct(context.memory, layout.ser, address, { path: `${parent.path}/${layout.ser.name}`, name: layout.ser.name });
   from.pointsTo(reading.node);
   parent.add(reading.node);
-  const values = v1?.values ?? v2?.values ?? null;
-  if (values === null) {
+  if (reading.values === null) {
     context.observations.add('data-missing', from, `memfd_luo_ser at ${hex(address)}: ${reading.node.why ?? 'its page is not there'}`, 'absent');
     return null;
   }
-  const seals = v2?.values?.seals ?? null;
-  const flags = v2?.values?.flags ?? null;
-  if (context.released && !plausible(context, values, seals, flags)) {
+  const scalars = scalarsOf(reading);
+  const folios = vmallocValues(reading.integer, 'folios.');
+  if (folios === null || scalars === null) return null;
+  if (context.released && !plausible(context, scalars, folios)) {
     context.observations.add(
       'data-reused',
       reading.node,
@@ -96,55 +143,73 @@ export function readMemfd(context: Context, compatible: 'memfd-v1' | 'memfd-v2',
     );
     return null;
   }
-  checkScalars(context, reading, seals, flags);
-  const foliosNode = reading.field('folios');
+  // Which seals and flags there are is known of kernels that were read alone.
+  if (behaviourIsKnown(layout.contract)) checkScalars(context, reading, scalars.seals, scalars.flags);
+  const counted = scalars.folioCount;
   // The descriptor of an empty file is never read.
-  const area = values.nr_folios === 0n && values.size === 0n ? null : readVmalloc(context, values.folios, foliosNode);
-  const entrySize = sizeOf(memfdLuoFolioSer);
-  if (area === null && values.nr_folios !== 0n && values.folios.first === 0n) {
+  const area = counted === 0n && scalars.size === 0n ? null : readVmalloc(context, folios, reading.field('folios'));
+  if (area === null && counted !== null && counted !== 0n && folios.first === 0n) {
+    context.observations.add('memfd-count', reading.field('nr_folios'), `nr_folios is ${counted}, but there is no folio table`, natureOfNonsense(context));
+  }
+  const capacity = area === null ? 0 : Math.floor(area.size / layout.entrySize);
+  if (area?.complete === true && counted !== null && counted > BigInt(capacity)) {
     context.observations.add(
       'memfd-count',
       reading.field('nr_folios'),
-      `nr_folios is ${values.nr_folios}, but there is no folio table`,
+      `nr_folios is ${counted}, but the table has room for ${capacity}`,
       natureOfNonsense(context),
     );
   }
-  const capacity = area === null ? 0 : Math.floor(area.size / entrySize);
-  if (area?.complete === true && values.nr_folios > BigInt(capacity)) {
-    context.observations.add(
-      'memfd-count',
-      reading.field('nr_folios'),
-      `nr_folios is ${values.nr_folios}, but the table has room for ${capacity}`,
-      natureOfNonsense(context),
-    );
-  }
-  const readable = Number(values.nr_folios < BigInt(capacity) ? values.nr_folios : BigInt(capacity));
-  const memfd = new MemfdTable(context, reading, { pos: values.pos, size: values.size, seals, flags, folioCount: values.nr_folios }, area, readable);
-  reading.node.meaning = `${values.size} bytes, ${values.nr_folios} folios`;
+  const folioCount = counted ?? BigInt(usedEntries(area, layout, capacity, context.memory.pageSize));
+  const readable = Number(folioCount < BigInt(capacity) ? folioCount : BigInt(capacity));
+  const memfd = new MemfdTable(context, layout, reading, { ...scalars, folioCount }, area, readable);
+  reading.node.meaning = `${scalars.size} bytes, ${folioCount} folios`;
   reading.node.add(folioTableNode(memfd, reading.node.path));
   addRestOfPage(context.memory, reading.node, address, sizeOf(reading.struct));
   return memfd;
 }
 
 interface Scalars {
-  readonly pos: bigint;
+  readonly pos: bigint | null;
   readonly size: bigint;
   readonly seals: number | null;
   readonly flags: number | null;
-  readonly folioCount: bigint;
+  /** null where this version does not count them */
+  readonly folioCount: bigint | null;
 }
 
-type SerValues = NonNullable<Reading<typeof memfdLuoSerV1>['values']> | NonNullable<Reading<typeof memfdLuoSerV2>['values']>;
+function scalarsOf(reading: Reading): Scalars | null {
+  // `flags` is a name of the area's descriptor as well: only the structure's own counts here.
+  const own = (name: string): bigint | null => (leafOf(reading.struct, name)?.path[0] === 'folios' ? null : reading.integer(name));
+  const small = (value: bigint | null): number | null => (value === null ? null : Number(value));
+  const size = own('size');
+  return size === null ? null : { pos: own('pos'), size, seals: small(own('seals')), flags: small(own('flags')), folioCount: own('nr_folios') };
+}
+
+/** Entries up to the last that is not all zeros, where nothing counts them. */
+function usedEntries(area: VmallocArea | null, { entrySize }: MemfdLayout, capacity: number, pageSize: number): number {
+  if (area === null) return 0;
+  const perPiece = Math.max(1, Math.floor(pageSize / entrySize));
+  for (let end = capacity; end > 0; end -= Math.min(end, perPiece)) {
+    const first = Math.max(0, end - perPiece);
+    const bytes = area.read(first * entrySize, (end - first) * entrySize);
+    let last = bytes.length;
+    while (last > 0 && bytes[last - 1] === 0) last--;
+    if (last > 0) return first + Math.ceil(last / entrySize);
+  }
+  return 0;
+}
 
 /** Could a kernel have written this? Asked only where pages are known to have been reused. */
-function plausible(context: Context, values: SerValues, seals: number | null, flags: number | null): boolean {
-  const first = physicalAddress(values.folios.first);
-  const pages = Number(values.size) / context.memory.pageSize;
+function plausible(context: Context, { size, seals, flags, folioCount }: Scalars, folios: VmallocValues): boolean {
+  const first = physicalAddress(folios.first);
+  const pages = Number(size) / context.memory.pageSize;
+  const [totalPages, count] = [folios.total_pages ?? 1, folioCount ?? 1n];
   if ((flags ?? 0) !== 0 || ((seals ?? 0) & ~KNOWN_SEALS) !== 0 || pages > MAX_FILE_PAGES) return false;
-  if (first === null || first % context.memory.pageSize !== 0 || values.folios.order > 20 || (values.folios.flags & ~3) !== 0) return false;
-  if (values.size === 0n && values.nr_folios === 0n && first === 0) return values.folios.total_pages === 0 && values.folios.flags === 0;
+  if (first === null || first % context.memory.pageSize !== 0 || (folios.order ?? 0) > 20 || ((folios.flags ?? 0) & ~3) !== 0) return false;
+  if (size === 0n && (folioCount ?? 0n) === 0n && first === 0) return (folios.total_pages ?? 0) === 0 && (folios.flags ?? 0) === 0;
   if (context.memory.stateOf(first) === 'out-of-range' || first === 0) return false;
-  return values.nr_folios > 0n && values.nr_folios <= BigInt(Math.ceil(pages)) && values.folios.total_pages > 0;
+  return count > 0n && count <= BigInt(Math.ceil(pages)) && totalPages > 0;
 }
 
 function checkScalars(context: Context, reading: Reading, seals: number | null, flags: number | null): void {
@@ -163,8 +228,9 @@ function checkScalars(context: Context, reading: Reading, seals: number | null, 
 class MemfdTable implements Memfd {
   readonly kind = 'memfd';
   readonly struct = 'memfd_luo_ser';
+  readonly contract: Contract;
   readonly reading: Reading;
-  readonly pos: bigint;
+  readonly pos: bigint | null;
   readonly size: bigint;
   readonly seals: number | null;
   readonly flags: number | null;
@@ -174,14 +240,28 @@ class MemfdTable implements Memfd {
   readonly node: Node;
   /** bytes */
   readonly pageSize: number;
+  readonly entrySize: number;
+  readonly flagNames: FlagNames | undefined;
+  readonly layout: MemfdLayout;
   readonly #context: Context;
   #kept: readonly Folio[] | null = null;
   /** orders by entry, as asked for: 0 = not asked yet, 1 = not preserved, else the order + 2 */
   readonly #orders: Uint8Array | null;
 
-  constructor(context: Context, reading: Reading, scalars: Scalars, area: VmallocArea | null, readable: number) {
+  constructor(
+    context: Context,
+    layout: MemfdLayout,
+    reading: Reading,
+    scalars: Scalars & { readonly folioCount: bigint },
+    area: VmallocArea | null,
+    readable: number,
+  ) {
     this.#context = context;
     this.pageSize = context.memory.pageSize;
+    this.layout = layout;
+    this.contract = layout.contract;
+    this.entrySize = layout.entrySize;
+    this.flagNames = layout.flagNames;
     this.reading = reading;
     this.node = reading.node;
     this.pos = scalars.pos;
@@ -195,7 +275,7 @@ class MemfdTable implements Memfd {
   }
 
   entryAddress(entry: number): number | null {
-    const offset = entry * sizeOf(memfdLuoFolioSer);
+    const offset = entry * this.entrySize;
     const block = this.area?.blocks[Math.floor(offset / this.area.blockSize)];
     return this.area === null || block === undefined ? null : block + (offset % this.area.blockSize);
   }
@@ -206,7 +286,7 @@ class MemfdTable implements Memfd {
 
   entryBehind(): number | null {
     if (this.area === null) return null;
-    const entrySize = sizeOf(memfdLuoFolioSer);
+    const { entrySize } = this;
     const bytes = this.area.read(this.readableFolios * entrySize, this.#context.memory.pageSize);
     let used = 0;
     while (used < bytes.length && bytes[used] === 0) used++;
@@ -222,18 +302,14 @@ class MemfdTable implements Memfd {
 
   *#readEntries(): Iterable<Folio> {
     if (this.area === null) return;
-    const entrySize = sizeOf(memfdLuoFolioSer);
-    const at = folioOffsets();
+    const { entrySize, pfn, flags, index, wideIndexAt } = this.layout;
     for (let first = 0; first < this.readableFolios; first += ENTRIES_A_PIECE) {
       const bytes = this.area.read(first * entrySize, Math.min(ENTRIES_A_PIECE, this.readableFolios - first) * entrySize);
       const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       for (let offset = 0; offset + entrySize <= bytes.length; offset += entrySize) {
-        const low = view.getUint32(offset + at.word, true);
-        const high = view.getUint32(offset + at.word + 4, true);
-        const pfn = (high & at.pfnHighMask) * 2 ** 32 + low;
-        const index = view.getUint32(offset + at.index + 4, true) * 2 ** 32 + view.getUint32(offset + at.index, true);
-        const folio = { entry: first + offset / entrySize, pfn, flags: high >>> at.flagsShift, index };
-        yield Number.isSafeInteger(index) ? folio : { ...folio, exactIndex: view.getBigUint64(offset + at.index, true) };
+        const at = index(view, offset);
+        const folio = { entry: first + offset / entrySize, pfn: pfn(view, offset), flags: flags === null ? 0 : flags(view, offset), index: at };
+        yield Number.isSafeInteger(at) || wideIndexAt === null ? folio : { ...folio, exactIndex: view.getBigUint64(offset + wideIndexAt, true) };
       }
     }
   }
@@ -241,7 +317,7 @@ class MemfdTable implements Memfd {
   /** The nodes of one entry's fields, down to the bit. */
   fieldsOf(entry: number, path: string): readonly TreeNode[] {
     const address = this.entryAddress(entry);
-    return address === null ? [] : readStruct(this.#context.memory, memfdLuoFolioSer, address, { path, name: `[${entry}]` }).node.children();
+    return address === null ? [] : readStruct(this.#context.memory, this.layout.entry, address, { path, name: `[${entry}]` }).node.children();
   }
 
   pagesOf(folio: Folio, next: Folio | null): number | null {
@@ -278,16 +354,6 @@ class MemfdTable implements Memfd {
   }
 }
 
-/** Where the parts of a record stand, from its layout; the two 32-bit halves of the packed word are read apart for speed. */
-function folioOffsets() {
-  const table = layoutTable(memfdLuoFolioSer);
-  const word = table.field('pfn_flags');
-  const pfn = word.bits.find((bit) => bit.name === 'pfn');
-  const flags = word.bits.find((bit) => bit.name === 'flags');
-  if (pfn === undefined || flags === undefined) throw new Error('memfd_luo_folio_ser has no pfn or flags');
-  return { word: word.offset, index: table.field('index').offset, pfnHighMask: 2 ** (pfn.field.width - 32) - 1, flagsShift: flags.lowBit - 32 };
-}
-
 function* pairs<T>(items: Iterable<T>): Iterable<[T, T | null]> {
   let last: T | undefined;
   for (const item of items) {
@@ -299,26 +365,26 @@ function* pairs<T>(items: Iterable<T>): Iterable<[T, T | null]> {
 
 function folioTableNode(memfd: MemfdTable, path: string): Node {
   return new Node(`${path}/folios[]`, 'folio table', {
-    type: `struct ${memfdLuoFolioSer.name}[${memfd.readableFolios}]`,
+    type: `struct ${memfd.layout.entry.name}[${memfd.readableFolios}]`,
     address: memfd.entryAddress(0),
-    bits: memfd.readableFolios * sizeOf(memfdLuoFolioSer) * 8,
+    bits: memfd.readableFolios * memfd.entrySize * 8,
     meaning: `${memfd.readableFolios} entries`,
-    description: memfdLuoFolioSer.meaning,
+    description: memfd.layout.entry.meaning,
     children: () => [...pairs(memfd.folios())].map(([folio, next]) => folioNode(memfd, path, folio, next)),
   });
 }
 
 function folioNode(memfd: MemfdTable, path: string, folio: Folio, next: Folio | null): Node {
   const pages = memfd.pagesOf(folio, next);
-  const flagNames = memfdLuoFolioSer.fields.pfn_flags.fields.flags.flagNames;
+  const { entry } = memfd.layout;
   const node = new Node(`${path}/folios[]/${folio.entry}`, `[${folio.entry}]`, {
-    type: `struct ${memfdLuoFolioSer.name}`,
+    type: `struct ${entry.name}`,
     address: memfd.entryAddress(folio.entry),
-    bitOffset: folio.entry * sizeOf(memfdLuoFolioSer) * 8,
-    bits: sizeOf(memfdLuoFolioSer) * 8,
-    meaning: `page ${folio.index} at pfn ${hex(folio.pfn)}, ${pages ?? '?'} pages, ${flagsText(folio.flags, flagNames)}`,
-    description: memfdLuoFolioSer.meaning,
-    layout: { struct: memfdLuoFolioSer, field: null },
+    bitOffset: folio.entry * memfd.entrySize * 8,
+    bits: memfd.entrySize * 8,
+    meaning: `page ${folio.index} at pfn ${hex(folio.pfn)}, ${pages ?? '?'} pages, ${flagsText(folio.flags, memfd.flagNames)}`,
+    description: memfd.layout.entry.meaning,
+    layout: { struct: entry, field: null },
     children: () => memfd.fieldsOf(folio.entry, `${path}/folios[]/${folio.entry}`),
   });
   node.pointer = folio.pfn * memfd.pageSize;

@@ -1,12 +1,11 @@
 /** What a handler or an FLB's owner put behind its opaque value: which decoder a compatible string chooses. */
-import type { Contract } from '../../abi/contract.js';
+import type { Contract, Layer } from '../../abi/contract.js';
 import type { CStringValue } from '../../abi/layout.js';
-import { contractsOf } from '../../abi/registry.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { describeState, physicalAddress } from '../memory/memory.js';
-import { type Context, isOffMachine, refer } from './context.js';
+import { type Context, contractsNamed, isOffMachine, refer } from './context.js';
 import { hex } from '../tree/words.js';
-import { type Memfd, readMemfd } from './memfd.js';
+import { type Memfd, memfdLayout, readMemfd } from './memfd.js';
 import type { Node } from '../tree/node.js';
 import { type Reading, readStruct } from '../tree/reading.js';
 import { addRestOfPage } from '../tree/gaps.js';
@@ -26,7 +25,7 @@ export type Payload = Memfd | PciDevices | StructPayload;
 
 /** Decodes what `data` of a file or FLB points to. `node` is the entry's node, `dataNode` the pointer's. Null where it can't be. */
 export function readPayload(context: Context, compatible: CStringValue, data: bigint, node: Node, dataNode: Node): Payload | null {
-  const candidates = contractsOf(compatible.text);
+  const candidates = contractsNamed(context, compatible.text);
   const first = candidates[0];
   if (first === undefined || first.status === 'test' || first.structs.length === 0) return null;
   const address = physicalAddress(data);
@@ -39,7 +38,8 @@ export function readPayload(context: Context, compatible: CStringValue, data: bi
     context.observations.add('data-pointer', dataNode, `data is ${hex(data)}, but its structure starts a page`, context.released ? 'reused' : 'wrong');
   }
   dataNode.pointer = address;
-  const payload = onceFor(context, `${first.id} ${address}`, dataNode, () => read(context, first, candidates, address, node, dataNode));
+  const decode = decoders[first.layer] ?? readAsStruct;
+  const payload = onceFor(context, `${first.id} ${address}`, dataNode, () => decode(context, candidates, address, node, dataNode));
   if (payload !== null) {
     dataNode.pointsTo(payload.node);
     refer(context, { address, order: orderOf(payload.reading, context.memory.pageSize), what: `struct ${payload.struct}`, node: payload.node, from: dataNode });
@@ -72,15 +72,25 @@ function onceFor(context: Context, key: string, from: Node, decode: () => Payloa
 /** Order of the block a structure was allocated in. */
 const orderOf = ({ struct }: Reading, pageSize: number): number => Math.max(0, Math.ceil(Math.log2(sizeOf(struct, pageSize) / pageSize)));
 
-function read(context: Context, first: Contract, candidates: readonly Contract[], address: number, node: Node, dataNode: Node): Payload | null {
-  if (first.layer === 'memfd') {
-    const version = first.compatible === 'memfd-v1' ? 'memfd-v1' : 'memfd-v2';
-    return readMemfd(context, version, address, node, dataNode);
-  }
-  if (first.layer === 'pci') return readPciDevices(context, candidates, address, node, dataNode);
-  const contract = first.layer === 'vfio-pci' ? vfioVariant(context.memory, candidates, address) : first;
+type Decoder = (context: Context, candidates: readonly Contract[], address: number, node: Node, dataNode: Node) => Payload | null;
+
+/** Layers whose structures lead on to others; every other layer is shown by the fields of its first structure. */
+const decoders: Readonly<Partial<Record<Layer, Decoder>>> = {
+  memfd: (context, candidates, address, node, dataNode) => {
+    const layout = memfdLayout(candidates, context.memory.pageSize);
+    // A version without the fields that lead to its pages is shown as its fields.
+    return layout === null ? readAsStruct(context, candidates, address, node, dataNode) : readMemfd(context, layout, address, node, dataNode);
+  },
+  pci: readPciDevices,
+  'vfio-pci': (context, candidates, address, node, dataNode) => {
+    const variant = vfioVariant(context.memory, candidates, address);
+    return variant === null ? null : readAsStruct(context, [variant], address, node, dataNode);
+  },
+};
+
+function readAsStruct(context: Context, [contract]: readonly Contract[], address: number, node: Node, dataNode: Node): StructPayload | null {
   const struct = contract?.structs[0];
-  if (contract === null || struct === undefined) return null;
+  if (contract === undefined || struct === undefined) return null;
   const reading = readStruct(context.memory, struct, address, { path: `${node.path}/${struct.name}`, name: struct.name });
   node.add(reading.node);
   if (reading.values === null) {

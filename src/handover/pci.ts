@@ -3,7 +3,8 @@ import type { Contract } from '../../abi/contract.js';
 import type { Struct } from '../../abi/layout.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { readBytes } from '../memory/memory.js';
-import { readBlocks } from './blocks.js';
+import { readEntries } from './entries.js';
+import { areaOf } from '../codec/area.js';
 import { type Context, natureOfNonsense } from './context.js';
 import { hex } from '../tree/words.js';
 import type { Node } from '../tree/node.js';
@@ -52,7 +53,7 @@ export function readPciDevices(context: Context, candidates: readonly Contract[]
   }
   const claimed = integer(reading.values, 'nr_devices') ?? 0n;
   const slots = integer(reading.values, 'max_nr_devices') ?? claimed;
-  const places = integer(reading.values, 'devices') === null ? inline(context, reading, header, entry, address, slots) : chained(context, reading, entry);
+  const places = integer(reading.values, 'devices') === null ? inline(context, reading, header, entry, address, slots) : chained(context, reading, contract);
   const devices: PciDevice[] = [];
   for (const [index, at] of places.entries()) {
     const device = readStruct(context.memory, entry, at, { path: `${reading.node.path}/devices/${index}`, name: `device ${index}` });
@@ -92,9 +93,11 @@ function inline(context: Context, reading: Reading, header: Struct, entry: Struc
   return filledSlots(context, address + sizeOf(header), sizeOf(entry), Number(count));
 }
 
-function chained(context: Context, reading: Reading, entry: Struct): readonly number[] {
-  const first = reading.values === null ? null : integer(reading.values, 'devices');
-  return first === null ? [] : readBlocks(context, first, entry, reading.node, reading.field('devices'), 'PCI device').blocks.flatMap((block) => block.entries);
+function chained(context: Context, reading: Reading, contract: Contract): readonly number[] {
+  const area = areaOf(contract, 'devices');
+  const first = reading.integer('devices');
+  if (area === null || first === null) return [];
+  return readEntries(context, area, first, { parent: reading.node, from: reading.field('devices'), what: 'PCI device' }).places;
 }
 
 /** Addresses of the slots that are not all zeros; an empty slot is. Where the array is cut short, the first slot that is missing is the last. */

@@ -140,7 +140,14 @@ function readSubtree(
     observations.add('subtree-missing', made, `the blob of subtree ${name} goes on at ${hex(read.at)}, which is ${describeState(read.state)}`, 'absent');
   made.meaning = `${wanted} bytes, starts with ${escapeForWhy(read.bytes.subarray(0, 8))}`;
   return {
-    subtree: { name: node.name, address, size: recorded, format: formatOf(node.name, read.bytes), ownSize: ownSizeOf(node.name, read.bytes), node: made },
+    subtree: {
+      name: node.name,
+      address,
+      size: recorded,
+      format: formatOf(node.name, read.bytes),
+      ownSize: ownSizeOf(context, node.name, read.bytes),
+      node: made,
+    },
     blob: { bytes: read.bytes, address, node: made },
   };
 }
@@ -151,9 +158,9 @@ const STRUCT_SUBTREES = new Map<string, Struct>([
   ['kexec-metadata', khoKexecMetadata],
 ]);
 
-function ownSizeOf(name: string, bytes: Uint8Array): number | null {
+function ownSizeOf(context: Context, name: string, bytes: Uint8Array): number | null {
   if (hasFdtMagic(bytes)) return fdtTotalSize(bytes);
-  if (name === 'LUO') return luoSerSize(bytes);
+  if (name === 'LUO') return luoSerSize(context, bytes);
   const struct = STRUCT_SUBTREES.get(name);
   return struct === undefined ? null : sizeOf(struct);
 }

@@ -2,10 +2,10 @@
  * kho_vmalloc: the chain of chunks that lists the blocks of a preserved vmalloc area, and random access to the area.
  * Chunks and entries are bulk: typed-array views, one chunk at a time. Source: include/linux/kho/abi/kexec_handover.h, 6.18 to 7.3.
  */
-import type { DecodedStruct } from '../../abi/layout.js';
 import { khoVmalloc, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
 import { currentBudget } from '../codec/budget.js';
-import { arrayCount, layoutTable, offsetOf } from '../codec/layout-table.js';
+import { type Leaf, leafOf } from '../codec/leaf.js';
+import { typeSize } from '../codec/layout-table.js';
 import { PHYSICAL_LIMIT, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
 import { hex } from '../tree/words.js';
@@ -27,6 +27,24 @@ export interface VmallocArea {
   read(offset: number, length: number): Uint8Array;
 }
 
+/** struct kho_vmalloc; null where this kernel's has no such field */
+export interface VmallocValues {
+  readonly first: bigint;
+  readonly total_pages: number | null;
+  readonly flags: number | null;
+  readonly order: number | null;
+}
+
+/** The descriptor's fields, from a reading in which they stand below `prefix` (`folios.`). Null where it leads nowhere: it has no `first`. */
+export function vmallocValues(integer: (name: string) => bigint | null, prefix = ''): VmallocValues | null {
+  const first = integer(`${prefix}first`);
+  const small = (name: string): number | null => {
+    const value = integer(`${prefix}${name}`);
+    return value === null ? null : Number(value);
+  };
+  return first === null ? null : { first, total_pages: small('total_pages'), flags: small('flags'), order: small('order') };
+}
+
 const KNOWN_FLAGS = 0x3;
 /** KHO_VMALLOC_HUGE_VMAP */
 const HUGE_VMAP = 0x2;
@@ -36,28 +54,35 @@ const MAX_ORDER = 20;
  * Walks the chunks of a descriptor. `node` is the descriptor's node; chunk nodes are added to it.
  * @returns null for an empty descriptor (first = 0) or one whose first chunk can't be read
  */
-export function readVmalloc(context: Context, values: DecodedStruct<typeof khoVmalloc>, node: Node): VmallocArea | null {
+export function readVmalloc(context: Context, values: VmallocValues, node: Node): VmallocArea | null {
   const { memory, observations } = context;
   const pages = memory.pageSize;
-  const field = (name: keyof typeof khoVmalloc.fields): number | null => (node.address === null ? null : node.address + offsetOf(khoVmalloc, name));
-  if ((values.flags & ~KNOWN_FLAGS) !== 0)
-    observations.add('vmalloc-flags', node, `flags ${hex(values.flags)} holds bits no kernel knows`, natureOfNonsense(context), field('flags'));
-  if (values.order > MAX_ORDER) {
-    observations.add('vmalloc-order', node, `order ${values.order} is larger than any block of memory`, natureOfNonsense(context), field('order'));
+  const descriptor = node.fieldType?.kind === 'nested' ? node.fieldType.struct : context.contracts.struct(khoVmalloc);
+  const field = (name: keyof VmallocValues): number | null => {
+    const leaf = leafOf(descriptor, name, pages);
+    return node.address === null ? null : node.address + Math.floor((leaf?.bitOffset ?? 0) / 8);
+  };
+  const flags = values.flags ?? 0;
+  const order = values.order ?? 0;
+  const { total_pages: totalPages } = values;
+  if ((flags & ~KNOWN_FLAGS) !== 0)
+    observations.add('vmalloc-flags', node, `flags ${hex(flags)} holds bits no kernel knows`, natureOfNonsense(context), field('flags'));
+  if (order > MAX_ORDER) {
+    observations.add('vmalloc-order', node, `order ${order} is larger than any block of memory`, natureOfNonsense(context), field('order'));
     return null;
   }
   // Only areas that may use huge mappings have an order, and they consist of whole blocks of it.
-  if (values.order > 0 && ((values.flags & HUGE_VMAP) === 0 || values.total_pages % 2 ** values.order !== 0)) {
-    const text = `order ${values.order} with flags ${hex(values.flags)} and ${values.total_pages} pages: larger blocks need KHO_VMALLOC_HUGE_VMAP and make up whole areas`;
+  if (order > 0 && ((values.flags !== null && (flags & HUGE_VMAP) === 0) || (totalPages ?? 0) % 2 ** order !== 0)) {
+    const text = `order ${order} with flags ${hex(flags)} and ${totalPages} pages: larger blocks need KHO_VMALLOC_HUGE_VMAP and make up whole areas`;
     observations.add('vmalloc-order', node, text, natureOfNonsense(context), field('order'));
   }
   if (values.first === 0n) {
-    if (values.total_pages !== 0)
-      observations.add('vmalloc-count', node, `total_pages is ${values.total_pages}, but there is no chunk`, 'wrong', field('total_pages'));
+    if (totalPages !== null && totalPages !== 0)
+      observations.add('vmalloc-count', node, `total_pages is ${totalPages}, but there is no chunk`, 'wrong', field('total_pages'));
     return null;
   }
-  const blockSize = pages * 2 ** values.order;
-  const expected = Math.ceil(values.total_pages / 2 ** values.order);
+  const blockSize = pages * 2 ** order;
+  const expected = totalPages === null ? context.limits.vmallocChunks : Math.ceil(totalPages / 2 ** order);
   const walk = onceFor(context, `${values.first} ${expected} ${blockSize}`, () => walkChunks(context, values.first, expected, blockSize, node, field('first')));
   const { chunks, blocks, complete } = walk.result;
   const [firstChunk] = chunks;
@@ -71,12 +96,13 @@ export function readVmalloc(context: Context, values: DecodedStruct<typeof khoVm
       from: node,
       ...(field('first') === null ? {} : { fromAddress: field('first') ?? 0 }),
     });
-  const counted = blocks.length * 2 ** values.order;
-  if (complete && counted !== values.total_pages) {
+  const counted = blocks.length * 2 ** order;
+  const agrees = totalPages === null || counted === totalPages;
+  if (complete && !agrees) {
     observations.add(
       'vmalloc-count',
       node,
-      `total_pages is ${values.total_pages}, but the chunks list ${blocks.length} blocks of ${2 ** values.order} pages (${counted})`,
+      `total_pages is ${totalPages}, but the chunks list ${blocks.length} blocks of ${2 ** order} pages (${counted})`,
       natureOfNonsense(context),
       field('total_pages'),
     );
@@ -84,10 +110,10 @@ export function readVmalloc(context: Context, values: DecodedStruct<typeof khoVm
   return {
     blocks,
     blockSize,
-    promised: values.total_pages * pages,
+    promised: (totalPages ?? counted) * pages,
     size: blocks.length * blockSize,
     chunks,
-    complete: complete && counted === values.total_pages,
+    complete: complete && agrees,
     read: (offset, length) => readArea(context, blocks, blockSize, offset, length),
   };
 }
@@ -111,12 +137,25 @@ interface Walk {
   readonly complete: boolean;
 }
 
+/** Is it an array of 8-byte addresses? */
+const isList = (type: Leaf['type']): boolean => 'kind' in type && type.kind === 'array' && typeSize(type.of) === 8;
+
 function walkChunks(context: Context, first: bigint, expected: number, blockSize: number, node: Node, firstAt: number | null): Walk {
   const { memory, observations, limits } = context;
-  const table = layoutTable(khoVmallocChunk, memory.pageSize);
-  const perChunk = arrayCount(table.field('phys'), memory.pageSize);
-  const nextIndex = table.field('next').offset / 8;
-  const physIndex = table.field('phys').offset / 8;
+  const struct = context.contracts.struct(khoVmallocChunk);
+  const [nextLeaf, physLeaf] = [leafOf(struct, 'next', memory.pageSize), leafOf(struct, 'phys', memory.pageSize)];
+  if (nextLeaf === null || physLeaf === null || nextLeaf.bitOffset % 64 !== 0 || physLeaf.bitOffset % 64 !== 0 || !isList(physLeaf.type)) {
+    observations.add(
+      'layout-incomplete',
+      node,
+      `struct ${struct.name} of this kernel has no next and phys where they could be read: its blocks are not known`,
+      'note',
+    );
+    return { chunks: [], blocks: new Float64Array(), complete: false };
+  }
+  const perChunk = Math.floor(physLeaf.bits / 64);
+  const nextIndex = nextLeaf.bitOffset / 64;
+  const physIndex = physLeaf.bitOffset / 64;
   const chunks: number[] = [];
   const blocks: number[] = [];
   const seen = new Set<number>();
@@ -143,11 +182,11 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
     seen.add(address);
     const read = readBytes(memory, address, memory.pageSize);
     const chunk = new Node(`${node.path}/chunk/${chunks.length}`, `chunk ${chunks.length}`, {
-      type: `struct ${khoVmallocChunk.name}`,
+      type: `struct ${struct.name}`,
       address,
       bits: memory.pageSize * 8,
-      description: khoVmallocChunk.meaning,
-      layout: { struct: khoVmallocChunk, field: null },
+      description: struct.meaning,
+      layout: { struct, field: null },
     });
     refer(context, { address, order: 0, what: 'vmalloc chunk', node: chunk, from });
     if (!read.ok) {

@@ -2,7 +2,9 @@
  * A memfd in a running kernel, as the record that the serialised form gives: from the file itself where the kernel has it (size, seals,
  * position, name, the page cache), else from what was handed over, by the kernel's own BTF. Sources: mm/memfd_luo.c, mm/shmem.c, 6.19 to 7.3.
  */
+import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { memfdLuoSerV2 } from '../../abi/memfd/v2.js';
+import { sizeOf } from '../codec/layout-table.js';
 import type { Folio, FolioRun, Memfd } from '../handover/memfd.js';
 import type { Node } from '../tree/node.js';
 import type { Reading } from '../tree/reading.js';
@@ -55,6 +57,9 @@ export class LiveMemfd implements Memfd {
   readonly name: string | null;
   readonly folioCount: bigint;
   readonly area = null;
+  readonly contract = null;
+  readonly entrySize = sizeOf(memfdLuoFolioSer);
+  readonly flagNames = undefined;
   readonly readableFolios: number;
   readonly pageSize: number;
   /** why not every folio is listed; null where all are */
@@ -100,7 +105,7 @@ export class LiveMemfd implements Memfd {
 
   get reading(): Reading {
     const { node } = this;
-    return { struct: memfdLuoSerV2, node, address: node.address, values: null, field: () => node };
+    return { struct: memfdLuoSerV2, node, address: node.address, values: null, field: () => node, integer: () => null, text: () => null };
   }
 
   /** Of a table that was handed over the entry; of the page cache, the object: what tells the folio is there. */

@@ -8,7 +8,9 @@ import type { Owner, Owners } from '../handover/owners/owner.js';
 import type { Payload } from '../handover/payload.js';
 import { exactPages } from '../handover/preserved/preserved-map.js';
 import { pciAddress } from '../handover/pci.js';
+import type { Contract } from '../../abi/contract.js';
 import type { CStringValue } from '../../abi/layout.js';
+import type { Reading } from '../tree/reading.js';
 import { type Json, type JsonObject, countJson, jsonOfStruct } from './json-value.js';
 import type { DumpReport } from './dump-report.js';
 
@@ -82,6 +84,7 @@ function handoverJson(handover: Handover, pageSize: number): JsonObject {
 function luoJson(luo: Luo, owners: Owners): JsonObject {
   return {
     compatible: luo.compatible,
+    ...layoutJson(luo.contract),
     sessionCompatible: luo.sessionCompatible,
     flbCompatible: luo.flbCompatible,
     liveupdateNumber: luo.liveupdateNumber === null ? null : countJson(luo.liveupdateNumber),
@@ -96,6 +99,7 @@ const nameJson = (name: CStringValue): JsonObject => (name.validUtf8 ? { name: n
 const sessionJson = (session: LuoSession, owners: Owners): JsonObject => ({
   ...nameJson(session.name),
   owner: ownerJson(owners.byPath.get(session.path)),
+  ...moreFields(session.reading, ['name', 'file_set_ser']),
   files: session.unreadable ? null : session.files.map((file) => fileJson(file, owners)),
 });
 
@@ -108,6 +112,7 @@ const fileJson = (file: LuoFile, owners: Owners): JsonObject => ({
   compatible: file.compatible.text,
   data: hex(file.data),
   owner: ownerJson(owners.byPath.get(file.path)),
+  ...moreFields(file.reading, ['token', 'compatible', 'data']),
   decoded: file.decoded === null ? null : payloadJson(file.decoded),
 });
 
@@ -115,8 +120,28 @@ const flbJson = (flb: LuoFlb): JsonObject => ({
   ...nameJson(flb.name),
   data: hex(flb.data),
   count: countJson(flb.count),
+  ...moreFields(flb.reading, ['name', 'data', 'count']),
   decoded: flb.decoded === null ? null : payloadJson(flb.decoded),
 });
+
+/** Fields of a structure that its record does not name: whatever a newer contract added. */
+function otherFields({ struct, values }: Reading, named: readonly string[]): JsonObject {
+  if (values === null) return {};
+  return Object.fromEntries(Object.entries(jsonOfStruct(struct, values)).filter(([name]) => !named.includes(name)));
+}
+
+/** The same as one member, for entries whose own members have names of their own. */
+function moreFields(reading: Reading, named: readonly string[]): { fields?: JsonObject } {
+  const fields = otherFields(reading, named);
+  return Object.keys(fields).length === 0 ? {} : { fields };
+}
+
+/** Said of what no contract describes: whose layout it was read by, and which fields it should have and has not. */
+function layoutJson(contract: Contract | null): JsonObject {
+  const measured = contract?.measured;
+  if (measured === undefined) return {};
+  return { layoutFrom: measured.from, ...(measured.missing.length === 0 ? {} : { missing: measured.missing }) };
+}
 
 function payloadJson(payload: Payload): JsonObject {
   switch (payload.kind) {
@@ -125,12 +150,13 @@ function payloadJson(payload: Payload): JsonObject {
     case 'pci':
       return {
         struct: payload.struct,
+        ...layoutJson(payload.contract),
         devices: payload.devices.map(({ domain, bdf, refcount }) => ({ domain, bdf: hex(bdf), address: pciAddress(domain, bdf), refcount })),
       };
     case 'struct': {
       const { values, struct } = payload.reading;
       const fields: JsonObject = values === null ? {} : jsonOfStruct(struct, values);
-      return { struct: payload.struct, ...fields, ...deviceAddress(values) };
+      return { struct: payload.struct, ...layoutJson(payload.contract), ...fields, ...deviceAddress(values) };
     }
   }
 }
@@ -150,10 +176,12 @@ function memfdJson(memfd: Memfd): JsonObject {
         };
   return {
     struct: memfd.struct,
-    pos: countJson(memfd.pos),
+    ...layoutJson(memfd.contract),
+    pos: memfd.pos === null ? null : countJson(memfd.pos),
     size: countJson(memfd.size),
     ...(memfd.seals === null ? {} : { seals: hex(memfd.seals) }),
     ...(memfd.flags === null ? {} : { flags: hex(memfd.flags) }),
+    ...otherFields(memfd.reading, ['pos', 'size', 'seals', 'flags', 'nr_folios', 'folios']),
     folios,
   };
 }

@@ -9,6 +9,7 @@ import type { Payload } from '../handover/payload.js';
 import { exactPages } from '../handover/preserved/preserved-map.js';
 import { pciAddress } from '../handover/pci.js';
 import { sealNames } from '../../abi/memfd/v2.js';
+import type { Reading } from '../tree/reading.js';
 import { jsonOfStruct } from './json-value.js';
 import type { DumpReport } from './dump-report.js';
 import { escapeText } from './escape.js';
@@ -65,7 +66,7 @@ function* luoLines(luo: Luo, owners: Owners): Iterable<string> {
   const versions = [luo.compatible, luo.sessionCompatible, luo.flbCompatible].filter((text) => text !== null).map(escapeText);
   yield `  LUO        ${versions.join(', ')}; live update number ${luo.liveupdateNumber ?? 'unknown'}${luo.notSerialised ? '; no session serialised' : ''}`;
   for (const session of luo.sessions ?? []) {
-    yield `    session "${escapeText(session.name.text)}", ${session.files.length === 1 ? '1 file' : `${session.files.length} files`}${session.complete ? '' : ', as far as they could be read'}${ownedBy(owners, session.path)}`;
+    yield `    session "${escapeText(session.name.text)}", ${session.files.length === 1 ? '1 file' : `${session.files.length} files`}${session.complete ? '' : ', as far as they could be read'}${otherText(session.reading, ['name', 'file_set_ser'])}${ownedBy(owners, session.path)}`;
     for (const file of session.files) yield* fileLines(file, owners);
   }
   for (const flb of luo.flbs ?? []) yield* flbLines(flb);
@@ -78,12 +79,12 @@ function ownedBy(owners: Owners, path: string): string {
 }
 
 function* fileLines(file: LuoFile, owners: Owners): Iterable<string> {
-  yield `      token ${hex(file.token)}  ${escapeText(file.compatible.text)}  ${describe(file.decoded, file.data)}${ownedBy(owners, file.path)}`;
+  yield `      token ${hex(file.token)}  ${escapeText(file.compatible.text)}  ${describe(file.decoded, file.data)}${otherText(file.reading, ['compatible', 'data', 'token'])}${ownedBy(owners, file.path)}`;
   if (file.decoded?.kind === 'memfd') yield* folioLines(file.decoded);
 }
 
 function* flbLines(flb: LuoFlb): Iterable<string> {
-  yield `    FLB "${escapeText(flb.name.text)}", ${flb.count} references, ${describe(flb.decoded, flb.data)}`;
+  yield `    FLB "${escapeText(flb.name.text)}", ${flb.count} references, ${describe(flb.decoded, flb.data)}${otherText(flb.reading, ['name', 'data', 'count'])}`;
   if (flb.decoded?.kind !== 'pci') return;
   for (const device of flb.decoded.devices)
     yield `      device ${pciAddress(device.domain, device.bdf)}${device.refcount === null ? '' : `, ${device.refcount} references`}`;
@@ -107,10 +108,20 @@ function describe(payload: Payload | null, data: bigint): string {
   }
 }
 
+/** Fields that the line does not name already: what a newer contract added. */
+function otherText({ struct, values }: Reading, named: readonly string[]): string {
+  if (values === null) return '';
+  return Object.entries(jsonOfStruct(struct, values))
+    .filter(([name]) => !named.includes(name))
+    .map(([name, value]) => `, ${name} ${escapeText(typeof value === 'object' ? JSON.stringify(value) : String(value))}`)
+    .join('');
+}
+
 function describeMemfd(memfd: Memfd, data: bigint): string {
   const seals = memfd.seals === null ? 'no seals in this version' : memfd.seals === 0 ? 'no seals' : flagsText(memfd.seals, sealNames);
-  const position = memfd.pos === 0n ? '' : `, position ${memfd.pos}`;
-  return `${memfd.size} bytes (${formatBytes(memfd.size)}), ${memfd.folioCount} folios, ${seals}${position} (memfd_luo_ser at ${hex(data)})`;
+  const position = memfd.pos === 0n ? '' : memfd.pos === null ? ', no position in this version' : `, position ${memfd.pos}`;
+  const more = otherText(memfd.reading, ['pos', 'size', 'seals', 'nr_folios', 'folios', ...(memfd.flags === 0 ? ['flags'] : [])]);
+  return `${memfd.size} bytes (${formatBytes(memfd.size)}), ${memfd.folioCount} folios, ${seals}${position}${more} (memfd_luo_ser at ${hex(data)})`;
 }
 
 function* folioLines(memfd: Memfd): Iterable<string> {

@@ -1,6 +1,7 @@
 /** Structures read into the tree: nodes made from a layout and its bytes, so that no decoder names an offset. */
-import type { DecodedStruct, FieldType, Struct } from '../../abi/layout.js';
+import type { CStringValue, DecodedStruct, FieldType, Struct } from '../../abi/layout.js';
 import { decodeStruct, decodeValue } from '../codec/decode.js';
+import { integerOf, leafOf, textOf } from '../codec/leaf.js';
 import { type FieldPlacement, layoutTable, typeSize } from '../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { gapNode } from './gaps.js';
@@ -16,8 +17,12 @@ export interface Reading<S extends Struct = Struct> {
   /** physical; null for bytes that stand at no known address */
   readonly address: number | null;
   readonly values: DecodedStruct<S> | null;
-  /** The node of a field, `outer.inner` for nested ones. */
+  /** The node of a field, `outer.inner` for nested ones; found by its last name where the layout has it elsewhere. This node where there is none. */
   field(name: string): Node;
+  /** An integer field by name, wherever the layout has it; null where it has none, or the bytes are not there. */
+  integer(name: string): bigint | null;
+  /** The same for a text. */
+  text(name: string): CStringValue | null;
 }
 
 export interface ReadStructOptions {
@@ -68,16 +73,24 @@ export function structFromBytes<S extends Struct>(
     address,
     values,
     field(name) {
-      let at: TreeNode = node;
-      for (const part of name.split('.')) {
-        const parts: readonly TreeNode[] = at instanceof Node ? at.parts() : at.children();
-        const child = parts.find((candidate) => candidate.name === part);
-        if (child === undefined) return node;
-        at = child;
-      }
-      return at instanceof Node ? at : node;
+      const exact = descend(node, name.split('.'));
+      if (exact !== null) return exact;
+      const leaf = leafOf(struct, name, pageSize);
+      return (leaf === null ? null : descend(node, leaf.path)) ?? node;
     },
+    integer: (name) => (values === null ? null : integerOf(struct, values, name, pageSize)),
+    text: (name) => (values === null ? null : textOf(struct, values, name, pageSize)),
   };
+}
+
+function descend(node: Node, path: readonly string[]): Node | null {
+  let at = node;
+  for (const part of path) {
+    const child = at.parts().find((candidate) => candidate.name === part);
+    if (!(child instanceof Node)) return null;
+    at = child;
+  }
+  return at;
 }
 
 function fieldNodes(struct: Struct, values: Readonly<Record<string, unknown>>, address: number | null, path: string, pageSize: number): readonly TreeNode[] {
@@ -138,7 +151,7 @@ function partNodes(
         address,
         bitOffset: lowBit,
         bits: field.width,
-        value: typeof part === 'number' ? part : null,
+        value: typeof part === 'number' || typeof part === 'bigint' ? part : null,
         role: field.role,
         meaning: meaningOf(field, part),
         description: field.meaning,

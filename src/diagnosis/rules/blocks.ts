@@ -2,12 +2,9 @@
  * Rules about block lists (7.2 and later) and the areas they replaced: counts, links, entries that a count hides or invents.
  * Sources: kernel/liveupdate/kho_block.c, luo_session.c, luo_file.c, 7.2 and 7.3.
  */
-import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
-import { luoFileSer, luoSessionSer } from '../../../abi/luo/entries.js';
-import { sizeOf } from '../../codec/layout-table.js';
+import { type Entries, type Piece, emptyEntry, hiddenEntry, placeOf } from '../../handover/entries.js';
 import { hex } from '../../tree/words.js';
 import type { TreeNode } from '../../tree/tree.js';
-import { readBytes } from '../../memory/memory.js';
 import type { Reaction } from '../finding.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
@@ -123,12 +120,11 @@ export const blockRules: readonly HandoverRule[] = [
     sources: [RESTORE],
     *check(subject) {
       if (!isIntact(subject)) return;
-      for (const { block, next, capacity } of blocksOf(subject)) {
-        const count = block.children().find((child) => child.name === 'count');
-        if (next === 0n || count === undefined || typeof count.value !== 'bigint' || count.value < 1n || count.value >= BigInt(capacity)) continue;
+      for (const { piece } of blocksOf(subject)) {
+        if (piece.isLast || piece.count < 1n || piece.count >= BigInt(piece.capacity)) continue;
         yield {
-          ...hit(count, `count is ${count.value} of ${capacity}, but another block follows`),
-          ...(ownerOf(block.path) === 'files' ? { reaction: listReaction(subject, block.path) } : {}),
+          ...hit(piece.countNode, `count is ${piece.count} of ${piece.capacity}, but another block follows`),
+          ...fileReaction(subject, piece.countNode),
         };
       }
     },
@@ -169,62 +165,40 @@ export const blockRules: readonly HandoverRule[] = [
   },
 ];
 
-interface ListPiece {
-  /** node of the header, or of the group where the area has none */
-  readonly block: TreeNode;
-  readonly count: TreeNode;
-  readonly next: bigint;
-  readonly capacity: number;
-  readonly entrySize: number;
-  /** physical address of the first entry */
-  readonly entries: number;
-}
-
-/** Session and file blocks, and the areas of releases before 7.2. */
-function* blocksOf(subject: Subject): Iterable<ListPiece> {
+/** The pieces of session and file lists that are chained. */
+function* blocksOf(subject: Subject): Iterable<{ readonly list: Entries; readonly piece: Piece }> {
   const { luo } = subject.handover;
-  const { pageSize } = subject.dump.memory;
-  const sessions = luo?.node.children().find((child) => child.name === 'sessions');
-  const groups =
-    sessions === undefined ? [] : [sessions, ...sessions.children().flatMap((session) => session.children().filter((child) => child.name === 'files'))];
-  for (const group of groups) {
-    const entrySize = sizeOf(ownerOf(group.path) === 'files' ? luoFileSer : luoSessionSer);
-    for (const block of group.children()) {
-      if (block.layout?.struct.name !== khoBlockHeaderSer.name || block.address === null) continue;
-      const [next, count] = ['next', 'count'].map((name) => block.children().find((child) => child.name === name));
-      if (next === undefined || count === undefined || typeof next.value !== 'bigint') continue;
-      const headerSize = sizeOf(khoBlockHeaderSer);
-      yield { block, count, next: next.value, capacity: Math.floor((pageSize - headerSize) / entrySize), entrySize, entries: block.address + headerSize };
-    }
-  }
+  for (const list of [luo?.entries ?? null, ...(luo?.sessions ?? []).map((session) => session.entries)])
+    if (list !== null && list.area.maxPieces > 1) for (const piece of list.pieces) yield { list, piece };
 }
 
 function* hiddenEntries(subject: Subject): Iterable<Hit> {
   if (!isIntact(subject)) return;
-  for (const { count, capacity, entrySize, entries, next } of blocksOf(subject)) {
-    if (next !== 0n || typeof count.value !== 'bigint' || count.value >= BigInt(capacity)) continue;
-    const from = entries + Number(count.value) * entrySize;
-    if (!isWritten(subject, from, entrySize)) continue;
-    yield { ...hit(count, `count is ${count.value}, but an entry stands at ${hex(from)}, right behind the last`), ...fileReaction(subject, count) };
+  const { memory } = subject.dump;
+  for (const { list, piece } of blocksOf(subject)) {
+    const hidden = piece.isLast ? hiddenEntry(memory, list, piece) : null;
+    if (hidden === null) continue;
+    const at = hex(placeOf(memory, list.area, piece, hidden));
+    yield {
+      ...hit(piece.countNode, `count is ${piece.count}, but an entry stands at ${at}, right behind the last`),
+      ...fileReaction(subject, piece.countNode),
+    };
   }
 }
 
 function* emptyEntries(subject: Subject): Iterable<Hit> {
   if (!isIntact(subject)) return;
-  for (const { count, capacity, entrySize, entries } of blocksOf(subject)) {
-    if (typeof count.value !== 'bigint' || count.value < 1n || count.value > BigInt(capacity)) continue;
-    const last = entries + (Number(count.value) - 1) * entrySize;
-    const read = readBytes(subject.dump.memory, last, entrySize);
-    if (!read.ok || read.bytes.some((byte) => byte !== 0)) continue;
-    yield { ...hit(count, `count is ${count.value}, but the last of these entries, at ${hex(last)}, is all zeros`), ...fileReaction(subject, count) };
+  const { memory } = subject.dump;
+  for (const { list, piece } of blocksOf(subject)) {
+    const empty = emptyEntry(memory, list, piece);
+    if (empty === null) continue;
+    const at = hex(placeOf(memory, list.area, piece, empty));
+    yield {
+      ...hit(piece.countNode, `count is ${piece.count}, but the last of these entries, at ${at}, is all zeros`),
+      ...fileReaction(subject, piece.countNode),
+    };
   }
 }
 
 const fileReaction = (subject: Subject, node: TreeNode): { reaction?: Reaction } =>
   ownerOf(node.path) === 'files' ? { reaction: listReaction(subject, node.path) } : {};
-
-/** Are there bytes that are not 0? False where the page is not there. */
-function isWritten(subject: Subject, address: number, length: number): boolean {
-  const read = readBytes(subject.dump.memory, address, length);
-  return read.ok && read.bytes.some((byte) => byte !== 0);
-}

@@ -2,12 +2,9 @@
 import type { Layer } from '../../../abi/contract.js';
 import { testFlbData } from '../../../abi/liveupdate-test-flb/flb.js';
 import { contractsOf } from '../../../abi/registry.js';
-import { luoFlbHeaderSer, luoFlbSer } from '../../../abi/luo/entries.js';
-import { sizeOf } from '../../codec/layout-table.js';
+import { emptyEntry, hiddenEntry, placeOf } from '../../handover/entries.js';
 import type { LuoFlb } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
-import type { TreeNode } from '../../tree/tree.js';
-import { readBytes } from '../../memory/memory.js';
 import { type HandoverRule, type Hit, hit, noted, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 import { filesOf } from './sessions.js';
@@ -26,13 +23,6 @@ function dependants(subject: Subject, flb: LuoFlb): number | null {
 const flbLayer = (flb: LuoFlb): Layer | null => contractsOf(flb.name.text)[0]?.layer ?? null;
 
 const flbsOf = (subject: Subject): readonly LuoFlb[] => (isIntact(subject) ? (subject.handover.luo?.flbs ?? []) : []);
-
-const headerOf = (subject: Subject): TreeNode | null =>
-  subject.handover.luo?.node
-    .children()
-    .find((child) => child.name === 'flbs')
-    ?.children()
-    .find((child) => child.layout?.struct.name === luoFlbHeaderSer.name) ?? null;
 
 export const flbRules: readonly HandoverRule[] = [
   {
@@ -201,25 +191,17 @@ function* checkReferences(subject: Subject): Iterable<Hit> {
 }
 
 function* checkHeaderCount(subject: Subject): Iterable<Hit> {
-  const header = headerOf(subject);
   const { luo } = subject.handover;
   const { memory } = subject.dump;
-  const count = header?.children().find((child) => child.name === 'count');
-  if (header?.address == null || count === undefined || typeof count.value !== 'bigint' || !isIntact(subject) || luo?.notSerialised === true) return;
-  const each = sizeOf(luoFlbSer);
-  const first = header.address + sizeOf(luoFlbHeaderSer);
-  const capacity = Math.floor((memory.pageSize - sizeOf(luoFlbHeaderSer)) / each);
-  if (count.value > BigInt(capacity)) return;
-  const used = Number(count.value);
-  const written = (index: number): boolean | null => {
-    const read = readBytes(memory, first + index * each, each);
-    return read.ok ? read.bytes.some((byte) => byte !== 0) : null;
-  };
-  if (used < capacity && written(used) === true)
-    yield hit(count, `count is ${used}, but an object stands at ${hex(first + used * each)}, right behind the last`);
-  if (used > 0 && written(used - 1) === false)
+  const list = luo?.flbEntries ?? null;
+  const piece = list?.pieces[0];
+  if (list === null || piece === undefined || !isIntact(subject) || luo?.notSerialised === true) return;
+  const hidden = hiddenEntry(memory, list, piece);
+  if (hidden !== null)
+    yield hit(piece.countNode, `count is ${piece.count}, but an object stands at ${hex(placeOf(memory, list.area, piece, hidden))}, right behind the last`);
+  if (emptyEntry(memory, list, piece) !== null)
     yield {
-      ...hit(count, `count is ${used}, but the last of these entries is all zeros`),
+      ...hit(piece.countNode, `count is ${piece.count}, but the last of these entries is all zeros`),
       severity: 'info',
       reaction: reaction('ignored', 'An empty entry has no name that anybody asks for.'),
     };

@@ -2,6 +2,7 @@
  * Rules about the folios of preserved memfds: each against the map, against the file's size, against the one before (see
  * memfd-folio-pass.ts). Sources: mm/memfd_luo.c, 6.19 to 7.3.
  */
+import { behaviourIsKnown } from '../../../abi/contract.js';
 import { formatBytes, hex } from '../../tree/words.js';
 import { type HandoverRule, type RuleText, reaction } from '../rule.js';
 import { DIRTY_UPTODATE, HOLE, type Judge, MISSING, SHARED, STRUCTURE, TOO_SMALL, judges, passOf, place } from './memfd-folio-pass.js';
@@ -199,6 +200,7 @@ export const memfdFolioRules: readonly HandoverRule[] = [
       sources: ['"memfd_luo: always dirty all folios", "memfd_luo: always make all folios uptodate", 4 March 2026'],
     },
     ({ memfd, folio }) => {
+      if (!behaviourIsKnown(memfd.contract)) return null;
       if ((folio.flags & ~KNOWN_FLAGS) !== 0) return `entry ${folio.entry}: flags ${hex(folio.flags)} holds bits no kernel knows`;
       return memfd.seals !== null && folio.pfn !== 0 && folio.flags !== DIRTY_UPTODATE
         ? `entry ${folio.entry}: flags are ${hex(folio.flags)}, 0x3 is always written`
@@ -217,7 +219,7 @@ export const memfdFolioRules: readonly HandoverRule[] = [
     sources: ['"memfd_luo: always dirty all folios", 4 March 2026', 'mm/memfd_luo.c, 6.19.11'],
     *check(subject) {
       for (const memfd of memfdsOf(subject)) {
-        if (memfd.seals !== null) continue;
+        if (memfd.seals !== null || !behaviourIsKnown(memfd.contract)) continue;
         let count = 0;
         for (const folio of memfd.folios()) if (folio.flags !== DIRTY_UPTODATE && count++ >= subject.limits.items) break;
         if (count > 0) yield { message: `${count} folios are not both dirty and up to date`, at: memfd.entryAddress(0), path: `${memfd.node.path}/folios[]` };

@@ -1,4 +1,5 @@
 /** Rules about the description of a preserved memfd. Sources: mm/memfd_luo.c and include/linux/kho/abi/memfd.h, 6.19 to 7.3. */
+import { behaviourIsKnown } from '../../../abi/contract.js';
 import { hex } from '../../tree/words.js';
 import type { Memfd } from '../../handover/memfd.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
@@ -102,7 +103,7 @@ export const memfdRules: readonly HandoverRule[] = [
     sources: ['vfs_setpos(), fs/read_write.c', RETRIEVE],
     *check(subject) {
       for (const memfd of memfdsOf(subject)) {
-        if (memfd.pos > MAX_OFFSET) yield hit(memfd.reading.field('pos'), `pos is ${hex(memfd.pos)}, which is negative`);
+        if (memfd.pos !== null && memfd.pos > MAX_OFFSET) yield hit(memfd.reading.field('pos'), `pos is ${hex(memfd.pos)}, which is negative`);
       }
     },
   },
@@ -137,6 +138,6 @@ export const memfdRules: readonly HandoverRule[] = [
 ];
 
 function* noSeals(subject: Subject): Iterable<Hit> {
-  const first = memfdsOf(subject).find((memfd) => memfd.seals === null);
+  const first = memfdsOf(subject).find((memfd) => memfd.seals === null && behaviourIsKnown(memfd.contract));
   if (first !== undefined) yield hit(first.node, 'memfd-v1 does not hand over seals');
 }

@@ -87,11 +87,11 @@ export const sessionRules: readonly HandoverRule[] = [
     *check(subject) {
       if (!isIntact(subject)) return;
       for (const session of subject.handover.luo?.sessions ?? []) {
-        const set = session.reading.values?.file_set_ser;
-        if (set === undefined || (set.count === 0n) === (set.files === 0n)) continue;
+        const [count, files] = [session.reading.integer('file_set_ser.count'), session.reading.integer('file_set_ser.files')];
+        if (count === null || files === null || (count === 0n) === (files === 0n)) continue;
         // From 7.2 on a file block that was allocated and emptied again stays linked.
-        if (set.count === 0n && subject.dialect === '7.2') continue;
-        yield hit(session.reading.field('file_set_ser'), `count is ${set.count} and files is ${hex(set.files)}`);
+        if (count === 0n && (session.entries?.area.maxPieces ?? 1) > 1) continue;
+        yield hit(session.reading.field('file_set_ser'), `count is ${count} and files is ${hex(files)}`);
       }
     },
   },

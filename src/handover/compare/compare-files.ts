@@ -1,7 +1,6 @@
 /** What became of one preserved file: its handler, its description, its folios, its contents; a device by its address. */
 import { sealNames } from '../../../abi/memfd/v2.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
-import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
 import type { LuoFile } from '../luo.js';
 import { flagsText, formatBytes, hex } from '../../tree/words.js';
 import type { Folio, Memfd } from '../memfd.js';
@@ -52,8 +51,7 @@ function compareMemfd(before: Memfd, after: Memfd, memory: Sides, add: Add, kept
 }
 
 function compareFolios(before: Memfd, after: Memfd, add: Add): void {
-  const flags = memfdLuoFolioSer.fields.pfn_flags.fields.flags.flagNames;
-  const place = (folio: Folio): string => `page ${folio.index} at pfn ${hex(folio.pfn)} (${flagsText(folio.flags, flags)})`;
+  const place = (folio: Folio): string => `page ${folio.index} at pfn ${hex(folio.pfn)} (${flagsText(folio.flags, before.flagNames)})`;
   const others = after.entries()[Symbol.iterator]();
   let different = 0;
   let first = '';
