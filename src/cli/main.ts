@@ -25,6 +25,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   explore: async () => (await import('./explore.js')).registerExplore,
   preflight: async () => (await import('./preflight.js')).registerPreflight,
   capture: async () => (await import('./capture.js')).registerCapture,
+  live: async () => (await import('./live.js')).registerLive,
   samples: async () => (await import('./samples.js')).registerSamples,
 };
 

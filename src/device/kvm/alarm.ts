@@ -8,7 +8,7 @@ import { itimerspec, KERNEL_SIGSET_BYTES, kernelSigset, SIGEV_THREAD_ID, sigeven
 import { decodeStruct } from '../../codec/decode.js';
 import { encodeStruct } from '../../codec/encode.js';
 import { UserError } from '../../codec/user-error.js';
-import type { Libc, LibcResult } from './libc.js';
+import type { Libc, LibcResult } from '../libc.js';
 
 /** A real-time signal that neither the C library nor Node uses. */
 const SIGNAL = 50;

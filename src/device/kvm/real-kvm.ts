@@ -28,7 +28,7 @@ import { type Alarm, openAlarm } from './alarm.js';
 import { answerIn, payloadIn } from './answer.js';
 import type { GuestAccess, HostMapping, KvmBackend, KvmCall, KvmOptions, KvmRunResult, MemoryRegion, RunOptions } from './backend.js';
 import { assemble, CODE_START } from './guest-code.js';
-import { type Libc, loadLibc } from './libc.js';
+import { type Libc, loadLibc } from '../libc.js';
 import { RealMemory } from './real-memory.js';
 
 const DEVICE = '/dev/kvm';

@@ -4,7 +4,7 @@
  */
 import { UserError } from '../../codec/user-error.js';
 import type { HostMapping } from './backend.js';
-import type { Libc, LibcResult } from './libc.js';
+import type { Libc, LibcResult } from '../libc.js';
 
 const PROT_NONE = 0;
 const PROT_READ = 1;

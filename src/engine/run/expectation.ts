@@ -1,6 +1,5 @@
 /** Whether a step answered what the scenario says it must. */
 import { ERRNO } from '../../../abi/errno.js';
-import type { FileBody } from '../fs/open-file.js';
 import type { FdRef, ScenarioStep, SourcePosition } from '../scenario/types.js';
 import { errnoOf } from '../trace/step.js';
 import { UNKNOWN_RESULT } from '../trace/trace.js';
@@ -16,8 +15,8 @@ export interface Mismatch {
   readonly got: string;
 }
 
-/** @param bodyOf what a descriptor is of, now @param traceStep the agent's step */
-export function mismatchOf(step: ScenarioStep, answer: Answer, bodyOf: (ref: FdRef) => FileBody | null, traceStep: number): Mismatch | null {
+/** @param bodyOf what a descriptor is of, now: the same value for the same file @param traceStep the agent's step */
+export function mismatchOf(step: ScenarioStep, answer: Answer, bodyOf: (ref: FdRef) => unknown, traceStep: number): Mismatch | null {
   const { errno, ret, same, name } = step.expect;
   const wrong = (expected: string, got: string): Mismatch => ({ action: step.index, position: step.position, step: traceStep, expected, got });
   const result = answer.result === UNKNOWN_RESULT ? 'unknown: a page is not in the dump' : (errnoOf(answer.result) ?? 'success');

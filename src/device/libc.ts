@@ -1,8 +1,8 @@
 /**
- * The few functions of the C library that the KVM driver needs, through koffi. Every result is checked to be a number; errno is
- * read at once. For real-kvm.ts alone.
+ * The few functions of the C library that real devices need and Node does not offer, through koffi. Every result is checked to be a
+ * number; errno is read at once.
  */
-import { UserError } from '../../codec/user-error.js';
+import { UserError } from '../codec/user-error.js';
 
 /** What a function of the C library answered. `errno` is 0 unless `ret` is -1. */
 export interface LibcResult {
@@ -22,15 +22,36 @@ export interface Libc {
   madvise(address: number, length: number, advice: number): LibcResult;
   fallocate(fd: number, mode: number, offset: number, length: number): LibcResult;
   gettid(): LibcResult;
+  getpagesize(): LibcResult;
   /** returns the error itself, as POSIX has it for threads */
   pthreadSigmask(how: number, set: Uint8Array | null, old: Uint8Array | null): LibcResult;
   sigtimedwait(set: Uint8Array, timeout: Uint8Array): LibcResult;
   timerCreate(clock: number, event: Uint8Array, id: Uint8Array): LibcResult;
   timerSettime(id: bigint, flags: number, value: Uint8Array): LibcResult;
   timerDelete(id: bigint): LibcResult;
+  memfdCreate(name: string, flags: number): LibcResult;
+  fcntl(fd: number, command: number, argument: number): LibcResult;
+  lseek(fd: number, offset: bigint, whence: number): LibcResult;
+  dup(fd: number): LibcResult;
+  eventfd(initial: number, flags: number): LibcResult;
+  epollCreate1(flags: number): LibcResult;
+  timerfdCreate(clock: number, flags: number): LibcResult;
+  signalfd(fd: number, set: Uint8Array, flags: number): LibcResult;
+  inotifyInit1(flags: number): LibcResult;
+  /** `ends`: two 32-bit descriptors */
+  pipe2(ends: Uint8Array, flags: number): LibcResult;
+  socket(domain: number, type: number, protocol: number): LibcResult;
+  /** a system call that has no wrapper everywhere; arguments are integers */
+  syscall(number: number, ...args: readonly (number | bigint)[]): LibcResult;
+  kexecFileLoad(kernelFd: number, initrdFd: number, cmdline: string, flags: number): LibcResult;
+  reboot(command: number): LibcResult;
+  sync(): void;
   /** Memory of this process, not copied. It must not be touched once it is unmapped. */
   view(address: number, length: number): Uint8Array;
 }
+
+/** kexec_file_load(2) has no wrapper in glibc. Source: arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h, 7.3. */
+const KEXEC_FILE_LOAD = process.arch === 'arm64' ? 294 : 320;
 
 let loaded: Libc | null = null;
 
@@ -46,14 +67,14 @@ async function bind(): Promise<Libc> {
     koffi = await import('koffi');
   } catch {
     throw new UserError(
-      '/dev/kvm is reached through the package koffi, which is not installed here or does not run here; try `npm install koffi@3.3.4`, or --device simulated',
+      'real system calls go through the package koffi, which is not installed here or does not run here; try `npm install koffi@3.3.4`, or simulate (sim)',
     );
   }
   try {
     return functions(koffi);
   } catch (error) {
     throw new UserError(
-      `the C library of this system lacks a function that the KVM driver needs (${error instanceof Error ? error.message : String(error)}); try --device simulated`,
+      `the C library of this system lacks a function that is needed (${error instanceof Error ? error.message : String(error)}); simulate instead (sim)`,
     );
   }
 }
@@ -71,6 +92,8 @@ function functions(koffi: typeof import('koffi')): Libc {
   const ioctlNumber = bound('int ioctl(int fd, unsigned long request, unsigned long argument)');
   const ioctlBytes = bound('int ioctl(int fd, unsigned long request, void *argument)');
   const waitForSignal = bound('int sigtimedwait(void *set, void *info, void *timeout)');
+  const syscall = bound('long syscall(long number, int64_t a, int64_t b, int64_t c, int64_t d, int64_t e)');
+  const kexecFileLoad = bound('long syscall(long number, int64_t a, int64_t b, int64_t c, const char *d, int64_t e)');
   const setTimer = bound('int timer_settime(int64_t id, int flags, void *value, void *old)');
   return {
     open: bound('int open(const char *path, int flags)'),
@@ -82,11 +105,29 @@ function functions(koffi: typeof import('koffi')): Libc {
     madvise: bound('int madvise(int64_t address, size_t length, int advice)'),
     fallocate: bound('int fallocate(int fd, int mode, int64_t offset, int64_t length)'),
     gettid: bound('int gettid()'),
+    getpagesize: bound('int getpagesize()'),
     pthreadSigmask: bound('int pthread_sigmask(int how, void *set, void *old)'),
     sigtimedwait: (set, timeout) => waitForSignal(set, null, timeout),
     timerCreate: bound('int timer_create(int clock, void *event, void *id)'),
     timerSettime: (id, flags, value) => setTimer(id, flags, value, null),
     timerDelete: bound('int timer_delete(int64_t id)'),
+    memfdCreate: bound('int memfd_create(const char *name, unsigned int flags)'),
+    fcntl: bound('int fcntl(int fd, int command, int64_t argument)'),
+    lseek: bound('int64_t lseek(int fd, int64_t offset, int whence)'),
+    dup: bound('int dup(int fd)'),
+    eventfd: bound('int eventfd(unsigned int initial, int flags)'),
+    epollCreate1: bound('int epoll_create1(int flags)'),
+    timerfdCreate: bound('int timerfd_create(int clock, int flags)'),
+    signalfd: bound('int signalfd(int fd, void *set, int flags)'),
+    inotifyInit1: bound('int inotify_init1(int flags)'),
+    pipe2: bound('int pipe2(void *ends, int flags)'),
+    socket: bound('int socket(int domain, int type, int protocol)'),
+    syscall: (number, ...args) => syscall(number, ...[0, 1, 2, 3, 4].map((index) => args[index] ?? 0)),
+    kexecFileLoad: (kernelFd, initrdFd, cmdline, flags) => kexecFileLoad(KEXEC_FILE_LOAD, kernelFd, initrdFd, cmdline.length + 1, cmdline, flags),
+    reboot: bound('int reboot(int command)'),
+    sync: () => {
+      library.func('void sync()')();
+    },
     view: (address, length) => new Uint8Array(koffi.view(address, length)),
   };
 }

@@ -1,0 +1,388 @@
+/**
+ * A scenario's steps as real system calls of this machine's kernel: the counterpart of the engine's agent. What a real kernel can't be
+ * asked (devices that are simulated, processes that are forked) is refused, with the reason, and never answered for it.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
+import { ERRNO } from '../../abi/errno.js';
+import type { Struct } from '../../abi/layout.js';
+import {
+  liveupdateIoctlCreateSession,
+  liveupdateIoctlRetrieveSession,
+  liveupdateIoctls,
+  liveupdateSessionFinish,
+  liveupdateSessionGetName,
+  liveupdateSessionPreserveFd,
+  liveupdateSessionRetrieveFd,
+} from '../../abi/uapi/liveupdate.js';
+import { decodeStruct } from '../codec/decode.js';
+import type { Encodable } from '../codec/encode.js';
+import { sizeOf } from '../codec/layout-table.js';
+import type { Libc, LibcResult } from '../device/libc.js';
+import { patternPage } from '../engine/fs/pattern.js';
+import { SEAL } from '../engine/fs/shmem.js';
+import type { Answer } from '../engine/run/agent.js';
+import { nameField, userBuffer } from '../engine/run/agent-args.js';
+import type { Fill, FdRef, IoctlShape, ScenarioStep, SealName } from '../engine/scenario/types.js';
+import { userMemory } from './user-memory.js';
+
+/** A step that this machine was not asked. */
+export interface Refused {
+  readonly refused: string;
+}
+
+type StepOf<V extends ScenarioStep['do']> = Extract<ScenarioStep, { do: V }>;
+
+const MFD = { CLOEXEC: 1, ALLOW_SEALING: 2, HUGETLB: 4, NOEXEC_SEAL: 8, EXEC: 16 } as const;
+const F_GETFD = 1;
+const F_ADD_SEALS = 1033;
+const F_GET_SEALS = 1034;
+const FALLOC_FL_KEEP_SIZE = 1;
+const FALLOC_FL_PUNCH_HOLE = 2;
+const MAP_SHARED = 1;
+const MAP_PRIVATE = 2;
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const SEEK_SET = 0;
+const SEEK_CUR = 1;
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const O_CLOEXEC = 0o2000000;
+const O_PATH = 0o10000000;
+const O_TMPFILE = 0o20200000;
+const CLOCK_MONOTONIC = 1;
+const SYS_PIDFD_OPEN = 434;
+const SYS_MEMFD_SECRET = 447;
+const LIVEUPDATE_DEVICE = '/dev/liveupdate';
+const BAD_FD = -1;
+
+const answered = (errno: number, ret = 0): Answer => ({ result: -errno, ret: errno === 0 ? ret : -1, fd: null, name: null });
+const opened = (fd: number): Answer => ({ result: 0, ret: fd, fd, name: null });
+const ofCall = ({ ret, errno }: LibcResult): Answer => answered(errno, ret);
+
+export class LiveAgent {
+  readonly #libc: Libc;
+  readonly #pageSize: number;
+  readonly #names = new Map<string, number>();
+  #device = BAD_FD;
+  #session = BAD_FD;
+
+  /** @param pageSize in bytes, of this machine */
+  constructor(libc: Libc, pageSize: number) {
+    this.#libc = libc;
+    this.#pageSize = pageSize;
+  }
+
+  /** The descriptor a reference stands for; -1 for a name that nothing got. */
+  resolve(ref: FdRef): number {
+    return typeof ref === 'number' ? ref : (this.#names.get(ref) ?? BAD_FD);
+  }
+
+  /** What tells files apart: device and inode; null for a descriptor that is not open. */
+  identity(ref: FdRef): string | null {
+    try {
+      const { dev, ino } = fstatSync(this.resolve(ref), { bigint: true });
+      return `${dev}:${ino}`;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Carries out a step that is no kexec. */
+  perform(step: ScenarioStep): Answer | Refused {
+    const answer = this.#perform(step);
+    if ('refused' in answer) return answer;
+    if (answer.fd !== null && 'as' in step && typeof step.as === 'string') this.#names.set(step.as, answer.fd);
+    return answer;
+  }
+
+  #perform(step: ScenarioStep): Answer | Refused {
+    switch (step.do) {
+      case 'open': {
+        const answer = attempt(() => opened(openSync(LIVEUPDATE_DEVICE, (step.mode === 'ro' ? constants.O_RDONLY : constants.O_RDWR) | O_CLOEXEC)));
+        if (answer.fd !== null) this.#device = answer.fd;
+        return answer;
+      }
+      case 'create-session':
+        return this.#makeSession(step, liveupdateIoctls.LIVEUPDATE_IOCTL_CREATE_SESSION, liveupdateIoctlCreateSession);
+      case 'retrieve-session':
+        return this.#makeSession(step, liveupdateIoctls.LIVEUPDATE_IOCTL_RETRIEVE_SESSION, liveupdateIoctlRetrieveSession);
+      case 'get-name':
+        return this.#ioctl(step.session, liveupdateIoctls.LIVEUPDATE_SESSION_GET_NAME, liveupdateSessionGetName, { reserved: step.reserved }, step.shape);
+      case 'preserve': {
+        const values = { fd: this.resolve(step.fd), token: step.token };
+        return this.#ioctl(step.session, liveupdateIoctls.LIVEUPDATE_SESSION_PRESERVE_FD, liveupdateSessionPreserveFd, values, step.shape);
+      }
+      case 'retrieve':
+        return this.#ioctl(step.session, liveupdateIoctls.LIVEUPDATE_SESSION_RETRIEVE_FD, liveupdateSessionRetrieveFd, { token: step.token }, step.shape);
+      case 'finish':
+        return this.#ioctl(step.session, liveupdateIoctls.LIVEUPDATE_SESSION_FINISH, liveupdateSessionFinish, { reserved: step.reserved }, step.shape);
+      case 'memfd':
+        return this.#memfd(step);
+      case 'fd':
+        return this.#makeFd(step);
+      case 'dup':
+        return this.#installed(this.#libc.dup(this.resolve(step.fd)));
+      case 'reopen':
+        return this.#reopen(step);
+      case 'write':
+        return this.#write(step);
+      case 'truncate':
+        return attempt(() => {
+          ftruncateSync(this.resolve(step.fd), step.size);
+          return answered(0);
+        });
+      case 'fallocate':
+        return this.#fallocate(step);
+      case 'seal':
+        return ofCall(this.#libc.fcntl(this.resolve(step.fd), F_ADD_SEALS, sealBits(step.seals)));
+      case 'seek': {
+        const { ret, errno } = this.#libc.lseek(this.resolve(step.fd), step.pos, SEEK_SET);
+        return answered(errno, errno === 0 ? 0 : ret);
+      }
+      case 'mmap':
+        return this.#mmap(step);
+      case 'check':
+        return this.#check(step);
+      case 'close': {
+        const answer = attempt(() => {
+          closeSync(this.resolve(step.fd));
+          return answered(0);
+        });
+        if (answer.result === 0 && typeof step.fd === 'string') this.#names.delete(step.fd);
+        return answer;
+      }
+      default:
+        return { refused: `${step.do} is not carried out on a real machine` };
+    }
+  }
+
+  #installed(call: LibcResult): Answer {
+    return call.errno === 0 ? opened(call.ret) : answered(call.errno);
+  }
+
+  #makeSession(step: StepOf<'create-session'> | StepOf<'retrieve-session'>, request: number, struct: Struct): Answer {
+    const answer = this.#ioctl(step.device ?? this.#device, request, struct, { name: [...nameField(step.name)] }, step.shape);
+    if (answer.fd !== null) this.#session = answer.fd;
+    return answer;
+  }
+
+  #ioctl(target: FdRef, request: number, struct: Struct, values: Readonly<Record<string, Encodable>>, shape: IoctlShape): Answer {
+    const memory = userMemory(this.#libc, userBuffer(struct, values, shape), this.#pageSize);
+    try {
+      const { errno } = this.#libc.ioctl(this.resolve(target), BigInt(request), memory.address);
+      if (errno !== 0) return answered(errno);
+      const bytes = memory.bytes();
+      if (bytes.length < sizeOf(struct)) return answered(0);
+      const out: Readonly<Record<string, unknown>> = decodeStruct(struct, bytes);
+      const gives = request !== liveupdateIoctls.LIVEUPDATE_SESSION_PRESERVE_FD && typeof out.fd === 'number';
+      const name = request === liveupdateIoctls.LIVEUPDATE_SESSION_GET_NAME && Array.isArray(out.name) ? Uint8Array.from(out.name, Number) : null;
+      const end = name === null ? -1 : name.indexOf(0);
+      return { result: 0, ret: 0, fd: gives ? Number(out.fd) : null, name: name === null ? null : name.subarray(0, end === -1 ? name.length : end) };
+    } finally {
+      memory.release();
+    }
+  }
+
+  #memfd(step: StepOf<'memfd'>): Answer | Refused {
+    if (step.huge) return { refused: 'huge folios are a choice of the machine (shmem_enabled), not of a step' };
+    const flags = step.flags.reduce((bits: number, flag) => bits | MFD[flag], MFD.CLOEXEC);
+    const made = this.#libc.memfdCreate(step.name, flags);
+    if (made.errno !== 0) return answered(made.errno);
+    const fd = made.ret;
+    const answer = attempt(() => {
+      if (step.size > 0) ftruncateSync(fd, step.size);
+      if (step.fallocate !== null) {
+        const { errno } = this.#libc.fallocate(fd, 0, step.fallocate.offset, step.fallocate.size);
+        if (errno !== 0) return answered(errno);
+      }
+      this.#fillPages(fd, step.fill, true);
+      for (const { offset, bytes } of step.writes) writeSync(fd, bytes, 0, bytes.length, offset);
+      if (step.size > 0 && fstatSync(fd).size > step.size) ftruncateSync(fd, step.size);
+      if (step.seals.length > 0) {
+        const { errno } = this.#libc.fcntl(fd, F_ADD_SEALS, sealBits(step.seals));
+        if (errno !== 0) return answered(errno);
+      }
+      const { errno } = this.#libc.lseek(fd, step.pos, SEEK_SET);
+      return errno === 0 ? opened(fd) : answered(errno);
+    });
+    if (answer.fd === null) closeSync(fd);
+    return answer;
+  }
+
+  /** One pwrite(2) a page. @returns bytes written */
+  #fillPages(fd: number, fills: readonly Fill[], clipped: boolean): number {
+    const size = fstatSync(fd).size;
+    const end = clipped && size > 0 ? size : Number.POSITIVE_INFINITY;
+    let written = 0;
+    for (const { page, pages, seed } of fills)
+      for (let index = page; index < page + pages; index++) {
+        const at = index * this.#pageSize;
+        const whole = patternPage(seed, index, this.#pageSize);
+        const part = at < end && at + whole.length > end ? whole.subarray(0, end - at) : whole;
+        written += writeSync(fd, part, 0, part.length, at);
+      }
+    return written;
+  }
+
+  #write(step: StepOf<'write'>): Answer {
+    const fd = this.resolve(step.fd);
+    return attempt(() => {
+      const filled = step.fill.length === 0 ? 0 : Math.min(this.#fillPages(fd, step.fill, false), 0);
+      return answered(0, step.bytes.length === 0 ? filled : writeSync(fd, step.bytes, 0, step.bytes.length, step.offset));
+    });
+  }
+
+  #fallocate(step: StepOf<'fallocate'>): Answer {
+    const mode = step.mode === 'allocate' ? 0 : step.mode === 'keep-size' ? FALLOC_FL_KEEP_SIZE : FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    return ofCall(this.#libc.fallocate(this.resolve(step.fd), mode, step.offset, step.size));
+  }
+
+  #mmap(step: StepOf<'mmap'>): Answer | Refused {
+    const fd = this.resolve(step.fd);
+    if (this.#libc.fcntl(fd, F_GETFD, 0).errno !== 0) return answered(ERRNO.EBADF);
+    const { size } = fstatSync(fd);
+    if (step.bytes.length > 0 && step.offset + step.bytes.length > Math.ceil(size / this.#pageSize) * this.#pageSize)
+      return { refused: 'a store past the end of the file kills this process with SIGBUS' };
+    const { ret, errno } = this.#libc.mmap(
+      0,
+      Math.max(size, this.#pageSize),
+      PROT_READ | (step.write ? PROT_WRITE : 0),
+      step.shared ? MAP_SHARED : MAP_PRIVATE,
+      fd,
+      0,
+    );
+    if (errno !== 0) return answered(errno);
+    if (step.bytes.length > 0 && !step.write) return { refused: 'a store through a read-only mapping kills this process with SIGSEGV' };
+    this.#libc.view(ret, Math.max(size, this.#pageSize)).set(step.bytes, step.offset);
+    return answered(0);
+  }
+
+  #makeFd(step: StepOf<'fd'>): Answer | Refused {
+    const libc = this.#libc;
+    const path = (name: string): Answer => attempt(() => opened(openSync(name, constants.O_RDWR | O_CLOEXEC)));
+    switch (step.kind) {
+      case 'number':
+        return opened(step.number);
+      case 'session':
+        return this.#installed(libc.dup(this.resolve(step.session ?? this.#session)));
+      case 'device':
+        return this.#installed(libc.dup(this.#device));
+      case 'eventfd':
+        return this.#installed(libc.eventfd(0, O_CLOEXEC));
+      case 'epoll':
+        return this.#installed(libc.epollCreate1(O_CLOEXEC));
+      case 'timerfd':
+        return this.#installed(libc.timerfdCreate(CLOCK_MONOTONIC, O_CLOEXEC));
+      case 'signalfd':
+        return this.#installed(libc.signalfd(-1, new Uint8Array(128), O_CLOEXEC));
+      case 'inotify':
+        return this.#installed(libc.inotifyInit1(O_CLOEXEC));
+      case 'pipe': {
+        const ends = new Uint8Array(8);
+        const { errno } = libc.pipe2(ends, O_CLOEXEC);
+        return errno === 0 ? opened(new DataView(ends.buffer).getInt32(0, true)) : answered(errno);
+      }
+      case 'socket':
+        return this.#installed(libc.socket(AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0));
+      case 'pidfd':
+        return this.#installed(libc.syscall(SYS_PIDFD_OPEN, process.pid, 0));
+      case 'secretmem':
+        return this.#installed(libc.syscall(SYS_MEMFD_SECRET, O_CLOEXEC));
+      case 'dev-null':
+        return path('/dev/null');
+      case 'dev-zero':
+        return path('/dev/zero');
+      case 'dev-mem':
+        return path('/dev/mem');
+      case 'dev-kvm':
+        return path('/dev/kvm');
+      case 'dev-vfio':
+        return path('/dev/vfio/vfio');
+      case 'iommufd':
+        return path('/dev/iommu');
+      case 'proc':
+        return attempt(() => opened(openSync('/proc/self/status', constants.O_RDONLY | O_CLOEXEC)));
+      case 'tmpfs':
+      case 'tmpfs-unlinked':
+      case 'o-tmpfile':
+        return this.#tmpfs(step);
+      default:
+        return { refused: `a descriptor of kind ${step.kind} is not made on a real machine` };
+    }
+  }
+
+  #tmpfs(step: StepOf<'fd'>): Answer {
+    const name = `/dev/shm/luo-inspect-${process.pid}-${step.index}`;
+    return attempt(() => {
+      const fd = step.kind === 'o-tmpfile' ? openSync('/dev/shm', constants.O_RDWR | O_TMPFILE, 0o666) : openSync(name, 'wx+', 0o666);
+      if (step.kind === 'tmpfs-unlinked') unlinkSync(name);
+      if (step.size > 0) ftruncateSync(fd, step.size);
+      this.#fillPages(fd, step.fill, true);
+      return opened(fd);
+    });
+  }
+
+  #reopen(step: StepOf<'reopen'>): Answer {
+    const flags = { rw: constants.O_RDWR, ro: constants.O_RDONLY, wo: constants.O_WRONLY, append: constants.O_RDWR | constants.O_APPEND, path: O_PATH }[
+      step.mode
+    ];
+    return attempt(() => opened(openSync(`/proc/self/fd/${this.resolve(step.fd)}`, flags | O_CLOEXEC)));
+  }
+
+  #check(step: StepOf<'check'>): Answer {
+    const fd = this.resolve(step.fd);
+    return attempt(() => {
+      const stat = fstatSync(fd);
+      const seals = this.#libc.fcntl(fd, F_GET_SEALS, 0);
+      const pos = this.#libc.lseek(fd, 0n, SEEK_CUR);
+      const differs =
+        (step.size !== null && step.size !== stat.size) ||
+        (step.seals !== null && sealBits(step.seals) !== seals.ret) ||
+        (step.pos !== null && step.pos !== BigInt(pos.ret)) ||
+        (step.mode !== null && step.mode !== (stat.mode & 0o777)) ||
+        (step.fill !== null && !step.fill.every((fill) => this.#holds(fd, stat.size, fill))) ||
+        (step.sha256 !== null && step.sha256 !== sha256Of(fd, stat.size));
+      return answered(differs ? ERRNO.EILSEQ : 0);
+    });
+  }
+
+  #holds(fd: number, size: number, { page, pages, seed }: Fill): boolean {
+    for (let index = page; index < page + pages; index++) {
+      const at = index * this.#pageSize;
+      const length = Math.min(this.#pageSize, size - at);
+      if (length <= 0) return false;
+      const there = new Uint8Array(length);
+      readSync(fd, there, 0, length, at);
+      if (Buffer.compare(there, patternPage(seed, index, this.#pageSize).subarray(0, length)) !== 0) return false;
+    }
+    return true;
+  }
+}
+
+const sealBits = (names: readonly SealName[]): number => names.reduce((bits, name) => bits | SEAL[name], 0);
+
+const PIECE = 1 << 20;
+
+function sha256Of(fd: number, size: number): string {
+  const hash = createHash('sha256');
+  const piece = new Uint8Array(PIECE);
+  for (let at = 0; at < size; ) {
+    const got = readSync(fd, piece, 0, Math.min(PIECE, size - at), at);
+    if (got === 0) break;
+    hash.update(piece.subarray(0, got));
+    at += got;
+  }
+  return hash.digest('hex');
+}
+
+/** Node's own calls throw; their errno is the answer. */
+function attempt(call: () => Answer): Answer {
+  try {
+    return call();
+  } catch (error) {
+    const errno = error instanceof Error && 'errno' in error ? error.errno : null;
+    if (typeof errno !== 'number') throw error;
+    return answered(Math.abs(errno));
+  }
+}
