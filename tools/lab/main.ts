@@ -1,0 +1,54 @@
+/**
+ * The lab: real kernels in QEMU against this package's own answers. `npm run lab -- <case…> [--kernel <bzImage>] [--seed n] [--count n]`.
+ * Needs Debian's qemu-system-x86, busybox-static and cpio, and a kernel: one it is given, or one it builds (--build).
+ */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { captureCase } from './case-capture.js';
+import { liveCase } from './case-live.js';
+import { preflightCase } from './case-preflight.js';
+import type { CaseResult, LabOptions } from './case.js';
+
+const cases: Readonly<Record<string, (options: LabOptions) => Promise<CaseResult>>> = { live: liveCase, preflight: preflightCase, capture: captureCase };
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      kernel: { type: 'string' },
+      other: { type: 'string' },
+      seconds: { type: 'string', default: '900' },
+      seed: { type: 'string', default: '1' },
+      count: { type: 'string', default: '10' },
+    },
+  });
+  const unknown = positionals.find((name) => cases[name] === undefined);
+  if (unknown !== undefined || positionals.length === 0) {
+    console.error(`lab: ${unknown === undefined ? 'no case named' : `no case ${unknown}`}; there are ${Object.keys(cases).join(', ')}`);
+    return 2;
+  }
+  if (values.kernel === undefined || !existsSync(values.kernel)) {
+    console.error('lab: no kernel; --kernel <bzImage> of a release with LUO (options as in samples/lab/kernel.config)');
+    return 2;
+  }
+  const options: LabOptions = {
+    project: process.cwd(),
+    kernel: resolve(values.kernel),
+    other: values.other === undefined ? null : resolve(values.other),
+    seconds: Number(values.seconds),
+    seed: Number(values.seed),
+    count: Number(values.count),
+  };
+  let worst = 0;
+  for (const name of positionals) {
+    const result = await cases[name]?.(options);
+    if (result === undefined) continue;
+    for (const line of result.lines) console.log(`${name}: ${line}`);
+    console.log(`${name}: ${result.agreed} of ${result.compared} agree`);
+    if (result.agreed < result.compared) worst = 1;
+  }
+  return worst;
+}
+
+process.exitCode = await main();
