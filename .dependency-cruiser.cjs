@@ -17,6 +17,7 @@ module.exports = {
     only('container-knows-memory', '^src/container/', '^(abi|src/codec|src/memory|src/container)/'),
     only('handover-knows-memory', '^src/handover/', '^(abi|src/codec|src/memory|src/tree|src/handover)/'),
     only('kvm-knows-memory', '^src/kvm/', '^(abi|src/codec|src/memory|src/tree|src/kvm)/'),
+    only('gate-knows-compat', '^src/gate/', '^(abi|src/codec|src/compat|src/gate)/'),
     only('compat-knows-handover', '^src/compat/', '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat)/'),
     only('kernel-knows-no-subsystem', '^src/kernel/', '^(abi|src/codec|src/memory|src/compat/btf|src/kernel)/'),
     only('objects-knows-kernel', '^src/objects/', '^(abi|src/codec|src/memory|src/tree|src/handover|src/kernel|src/objects)/'),
@@ -28,7 +29,7 @@ module.exports = {
     only(
       'report-knows-what-is-decoded',
       '^src/report/',
-      '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/kernel|src/objects|src/diagnosis|src/preflight|src/report)/',
+      '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/kernel|src/objects|src/diagnosis|src/preflight|src/gate|src/report)/',
     ),
     only('device-knows-memory', '^src/device/', '^(abi|src/codec|src/memory|src/device)/'),
     only('host-knows-codec', '^src/host/', '^(abi|src/codec|src/host)/'),

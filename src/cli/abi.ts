@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { registerAbiCheck } from './abi-check.js';
 import { registerAbiDiff } from './abi-diff.js';
+import { registerAbiGate } from './abi-gate.js';
 import { registerAbiList } from './abi-list.js';
 import { registerAbiShow } from './abi-show.js';
 
@@ -11,4 +12,5 @@ export function registerAbi(program: Command): void {
   registerAbiShow(abi);
   registerAbiDiff(abi);
   registerAbiCheck(abi);
+  registerAbiGate(abi);
 }

@@ -1,0 +1,191 @@
+/**
+ * The gate: what patches do to the contracts in include/linux/kho/abi. A layout that changes while its string stays is read wrongly by
+ * every kernel on the other side; one whose string changes with it is refused, which is what the string is for.
+ */
+import { behaviourOf } from '../../abi/behaviour/registry.js';
+import type { Contract, Release } from '../../abi/contract.js';
+import { contracts, contractsOf, releases } from '../../abi/registry.js';
+import { layerOfString, infoOf } from '../compat/side.js';
+import { type StructChange, compareHeaders } from './changes.js';
+import { EMPTY_HEADER, type Header, readHeader, versionsOf } from './header.js';
+import { KnownFile } from './known-file.js';
+import type { FilePatch, Patch } from './patch.js';
+
+/** What a pair of kernels comes to: one with the patch, the other a release. */
+export interface BrokenPair {
+  readonly release: Release;
+  /** who takes over from whom */
+  readonly direction: 'from-release' | 'to-release';
+  readonly outcome: string;
+  readonly errno: string | null;
+  readonly text: string;
+}
+
+export interface GateFinding {
+  readonly kind: 'not-bumped' | 'bumped' | 'renamed' | 'gone' | 'no-version' | 'not-measured';
+  readonly severity: 'error' | 'warning' | 'info';
+  /** subject of the patch; '' for a bare diff */
+  readonly patch: string;
+  readonly path: string;
+  readonly name: string;
+  readonly message: string;
+  readonly change: StructChange | null;
+  readonly pairs: readonly BrokenPair[];
+}
+
+export interface GateResult {
+  readonly label: string;
+  readonly patches: number;
+  /** headers that were looked at */
+  readonly headers: readonly string[];
+  readonly findings: readonly GateFinding[];
+}
+
+/** Headers whose layouts are handed from one kernel to the next. */
+export const ABI_HEADERS = /(^|\/)include\/linux\/kho\/abi\/[^/]+\.h$/;
+
+export interface GateOptions {
+  readonly label: string;
+  /** a file of the tree the patches are for; null where it is not known */
+  readonly base: (path: string) => string | null;
+}
+
+/** Looks at each patch in turn, each against the state the ones before it left. */
+export function gatePatches(patches: readonly Patch[], options: GateOptions): GateResult {
+  const files = new Map<string, KnownFile>();
+  const findings: GateFinding[] = [];
+  const headers = new Set<string>();
+  for (const patch of patches) {
+    const pairs: { readonly before: Header; readonly after: Header }[] = [];
+    for (const file of patch.files) {
+      const path = file.after ?? file.before;
+      if (path === null || !ABI_HEADERS.test(path)) continue;
+      headers.add(path);
+      pairs.push(applyTo(files, file, path, options));
+    }
+    findings.push(...judgePatch(patch.subject, pairs));
+  }
+  return { label: options.label, patches: patches.length, headers: [...headers].sort(), findings };
+}
+
+function applyTo(files: Map<string, KnownFile>, file: FilePatch, path: string, { base }: GateOptions): { readonly before: Header; readonly after: Header } {
+  const from = file.before ?? path;
+  let known = files.get(from);
+  if (known === undefined) {
+    const text = file.before === null ? null : base(file.before);
+    known = file.before === null ? KnownFile.empty : text === null ? KnownFile.unknown : KnownFile.of(text);
+  }
+  const before = known.learn(file.hunks);
+  const after = file.after === null ? KnownFile.empty : before.apply(file.hunks);
+  files.delete(from);
+  files.set(path, after);
+  return {
+    before: file.before === null ? EMPTY_HEADER(path) : readHeader(path, before),
+    after: file.after === null ? EMPTY_HEADER(path) : readHeader(path, after),
+  };
+}
+
+/** Two states of a tree's headers, by path: for `--lock` and for commits. */
+export function gateStates(label: string, before: ReadonlyMap<string, Header>, after: ReadonlyMap<string, Header>): GateResult {
+  const paths = [...new Set([...before.keys(), ...after.keys()])].sort();
+  const pairs = paths.map((path) => ({ before: before.get(path) ?? EMPTY_HEADER(path), after: after.get(path) ?? EMPTY_HEADER(path) }));
+  return { label, patches: 1, headers: paths, findings: judgePatch('', pairs) };
+}
+
+function judgePatch(subject: string, pairs: readonly { readonly before: Header; readonly after: Header }[]): readonly GateFinding[] {
+  const findings: GateFinding[] = [];
+  // Headers without a string are versioned by KHO's own; a bump anywhere in the patch may be meant for them.
+  const anyBumped = pairs.some(({ before, after }) => {
+    const old = new Map(versionsOf(before).map((mark) => [mark.name, mark.value]));
+    return versionsOf(after).some(({ name, value }) => old.has(name) && old.get(name) !== value);
+  });
+  for (const { before, after } of pairs) {
+    for (const change of compareHeaders(before, after)) findings.push(judgeChange(subject, change, anyBumped));
+    for (const { name, problem } of after.unmeasured) {
+      const old = before.structs.has(name) || before.unmeasured.some((one) => one.name === name);
+      if (!old && before.whole) continue;
+      const message = `struct ${name} can't be laid out: ${problem}${after.whole ? '' : '; name the tree the patches are for with --base'}`;
+      findings.push({ kind: 'not-measured', severity: 'warning', patch: subject, path: after.path, name, message, change: null, pairs: [] });
+    }
+  }
+  return findings;
+}
+
+function judgeChange(patch: string, change: StructChange, anyBumped: boolean): GateFinding {
+  const { path, name, changes, before, after, bumped } = change;
+  const what = changes.map(({ text }) => text).join('; ');
+  const base = { patch, path, name, change };
+  const subject = changes.every(({ kind }) => kind === 'value') ? name : `struct ${name}`;
+  if (changes.every(({ kind }) => kind === 'renamed'))
+    return { ...base, kind: 'renamed', severity: 'info', message: `${subject}: ${what}; the bytes are the same, and no version needs to change`, pairs: [] };
+  const marks = (list: typeof before): string => list.map((mark) => `${mark.name} ${mark.value}`).join(', ');
+  if (bumped)
+    return {
+      ...base,
+      kind: 'bumped',
+      severity: 'info',
+      message: `${subject}: ${what}; the version changed with it: ${marks(before)} became ${marks(after)}`,
+      pairs: pairsOf(change, true),
+    };
+  if (changes.every(({ kind }) => kind === 'gone')) {
+    const message = `${subject}: ${what}; fine if nothing else in the header holds one any more`;
+    return { ...base, kind: 'gone', severity: 'warning', message, pairs: [] };
+  }
+  if (before.length === 0) {
+    const message = `${subject}: ${what}; its header has no version of its own, so ${anyBumped ? 'the version bumped elsewhere in the patch must be the one that covers it' : 'the string that covers it (KHO_FDT_COMPATIBLE for what KHO itself hands over) must change, and none does'}`;
+    return { ...base, kind: 'no-version', severity: anyBumped ? 'warning' : 'error', message, pairs: anyBumped ? [] : pairsOf(change, false) };
+  }
+  return {
+    ...base,
+    kind: 'not-bumped',
+    severity: 'error',
+    message: `${subject}: ${what}; changed, but ${marks(after)} is not bumped`,
+    pairs: pairsOf(change, false),
+  };
+}
+
+/** Releases on the other side, and what happens between them and a kernel with the patch. */
+function pairsOf(change: StructChange, bumped: boolean): readonly BrokenPair[] {
+  const strings = change.before.map(({ value }) => value.replaceAll('"', ''));
+  const spoken: readonly Contract[] = strings.flatMap(contractsOf).filter((contract) => contract.releases.length > 0);
+  const covered =
+    spoken.length > 0
+      ? spoken
+      : contracts.filter((contract) => contract.releases.length > 0 && contract.structs.some((struct) => struct.name === change.name) && strings.length === 0);
+  const speaking = releases.filter((release) => covered.some((contract) => contract.releases.includes(release)));
+  const newest = releases.at(-1);
+  return speaking.flatMap((release): readonly BrokenPair[] => {
+    const layer = covered[0]?.layer ?? layerOfString(strings[0] ?? '');
+    if (!bumped) {
+      const text = 'the string is accepted and the layout is not the same: what was written is read wrongly, and nothing says so';
+      return (['from-release', 'to-release'] as const).map((direction) => ({ release, direction, outcome: 'corrupts', errno: null, text }));
+    }
+    // The receiver's own rules for a version it does not know: the release's, or those of the newest release for the patched kernel.
+    return (['from-release', 'to-release'] as const).flatMap((direction) => {
+      const receiver = direction === 'to-release' ? release : newest;
+      const outcome = receiver === undefined ? null : refusal(layer, receiver);
+      if (outcome === null) return [];
+      const [from, to] = direction === 'to-release' ? [change.after, change.before] : [change.before, change.after];
+      const text = outcome.text.replaceAll('{from}', from[0]?.value ?? 'the new version').replaceAll('{to}', to[0]?.value ?? 'another');
+      return [{ release, direction, outcome: outcome.kind, errno: outcome.errno, text }];
+    });
+  });
+}
+
+/** What a release does about a version of a layer that it does not know. */
+function refusal(layer: string, release: Release): { readonly kind: string; readonly errno: string | null; readonly text: string } | null {
+  const behaviour = behaviourOf(release);
+  const role = infoOf(layer)?.role;
+  if (layer === 'kho' || layer === 'kho-vmalloc' || layer === 'block') return behaviour.khoVersion;
+  if (layer === 'luo') return behaviour.luo?.version ?? null;
+  if (layer === 'luo-session') return behaviour.luo?.sessionNode ?? null;
+  if (layer === 'luo-flb') return behaviour.luo?.flbNode ?? null;
+  if (layer === 'memblock') return behaviour.memblockVersion;
+  if (layer === 'kexec-metadata') return behaviour.kexecMetadata ?? behaviour.unknownSubtree;
+  if (role === 'handler') return behaviour.luo?.handler ?? behaviour.unknownSubtree;
+  if (role === 'flb') return behaviour.luo?.unknownFlb ?? behaviour.unknownSubtree;
+  return behaviour.unknownSubtree;
+}
+
+/** Does anything in it break a pair without a version that says so? */
+export const gateFails = ({ findings }: GateResult): boolean => findings.some(({ severity }) => severity === 'error');
