@@ -7,6 +7,7 @@ import type { DecodedDump } from '../handover/decode.js';
 import { describeState } from '../memory/memory.js';
 import { type DecodedFile, decodeDump } from './decode-dump.js';
 import { findLog } from './find-log.js';
+import { loadObjects } from './load-objects.js';
 import { tell } from './messages.js';
 import type { DumpReport } from '../report/dump-report.js';
 
@@ -15,6 +16,10 @@ export interface LoadOptions {
   readonly khoFdt?: string | undefined;
   /** a console log's path; false for none; otherwise the folder's console.log or the dump's own printk buffer is taken */
   readonly log?: string | boolean | undefined;
+  /** a System.map of the kernel in the dump */
+  readonly symbols?: string | undefined;
+  /** its vmlinux: symbols and BTF */
+  readonly vmlinux?: string | undefined;
 }
 
 export interface LoadedDump {
@@ -51,8 +56,12 @@ function archOf({ find }: DecodedDump): Arch | null {
   return by.has('setup_data') === by.has('devicetree') ? null : by.has('setup_data') ? 'x86_64' : 'aarch64';
 }
 
+/** So many are named one by one. */
+const NAMED_TROUBLES = 20;
+
 async function reportOf({ opened, decoded, kernel }: DecodedFile, options: LoadOptions): Promise<DumpReport> {
-  if (decoded.handovers.length === 0) {
+  const objects = await loadObjects(opened, decoded, options);
+  if (objects.decoded.handovers.length === 0) {
     throw new UserError(
       `${opened.path}: no handover found; searched ${decoded.find.searched.join(', and ')}. If you know where the root FDT is, name it: --kho-fdt 0x…`,
     );
@@ -67,13 +76,15 @@ async function reportOf({ opened, decoded, kernel }: DecodedFile, options: LoadO
   const log = await findLog(opened, options.log ?? true);
   return {
     source: { path: opened.path, container: opened.container, bytes: opened.bytes, arch: opened.arch ?? archOf(decoded), pageSize: opened.memory.pageSize },
-    kernel: kernel === null ? null : { release: kernel.release, foundBy: kernel.foundBy },
-    handovers: decoded.handovers,
-    findings: diagnose(decoded, { log }),
-    decoded,
+    kernel: kernel === null ? null : { release: kernel.release, foundBy: kernel.foundBy, facts: objects.facts },
+    handovers: objects.decoded.handovers,
+    findings: diagnose(decoded, { log, objects }),
+    decoded: objects.decoded,
     evidence: [
       ...opened.evidence,
       ...(kernel === null || kernel.evidence === null ? [] : [kernel.evidence]),
+      ...objects.missing,
+      ...objects.troubles.slice(0, NAMED_TROUBLES).map(({ what, why }) => `${what}: ${why}`),
       ...(log === null ? [] : [`console log: ${log.path}`]),
       ...decoded.find.searched,
       ...decoded.handovers.map((handover) => `${handover.path}: ${handover.roleEvidence}`),

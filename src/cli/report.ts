@@ -5,6 +5,7 @@ import { tellEvidence } from './messages.js';
 export interface DumpCommandOptions {
   readonly json?: boolean;
   readonly khoFdt?: string;
+  readonly symbols?: string;
   readonly verbose?: boolean;
   readonly log?: string | boolean;
 }
@@ -13,6 +14,7 @@ export interface DumpCommandOptions {
 export const dumpOptions = (command: Command): Command =>
   command
     .option('--kho-fdt <paddr>', 'physical address of the root FDT, where it is not found by itself')
+    .option('--symbols <file>', 'System.map of the kernel in the dump, where the dump lacks its symbols')
     .option('--log <file>', 'a console log beside the dump')
     .option('--no-log', "don't look for a console.log in the dump's folder")
     .option('--verbose', 'say how container, roles and versions were recognised');

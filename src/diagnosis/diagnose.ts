@@ -6,18 +6,26 @@ import type { ConsoleLog } from './log/console-log.js';
 import { type Ranked, worstFirst } from './order.js';
 import type { Hit, Rule } from './rule.js';
 import { rules } from './rules/index.js';
-import { type DiagnoseLimits, type Dialect, type DumpSubject, diagnoseLimits, dialectOf, momentOf } from './subject.js';
+import { type DiagnoseLimits, type Dialect, type DumpSubject, type ObjectsView, diagnoseLimits, dialectOf, momentOf } from './subject.js';
 
 export interface DiagnoseOptions {
   /** the console log beside the dump, already parsed; null or absent for none */
   readonly log?: ConsoleLog | null;
+  /** the running kernel's own objects; null or absent where nobody looked */
+  readonly objects?: ObjectsView | null;
   readonly limits?: Partial<DiagnoseLimits>;
 }
 
 /** All findings of a dump, worst first. Never throws on what a dump holds. */
 export function diagnose(dump: DecodedDump, options: DiagnoseOptions = {}): readonly Finding[] {
   const budget = dump.budget;
-  const subject: DumpSubject = { dump, log: options.log ?? null, limits: { ...diagnoseLimits(budget), ...options.limits }, budget };
+  const subject: DumpSubject = {
+    dump,
+    log: options.log ?? null,
+    objects: options.objects ?? null,
+    limits: { ...diagnoseLimits(budget), ...options.limits },
+    budget,
+  };
   const ranked: Ranked[] = [];
   for (const handover of dump.handovers) {
     const own = { ...subject, handover, moment: momentOf(handover), dialect: dialectOf(handover) };

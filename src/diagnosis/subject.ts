@@ -2,6 +2,8 @@
 import type { Budget } from '../codec/budget.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 import type { ScratchArea } from '../handover/roles.js';
+import type { Disagreement } from '../objects/handovers.js';
+import type { LiveObjects, Trouble } from '../objects/model.js';
 import type { ConsoleLog } from './log/console-log.js';
 
 /**
@@ -25,9 +27,22 @@ export const diagnoseLimits = (budget: Budget): DiagnoseLimits => ({ perRule: 20
 /** Notes that a check ended before it saw everything. @param left items not looked at, null where that is not known */
 export const cutShort = (subject: DumpSubject, where: string, left: number | null = null): void => subject.budget.reach('check-items', where, left);
 
+/** LUO's own objects in the kernel of the dump, or why they could not be read. */
+export interface ObjectsView {
+  readonly live: LiveObjects | null;
+  /** what the dump lacks, and what to give for it */
+  readonly missing: readonly string[];
+  readonly troubles: readonly Trouble[];
+  readonly disagreements: readonly Disagreement[];
+  /** the dump's handovers with what the objects say in them */
+  readonly decoded: DecodedDump;
+}
+
 export interface DumpSubject {
   readonly dump: DecodedDump;
   readonly log: ConsoleLog | null;
+  /** what the kernel in the dump holds of LUO itself; null where nobody looked */
+  readonly objects: ObjectsView | null;
   readonly limits: DiagnoseLimits;
   /** of the command: what ends a check before its end is noted there, and told */
   readonly budget: Budget;

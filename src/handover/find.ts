@@ -6,7 +6,7 @@ import { type Fdt, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMa
 import { type PageState, type PhysicalMemory, isReadable, readBytes } from '../memory/memory.js';
 import { type KernelTraces, type SetupDataNode, plausibleNode, scanMemory } from './scan.js';
 
-export type FoundBy = 'setup_data' | 'devicetree' | 'debugfs' | 'scan' | 'given';
+export type FoundBy = 'setup_data' | 'devicetree' | 'debugfs' | 'scan' | 'given' | 'kernel-objects';
 
 export interface Candidate {
   /** physical address of the root FDT; null where it came as a file */

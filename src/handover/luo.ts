@@ -8,6 +8,7 @@ import { areaOf } from '../codec/area.js';
 import { type Budget, currentBudget } from '../codec/budget.js';
 import { leafOf } from '../codec/leaf.js';
 import type { Node } from '../tree/node.js';
+import type { FileLife, LuoSource, SessionLife } from './life.js';
 import { uniquePart } from '../tree/path.js';
 import { type Reading, readStruct } from '../tree/reading.js';
 import { hex } from '../tree/words.js';
@@ -24,6 +25,8 @@ export interface LuoFile {
   /** struct luo_file_ser, as its contract has it */
   readonly reading: Reading;
   readonly node: Node;
+  /** what the running kernel's object of it says, where there is one */
+  readonly life?: FileLife;
 }
 
 export interface LuoSession {
@@ -41,6 +44,7 @@ export interface LuoSession {
   /** struct luo_session_ser, as its contract has it */
   readonly reading: Reading;
   readonly node: Node;
+  readonly life?: SessionLife;
 }
 
 export interface LuoFlb {
@@ -55,9 +59,12 @@ export interface LuoFlb {
 }
 
 export interface Luo {
+  /** '' where only objects tell of it */
   readonly compatible: string;
   /** what it was read by; null where no contract has this string, and the nearest known was tried */
   readonly contract: Contract | null;
+  /** `serialised` unless given */
+  readonly source?: LuoSource;
   /** null in the struct form */
   readonly sessionCompatible: string | null;
   readonly flbCompatible: string | null;

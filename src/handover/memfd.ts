@@ -50,6 +50,8 @@ export interface Memfd {
   /** null in memfd-v1 */
   readonly flags: number | null;
   readonly folioCount: bigint;
+  /** why folios of a running kernel's file are not all listed, so that `folioCount` is not known; absent or null where they are */
+  readonly cut?: string | null;
   /** null for an empty file, or where the area could not be read */
   readonly area: VmallocArea | null;
   /** entries of the table that can be read, at most folioCount */

@@ -8,6 +8,8 @@ export interface Vmcoreinfo {
   /** bytes */
   size(type: string): number | null;
   number(name: string): bigint | null;
+  /** a bare line with a hexadecimal value, such as KERNELOFFSET */
+  hex(key: string): bigint | null;
 }
 
 export function vmcoreinfoOf(entries: ReadonlyMap<string, string>): Vmcoreinfo {
@@ -22,6 +24,10 @@ export function vmcoreinfoOf(entries: ReadonlyMap<string, string>): Vmcoreinfo {
     },
     offset: (member) => decimal(`OFFSET(${member})`),
     size: (type) => decimal(`SIZE(${type})`),
+    hex(key) {
+      const value = entries.get(key);
+      return value !== undefined && /^(0x)?[0-9a-f]{1,16}$/i.test(value) ? BigInt(`0x${value.replace(/^0x/i, '')}`) : null;
+    },
     number(name) {
       const value = entries.get(`NUMBER(${name})`);
       if (value === undefined || !/^-?(0x[0-9a-f]+|\d+)$/i.test(value)) return null;

@@ -1,6 +1,7 @@
 /** Which processes have what open: the descriptors of every process, by what the file leads to. */
+import type { KernelObject } from '../kernel/object.js';
 import { commOf, descriptorsOf, pidOf, processes } from '../kernel/tasks.js';
-import type { Holder } from './model.js';
+import type { Holder } from '../handover/life.js';
 import type { Reader } from './reader.js';
 
 export interface Holders {
@@ -9,6 +10,8 @@ export interface Holders {
   readonly byFile: ReadonlyMap<bigint, readonly Holder[]>;
   /** by what the file's private_data points to: a struct luo_session, for a session's descriptor */
   readonly byPrivate: ReadonlyMap<bigint, readonly Holder[]>;
+  /** struct files, by their address */
+  readonly files: ReadonlyMap<bigint, KernelObject>;
   /** true where every process could be looked at */
   readonly complete: boolean;
 }
@@ -17,6 +20,7 @@ export interface Holders {
 export function findHolders(reader: Reader): Holders | null {
   const byFile = new Map<bigint, Holder[]>();
   const byPrivate = new Map<bigint, Holder[]>();
+  const files = new Map<bigint, KernelObject>();
   const keep = (map: Map<bigint, Holder[]>, key: bigint, holder: Holder): void => {
     const held = map.get(key);
     if (held === undefined) map.set(key, [holder]);
@@ -35,6 +39,7 @@ export function findHolders(reader: Reader): Holders | null {
         const [pid, comm] = [pidOf(task), commOf(task)];
         for (const { fd, file } of descriptorsOf(task)) {
           keep(byFile, file.address, { pid, comm, fd });
+          files.set(file.address, file);
           const held = file.get('private_data').value();
           if (held !== 0n) keep(byPrivate, held, { pid, comm, fd });
         }
@@ -46,5 +51,5 @@ export function findHolders(reader: Reader): Holders | null {
     note('the list of processes', error);
     if (taskCount === 0) return null;
   }
-  return { taskCount, byFile, byPrivate, complete };
+  return { taskCount, byFile, byPrivate, files, complete };
 }

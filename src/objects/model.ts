@@ -1,19 +1,8 @@
 /** What LUO's and KHO's own objects say in a running kernel: records without bytes, for handovers.ts, rules and reports. */
 import type { CStringValue } from '../../abi/layout.js';
+import type { Holder, Phase, SessionState } from '../handover/life.js';
 import type { KernelObject } from '../kernel/object.js';
 import type { LiveMemfd } from './memfd.js';
-
-/** `handed-over`: serialised by the kernel before, no object yet. */
-export type Phase = 'preserved' | 'frozen' | 'handed-over' | 'deserialised' | 'retrieved' | 'retrieve-failed' | 'lost';
-
-/** `open`: outgoing, listed. `waiting`: incoming, not retrieved. `closed`: listed, and no descriptor refers to it. */
-export type SessionState = 'open' | 'waiting' | 'retrieved' | 'closed' | 'finished';
-
-export interface Holder {
-  readonly pid: number;
-  readonly comm: string;
-  readonly fd: number;
-}
 
 /** Something that could not be read, and why. */
 export interface Trouble {
@@ -113,5 +102,7 @@ export interface LiveObjects {
   readonly flbs: readonly LiveFlb[] | null;
   readonly kho: LiveKho;
   readonly taskCount: number | null;
+  /** page frames of the memfds (and other files of shmem) that processes have open; null where processes could not all be read */
+  readonly openPages: { has(pfn: number): boolean } | null;
   readonly troubles: readonly Trouble[];
 }

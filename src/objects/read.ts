@@ -3,14 +3,15 @@
  * `troubles` and the rest is read all the same. Sources: kernel/liveupdate/luo_session.c, luo_file.c, luo_flb.c, kexec_handover.c, 6.19 to 7.3.
  */
 import { KernelFault, hexOf, optional } from '../kernel/fault.js';
-import { isOperatedBy } from '../kernel/files.js';
+import { cachedFolios, isOperatedBy } from '../kernel/files.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { listEntries } from '../kernel/lists.js';
 import type { KernelObject } from '../kernel/object.js';
 import { type Holders, findHolders } from './holders.js';
 import { readKho } from './kho.js';
 import { type LiveMemfd, memfdHandedOver, memfdOfFile } from './memfd.js';
-import type { LiveFile, LiveFlb, LiveObjects, LiveSession, LiveSide, Phase, SessionState, Trouble } from './model.js';
+import type { LiveFile, LiveFlb, LiveObjects, LiveSession, LiveSide, Trouble } from './model.js';
+import type { Phase, SessionState } from '../handover/life.js';
 import * as paths from './paths.js';
 import { Reader, cstringOf } from './reader.js';
 import { handedOverSessions } from './handed-over.js';
@@ -21,6 +22,9 @@ export function readLiveObjects(kernel: Kernel): { readonly live: LiveObjects | 
   const live = reader.read();
   return { live, troubles: reader.troubles };
 }
+
+/** Page frames of open files that are kept: 64 GiB. */
+const MAX_OPEN_PAGES = 1 << 24;
 
 class ObjectReader extends Reader {
   #holders: Holders | null = null;
@@ -41,8 +45,33 @@ class ObjectReader extends Reader {
       flbs: this.attempt('LUO’s FLBs', () => this.#flbs()),
       kho: readKho(this),
       taskCount: this.#holders?.taskCount ?? null,
+      openPages: this.#openPages(),
       troubles: this.troubles,
     };
+  }
+
+  /** The page frames of all files of shmem that processes have open: looked up when first asked for. */
+  #openPages(): LiveObjects['openPages'] {
+    const holders = this.#holders;
+    if (holders === null || !holders.complete) return null;
+    let pages: ReadonlySet<number> | null = null;
+    return {
+      has: (pfn) => {
+        pages ??= this.#pagesOf(holders.files.values());
+        return pages.has(pfn);
+      },
+    };
+  }
+
+  #pagesOf(files: Iterable<KernelObject>): ReadonlySet<number> {
+    const pages = new Set<number>();
+    for (const file of files)
+      this.attempt(`the pages of ${file.toString()}`, () => {
+        if (isOperatedBy(this.kernel, file, paths.memfd.operations) !== true) return;
+        for (const folio of cachedFolios(this.kernel, file.first(paths.memfd.inode).deref()))
+          for (let page = 0; folio.pfn !== null && page < folio.pages && pages.size < MAX_OPEN_PAGES; page++) pages.add(folio.pfn + page);
+      });
+    return pages;
   }
 
   /** Static variables of one function: told apart from others of their names by standing beside each other. */

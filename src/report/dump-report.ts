@@ -1,5 +1,6 @@
 /** What `report`, `diagnose` and the terminal show of one dump: source, kernel, handovers, findings. */
 import type { Finding } from '../diagnosis/finding.js';
+import type { KernelFacts } from '../kernel/facts.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 
 export interface DumpReport {
@@ -11,7 +12,8 @@ export interface DumpReport {
     /** bytes */
     readonly pageSize: number;
   };
-  readonly kernel: { readonly release: string | null; readonly foundBy: string } | null;
+  /** `facts` null where the kernel itself could not be read */
+  readonly kernel: { readonly release: string | null; readonly foundBy: string; readonly facts?: KernelFacts | null } | null;
   readonly handovers: readonly Handover[];
   readonly findings: readonly Finding[];
   readonly decoded: DecodedDump;

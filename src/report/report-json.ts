@@ -1,10 +1,11 @@
 /** `luo-inspect report --json`: the decoded dump in the shape of schema luo-inspect.report/1. */
 import type { Finding } from '../diagnosis/finding.js';
 import type { Handover } from '../handover/decode.js';
+import { type Holder, phaseOfRole, stateOfRole } from '../handover/life.js';
 import type { Luo, LuoFile, LuoFlb, LuoSession } from '../handover/luo.js';
 import type { Memfd } from '../handover/memfd.js';
 import { hex, hexBytes } from '../tree/words.js';
-import type { Owner, Owners } from '../handover/owners/owner.js';
+import type { Owner } from '../handover/owners/owner.js';
 import type { Payload } from '../handover/payload.js';
 import { exactPages } from '../handover/preserved/preserved-map.js';
 import { pciAddress } from '../handover/pci.js';
@@ -18,9 +19,23 @@ export function reportJson(report: DumpReport): JsonObject {
   return {
     schema: 'luo-inspect.report/1',
     source: { ...report.source },
-    kernel: report.kernel === null ? null : { ...report.kernel },
+    kernel: report.kernel === null ? null : kernelJson(report.kernel),
     handovers: report.handovers.map((handover) => handoverJson(handover, report.source.pageSize)),
     findings: report.findings.map(findingJson),
+  };
+}
+
+function kernelJson({ release, foundBy, facts }: NonNullable<DumpReport['kernel']>): JsonObject {
+  const config = facts?.config ?? null;
+  return {
+    release,
+    foundBy,
+    symbols: facts?.symbols == null ? null : { ...facts.symbols },
+    btf: facts?.btf == null ? null : { ...facts.btf },
+    kaslr: facts?.kaslr == null ? null : hex(facts.kaslr),
+    taskCount: facts?.taskCount ?? null,
+    uptime: facts?.uptime ?? null,
+    config: config === null ? null : Object.fromEntries(config),
   };
 }
 
@@ -69,7 +84,7 @@ function handoverJson(handover: Handover, pageSize: number): JsonObject {
         format: subtree.format,
       })),
     },
-    luo: handover.luo === null ? null : luoJson(handover.luo, handover.owners),
+    luo: handover.luo === null ? null : luoJson(handover.luo, handover),
     memblock:
       handover.memblock === null
         ? null
@@ -81,14 +96,15 @@ function handoverJson(handover: Handover, pageSize: number): JsonObject {
   };
 }
 
-function luoJson(luo: Luo, owners: Owners): JsonObject {
+function luoJson(luo: Luo, handover: Handover): JsonObject {
   return {
-    compatible: luo.compatible,
+    source: luo.source ?? 'serialised',
+    compatible: luo.compatible === '' ? null : luo.compatible,
     ...layoutJson(luo.contract),
     sessionCompatible: luo.sessionCompatible,
     flbCompatible: luo.flbCompatible,
     liveupdateNumber: luo.liveupdateNumber === null ? null : countJson(luo.liveupdateNumber),
-    sessions: luo.sessions === null ? null : luo.sessions.map((session) => sessionJson(session, owners)),
+    sessions: luo.sessions === null ? null : luo.sessions.map((session) => sessionJson(session, handover)),
     flbs: luo.flbs === null ? null : luo.flbs.map(flbJson),
   };
 }
@@ -96,24 +112,32 @@ function luoJson(luo: Luo, owners: Owners): JsonObject {
 /** A name, with its bytes where they are no UTF-8. */
 const nameJson = (name: CStringValue): JsonObject => (name.validUtf8 ? { name: name.text } : { name: name.text, nameBytes: hexBytes(name.bytes) });
 
-const sessionJson = (session: LuoSession, owners: Owners): JsonObject => ({
+const sessionJson = (session: LuoSession, handover: Handover): JsonObject => ({
   ...nameJson(session.name),
-  owner: ownerJson(owners.byPath.get(session.path)),
+  owner: ownerJson(handover.owners.byPath.get(session.path)),
+  state: session.life?.state ?? stateOfRole(handover.role),
+  openBy: holdersJson(session.life?.openBy ?? null),
   ...moreFields(session.reading, ['name', 'file_set_ser']),
-  files: session.unreadable ? null : session.files.map((file) => fileJson(file, owners)),
+  files: session.unreadable ? null : session.files.map((file) => fileJson(file, handover)),
 });
+
+const holdersJson = (holders: readonly Holder[] | null): Json => holders?.map(({ pid, comm, fd }) => ({ pid, comm, fd })) ?? null;
 
 /** Whose a session or file is; null where nothing tells. */
 const ownerJson = (owner: Owner | undefined): JsonObject | null =>
   owner === undefined ? null : { kind: owner.kind, name: owner.name, detail: owner.detail, by: owner.by };
 
-const fileJson = (file: LuoFile, owners: Owners): JsonObject => ({
+const fileJson = (file: LuoFile, { role, owners }: Handover): JsonObject => ({
   token: hex(file.token),
   compatible: file.compatible.text,
+  phase: file.life?.phase ?? phaseOfRole(role),
+  retrieveStatus: file.life?.retrieveStatus ?? null,
+  handler: file.life === undefined ? null : { module: file.life.module, operations: file.life.operations },
+  openBy: holdersJson(file.life?.openBy ?? null),
   data: hex(file.data),
   owner: ownerJson(owners.byPath.get(file.path)),
   ...moreFields(file.reading, ['token', 'compatible', 'data']),
-  decoded: file.decoded === null ? null : payloadJson(file.decoded),
+  decoded: file.decoded === null ? null : { ...payloadJson(file.decoded), ...(file.decoded.kind === 'memfd' ? { name: file.life?.name ?? null } : {}) },
 });
 
 const flbJson = (flb: LuoFlb): JsonObject => ({
@@ -168,10 +192,10 @@ function deviceAddress(values: Readonly<Record<string, unknown>> | null): { addr
 
 function memfdJson(memfd: Memfd): JsonObject {
   const folios =
-    memfd.area === null && memfd.folioCount !== 0n
+    memfd.area === null && memfd.readableFolios === 0 && memfd.folioCount !== 0n
       ? null
       : {
-          count: countJson(memfd.folioCount),
+          count: memfd.cut == null ? countJson(memfd.folioCount) : null,
           runs: [...memfd.runs()].map((run) => ({ index: countJson(run.index), pfn: hex(run.pfn), pages: run.pages, flags: hex(run.flags) })),
         };
   return {

@@ -1,6 +1,7 @@
 /** The text report: one dump on a terminal or in a bug report. Every text from the dump is escaped. */
 import type { Finding } from '../diagnosis/finding.js';
 import type { Handover } from '../handover/decode.js';
+import type { Holder, LuoSource } from '../handover/life.js';
 import type { Luo, LuoFile, LuoFlb } from '../handover/luo.js';
 import { flagsText, formatBytes, hex } from '../tree/words.js';
 import type { Memfd } from '../handover/memfd.js';
@@ -8,9 +9,11 @@ import { type Owners, ownerText } from '../handover/owners/owner.js';
 import type { Payload } from '../handover/payload.js';
 import { exactPages } from '../handover/preserved/preserved-map.js';
 import { pciAddress } from '../handover/pci.js';
+import { errnoName } from '../../abi/errno.js';
 import { sealNames } from '../../abi/memfd/v2.js';
 import type { Reading } from '../tree/reading.js';
 import { jsonOfStruct } from './json-value.js';
+import type { KernelFacts } from '../kernel/facts.js';
 import type { DumpReport } from './dump-report.js';
 import { escapeText } from './escape.js';
 
@@ -34,7 +37,22 @@ export function* headLines(report: DumpReport): Iterable<string> {
   const { source, kernel } = report;
   const parts: string[] = [source.container, source.arch ?? 'architecture not told', formatBytes(source.bytes), `pages of ${formatBytes(source.pageSize)}`];
   yield `${escapeText(source.path)}: ${parts.join(', ')}`;
-  yield kernel === null ? 'kernel: not told by this dump' : `kernel: ${escapeText(kernel.release ?? 'unknown')} (${kernel.foundBy})`;
+  yield kernel === null
+    ? 'kernel: not told by this dump'
+    : `kernel: ${escapeText(kernel.release ?? 'unknown')} (${kernel.foundBy})${factsText(kernel.facts ?? null)}`;
+}
+
+/** What the kernel tells of itself, behind its release. */
+function factsText(facts: KernelFacts | null): string {
+  if (facts === null) return '';
+  const parts = [
+    facts.uptime === null ? null : `up ${facts.uptime} s`,
+    facts.taskCount === null ? null : `${facts.taskCount} processes`,
+    facts.kaslr === null ? null : facts.kaslr === 0n ? 'no KASLR' : `KASLR ${hex(facts.kaslr)}`,
+    facts.symbols === null ? 'no symbols' : `${facts.symbols.count} symbols (${facts.symbols.source}${facts.symbols.variables ? '' : ', functions alone'})`,
+    facts.btf === null ? 'no BTF' : `${facts.btf.types} types`,
+  ];
+  return `; ${parts.filter((part) => part !== null).join(', ')}`;
 }
 
 function* handoverLines(handover: Handover): Iterable<string> {
@@ -63,10 +81,13 @@ function* handoverLines(handover: Handover): Iterable<string> {
 }
 
 function* luoLines(luo: Luo, owners: Owners): Iterable<string> {
-  const versions = [luo.compatible, luo.sessionCompatible, luo.flbCompatible].filter((text) => text !== null).map(escapeText);
-  yield `  LUO        ${versions.join(', ')}; live update number ${luo.liveupdateNumber ?? 'unknown'}${luo.notSerialised ? '; no session serialised' : ''}`;
+  const versions = [luo.compatible, luo.sessionCompatible, luo.flbCompatible]
+    .filter((text) => text !== null && text !== '')
+    .map((text) => escapeText(text ?? ''));
+  yield `  LUO        ${versions.join(', ')}; live update number ${luo.liveupdateNumber ?? 'unknown'}${luo.notSerialised ? '; no session serialised' : ''}${SOURCES[luo.source ?? 'serialised']}`;
   for (const session of luo.sessions ?? []) {
-    yield `    session "${escapeText(session.name.text)}", ${session.files.length === 1 ? '1 file' : `${session.files.length} files`}${session.complete ? '' : ', as far as they could be read'}${otherText(session.reading, ['name', 'file_set_ser'])}${ownedBy(owners, session.path)}`;
+    const life = session.life === undefined ? '' : `${session.life.state}${holdersText(session.life.openBy)}, `;
+    yield `    session "${escapeText(session.name.text)}", ${life}${session.files.length === 1 ? '1 file' : `${session.files.length} files`}${session.complete ? '' : ', as far as they could be read'}${otherText(session.reading, ['name', 'file_set_ser'])}${ownedBy(owners, session.path)}`;
     for (const file of session.files) yield* fileLines(file, owners);
   }
   for (const flb of luo.flbs ?? []) yield* flbLines(flb);
@@ -78,8 +99,32 @@ function ownedBy(owners: Owners, path: string): string {
   return owner === undefined ? '' : `; ${escapeText(ownerText(owner))}`;
 }
 
+const SOURCES: Readonly<Record<LuoSource, string>> = {
+  serialised: '',
+  'kernel-objects': "; from the running kernel's own objects",
+  both: "; serialised, and in the running kernel's own objects",
+};
+
+/** Holders named in a line. */
+const MAX_HOLDERS = 4;
+
+function holdersText(holders: readonly Holder[] | null): string {
+  if (holders === null || holders.length === 0) return '';
+  const named = holders.slice(0, MAX_HOLDERS).map(({ pid, comm, fd }) => `${escapeText(comm)}[${pid}] fd ${fd}`);
+  return ` by ${named.join(', ')}${holders.length > MAX_HOLDERS ? ` and ${holders.length - MAX_HOLDERS} more` : ''}`;
+}
+
+/** Phase, errno and name of a file, as far as its object tells. */
+function lifeText({ life }: LuoFile): string {
+  if (life === undefined) return '';
+  const status = life.retrieveStatus === null || life.retrieveStatus >= 0 ? '' : ` (${errnoName(-life.retrieveStatus) ?? life.retrieveStatus})`;
+  const name = life.name === null ? '' : ` "${escapeText(life.name)}"`;
+  const module = life.module === null || life.module === 'vmlinux' ? '' : ` [${escapeText(life.module)}]`;
+  return `${life.phase}${status}${module}${name}: `;
+}
+
 function* fileLines(file: LuoFile, owners: Owners): Iterable<string> {
-  yield `      token ${hex(file.token)}  ${escapeText(file.compatible.text)}  ${describe(file.decoded, file.data)}${otherText(file.reading, ['compatible', 'data', 'token'])}${ownedBy(owners, file.path)}`;
+  yield `      token ${hex(file.token)}  ${escapeText(file.compatible.text)}  ${lifeText(file)}${describe(file.decoded, file.data)}${otherText(file.reading, ['compatible', 'data', 'token'])}${ownedBy(owners, file.path)}`;
   if (file.decoded?.kind === 'memfd') yield* folioLines(file.decoded);
 }
 
@@ -91,7 +136,7 @@ function* flbLines(flb: LuoFlb): Iterable<string> {
 }
 
 function describe(payload: Payload | null, data: bigint): string {
-  if (payload === null) return `data ${hex(data)}`;
+  if (payload === null) return data === 0n ? 'no data' : `data ${hex(data)}`;
   switch (payload.kind) {
     case 'memfd':
       return describeMemfd(payload, data);
@@ -121,7 +166,9 @@ function describeMemfd(memfd: Memfd, data: bigint): string {
   const seals = memfd.seals === null ? 'no seals in this version' : memfd.seals === 0 ? 'no seals' : flagsText(memfd.seals, sealNames);
   const position = memfd.pos === 0n ? '' : memfd.pos === null ? ', no position in this version' : `, position ${memfd.pos}`;
   const more = otherText(memfd.reading, ['pos', 'size', 'seals', 'nr_folios', 'folios', ...(memfd.flags === 0 ? ['flags'] : [])]);
-  return `${memfd.size} bytes (${formatBytes(memfd.size)}), ${memfd.folioCount} folios, ${seals}${position}${more} (memfd_luo_ser at ${hex(data)})`;
+  const folios = memfd.cut == null ? `${memfd.folioCount} folios` : `${memfd.readableFolios} folios and more (${escapeText(memfd.cut)})`;
+  const where = memfd.reading.values === null ? '' : ` (memfd_luo_ser at ${hex(data)})`;
+  return `${memfd.size} bytes (${formatBytes(memfd.size)}), ${folios}, ${seals}${position}${more}${where}`;
 }
 
 function* folioLines(memfd: Memfd): Iterable<string> {

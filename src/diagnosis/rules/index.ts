@@ -6,6 +6,7 @@ import { flbRules } from './flb.js';
 import { khoFdtRules } from './kho-fdt.js';
 import { khoMapRules } from './kho-map.js';
 import { limitRule } from './limits.js';
+import { liveRules } from './live.js';
 import { logRules } from './log.js';
 import { khoSubtreeRules } from './kho-subtrees.js';
 import { luoRules } from './luo.js';
@@ -39,6 +40,7 @@ export const rules: readonly Rule[] = [
   ...ownerRules,
   ...smallSubtreeRules,
   ...scratchRules,
+  ...liveRules,
   ...logRules,
   notDecoded,
   limitRule,

@@ -1,0 +1,80 @@
+/** The kernel in a dump, and LUO's own objects in it: with nothing but the dump, or with the symbols and types that the user gives. */
+import { readFileSync } from 'node:fs';
+import { UserError } from '../codec/user-error.js';
+import { decompressPayload, payloadKindOf } from '../compat/btf/payload.js';
+import type { OpenedDump } from '../container/opened-dump.js';
+import type { DecodedDump } from '../handover/decode.js';
+import { type KernelFacts, kernelFacts } from '../kernel/facts.js';
+import { type Kernel, type KernelSources, openKernel } from '../kernel/kernel.js';
+import { parseSystemMap } from '../kernel/system-map.js';
+import { type Disagreement, withObjects } from '../objects/handovers.js';
+import type { LiveObjects, Trouble } from '../objects/model.js';
+import { readLiveObjects } from '../objects/read.js';
+
+export interface ObjectOptions {
+  /** a System.map, also gzip-, xz- or zstd-compressed */
+  readonly symbols?: string | undefined;
+  /** a vmlinux or vmlinuz: symbols and BTF */
+  readonly vmlinux?: string | undefined;
+}
+
+export interface LoadedObjects {
+  readonly kernel: Kernel | null;
+  readonly facts: KernelFacts | null;
+  readonly live: LiveObjects | null;
+  /** what could not be read, and what to give for it */
+  readonly missing: readonly string[];
+  readonly troubles: readonly Trouble[];
+  /** with the objects in it */
+  readonly decoded: DecodedDump;
+  readonly disagreements: readonly Disagreement[];
+}
+
+/** No System.map is larger, decompressed. */
+const MAX_SYMBOLS = 64 << 20;
+
+/** Options of the kernel's configuration that a report shows. */
+const CONFIG = ['CONFIG_KEXEC_HANDOVER', 'CONFIG_LIVEUPDATE', 'CONFIG_KEXEC_FILE', 'CONFIG_KALLSYMS', 'CONFIG_DEBUG_INFO_BTF', 'CONFIG_TEST_KEXEC_HANDOVER'];
+
+/** @throws UserError where a file that was named can't be read, or is of another kernel */
+export async function loadObjects(opened: OpenedDump, decoded: DecodedDump, options: ObjectOptions): Promise<LoadedObjects> {
+  const given = await givenSources(opened, options);
+  const nothing = { kernel: null, facts: null, live: null, troubles: [], decoded, disagreements: [] };
+  if (opened.memory.readable.length === 0) return { ...nothing, missing: [] };
+  if (opened.vmcoreinfo === null) return { ...nothing, missing: ['nothing in this dump tells where its kernel is: it has no VMCOREINFO'] };
+  const kernel = openKernel(opened.memory, { vmcoreinfo: opened.vmcoreinfo, ...given });
+  if (kernel === null) return { ...nothing, missing: ['VMCOREINFO does not tell where the page tables are'] };
+  const facts = kernelFacts(kernel, CONFIG);
+  const { live, troubles } = readLiveObjects(kernel);
+  if (live === null) return { ...nothing, kernel, facts, troubles, missing: kernel.missing };
+  const own = live.kho.outgoingFdt;
+  if (own !== null && decoded.handovers.some(({ role, candidate }) => role === 'incoming' && candidate.fdtAddress === own)) {
+    const missing = ['VMCOREINFO is that of the kernel before, which wrote the incoming handover; the objects of the kernel that runs can’t be found'];
+    return { ...nothing, missing };
+  }
+  const { dump, disagreements } = withObjects(decoded, live);
+  return { kernel, facts, live, troubles, missing: kernel.missing, decoded: dump, disagreements };
+}
+
+async function givenSources(_opened: OpenedDump, { symbols }: ObjectOptions): Promise<Pick<KernelSources, 'linked' | 'btf'>> {
+  if (symbols === undefined) return {};
+  const text = Buffer.from(await contentsOf(symbols)).toString('latin1');
+  return { linked: [{ source: 'System.map', symbols: parseSystemMap(text, symbols) }] };
+}
+
+/** A file's bytes, decompressed where they are compressed. @throws UserError */
+async function contentsOf(path: string): Promise<Uint8Array> {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new UserError(`${path}: can't be read (${error instanceof Error ? error.message : String(error)}); give the System.map of the kernel in the dump`);
+  }
+  const kind = payloadKindOf(bytes);
+  if (kind === null) return bytes;
+  try {
+    return await decompressPayload(kind, bytes, MAX_SYMBOLS);
+  } catch (error) {
+    throw new UserError(`${path}: its ${kind} stream is damaged (${error instanceof Error ? error.message : String(error)}); copy the file again`);
+  }
+}
