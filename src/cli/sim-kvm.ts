@@ -60,8 +60,8 @@ function failureOf(step: KvmScenarioStep | undefined, result: KvmStepResult): st
   if (result.refused !== null) return result.refused;
   const missed = missedBy(result);
   if (missed !== null) return missed;
-  const answer = { result: resultOf(result) ?? 0, ret: result.call?.ret ?? 0, fd: null, name: null };
-  const mismatch = mismatchOf(step, answer, () => null, 0);
+  const answer = { result: resultOf(result) ?? 0, ret: result.call?.ret ?? 0, fd: null, name: null, signal: null };
+  const mismatch = mismatchOf(step, answer, { bodyOf: () => null, closeOnExec: () => false }, 0);
   return mismatch === null ? null : `expected ${mismatch.expected}, got ${mismatch.got}`;
 }
 

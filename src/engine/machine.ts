@@ -85,6 +85,8 @@ export class Machine {
   readonly #structs = new Map<string, Struct>();
   readonly #calls: { readonly step: number; readonly actor: Actor; readonly op: string }[] = [];
   #lines: string[] = [];
+  /** every console line so far */
+  readonly console: string[] = [];
 
   constructor(options: MachineOptions) {
     this.arch = options.arch;
@@ -120,6 +122,7 @@ export class Machine {
   /** A console line: a step of its own. */
   printk(line: string, actor: Actor = 'kernel'): undefined {
     this.#lines.push(line);
+    this.console.push(line);
     this.#push(actor, 'event', 'printk', null, 0);
   }
 

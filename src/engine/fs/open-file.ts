@@ -134,6 +134,11 @@ export class FdTable implements Descriptors {
     return file;
   }
 
+  /** FD_CLOEXEC */
+  closeOnExec(fd: number): boolean {
+    return this.#files.get(fd)?.closeOnExec === true;
+  }
+
   /** Descriptors that execve(2) closes. */
   closedOnExec(): number[] {
     return [...this.#files].filter(([, entry]) => entry.closeOnExec).map(([fd]) => fd);

@@ -5,9 +5,13 @@ import { negative } from '../faults.js';
 import { OpenFile } from '../fs/open-file.js';
 import { ShmemInode } from '../fs/shmem.js';
 import type { Steps } from '../machine.js';
-import type { CheckDeviceStep, DeviceStep, DmaStep, FdRef, VfioFdStep, VfioOpenStep } from '../scenario/types.js';
+import type { DeviceStep, FdRef, Step } from '../scenario/types.js';
+
 import type { KernelPci } from './pci-platform.js';
 import { VfioDeviceFile } from './vfio-pci-core.js';
+
+type VfioOpenStep = Step<'vfio' | 'vfio-open'>;
+type VfioFdStep = Step<'vfio-bind' | 'vfio-info' | 'vfio-region' | 'vfio-mmap'>;
 
 /** What the verbs need of the running kernel. */
 export interface DeviceHost {
@@ -45,7 +49,7 @@ function* open(host: DeviceHost, step: VfioOpenStep): Steps<DeviceAnswer> {
 
 function* act(host: DeviceHost, step: Exclude<DeviceStep, VfioOpenStep>): Steps<number> {
   const { vfio } = host.pci;
-  if (step.do === 'check-device' || 'driver' in step) {
+  if (step.do === 'check-device' || step.do === 'driver' || step.do === 'vfio-unbind') {
     const device = deviceOf(host, step.device);
     if (device === null) return negative('ENODEV');
     if (step.do === 'check-device') return yield* check(host, step, device);
@@ -82,7 +86,7 @@ function named(host: DeviceHost, step: VfioFdStep): VfioDeviceFile | null {
   return body instanceof VfioDeviceFile ? body : null;
 }
 
-function* dma(host: DeviceHost, step: DmaStep, file: VfioDeviceFile): Steps<number> {
+function* dma(host: DeviceHost, step: Step<'dma'>, file: VfioDeviceFile): Steps<number> {
   if (step.mode === 'stop' || step.fd === null) return yield* host.pci.vfio.dma(file, null);
   const inode = host.fileOf(step.fd)?.body;
   if (!(inode instanceof ShmemInode)) return negative('EBADF');
@@ -97,7 +101,7 @@ function* dma(host: DeviceHost, step: DmaStep, file: VfioDeviceFile): Steps<numb
 }
 
 /** Where something differs the step fails with EILSEQ, and its arguments say what was found. */
-function* check(host: DeviceHost, step: CheckDeviceStep, device: SimulatedPciDevice): Steps<number> {
+function* check(host: DeviceHost, step: Step<'check-device'>, device: SimulatedPciDevice): Steps<number> {
   const core = host.pci.vfio.coreOf(device);
   const found = {
     power: device.power,
@@ -114,6 +118,6 @@ function* check(host: DeviceHost, step: CheckDeviceStep, device: SimulatedPciDev
   return error;
 }
 
-function expected(step: CheckDeviceStep, key: string): unknown {
+function expected(step: Step<'check-device'>, key: string): unknown {
   return Object.entries(step).find(([name]) => name === key)?.[1] ?? null;
 }

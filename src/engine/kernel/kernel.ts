@@ -238,10 +238,10 @@ export class Kernel implements KernelServices {
     yield machine.event('kho', 'write kho_scratch', { address: page, areas: kho.scratch.length });
   }
 
-  /** kexec_file_load. @returns 0 or a negative errno */
-  *kexecLoad(): Steps<number> {
-    yield this.machine.enter('kernel', 'kexec_file_load');
-    const image = yield* loadImage(this);
+  /** kexec_file_load, or kexec_load, whose image is told nothing of a handover. @returns 0 or a negative errno */
+  *kexecLoad(withHandover = true): Steps<number> {
+    yield this.machine.enter('kernel', withHandover ? 'kexec_file_load' : 'kexec_load');
+    const image = yield* loadImage(this, withHandover);
     if (image !== null) this.image = image;
     const result = image === null ? negative('ENOMEM') : 0;
     yield this.machine.exit(result);

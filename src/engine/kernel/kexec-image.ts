@@ -23,13 +23,13 @@ export interface KexecImage {
   readonly destination: number;
 }
 
-/** Puts the image in place. @returns null where memory is short */
-export function* loadImage(kernel: KernelServices): Steps<KexecImage | null> {
+/** Puts the image in place. @param withHandover it will be told of the handover @returns null where memory is short */
+export function* loadImage(kernel: KernelServices, withHandover: boolean): Steps<KexecImage | null> {
   const { kho, machine, pages } = kernel;
   const source = pages.alloc();
   const [low] = kho.scratch;
   if (source === null) return null;
-  if (!kho.enabled || kho.fdt === 0 || low === undefined) return { pointer: null, source, destination: 0 };
+  if (!withHandover || !kho.enabled || kho.fdt === 0 || low === undefined) return { pointer: null, source, destination: 0 };
   const end = low.addr + low.size;
   const pointer: HandoverPointer = { fdt: kho.fdt, scratch: end - SEGMENT_SPACING, scratchSize: kho.scratch.length * sizeOf(khoScratch) };
   if (machine.arch === 'x86_64') {

@@ -8,7 +8,7 @@ import { SEAL, ShmemInode } from '../fs/shmem.js';
 import { addSeals, fallocate, ftruncate, pwrite } from '../fs/vfs.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Steps } from '../machine.js';
-import type { CheckStep, Fill, MemfdStep, SealName, WriteStep } from '../scenario/types.js';
+import type { Fill, SealName, Step } from '../scenario/types.js';
 
 const MODE_ALL = 0o777;
 const MODE_NOEXEC = 0o666;
@@ -18,7 +18,7 @@ const MFD_NAME_MAX_LEN = 249;
 export const sealBits = (names: readonly SealName[]): number => names.reduce((bits, name) => bits | SEAL[name], 0);
 
 /** memfd_create, ftruncate, fallocate, writes, F_ADD_SEALS, lseek, in this order. @returns the file or a negative errno */
-export function* memfdFile(kernel: Kernel, step: MemfdStep): Steps<OpenFile | number> {
+export function* memfdFile(kernel: Kernel, step: Step<'memfd'>): Steps<OpenFile | number> {
   const { machine } = kernel;
   const full = kernel.processes.room();
   const noexec = step.flags.includes('NOEXEC_SEAL');
@@ -39,7 +39,7 @@ export function* memfdFile(kernel: Kernel, step: MemfdStep): Steps<OpenFile | nu
   return file;
 }
 
-function made(kernel: Kernel, step: MemfdStep): OpenFile {
+function made(kernel: Kernel, step: Step<'memfd'>): OpenFile {
   const { machine } = kernel;
   const noexec = step.flags.includes('NOEXEC_SEAL');
   const sealing = noexec || step.flags.includes('ALLOW_SEALING');
@@ -59,7 +59,7 @@ function made(kernel: Kernel, step: MemfdStep): OpenFile {
   );
 }
 
-function fillFile(kernel: Kernel, file: OpenFile, step: MemfdStep): number {
+function fillFile(kernel: Kernel, file: OpenFile, step: Step<'memfd'>): number {
   let error = step.size > 0 ? ftruncate(file, step.size) : 0;
   if (error === 0 && step.fallocate !== null) error = fallocate(file, 'allocate', step.fallocate.offset, step.fallocate.size);
   if (error === 0) error = fillPages(kernel, file, step.fill, true);
@@ -89,13 +89,13 @@ function fillPages(kernel: Kernel, file: OpenFile, fills: readonly Fill[], clipp
 }
 
 /** pwrite(2): the pages of `fill`, then `bytes` at `offset`. @returns what the last write answered, or the first that failed */
-export function writeFile(kernel: Kernel, file: OpenFile, step: WriteStep): number {
+export function writeFile(kernel: Kernel, file: OpenFile, step: Step<'write'>): number {
   const filled = fillPages(kernel, file, step.fill, false);
   return filled < 0 || step.bytes.length === 0 ? Math.min(filled, 0) : pwrite(file, step.offset, step.bytes);
 }
 
 /** A file on tmpfs: with a name, unlinked while open, or made with O_TMPFILE. */
-export function* tmpfsFile(kernel: Kernel, kind: 'tmpfs' | 'tmpfs-unlinked' | 'o-tmpfile', size: number, fill: readonly Fill[]): Steps<OpenFile | number> {
+export function* tmpfsFile(kernel: Kernel, kind: ShmemInode['kind'], { size, fill, limit }: Step<'fd'>): Steps<OpenFile | number> {
   const inode = new ShmemInode(kernel.machine, kernel.pages, kernel.spec, {
     kind,
     name: kind,
@@ -105,6 +105,7 @@ export function* tmpfsFile(kernel: Kernel, kind: 'tmpfs' | 'tmpfs-unlinked' | 'o
     seals: SEAL.SEAL,
     linked: kind === 'tmpfs',
     huge: false,
+    ...(limit === null ? {} : { limit }),
   });
   const file = new OpenFile(inode);
   const error = size > 0 ? inode.truncate(size) : 0;
@@ -116,7 +117,7 @@ export function* tmpfsFile(kernel: Kernel, kind: 'tmpfs' | 'tmpfs-unlinked' | 'o
 }
 
 /** Compares what user space can see with what the step says. @returns 0, or EILSEQ where something differs */
-export function checkFile(kernel: Kernel, file: OpenFile, step: CheckStep): number {
+export function checkFile(kernel: Kernel, file: OpenFile, step: Step<'check'>): number {
   const inode = file.body;
   // F_GET_SEALS, and what there is to see of files that are neither shmem nor hugetlb.
   if (!(inode instanceof ShmemInode)) return inode instanceof HugetlbInode ? checkHugetlb(file, inode, step) : negative('EINVAL');
@@ -130,7 +131,7 @@ export function checkFile(kernel: Kernel, file: OpenFile, step: CheckStep): numb
   return differs ? negative('EILSEQ') : 0;
 }
 
-function checkHugetlb(file: OpenFile, inode: HugetlbInode, step: CheckStep): number {
+function checkHugetlb(file: OpenFile, inode: HugetlbInode, step: Step<'check'>): number {
   const differs =
     (step.size !== null && step.size !== inode.size) ||
     (step.seals !== null && sealBits(step.seals) !== inode.seals) ||

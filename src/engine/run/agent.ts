@@ -19,6 +19,7 @@ import { runDeviceStep } from '../handlers/vfio-agent.js';
 import { VfioDeviceFile } from '../handlers/vfio-pci-core.js';
 import { isDeviceStep } from '../scenario/types.js';
 import type { Kernel } from '../kernel/kernel.js';
+import { FIRST_PROCESS } from '../kernel/processes.js';
 import { LiveupdateDevice } from '../luo/luo.js';
 import { SessionFile } from '../luo/session.js';
 import type { Steps } from '../machine.js';
@@ -37,12 +38,17 @@ export interface Answer {
   readonly fd: number | null;
   /** the name GET_NAME gave */
   readonly name: Uint8Array | null;
+  /** what the process got meanwhile; SIGKILL: it is gone */
+  readonly signal: scenario.SignalName | null;
 }
 
 const BAD_FD = -1;
+const SIGKILL = 9;
+/** Where an exit code stands in what wait(2) gives. */
+const EXIT_CODE_SHIFT = 8;
 
-const answered = (result: number): Answer => ({ result: Math.min(result, 0), ret: result < 0 ? -1 : result, fd: null, name: null });
-const opened = (fd: number): Answer => ({ result: 0, ret: fd, fd, name: null });
+export const answered = (result: number): Answer => ({ result: Math.min(result, 0), ret: result < 0 ? -1 : result, fd: null, name: null, signal: null });
+const opened = (fd: number): Answer => ({ ...answered(0), ret: fd, fd });
 
 /** The agent in one kernel. Descriptors and their names end with it. */
 export class Agent {
@@ -67,14 +73,22 @@ export class Agent {
 
   /** Carries out a step that is no kexec. */
   *perform(step: scenario.ScenarioStep): Steps<Answer> {
+    const { processes } = this.#kernel;
+    const process = processes.named(step.by ?? FIRST_PROCESS);
+    if (process === null) return answered(negative('ESRCH'));
+    processes.enter(process);
     const answer = yield* this.#perform(step);
+    if (process.doomed && process.alive) {
+      yield* processes.end(process, SIGKILL);
+      return { ...answer, signal: 'SIGKILL' };
+    }
     if (answer.fd !== null && 'as' in step && step.as !== null) this.#kernel.processes.current.names.set(step.as, answer.fd);
     return answer;
   }
 
   *#perform(step: scenario.ScenarioStep): Steps<Answer> {
     if (isDeviceStep(step)) return yield* this.#onDevice(step);
-    if (isKvmStep(step)) return { ...(yield* this.#kvm.perform(step.index, step)), fd: null, name: null };
+    if (isKvmStep(step)) return { ...answered(0), ...(yield* this.#kvm.perform(step.index, step)) };
     switch (step.do) {
       case 'open':
         return yield* this.#open();
@@ -121,11 +135,22 @@ export class Agent {
       case 'close':
         return yield* this.#close(step);
       case 'kexec-load':
-        return answered(yield* this.#kernel.kexecLoad());
+        return answered(yield* this.#kernel.kexecLoad(step.call === 'kexec_file_load'));
+      case 'kexec-unload':
+        this.#kernel.image = null;
+        return answered(0);
+      case 'fork':
+      case 'exit':
+      case 'kill':
+      case 'exec':
+      case 'send-fd':
+      case 'rlimit':
+        return yield* this.#onProcess(step);
       case 'kexec':
-        throw new Error('a jump is the run’s business, not the agent’s');
+      case 'reboot':
+        throw new Error('leaving the kernel is the run’s business, not the agent’s');
       default:
-        return this.#onFile(step);
+        return yield* this.#onFile(step);
     }
   }
 
@@ -143,13 +168,13 @@ export class Agent {
     return answer;
   }
 
-  *#makeSession(step: scenario.CreateSessionStep | scenario.RetrieveSessionStep, request: number, struct: Struct): Steps<Answer> {
+  *#makeSession(step: scenario.Step<'create-session' | 'retrieve-session'>, request: number, struct: Struct): Steps<Answer> {
     const answer = yield* this.#ioctl(step.device ?? this.#device, request, struct, { name: [...nameField(step.name)] }, step.shape);
     if (answer.fd !== null) this.#session = answer.fd;
     return answer;
   }
 
-  *#anyIoctl(step: scenario.IoctlStep): Steps<Answer> {
+  *#anyIoctl(step: scenario.Step<'ioctl'>): Steps<Answer> {
     const struct = structOf(step.request);
     const all: Record<string, Encodable> = { name: [...nameField(step.name)], fd: this.resolve(step.fd), token: step.token, reserved: step.reserved };
     const values = Object.fromEntries(Object.entries(all).filter(([name]) => name in struct.fields));
@@ -161,7 +186,7 @@ export class Agent {
     if (file === null) return answered(negative('EBADF'));
     if (!(file.body instanceof SessionFile || file.body instanceof LiveupdateDevice)) return answered(negative(traitsOf(file.body.kind).ioctl));
     const { result, fd, name } = yield* this.#kernel.luo.ioctl(file, request, userBuffer(struct, values, shape));
-    return { result, ret: result < 0 ? -1 : 0, fd, name };
+    return { ...answered(result), fd, name };
   }
 
   #installed(file: OpenFile | number, closeOnExec = true): Answer {
@@ -170,10 +195,10 @@ export class Agent {
     return fd < 0 ? answered(fd) : opened(fd);
   }
 
-  *#makeFd(step: scenario.FdStep): Steps<Answer> {
+  *#makeFd(step: scenario.Step<'fd'>): Steps<Answer> {
     switch (step.kind) {
       case 'number':
-        return { result: 0, ret: step.number, fd: step.number, name: null };
+        return opened(step.number);
       case 'session':
         return this.#installed(this.fileOf(step.session ?? this.#session)?.get() ?? negative('EBADF'));
       case 'device':
@@ -181,13 +206,13 @@ export class Agent {
       case 'tmpfs':
       case 'tmpfs-unlinked':
       case 'o-tmpfile':
-        return this.#installed(yield* tmpfsFile(this.#kernel, step.kind, step.size, step.fill));
+        return this.#installed(yield* tmpfsFile(this.#kernel, step.kind, step));
       default:
         return this.#installed(new OpenFile(new PlainFile(step.kind), traitsOf(step.kind).access));
     }
   }
 
-  #dup(step: scenario.DupStep): Answer {
+  #dup(step: scenario.Step<'dup'>): Answer {
     return this.#installed(this.#raw(step.fd)?.get() ?? negative('EBADF'), false);
   }
 
@@ -197,7 +222,7 @@ export class Agent {
   }
 
   // open("/proc/self/fd/N"): another open file of the same inode.
-  *#reopen(step: scenario.ReopenStep): Steps<Answer> {
+  *#reopen(step: scenario.Step<'reopen'>): Steps<Answer> {
     const file = this.#raw(step.fd);
     if (file === null) return answered(negative('ENOENT'));
     const { body } = file;
@@ -215,7 +240,7 @@ export class Agent {
     return this.#installed(typeof opened === 'number' ? opened : new OpenFile(opened));
   }
 
-  *#close(step: scenario.CloseStep): Steps<Answer> {
+  *#close(step: scenario.Step<'close'>): Steps<Answer> {
     const fd = this.resolve(step.fd);
     const { current } = this.#kernel.processes;
     const file = current.fds.remove(fd);
@@ -226,9 +251,46 @@ export class Agent {
     return answered(0);
   }
 
-  #onFile(
-    step: scenario.WriteStep | scenario.MmapStep | scenario.TruncateStep | scenario.FallocateStep | scenario.SealStep | scenario.SeekStep | scenario.CheckStep,
-  ): Answer {
+  *#onProcess(step: scenario.Step<'fork' | 'exit' | 'kill' | 'exec' | 'send-fd' | 'rlimit'>): Steps<Answer> {
+    const { processes } = this.#kernel;
+    switch (step.do) {
+      case 'fork':
+        if (processes.named(step.process) !== null) return answered(negative('EEXIST'));
+        return { ...answered(0), ret: processes.fork(step.process) };
+      case 'exit':
+        yield* processes.end(processes.current, step.code << EXIT_CODE_SHIFT);
+        return answered(0);
+      case 'kill': {
+        const process = processes.named(step.process);
+        if (process === null) return answered(negative('ESRCH'));
+        // PID 1 gets no signal that it has no handler for.
+        if (process.pid !== 1) yield* processes.end(process, SIGKILL);
+        return answered(0);
+      }
+      case 'exec':
+        yield* processes.exec();
+        return answered(0);
+      case 'send-fd':
+        return this.#sendFd(step);
+      case 'rlimit':
+        processes.current.fds.limit = step.nofile;
+        return answered(0);
+    }
+  }
+
+  #sendFd(step: scenario.Step<'send-fd'>): Answer {
+    const file = this.#raw(step.fd);
+    const to = this.#kernel.processes.named(step.to);
+    if (file === null) return answered(negative('EBADF'));
+    if (to === null) return answered(negative('ESRCH'));
+    const fd = to.fds.install(file.get(), false);
+    if (fd < 0) return answered(fd);
+    const name = step.as ?? (typeof step.fd === 'string' ? step.fd : null);
+    if (name !== null) to.names.set(name, fd);
+    return answered(0);
+  }
+
+  *#onFile(step: scenario.Step<'write' | 'mmap' | 'munmap' | 'truncate' | 'fallocate' | 'seal' | 'seek' | 'check'>): Steps<Answer> {
     const file = this.fileOf(step.fd);
     if (file === null) return answered(negative('EBADF'));
     switch (step.do) {
@@ -243,20 +305,24 @@ export class Agent {
       case 'seek':
         return answered(seek(file, step.pos));
       case 'mmap':
-        return answered(this.#mmap(file, step));
+        return this.#mmap(file, step);
+      case 'munmap':
+        yield* this.#kernel.processes.unmap(file);
+        return answered(0);
       case 'check':
         return answered(checkFile(this.#kernel, file, step));
     }
   }
 
-  #mmap(file: OpenFile, step: scenario.MmapStep): number {
+  #mmap(file: OpenFile, step: scenario.Step<'mmap'>): Answer {
     const inode = file.body instanceof ShmemInode ? file.body : null;
     const before = inode?.writableMappings ?? 0;
     const result = mmap(file, step);
     const counted = (inode?.writableMappings ?? 0) > before;
     // A store that gets SIGBUS leaves the mapping there.
-    if (result === 0 || counted || result === negative('EFAULT')) this.#kernel.processes.mapped(file, counted);
-    return result;
+    const faulted = result === negative('EFAULT');
+    if (result === 0 || counted || faulted) this.#kernel.processes.mapped(file, counted);
+    return { ...answered(result), signal: faulted ? 'SIGBUS' : null };
   }
 }
 

@@ -1,7 +1,8 @@
 /** From a memory image to a run: the next kernel boots on what a dump holds, and an agent asks it for everything that was handed over. */
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Kernel } from '../kernel/kernel.js';
-import type { ReserveMem, Scenario, ScenarioDevice, ScenarioStep, SourcePosition, VfioVariant } from '../scenario/types.js';
+import type { ReserveMem, Scenario, ScenarioDevice, ScenarioStep, SourcePosition, StepBase, VfioVariant } from '../scenario/types.js';
+import { expectSuccess } from '../scenario/values.js';
 
 /** What is known of a dump beside its memory. */
 export interface DumpStart {
@@ -49,10 +50,11 @@ export function scenarioOfDump(file: string, memory: PhysicalMemory, start: Dump
   };
 }
 
-const base = (index: number): Pick<ScenarioStep, 'index' | 'position' | 'expect'> => ({
+const base = (index: number): StepBase => ({
   index,
   position: NOWHERE,
-  expect: { errno: null, ret: null, same: null, name: null },
+  expect: expectSuccess,
+  by: null,
 });
 const SHAPE = { size: null, tail: null, memory: 'writable', mapped: null } as const;
 const openStep = (): ScenarioStep => ({ ...base(0), do: 'open', mode: 'rw', as: 'luo' });

@@ -13,10 +13,10 @@ import { kernelSpec } from '../kernel/release.js';
 import { Machine, MissingPageError, PanicError, type Steps } from '../machine.js';
 import { kernelOf, type Scenario, type ScenarioEnd, type ScenarioStep } from '../scenario/types.js';
 import { UNKNOWN_RESULT } from '../trace/trace.js';
-import { Agent, type Answer } from './agent.js';
+import { Agent, type Answer, answered } from './agent.js';
 import { argsOf } from './agent-args.js';
 import { retrieveEverything } from './continuation.js';
-import { type Mismatch, mismatchOf } from './expectation.js';
+import { type Mismatch, mismatchOf, missingLine, type Seen } from './expectation.js';
 
 export interface RunEnd {
   /** `aborted`: stopped before its end; `failed`: the machine panicked, or took nothing over */
@@ -49,7 +49,7 @@ export interface MemoryEdit {
 
 /** f000:ff53, an interrupt vector of the PC's firmware that returns at once. */
 const VECTOR = Uint8Array.of(0x53, 0xff, 0x00, 0xf0);
-const UNKNOWN: Answer = { result: UNKNOWN_RESULT, ret: UNKNOWN_RESULT, fd: null, name: null };
+const UNKNOWN: Answer = { ...answered(0), result: UNKNOWN_RESULT, ret: UNKNOWN_RESULT };
 
 export class ScenarioRun {
   readonly scenario: Scenario;
@@ -64,6 +64,8 @@ export class ScenarioRun {
   #agent: Agent | null = null;
   #end: RunEnd | null = null;
   #begun = -1;
+  /** the step whose console lines are still to come, and how many lines there were before it */
+  #awaited: { readonly step: ScenarioStep; readonly from: number } | null = null;
   /** the agent on a dump could not open /dev/liveupdate: there is nothing more it can do */
   #gaveUp = false;
 
@@ -179,9 +181,10 @@ export class ScenarioRun {
 
   *#carryOut(step: ScenarioStep): Steps<void> {
     const { machine } = this;
+    this.#awaited = { step, from: machine.console.length };
     let answer: Answer;
     try {
-      answer = yield* step.do === 'kexec' ? this.#kexec(step.image === 'load') : this.#require().perform(step);
+      answer = yield* this.#perform(step);
     } catch (error) {
       if (!(error instanceof MissingPageError)) throw error;
       machine.unwind(0);
@@ -192,11 +195,38 @@ export class ScenarioRun {
     yield machine.event('agent', step.do, answer.fd === null ? args : { ...args, fd: answer.fd }, answer.result);
     // An agent that only looks what is there expects nothing.
     if (this.#continuation?.retrieveAll === true && answer.result !== 0 && step.do === 'open') this.#gaveUp = true;
-    const mismatch =
-      this.#continuation?.retrieveAll === true ? null : mismatchOf(step, answer, (ref) => this.#agent?.fileOf(ref)?.body ?? null, machine.trace.length);
-    if (mismatch !== null) this.mismatches.push(mismatch);
+    this.#note(this.#continuation?.retrieveAll === true ? null : mismatchOf(step, answer, this.#seen, machine.trace.length));
     if (step.do === 'kexec' && answer.result === 0) yield* this.#jump();
+    if (step.do === 'reboot') yield* this.#restart(step.how);
+    this.#checkConsole();
     yield* deviceTick(machine, this.#platform.topology);
+  }
+
+  *#perform(step: ScenarioStep): Steps<Answer> {
+    if (step.do === 'kexec') return yield* this.#kexec(step.image === 'load');
+    return step.do === 'reboot' ? answered(0) : yield* this.#require().perform(step);
+  }
+
+  get #seen(): Seen {
+    return {
+      bodyOf: (ref) => this.#agent?.fileOf(ref)?.body ?? null,
+      closeOnExec: (fd) => this.#kernel?.processes.current.fds.closeOnExec(fd) ?? false,
+    };
+  }
+
+  #note(mismatch: Mismatch | null): void {
+    if (mismatch !== null) this.mismatches.push(mismatch);
+  }
+
+  // A kexec's lines are those of the next kernel as well, up to its user space or its panic.
+  #checkConsole(): void {
+    const awaited = this.#awaited;
+    this.#awaited = null;
+    if (awaited === null) return;
+    const { expect, index, position } = awaited.step;
+    const missing = missingLine(expect.console, this.machine.console.slice(awaited.from));
+    if (missing !== null)
+      this.#note({ action: index, position, step: this.machine.trace.length, expected: `the console line ${JSON.stringify(missing)}`, got: 'none' });
   }
 
   #require(): Agent {
@@ -220,7 +250,21 @@ export class ScenarioRun {
       yield machine.passMoment('frozen');
     }
     yield machine.exit(error);
-    return { result: error, ret: error === 0 ? 0 : -1, fd: null, name: null };
+    return answered(error);
+  }
+
+  // Whatever is in memory is lost: the firmware starts over.
+  *#restart(how: 'restart' | 'crash'): Steps<void> {
+    const { machine } = this;
+    if (how === 'crash') yield machine.printk('Kernel panic - not syncing: sysrq triggered crash', 'kernel');
+    else {
+      if (this.#kernel?.pci !== null && this.#kernel !== null) yield* this.#kernel.pci.shutdown();
+      yield machine.printk('reboot: Restarting system', 'kernel');
+    }
+    machine.unwind(0);
+    machine.kernel++;
+    yield machine.event('kernel', 'machine reset', { how });
+    yield* this.#boot(null);
   }
 
   *#jump(): Steps<void> {
@@ -245,6 +289,7 @@ export class ScenarioRun {
     const { machine } = this;
     if (error instanceof PanicError) {
       yield machine.printk(`Kernel panic - not syncing: ${error.message}`, machine.kernel > 0 ? 'next-kernel' : 'kernel');
+      this.#checkConsole();
       return this.#ended('panic', error.message);
     }
     if (error instanceof MissingPageError) {

@@ -4,7 +4,7 @@
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseAllDocuments } from 'yaml';
 import { UserError } from '../../codec/user-error.js';
-import type { SourcePosition } from './types.js';
+import type { SourcePosition } from './terms.js';
 
 /** Bytes a scenario file may have. */
 const MAX_BYTES = 16 * 1024 * 1024;

@@ -23,7 +23,7 @@ import { type KeyTable, readKeys, required, schemaOfKeys, withDefault } from './
 import { checkReferences } from './references.js';
 import type { Fault, ReserveMem, Scenario, ScenarioDevice, ScenarioHandler, ScenarioStep, VfioVariant } from './types.js';
 import { type JsonSchema, listOf, oneOf, shown, text, type ValueType } from './values.js';
-import { commonKeys } from './verb.js';
+import { commonKeys, stepBase, type VerbSpec } from './verb.js';
 import { VERBS } from './verbs.js';
 
 const by = <T>(label: string, schema: JsonSchema, read: (cursor: Cursor) => T): ValueType<T> => ({ label, schema, read });
@@ -61,9 +61,12 @@ export const scenarioKeys = {
 function readStep(cursor: Cursor): ScenarioStep {
   const name = cursor.entries()?.get('do')?.value;
   if (name === undefined) throw cursor.error(`${shown(cursor)} where a step belongs; a step is { do: <verb>, … }`);
-  const spec = name.text !== null && Object.hasOwn(VERBS, name.text) ? VERBS[name.text] : undefined;
+  const specs: Readonly<Record<string, VerbSpec>> = VERBS;
+  const spec = name.text !== null && Object.hasOwn(VERBS, name.text) ? specs[name.text] : undefined;
   if (spec === undefined) throw name.error(`${shown(name)} is no verb; verbs are ${Object.keys(VERBS).join(', ')}`);
-  return spec.build(cursor, indexOf(cursor));
+  const index = indexOf(cursor);
+  // The fields are those that the verb of this very name makes: the table is what ScenarioStep is made of.
+  return { do: name.text, ...stepBase(cursor, index, spec.keys), ...Object(spec.read(cursor, index)) } as ScenarioStep;
 }
 
 /** `steps[12]` -> 12 */

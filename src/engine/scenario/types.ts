@@ -4,12 +4,12 @@
  */
 import type { ErrnoName } from '../../../abi/errno.js';
 import type { Fault } from './fault-types.js';
-import type { ScenarioStep } from './step-types.js';
+import type { ScenarioStep } from './steps.js';
 import type { FdKind, HandlerCallback, IrqMode, PowerState, ResetMethod, SourcePosition, VfioVariant } from './terms.js';
 
 export * from './terms.js';
 export type * from './fault-types.js';
-export * from './step-types.js';
+export * from './steps.js';
 
 export interface ScenarioMachine {
   readonly arch: 'x86_64' | 'aarch64';

@@ -4,7 +4,7 @@
  */
 import { type ErrnoName, isErrnoName } from '../../../abi/errno.js';
 import type { Cursor } from './cursor.js';
-import type { Expectation, FdRef } from './types.js';
+import type { Expectation, FdRef, SignalName } from './terms.js';
 
 export type JsonSchema = { readonly [key: string]: unknown };
 
@@ -203,21 +203,38 @@ export const pciAddress: ValueType<{ readonly domain: number; readonly bdf: numb
   },
 };
 
-const OK: Expectation = { errno: null, ret: null, same: null, name: null };
+const OK: Expectation = { errno: null, ret: null, same: null, name: null, signal: null, console: [], cloexec: null };
 
 /** What a step must answer where it says nothing: 0. */
 export const expectSuccess = OK;
 
-/** `0`, an errno's name, or `{ ret, errno, same, name }`. */
+const signal = oneOf<SignalName>(['SIGBUS', 'SIGKILL']);
+
+/** A part of a console line, or a list of them. */
+const consoleLines: ValueType<readonly string[]> = {
+  label: 'text or a list of texts',
+  schema: { anyOf: [scalarText, { type: 'array', items: scalarText }] },
+  read: (cursor) => (cursor.items() === null ? [text.read(cursor)] : listOf(text).read(cursor)),
+};
+
+/** `0`, an errno's name, or `{ ret, errno, same, name, signal, console, cloexec }`. */
 export const expectation: ValueType<Expectation> = {
-  label: "0, an errno's name, or `{ ret, errno, same, name }`",
+  label: "0, an errno's name, or `{ ret, errno, same, name, signal, console, cloexec }`",
   schema: {
     anyOf: [
       { type: 'integer' },
       { type: 'string', pattern: '^(0|E[A-Z0-9]+)$' },
       {
         type: 'object',
-        properties: { ret: integerSchema(-1n), errno: { type: ['string', 'integer'] }, same: label.schema, name: bytes.schema },
+        properties: {
+          ret: integerSchema(-1n),
+          errno: { type: ['string', 'integer'] },
+          same: label.schema,
+          name: bytes.schema,
+          signal: signal.schema,
+          console: consoleLines.schema,
+          cloexec: bool.schema,
+        },
         additionalProperties: false,
       },
     ],
@@ -231,7 +248,10 @@ export const expectation: ValueType<Expectation> = {
       else if (name === 'ret') found = { ...found, ret: number(-4095).read(value) };
       else if (name === 'same') found = { ...found, same: label.read(value) };
       else if (name === 'name') found = { ...found, name: bytes.read(value) };
-      else throw key.error(`unknown key ${JSON.stringify(name)}; an expectation has ret, errno, same, name`);
+      else if (name === 'signal') found = { ...found, signal: signal.read(value) };
+      else if (name === 'console') found = { ...found, console: consoleLines.read(value) };
+      else if (name === 'cloexec') found = { ...found, cloexec: bool.read(value) };
+      else throw key.error(`unknown key ${JSON.stringify(name)}; an expectation has ret, errno, same, name, signal, console, cloexec`);
     }
     return found;
   },
@@ -241,5 +261,5 @@ function scalarExpectation(cursor: Cursor): Expectation {
   const written = cursor.text ?? '';
   if (written === '0') return OK;
   if (isErrnoName(written)) return { ...OK, errno: written };
-  throw cursor.error(`${shown(cursor)} is neither 0 nor an errno of the kernel; write expect: EINVAL, or { ret, errno, same, name }`);
+  throw cursor.error(`${shown(cursor)} is neither 0 nor an errno of the kernel; write expect: EINVAL, or { ret, errno, same, name, signal, console, cloexec }`);
 }

@@ -1,38 +1,49 @@
 /** What a verb of the scenario language is: a line of documentation, its keys, and the step they make. The verbs-*.ts files hold the tables. */
 import type { Cursor } from './cursor.js';
 import { type KeyTable, mapping, optional, readKeys, required, type ValuesOf, withDefault } from './keys.js';
-import type { Expectation, Fill, IoctlShape, ScenarioStep, StepBase } from './types.js';
+import type { Expectation, Fill, IoctlShape, StepBase } from './terms.js';
 import { bool, expectation, expectSuccess, label, listOf, number, oneOf, size, tail, text } from './values.js';
 
-export interface VerbSpec {
+export interface VerbSpec<T = unknown> {
   readonly summary: string;
-  /** the verb's own keys, without `do` and `expect` */
+  /** the verb's own keys, without those that every step has */
   readonly keys: KeyTable;
-  /** @throws UserError where a key is unknown, missing or wrong */
-  build(cursor: Cursor, index: number): ScenarioStep;
+  /** What the verb's keys make. @throws UserError where a key is unknown, missing or wrong */
+  read(cursor: Cursor, index: number): T;
 }
 
 /** The keys every step has. */
 export const commonKeys = {
   do: required(text, 'the verb'),
   expect: withDefault<Expectation>(expectation, 'what the operation must answer', expectSuccess, '0'),
+  by: optional(label, 'the process that does it; the first, PID 1, unless given'),
 };
 
-/** A verb with its keys; `make` gets their values, what every step has, and the mapping itself for errors of its own. */
-export function verb<const K extends KeyTable>(
+/** A verb whose step holds what its keys do. */
+export function verb<const K extends KeyTable>(summary: string, keys: K): VerbSpec<ValuesOf<K>>;
+/** A verb with its keys; `make` gets their values, the mapping itself for errors of its own, and the step's place. */
+export function verb<const K extends KeyTable, T>(summary: string, keys: K, make: (values: ValuesOf<K>, cursor: Cursor, index: number) => T): VerbSpec<T>;
+export function verb<const K extends KeyTable, T>(
   summary: string,
   keys: K,
-  make: (values: ValuesOf<K>, base: StepBase, cursor: Cursor) => ScenarioStep,
-): VerbSpec {
+  make?: (values: ValuesOf<K>, cursor: Cursor, index: number) => T,
+): VerbSpec<T | ValuesOf<K>> {
   return {
     summary,
     keys,
-    build(cursor, index) {
-      const what = `the ${cursor.entries()?.get('do')?.value.text ?? ''} step`;
-      const { expect } = readKeys(cursor, commonKeys, what, keys);
-      return make(readKeys(cursor, keys, what, commonKeys), { index, position: cursor.position, expect }, cursor);
+    read(cursor, index) {
+      const values = readKeys(cursor, keys, nameOf(cursor), commonKeys);
+      return make === undefined ? values : make(values, cursor, index);
     },
   };
+}
+
+const nameOf = (cursor: Cursor): string => `the ${cursor.entries()?.get('do')?.value.text ?? ''} step`;
+
+/** What every step has, read from the mapping of one; keys of `own` may stand there too. */
+export function stepBase(cursor: Cursor, index: number, own: KeyTable): StepBase {
+  const { expect, by } = readKeys(cursor, commonKeys, nameOf(cursor), own);
+  return { index, position: cursor.position, expect, by };
 }
 
 /** `as`: the name of the descriptor a step opens. */

@@ -19,43 +19,22 @@ function one(values: ByFd, cursor: { error(what: string): Error }): ByFd {
 }
 
 export const deviceVerbs = {
-  vfio: verb('opens a device and binds the file to an iommufd', { device: deviceKey, group: groupKey, ...asKey }, (values, base) => ({
-    do: 'vfio',
-    ...base,
-    ...values,
-  })),
-  'vfio-open': verb('opens /dev/vfio/devices/…', { device: deviceKey, group: groupKey, ...asKey }, (values, base) => ({ do: 'vfio-open', ...base, ...values })),
-  'vfio-bind': verb('VFIO_DEVICE_BIND_IOMMUFD', byFd, (values, base, cursor) => ({ do: 'vfio-bind', ...base, ...one(values, cursor) })),
-  'vfio-info': verb('VFIO_DEVICE_GET_INFO', byFd, (values, base, cursor) => ({ do: 'vfio-info', ...base, ...one(values, cursor) })),
-  'vfio-region': verb("reads the first bytes of the device's configuration space", byFd, (values, base, cursor) => ({
-    do: 'vfio-region',
-    ...base,
-    ...one(values, cursor),
-  })),
-  'vfio-mmap': verb('maps BAR 0', byFd, (values, base, cursor) => ({ do: 'vfio-mmap', ...base, ...one(values, cursor) })),
-  'vfio-unbind': verb('takes the driver away from the device', { device: deviceKey }, (values, base) => ({
-    do: 'vfio-unbind',
-    ...base,
-    ...values,
-    driver: '',
-  })),
-  driver: verb('binds a driver to the device', { device: deviceKey, driver: withDefault(text, 'which', 'vfio-pci', 'vfio-pci') }, (values, base) => ({
-    do: 'driver',
-    ...base,
-    ...values,
-  })),
-  irq: verb('VFIO_DEVICE_SET_IRQS', { device: deviceKey, mode: required(irqMode, 'which interrupts, or `none`') }, (values, base) => ({
-    do: 'irq',
-    ...base,
-    ...values,
-  })),
+  vfio: verb('opens a device and binds the file to an iommufd', { device: deviceKey, group: groupKey, ...asKey }),
+  'vfio-open': verb('opens /dev/vfio/devices/…', { device: deviceKey, group: groupKey, ...asKey }),
+  'vfio-bind': verb('VFIO_DEVICE_BIND_IOMMUFD', byFd, one),
+  'vfio-info': verb('VFIO_DEVICE_GET_INFO', byFd, one),
+  'vfio-region': verb("reads the first bytes of the device's configuration space", byFd, one),
+  'vfio-mmap': verb('maps BAR 0', byFd, one),
+  'vfio-unbind': verb('takes the driver away from the device', { device: deviceKey }),
+  driver: verb('binds a driver to the device', { device: deviceKey, driver: withDefault(text, 'which', 'vfio-pci', 'vfio-pci') }),
+  irq: verb('VFIO_DEVICE_SET_IRQS', { device: deviceKey, mode: required(irqMode, 'which interrupts, or `none`') }),
   power: verb(
     'puts the device into a power state',
     { device: deviceKey, state: optional(powerState, 'the state'), mode: optional(powerState, 'another word for `state`') },
-    ({ device, state, mode }, base, cursor) => {
+    ({ device, state, mode }, cursor) => {
       const wanted = state ?? mode;
       if (wanted === null) throw cursor.error('a power step needs a state; write state: D3hot');
-      return { do: 'power', ...base, device, state: wanted };
+      return { device, state: wanted };
     },
   ),
   dma: verb(
@@ -67,23 +46,19 @@ export const deviceVerbs = {
       page: withDefault(number(0, 2 ** 32), 'its first page', 0, '0'),
       pages: withDefault(number(1, 4096), 'how many pages', 1, '1'),
     },
-    (values, base, cursor) => {
+    (values, cursor) => {
       if (values.mode === 'start' && values.fd === null) throw cursor.error('a dma step that starts needs the file it writes to; write fd: <name>');
-      return { do: 'dma', ...base, ...values };
+      return values;
     },
   ),
-  'check-device': verb(
-    "what the device's registers and the kernel say of it; the step fails with EILSEQ where something differs",
-    {
-      device: deviceKey,
-      power: optional(powerState, 'power state'),
-      interrupts: optional(irqMode, 'which interrupts user space has on'),
-      busMaster: optional(bool, 'PCI_COMMAND_MASTER'),
-      memoryDecode: optional(bool, 'PCI_COMMAND_MEMORY'),
-      frozen: optional(bool, 'the file refuses access because it is frozen'),
-      resets: optional(number(), 'function resets since the machine was switched on'),
-      driver: optional(text, 'the driver bound; `none` for none'),
-    },
-    (values, base) => ({ do: 'check-device', ...base, ...values }),
-  ),
+  'check-device': verb("what the device's registers and the kernel say of it; the step fails with EILSEQ where something differs", {
+    device: deviceKey,
+    power: optional(powerState, 'power state'),
+    interrupts: optional(irqMode, 'which interrupts user space has on'),
+    busMaster: optional(bool, 'PCI_COMMAND_MASTER'),
+    memoryDecode: optional(bool, 'PCI_COMMAND_MEMORY'),
+    frozen: optional(bool, 'the file refuses access because it is frozen'),
+    resets: optional(number(), 'function resets since the machine was switched on'),
+    driver: optional(text, 'the driver bound; `none` for none'),
+  }),
 };

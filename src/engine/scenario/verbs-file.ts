@@ -1,6 +1,6 @@
 /** Verbs on files of user space: making them, writing to them, sealing, looking at what they hold. */
 import { mapping, optional, required, withDefault } from './keys.js';
-import { FD_KINDS, type MemfdFlag, type SealName } from './types.js';
+import { FD_KINDS, type MemfdFlag, type SealName } from './terms.js';
 import { bool, bytes, fdRef, listOf, number, oneOf, s64, size, text } from './values.js';
 import { asKey, fill, verb } from './verb.js';
 
@@ -29,9 +29,9 @@ export const fileVerbs = {
       pos: withDefault(s64, 'where lseek leaves it', 0n, '0'),
       huge: withDefault(bool, 'of huge folios (shmem_enabled=always)', false, 'false'),
     },
-    (values, base, cursor) => {
+    (values, cursor) => {
       if (values.pos < 0n) throw cursor.error(`${values.pos} is no file position; pos is from 0 to ${LAST_POSITION}`);
-      return { do: 'memfd', ...base, ...values, writes: values.writes.map((write) => ({ offset: write.offset, bytes: write.data })) };
+      return { ...values, writes: values.writes.map((write) => ({ offset: write.offset, bytes: write.data })) };
     },
   ),
   fd: verb(
@@ -42,33 +42,21 @@ export const fileVerbs = {
       number: optional(number(-(2 ** 31), 2 ** 31 - 1), 'kind `number`: the number, open or not'),
       session: optional(fdRef, 'kind `session`: which; the one created or retrieved last unless given'),
       size: withDefault(size(), 'tmpfs kinds: bytes', 0, '0'),
+      limit: optional(size(1), 'tmpfs kinds: `size=` of the mount that the file is alone on'),
       fill: fillKey,
     },
-    (values, base, cursor) => {
+    (values, cursor) => {
       if ((values.kind === 'number') !== (values.number !== null))
         throw cursor.error('an fd step has either a kind or a number; write kind: eventfd, or number: 999');
-      return {
-        do: 'fd',
-        ...base,
-        as: values.as,
-        kind: values.kind,
-        number: values.number ?? -1,
-        session: values.session,
-        size: values.size,
-        fill: values.fill,
-      };
+      return { ...values, number: values.number ?? -1 };
     },
   ),
-  dup: verb('dup(2)', { fd: fdKey, ...asKey }, (values, base) => ({ do: 'dup', ...base, ...values })),
-  reopen: verb(
-    'open of /proc/self/fd/…',
-    {
-      fd: fdKey,
-      mode: withDefault(oneOf(['rw', 'ro', 'wo', 'append', 'path']), 'O_RDWR, O_RDONLY, O_WRONLY, O_RDWR | O_APPEND, O_PATH', 'rw', 'rw'),
-      ...asKey,
-    },
-    (values, base) => ({ do: 'reopen', ...base, ...values }),
-  ),
+  dup: verb('dup(2)', { fd: fdKey, ...asKey }),
+  reopen: verb('open of /proc/self/fd/…', {
+    fd: fdKey,
+    mode: withDefault(oneOf(['rw', 'ro', 'wo', 'append', 'path']), 'O_RDWR, O_RDONLY, O_WRONLY, O_RDWR | O_APPEND, O_PATH', 'rw', 'rw'),
+    ...asKey,
+  }),
   write: verb(
     'pwrite(2): the pages of `fill`, then `data` (or `size` bytes) at `offset`',
     {
@@ -78,9 +66,9 @@ export const fileVerbs = {
       size: optional(size(1), 'so many bytes of no meaning, where `data` is not given'),
       fill: fillKey,
     },
-    (values, base, cursor) => {
+    (values, cursor) => {
       const written = dataOf(values.data, values.size, values.fill.length === 0 ? 1 : 0, cursor);
-      return { do: 'write', ...base, fd: values.fd, fill: values.fill, offset: values.offset, bytes: written };
+      return { fd: values.fd, fill: values.fill, offset: values.offset, bytes: written };
     },
   ),
   mmap: verb(
@@ -93,9 +81,7 @@ export const fileVerbs = {
       data: dataKey,
       size: optional(size(1), 'so many bytes of no meaning, where `data` is not given'),
     },
-    (values, base, cursor) => ({
-      do: 'mmap',
-      ...base,
+    (values, cursor) => ({
       fd: values.fd,
       write: values.write,
       shared: values.shared,
@@ -103,28 +89,25 @@ export const fileVerbs = {
       bytes: dataOf(values.data, values.size, 0, cursor),
     }),
   ),
-  truncate: verb('ftruncate(2)', { fd: fdKey, size: required(size(), 'the new size') }, (values, base) => ({ do: 'truncate', ...base, ...values })),
-  fallocate: verb(
-    'fallocate(2)',
-    { fd: fdKey, mode: withDefault(oneOf(['allocate', 'keep-size', 'punch-hole']), 'FALLOC_FL_…', 'allocate', 'allocate'), ...range },
-    (values, base) => ({ do: 'fallocate', ...base, ...values }),
-  ),
-  seal: verb('fcntl(F_ADD_SEALS)', { fd: fdKey, seals: required(listOf(seal), 'F_SEAL_…') }, (values, base) => ({ do: 'seal', ...base, ...values })),
-  seek: verb('lseek(2) to a position', { fd: fdKey, pos: required(s64, 'the position') }, (values, base) => ({ do: 'seek', ...base, ...values })),
-  check: verb(
-    'what user space can see of a file; the step fails with EILSEQ where something differs',
-    {
-      fd: fdKey,
-      size: optional(size(), 'st_size'),
-      seals: optional(listOf(seal), 'F_GET_SEALS, all of them'),
-      pos: optional(s64, 'lseek(0, SEEK_CUR)'),
-      mode: optional(number(0, 0o7777), 'the permission bits of st_mode'),
-      fill: optional(fill, 'pages that hold the content pattern'),
-      sha256: optional(text, 'SHA-256 of the whole content, in hex'),
-    },
-    (values, base) => ({ do: 'check', ...base, ...values }),
-  ),
-  close: verb('close(2), whatever the descriptor is of', { fd: fdKey }, (values, base) => ({ do: 'close', ...base, ...values })),
+  munmap: verb('munmap(2) of everything that the process has mapped of the file', { fd: fdKey }),
+  truncate: verb('ftruncate(2)', { fd: fdKey, size: required(size(), 'the new size') }),
+  fallocate: verb('fallocate(2)', {
+    fd: fdKey,
+    mode: withDefault(oneOf(['allocate', 'keep-size', 'punch-hole']), 'FALLOC_FL_…', 'allocate', 'allocate'),
+    ...range,
+  }),
+  seal: verb('fcntl(F_ADD_SEALS)', { fd: fdKey, seals: required(listOf(seal), 'F_SEAL_…') }),
+  seek: verb('lseek(2) to a position', { fd: fdKey, pos: required(s64, 'the position') }),
+  check: verb('what user space can see of a file; the step fails with EILSEQ where something differs', {
+    fd: fdKey,
+    size: optional(size(), 'st_size'),
+    seals: optional(listOf(seal), 'F_GET_SEALS, all of them'),
+    pos: optional(s64, 'lseek(0, SEEK_CUR)'),
+    mode: optional(number(0, 0o7777), 'the permission bits of st_mode'),
+    fill: optional(fill, 'pages that hold the content pattern'),
+    sha256: optional(text, 'SHA-256 of the whole content, in hex'),
+  }),
+  close: verb('close(2), whatever the descriptor is of', { fd: fdKey }),
 };
 
 /** Bytes of no meaning are `x`; bounded, because they are held in memory. */

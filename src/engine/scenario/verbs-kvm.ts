@@ -1,9 +1,8 @@
 /** Verbs on a virtual machine: memslots, private memory, what the guest does, and the VMM's answer to it. */
 import { exitReasons } from '../../../abi/kvm/exits.js';
 import { KVM_MEMORY_ATTRIBUTE_PRIVATE, kvmCapabilities } from '../../../abi/kvm/ioctls.js';
-import type { GuestAccess } from '../../device/kvm/backend.js';
-import type { WantedExit } from '../vcpu/steps.js';
-import { VMM_OUTCOMES, VMM_POLICIES, VMM_REACTIONS, VMM_RULES, type VmmReaction, type VmmRules } from '../vcpu/vmm.js';
+import type { GuestAccess, MemoryRegion, RunOptions } from '../../device/kvm/backend.js';
+import { VMM_OUTCOMES, VMM_POLICIES, VMM_REACTIONS, VMM_RULES, type VmmOptions, type VmmOutcome, type VmmReaction, type VmmRules } from '../vcpu/vmm.js';
 import type { Cursor } from './cursor.js';
 import { mapping, optional, readKeys, required, type ValuesOf, withDefault } from './keys.js';
 import { bool, fdRef, label, listOf, number, oneOf, shown, size, u64, type ValueType } from './values.js';
@@ -94,6 +93,17 @@ function accessOf(values: ValuesOf<typeof accessKeys>, cursor: Cursor): GuestAcc
   }
 }
 
+/** What a run must come to; an absent key is not looked at. */
+export interface WantedExit {
+  /** the kernel's name of the exit reason, stale or not */
+  readonly exit?: string;
+  /** of a memory fault or MMIO access, guest physical */
+  readonly gpa?: number;
+  /** of a memory fault */
+  readonly private?: boolean;
+  readonly rax?: bigint;
+}
+
 /** What the last run of the step must have come to. */
 const wantedKeys = {
   exit: optional(exitName, 'the exit reason that must stand in kvm_run; else the step fails with EILSEQ'),
@@ -128,17 +138,11 @@ const rulesOf = (base: VmmRules, own: Readonly<Record<keyof VmmRules, VmmReactio
 });
 
 export const kvmVerbs = {
-  vm: verb(
-    'KVM_CREATE_VM with one vCPU, in place of the VM before',
-    { type: withDefault(oneOf(['default', 'sw-protected']), 'sw-protected: KVM_X86_SW_PROTECTED_VM, which has private memory', 'default', 'default') },
-    ({ type }, base) => ({ do: 'vm', ...base, type }),
-  ),
-  'vm-check': verb('KVM_CHECK_EXTENSION', { capability: required(capability, 'which') }, (values, base) => ({ do: 'vm-check', ...base, ...values })),
-  'vm-enable': verb(
-    'KVM_ENABLE_CAP',
-    { capability: required(capability, 'which'), args: withDefault(listOf(number(), 4), 'its arguments', [], '[]') },
-    (values, base) => ({ do: 'vm-enable', ...base, ...values }),
-  ),
+  vm: verb('KVM_CREATE_VM with one vCPU, in place of the VM before', {
+    type: withDefault(oneOf(['default', 'sw-protected']), 'sw-protected: KVM_X86_SW_PROTECTED_VM, which has private memory', 'default', 'default'),
+  }),
+  'vm-check': verb('KVM_CHECK_EXTENSION', { capability: required(capability, 'which') }),
+  'vm-enable': verb('KVM_ENABLE_CAP', { capability: required(capability, 'which'), args: withDefault(listOf(number(), 4), 'its arguments', [], '[]') }),
   'guest-memfd': verb(
     'KVM_CREATE_GUEST_MEMFD',
     {
@@ -146,24 +150,18 @@ export const kvmVerbs = {
       size: sizeKey,
       flags: withDefault(listOf(oneOf(['MMAP', 'INIT_SHARED']), 2), 'flags', [], '[]'),
     },
-    ({ name, size: bytes, flags }, base) => ({
-      do: 'guest-memfd',
-      ...base,
+    ({ name, size: bytes, flags }) => ({
       name,
       size: bytes,
       flags: (flags.includes('MMAP') ? 1 : 0) | (flags.includes('INIT_SHARED') ? 2 : 0),
     }),
   ),
-  'guest-memfd-punch': verb(
-    'fallocate(FALLOC_FL_PUNCH_HOLE) on a guest_memfd',
-    { name: required(label, 'which'), offset: withDefault(size(), 'from where', 0, '0'), size: sizeKey },
-    (values, base) => ({ do: 'guest-memfd-punch', ...base, ...values }),
-  ),
-  'guest-memfd-close': verb('closes a guest_memfd: memslots lose it', { name: required(label, 'which') }, (values, base) => ({
-    do: 'guest-memfd-close',
-    ...base,
-    ...values,
-  })),
+  'guest-memfd-punch': verb('fallocate(FALLOC_FL_PUNCH_HOLE) on a guest_memfd', {
+    name: required(label, 'which'),
+    offset: withDefault(size(), 'from where', 0, '0'),
+    size: sizeKey,
+  }),
+  'guest-memfd-close': verb('closes a guest_memfd: memslots lose it', { name: required(label, 'which') }),
   memslot: verb(
     'KVM_SET_USER_MEMORY_REGION2, with memory mapped behind it; a size of 0 removes the slot',
     {
@@ -176,47 +174,27 @@ export const kvmVerbs = {
       fd: optional(fdRef, 'a memfd mapped behind it, shared, in place of memory of its own; the simulated device alone'),
       fill: withDefault(byte, 'every byte of the memory', 0, '0'),
     },
-    ({ guestMemfd, fd, ...values }, base) => ({
-      do: 'memslot',
-      ...base,
+    ({ guestMemfd, fd, ...values }): MemoryRegion => ({
       ...values,
       ...(guestMemfd === null ? {} : { guestMemfd }),
       ...(fd === null ? {} : { fd }),
     }),
   ),
-  attributes: verb('KVM_SET_MEMORY_ATTRIBUTES', { gpa: gpaKey, size: sizeKey, private: privateKey }, (values, base) => ({
-    do: 'attributes',
-    ...base,
+  attributes: verb('KVM_SET_MEMORY_ATTRIBUTES', { gpa: gpaKey, size: sizeKey, private: privateKey }, (values) => ({
     gpa: values.gpa,
     size: values.size,
     attributes: attributesOf(values.private),
   })),
-  mapping: verb(
-    'changes what the VMM has mapped behind a part of a slot',
-    {
-      slot: slotKey,
-      offset: offsetKey,
-      size: sizeKey,
-      state: required(oneOf(['mapped', 'missing', 'prot-none', 'read-only']), 'mapped: new memory; missing: no VMA'),
-      fill: withDefault(byte, 'every byte of new memory', 0, '0'),
-    },
-    (values, base) => ({ do: 'mapping', ...base, ...values }),
-  ),
-  poison: verb('the page of memory behind a slot breaks (hwpoison); the simulated device alone', { slot: slotKey, offset: offsetKey }, (values, base) => ({
-    do: 'poison',
-    ...base,
-    ...values,
-  })),
-  'pre-fault': verb('KVM_PRE_FAULT_MEMORY', { gpa: gpaKey, size: sizeKey }, (values, base) => ({ do: 'pre-fault', ...base, ...values })),
-  guest: verb(
-    'puts the vCPU at the start of a program; behind its end stands HLT',
-    { program: required(listOf(access, 10_000), 'what the guest does') },
-    (values, base) => ({
-      do: 'guest',
-      ...base,
-      ...values,
-    }),
-  ),
+  mapping: verb('changes what the VMM has mapped behind a part of a slot', {
+    slot: slotKey,
+    offset: offsetKey,
+    size: sizeKey,
+    state: required(oneOf(['mapped', 'missing', 'prot-none', 'read-only']), 'mapped: new memory; missing: no VMA'),
+    fill: withDefault(byte, 'every byte of new memory', 0, '0'),
+  }),
+  poison: verb('the page of memory behind a slot breaks (hwpoison); the simulated device alone', { slot: slotKey, offset: offsetKey }),
+  'pre-fault': verb('KVM_PRE_FAULT_MEMORY', { gpa: gpaKey, size: sizeKey }),
+  guest: verb('puts the vCPU at the start of a program; behind its end stands HLT', { program: required(listOf(access, 10_000), 'what the guest does') }),
   'vcpu-run': verb(
     'KVM_RUN, once',
     {
@@ -225,20 +203,14 @@ export const kvmVerbs = {
       race: optional(mapping(raceKeys, 'a race'), 'attributes another thread sets while a fault there is handled; the simulated device alone'),
       ...wantedKeys,
     },
-    (values, base) => ({
-      do: 'vcpu-run',
-      ...base,
+    (values): RunOptions & { readonly wanted: WantedExit } => ({
       immediateExit: values.immediateExit,
       ...(values.interruptAfter === null ? {} : { interruptAfter: values.interruptAfter }),
       ...(values.race === null ? {} : { race: { gpa: values.race.gpa, size: values.race.size, attributes: attributesOf(values.race.private) } }),
       wanted: wantedOf(values),
     }),
   ),
-  'vcpu-answer': verb(
-    "what the VMM gives the guest for the exit: the value read, or a hypercall's result",
-    { value: required(u64, 'the value') },
-    (values, base) => ({ do: 'vcpu-answer', ...base, ...values }),
-  ),
+  'vcpu-answer': verb("what the VMM gives the guest for the exit: the value read, or a hypercall's result", { value: required(u64, 'the value') }),
   vmm: verb(
     'KVM_RUN again and again, with a policy that says what to do about each exit, until the guest halts or the policy gives up',
     {
@@ -250,12 +222,10 @@ export const kvmVerbs = {
       outcome: optional(oneOf(VMM_OUTCOMES), 'how it must end; else the step fails with EILSEQ'),
       ...wantedKeys,
     },
-    (values, base) => {
+    (values): VmmOptions & { readonly outcome: VmmOutcome | null; readonly wanted: WantedExit } => {
       const { policy, rules, runs, answer, interruptAfter, outcome } = values;
       const preset = VMM_RULES[policy];
       return {
-        do: 'vmm',
-        ...base,
         policy,
         rules: rules === null ? preset : rulesOf(preset, rules),
         runs,

@@ -1,6 +1,6 @@
 /** Verbs on /dev/liveupdate and its sessions. Source of the operations: 7.3 include/uapi/linux/liveupdate.h. */
-import { optional, required, withDefault } from './keys.js';
-import type { FdRef } from './types.js';
+import { optional, required, type ValuesOf, withDefault } from './keys.js';
+import type { FdRef } from './terms.js';
 import { bytes, fdRef, number, oneOf, u64 } from './values.js';
 import { asKey, shapeKeys, shapeOf, verb } from './verb.js';
 
@@ -13,56 +13,34 @@ const nameKey = required(bytes, "the session's name: text, or raw bytes");
 const reservedKey = withDefault(number(0, 0xffff_ffff), "the argument's reserved field", 0, '0');
 const tokenKey = required(u64, 'the token');
 
+const named = <T extends ValuesOf<typeof shapeKeys> & { readonly name: Uint8Array; readonly device: FdRef | null; readonly as: string | null }>(values: T) => ({
+  name: values.name,
+  device: values.device,
+  as: values.as,
+  shape: shapeOf(values),
+});
+
 export const sessionVerbs = {
-  open: verb('open("/dev/liveupdate")', { mode: withDefault(oneOf(['rw', 'ro']), 'read-write, or read-only', 'rw', 'rw'), ...asKey }, (values, base) => ({
-    do: 'open',
-    ...base,
-    ...values,
-  })),
-  'create-session': verb('LIVEUPDATE_IOCTL_CREATE_SESSION', { name: nameKey, device: deviceKey, ...asKey, ...shapeKeys }, (values, base) => ({
-    do: 'create-session',
-    ...base,
-    name: values.name,
-    device: values.device,
-    as: values.as,
-    shape: shapeOf(values),
-  })),
-  'retrieve-session': verb('LIVEUPDATE_IOCTL_RETRIEVE_SESSION', { name: nameKey, device: deviceKey, ...asKey, ...shapeKeys }, (values, base) => ({
-    do: 'retrieve-session',
-    ...base,
-    name: values.name,
-    device: values.device,
-    as: values.as,
-    shape: shapeOf(values),
-  })),
+  open: verb('open("/dev/liveupdate")', { mode: withDefault(oneOf(['rw', 'ro']), 'read-write, or read-only', 'rw', 'rw'), ...asKey }),
+  'create-session': verb('LIVEUPDATE_IOCTL_CREATE_SESSION', { name: nameKey, device: deviceKey, ...asKey, ...shapeKeys }, named),
+  'retrieve-session': verb('LIVEUPDATE_IOCTL_RETRIEVE_SESSION', { name: nameKey, device: deviceKey, ...asKey, ...shapeKeys }, named),
   'get-name': verb(
     'LIVEUPDATE_SESSION_GET_NAME (7.2 and later)',
     { session: sessionKey, name: optional(bytes, 'the name it must answer, like `name` in `expect`'), reserved: reservedKey, ...shapeKeys },
-    (values, base) => ({
-      do: 'get-name',
-      ...base,
-      expect: { ...base.expect, name: values.name ?? base.expect.name },
-      session: values.session,
-      reserved: values.reserved,
-      shape: shapeOf(values),
-    }),
+    (values) => ({ session: values.session, name: values.name, reserved: values.reserved, shape: shapeOf(values) }),
   ),
   preserve: verb(
     'LIVEUPDATE_SESSION_PRESERVE_FD',
     { session: sessionKey, fd: required(fdRef, 'the descriptor to preserve'), token: tokenKey, ...shapeKeys },
-    (values, base) => ({ do: 'preserve', ...base, session: values.session, fd: values.fd, token: values.token, shape: shapeOf(values) }),
+    (values) => ({ session: values.session, fd: values.fd, token: values.token, shape: shapeOf(values) }),
   ),
-  retrieve: verb('LIVEUPDATE_SESSION_RETRIEVE_FD', { session: sessionKey, token: tokenKey, ...asKey, ...shapeKeys }, (values, base) => ({
-    do: 'retrieve',
-    ...base,
+  retrieve: verb('LIVEUPDATE_SESSION_RETRIEVE_FD', { session: sessionKey, token: tokenKey, ...asKey, ...shapeKeys }, (values) => ({
     session: values.session,
     token: values.token,
     as: values.as,
     shape: shapeOf(values),
   })),
-  finish: verb('LIVEUPDATE_SESSION_FINISH', { session: sessionKey, reserved: reservedKey, ...shapeKeys }, (values, base) => ({
-    do: 'finish',
-    ...base,
+  finish: verb('LIVEUPDATE_SESSION_FINISH', { session: sessionKey, reserved: reservedKey, ...shapeKeys }, (values) => ({
     session: values.session,
     reserved: values.reserved,
     shape: shapeOf(values),
@@ -79,23 +57,15 @@ export const sessionVerbs = {
       ...asKey,
       ...shapeKeys,
     },
-    (values, base) => ({
-      do: 'ioctl',
-      ...base,
+    (values, _cursor, index) => ({
       target: values.target,
       request: values.nr < 0x100 ? (LIVEUPDATE_IOCTL_TYPE << 8) | values.nr : values.nr,
-      name: values.name ?? new TextEncoder().encode(`ioctl-${base.index}`),
+      name: values.name ?? new TextEncoder().encode(`ioctl-${index}`),
       fd: values.fd,
       token: values.token,
       reserved: values.reserved,
       as: values.as,
       shape: shapeOf(values),
     }),
-  ),
-  'kexec-load': verb('kexec_file_load(2)', {}, (_values, base) => ({ do: 'kexec-load', ...base })),
-  kexec: verb(
-    'reboot(LINUX_REBOOT_CMD_KEXEC); loads an image first unless one is loaded',
-    { image: withDefault(oneOf(['load', 'none']), '`none`: whatever is loaded, nothing is loaded now', 'load', 'load') },
-    (values, base) => ({ do: 'kexec', ...base, image: values.image }),
   ),
 };

@@ -6,7 +6,8 @@ import type { Machine, Steps } from '../machine.js';
 import { exitFields } from './exit-fields.js';
 import { mappedFile } from './mapped-file.js';
 import { SimulatedKvm } from './simulated-kvm.js';
-import { isKvmVerb, type KvmStep, missedBy, performKvmStep } from './steps.js';
+import type { KvmStep } from '../scenario/steps.js';
+import { isKvmVerb, missedBy, performKvmStep } from './steps.js';
 
 export const isKvmStep = <S extends { readonly do: string }>(step: S): step is S & KvmStep => isKvmVerb(step.do);
 

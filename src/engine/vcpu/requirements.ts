@@ -1,6 +1,6 @@
 /** What a step needs of a KVM that is not the simulated one, so that it can be said before it is tried. */
 import { kvmCapabilities, type KvmCapability } from '../../../abi/kvm/ioctls.js';
-import type { KvmStep } from './steps.js';
+import type { KvmStep } from '../scenario/steps.js';
 
 /** Answers of KVM_CHECK_EXTENSION. */
 export type CapabilityAnswers = Readonly<Record<KvmCapability, number>>;

@@ -3,59 +3,14 @@
  * simulated KVM and on /dev/kvm.
  */
 import { UserError } from '../../codec/user-error.js';
-import type { GuestAccess, HostMapping, KvmBackend, KvmCall, KvmOptions, KvmRunResult, MemoryRegion, RunOptions } from '../../device/kvm/backend.js';
+import type { KvmBackend, KvmCall, KvmOptions, KvmRunResult } from '../../device/kvm/backend.js';
+import type { KvmStep } from '../scenario/steps.js';
+import { kvmVerbs } from '../scenario/verbs-kvm.js';
 import { type ExitFields, exitFields } from './exit-fields.js';
-import { runVmm, type VmmOptions, type VmmOutcome } from './vmm.js';
-
-/** What a run must come to; an absent key is not looked at. */
-export interface WantedExit {
-  /** the kernel's name of the exit reason, stale or not */
-  readonly exit?: string;
-  /** of a memory fault or MMIO access, guest physical */
-  readonly gpa?: number;
-  /** of a memory fault */
-  readonly private?: boolean;
-  readonly rax?: bigint;
-}
-
-/** Addresses are guest physical, sizes bytes. */
-export type KvmStep =
-  | { readonly do: 'vm'; readonly type: KvmOptions['type'] }
-  | { readonly do: 'vm-check'; readonly capability: number }
-  | { readonly do: 'vm-enable'; readonly capability: number; readonly args: readonly number[] }
-  | { readonly do: 'guest-memfd'; readonly name: string; readonly size: number; readonly flags: number }
-  | { readonly do: 'guest-memfd-punch'; readonly name: string; readonly offset: number; readonly size: number }
-  | { readonly do: 'guest-memfd-close'; readonly name: string }
-  | ({ readonly do: 'memslot' } & MemoryRegion)
-  | { readonly do: 'attributes'; readonly gpa: number; readonly size: number; readonly attributes: number }
-  | { readonly do: 'mapping'; readonly slot: number; readonly offset: number; readonly size: number; readonly state: HostMapping; readonly fill: number }
-  | { readonly do: 'poison'; readonly slot: number; readonly offset: number }
-  | { readonly do: 'pre-fault'; readonly gpa: number; readonly size: number }
-  | { readonly do: 'guest'; readonly program: readonly GuestAccess[] }
-  | { readonly do: 'vcpu-answer'; readonly value: bigint }
-  | ({ readonly do: 'vcpu-run'; readonly wanted: WantedExit } & RunOptions)
-  | ({ readonly do: 'vmm'; readonly outcome: VmmOutcome | null; readonly wanted: WantedExit } & VmmOptions);
-
-const VERBS: readonly KvmStep['do'][] = [
-  'vm',
-  'vm-check',
-  'vm-enable',
-  'guest-memfd',
-  'guest-memfd-punch',
-  'guest-memfd-close',
-  'memslot',
-  'attributes',
-  'mapping',
-  'poison',
-  'pre-fault',
-  'guest',
-  'vcpu-answer',
-  'vcpu-run',
-  'vmm',
-];
+import { runVmm, type VmmOutcome } from './vmm.js';
 
 /** Is this the verb of a step of this kind? */
-export const isKvmVerb = (verb: string): verb is KvmStep['do'] => VERBS.some((known) => known === verb);
+export const isKvmVerb = (verb: string): verb is KvmStep['do'] => Object.hasOwn(kvmVerbs, verb);
 
 /** What came of a step. Exactly one of `refused` and the others is there. */
 export interface KvmStepResult {

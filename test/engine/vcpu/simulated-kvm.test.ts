@@ -7,7 +7,8 @@ import { exitReasonIn } from '../../../src/device/kvm/answer.js';
 import type { GuestAccess, KvmRunResult } from '../../../src/device/kvm/backend.js';
 import { exitFields, exitPayload } from '../../../src/engine/vcpu/exit-fields.js';
 import { SimulatedKvm } from '../../../src/engine/vcpu/simulated-kvm.js';
-import { compareKvmResults, type KvmStep, type KvmStepResult, runKvmSteps } from '../../../src/engine/vcpu/steps.js';
+import type { KvmStep } from '../../../src/engine/scenario/steps.js';
+import { compareKvmResults, type KvmStepResult, runKvmSteps } from '../../../src/engine/vcpu/steps.js';
 import { runVmm, VMM_RULES } from '../../../src/engine/vcpu/vmm.js';
 import { decodeSnapshot } from '../../../src/kvm/snapshot.js';
 
