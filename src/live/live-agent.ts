@@ -35,6 +35,7 @@ type StepOf<V extends ScenarioStep['do']> = Extract<ScenarioStep, { do: V }>;
 
 const MFD = { CLOEXEC: 1, ALLOW_SEALING: 2, HUGETLB: 4, NOEXEC_SEAL: 8, EXEC: 16 } as const;
 const F_GETFD = 1;
+const FD_CLOEXEC = 1;
 const F_ADD_SEALS = 1033;
 const F_GET_SEALS = 1034;
 const FALLOC_FL_KEEP_SIZE = 1;
@@ -56,8 +57,8 @@ const SYS_MEMFD_SECRET = 447;
 const LIVEUPDATE_DEVICE = '/dev/liveupdate';
 const BAD_FD = -1;
 
-const answered = (errno: number, ret = 0): Answer => ({ result: -errno, ret: errno === 0 ? ret : -1, fd: null, name: null });
-const opened = (fd: number): Answer => ({ result: 0, ret: fd, fd, name: null });
+const answered = (errno: number, ret = 0): Answer => ({ result: -errno, ret: errno === 0 ? ret : -1, fd: null, name: null, signal: null });
+const opened = (fd: number): Answer => ({ ...answered(0), ret: fd, fd });
 const ofCall = ({ ret, errno }: LibcResult): Answer => answered(errno, ret);
 
 export class LiveAgent {
@@ -88,6 +89,12 @@ export class LiveAgent {
     }
   }
 
+  /** FD_CLOEXEC of a descriptor. */
+  closeOnExec(fd: number): boolean {
+    const { ret, errno } = this.#libc.fcntl(fd, F_GETFD, 0);
+    return errno === 0 && (ret & FD_CLOEXEC) !== 0;
+  }
+
   /** Carries out a step that is no kexec. */
   perform(step: ScenarioStep): Answer | Refused {
     const answer = this.#perform(step);
@@ -97,6 +104,7 @@ export class LiveAgent {
   }
 
   #perform(step: ScenarioStep): Answer | Refused {
+    if (step.by !== null) return { refused: 'processes are not forked on a real machine' };
     switch (step.do) {
       case 'open': {
         const answer = attempt(() => opened(openSync(LIVEUPDATE_DEVICE, (step.mode === 'ro' ? constants.O_RDONLY : constants.O_RDWR) | O_CLOEXEC)));
@@ -178,7 +186,7 @@ export class LiveAgent {
       const gives = request !== liveupdateIoctls.LIVEUPDATE_SESSION_PRESERVE_FD && typeof out.fd === 'number';
       const name = request === liveupdateIoctls.LIVEUPDATE_SESSION_GET_NAME && Array.isArray(out.name) ? Uint8Array.from(out.name, Number) : null;
       const end = name === null ? -1 : name.indexOf(0);
-      return { result: 0, ret: 0, fd: gives ? Number(out.fd) : null, name: name === null ? null : name.subarray(0, end === -1 ? name.length : end) };
+      return { ...answered(0), fd: gives ? Number(out.fd) : null, name: name === null ? null : name.subarray(0, end === -1 ? name.length : end) };
     } finally {
       memory.release();
     }

@@ -7,7 +7,7 @@ import { errnoName } from '../../abi/errno.js';
 import type { Libc } from '../device/libc.js';
 import { EngineClient } from '../engine/client.js';
 import { mismatchOf } from '../engine/run/expectation.js';
-import type { Answer } from '../engine/run/agent.js';
+import { type Answer, answered } from '../engine/run/agent.js';
 import type { Scenario, ScenarioStep } from '../engine/scenario/types.js';
 import { LiveAgent, type Refused } from './live-agent.js';
 import type { StepRecord } from './state.js';
@@ -61,14 +61,15 @@ export class LiveRun {
   step(): StepRecord {
     const step = this.next;
     if (step === null) throw new RangeError('the scenario is at its end');
-    const answer = step.do === 'kexec' ? this.#kexec(step) : step.do === 'kexec-load' ? this.#load() : this.#agent.perform(step);
+    const answer =
+      step.do === 'kexec' ? this.#kexec(step) : step.do === 'kexec-load' && step.call === 'kexec_file_load' ? this.#load() : this.#agent.perform(step);
     const record = 'refused' in answer ? { index: step.index, result: null, why: `not asked: ${answer.refused}` } : this.#judge(step, answer);
     this.#done.push(record);
     return record;
   }
 
   #judge(step: ScenarioStep, answer: Answer): StepRecord {
-    const mismatch = mismatchOf(step, answer, (ref) => this.#agent.identity(ref), 0);
+    const mismatch = mismatchOf(step, answer, { bodyOf: (ref) => this.#agent.identity(ref), closeOnExec: (fd) => this.#agent.closeOnExec(fd) }, 0);
     return { index: step.index, result: answer.result, why: mismatch === null ? null : `expected ${mismatch.expected}, got ${mismatch.got}` };
   }
 
@@ -81,7 +82,7 @@ export class LiveRun {
       kernel = openSync(image.kernel, constants.O_RDONLY);
       if (image.initrd !== null) initrd = openSync(image.initrd, constants.O_RDONLY);
       const { errno } = this.#libc.kexecFileLoad(kernel, initrd, image.cmdline, image.initrd === null ? KEXEC_FILE_NO_INITRAMFS : 0);
-      return { result: -errno, ret: errno === 0 ? 0 : -1, fd: null, name: null };
+      return answered(-errno);
     } catch (error) {
       return { refused: error instanceof Error ? error.message : String(error) };
     } finally {
@@ -99,7 +100,7 @@ export class LiveRun {
     this.#options.beforeJump([...this.#done, { index: step.index, result: 0, why: null }]);
     this.#libc.sync();
     const { errno } = this.#libc.reboot(LINUX_REBOOT_CMD_KEXEC);
-    return { result: -errno, ret: -1, fd: null, name: null };
+    return answered(-errno);
   }
 }
 
