@@ -3,7 +3,8 @@ import type { DecodedDump, Handover } from '../handover/decode.js';
 import { ownerAbove } from '../handover/owners/owner.js';
 import type { Finding } from './finding.js';
 import type { ConsoleLog } from './log/console-log.js';
-import { type Ranked, worstFirst } from './order.js';
+import { type Related, related } from './causes.js';
+import { trustOf } from './pointers/trust.js';
 import type { Hit, Rule } from './rule.js';
 import { rules } from './rules/index.js';
 import { type DiagnoseLimits, type Dialect, type DumpSubject, type ObjectsView, diagnoseLimits, dialectOf, momentOf } from './subject.js';
@@ -26,10 +27,11 @@ export function diagnose(dump: DecodedDump, options: DiagnoseOptions = {}): read
     limits: { ...diagnoseLimits(budget), ...options.limits },
     budget,
   };
-  const ranked: Ranked[] = [];
+  const ranked: Related[] = [];
   for (const handover of dump.handovers) {
     const own = { ...subject, handover, moment: momentOf(handover), dialect: dialectOf(handover) };
-    for (const rule of rules) if ('check' in rule) collect(rule, rule.check(own), own.dialect, subject.limits, ranked, handover);
+    const { isGarbage } = trustOf(own);
+    for (const rule of rules) if ('check' in rule) collect(rule, rule.check(own), own.dialect, subject.limits, ranked, handover, isGarbage);
   }
   const ofDump = (afterAll: boolean): void => {
     for (const rule of rules)
@@ -43,7 +45,7 @@ export function diagnose(dump: DecodedDump, options: DiagnoseOptions = {}): read
     for (const rule of rules) if ('checkLast' in rule) collect(rule, rule.checkLast(own, before), own.dialect, uncut, ranked, handover);
   }
   ofDump(true);
-  return ranked.sort(worstFirst).map(({ finding }, index) => ({ ...finding, ...ownedBy(dump, finding.path), id: index + 1 }));
+  return related(ranked).map((finding) => ({ ...finding, ...ownedBy(dump, finding.path) }));
 }
 
 function ownedBy(dump: DecodedDump, path: string | null): Pick<Finding, 'owner'> {
@@ -54,18 +56,27 @@ function ownedBy(dump: DecodedDump, path: string | null): Pick<Finding, 'owner'>
   return {};
 }
 
-function collect(rule: Rule, hits: Iterable<Hit>, dialect: Dialect, limits: DiagnoseLimits, out: Ranked[], handover: Handover | null): void {
+function collect(
+  rule: Rule,
+  hits: Iterable<Hit>,
+  dialect: Dialect,
+  limits: DiagnoseLimits,
+  out: Related[],
+  handover: Handover | null,
+  isGarbage: (path: string) => boolean = () => false,
+): void {
   let listed = 0;
   let more = 0;
   for (const found of hits) {
-    if (listed < limits.perRule) out.push({ finding: findingOf(rule, found, dialect), phase: rule.phase });
+    if (found.path !== null && isGarbage(found.path)) continue;
+    if (listed < limits.perRule) out.push({ finding: findingOf(rule, found, dialect), phase: rule.phase, after: found.after ?? [] });
     else more++;
     listed++;
     if (more >= limits.items) break;
   }
   if (more === 0) return;
   const last: Hit = { message: `and ${more} more like these: ${rule.title}`, at: null, path: handover?.path ?? null, severity: 'info' };
-  out.push({ finding: findingOf(rule, last, dialect), phase: rule.phase });
+  out.push({ finding: findingOf(rule, last, dialect), phase: rule.phase, after: [] });
 }
 
 function findingOf(rule: Rule, found: Hit, dialect: Dialect): Finding {

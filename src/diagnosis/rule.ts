@@ -31,6 +31,14 @@ export interface RuleText {
   readonly sources: readonly string[];
 }
 
+/** Where the cause of a hit would be found: at this address, or at this path; by this rule alone, where one is named. */
+export interface Clue {
+  /** physical */
+  readonly at?: number;
+  readonly path?: string;
+  readonly rule?: string;
+}
+
 /** One thing found, before it becomes a finding. */
 export interface Hit {
   readonly message: string;
@@ -40,6 +48,8 @@ export interface Hit {
   /** instead of the rule's */
   readonly severity?: Severity;
   readonly reaction?: Reaction | null;
+  /** causes, the nearest first; the first that is found counts */
+  readonly after?: readonly Clue[];
 }
 
 export interface HandoverRule extends RuleText {

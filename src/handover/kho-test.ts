@@ -9,7 +9,7 @@ import { type FdtNode, fdtProperty, fdtStrings } from '../codec/fdt.js';
 import { integerOf } from '../codec/leaf.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
-import { type Context, natureOfNonsense } from './context.js';
+import { type Context, natureOfNonsense, refer } from './context.js';
 import { type Blob, child } from './luo-root.js';
 import { hex } from '../tree/words.js';
 import type { Node } from '../tree/node.js';
@@ -53,26 +53,34 @@ export function readKhoTest(context: Context, blob: Blob, parent: Node): KhoTest
   const descriptor = context.contracts.struct(khoVmalloc);
   if (info.value.length !== sizeOf(descriptor)) {
     node.meaning = `${folios} folios, listed inline (${khoTestV1A.id})`;
+    const countNode = child(dataNode, 'nr_folios') ?? dataNode;
     if (info.value.length !== folios * FOLIO_SIZE) {
       const text = `nr_folios is ${folios}, but folios_info has ${info.value.length} bytes`;
-      context.observations.add('kho-test', dataNode, text, natureOfNonsense(context));
+      context.observations.add('kho-test', countNode, text, natureOfNonsense(context));
     }
+    const list = child(dataNode, 'folios_info') ?? dataNode;
+    referFolios(context, info.value, list, (entry) => (list.address === null ? null : list.address + entry * FOLIO_SIZE));
     return { node, count: folios, folios: () => foliosOf(info.value, context.memory.pageSize) };
   }
   node.meaning = `${folios} folios (${khoTestV1B.id})`;
   const decoded = decodeStruct(descriptor, info.value);
   const values = vmallocValues((name) => integerOf(descriptor, decoded, name));
   if (values === null) return null;
-  const wanted = Math.ceil((folios * FOLIO_SIZE) / context.memory.pageSize);
-  if (values.total_pages !== null && wanted !== values.total_pages) {
-    const text = `nr_folios is ${folios}, a list of ${wanted} pages, but folios_info has ${values.total_pages}`;
-    context.observations.add('kho-test', dataNode, text, natureOfNonsense(context));
-    context.observations.add('kho-test', child(dataNode, 'folios_info') ?? dataNode, text, natureOfNonsense(context));
+  const areaNode = child(dataNode, 'folios_info');
+  const area = areaNode === null ? null : readVmalloc(context, values, areaNode);
+  if (area === null) return { node, count: folios, folios: () => [] };
+  const list = area.read(0, Math.min(area.size, MAX_LIST));
+  const used = usedEntries(list);
+  const listed = new DataView(list.buffer, list.byteOffset, list.byteLength);
+  if (area.complete && list.length === area.size && used !== folios && !context.released) {
+    const countNode = child(dataNode, 'nr_folios') ?? dataNode;
+    context.observations.add('kho-test', countNode, `nr_folios is ${folios}, but the list has ${used} folios`, 'wrong');
   }
-  const area = child(dataNode, 'folios_info');
-  const list = area === null ? null : readVmalloc(context, values, area);
-  const bytes = (): Uint8Array => list?.read(0, Math.min(list.size, folios * FOLIO_SIZE)) ?? new Uint8Array();
-  return { node, count: folios, folios: () => foliosOf(bytes(), context.memory.pageSize) };
+  referFolios(context, new Uint8Array(listed.buffer, listed.byteOffset, Math.min(used, folios) * FOLIO_SIZE), node, (entry) => {
+    const block = area.blocks[Math.floor((entry * FOLIO_SIZE) / area.blockSize)];
+    return block === undefined ? null : block + ((entry * FOLIO_SIZE) % area.blockSize);
+  });
+  return { node, count: folios, folios: () => foliosOf(list.subarray(0, Math.min(used, folios) * FOLIO_SIZE), context.memory.pageSize) };
 }
 
 /** The list's entries: physical addresses with the order in the bits below a page. */
@@ -82,12 +90,39 @@ function* foliosOf(list: Uint8Array, pageSize: number): Iterable<KhoTestFolio> {
     const value = physicalAddress(view.getBigUint64(at, true));
     if (value === null) continue;
     const order = value % pageSize;
-    if (order <= MAX_ORDER) yield { address: value - order, order };
+    if (order <= MAX_FOLIO_ORDER) yield { address: value - order, order };
   }
 }
 
-/** No allocator of any release has larger blocks. */
-const MAX_ORDER = 20;
+/** More of a list is not read: 2^17 folios. */
+const MAX_LIST = 1 << 20;
+
+/** Entries up to the last that is not 0. */
+function usedEntries(list: Uint8Array): number {
+  const end = list.findLastIndex((byte) => byte !== 0);
+  return Math.ceil((end + 1) / FOLIO_SIZE);
+}
+
+/** Each entry is the physical address of a folio with its order in the bits below the page's. */
+function referFolios(context: Context, list: Uint8Array, from: Node, addressOf: (entry: number) => number | null): void {
+  if (context.released) return;
+  const { pageSize } = context.memory;
+  const view = new DataView(list.buffer, list.byteOffset, list.byteLength);
+  for (let entry = 0; (entry + 1) * FOLIO_SIZE <= list.length; entry++) {
+    const value = view.getBigUint64(entry * FOLIO_SIZE, true);
+    const address = physicalAddress(value - (value % BigInt(pageSize)));
+    const order = Number(value % BigInt(pageSize));
+    const at = addressOf(entry);
+    if (value === 0n || address === null || address === 0 || order > MAX_FOLIO_ORDER || address % (pageSize * 2 ** Math.min(order, MAX_FOLIO_ORDER)) !== 0) {
+      context.observations.add('kho-test', from, `folio ${entry} of the list is ${hex(value)}, no block of memory`, natureOfNonsense(context), at);
+      continue;
+    }
+    refer(context, { address, order, what: 'folio of the KHO test', node: from, from, ...(at === null ? {} : { fromAddress: at }) });
+  }
+}
+
+/** Of the page allocator where nobody configured more. */
+const MAX_FOLIO_ORDER = 20;
 
 /** Bytes of an entry of the list: a physical address with the order in its lower bits. */
 const FOLIO_SIZE = 8;

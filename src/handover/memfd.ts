@@ -149,8 +149,11 @@ export function readMemfd(context: Context, layout: MemfdLayout, address: number
   if (behaviourIsKnown(layout.contract)) checkScalars(context, reading, scalars.seals, scalars.flags);
   const counted = scalars.folioCount;
   // The descriptor of an empty file is never read.
-  const area = counted === 0n && scalars.size === 0n ? null : readVmalloc(context, folios, reading.field('folios'));
-  if (area === null && counted !== null && counted !== 0n && folios.first === 0n) {
+  const area =
+    counted === 0n && scalars.size === 0n
+      ? null
+      : readVmalloc(context, folios, reading.field('folios'), counted === null ? null : tableBytes(counted, layout.entrySize));
+  if (area === null && counted !== null && counted !== 0n && folios.first === 0n && (folios.total_pages ?? 0) === 0) {
     context.observations.add('memfd-count', reading.field('nr_folios'), `nr_folios is ${counted}, but there is no folio table`, natureOfNonsense(context));
   }
   const capacity = area === null ? 0 : Math.floor(area.size / layout.entrySize);
@@ -170,6 +173,9 @@ export function readMemfd(context: Context, layout: MemfdLayout, address: number
   addRestOfPage(context.memory, reading.node, address, sizeOf(reading.struct));
   return memfd;
 }
+
+/** Bytes of a folio table; null for a count that no file has. */
+const tableBytes = (folios: bigint, entrySize: number): number | null => (folios <= BigInt(MAX_FILE_PAGES) ? Number(folios) * entrySize : null);
 
 interface Scalars {
   readonly pos: bigint | null;

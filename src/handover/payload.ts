@@ -43,6 +43,9 @@ export function readPayload(context: Context, compatible: CStringValue, data: bi
   if (payload !== null) {
     dataNode.pointsTo(payload.node);
     refer(context, { address, order: orderOf(payload.reading, context.memory.pageSize), what: `struct ${payload.struct}`, node: payload.node, from: dataNode });
+  } else if (context.memory.stateOf(address) === 'excluded') {
+    // Whether its page is in the dump or not, it has to be preserved.
+    refer(context, { address: address - (address % context.memory.pageSize), order: null, what: `data of ${compatible.text}`, node: dataNode, from: dataNode });
   }
   return payload;
 }

@@ -52,9 +52,10 @@ const MAX_ORDER = 20;
 
 /**
  * Walks the chunks of a descriptor. `node` is the descriptor's node; chunk nodes are added to it.
+ * `bytes`: what its user keeps in it, where that is known.
  * @returns null for an empty descriptor (first = 0) or one whose first chunk can't be read
  */
-export function readVmalloc(context: Context, values: VmallocValues, node: Node): VmallocArea | null {
+export function readVmalloc(context: Context, values: VmallocValues, node: Node, bytes: number | null = null): VmallocArea | null {
   const { memory, observations } = context;
   const pages = memory.pageSize;
   const descriptor = node.fieldType?.kind === 'nested' ? node.fieldType.struct : context.contracts.struct(khoVmalloc);
@@ -75,16 +76,17 @@ export function readVmalloc(context: Context, values: VmallocValues, node: Node)
   if (order > 0 && ((values.flags !== null && (flags & HUGE_VMAP) === 0) || (totalPages ?? 0) % 2 ** order !== 0)) {
     const text = `order ${order} with flags ${hex(flags)} and ${totalPages} pages: larger blocks need KHO_VMALLOC_HUGE_VMAP and make up whole areas`;
     observations.add('vmalloc-order', node, text, natureOfNonsense(context), field('order'));
+    return null;
   }
   if (values.first === 0n) {
     if (totalPages !== null && totalPages !== 0)
-      observations.add('vmalloc-count', node, `total_pages is ${totalPages}, but there is no chunk`, 'wrong', field('total_pages'));
+      observations.add('vmalloc-pointer', node, `first is 0, but total_pages is ${totalPages}`, natureOfNonsense(context), field('first'));
     return null;
   }
   const blockSize = pages * 2 ** order;
   const expected = totalPages === null ? context.limits.vmallocChunks : Math.ceil(totalPages / 2 ** order);
   const walk = onceFor(context, `${values.first} ${expected} ${blockSize}`, () => walkChunks(context, values.first, expected, blockSize, node, field('first')));
-  const { chunks, blocks, complete } = walk.result;
+  const { chunks, blocks, complete, lastChunk, endAt } = walk.result;
   const [firstChunk] = chunks;
   if (firstChunk === undefined) return null;
   if (walk.again)
@@ -99,13 +101,11 @@ export function readVmalloc(context: Context, values: VmallocValues, node: Node)
   const counted = blocks.length * 2 ** order;
   const agrees = totalPages === null || counted === totalPages;
   if (complete && !agrees) {
-    observations.add(
-      'vmalloc-count',
-      node,
-      `total_pages is ${totalPages}, but the chunks list ${blocks.length} blocks of ${2 ** order} pages (${counted})`,
-      natureOfNonsense(context),
-      field('total_pages'),
-    );
+    const text = `total_pages is ${totalPages}, the chunks list ${blocks.length} blocks of ${2 ** order} pages (${counted})`;
+    // Where the total is what its user needs, the list is wrong: the entry behind its last block.
+    const isList = bytes !== null && Math.ceil(bytes / pages) === totalPages;
+    const [entryNode, entryAt] = isList && counted < totalPages ? [lastChunk ?? node, endAt] : [node, field('total_pages')];
+    observations.add('vmalloc-count', entryNode, text, natureOfNonsense(context), entryAt);
   }
   return {
     blocks,
@@ -135,6 +135,9 @@ interface Walk {
   readonly chunks: readonly number[];
   readonly blocks: Float64Array;
   readonly complete: boolean;
+  /** the chunk whose list ends the area, and the physical address of the entry of 0 that ends it */
+  readonly lastChunk: Node | null;
+  readonly endAt: number | null;
 }
 
 /** Is it an array of 8-byte addresses? */
@@ -151,7 +154,7 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
       `struct ${struct.name} of this kernel has no next and phys where they could be read: its blocks are not known`,
       'note',
     );
-    return { chunks: [], blocks: new Float64Array(), complete: false };
+    return { chunks: [], blocks: new Float64Array(), complete: false, lastChunk: null, endAt: null };
   }
   const perChunk = Math.floor(physLeaf.bits / 64);
   const nextIndex = nextLeaf.bitOffset / 64;
@@ -160,7 +163,9 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
   const blocks: number[] = [];
   const seen = new Set<number>();
   const budget = currentBudget();
-  const stop = (complete: boolean): Walk => ({ chunks, blocks: Float64Array.from(blocks), complete });
+  let lastChunk: Node | null = null;
+  let endAt: number | null = null;
+  const stop = (complete: boolean): Walk => ({ chunks, blocks: Float64Array.from(blocks), complete, lastChunk, endAt });
   let from: Node = node;
   let fromAt = firstAt;
   for (let next = first; next !== 0n; ) {
@@ -222,6 +227,8 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
       });
     }
     chunk.meaning = `${used} blocks`;
+    lastChunk = chunk;
+    endAt = used < perChunk ? address + (physIndex + used) * 8 : address;
     from = chunk;
     fromAt = address + nextIndex * 8;
     next = BigInt(wide(nextIndex));

@@ -1,165 +1,321 @@
 /**
- * The one pass over the folio tables of preserved memfds that all rules of memfd-folios.ts share: each entry against the map, the
- * file's size and the entry before. Lazily, and bounded.
+ * The one pass over the folio tables of preserved memfds that the rules of memfd-folios.ts share: each entry against the map, the
+ * file's size and its neighbours. Of the fields that contradict each other it blames the one without which the others agree.
+ * Lazily, and bounded.
  */
+import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
+import { behaviourIsKnown } from '../../../abi/contract.js';
+import { offsetOf } from '../../codec/layout-table.js';
 import type { Handover } from '../../handover/decode.js';
-import { hex } from '../../tree/words.js';
 import type { Folio, Memfd } from '../../handover/memfd.js';
-import type { Hit } from '../rule.js';
+import { formatBytes, hex } from '../../tree/words.js';
+import { folioKey, trustOf } from '../pointers/trust.js';
+import { usersOf } from '../pointers/users.js';
+import type { Clue, Hit } from '../rule.js';
 import { type Subject, cutShort } from '../subject.js';
 import { memfdsOf } from './memfd.js';
-import { hasWholeMap } from './references.js';
-import { usersOf } from './sharing.js';
+import { around, canAskMap } from './references.js';
 
 export const DIRTY_UPTODATE = 0x3;
+const KNOWN_FLAGS = 0x3;
 
-/** One entry of a table, with what a rule needs to judge it. */
-export interface Walked {
-  readonly memfd: Memfd;
-  readonly folio: Folio;
-  /** null where pfn is 0, or a whole map does not know it */
-  readonly pages: number | null;
-  /** does it start a block of the map, lie inside of one, or neither? null where the map can't be asked */
-  readonly block: 'starts' | 'inside' | 'none' | null;
-  /** where the folio before it ended, in pages */
-  readonly expected: number;
-  /** where the same folio was listed before */
-  readonly listedAt: string | null;
-}
+export const folioRuleIds = {
+  notPreserved: 'memfd/folio-not-preserved',
+  insideBlock: 'memfd/folio-inside-block',
+  shared: 'memfd/folio-shared',
+  structure: 'memfd/folio-is-structure',
+  none: 'memfd/folio-none',
+  beyondSize: 'memfd/index-beyond-size',
+  index: 'memfd/index-order',
+  order: 'memfd/folio-order',
+  flags: 'memfd/folio-flags',
+  hole: 'memfd/hole',
+  missing: 'memfd/folios-missing',
+  tooSmall: 'memfd/size-small',
+} as const;
 
-export type Judge = (walked: Walked, subject: Subject) => string | null;
+type FolioRule = (typeof folioRuleIds)[keyof typeof folioRuleIds];
 
 /** Findings of one rule kept from the pass; more say nothing new. */
 const MAX_KEPT = 1000;
-
 /** Page frames remembered to find one that is listed twice: 4 GiB in pages of 4 KiB. */
 const MAX_LISTED = 1 << 20;
+/** A file has no more. */
+const MAX_PAGES = 2 ** 32;
 
-interface Pass {
+export interface Pass {
   readonly hits: ReadonlyMap<string, readonly Hit[]>;
 }
 
-/** rules about single entries, by id */
-export const judges = new Map<string, Judge>();
 const passes = new WeakMap<Handover, Pass>();
 
 /** Every table once, whatever the number of rules; stops at the limit. */
 export function passOf(subject: Subject): Pass {
   const known = passes.get(subject.handover);
   if (known !== undefined) return known;
-  const hits = new Map<string, Hit[]>([...judges.keys()].map((id) => [id, []]));
-  const keep = (id: string, found: Hit): void => {
-    const list = hits.get(id) ?? [];
-    if (list.length < MAX_KEPT) list.push(found);
-    hits.set(id, list);
-  };
-  const listed = new Map<number, Walked>();
-  let left = subject.limits.items;
+  const run = new Run(subject);
   const memfds = memfdsOf(subject);
   const entries = memfds.reduce((sum, memfd) => sum + memfd.readableFolios, 0);
-  if (entries > left) cutShort(subject, `${subject.handover.path}/luo/sessions, folios of memfds`, entries - left);
-  for (const memfd of memfds) left = walkTable(subject, memfd, listed, left, keep);
-  const pass = { hits };
+  if (entries > subject.limits.items) cutShort(subject, `${subject.handover.path}/luo/sessions, folios of memfds`, entries - subject.limits.items);
+  for (const memfd of memfds) run.table(memfd);
+  if (run.unlisted > 0) cutShort(subject, `${subject.handover.path}/luo/sessions, whether folios are listed twice`, run.unlisted);
+  const pass = { hits: run.hits };
   passes.set(subject.handover, pass);
   return pass;
 }
 
-function walkTable(subject: Subject, memfd: Memfd, listed: Map<number, Walked>, limit: number, keep: (id: string, found: Hit) => void): number {
-  const { pageSize } = subject.dump.memory;
-  const whole = hasWholeMap(subject);
-  const size = Math.ceil(Number(memfd.size) / pageSize);
-  const users = usersOf(subject);
-  /** first of the entries with pfn 0 that nothing follows */
-  let firstEmpty = -1;
-  /** folios in order, and yet beyond the end: then it is the size that is wrong */
-  let beyond = 0;
-  let expected = 0;
-  let lastEntry = -1;
-  let left = limit;
-  for (const [folio, next] of withNext(memfd.entries())) {
-    if (left-- <= 0) return 0;
-    const pages = folio.pfn === 0 ? null : memfd.pagesOf(folio, next);
-    const block = folio.pfn === 0 || !whole ? null : pages !== null ? 'starts' : blockAt(subject, folio.pfn * pageSize);
-    const before = folio.pfn === 0 ? undefined : listed.get(folio.pfn);
-    const listedAt = before === undefined ? null : pathOf(before);
-    const walked: Walked = { memfd, folio, pages, block, expected, listedAt };
-    if (before !== undefined) keep(SHARED, entryHit(before, `${place(before)} is listed again, at ${pathOf(walked)}`));
-    const user = folio.pfn === 0 ? undefined : users.get(folio.pfn * pageSize)?.[0];
-    if (user !== undefined) keep(STRUCTURE, entryHit(walked, `${place(walked)} is the page of ${user.what} (from ${user.path})`));
-    if (folio.pfn !== 0) firstEmpty = -1;
-    else if (firstEmpty === -1) firstEmpty = folio.entry;
-    if (folio.pfn !== 0 && folio.index >= size && folio.index === expected) beyond++;
-    if (!isAsWritten(walked, size)) {
-      for (const [id, judge] of judges) {
-        const message = judge(walked, subject);
-        if (message !== null) keep(id, entryHit(walked, message));
+/** An entry with what its neighbours say of it. */
+interface Entry {
+  readonly memfd: Memfd;
+  readonly folio: Folio;
+  readonly before: Folio | null;
+  readonly next: Folio | null;
+  /** the one behind the next */
+  readonly second: Folio | null;
+}
+
+class Run {
+  readonly hits = new Map<string, Hit[]>();
+  unlisted = 0;
+  readonly #subject: Subject;
+  readonly #listed = new Map<number, Entry>();
+  readonly #pageSize: number;
+  readonly #whole: boolean;
+  #budget: number;
+
+  constructor(subject: Subject) {
+    this.#subject = subject;
+    this.#pageSize = subject.dump.memory.pageSize;
+    this.#whole = canAskMap(subject);
+    this.#budget = subject.limits.items;
+  }
+
+  table(memfd: Memfd): void {
+    const size = Math.ceil(Number(memfd.size) / this.#pageSize);
+    /** entries that were never written, with none behind them yet */
+    let empty: Folio[] = [];
+    let expected = 0;
+    /** is a gap before this entry explained: by one that could not be read, or that is empty? */
+    let excused = false;
+    let beyond = 0;
+    let before: Folio | null = null;
+    let last = -1;
+    for (const [folio, next, second] of withNext(memfd.entries())) {
+      if (this.#budget-- <= 0) return;
+      if (folio.entry !== last + 1) excused = true;
+      last = folio.entry;
+      if (folio.pfn === 0) {
+        excused = true;
+        if (folio.index === 0 && folio.flags === 0) empty.push(folio);
+        else this.#none(memfd, folio);
+        continue;
       }
+      for (const none of empty) this.#none(memfd, none);
+      empty = [];
+      const entry: Entry = { memfd, folio, before, next, second };
+      const pages = memfd.pagesOf(folio, next);
+      if (!this.#isAsWritten(entry, pages, expected, size)) {
+        const known = this.#page(entry, pages);
+        expected = this.#index(entry, known ? pages : null, expected, excused, size);
+      } else expected += pages ?? 1;
+      if (folio.index >= size && folio.index < expected) beyond++;
+      excused = false;
+      before = folio;
     }
-    if (folio.pfn !== 0 && before === undefined) {
-      if (listed.size < MAX_LISTED) listed.set(folio.pfn, walked);
-      else cutShort(subject, `${memfd.node.path}, whether folios behind entry ${folio.entry} are listed twice`);
+    this.#end(memfd, { size, expected, beyond, last, empty });
+  }
+
+  keep(id: FolioRule, hit: Hit): void {
+    const list = this.hits.get(id) ?? [];
+    if (list.length < MAX_KEPT) list.push(hit);
+    this.hits.set(id, list);
+  }
+
+  #at(
+    id: FolioRule,
+    { memfd, folio }: { readonly memfd: Memfd; readonly folio: Folio },
+    field: 'pfn_flags' | 'index',
+    message: string,
+    after: readonly Clue[] = [],
+  ): void {
+    const entry = memfd.entryAddress(folio.entry);
+    this.keep(id, { message, at: entry === null ? null : entry + offsetOf(memfdLuoFolioSer, field), path: folioKey(memfd, folio.entry), after });
+  }
+
+  #none(memfd: Memfd, folio: Folio): void {
+    this.#at(folioRuleIds.none, { memfd, folio }, 'pfn_flags', `entry ${folio.entry} (page ${folio.index} of the file): pfn is 0`);
+  }
+
+  /** An entry as the kernel writes it breaks no rule, and nearly all are. */
+  #isAsWritten(entry: Entry, pages: number | null, expected: number, size: number): boolean {
+    const { folio, next } = entry;
+    const fits =
+      this.#whole &&
+      pages !== null &&
+      folio.flags === DIRTY_UPTODATE &&
+      folio.index === expected &&
+      folio.index < size &&
+      folio.index % pages === 0 &&
+      folio.exactIndex === undefined &&
+      (next === null || next.pfn === 0 || next.index === expected + pages) &&
+      !this.#listed.has(folio.pfn) &&
+      !usersOf(this.#subject).has(folio.pfn * this.#pageSize);
+    if (fits) this.#list(entry);
+    return fits;
+  }
+
+  #list(entry: Entry): void {
+    if (this.#listed.size < MAX_LISTED) this.#listed.set(entry.folio.pfn, entry);
+    else this.unlisted++;
+  }
+
+  /** pfn and flags. @returns false where the pfn is known to be wrong, so that the map does not tell how long the folio is */
+  #page(entry: Entry, pages: number | null): boolean {
+    const { memfd, folio } = entry;
+    const isKnown = behaviourIsKnown(memfd.contract);
+    if (isKnown && (folio.flags & ~KNOWN_FLAGS) !== 0)
+      this.#at(folioRuleIds.flags, entry, 'pfn_flags', `entry ${folio.entry}: flags are ${hex(folio.flags)}, known are 0x3`);
+    else if (isKnown && memfd.seals !== null && folio.flags !== DIRTY_UPTODATE)
+      this.#at(folioRuleIds.flags, entry, 'pfn_flags', `entry ${folio.entry}: flags are ${hex(folio.flags)}, 0x3 is always written`);
+    const user = (usersOf(this.#subject).get(folio.pfn * this.#pageSize) ?? []).find(
+      ({ reference }) => reference === null || !trustOf(this.#subject).distrusted.has(reference),
+    );
+    if (user !== undefined) {
+      this.#at(folioRuleIds.structure, entry, 'pfn_flags', `${place(entry)} is the page of ${user.what} (from ${user.path})`);
+      return false;
     }
-    // Entries that could not be read explain a gap.
-    if (whole && folio.pfn !== 0 && folio.index > expected && folio.entry === lastEntry + 1)
-      keep(HOLE, entryHit(walked, `pages ${expected} to ${folio.index - 1} of the file have no folio: ${place(walked)} follows them`));
-    lastEntry = folio.entry;
-    const reach = pages ?? (whole ? 1 : Math.max(1, (next?.index ?? 0) - folio.index));
-    expected = Math.max(expected, folio.index + (folio.pfn === 0 ? 0 : reach));
+    const other = this.#listed.get(folio.pfn);
+    if (other !== undefined) {
+      // The one that does not stand between its neighbours was changed; else the later, which the kernel meets second.
+      const isOther = !followsNeighbours(other, this.#pagesOf(other)) && followsNeighbours(entry, pages);
+      const [wrong, right] = isOther ? [other, entry] : [entry, other];
+      this.#at(
+        folioRuleIds.shared,
+        wrong,
+        'pfn_flags',
+        `${place(wrong)} is listed twice, ${isOther ? 'again' : 'before'} at ${folioKey(right.memfd, right.folio.entry)}`,
+      );
+      if (isOther) this.#listed.set(folio.pfn, entry);
+      return isOther;
+    }
+    this.#list(entry);
+    if (pages !== null || !this.#whole) return true;
+    return this.#lacking(entry);
   }
-  const readAll = BigInt(lastEntry + 1) === memfd.folioCount && (memfd.area !== null || memfd.folioCount === 0n);
-  if (readAll && firstEmpty !== -1) {
-    const node = memfd.reading.field('nr_folios');
-    keep(MISSING, { message: `nr_folios is ${memfd.folioCount}, but the table ends with entry ${firstEmpty - 1}`, at: node.address, path: node.path });
+
+  #pagesOf = ({ memfd, folio, next }: Entry): number | null => memfd.pagesOf(folio, next);
+
+  #lacking(entry: Entry): boolean {
+    const { map } = this.#subject.handover;
+    const address = entry.folio.pfn * this.#pageSize;
+    if (map === null || map.brokenAt(address, null) !== null) return true;
+    const what = around(this.#subject, address);
+    if (map.blockOf(address) !== null) {
+      this.#at(folioRuleIds.insideBlock, entry, 'pfn_flags', `${place(entry)} does not start a preserved block: ${what}`);
+      return false;
+    }
+    const judged = trustOf(this.#subject).folios.get(folioKey(entry.memfd, entry.folio.entry));
+    const was = judged?.was == null ? '' : `; the block at ${hex(judged.was.start)} is preserved, and nothing leads there`;
+    const clue = judged?.lostAt == null ? [] : [{ at: judged.lostAt }];
+    this.#at(folioRuleIds.notPreserved, entry, 'pfn_flags', `${place(entry)} is not preserved: ${what}${was}`, clue);
+    return true;
   }
-  if (beyond > 0 && readAll) {
+
+  /** The place in the file, held against the folio before and the one behind. @returns where the next is expected */
+  #index(entry: Entry, pages: number | null, expected: number, excused: boolean, size: number): number {
+    const { folio, next } = entry;
+    const index = folio.exactIndex ?? folio.index;
+    const gap = next === null || next.pfn === 0 ? null : next.index - folio.index;
+    const reach = pages ?? (gap !== null && gap > 0 ? gap : 1);
+    if (index === expected || excused) {
+      this.#order(entry, pages, gap);
+      return folio.index + Math.max(reach, this.#isShort(entry, pages, gap) ? (gap ?? reach) : reach);
+    }
+    // The others agree without this one.
+    const agrees = next === null ? expected + reach >= size && expected < size : next.index === expected + reach;
+    const far = folio.index >= size && expected < size;
+    const text = `${place(entry)}: index is ${index}, page ${expected} follows the folio before it`;
+    if (far) this.#at(folioRuleIds.beyondSize, entry, 'index', `${text}, and the file (${formatBytes(entry.memfd.size)}) has ${size} pages`);
+    else if (folio.index < expected) this.#at(folioRuleIds.index, entry, 'index', text);
+    else this.#at(agrees ? folioRuleIds.index : folioRuleIds.hole, entry, 'index', text);
+    return agrees || far ? expected + reach : Math.max(expected, folio.index + reach);
+  }
+
+  /** Has the map a shorter block for the folio than the file has pages before the next? */
+  #isShort({ memfd, folio, next, second }: Entry, pages: number | null, gap: number | null): boolean {
+    // It is not the index of the next that is wrong.
+    if (next !== null && second !== null && second.index !== next.index + (memfd.pagesOf(next, second) ?? 1)) return false;
+    return pages !== null && gap !== null && gap > pages && Number.isInteger(Math.log2(gap)) && folio.pfn % gap === 0 && folio.index % gap === 0;
+  }
+
+  /** The map's block for the folio against the pages it has in the file. */
+  #order(entry: Entry, pages: number | null, gap: number | null): void {
+    const { folio, memfd } = entry;
+    if (!this.#whole || pages === null || gap === pages) return;
+    const { map } = this.#subject.handover;
+    const address = folio.pfn * this.#pageSize;
+    const orders = map?.ordersAt(address) ?? [];
+    if (this.#isShort(entry, pages, gap) && map !== null) {
+      const key = map.placeOf(address, Math.log2(pages));
+      const text = `${place(entry)} is preserved as a block of order ${Math.log2(pages)}, the file has ${gap} pages before the next (order ${Math.log2(gap ?? 1)})`;
+      this.keep(folioRuleIds.order, { message: text, at: key?.at ?? memfd.entryAddress(folio.entry), path: key?.path ?? folioKey(memfd, folio.entry) });
+      return;
+    }
+    if (folio.index % pages !== 0 || (gap !== null && gap > 0 && gap < pages && orders.length === 1 && entry.next?.index === folio.index + gap && pages > 1))
+      this.#at(
+        folioRuleIds.order,
+        entry,
+        'pfn_flags',
+        `${place(entry)} is preserved as a block of ${pages} pages, which can not stand at page ${folio.index} of the file`,
+      );
+  }
+
+  #end(memfd: Memfd, { size, expected, beyond, last, empty }: { size: number; expected: number; beyond: number; last: number; empty: readonly Folio[] }): void {
+    const readAll = BigInt(last + 1) === memfd.folioCount && (memfd.area !== null || memfd.folioCount === 0n);
+    if (!readAll) return;
+    const count = memfd.reading.field('nr_folios');
+    const [firstEmpty] = empty;
+    if (firstEmpty !== undefined && expected >= size)
+      this.keep(folioRuleIds.missing, {
+        message: `nr_folios is ${memfd.folioCount}, the table ends with entry ${firstEmpty.entry - 1}`,
+        at: count.address,
+        path: count.path,
+      });
+    else for (const none of empty) this.#none(memfd, none);
     const node = memfd.reading.field('size');
-    keep(TOO_SMALL, { message: `size is ${memfd.size} bytes (${size} pages), but the folios reach to page ${expected}`, at: node.address, path: node.path });
+    const isSize = memfd.size > 0x7fffffffffffffffn || size > MAX_PAGES;
+    if (beyond > 0 && !isSize)
+      this.keep(folioRuleIds.tooSmall, {
+        message: `size is ${memfd.size} bytes (${size} pages), the folios reach to page ${expected}`,
+        at: node.address,
+        path: node.path,
+      });
+    if (this.#whole && expected < size && !isSize && empty.length === 0 && memfd.entryBehind() === null)
+      this.keep(folioRuleIds.hole, {
+        message: `size is ${memfd.size} bytes (${size} pages), the folios end at page ${expected}`,
+        at: node.address,
+        path: node.path,
+      });
   }
-  if (whole && readAll && expected < size && size <= MAX_PAGES) {
-    const node = memfd.reading.field('size');
-    keep(HOLE, { message: `size is ${memfd.size} bytes (${size} pages), but the folios end at page ${expected}`, at: node.address, path: node.path });
+}
+
+/** Does the folio stand in memory where the one before it ends, or where the one behind it starts? */
+function followsNeighbours({ memfd, folio, before, next }: Entry, pages: number | null): boolean {
+  const length = pages ?? 1;
+  return (before !== null && before.pfn + (memfd.pagesOf(before, folio) ?? 1) === folio.pfn) || (next !== null && next.pfn === folio.pfn + length);
+}
+
+function* withNext(entries: Iterable<Folio>): Iterable<readonly [Folio, Folio | null, Folio | null]> {
+  let first: Folio | null = null;
+  let second: Folio | null = null;
+  for (const third of entries) {
+    if (first !== null) yield [first, second, third];
+    first = second;
+    second = third;
   }
-  return left;
+  if (first !== null) yield [first, second, null];
+  if (second !== null) yield [second, null, null];
 }
 
-/** An entry as the kernel writes it breaks no rule, and nearly all are: it is not shown to each of them. `size` in pages. */
-const isAsWritten = ({ folio, pages, block, expected, listedAt }: Walked, size: number): boolean =>
-  block === 'starts' &&
-  pages !== null &&
-  listedAt === null &&
-  folio.flags === DIRTY_UPTODATE &&
-  folio.index === expected &&
-  folio.index < size &&
-  folio.index % pages === 0 &&
-  folio.exactIndex === undefined;
-
-export const HOLE = 'memfd/hole';
-export const SHARED = 'memfd/folio-shared';
-export const STRUCTURE = 'memfd/folio-is-structure';
-export const MISSING = 'memfd/folios-missing';
-export const TOO_SMALL = 'memfd/size-small';
-/** A file has no more. */
-const MAX_PAGES = 2 ** 32;
-
-function blockAt(subject: Subject, address: number): Walked['block'] {
-  const { map } = subject.handover;
-  if (map === null) return null;
-  return map.blockOf(address) === null ? 'none' : 'inside';
-}
-
-function* withNext(entries: Iterable<Folio>): Iterable<readonly [Folio, Folio | null]> {
-  let last: Folio | null = null;
-  for (const entry of entries) {
-    if (last !== null) yield [last, entry];
-    last = entry;
-  }
-  if (last !== null) yield [last, null];
-}
-
-function entryHit({ memfd, folio }: { readonly memfd: Memfd; readonly folio: Folio }, message: string): Hit {
-  return { message, at: memfd.entryAddress(folio.entry), path: pathOf({ memfd, folio }) };
-}
-
-const pathOf = ({ memfd, folio }: { readonly memfd: Memfd; readonly folio: Folio }): string => `${memfd.node.path}/folios[]/${folio.entry}`;
-
-export const place = ({ folio }: { readonly folio: Folio }): string => `folio ${folio.entry} (page ${folio.index} of the file, pfn ${hex(folio.pfn)})`;
+const place = ({ folio }: { readonly folio: Folio }): string =>
+  `folio ${folio.entry} (page ${folio.exactIndex ?? folio.index} of the file, pfn ${hex(folio.pfn)})`;

@@ -4,14 +4,19 @@ import { hex } from '../../tree/words.js';
 import type { Memfd } from '../../handover/memfd.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
+import { trustOf } from '../pointers/trust.js';
 import { filesOf } from './sessions.js';
 
 const RETRIEVE = 'memfd_luo_retrieve(), mm/memfd_luo.c, 6.19 to 7.3';
 const PRESERVE = 'memfd_luo_preserve(), mm/memfd_luo.c, 6.19 to 7.3';
 
 /** The memfds of a handover whose pages can be judged. */
-export const memfdsOf = (subject: Subject): readonly Memfd[] =>
-  isIntact(subject) ? [...new Set(filesOf(subject).flatMap(({ file }) => (file.decoded?.kind === 'memfd' ? [file.decoded] : [])))] : [];
+export const memfdsOf = (subject: Subject): readonly Memfd[] => {
+  if (!isIntact(subject)) return [];
+  const { isGarbage } = trustOf(subject);
+  const memfds = filesOf(subject).flatMap(({ file }) => (file.decoded?.kind === 'memfd' ? [file.decoded] : []));
+  return [...new Set(memfds)].filter(({ node }) => !isGarbage(node.path) && !isGarbage(`${node.path}/folios[]`));
+};
 
 const F_SEAL_WRITE_GROUP = 0x1e;
 const F_SEAL_EXEC = 0x20;

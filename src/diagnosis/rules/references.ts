@@ -3,15 +3,15 @@
  * of the order its restorer asks for. Folios of memfds have rules of their own (memfd-folios.ts).
  */
 import type { Reference } from '../../handover/context.js';
+import { unclaimedBlocks } from '../pointers/claims.js';
+import { trustOf } from '../pointers/trust.js';
 import { formatBytes, hex } from '../../tree/words.js';
-import type { MapPlace } from '../../handover/preserved/preserved-map.js';
 import type { Reaction } from '../finding.js';
-import { type HandoverRule, type Hit, hit, reaction } from '../rule.js';
-import { type Subject, cutShort, isIntact } from '../subject.js';
-import { referencedStarts } from './referenced.js';
+import { type Clue, type HandoverRule, type Hit, hit, reaction } from '../rule.js';
+import { type Subject, isIntact } from '../subject.js';
 
-/** Can this handover's map be believed to be whole? */
-export const hasWholeMap = (subject: Subject): boolean => subject.handover.map?.complete === true && isIntact(subject);
+/** Can this handover's map be asked what is preserved? Where it breaks off (`brokenAt`), it does not say. */
+export const canAskMap = (subject: Subject): boolean => subject.handover.map !== null && isIntact(subject);
 
 /** What happens to a structure whose page the next kernel does not leave alone. */
 function reactionTo(what: string): Reaction {
@@ -45,10 +45,21 @@ export function around(subject: Subject, address: number): string {
   return `the map has it as a block of order ${block.order}`;
 }
 
-function isPreserved(subject: Subject, reference: Reference): boolean {
-  const { map } = subject.handover;
-  if (map === null) return true;
-  return reference.order === null ? map.blockOf(reference.address) !== null : map.ordersAt(reference.address).includes(reference.order);
+/** Every pointer to a structure that is not preserved: whether its page lacks a key, and whether the key was lost or the pointer changed. */
+function* lacking(subject: Subject): Iterable<{ readonly reference: Reference; readonly after: readonly Clue[] }> {
+  const trust = trustOf(subject);
+  for (const reference of subject.handover.references) {
+    const lostAt = trust.lostAt(reference);
+    if (lostAt !== null) yield { reference, after: [{ at: lostAt, rule: 'kho/keys-missing' }] };
+    else if (trust.distrusted.get(reference)?.why === 'not-preserved') yield { reference, after: [] };
+  }
+}
+
+const covered = (subject: Subject, { address }: Reference): boolean => subject.handover.map?.blockOf(address) != null;
+
+function pointerHit({ reference, after }: { readonly reference: Reference; readonly after: readonly Clue[] }, message: string): Hit {
+  const { from, fromAddress, what } = reference;
+  return { ...hit(from, message, fromAddress ?? from.address), reaction: reactionTo(what), after };
 }
 
 export const referenceRules: readonly HandoverRule[] = [
@@ -63,11 +74,10 @@ export const referenceRules: readonly HandoverRule[] = [
     confirm: 'Look for "WARNING: … kho_restore_page" in the log of the next kernel.',
     sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3', 'seen with 7.3.4: a cleared bit of a leaf'],
     *check(subject) {
-      if (!hasWholeMap(subject)) return;
-      for (const reference of subject.handover.references) {
-        if (isPreserved(subject, reference) || subject.handover.map?.blockOf(reference.address) != null) continue;
-        const message = `the ${reference.what} at ${hex(reference.address)} is not preserved: ${around(subject, reference.address)}`;
-        yield { ...hit(reference.from, message, reference.fromAddress ?? reference.from.address), reaction: reactionTo(reference.what) };
+      for (const found of lacking(subject)) {
+        const { reference } = found;
+        if (!covered(subject, reference))
+          yield pointerHit(found, `the ${reference.what} at ${hex(reference.address)} is not preserved: ${around(subject, reference.address)}`);
       }
     },
   },
@@ -82,21 +92,38 @@ export const referenceRules: readonly HandoverRule[] = [
     confirm: 'Look for "WARNING: … kho_restore_page" in the log of the next kernel.',
     sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3'],
     *check(subject) {
-      if (!hasWholeMap(subject)) return;
-      for (const reference of subject.handover.references) {
-        if (isPreserved(subject, reference) || subject.handover.map?.blockOf(reference.address) == null) continue;
-        const message = `the ${reference.what} at ${hex(reference.address)} should be a block of order ${reference.order}: ${around(subject, reference.address)}`;
-        yield { ...hit(reference.from, message, reference.fromAddress ?? reference.from.address), reaction: reactionTo(reference.what) };
+      for (const found of lacking(subject)) {
+        const { reference } = found;
+        if (covered(subject, reference))
+          yield pointerHit(
+            found,
+            `the ${reference.what} at ${hex(reference.address)} should be a block of order ${reference.order}: ${around(subject, reference.address)}`,
+          );
       }
+    },
+  },
+  {
+    id: 'kho/wrong-page',
+    severity: 'error',
+    phase: 'retrieve',
+    title: 'pointer leads to a page that holds something else',
+    about:
+      'The page is preserved, but most fields of the structure that should stand there make no sense: not they were changed, but the pointer. What was read there is not judged.',
+    reactions: { otherwise: reaction('corrupts', 'The next kernel takes what stands there for the structure.') },
+    confirm: 'Show the page in hex: its contents tell whose it is.',
+    sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3', 'seen with 7.3.4: data that leads to a folio'],
+    *check(subject) {
+      for (const { reference, why } of trustOf(subject).distrusted.values())
+        if (why === 'something-else') yield pointerHit({ reference, after: [] }, `no ${reference.what} stands at ${hex(reference.address)}`);
     },
   },
   {
     id: 'kho/keys-missing',
     severity: 'error',
     phase: 'preserve',
-    title: 'an entry of the preserved memory map is empty where blocks in use should be',
+    title: 'entry of the preserved memory map lacks keys of blocks in use',
     about:
-      'Names the place in the map where the keys of unpreserved structures should be. Where one entry above the leaves accounts for several of them, the map is damaged, not they.',
+      'The place in the map where the keys of structures and folios in use should be. What stands there is what their pointers say, or several of them lack their keys at one place: the map is damaged, not they.',
     reactions: { otherwise: reaction('corrupts', 'None of the blocks behind this entry is reserved: the next kernel uses their pages for other things.') },
     confirm: 'Show the entry in hex, and compare with the structures that should be behind it.',
     sources: ['kho_radix_walk_tree(), kernel/liveupdate/kexec_handover.c, 7.1 to 7.3'],
@@ -117,46 +144,21 @@ export const referenceRules: readonly HandoverRule[] = [
 ];
 
 function* keysMissing(subject: Subject): Iterable<Hit> {
-  const { map } = subject.handover;
-  if (map === null || !hasWholeMap(subject)) return;
-  const places = new Map<number, { place: MapPlace; names: string[]; count: number }>();
-  for (const [address, order, what] of referencedStarts(subject, 'unpreserved')) {
-    if (map.orderAt(address) !== null || map.blockOf(address) !== null) continue;
-    const place = map.placeOf(address, order ?? 0);
-    if (place === null) continue;
-    const found = places.get(place.at);
-    if (found === undefined) places.set(place.at, { place, names: [`${what} at ${hex(address)}`], count: 1 });
-    else if (++found.count <= 3) found.names.push(`${what} at ${hex(address)}`);
-  }
-  for (const { place, names, count } of places.values()) {
+  for (const { at, path, above, names, count } of trustOf(subject).lost.values()) {
     const listed = `${names.join(', ')}${count > names.length ? ` and ${count - names.length} more` : ''}`;
-    const what = place.above ? 'the entry that should lead to the keys of' : 'the word that should hold the keys of';
-    // One lost bit accuses the pointer as much as the map: the finding at the pointer comes first then.
-    const certain = place.above && count > 1;
-    yield { message: `${what} ${listed} has none of them`, at: place.at, path: place.path, ...(certain ? {} : { severity: 'warning' as const }) };
+    const what = above ? 'the entry that should lead to the keys of' : 'the word that should hold the keys of';
+    yield { message: `${what} ${listed} has none of them`, at, path };
   }
 }
 
 function* unclaimed(subject: Subject): Iterable<Hit> {
-  const { map, luo } = subject.handover;
-  if (map === null || !hasWholeMap(subject) || luo?.notSerialised === true) return;
-  if (map.summary.blocks > subject.limits.items)
-    return cutShort(subject, `${subject.handover.path}/kho/preserved, blocks that nothing points to`, map.summary.blocks);
-  const claimed = new Set<number>();
-  for (const reference of referencedStarts(subject)) claimed.add(reference[0]);
-  const { pageSize } = subject.dump.memory;
-  const regions = (subject.handover.memblock ?? []).map(({ start, size }) => ({ start: Number(start), end: Number(start + size) }));
-  let blocks = 0;
-  let pages = 0;
-  for (const { start, order } of map.blocks()) {
-    if (claimed.has(start) || regions.some((region) => start >= region.start && start < region.end)) continue;
-    blocks++;
-    pages += 2 ** order;
-  }
-  if (blocks === 0) return;
-  const test = subject.handover.subtrees.some((subtree) => subtree.name === 'kho_test') ? '; those of the KHO test are among them' : '';
+  const { luo } = subject.handover;
+  if (luo?.notSerialised === true) return;
+  const blocks = unclaimedBlocks(subject) ?? [];
+  if (blocks.length === 0) return;
+  const bytes = blocks.reduce((sum, { order }) => sum + 2 ** order * subject.dump.memory.pageSize, 0);
   yield {
-    message: `${blocks} preserved blocks (${formatBytes(pages * pageSize)}) are pointed to by nothing that is decoded here${test}`,
+    message: `${blocks.length} preserved ${blocks.length === 1 ? 'block' : 'blocks'} (${formatBytes(bytes)}) ${blocks.length === 1 ? 'is' : 'are'} pointed to by nothing that is decoded here`,
     at: null,
     path: `${subject.handover.path}/kho/preserved`,
   };

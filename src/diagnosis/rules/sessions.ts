@@ -3,8 +3,10 @@ import type { Contract, Layer } from '../../../abi/contract.js';
 import { contractsOf } from '../../../abi/registry.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
+import { trustOf } from '../pointers/trust.js';
 import { type HandoverRule, type Reactions, hit, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
+import { isSameStructure } from './sharing.js';
 import { emptyInAreas, hiddenInAreas } from './luo-areas.js';
 
 const DESERIALISE = 'luo_session_deserialize() and luo_file_deserialize(), kernel/liveupdate, 7.3';
@@ -19,8 +21,17 @@ const openFails = (text: string): Reactions => ({
 /** Layers whose contracts describe what a file handler hands over. */
 const HANDLERS: ReadonlySet<Layer> = new Set<Layer>(['memfd', 'vfio-pci', 'kvm-vm', 'guest-memfd', 'kvm-vcpu']);
 
-export const filesOf = (subject: Subject): readonly { readonly session: LuoSession; readonly file: LuoFile }[] =>
-  (subject.handover.luo?.sessions ?? []).flatMap((session) => session.files.map((file) => ({ session, file })));
+/** The files of all sessions, without those that a pointer leads to which is not believed. */
+export const filesOf = (subject: Subject): readonly { readonly session: LuoSession; readonly file: LuoFile }[] => {
+  const { isGarbage } = trustOf(subject);
+  return sessionsOf(subject).flatMap((session) => session.files.flatMap((file) => (isGarbage(file.path) ? [] : [{ session, file }])));
+};
+
+/** The sessions, likewise. */
+export const sessionsOf = (subject: Subject): readonly LuoSession[] => {
+  const { isGarbage } = trustOf(subject);
+  return (subject.handover.luo?.sessions ?? []).filter(({ path }) => !isGarbage(path));
+};
 
 /** Contracts of a handler's string, those of file handlers only. */
 const handlersOf = (compatible: string): readonly Contract[] => contractsOf(compatible).filter((contract) => HANDLERS.has(contract.layer));
@@ -66,7 +77,7 @@ export const sessionRules: readonly HandoverRule[] = [
     sources: ['luo_session_serialize(), kernel/liveupdate/luo_session.c, 7.3'],
     *check(subject) {
       if (!isIntact(subject)) return;
-      for (const session of subject.handover.luo?.sessions ?? []) {
+      for (const session of sessionsOf(subject)) {
         if (session.name.terminated && session.name.bytes.length > 0 && session.name.trailing > 0)
           yield hit(
             session.reading.field('name'),
@@ -86,7 +97,7 @@ export const sessionRules: readonly HandoverRule[] = [
     sources: [DESERIALISE],
     *check(subject) {
       if (!isIntact(subject)) return;
-      for (const session of subject.handover.luo?.sessions ?? []) {
+      for (const session of sessionsOf(subject)) {
         const [count, files] = [session.reading.integer('file_set_ser.count'), session.reading.integer('file_set_ser.files')];
         if (count === null || files === null || (count === 0n) === (files === 0n)) continue;
         // From 7.2 on a file block that was allocated and emptied again stays linked.
@@ -261,13 +272,13 @@ export const sessionRules: readonly HandoverRule[] = [
     confirm: 'Compare the data of the files in the report.',
     sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c; EBUSY in luo_preserve_file(), 7.1'],
     *check(subject) {
-      if (!isIntact(subject)) return;
-      const seen = new Map<bigint, string>();
-      for (const { session, file } of filesOf(subject)) {
-        if (handlersOf(file.compatible.text).length === 0 || file.data === 0n) continue;
-        const before = seen.get(file.data);
-        if (before !== undefined) yield hit(file.reading.field('data'), `data ${hex(file.data)} of ${called(session, file)} is that of ${before}, too`);
-        else seen.set(file.data, called(session, file));
+      for (const { reference, why, owner } of trustOf(subject).distrusted.values()) {
+        if (why !== 'shared' || owner === null || !isSameStructure(reference, owner)) continue;
+        yield hit(
+          reference.from,
+          `data is ${hex(reference.address)}, that of ${owner.path.replace(/\/data$/, '')}, too`,
+          reference.fromAddress ?? reference.from.address,
+        );
       }
     },
   },

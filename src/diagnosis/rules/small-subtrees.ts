@@ -7,7 +7,7 @@ import type { TreeNode } from '../../tree/tree.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact, scratchAreasOf } from '../subject.js';
-import { hasWholeMap } from './references.js';
+import { canAskMap } from './references.js';
 
 const MEMBLOCK = 'reserve_mem_kho_revive() and prepare_kho_fdt(), mm/memblock.c, 6.16 to 7.3';
 const METADATA = 'kho_in_kexec_metadata(), kernel/liveupdate/kexec_handover.c, 7.1 to 7.3';
@@ -23,13 +23,14 @@ const field = (node: TreeNode, name: string): TreeNode => node.children().find((
 
 function* gaps(subject: Subject): Iterable<Hit> {
   const { map } = subject.handover;
-  if (map === null || !hasWholeMap(subject)) return;
+  if (map === null || !canAskMap(subject)) return;
   for (const region of regionsOf(subject)) {
     const start = physicalAddress(region.start);
     const end = physicalAddress(region.start + region.size);
     if (start === null || end === null) continue;
     for (let at = start; at < end; ) {
       const block = map.blockOf(at);
+      if (block === null && map.brokenAt(at, null) !== null) break;
       if (block === null) {
         const what = `the region ${JSON.stringify(region.name)} (${formatBytes(region.size)} at ${hex(region.start)}) is not preserved at ${hex(at)}`;
         yield hit(region.node, what);
@@ -110,7 +111,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     sources: [MEMBLOCK],
     *check(subject) {
       const { map } = subject.handover;
-      if (map === null || !hasWholeMap(subject)) return;
+      if (map === null || !canAskMap(subject)) return;
       for (const { name, start, size, node } of regionsOf(subject)) {
         const end = physicalAddress(start + size);
         const block = end === null || end === 0 ? null : map.blockOf(end - 1);

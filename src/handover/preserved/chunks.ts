@@ -2,8 +2,18 @@
  * The preserved memory map as a chain of chunks and bitmaps (kho-v1, 6.16 to 7.0). The string hides two formats: bitmaps of
  * 512 bytes (up to 6.17.8) and of a page; `formOf` tells them apart. Source: kernel/kexec_handover.c, 6.17.8 and 6.18.15.
  */
-import { type BitmapForm, bitmapBytes, bitmapSpan, khoMemPhysBits, khoMemPhysBitsSmall, khoserMemBitmapPtr, khoserMemChunk } from '../../../abi/kho/chunk.js';
-import { arrayCount, layoutTable, sizeOf } from '../../codec/layout-table.js';
+import {
+  type BitmapForm,
+  bitmapBytes,
+  bitmapSpan,
+  khoMemPhysBits,
+  khoMemPhysBitsSmall,
+  khoserMemBitmapPtr,
+  khoserMemChunk,
+  khoserMemChunkHdr,
+} from '../../../abi/kho/chunk.js';
+import { decodeStruct } from '../../codec/decode.js';
+import { arrayCount, layoutTable, offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../../memory/memory.js';
 import { hex } from '../../tree/words.js';
 import { Node } from '../../tree/node.js';
@@ -23,9 +33,11 @@ interface Bitmap {
 interface Chain {
   readonly bitmaps: Bitmap[];
   readonly chunks: number[];
-  /** the last chunk's link */
-  last: MapPlace | null;
+  /** the link behind each chunk: what the list lacks would hang on one of them */
+  readonly links: { readonly order: number; readonly place: MapPlace }[];
   complete: boolean;
+  /** links and entries that lead nowhere; blocks of these orders, first to last, may be listed behind them */
+  readonly broken: { readonly at: number; readonly first: number; readonly last: number }[];
 }
 
 const MAX_CACHED_BITMAPS = 1024;
@@ -61,11 +73,12 @@ function looksReused(map: ChunkMap, memory: PhysicalMemory): boolean {
 }
 
 function walkChain(memory: PhysicalMemory, first: number, parent: Node, observations: Observations, maxChunks: number): Chain | null {
-  const chain: Chain = { bitmaps: [], chunks: [], last: null, complete: true };
+  const chain: Chain = { bitmaps: [], chunks: [], links: [], complete: true, broken: [] };
   const seen = new Set<number>();
   const capacity = arrayCount(layoutTable(khoserMemChunk, memory.pageSize).field('bitmaps'), memory.pageSize);
   let from: Node = parent;
   let lastOrder = -1;
+  let orderBefore = -1;
   let lastUsed = 0;
   let before: Node | null = null;
   for (let next = BigInt(first); next !== 0n; ) {
@@ -80,6 +93,7 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
             : null;
     if (problem !== null || address === null) {
       observations.add(seen.size >= maxChunks ? 'map-limit' : 'map-node', from, problem ?? '', 'wrong');
+      chain.broken.push({ at: from.address ?? first, first: Math.max(0, lastOrder), last: maxOrder(Math.log2(memory.pageSize)) });
       chain.complete = false;
       return chain.chunks.length === 0 ? null : chain;
     }
@@ -92,6 +106,7 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
         `the chunk at ${hex(address)} is ${describeState(memory.stateOf(address))}`,
         'absent',
       );
+      chain.broken.push({ at: from.address ?? first, first: Math.max(0, lastOrder), last: maxOrder(Math.log2(memory.pageSize)) });
       chain.complete = false;
       return chain.chunks.length === 0 ? null : chain;
     }
@@ -102,8 +117,20 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
       // The rest of a chunk that was reused makes no sense either; where it does, the header alone was damaged.
       const damaged = looksLikeChunk(memory, chunk);
       if (chain.chunks.length === 0 && !damaged) observations.add('map-reused', chunk.field('hdr'), text, 'reused');
-      else observations.add('map-node', damaged ? chunk.field('hdr') : from, `the chunk at ${hex(address)}: ${text}`);
+      else {
+        const wrong = damaged ? chunk.field(used > capacity ? 'hdr.num_elms' : 'hdr.order') : from;
+        observations.add('map-node', wrong, `the chunk at ${hex(address)}: ${text}`);
+        // What this chunk lists is of an order that is not known, or ends nobody knows where; the chain goes on behind it.
+        const last = maxOrder(Math.log2(memory.pageSize));
+        chain.broken.push({ at: wrong.address ?? address, first: Math.max(0, lastOrder), last: used > capacity && order <= last ? order : last });
+      }
       chain.complete = false;
+      if (damaged) {
+        from = chunk.field('hdr.next');
+        chain.chunks.push(address);
+        next = chunk.values.hdr.next;
+        continue;
+      }
       return chain.chunks.length === 0 ? null : chain;
     }
     const misplaced =
@@ -112,19 +139,37 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
         : order === lastOrder && lastUsed < capacity
           ? `order ${order} again, though the chunk before has room: each order fills its chunks one after the other`
           : null;
-    // Either of the two may be the one that was changed.
-    if (misplaced !== null) for (const node of [chunk.field('hdr.order'), ...(before === null ? [] : [before])]) observations.add('map-node', node, misplaced);
+    if (misplaced !== null) {
+      // Either of the two was changed: the one before, if this one fits what stands before that and what comes next does not fit it.
+      const after = orderAt(memory, chunk.values.hdr.next);
+      const isBefore = before !== null && order > orderBefore && after !== null && after <= lastOrder;
+      observations.add('map-node', isBefore && before !== null ? before : chunk.field('hdr.order'), misplaced);
+      chain.broken.push({
+        at: (isBefore ? before?.address : chunk.field('hdr.order').address) ?? address,
+        first: isBefore ? Math.max(0, orderBefore) : Math.min(order, lastOrder),
+        last: Math.max(order, lastOrder),
+      });
+    }
     before = chunk.field('hdr.order');
+    orderBefore = lastOrder;
     lastOrder = order;
     lastUsed = used;
     chunk.node.meaning = `order ${order}, ${used} bitmaps`;
     chain.chunks.push(address);
     collect(memory, chunk, order, used, chain, observations);
     from = chunk.field('hdr.next');
-    chain.last = { path: from.path, at: from.address ?? address, above: true };
+    chain.links.push({ order, place: { path: from.path, at: from.address ?? address, above: true } });
     next = chunk.values.hdr.next;
   }
   return chain;
+}
+
+/** The order of the chunk that `link` leads to; null where there is none. */
+function orderAt(memory: PhysicalMemory, link: bigint): number | null {
+  const address = physicalAddress(link);
+  if (address === null || address === 0) return null;
+  const read = readBytes(memory, address, sizeOf(khoserMemChunkHdr));
+  return read.ok ? decodeStruct(khoserMemChunkHdr, read.bytes).order : null;
 }
 
 /** Do its link and its first bitmap lead to pages of this machine? */
@@ -148,9 +193,12 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
     const node = chunk.field(`bitmaps.[${index}]`);
     if (entry.phys_start === 0n && entry.bitmap === 0n) {
       const text = `num_elms is ${used}, but bitmap ${index} was never written`;
-      observations.add('map-node', chunk.field('hdr.num_elms'), text);
-      observations.add('map-node', node, text, 'wrong', entryAddress(chunk, index));
-      break;
+      // A chunk is made for its first bitmap; behind that, the count is more likely wrong than both fields of the last entry.
+      if (index > 0 && index === used - 1) observations.add('map-node', chunk.field('hdr.num_elms'), text);
+      else observations.add('map-node', node, text, 'wrong', bitmapField(chunk, index, 'bitmap'));
+      chain.broken.push({ at: bitmapField(chunk, index, 'bitmap') ?? 0, first: order, last: order });
+      chain.complete = false;
+      continue;
     }
     if (physStart !== null && physStart % bitmapSpan('512', memory.pageSize, order) !== 0) {
       chain.complete = false;
@@ -161,6 +209,7 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
         'wrong',
         entryAddress(chunk, index),
       );
+      chain.broken.push({ at: entryAddress(chunk, index) ?? 0, first: order, last: order });
       continue;
     }
     if (physStart === null || address === null || address === 0 || address % 8 !== 0 || memory.stateOf(address) === 'out-of-range') {
@@ -170,8 +219,9 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
         node,
         `bitmap ${index} (${hex(entry.bitmap)} for memory from ${hex(entry.phys_start)}) is not on this machine`,
         'wrong',
-        entryAddress(chunk, index),
+        bitmapField(chunk, index, physStart === null ? 'phys_start' : 'bitmap'),
       );
+      chain.broken.push({ at: bitmapField(chunk, index, physStart === null ? 'phys_start' : 'bitmap') ?? 0, first: order, last: order });
       continue;
     }
     chain.bitmaps.push({ order, physStart, address, node });
@@ -183,6 +233,11 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
 
 const entryAddress = (chunk: Reading<typeof khoserMemChunk>, index: number): number | null =>
   chunk.address === null ? null : chunk.address + layoutTable(khoserMemChunk).field('bitmaps').offset + index * sizeOf(khoserMemBitmapPtr);
+
+const bitmapField = (chunk: Reading<typeof khoserMemChunk>, index: number, field: 'phys_start' | 'bitmap'): number | null => {
+  const entry = entryAddress(chunk, index);
+  return entry === null ? null : entry + offsetOf(khoserMemBitmapPtr, field);
+};
 
 interface Form {
   readonly form: BitmapForm;
@@ -228,8 +283,8 @@ class ChunkMap implements PreservedMap {
   readonly #bytes: number;
   readonly #form: BitmapForm;
   readonly #byOrder = new Map<number, Map<number, Bitmap>>();
-  /** where the list ends: what it lacks would hang on it */
-  readonly #lastChunk: MapPlace | null;
+  readonly #links: Chain['links'];
+  readonly #broken: Chain['broken'];
   readonly #cache = new Map<number, Uint32Array>();
 
   constructor(memory: PhysicalMemory, chain: Chain, form: Form, observations: Observations) {
@@ -239,13 +294,15 @@ class ChunkMap implements PreservedMap {
     this.format = form.form === '512' ? 'chunks-512' : 'chunks-page';
     this.formatEvidence = form.evidence;
     this.complete = chain.complete;
-    this.#lastChunk = chain.last;
+    this.#links = chain.links;
+    this.#broken = chain.broken;
     this.structurePages = [...chain.chunks, ...chain.bitmaps.map((bitmap) => bitmap.address)];
     const counts = new Map<number, number>();
     for (const bitmap of chain.bitmaps) {
       const words = this.#words(bitmap);
       if (words === null) {
         this.complete = false;
+        this.#broken.push({ at: bitmap.node.address ?? bitmap.address, first: bitmap.order, last: bitmap.order });
         observations.add('map-node', bitmap.node, `the bitmap at ${hex(bitmap.address)} is ${describeState(memory.stateOf(bitmap.address))}`, 'absent');
         continue;
       }
@@ -288,10 +345,19 @@ class ChunkMap implements PreservedMap {
     return null;
   }
 
+  brokenAt(_address: number, order: number | null): number | null {
+    return this.#broken.find(({ first, last }) => order === null || (order >= first && order <= last))?.at ?? null;
+  }
+
   placeOf(address: number, order: number): MapPlace | null {
     const start = address - (address % (this.#memory.pageSize * 2 ** order));
     const bitmap = this.#byOrder.get(order)?.get(start - (start % bitmapSpan(this.#form, this.#memory.pageSize, order)));
-    if (bitmap === undefined) return this.#lastChunk;
+    if (bitmap === undefined) {
+      const ofOrder = [...(this.#byOrder.get(order)?.values() ?? [])];
+      const [only] = ofOrder;
+      if (only !== undefined && ofOrder.length === 1) return { path: only.node.path, at: only.node.address ?? only.address, above: true };
+      return this.#links.findLast((link) => link.order <= order)?.place ?? null;
+    }
     const bit = (start - bitmap.physStart) / (this.#memory.pageSize * 2 ** order);
     return { path: `${bitmap.node.path}/bits`, at: bitmap.address + Math.floor(bit / 64) * 8, above: false };
   }

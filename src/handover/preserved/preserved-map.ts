@@ -34,6 +34,11 @@ export interface PreservedMap {
   blockOf(address: number): PreservedBlock | null;
   /** Where in the map the block (address, order) is, or would be: the entry, word or bitmap a lookup ends at. */
   placeOf(address: number, order: number): MapPlace | null;
+  /**
+   * Where the map breaks off on the way to the block (address, order), or to any block over `address` where the order is null: the
+   * physical address of the entry that leads nowhere. Null where the map says whether the block is preserved.
+   */
+  brokenAt(address: number, order: number | null): number | null;
   /** All blocks, by ascending order, then address; lazily. */
   blocks(): Iterable<PreservedBlock>;
 }

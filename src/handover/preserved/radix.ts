@@ -18,6 +18,13 @@ const MAX_KEPT_BLOCKS = 1 << 16;
 /** So many children of a group are shown one by one. */
 const MAX_SHOWN_NODES = 4096;
 
+/** Entries of a table that may be damaged before it is taken for a page that holds something else. */
+const MAX_BAD_ENTRIES = 2;
+/** Broken entries that lookups know of. */
+const MAX_BROKEN = 1024;
+/** The largest order the page allocator has, with room to spare: where no order is known, a lookup asks up to here. */
+const MAX_SEARCHED_ORDER = 20;
+
 /** What a lookup of one order needs. */
 interface OrderIndex {
   readonly order: number;
@@ -66,6 +73,8 @@ class RadixWalker {
   readonly #cache = new Map<number, Uint32Array>();
   /** order -> number of the leaf among those of its order -> physical address */
   readonly #leafAt = new Map<number, Map<number, number>>();
+  /** entries that lead nowhere, with the keys that should be below them, last one included */
+  readonly #broken: { readonly at: number; readonly first: bigint; readonly last: bigint }[] = [];
   #firstLeaf: number | null = null;
   /** orders that have blocks, ascending */
   #orders: readonly OrderIndex[] = [];
@@ -126,6 +135,7 @@ class RadixWalker {
         }
         return null;
       },
+      brokenAt: (address, order) => this.#brokenAt(address, order),
       placeOf: (address, order) => this.#placeOf(root, radixKey(address, order, pageShift)),
       blocks: () => {
         if (summary.blocks > MAX_KEPT_BLOCKS) return this.#blocks(leaves);
@@ -133,6 +143,17 @@ class RadixWalker {
         return kept;
       },
     };
+  }
+
+  #brokenAt(address: number, order: number | null): number | null {
+    if (this.#broken.length === 0) return null;
+    const orders = order === null ? Array.from({ length: MAX_SEARCHED_ORDER + 1 }, (_, index) => index) : [order];
+    for (const of of orders) {
+      const key = radixKey(address - (address % 2 ** (this.#pageShift + of)), of, this.#pageShift);
+      const found = this.#broken.find(({ first, last }) => key >= first && key <= last);
+      if (found !== undefined) return found.at;
+    }
+    return null;
   }
 
   #ordersAt(address: number): readonly number[] {
@@ -207,6 +228,8 @@ class RadixWalker {
     const problem = this.#problemOf(address, level, entryAddress);
     if (problem !== null) {
       this.#complete = false;
+      const keysBelow = BigInt(this.#geometry.leafLog2 + level * this.#geometry.tableLog2);
+      if (this.#broken.length < MAX_BROKEN) this.#broken.push({ at: entryAddress, first: prefix << keysBelow, last: ((prefix + 1n) << keysBelow) - 1n });
       this.#observations.add(problem.kind, parent, problem.text, problem.nature, entryAddress);
     }
     const words = address === null ? null : this.#page(address);
@@ -218,7 +241,8 @@ class RadixWalker {
 
   #problemOf(address: number | null, level: number, entryAddress: number): { kind: 'map-node' | 'map-limit'; text: string; nature: 'wrong' | 'absent' } | null {
     const bad = (text: string, nature: 'wrong' | 'absent' = 'wrong', kind: 'map-node' | 'map-limit' = 'map-node') => ({ kind, text, nature });
-    if (address === null || address % this.#memory.pageSize !== 0) return bad(`entry at ${hex(entryAddress)} is no page address`);
+    const value = address === null ? 'an address beyond 52 bits' : hex(address);
+    if (address === null || address % this.#memory.pageSize !== 0) return bad(`entry at ${hex(entryAddress)} is ${value}, no page address`);
     if (this.#seen.has(address)) return bad(`entry at ${hex(entryAddress)} names the node at ${hex(address)} a second time`);
     if (this.#seen.size >= this.#maxNodes) return bad(`more than ${this.#maxNodes} nodes; the walk stopped`, 'wrong', 'map-limit');
     const words = this.#page(address);
@@ -260,7 +284,7 @@ class RadixWalker {
     this.#byOrder.set(order, (this.#byOrder.get(order) ?? 0) + blocks);
   }
 
-  /** A table's entries are 0 or page addresses this machine can have; anything else is a page that was reused. */
+  /** A table's entries are 0 or page addresses this machine can have; many of anything else are a page that was reused, a few are damage. */
   #looksLikeTable(words: Uint32Array): boolean {
     let good = 0;
     let bad = 0;
@@ -270,7 +294,7 @@ class RadixWalker {
       if (next !== null && next % this.#memory.pageSize === 0 && this.#memory.stateOf(next) !== 'out-of-range') good++;
       else bad++;
     }
-    return bad === 0 || good > bad;
+    return bad <= MAX_BAD_ENTRIES || good > bad;
   }
 
   #nodeFor(address: number, level: number, prefix: bigint, parent: Node): Node {

@@ -1,0 +1,34 @@
+/** Which preserved blocks nobody points to: what a pointer that was changed led to before is among them. */
+import type { Handover } from '../../handover/decode.js';
+import type { PreservedBlock } from '../../handover/preserved/preserved-map.js';
+import { referencedStarts } from '../rules/referenced.js';
+import { type Subject, cutShort, isIntact } from '../subject.js';
+
+const known = new WeakMap<Handover, readonly PreservedBlock[] | null>();
+
+/** In the map's order. Null where there is no map that can be judged, or it is larger than the limit. */
+export function unclaimedBlocks(subject: Subject): readonly PreservedBlock[] | null {
+  const { handover } = subject;
+  const before = known.get(handover);
+  if (before !== undefined) return before;
+  const found = find(subject);
+  known.set(handover, found);
+  return found;
+}
+
+function find(subject: Subject): readonly PreservedBlock[] | null {
+  const { map, memblock } = subject.handover;
+  if (map === null || !isIntact(subject)) return null;
+  if (map.summary.blocks > subject.limits.items) {
+    cutShort(subject, `${subject.handover.path}/kho/preserved, blocks that nothing points to`, map.summary.blocks);
+    return null;
+  }
+  const claimed = new Set<number>();
+  for (const [address] of referencedStarts(subject)) claimed.add(address);
+  const regions = (memblock ?? []).map(({ start, size }) => ({ start: Number(start), end: Number(start + size) }));
+  const found: PreservedBlock[] = [];
+  for (const block of map.blocks()) {
+    if (!claimed.has(block.start) && !regions.some(({ start, end }) => block.start >= start && block.start < end)) found.push(block);
+  }
+  return found;
+}

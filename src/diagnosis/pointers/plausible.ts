@@ -1,0 +1,167 @@
+/**
+ * Does a page hold what a pointer says that it holds? Judged from several fields at once, so that one damaged field does not make
+ * a structure another. Layouts: the contracts in abi/.
+ */
+import { luoSessionHeaderSer } from '../../../abi/luo/areas.js';
+import { luoFileSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../../../abi/luo/entries.js';
+import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
+import { khoVmallocChunk } from '../../../abi/kho/vmalloc.js';
+import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
+import { memfdLuoSerV1 } from '../../../abi/memfd/v1.js';
+import { KNOWN_SEALS, memfdLuoSerV2 } from '../../../abi/memfd/v2.js';
+import { behaviourIsKnown } from '../../../abi/contract.js';
+import type { CStringValue, DecodedStruct, Struct } from '../../../abi/layout.js';
+import { decodeStruct, toCString } from '../../codec/decode.js';
+import { hasFdtMagic } from '../../codec/fdt.js';
+import { layoutTable, sizeOf } from '../../codec/layout-table.js';
+import type { Reference } from '../../handover/context.js';
+import { physicalAddress, readBytes } from '../../memory/memory.js';
+import type { Subject } from '../subject.js';
+
+/** What a pointer leads to: `true` it is that structure, `false` it is none, `null` nothing tells (not in the dump, or any bytes are as good). */
+export type Verdict = boolean | null;
+
+export function isPlausible(subject: Subject, { what, address, node }: Reference): Verdict {
+  const { luo } = subject.handover;
+  // Of a kernel that nobody described only its own layouts are known, not what it writes into them.
+  if (luo?.contract != null && !behaviourIsKnown(luo.contract)) return null;
+  switch (what) {
+    case 'session block':
+      return isBlock(subject, address, luoSessionSer, 'name');
+    case 'file block':
+      return isBlock(subject, address, luoFileSer, 'compatible');
+    case 'session area':
+      return decoded(subject, luoSessionHeaderSer, address, ({ count }) =>
+        count === 0n ? null : isArea(subject, address + sizeOf(luoSessionHeaderSer), luoSessionSer, 'name'),
+      );
+    case 'file area':
+      return isArea(subject, address, luoFileSer, 'compatible');
+    case 'FLB page':
+      return isFlbPage(subject, address);
+    case 'struct memfd_luo_ser':
+      return node.layout?.struct === memfdLuoSerV1 || node.layout?.struct === memfdLuoSerV2
+        ? isMemfd(subject, address, node.layout.struct === memfdLuoSerV1)
+        : null;
+    case 'vmalloc chunk':
+      return isChunk(subject, address);
+    case 'vmalloc block':
+      return node.path.includes('/memfd_luo_ser/') ? isFolioTable(subject, address) : null;
+    case 'root FDT':
+      return true;
+    case 'subtree LUO':
+      return isLuoRoot(subject, address);
+    case 'subtree memblock':
+    case 'subtree kho_test':
+      return read(subject, address, 4, (bytes) => hasFdtMagic(bytes));
+    default:
+      return null;
+  }
+}
+
+function read(subject: Subject, address: number, length: number, judge: (bytes: Uint8Array) => Verdict): Verdict {
+  const got = readBytes(subject.dump.memory, address, length);
+  return got.ok ? judge(got.bytes) : null;
+}
+
+function decoded<S extends Struct>(subject: Subject, struct: S, address: number, judge: (values: DecodedStruct<S>) => Verdict): Verdict {
+  return read(subject, address, sizeOf(struct, subject.dump.memory.pageSize), (bytes) =>
+    judge(decodeStruct(struct, bytes, 0, { pageSize: subject.dump.memory.pageSize })),
+  );
+}
+
+/** A name or version as kernels write it: printable, and zeros behind its NUL. */
+const isText = (value: CStringValue): boolean =>
+  value.terminated && value.trailing === 0 && /^[\x20-\x7e\u0080-\uffff]+$/.test(value.text) && !value.text.includes('\ufffd');
+
+function startsWithText(subject: Subject, address: number, entry: typeof luoSessionSer | typeof luoFileSer | typeof luoFlbSer, field: string): Verdict {
+  return decoded(subject, entry, address, (values) => {
+    const text: unknown = Object.entries(values).find(([name]) => name === field)?.[1];
+    return isCString(text) && isText(text);
+  });
+}
+
+const isCString = (value: unknown): value is CStringValue => typeof value === 'object' && value !== null && 'terminated' in value && 'text' in value;
+
+/** An area of entries behind each other: one of the first two starts with text. Null where the count says that there are none yet. */
+function isArea(subject: Subject, address: number, entry: typeof luoSessionSer | typeof luoFileSer, field: string): Verdict {
+  const size = sizeOf(entry);
+  const texts = [address, address + size].map((at) => startsWithText(subject, at, entry, field));
+  if (texts.includes(true)) return true;
+  if (texts.includes(null)) return null;
+  // A single entry whose text was damaged still has a field or two that are no text.
+  return read(subject, address, size, (bytes) =>
+    bytes.some((byte) => byte !== 0) && bytes.filter((byte) => byte >= 0x20 && byte < 0x7f).length >= 4 ? null : false,
+  );
+}
+
+/** Its count or its first entries may be damaged, not both. */
+function isBlock(subject: Subject, address: number, entry: typeof luoSessionSer | typeof luoFileSer, field: string): Verdict {
+  const { pageSize } = subject.dump.memory;
+  const header = sizeOf(khoBlockHeaderSer);
+  const capacity = BigInt(Math.floor((pageSize - header) / sizeOf(entry)));
+  return decoded(subject, khoBlockHeaderSer, address, ({ count, next }) => {
+    const link = physicalAddress(next);
+    const isCount = count >= 1n && count <= capacity;
+    const isLink = link !== null && link % pageSize === 0 && isMemory(subject, link);
+    const texts = [0, 1].map((index) => startsWithText(subject, address + header + index * sizeOf(entry), entry, field));
+    if (texts.includes(true)) return isCount || isLink;
+    if (texts.includes(null)) return null;
+    // A last block may be empty: 7.2 and 7.3 leave one behind where a session's name was refused.
+    return (isCount && isLink) || (count === 0n && next === 0n) ? null : false;
+  });
+}
+
+const isMemory = (subject: Subject, address: number): boolean => address === 0 || subject.dump.memory.stateOf(address) !== 'out-of-range';
+
+function isFlbPage(subject: Subject, address: number): Verdict {
+  const first = startsWithText(subject, address + sizeOf(luoFlbHeaderSer), luoFlbSer, 'name');
+  return decoded(subject, luoFlbHeaderSer, address, ({ pgcnt, count }) => (pgcnt === 1n && count <= 64n) || first === true);
+}
+
+function isMemfd(subject: Subject, address: number, isV1: boolean): Verdict {
+  const { pageSize } = subject.dump.memory;
+  const judge = (size: bigint, nr: bigint, seals: number, flags: number, folios: DecodedStruct<typeof memfdLuoSerV1>['folios']): Verdict => {
+    if (size === 0n && nr === 0n) return seals === 0 && flags === 0 && folios.first === 0n ? null : (seals & ~KNOWN_SEALS) === 0 && flags === 0;
+    const first = physicalAddress(folios.first);
+    const pages = (size + BigInt(pageSize) - 1n) / BigInt(pageSize);
+    const table = (nr * BigInt(sizeOf(memfdLuoFolioSer)) + BigInt(pageSize) - 1n) / BigInt(pageSize);
+    const bad = [
+      size < 1n << 48n && nr <= pages && nr > 0n,
+      (seals & ~KNOWN_SEALS) === 0 && flags === 0,
+      first !== null && first !== 0 && first % pageSize === 0 && isMemory(subject, first),
+      BigInt(folios.total_pages) === table,
+      folios.order <= 20 && (folios.flags & ~3) === 0,
+    ].filter((good) => !good).length;
+    return bad <= 2;
+  };
+  return isV1
+    ? decoded(subject, memfdLuoSerV1, address, ({ size, nr_folios: nr, folios }) => judge(size, nr, 0, 0, folios))
+    : decoded(subject, memfdLuoSerV2, address, ({ size, nr_folios: nr, seals, flags, folios }) => judge(size, nr, seals, flags, folios));
+}
+
+/** Its first block is one that is preserved. A chunk may be empty only behind a full one. */
+function isChunk(subject: Subject, address: number): Verdict {
+  const { pageSize } = subject.dump.memory;
+  const phys = layoutTable(khoVmallocChunk, pageSize).field('phys').offset;
+  return read(subject, address, phys + 8, (bytes) => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const next = physicalAddress(view.getBigUint64(0, true));
+    const first = physicalAddress(view.getBigUint64(phys, true));
+    const isLink = next !== null && next % pageSize === 0 && isMemory(subject, next);
+    return isLink && first !== null && first !== 0 && first % pageSize === 0 && isMemory(subject, first);
+  });
+}
+
+/** One of its first two entries names a page of memory with flags that are known. */
+function isFolioTable(subject: Subject, address: number): Verdict {
+  const size = sizeOf(memfdLuoFolioSer);
+  return read(subject, address, 2 * size, (bytes) =>
+    [0, size].some((offset) => {
+      const { pfn_flags: word, index } = decodeStruct(memfdLuoFolioSer, bytes, offset);
+      return word.pfn !== 0 && word.flags <= 3 && isMemory(subject, word.pfn * subject.dump.memory.pageSize) && index < 1n << 40n;
+    }),
+  );
+}
+
+const isLuoRoot = (subject: Subject, address: number): Verdict =>
+  read(subject, address, 16, (bytes) => hasFdtMagic(bytes) || /^([\w.-]+;)*luo-v\d/.test(toCString(bytes).text));

@@ -1,0 +1,365 @@
+/**
+ * Which pointers of a handover are to be believed. A page that is not preserved, or that two pointers lead to, accuses the pointer
+ * or the map; what the page holds, and which preserved blocks nobody claims, decide. What was decoded through a pointer that is not
+ * believed is not judged as the structure it was taken for.
+ */
+import type { Reference } from '../../handover/context.js';
+import type { Handover } from '../../handover/decode.js';
+import type { Folio, Memfd } from '../../handover/memfd.js';
+import type { PreservedBlock } from '../../handover/preserved/preserved-map.js';
+import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
+import { filePages } from '../../../abi/luo/areas.js';
+import { luoFileSer } from '../../../abi/luo/entries.js';
+import { decodeStruct } from '../../codec/decode.js';
+import { sizeOf } from '../../codec/layout-table.js';
+import { type PhysicalMemory, isReadable, readBytes } from '../../memory/memory.js';
+import { type Subject, isIntact } from '../subject.js';
+import { unclaimedBlocks } from './claims.js';
+import { type Verdict, isPlausible } from './plausible.js';
+import { type PageUser, usersOf } from './users.js';
+
+export interface Distrusted {
+  readonly reference: Reference;
+  readonly why: 'not-preserved' | 'shared' | 'something-else';
+  /** whose page it is, where it is shared */
+  readonly owner: PageUser | null;
+}
+
+/** A place in the map where keys should be and are not. */
+export interface LostKeys {
+  /** physical, of the word or entry */
+  readonly at: number;
+  readonly path: string;
+  /** an entry above the leaves */
+  readonly above: boolean;
+  /** what should be preserved there; the first few */
+  readonly names: readonly string[];
+  readonly count: number;
+}
+
+export interface LackingFolio {
+  readonly memfd: Memfd;
+  readonly entry: number;
+  /** the block that it led to before, where one fits; null where its key was lost */
+  readonly was: PreservedBlock | null;
+  /** place of the lost key; null where the pfn was changed */
+  readonly lostAt: number | null;
+}
+
+export interface Trust {
+  readonly distrusted: ReadonlyMap<Reference, Distrusted>;
+  /** by the address of the place */
+  readonly lost: ReadonlyMap<number, LostKeys>;
+  /** place of the lost key of a reference that is believed and not preserved */
+  lostAt(reference: Reference): number | null;
+  /** by the table's path and the entry */
+  readonly folios: ReadonlyMap<string, LackingFolio>;
+  /** Was this path decoded through a pointer that is not believed? */
+  isGarbage(path: string): boolean;
+}
+
+export const folioKey = (memfd: Memfd, entry: number): string => `${memfd.node.path}/folios[]/${entry}`;
+
+const known = new WeakMap<Handover, Trust>();
+
+export function trustOf(subject: Subject): Trust {
+  const before = known.get(subject.handover);
+  if (before !== undefined) return before;
+  const trust = isIntact(subject) ? new Judge(subject).judge() : NOTHING;
+  known.set(subject.handover, trust);
+  return trust;
+}
+
+const NOTHING: Trust = { distrusted: new Map(), lost: new Map(), lostAt: () => null, folios: new Map(), isGarbage: () => false };
+
+/** So many lost keys are named. */
+const NAMED = 3;
+/** Folios that lack a key, looked at one by one. */
+const MAX_LACKING = 1 << 16;
+
+interface Lacking {
+  readonly name: string;
+  readonly order: number;
+  readonly address: number;
+  readonly reference: Reference | null;
+  readonly folio: { readonly memfd: Memfd; readonly folio: Folio; readonly isBetween: boolean } | null;
+}
+
+class Judge {
+  readonly #subject: Subject;
+  readonly #distrusted = new Map<Reference, Distrusted>();
+  readonly #garbage = new Set<string>();
+  readonly #lacking: Lacking[] = [];
+  readonly #lostOf = new Map<Reference, number>();
+  #byPage: ReadonlyMap<number, readonly string[]> | null = null;
+  /** whether a session's count, or a memfd's table, goes with what it leads to; by path */
+  #fits: ReadonlyMap<string, (reference: Reference) => boolean> | null = null;
+
+  constructor(subject: Subject) {
+    this.#subject = subject;
+  }
+
+  judge(): Trust {
+    this.#sharing();
+    this.#pages();
+    this.#folioPages();
+    const folios = new Map<string, LackingFolio>();
+    const lost = this.#keys(folios);
+    const garbage = this.#garbage;
+    return {
+      distrusted: this.#distrusted,
+      lost,
+      lostAt: (reference) => this.#lostOf.get(reference) ?? null,
+      folios,
+      isGarbage: (path) => garbage.size > 0 && prefixesOf(path).some((prefix) => garbage.has(prefix)),
+    };
+  }
+
+  #distrust(reference: Reference, why: Distrusted['why'], owner: PageUser | null = null): void {
+    if (this.#distrusted.has(reference)) return;
+    this.#distrusted.set(reference, { reference, why, owner });
+    for (const path of this.#reached(reference)) this.#garbage.add(path);
+  }
+
+  #isGarbage(path: string): boolean {
+    return this.#garbage.size > 0 && prefixesOf(path).some((prefix) => this.#garbage.has(prefix));
+  }
+
+  /** Paths of what was decoded through a pointer. */
+  #reached({ what, address, node, from }: Reference): readonly string[] {
+    // A structure that two pointers lead to is decoded once, below the first of them.
+    const entry = from.path.slice(0, from.path.lastIndexOf('/'));
+    const own = node.path === from.path || (what.startsWith('struct ') && !node.path.startsWith(`${entry}/`)) ? [] : [node.path];
+    if (what === 'session area') return [...own, ...(this.#subject.handover.luo?.sessions ?? []).map(({ path }) => path)];
+    if (what === 'session block') return [...own, ...(this.#entries().get(address) ?? []).filter((path) => !path.includes('/files/'))];
+    if (what === 'file block') {
+      const session = from.path.slice(0, Math.max(from.path.indexOf('/file_set_ser'), from.path.indexOf('/files/')));
+      return [...own, ...(this.#entries().get(address) ?? []).filter((path) => path.startsWith(`${session}/files/`))];
+    }
+    const memfd = /^.*?\/memfd_luo_ser(?=\/)/.exec(node.path)?.[0];
+    if (what.startsWith('vmalloc') && memfd !== undefined) return what === 'vmalloc chunk' ? [...own, `${memfd}/folios[]`] : [`${memfd}/folios[]`];
+    return own;
+  }
+
+  /** Paths of sessions and files by the page that their entries stand on. */
+  #entries(): ReadonlyMap<number, readonly string[]> {
+    if (this.#byPage !== null) return this.#byPage;
+    const found = new Map<number, string[]>();
+    const { pageSize } = this.#subject.dump.memory;
+    const add = (address: number | null, path: string): void => {
+      if (address === null) return;
+      const page = address - (address % pageSize);
+      const paths = found.get(page);
+      if (paths === undefined) found.set(page, [path]);
+      else paths.push(path);
+    };
+    for (const session of this.#subject.handover.luo?.sessions ?? []) {
+      add(session.reading.address, session.path);
+      for (const file of session.files) add(file.reading.address, file.path);
+    }
+    this.#byPage = found;
+    return found;
+  }
+
+  /** Pages that two pointers lead to: the one whose structure does not stand there is wrong; of equals the one that fits less, or comes later. */
+  #sharing(): void {
+    for (const users of usersOf(this.#subject).values()) {
+      if (users.length < 2) continue;
+      const judged = users.map((user) => ({ user, plausible: user.reference === null ? this.#ofMap(users) : isPlausible(this.#subject, user.reference) }));
+      const best = [...judged].sort((a, b) => rank(b.plausible) - rank(a.plausible) || this.#fit(b.user) - this.#fit(a.user))[0];
+      for (const { user } of judged) {
+        if (user === best?.user || user.reference === null || this.#isGarbage(user.reference.from.path)) continue;
+        this.#distrust(user.reference, 'shared', best?.user ?? null);
+      }
+    }
+  }
+
+  /** A page of the map that a structure stands on as it should is the structure's. */
+  #ofMap(users: readonly PageUser[]): Verdict {
+    return users.some((user) => user.reference !== null && isPlausible(this.#subject, user.reference) === true) ? false : null;
+  }
+
+  /** 1: what the pointer's own structure counts is what it leads to; -1: it is not; 0: nothing tells. */
+  #fit({ reference }: PageUser): number {
+    if (reference === null) return 0;
+    const owner = /^.*?(?=\/file_set_ser|\/memfd_luo_ser)/.exec(reference.from.path)?.[0];
+    const fits = owner === undefined ? undefined : this.#owners().get(owner);
+    return fits === undefined ? 0 : fits(reference) ? 1 : -1;
+  }
+
+  /** Has the block, or the area, as many entries as the session counts? Of the first of several blocks only that they are more than it holds. */
+  #holds({ what, address }: Reference, count: bigint): boolean {
+    const { memory } = this.#subject.dump;
+    if (what === 'file area') return isWritten(memory, address, count - 1n) && !isWritten(memory, address, count);
+    const read = readBytes(memory, address, sizeOf(khoBlockHeaderSer));
+    if (!read.ok) return false;
+    const header = decodeStruct(khoBlockHeaderSer, read.bytes);
+    return header.next === 0n ? header.count === count : header.count < count;
+  }
+
+  #owners(): ReadonlyMap<string, (reference: Reference) => boolean> {
+    if (this.#fits !== null) return this.#fits;
+    const found = new Map<string, (reference: Reference) => boolean>();
+    for (const session of this.#subject.handover.luo?.sessions ?? []) {
+      found.set(session.path, (reference) => this.#holds(reference, session.count));
+      for (const { path, decoded } of session.files)
+        if (decoded?.kind === 'memfd')
+          found.set(
+            path,
+            once(() => fitsTable(decoded)),
+          );
+    }
+    this.#fits = found;
+    return found;
+  }
+
+  /** Every page against the map and against what should stand on it, outer structures first. */
+  #pages(): void {
+    const { handover, dump } = this.#subject;
+    for (const reference of handover.references) {
+      if (this.#distrusted.has(reference) || this.#isGarbage(reference.from.path)) continue;
+      const { address, order, what } = reference;
+      const state = this.#stateOf(address, order);
+      if (state === 'preserved' || state === 'unknown') {
+        if (JUDGED.has(what) && isPlausible(this.#subject, reference) === false) this.#distrust(reference, 'something-else');
+        continue;
+      }
+      const plausible = isReadable(dump.memory, address) ? isPlausible(this.#subject, reference) : false;
+      if (plausible === false) this.#distrust(reference, 'not-preserved');
+      else this.#lacking.push({ name: what, order: order ?? 0, address, reference, folio: null });
+    }
+  }
+
+  #stateOf(address: number, order: number | null): 'preserved' | 'lacking' | 'unknown' {
+    const { map } = this.#subject.handover;
+    if (map === null || map.brokenAt(address, order) !== null) return 'unknown';
+    return (order === null ? map.blockOf(address) !== null : map.ordersAt(address).includes(order)) ? 'preserved' : 'lacking';
+  }
+
+  /** Folios that the map does not have, and structures that were taken for standing where a folio is. */
+  #folioPages(): void {
+    const { handover, dump, limits } = this.#subject;
+    const { map } = handover;
+    if (map === null) return;
+    const users = usersOf(this.#subject);
+    const { pageSize } = dump.memory;
+    let left = limits.items;
+    for (const session of handover.luo?.sessions ?? []) {
+      for (const { decoded } of session.files) {
+        if (decoded?.kind !== 'memfd' || this.#isGarbage(`${decoded.node.path}/folios[]`)) continue;
+        const end = Math.ceil(Number(decoded.size) / pageSize);
+        const see = (folio: Folio, before: Folio | null, next: Folio | null): void => {
+          const address = folio.pfn * pageSize;
+          for (const { reference } of users.get(address) ?? []) {
+            const owner = { what: `folio ${folio.entry}`, at: decoded.entryAddress(folio.entry), path: folioKey(decoded, folio.entry), reference: null };
+            if (reference !== null && isPlausible(this.#subject, reference) === false) this.#distrust(reference, 'shared', owner);
+          }
+          if (decoded.pagesOf(folio, null) !== null || map.blockOf(address) !== null || map.brokenAt(address, null) !== null) return;
+          if (this.#lacking.length >= MAX_LACKING) return;
+          const pages = (next?.index ?? end) - folio.index;
+          const isBetween = (before !== null && before.pfn + (decoded.pagesOf(before, null) ?? 1) === folio.pfn) || next?.pfn === folio.pfn + pages;
+          this.#lacking.push({ name: 'folio', order: orderFor(pages), address, reference: null, folio: { memfd: decoded, folio, isBetween } });
+        };
+        let before: Folio | null = null;
+        let current: Folio | null = null;
+        for (const folio of decoded.folios()) {
+          if (left-- <= 0) return;
+          if (current !== null) see(current, before, folio);
+          before = current;
+          current = folio;
+        }
+        if (current !== null) see(current, before, null);
+      }
+    }
+  }
+
+  /**
+   * Two keys that should stand at one place are not lost by two pointers: the place is damaged. A single one is the pointer's fault
+   * where a block that nobody claims is what it led to before.
+   */
+  #keys(folios: Map<string, LackingFolio>): ReadonlyMap<number, LostKeys> {
+    const { map } = this.#subject.handover;
+    const places = new Map<number, { path: string; above: boolean; all: Lacking[] }>();
+    const garbage = this.#lacking.filter(({ reference, folio }) => !this.#isGarbage(reference?.from.path ?? `${folio?.memfd.node.path ?? ''}/folios[]`));
+    for (const lacking of garbage) {
+      const place = map?.placeOf(lacking.address, lacking.order) ?? null;
+      if (place === null) continue;
+      const found = places.get(place.at);
+      if (found === undefined) places.set(place.at, { path: place.path, above: place.above, all: [lacking] });
+      else found.all.push(lacking);
+    }
+    const unclaimed = this.#lacking.length === 0 ? [] : (unclaimedBlocks(this.#subject) ?? []);
+    const lost = new Map<number, LostKeys>();
+    for (const [at, { path, above, all }] of places) {
+      const [only] = all;
+      const was = all.length === 1 && only !== undefined ? this.#before(only, unclaimed) : null;
+      if (only !== undefined && was !== null) {
+        if (only.reference !== null) this.#distrust(only.reference, 'not-preserved');
+        if (only.folio !== null)
+          folios.set(folioKey(only.folio.memfd, only.folio.folio.entry), { memfd: only.folio.memfd, entry: only.folio.folio.entry, was, lostAt: null });
+        continue;
+      }
+      const names = all.slice(0, NAMED).map(({ name, address }) => `${name} at 0x${address.toString(16)}`);
+      lost.set(at, { at, path, above, names, count: all.length });
+      for (const { reference, folio } of all) {
+        if (reference !== null) this.#lostOf.set(reference, at);
+        if (folio !== null) folios.set(folioKey(folio.memfd, folio.folio.entry), { memfd: folio.memfd, entry: folio.folio.entry, was: null, lostAt: at });
+      }
+    }
+    return lost;
+  }
+
+  /** The block that a pointer led to before it was changed, or null where it is its key that was lost. */
+  #before({ order, address, reference, folio }: Lacking, unclaimed: readonly PreservedBlock[]): PreservedBlock | null {
+    // A structure that stands where its pointer says was not moved.
+    if (reference !== null && isPlausible(this.#subject, reference) === true) return null;
+    const fitting = unclaimed.filter((block) => block.order === order);
+    // Pages of a file are often allocated in a row.
+    if (folio?.isBetween === true) return null;
+    return fitting.find((block) => differsByAByte(block.start, address)) ?? fitting[0] ?? null;
+  }
+}
+
+const JUDGED = new Set(['struct memfd_luo_ser', 'session block', 'file block', 'file area', 'session area']);
+
+const rank = (plausible: Verdict): number => (plausible === true ? 2 : plausible === null ? 1 : 0);
+
+const prefixesOf = (path: string): readonly string[] => {
+  const parts = path.split('/');
+  return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+};
+
+/** Does a memfd's table go with its size, entry by entry? */
+function fitsTable(memfd: Memfd): boolean {
+  let expected = 0;
+  for (const folio of memfd.folios()) {
+    if (folio.index !== expected) return false;
+    expected += memfd.pagesOf(folio, null) ?? 1;
+  }
+  return expected >= Math.ceil(Number(memfd.size) / memfd.pageSize) && memfd.entryBehind() === null;
+}
+
+const orderFor = (pages: number): number => (pages >= 1 && Number.isInteger(Math.log2(pages)) ? Math.log2(pages) : 0);
+
+/** Does a file area of 6.19 to 7.1 have an entry at `index`? */
+function isWritten(memory: PhysicalMemory, area: number, index: bigint): boolean {
+  const size = sizeOf(luoFileSer);
+  if (index < 0n || (index + 1n) * BigInt(size) > BigInt(filePages.pages * memory.pageSize)) return false;
+  const read = readBytes(memory, area + Number(index) * size, size);
+  return read.ok && read.bytes.some((byte) => byte !== 0);
+}
+
+function once(judge: () => boolean): () => boolean {
+  let known: boolean | null = null;
+  return () => {
+    known ??= judge();
+    return known;
+  };
+}
+
+/** Addresses that differ in the bits of one byte alone. */
+function differsByAByte(a: number, b: number): boolean {
+  const difference = BigInt(a) ^ BigInt(b);
+  for (let shift = 0n; shift < 56n; shift += 8n) if ((difference & ~(0xffn << shift)) === 0n) return true;
+  return false;
+}
