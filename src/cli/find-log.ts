@@ -13,13 +13,19 @@ const PIECE = 1 << 20;
 export async function findLog(opened: OpenedDump, wanted: string | boolean): Promise<ConsoleLog | null> {
   if (wanted === false) return null;
   if (typeof wanted === 'string') return parseConsoleLog(wanted, readText(wanted));
-  const beside = opened.path === '-' ? null : join(isFolder(opened.path) ? opened.path : dirname(opened.path), 'console.log');
-  // Anything else of that name (a pipe, a device, a link to somewhere) is not the dump's log, and not opened.
-  if (beside !== null && lstatSync(beside, { throwIfNoEntry: false })?.isFile() === true) return parseConsoleLog(beside, readText(beside));
+  const beside = logBeside(opened.path);
+  if (beside !== null) return parseConsoleLog(beside, readText(beside));
   if (opened.recorded?.log != null) return parseConsoleLog(`${opened.path} (${opened.recorded.log.path})`, opened.recorded.log.text);
   const { kernelLog } = await import('../kernel/log.js');
   const lines = kernelLog(opened.memory, opened.vmcoreinfo);
   return lines === null ? null : parseConsoleLog(`${opened.path} (printk buffer)`, lines.join('\n'));
+}
+
+/** The console.log in the folder of the dump at `path`; null where there is none. */
+export function logBeside(path: string): string | null {
+  const beside = path === '-' ? null : join(isFolder(path) ? path : dirname(path), 'console.log');
+  // Anything else of that name (a pipe, a device, a link to somewhere) is not the dump's log, and not opened.
+  return beside !== null && lstatSync(beside, { throwIfNoEntry: false })?.isFile() === true ? beside : null;
 }
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;

@@ -27,9 +27,12 @@ export interface LoadedDump {
   readonly report: DumpReport;
 }
 
-/** @throws UserError if the dump can't be read, or holds no handover */
-export async function loadDump(path: string, options: LoadOptions = {}): Promise<LoadedDump> {
-  const opened = await openDump(path);
+/**
+ * @param wrap what the dump is looked at through
+ * @throws UserError if the dump can't be read, or holds no handover
+ */
+export async function loadDump(path: string, options: LoadOptions = {}, wrap: (opened: OpenedDump) => OpenedDump = (opened) => opened): Promise<LoadedDump> {
+  const opened = wrap(await openDump(path));
   try {
     const read = decodeDump(opened, options.khoFdt === undefined ? null : parseAddress(options.khoFdt));
     const report = await reportOf(read, options);

@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   diff: async () => (await import('./diff.js')).registerDiff,
   ledger: async () => (await import('./ledger.js')).registerLedger,
   extract: async () => (await import('./extract.js')).registerExtract,
+  shrink: async () => (await import('./shrink.js')).registerShrink,
   rules: async () => (await import('./rules.js')).registerRules,
   kvm: async () => (await import('./kvm.js')).registerKvm,
   abi: async () => (await import('./abi.js')).registerAbi,

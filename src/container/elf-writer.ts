@@ -34,7 +34,12 @@ export interface CoreImage {
   readonly arch: Arch;
   /** KEY and VALUE of each line of the VMCOREINFO note, in order; none, no note */
   readonly vmcoreinfo: ReadonlyMap<string, string>;
+  /** memory the machine has and the file has no bytes of, ascending */
+  readonly withheld?: readonly MemoryRange[];
 }
+
+/** p_offset of memory that the file has no bytes of, as QEMU writes it. */
+const NO_OFFSET = 2n ** 64n - 1n;
 
 const PIECE = 1024 * 1024;
 const ALIGNMENT = 4096;
@@ -54,10 +59,10 @@ interface Placed extends MemoryRange {
   readonly offset: number;
 }
 
-async function writeImage(output: OutputFile, { memory, arch, vmcoreinfo }: CoreImage): Promise<void> {
+async function writeImage(output: OutputFile, { memory, arch, vmcoreinfo, withheld = [] }: CoreImage): Promise<void> {
   const note = vmcoreinfoNote(vmcoreinfo);
   const ranges = joined(memory.readable);
-  const count = ranges.length + (note.length > 0 ? 1 : 0);
+  const count = ranges.length + withheld.length + (note.length > 0 ? 1 : 0);
   const phoff = sizeOf(elf64Ehdr);
   const shoff = count >= PN_XNUM ? phoff + count * sizeOf(elf64Phdr) : 0;
   const noteAt = phoff + count * sizeOf(elf64Phdr) + (shoff > 0 ? sizeOf(elf64Shdr) : 0);
@@ -78,6 +83,15 @@ async function writeImage(output: OutputFile, { memory, arch, vmcoreinfo }: Core
   for (const { start, end: stop, offset } of placed) {
     const size = stop - start;
     encodeInto(elf64Phdr, { p_type: PT_LOAD, p_flags: 7, p_offset: offset, p_paddr: start, p_filesz: size, p_memsz: size, p_align: ALIGNMENT }, head, at);
+    at += sizeOf(elf64Phdr);
+  }
+  for (const { start, end: stop } of withheld) {
+    encodeInto(
+      elf64Phdr,
+      { p_type: PT_LOAD, p_flags: 7, p_offset: NO_OFFSET, p_paddr: start, p_filesz: 0, p_memsz: stop - start, p_align: ALIGNMENT },
+      head,
+      at,
+    );
     at += sizeOf(elf64Phdr);
   }
   head.set(note, noteAt);

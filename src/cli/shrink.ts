@@ -1,0 +1,173 @@
+/**
+ * `luo-inspect shrink`: a small dump with what the report needs and nothing else, to send to a colleague. The pages are those that a
+ * report of the whole dump reads; contents of memfds, which are the guests' memory, are left out unless asked for. What was written is
+ * opened again, and its report held against that of the whole dump.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Command } from 'commander';
+import { UserError } from '../codec/user-error.js';
+import { writeElfCore } from '../container/elf-writer.js';
+import { writeOutput } from '../container/output-file.js';
+import type { Memfd } from '../handover/memfd.js';
+import { onlyPages, RecordingMemory, withheld } from '../memory/recording.js';
+import type { PhysicalMemory } from '../memory/memory.js';
+import type { DumpReport } from '../report/dump-report.js';
+import { reportJson } from '../report/report-json.js';
+import { logBeside } from './find-log.js';
+import { type LoadedDump, loadDump } from './load-dump.js';
+import { tell } from './messages.js';
+import { type DumpCommandOptions, dumpOptions } from './report.js';
+
+interface Options extends DumpCommandOptions {
+  readonly output: string;
+  readonly redact?: string;
+  readonly contents?: boolean;
+}
+
+export function registerShrink(program: Command): void {
+  dumpOptions(program.command('shrink <dump>').description('writes a small dump with the same report and no guest memory'))
+    .requiredOption('-o, --output <file>', 'the dump to write: an ELF core, compressed where the name ends in .gz or .xz')
+    .option('--redact <what>', 'names: session names become salted ones of the same length, wherever they are in the dump')
+    .option('--contents', 'keep the contents of preserved memfds')
+    .action(runShrink);
+}
+
+async function runShrink(path: string, given: Options): Promise<void> {
+  // The same log for both: the small dump lies in another folder.
+  const options = { ...given, log: given.log === undefined || given.log === true ? (logBeside(path) ?? true) : given.log };
+  if (options.redact !== undefined && options.redact !== 'names') throw new UserError(`--redact ${options.redact}: only names can be redacted`);
+  let recording: RecordingMemory | null = null;
+  const loaded = await loadDump(path, options, (opened) => {
+    recording = new RecordingMemory(opened.memory);
+    return { ...opened, memory: recording };
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-shrink-'));
+  try {
+    const whole = comparable(loaded.report);
+    const kept = keptPages(loaded, recording, options.contents === true);
+    const { opened, report } = loaded;
+    if (opened.memory.readable.length === 0) throw new UserError(`${path}: there is no memory in it to shrink; a copy of debugfs is small already`);
+    const few = onlyPages(opened.memory, kept);
+    const names = options.redact === 'names' ? sessionNames(report) : [];
+    const memory = names.length === 0 ? few : redacted(few, names);
+    const core = join(folder, 'small.elf');
+    await writeElfCore(core, {
+      memory,
+      arch: opened.arch ?? (report.source.arch === 'aarch64' ? 'aarch64' : 'x86_64'),
+      vmcoreinfo: opened.vmcoreinfo ?? new Map(),
+      withheld: withheld(opened.memory, few),
+    });
+    const bytes = packed(readFileSync(core), options.output);
+    await writeOutput(options.output, (output) => {
+      output.write(bytes, 0);
+      output.finish(bytes.length);
+    });
+    tell(
+      `${options.output}: ${bytes.length} bytes, ${kept.size} pages of ${opened.memory.pageSize} bytes${options.contents === true ? ', contents of memfds with them' : ', no contents of memfds'}`,
+    );
+    if (names.length > 0) tell(`${names.length} session names were replaced`);
+    else await compare(core, options, whole);
+  } finally {
+    loaded.opened.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Frame numbers of what a report reads, and of what it was found by. */
+function keptPages({ opened, report }: LoadedDump, recording: RecordingMemory | null, contents: boolean): ReadonlySet<number> {
+  if (recording === null) throw new Error('the dump was not opened through the recorder');
+  for (const { fdtAddress, namedBy } of report.decoded.find.candidates)
+    for (const address of [fdtAddress, ...namedBy.map((node) => node.address)]) if (address !== null) recording.keep(address);
+  for (const address of [...report.decoded.find.kernels.vmcoreinfoPages, ...report.decoded.find.kernels.banners.map((one) => one.address)])
+    recording.keep(address);
+  const kept = new Set(recording.pages);
+  for (const memfd of memfdsOf(report))
+    for (const page of pagesOf(memfd)) {
+      if (contents) kept.add(page);
+      else kept.delete(page);
+    }
+  for (const page of kept) if (opened.memory.stateOf(page * opened.memory.pageSize) !== 'present') kept.delete(page);
+  return kept;
+}
+
+const memfdsOf = (report: DumpReport): readonly Memfd[] =>
+  report.handovers
+    .flatMap(({ luo }) => luo?.sessions ?? [])
+    .flatMap(({ files }) => files.flatMap(({ decoded }) => (decoded?.kind === 'memfd' ? [decoded] : [])));
+
+/** Frame numbers of a file's contents. */
+function* pagesOf(memfd: Memfd): Iterable<number> {
+  for (const { pfn, pages } of memfd.runs()) for (let page = pfn; page < pfn + pages; page++) yield page;
+}
+
+/** What must be the same in the small dump. */
+function comparable(report: DumpReport): string {
+  const { source: _, ...rest } = reportJson(report);
+  return JSON.stringify(rest);
+}
+
+async function compare(core: string, options: Options, whole: string): Promise<void> {
+  const small = await loadDump(core, options);
+  try {
+    if (comparable(small.report) === whole) tell('its report is that of the whole dump');
+    else {
+      tell('its report is NOT that of the whole dump: something the report says needs pages that are left out');
+      process.exitCode = 1;
+    }
+  } finally {
+    small.opened.close();
+  }
+}
+
+const SHORTEST_NAME = 2;
+
+const sessionNames = (report: DumpReport): readonly string[] => [
+  ...new Set(
+    report.handovers
+      .flatMap(({ luo }) => luo?.sessions ?? [])
+      .map(({ name }) => name.text)
+      .filter((name) => name.length >= SHORTEST_NAME),
+  ),
+];
+
+/** Replaces names, the longest first, by others of the same length; nobody who has not the salt can tell which. */
+function redacted(memory: PhysicalMemory, names: readonly string[]): PhysicalMemory {
+  const salt = randomBytes(16);
+  const replacements = names
+    .toSorted((a, b) => b.length - a.length)
+    .map((name) => {
+      const from = Buffer.from(name, 'utf8');
+      const to = createHash('sha256')
+        .update(salt)
+        .update(from)
+        .digest('hex')
+        .repeat(Math.ceil(from.length / 64))
+        .slice(0, from.length);
+      return { from, to: Buffer.from(to, 'latin1') };
+    });
+  return {
+    pageSize: memory.pageSize,
+    readable: memory.readable,
+    stateOf: (address) => memory.stateOf(address),
+    readInto(address, length, target, targetOffset = 0) {
+      const got = memory.readInto(address, length, target, targetOffset);
+      const bytes = Buffer.from(target.buffer, target.byteOffset + targetOffset, got);
+      for (const { from, to } of replacements) for (let at = bytes.indexOf(from); at !== -1; at = bytes.indexOf(from, at + from.length)) to.copy(bytes, at);
+      return got;
+    },
+  };
+}
+
+function packed(core: Uint8Array, path: string): Uint8Array {
+  if (path.endsWith('.gz')) return gzipSync(core, { level: 9 });
+  if (!path.endsWith('.xz')) return core;
+  const { status, stdout, error } = spawnSync('xz', ['-9', '--stdout'], { input: core, maxBuffer: 1 << 30 });
+  if (status !== 0 || error !== undefined)
+    throw new UserError(`${path}: xz is not here to compress it (package xz-utils); name the file .gz, or leave it as it is`);
+  return stdout;
+}
