@@ -29,7 +29,12 @@ module.exports = {
     only(
       'report-knows-what-is-decoded',
       '^src/report/',
-      '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/kernel|src/objects|src/diagnosis|src/preflight|src/gate|src/report)/',
+      '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/kernel|src/objects|src/diagnosis|src/verdict|src/preflight|src/gate|src/report)/',
+    ),
+    only(
+      'verdict-knows-diagnosis-and-engine',
+      '^src/verdict/',
+      '^(abi|src/codec|src/memory|src/tree|src/handover|src/diagnosis|src/verdict)/|^src/engine/client',
     ),
     only('device-knows-memory', '^src/device/', '^(abi|src/codec|src/memory|src/device)/'),
     only('host-knows-codec', '^src/host/', '^(abi|src/codec|src/host)/'),

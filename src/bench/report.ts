@@ -9,6 +9,7 @@ import { decodeHandovers } from '../handover/decode.js';
 import { diagnose } from '../diagnosis/diagnose.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { reportJson } from '../report/report-json.js';
+import { judge } from '../verdict/judge.js';
 import { median, milliseconds, paired, timesThat } from './measure.js';
 
 const SAMPLE = 'samples/handover-7.3/s1-frozen.sparse.elf.xz';
@@ -97,7 +98,9 @@ async function report(path: string, khoFdt: number | null, searchSetupData: bool
     const decoded = decodeHandovers({ memory: opened.memory, files: opened.handoverFiles, khoFdt, searchSetupData });
     if (decoded.handovers.length === 0) throw new Error('the bench lost its handover');
     const source = { path, container: opened.container, bytes: opened.bytes, arch: opened.arch, pageSize: opened.memory.pageSize };
-    JSON.stringify(reportJson({ source, kernel: null, handovers: decoded.handovers, findings: diagnose(decoded), decoded, evidence: [] }));
+    const facts = { path, memory: opened.memory, arch: opened.arch, release: null };
+    const judged = judge({ facts, decoded, findings: diagnose(decoded), log: null, options: {} });
+    JSON.stringify(reportJson({ source, kernel: null, handovers: decoded.handovers, ...judged, decoded, evidence: [] }));
   } finally {
     opened.close();
   }

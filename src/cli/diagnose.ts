@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import type { Suppressions } from '../compat/suppress.js';
 import type { Finding, Severity } from '../diagnosis/finding.js';
+import { isFailure, type Verdict } from '../verdict/verdict.js';
 import type { DumpReport } from '../report/dump-report.js';
 import { tell, tellEvidence } from './messages.js';
 import { type DumpCommandOptions, dumpOptions } from './report.js';
@@ -45,10 +46,16 @@ export async function runDiagnose(path: string, options: Options): Promise<void>
     const sorted = sortOut(report.findings, suppressions);
     for (const unused of suppressions.unused()) tell(`${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}`);
     await print(report, sorted, options);
-    if (sorted.findings.some((finding) => atLeast(finding.severity, options.failOn))) process.exitCode = 1;
+    if (fails(report.verdict, sorted) || sorted.findings.some((finding) => atLeast(finding.severity, options.failOn))) process.exitCode = 1;
   } finally {
     opened.close();
   }
+}
+
+/** A failure that the suppression file accepts is none: every finding that foretells it is accepted. */
+function fails({ kind }: Verdict, { findings, accepted }: Sorted): boolean {
+  const foretells = ({ reaction }: Finding): boolean => reaction?.kind === kind;
+  return isFailure(kind) && (findings.some(foretells) || !accepted.some(({ finding }) => foretells(finding)));
 }
 
 function sortOut(all: readonly Finding[], suppressions: Suppressions): Sorted {
@@ -64,7 +71,7 @@ function sortOut(all: readonly Finding[], suppressions: Suppressions): Sorted {
 
 async function print(report: DumpReport, { findings, accepted }: Sorted, options: Options): Promise<void> {
   const { writeJson, writeLines } = await import('./output.js');
-  if (options.json === true) await writeJson((await import('../report/diagnose-json.js')).findingsJson(findings));
+  if (options.json === true) await writeJson((await import('../report/diagnose-json.js')).findingsJson(report.verdict, findings));
   else if (options.sarif === true) {
     const [{ sarif }, { rules }, { ownVersion }] = await Promise.all([
       import('../report/sarif.js'),

@@ -2,6 +2,8 @@
 import type { Arch, OpenedDump } from '../container/opened-dump.js';
 import { openDump } from '../container/open.js';
 import { diagnose } from '../diagnosis/diagnose.js';
+import { judge } from '../verdict/judge.js';
+import type { NextOptions } from '../verdict/next-kernel.js';
 import { UserError } from '../codec/user-error.js';
 import type { DecodedDump } from '../handover/decode.js';
 import { describeState } from '../memory/memory.js';
@@ -11,7 +13,7 @@ import { loadObjects } from './load-objects.js';
 import { tell } from './messages.js';
 import type { DumpReport } from '../report/dump-report.js';
 
-export interface LoadOptions {
+export interface LoadOptions extends NextOptions {
   /** physical address of the root FDT, as the user wrote it */
   readonly khoFdt?: string | undefined;
   /** a console log's path; false for none; otherwise the folder's console.log or the dump's own printk buffer is taken */
@@ -77,11 +79,15 @@ async function reportOf({ opened, decoded, kernel }: DecodedFile, options: LoadO
     );
   }
   const log = await findLog(opened, options.log ?? true);
+  const arch = opened.arch ?? archOf(decoded);
+  const facts = { path: opened.path, memory: opened.memory, arch, release: kernel?.release ?? null };
+  const { findings, verdict } = judge({ facts, decoded, findings: diagnose(decoded, { log, objects }), log, options });
   return {
-    source: { path: opened.path, container: opened.container, bytes: opened.bytes, arch: opened.arch ?? archOf(decoded), pageSize: opened.memory.pageSize },
+    source: { path: opened.path, container: opened.container, bytes: opened.bytes, arch, pageSize: opened.memory.pageSize },
     kernel: kernel === null ? null : { release: kernel.release, foundBy: kernel.foundBy, facts: objects.facts },
     handovers: objects.decoded.handovers,
-    findings: diagnose(decoded, { log, objects }),
+    verdict,
+    findings,
     decoded: objects.decoded,
     evidence: [
       ...opened.evidence,

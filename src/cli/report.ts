@@ -8,6 +8,9 @@ export interface DumpCommandOptions {
   readonly symbols?: string;
   readonly verbose?: boolean;
   readonly log?: string | boolean;
+  /** a release, or a vmlinux */
+  readonly next?: string;
+  readonly cmdline?: string;
 }
 
 /** The options every command that takes a dump has. */
@@ -17,6 +20,8 @@ export const dumpOptions = (command: Command): Command =>
     .option('--symbols <file>', 'System.map of the kernel in the dump, where the dump lacks its symbols')
     .option('--log <file>', 'a console log beside the dump')
     .option('--no-log', "don't look for a console.log in the dump's folder")
+    .option('--next <release|vmlinux>', 'the kernel that takes over; by default as the log, the dump or the handover tells')
+    .option('--cmdline <text>', "that kernel's command line (kho=, liveupdate=)")
     .option('--verbose', 'say how container, roles and versions were recognised');
 
 export function registerReport(program: Command): void {

@@ -1,11 +1,14 @@
 /** `luo-inspect step <dump>`: the debugger on the state found in a dump; where standard output is no terminal, what the next kernel will do. */
 import type { Command } from 'commander';
-import { EngineClient, stepToJson } from '../engine/client.js';
+import { type DumpStart, EngineClient, engineReleases, stepToJson } from '../engine/client.js';
+import type { OpenedDump } from '../container/opened-dump.js';
+import type { ConsoleLog } from '../diagnosis/log/console-log.js';
+import type { DecodedDump } from '../handover/decode.js';
 import { openDump } from '../container/open.js';
 import { UserError } from '../codec/user-error.js';
 import { decodeDump } from './decode-dump.js';
 import { escapeText } from '../report/escape.js';
-import { dumpStart, type StartOptions } from './dump-start.js';
+import { dumpStart, judgedHandover, nextKernel, startLines } from '../verdict/next-kernel.js';
 import { findLog } from './find-log.js';
 import { parseAddress } from './load-dump.js';
 import { writeLines } from './output.js';
@@ -13,7 +16,9 @@ import { dumpOptions } from './report.js';
 import { endLine, stepLines } from './sim-text.js';
 import { onTerminal, wantsColor } from './terminal.js';
 
-interface StepOptions extends StartOptions {
+interface StepOptions {
+  readonly next?: string;
+  readonly cmdline?: string;
   readonly khoFdt?: string;
   readonly log?: string | boolean;
   readonly json?: boolean;
@@ -24,8 +29,6 @@ interface StepOptions extends StartOptions {
 
 export function registerStep(program: Command): void {
   dumpOptions(program.command('step <dump>').description('opens the debugger on the state found in a dump: what will the next kernel do with it?'))
-    .option('--release <release>', 'the kernel that takes over; by default as the console log, the dump or the handover tells')
-    .option('--cmdline <text>', "that kernel's command line (kho=, liveupdate=)")
     .option('--json', 'one JSON object a line: every step, and last the end')
     .option('--no-color', 'no colours')
     .action(runStep);
@@ -35,9 +38,9 @@ async function runStep(path: string, options: StepOptions): Promise<void> {
   const opened = await openDump(path);
   try {
     const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
-    const { opened: dump, decoded } = decodeDump(opened, khoFdt);
+    const { opened: dump, decoded, kernel } = decodeDump(opened, khoFdt);
     if (decoded.handovers.length === 0) throw new UserError(`${path}: no handover found; if you know where the root FDT is, name it: --kho-fdt 0x…`);
-    const { start, why } = dumpStart(dump, decoded, await findLog(dump, options.log ?? true), options);
+    const { start, why } = startOf(dump, decoded, kernel?.release ?? null, await findLog(dump, options.log ?? true), options);
     const client = EngineClient.ofMemory(path, dump.memory, start);
     if (options.json !== true && onTerminal()) {
       const { openDebugger } = await import('../tui/open.js');
@@ -46,6 +49,33 @@ async function runStep(path: string, options: StepOptions): Promise<void> {
   } finally {
     opened.close();
   }
+}
+
+interface Started {
+  readonly start: DumpStart;
+  readonly why: readonly string[];
+}
+
+/** @throws UserError where the dump has no handover in memory, or nothing tells which kernel takes it over */
+function startOf(opened: OpenedDump, decoded: DecodedDump, release: string | null, log: ConsoleLog | null, options: StepOptions): Started {
+  const handover = judgedHandover(decoded);
+  const fdtAddress = handover?.candidate.fdtAddress ?? null;
+  if (handover === null || fdtAddress === null || opened.memory.readable.length === 0)
+    throw new UserError(`${opened.path}: there is no memory to go on from; step needs a dump with the handover's pages, not a copy of debugfs`);
+  if (handover.released)
+    throw new UserError(
+      `${opened.path}: the kernel in this dump has taken the handover at 0x${fdtAddress.toString(16)} up already and reuses the pages that led to it; give step a dump of the moment before: frozen, or early in the next kernel`,
+    );
+  const facts = { path: opened.path, memory: opened.memory, arch: opened.arch, release };
+  const next = nextKernel(facts, decoded, handover, log, options);
+  if (next === null || next.engine === null) {
+    const known = engineReleases.map((spec) => spec.release).join(', ');
+    throw new UserError(
+      `${opened.path}: no kernel of the engine is known to take over ${next?.release ?? handover.compatible ?? 'an unreadable FDT'}; name one with --next (${known})`,
+    );
+  }
+  const start = dumpStart(facts, decoded, handover, fdtAddress, next, next.engine);
+  return { start, why: startLines(handover, fdtAddress, next, start) };
 }
 
 function* jsonLines(client: EngineClient): Iterable<string> {

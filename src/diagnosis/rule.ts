@@ -25,6 +25,11 @@ export interface RuleText {
   readonly about: string;
   /** null where nothing happens: the rule states what the dump shows */
   readonly reactions: Reactions | null;
+  /**
+   * The kernel goes on without a word, and user space is told nothing: a session it never hears of, memory with two owners. A replay
+   * does not meet it, so that what the rule says holds.
+   */
+  readonly silent?: true;
   /** how to make sure */
   readonly confirm: string;
   /** kernel files and releases, or mail subjects, it was read in; captures it was seen in */

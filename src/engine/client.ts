@@ -14,6 +14,9 @@ import { scenarioOfDump } from './run/continuation.js';
 import { type Breakpoint, breakpointText, stopsAt } from './run/breakpoint.js';
 import { type Continuation, type MemoryEdit, type RunEnd, ScenarioRun } from './run/scenario-run.js';
 import type { Moment, Scenario, ScenarioStep } from './scenario/types.js';
+import { type DeliveredFile, deliveredFile } from './run/delivered.js';
+import type { ReadRange } from './trace/read-log.js';
+import type { BriefStep } from './trace/trace.js';
 import { type FieldChange, fieldChanges } from './trace/field-changes.js';
 import { type StateMap, type StateNode, stateTree } from './trace/state-log.js';
 import type { Step } from './trace/step.js';
@@ -24,6 +27,11 @@ export { type Breakpoint, breakpointText, parseBreakpoint } from './run/breakpoi
 export type { MemoryEdit, RunEnd } from './run/scenario-run.js';
 export type { Mismatch } from './run/expectation.js';
 export type { PassedMoment } from './machine.js';
+export { placeOf } from './run/continuation.js';
+export { type KernelSpec, simulatedReleases as engineReleases } from './kernel/release.js';
+export type { DeliveredFile, DeliveredFolio } from './run/delivered.js';
+export type { BriefStep } from './trace/trace.js';
+export type { ReadRange } from './trace/read-log.js';
 export { type Actor, ACTORS, type Step, shownArg, stepToJson } from './trace/step.js';
 export type { FieldChange } from './trace/field-changes.js';
 export { type StateNode, type StateValue, stateTree } from './trace/state-log.js';
@@ -38,6 +46,13 @@ export interface MachineImage {
   readonly step: number;
   /** lines of a VMCOREINFO note */
   readonly vmcoreinfo: ReadonlyMap<string, string>;
+}
+
+export interface ReplayOptions {
+  /** files (by `placeOf`) that are not asked for */
+  readonly leaveOut?: ReadonlySet<string>;
+  /** keep what was read, for `readsBetween` */
+  readonly logReads?: boolean;
 }
 
 export class EngineClient {
@@ -67,9 +82,10 @@ export class EngineClient {
    * @param name of the dump, for messages
    * @throws UserError if the engine has no kernel of that release
    */
-  static ofMemory(name: string, memory: PhysicalMemory, start: DumpStart): EngineClient {
+  static ofMemory(name: string, memory: PhysicalMemory, start: DumpStart, options: ReplayOptions = {}): EngineClient {
     const pointer = { fdt: start.fdtAddress, scratch: start.scratch?.address ?? 0, scratchSize: start.scratch?.size ?? 0 };
-    return new EngineClient(scenarioOfDump(name, memory, start), { memory, pointer, retrieveAll: start.steps === null });
+    const { leaveOut = new Set(), logReads = false } = options;
+    return new EngineClient(scenarioOfDump(name, memory, start), { memory, pointer, retrieveAll: start.steps === null, leaveOut, logReads });
   }
 
   get scenario(): Scenario {
@@ -228,6 +244,23 @@ export class EngineClient {
   /** The same as a tree. */
   stateTreeAt(number = this.#position): StateNode {
     return stateTree(this.stateAt(number));
+  }
+
+  /** Steps without what they wrote: for who goes through all of them. */
+  *briefSteps(): Iterable<BriefStep> {
+    const { trace } = this.#run.machine;
+    for (let number = 1; number <= trace.length; number++) yield trace.brief(number);
+  }
+
+  /** What was read at steps `from` to `to`, both included; nothing unless the run was asked to keep it. */
+  readsBetween(from: number, to: number): Iterable<ReadRange> {
+    return this.#run.machine.reads?.between(from, to) ?? [];
+  }
+
+  /** The file that a step's `as` named, as it is at the end of the run; null where the step gave none. */
+  fileNamed(name: string): DeliveredFile | null {
+    const file = this.#run.fileNamed(name);
+    return file === null ? null : deliveredFile(file);
   }
 
   /** Console lines up to and with step `number`. */

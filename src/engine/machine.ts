@@ -3,12 +3,13 @@ import type { DecodedStruct, Struct } from '../../abi/layout.js';
 import { decodeStruct } from '../codec/decode.js';
 import { encodeField, encodeStruct, type Encodable, type EncodableStruct } from '../codec/encode.js';
 import { layoutTable, sizeOf, typeSize } from '../codec/layout-table.js';
-import { PHYSICAL_LIMIT, type PhysicalMemory } from '../memory/memory.js';
+import { findRange, type MemoryRange, PHYSICAL_LIMIT, type PhysicalMemory } from '../memory/memory.js';
 import { FaultPlan } from './faults.js';
 import { TracedMemory } from './memory/traced-memory.js';
 import { flip } from './flip.js';
 import type { Fault, Moment } from './scenario/types.js';
 import { StateLog } from './trace/state-log.js';
+import { ReadLog } from './trace/read-log.js';
 import type { Actor, StepArgs } from './trace/step.js';
 import { Trace } from './trace/trace.js';
 
@@ -37,6 +38,8 @@ export class PanicError extends Error {
   override readonly name = 'PanicError';
 }
 
+/** A smaller gap is one of the dump's, not of the machine's memory. */
+const SMALLEST_HOLE = 64 << 20;
 /** phys_addr_t */
 const ADDRESS_BYTES = 8;
 
@@ -49,6 +52,8 @@ export interface MachineOptions {
   readonly faults: readonly Fault[];
   /** memory found in a dump, beneath everything that the run writes */
   readonly base: PhysicalMemory | null;
+  /** keep what was read, for who asks why; absent: no */
+  readonly logReads?: boolean;
 }
 
 /** A moment that a run passed, and the step after which memory is as it was then. */
@@ -76,6 +81,12 @@ export class Machine {
   readonly faults: FaultPlan;
   /** the memory beneath is a dump's: pages may be missing from it */
   readonly fromDump: boolean;
+  /** what was read, where that is kept */
+  readonly reads: ReadLog | null;
+  /** does a preserved block cover the address? Asked of a dump that lacks the page; the kernel sets it once it has walked the map */
+  isPreserved: (address: number) => boolean = () => false;
+  /** what the dump beneath holds */
+  readonly #held: readonly MemoryRange[];
   /** jumps made */
   kernel = 0;
   /** 0-based place of the scenario's step being carried out, or -1 */
@@ -94,8 +105,10 @@ export class Machine {
     this.pageShift = Math.log2(options.pageSize);
     this.size = options.memory;
     this.fromDump = options.base !== null;
+    this.#held = options.base?.readable ?? [];
     this.memory = new TracedMemory(options.memory, options.pageSize, options.base);
     this.trace = new Trace(this.memory.log);
+    this.reads = options.logReads === true ? new ReadLog() : null;
     this.faults = new FaultPlan(options.faults);
     for (const fault of options.faults) {
       if (fault.kind === 'flip' && 'struct' in fault.where) this.#written.set(fault.where.struct, { inOrder: [], addresses: new Set() });
@@ -200,6 +213,7 @@ export class Machine {
   }
 
   #readAddress(at: number): number {
+    this.reads?.push(this.trace.length + 1, at, ADDRESS_BYTES);
     if (this.fromDump && this.memory.now.page(Math.floor(at / this.pageSize)) === undefined) this.read(at, ADDRESS_BYTES);
     else if (at >= this.size && !this.fromDump) this.read(at, ADDRESS_BYTES);
     return this.memory.readU64(at);
@@ -225,12 +239,33 @@ export class Machine {
 
   /** Reads `length` bytes. @throws MissingPageError @throws PanicError where the machine has no memory */
   read(address: number, length: number): Uint8Array {
+    this.reads?.push(this.trace.length + 1, address, length);
     const bytes = new Uint8Array(length);
     const got = this.memory.now.readInto(address, length, bytes);
     if (got === length) return bytes;
     const at = address + got;
-    if (!this.fromDump || at >= PHYSICAL_LIMIT) throw new PanicError(`BUG: unable to handle page fault for physical address 0x${at.toString(16)}`);
+    if (!this.isMemory(at)) throw new PanicError(`BUG: unable to handle page fault for physical address 0x${at.toString(16)}${this.#place()}`);
     throw new MissingPageError(at);
+  }
+
+  /** Is memory there, as far as a dump (and the map of what was preserved) tells? A page that is only missing from the dump is memory. */
+  isMemory(address: number): boolean {
+    if (address < 0 || address >= PHYSICAL_LIMIT) return false;
+    if (!this.fromDump) return address < this.size;
+    if (address >= this.size) return this.isPreserved(address);
+    return this.memory.now.stateOf(address) !== 'out-of-range' || !this.#isInHole(address);
+  }
+
+  /** Far from any page that the dump holds on both sides: the gap below 4 GiB, say. */
+  #isInHole(address: number): boolean {
+    const { index } = findRange(this.#held, address);
+    const [before, behind] = [this.#held[index - 1], this.#held[index]];
+    return before !== undefined && behind !== undefined && behind.start - before.end >= SMALLEST_HOLE;
+  }
+
+  #place(): string {
+    const call = this.#calls.at(-1);
+    return call === undefined ? '' : ` in ${call.op}`;
   }
 
   /** A moment is passed: memory that faults damage then is damaged, and the moment is marked. */
@@ -245,6 +280,6 @@ export class Machine {
 
   /** The kernel touches what is not mapped. @throws PanicError always */
   fault(what: string): never {
-    throw new PanicError(`BUG: unable to handle page fault: ${what}`);
+    throw new PanicError(`BUG: unable to handle page fault: ${what}${this.#place()}`);
   }
 }

@@ -1,11 +1,12 @@
 /** `luo-inspect diagnose` for people: the outcome first, then the findings that bear on it, each with its evidence, worst first. */
-import type { Finding, ReactionKind, Severity } from '../diagnosis/finding.js';
+import type { Finding, Severity } from '../diagnosis/finding.js';
 import { hex } from '../tree/words.js';
 import { ownerText } from '../handover/owners/owner.js';
 import { wrap } from './compat-text.js';
 import type { DumpReport } from './dump-report.js';
 import { escapeText } from './escape.js';
 import { headLines } from './report-text.js';
+import { isFailure, verdictSentence } from '../verdict/verdict.js';
 
 export interface DiagnoseTextOptions {
   /** columns to wrap at */
@@ -18,27 +19,12 @@ export interface DiagnoseTextOptions {
 const COLORS: Readonly<Record<Severity, string>> = { error: '31', warning: '33', info: '2' };
 const SIGNS: Readonly<Record<Severity, string>> = { error: '!', warning: '?', info: 'i' };
 
-const OUTCOMES: Readonly<Partial<Record<ReactionKind, string>>> = {
-  'reboot-fails': 'the kexec is refused',
-  'cold-boot': 'the next kernel boots as if nothing had been handed over',
-  panic: 'the next kernel panics',
-  'open-fails': '/dev/liveupdate can not be opened in the next kernel: no session comes back',
-  corrupts: 'wrong memory is used, and nothing says so',
-  'retrieve-fails': 'not everything can be retrieved in the next kernel',
-  'finish-fails': 'not every session can be finished in the next kernel',
-  leaks: 'something is lost, or stays reserved, without a message',
-};
-
-/** What the worst error or warning comes to. */
-function outcome(findings: readonly Finding[]): string {
-  const worst = findings[0];
-  if (worst === undefined || worst.severity === 'info') return 'nothing wrong was found';
-  const text = worst.reaction === null ? null : (OUTCOMES[worst.reaction.kind] ?? null);
-  return text ?? 'see below';
-}
-
 export function* diagnoseText(report: DumpReport, findings: readonly Finding[], options: DiagnoseTextOptions): Iterable<string> {
   const paint = (text: string, severity: Severity): string => (options.color ? `\u001b[${COLORS[severity]}m${text}\u001b[0m` : text);
+  const { verdict } = report;
+  const worst: Severity = isFailure(verdict.kind) ? 'error' : verdict.kind === 'taken-over' ? 'info' : 'warning';
+  for (const line of wrap(escapeText(verdictSentence(verdict)), options.width)) yield paint(line, worst);
+  yield '';
   yield* headLines(report);
   for (const handover of report.handovers) {
     const at = handover.candidate.fdtAddress === null ? '' : ` at ${hex(handover.candidate.fdtAddress)}`;
@@ -47,8 +33,11 @@ export function* diagnoseText(report: DumpReport, findings: readonly Finding[], 
   }
   yield '';
   const count = (severity: Severity): number => findings.filter((finding) => finding.severity === severity).length;
-  const verdict = `${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}, ${plural(count('info'), 'note')}: ${outcome(findings)}`;
-  yield paint(verdict, findings[0]?.severity ?? 'info');
+  const nothing = count('error') + count('warning') === 0 && !isFailure(verdict.kind) ? ': nothing wrong was found' : '';
+  yield paint(
+    `${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}, ${plural(count('info'), 'note')}${nothing}`,
+    findings[0]?.severity ?? 'info',
+  );
   for (const finding of findings) yield* findingText(finding, options.width, paint);
   if (options.accepted.length > 0) yield '';
   for (const { finding, reason } of options.accepted)

@@ -2,6 +2,7 @@
 import type { Finding } from '../diagnosis/finding.js';
 import type { KernelFacts } from '../kernel/facts.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
+import type { Verdict } from '../verdict/verdict.js';
 
 export interface DumpReport {
   readonly source: {
@@ -15,6 +16,7 @@ export interface DumpReport {
   /** `facts` null where the kernel itself could not be read */
   readonly kernel: { readonly release: string | null; readonly foundBy: string; readonly facts?: KernelFacts | null } | null;
   readonly handovers: readonly Handover[];
+  readonly verdict: Verdict;
   readonly findings: readonly Finding[];
   readonly decoded: DecodedDump;
   /** how container, roles and versions were recognised, for --verbose */

@@ -13,6 +13,7 @@ import type { Contract } from '../../abi/contract.js';
 import type { CStringValue } from '../../abi/layout.js';
 import type { Reading } from '../tree/reading.js';
 import { type Json, type JsonObject, countJson, jsonOfStruct } from './json-value.js';
+import type { Verdict } from '../verdict/verdict.js';
 import type { DumpReport } from './dump-report.js';
 
 export function reportJson(report: DumpReport): JsonObject {
@@ -21,6 +22,7 @@ export function reportJson(report: DumpReport): JsonObject {
     source: { ...report.source },
     kernel: report.kernel === null ? null : kernelJson(report.kernel),
     handovers: report.handovers.map((handover) => handoverJson(handover, report.source.pageSize)),
+    verdict: verdictJson(report.verdict),
     findings: report.findings.map(findingJson),
   };
 }
@@ -38,6 +40,17 @@ function kernelJson({ release, foundBy, facts }: NonNullable<DumpReport['kernel'
     config: config === null ? null : Object.fromEntries(config),
   };
 }
+
+export const verdictJson = ({ kind, errno, text, foretoldBy, next, nextFoundBy, files, unchecked }: Verdict): JsonObject => ({
+  kind,
+  errno,
+  text,
+  foretoldBy,
+  next,
+  nextFoundBy,
+  files: { ...files },
+  unchecked,
+});
 
 export function findingJson(finding: Finding): JsonObject {
   const { reaction } = finding;

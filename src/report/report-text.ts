@@ -15,6 +15,7 @@ import type { Reading } from '../tree/reading.js';
 import { jsonOfStruct } from './json-value.js';
 import type { KernelFacts } from '../kernel/facts.js';
 import type { DumpReport } from './dump-report.js';
+import { verdictSentence } from '../verdict/verdict.js';
 import { escapeText } from './escape.js';
 
 /** Runs of folios listed for a file; the JSON has them all. */
@@ -22,6 +23,7 @@ const MAX_RUNS = 4;
 
 /** The whole report, a line each. */
 export function* reportText(report: DumpReport, options: { verbose?: boolean } = {}): Iterable<string> {
+  yield escapeText(verdictSentence(report.verdict));
   yield* headLines(report);
   if (options.verbose === true) for (const line of report.evidence) yield `  ${escapeText(line)}`;
   for (const handover of report.handovers) {

@@ -35,6 +35,12 @@ function runningBoot(log: ConsoleLog, { incoming, outgoing, moment }: Situation)
   return moment === 'running' || moment === 'serialised' ? Math.max(0, last - 1) : last;
 }
 
+/** What the kernel printed that takes `handover` over, or took it over; null where the log does not reach so far. */
+export function nextBoot(log: ConsoleLog, dump: DecodedDump, handover: Handover): Boot | null {
+  const running = runningBoot(log, situationOf(dump));
+  return log.boots[handover.role === 'outgoing' ? running + 1 : running] ?? null;
+}
+
 /** The lines of a log, each with its time relative to the dump. */
 export function* placedLines(log: ConsoleLog, situation: Situation): Iterable<PlacedLine> {
   const running = runningBoot(log, situation);

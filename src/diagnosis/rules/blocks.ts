@@ -131,6 +131,7 @@ export const blockRules: readonly HandoverRule[] = [
   },
   {
     id: 'blocks/hidden-entry',
+    silent: true,
     severity: 'error',
     phase: 'deserialise',
     title: 'an entry stands behind the last one that the count admits',

@@ -81,6 +81,7 @@ export const khoMapRules: readonly HandoverRule[] = [
   },
   {
     id: 'kho/beyond-memory',
+    silent: true,
     severity: 'error',
     phase: 'early boot',
     title: 'a block is preserved that lies beyond the machine’s memory',
@@ -133,6 +134,7 @@ export const khoMapRules: readonly HandoverRule[] = [
   },
   {
     id: 'kho/in-scratch',
+    silent: true,
     severity: 'error',
     phase: 'preserve',
     title: 'preserved memory lies inside scratch',
@@ -145,6 +147,7 @@ export const khoMapRules: readonly HandoverRule[] = [
   },
   {
     id: 'kho/map-in-scratch',
+    silent: true,
     severity: 'error',
     phase: 'preserve',
     title: 'the map itself lies inside scratch',

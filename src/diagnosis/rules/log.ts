@@ -5,6 +5,8 @@
  */
 import type { TreeNode } from '../../tree/tree.js';
 import type { ErrnoName, Reaction, ReactionKind, Severity } from '../finding.js';
+import type { DecodedDump } from '../../handover/decode.js';
+import type { ConsoleLog } from '../log/console-log.js';
 import { type PlacedLine, type Situation, placedLines, situationOf } from '../log/situate.js';
 import { type DumpRule, type Hit, type Reactions, reaction } from '../rule.js';
 import type { DumpSubject } from '../subject.js';
@@ -40,6 +42,27 @@ function* matches(rule: LogRule, subject: DumpSubject): Iterable<Hit> {
     const match = rule.pattern.exec(placed.line.text);
     if (match !== null) yield logHit(rule, placed, situation, match);
   }
+}
+
+/** A line of the log that a rule knows, and when it was printed. */
+export interface LoggedEvent extends PlacedLine {
+  readonly rule: string;
+  readonly side: LogRule['side'];
+  readonly reaction: Reaction;
+  /** of the node it speaks of */
+  readonly path: string | null;
+}
+
+/** What the log shows to have happened to handovers, line by line. */
+export function* loggedEvents(log: ConsoleLog, dump: DecodedDump): Iterable<LoggedEvent> {
+  const situation = situationOf(dump);
+  for (const placed of placedLines(log, situation))
+    for (const rule of [...logRuleTexts, other]) {
+      const match = rule.reactions === null ? null : rule.pattern.exec(placed.line.text);
+      if (match === null || rule.reactions === null) continue;
+      const { path } = logHit(rule, placed, situation, match);
+      yield { ...placed, rule: rule.id, side: rule.side, reaction: rule.reactions.otherwise, path };
+    }
 }
 
 function logHit(rule: LogRule, { line, boot, when: time }: PlacedLine, situation: Situation, match: RegExpExecArray): Hit {

@@ -144,6 +144,7 @@ const handoverRules: readonly HandoverRule[] = [
   },
   {
     id: 'luo/flbs-none',
+    silent: true,
     severity: 'warning',
     phase: 'retrieve',
     title: 'pointer to the FLB page is 0',

@@ -16,6 +16,7 @@ function* when(subject: Subject, states: readonly Scratch['state'][]): Iterable<
 export const scratchRules: readonly HandoverRule[] = [
   {
     id: 'scratch/not-filled',
+    silent: true,
     severity: 'info',
     phase: 'jump',
     title: 'the scratch areas are not known yet',
@@ -28,6 +29,7 @@ export const scratchRules: readonly HandoverRule[] = [
   },
   {
     id: 'scratch/unknown',
+    silent: true,
     severity: 'info',
     phase: 'jump',
     title: 'nothing in the dump tells where the scratch areas are',
@@ -39,6 +41,7 @@ export const scratchRules: readonly HandoverRule[] = [
   },
   {
     id: 'scratch/alignment',
+    silent: true,
     severity: 'info',
     phase: 'jump',
     title: 'a scratch area is not aligned to the largest block of the page allocator',

@@ -108,6 +108,7 @@ export const sessionRules: readonly HandoverRule[] = [
   },
   {
     id: 'session/hidden-entry',
+    silent: true,
     severity: 'error',
     phase: 'deserialise',
     title: 'an area holds another entry behind those that its count admits',

@@ -91,6 +91,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
   },
   {
     id: 'memblock/not-preserved',
+    silent: true,
     severity: 'error',
     phase: 'preserve',
     title: 'a reserve_mem= region is not preserved, or not all of it',
@@ -124,6 +125,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
   },
   {
     id: 'memblock/overlap',
+    silent: true,
     severity: 'error',
     phase: 'early boot',
     title: 'two reserve_mem= regions overlap',
@@ -142,6 +144,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
   },
   {
     id: 'memblock/in-scratch',
+    silent: true,
     severity: 'error',
     phase: 'preserve',
     title: 'a reserve_mem= region lies inside scratch',

@@ -17,6 +17,8 @@ const INT_MAX = 0x7fffffff;
 const POINTER_BYTES = 8;
 /** MEMFD_LUO_FOLIO_DIRTY and _UPTODATE, both always set. */
 const FOLIO_FLAGS = 3;
+/** MEMFD_LUO_FOLIO_UPTODATE: without it the folio is cleared before anybody reads it. */
+const UPTODATE = 2;
 const NEW_FILE_MODE = 0o777;
 
 /** What preserve keeps for unpreserve: the folio array's pages and the folios pinned. */
@@ -254,7 +256,7 @@ export class MemfdHandler implements FileHandler {
         error = negative('EIO');
         continue;
       }
-      error = inode.insert({ index: Number(index), address, order, uptodate: true });
+      error = inode.insert({ index: Number(index), address, order, uptodate: (pfn_flags.flags & UPTODATE) !== 0 });
       if (error === 0) continue;
       yield machine.printk(`memfd_luo: shmem: failed to add to page cache folio index ${entry}: ${error}`, 'handler');
       pages.free(address);

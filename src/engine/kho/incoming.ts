@@ -7,7 +7,8 @@ import { khoRootFdt } from '../../../abi/kho/root-fdt.js';
 import { khoScratch } from '../../../abi/kho/scratch.js';
 import { decodeValue } from '../../codec/decode.js';
 import { type Fdt, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, parseFdt } from '../../codec/fdt.js';
-import { sizeOf, typeSize } from '../../codec/layout-table.js';
+import { encodeField } from '../../codec/encode.js';
+import { offsetOf, sizeOf, typeSize } from '../../codec/layout-table.js';
 import type { FdtProperty as FdtPropertyLayout } from '../../../abi/contract.js';
 import { negative } from '../faults.js';
 import type { KernelSpec } from '../kernel/release.js';
@@ -25,6 +26,8 @@ export interface HandoverPointer {
 }
 
 const FDT_ERR_NOTFOUND = -1;
+/** libfdt takes no larger one */
+const MAX_FDT = 0x7fffffff;
 
 /** A handover that this kernel accepted. */
 export class IncomingHandover {
@@ -87,10 +90,11 @@ export function* populate(machine: Machine, spec: KernelSpec, pointer: HandoverP
 function check(machine: Machine, spec: KernelSpec, pointer: HandoverPointer): IncomingHandover | string {
   const at = `handover FDT (0x${pointer.fdt.toString(16)})`;
   const fdt = readFdt(machine, pointer.fdt);
-  const [problem] = fdt.problems;
-  if (problem !== undefined && problem.code !== -11) return `${at} is invalid: ${problem.code}`;
+  // fdt_check_header looks at the header alone. What is wrong behind it is met, or not, by who looks there.
+  const headers = fdt.problems.find(({ offset }) => offset < sizeOf(fdtHeader));
+  if (headers !== undefined) return `${at} is invalid: ${headers.code}`;
   const { root } = fdt;
-  if (root === null) return `${at} is invalid: ${problem?.code ?? -11}`;
+  if (root === null) return `${at} is invalid: ${fdt.problems[0]?.code ?? -11}`;
   const compatible = fdtStrings(fdtProperty(root, 'compatible'));
   if (!compatible.includes(spec.khoCompatible)) return `${at} is incompatible with '${spec.khoCompatible}': ${compatible.length === 0 ? FDT_ERR_NOTFOUND : 1}`;
   const map = numberOf(root, 'preserved-memory-map', khoRootFdt(spec.record).properties['preserved-memory-map']);
@@ -105,9 +109,13 @@ function check(machine: Machine, spec: KernelSpec, pointer: HandoverPointer): In
   return new IncomingHandover(pointer, scratch, map, root, spec.record, machine.pageSize);
 }
 
-/** Reads the FDT that stands at `address`; at most a page, as the kernels say. */
+/** Reads the FDT that stands at `address`. A totalsize beyond the page is believed: nothing of an FDT of KHO's stands there. */
 export function readFdt(machine: Machine, address: number): Fdt {
   const page = machine.read(address, machine.pageSize);
   const total = fdtTotalSize(page) ?? 0;
+  if (total > page.length && total <= MAX_FDT) {
+    page.set(encodeField(fdtHeader, 'totalsize', page.length), offsetOf(fdtHeader, 'totalsize'));
+    return parseFdt(page);
+  }
   return parseFdt(page.subarray(0, Math.max(Math.min(total, page.length), sizeOf(fdtHeader))));
 }

@@ -14,7 +14,6 @@ export interface VmallocDescriptor {
 }
 
 const KHO_VMALLOC_ALLOC = 1;
-const KNOWN_FLAGS = 3;
 
 /** Entries of one chunk. */
 export const chunkEntries = (pageSize: number): number => arrayCount(layoutTable(khoVmallocChunk, pageSize).field('phys'), pageSize);
@@ -100,9 +99,9 @@ export function* restoreVmalloc(kho: Kho, descriptor: VmallocDescriptor): Steps<
   return pages;
 }
 
-function* restoreEntries(kho: Kho, { first, total_pages, flags, order }: VmallocDescriptor): Steps<number[] | null> {
+// Flags that it does not know are no concern of kho_restore_vmalloc: seen with 7.1.13, 7.2.13 and 7.3.4.
+function* restoreEntries(kho: Kho, { first, total_pages, order }: VmallocDescriptor): Steps<number[] | null> {
   const { machine } = kho;
-  if ((flags & ~KNOWN_FLAGS) !== 0) return null;
   const room = chunkEntries(machine.pageSize);
   const each = 2 ** order;
   const pages: number[] = [];

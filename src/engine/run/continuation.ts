@@ -59,16 +59,26 @@ const base = (index: number): StepBase => ({
 const SHAPE = { size: null, tail: null, memory: 'writable', mapped: null } as const;
 const openStep = (): ScenarioStep => ({ ...base(0), do: 'open', mode: 'rw', as: 'luo' });
 
-/** What the agent does once /dev/liveupdate is open: every session, every file, then finish. @param from number of the first step */
-export function retrieveEverything(kernel: Kernel, from: number): ScenarioStep[] {
+/** What a file is called in `leaveOut`: by its place, names and tokens may occur twice. */
+export const placeOf = (session: number, file: number): string => `session ${session} file ${file}`;
+
+/**
+ * What the agent does once /dev/liveupdate is open: every session, every file, then finish.
+ * @param from number of the first step @param leaveOut files (by `placeOf`) not asked for; their sessions are not finished either
+ */
+export function retrieveEverything(kernel: Kernel, from: number, leaveOut: ReadonlySet<string> = new Set()): ScenarioStep[] {
   const steps: ScenarioStep[] = [];
   let index = from;
   for (const [place, session] of kernel.luo.sessions.incoming.entries()) {
     const as = `session ${place}`;
     steps.push({ ...base(index++), do: 'retrieve-session', device: null, name: session.name, shape: SHAPE, as });
-    for (const { token } of session.files.files)
-      steps.push({ ...base(index++), do: 'retrieve', session: as, token, shape: SHAPE, as: `${as} file 0x${token.toString(16)}` });
-    steps.push({ ...base(index++), do: 'finish', session: as, reserved: 0, shape: SHAPE });
+    let whole = true;
+    for (const [number, { token }] of session.files.files.entries()) {
+      const file = placeOf(place, number);
+      if (leaveOut.has(file)) whole = false;
+      else steps.push({ ...base(index++), do: 'retrieve', session: as, token, shape: SHAPE, as: file });
+    }
+    if (whole) steps.push({ ...base(index++), do: 'finish', session: as, reserved: 0, shape: SHAPE });
   }
   return steps;
 }

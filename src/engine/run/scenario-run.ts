@@ -4,6 +4,7 @@
  */
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { negative } from '../faults.js';
+import type { OpenFile } from '../fs/open-file.js';
 import { deviceTick } from '../handlers/pci-core.js';
 import { PciPlatform } from '../handlers/pci-platform.js';
 import type { HandoverPointer } from '../kho/incoming.js';
@@ -37,6 +38,10 @@ export interface Continuation {
   readonly pointer: HandoverPointer;
   /** once the scenario's steps are done, ask for everything that was handed over */
   readonly retrieveAll: boolean;
+  /** what is not asked for: files that bring the kernel down, so that the others' answers are heard too; `session/file` by place, `open`-able alone */
+  readonly leaveOut: ReadonlySet<string>;
+  /** keep what was read */
+  readonly logReads: boolean;
 }
 
 /** Bytes that a user stores into memory at a step. Steps count those that earlier edits added. */
@@ -77,13 +82,25 @@ export class ScenarioRun {
     this.#continuation = continuation;
     for (let jump = 0; jump < scenario.kernels.length; jump++) kernelSpec(kernelOf(scenario, jump).release);
     const { arch, memory, pageSize } = scenario.machine;
-    this.machine = new Machine({ arch, memory, pageSize, faults: scenario.faults, base: continuation?.memory ?? null });
+    this.machine = new Machine({
+      arch,
+      memory,
+      pageSize,
+      faults: scenario.faults,
+      base: continuation?.memory ?? null,
+      logReads: continuation?.logReads === true,
+    });
     this.#platform = new PciPlatform(scenario.devices, scenario.vfio);
   }
 
   /** The kernel that is running, or null before the first boot. */
   get kernel(): Kernel | null {
     return this.#kernel;
+  }
+
+  /** The open file behind the descriptor that a step's `as` named, as it is now; null where there is none. */
+  fileNamed(name: string): OpenFile | null {
+    return this.#agent?.fileOf(name) ?? null;
   }
 
   /** How the run ended; null while it has not. */
@@ -123,7 +140,7 @@ export class ScenarioRun {
         this.#begun = index;
         yield* this.#carryOut(step);
         if (index === this.scenario.steps.length - 1 && this.#continuation?.retrieveAll === true && this.#kernel !== null && !this.#gaveUp)
-          this.program.push(...retrieveEverything(this.#kernel, this.program.length));
+          this.program.push(...retrieveEverything(this.#kernel, this.program.length, this.#continuation.leaveOut));
       }
       machine.action = -1;
       this.#end = this.#finished();
@@ -145,6 +162,7 @@ export class ScenarioRun {
     }
     // The dump's kernel made the jump; what stands in the dump is what this one finds.
     machine.kernel = 1;
+    if (continuation.memory.stateOf(0) !== 'present') this.#firmware();
     yield machine.event('next-kernel', 'take up a dump', { fdt: continuation.pointer.fdt, scratch: continuation.pointer.scratch });
     yield* this.#boot(continuation.pointer);
   }

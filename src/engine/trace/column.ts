@@ -28,6 +28,11 @@ export class Column<T extends NumberArray> {
     this.#values[this.#length++] = value;
   }
 
+  /** Changes an entry that is there. */
+  set(index: number, value: number): void {
+    if (index < this.#length) this.#values[index] = value;
+  }
+
   /** 0 where there is no such entry. */
   at(index: number): number {
     return index < this.#length ? (this.#values[index] ?? 0) : 0;

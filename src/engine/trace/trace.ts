@@ -24,6 +24,9 @@ export interface NewStep {
   readonly states: number;
 }
 
+/** A step without what it wrote. */
+export type BriefStep = Pick<Step, 'step' | 'actor' | 'phase' | 'op' | 'args' | 'result' | 'log' | 'action'>;
+
 export class Trace {
   readonly #writes: WriteLog;
   readonly #kinds = new Column(Uint16Array);
@@ -62,6 +65,23 @@ export class Trace {
     this.#args.push(step.args);
     if (step.log !== null) this.#logs.set(this.length, step.log);
     return this.length;
+  }
+
+  /** @param number 1 to `length` */
+  brief(number: number): BriefStep {
+    const at = number - 1;
+    const kind = this.#kinds.at(at);
+    const result = this.#results.at(at);
+    return {
+      step: number,
+      actor: ACTORS[Math.floor(kind / PHASES.length)] ?? 'kernel',
+      phase: PHASES[kind % PHASES.length] ?? 'event',
+      op: this.#opNames.text(this.#ops.at(at)),
+      args: this.#args[at] ?? NO_ARGS,
+      result: result === UNKNOWN_RESULT ? null : result,
+      log: this.#logs.get(number) ?? NO_LOG,
+      action: this.actionOf(number),
+    };
   }
 
   /** @param number 1 to `length` */

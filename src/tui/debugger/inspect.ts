@@ -4,6 +4,7 @@ import type { EngineClient } from '../../engine/client.js';
 import { decodeHandovers } from '../../handover/decode.js';
 import { inspectorModelOf } from '../inspector/from-report.js';
 import { type Inspector, openState } from '../inspector/state.js';
+import { judge } from '../../verdict/judge.js';
 import type { Size } from '../model/screen.js';
 
 /** Null where the memory holds no handover at this step. */
@@ -13,11 +14,14 @@ export function inspectMemory(client: EngineClient, size: Size): Inspector | nul
   const decoded = decodeHandovers({ memory, runningRelease: release });
   if (decoded.handovers.length === 0) return null;
   const bytes = memory.readable.reduce((sum, range) => sum + range.end - range.start, 0);
+  const path = `memory at step ${step}`;
+  const { findings, verdict } = judge({ facts: { path, memory, arch, release }, decoded, findings: diagnose(decoded), log: null, options: {} });
   const model = inspectorModelOf({
-    source: { path: `memory at step ${step}`, container: 'engine', bytes, arch, pageSize },
+    source: { path, container: 'engine', bytes, arch, pageSize },
     kernel: release === null ? null : { release, foundBy: 'the run' },
     handovers: decoded.handovers,
-    findings: diagnose(decoded),
+    verdict,
+    findings,
     decoded,
     evidence: [],
   });

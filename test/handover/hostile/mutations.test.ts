@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openDump } from '../../../src/container/open.js';
 import type { OpenedDump } from '../../../src/container/opened-dump.js';
+import { judge } from '../../../src/verdict/judge.js';
 import { diagnose } from '../../../src/diagnosis/diagnose.js';
 import { decodeHandovers } from '../../../src/handover/decode.js';
 import { walk } from '../../../src/tree/tree.js';
@@ -102,7 +103,14 @@ describe.each([
         const memory = changed(opened.memory, changes);
         const decoded = decodeHandovers({ memory, runningRelease: release });
         const source = { path, container: opened.container, bytes: opened.bytes, arch: opened.arch, pageSize: memory.pageSize };
-        const report = { source, kernel: null, handovers: decoded.handovers, findings: diagnose(decoded), decoded, evidence: [] };
+        const report = {
+          source,
+          kernel: null,
+          handovers: decoded.handovers,
+          ...judge({ facts: { path, memory, arch: opened.arch, release }, decoded, findings: diagnose(decoded), log: null, options: {} }),
+          decoded,
+          evidence: [],
+        };
         const text = JSON.stringify(reportJson(report));
         expect(text.length).toBeLessThan(4 << 20);
         explained(new Found(JSON.parse(text)));

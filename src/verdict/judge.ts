@@ -1,0 +1,255 @@
+/**
+ * The one answer: what the next kernel does with a handover, found by running it on the dump's memory, or what it did, as the log
+ * and the dump show; and the findings with their reactions from there.
+ */
+import type { ConsoleLog } from '../diagnosis/log/console-log.js';
+import type { ErrnoName, Finding, ForetoldBy, ReactionKind } from '../diagnosis/finding.js';
+import { type LoggedEvent, loggedEvents } from '../diagnosis/rules/log.js';
+import { momentOf } from '../diagnosis/subject.js';
+import type { DecodedDump, Handover } from '../handover/decode.js';
+import { UserError } from '../codec/user-error.js';
+import { foretell } from './foretell.js';
+import { type Fates, fatesOf, type Met, reasonOf } from './met.js';
+import { type DumpFacts, dumpStart, judgedHandover, type NextKernel, nextKernel, type NextOptions } from './next-kernel.js';
+import { type Replay, replay } from './replay.js';
+import { type FileCount, isFailure, type SessionFate, type Verdict } from './verdict.js';
+
+/** What the running kernel's own objects tell; no room fills it in yet but `src/objects`. */
+export interface ToldByObjects {
+  readonly kind: ReactionKind;
+  readonly errno: ErrnoName | null;
+  readonly text: string;
+  readonly files: FileCount;
+  readonly unchecked: string | null;
+  readonly sessions: readonly SessionFate[];
+}
+
+export interface JudgeInput {
+  readonly facts: DumpFacts;
+  readonly decoded: DecodedDump;
+  readonly findings: readonly Finding[];
+  readonly log: ConsoleLog | null;
+  readonly options: NextOptions;
+  /** null where the dump's kernel objects were not read, or tell nothing */
+  readonly objects?: ToldByObjects | null;
+}
+
+export interface Judgement {
+  readonly verdict: Verdict;
+  readonly findings: readonly Finding[];
+}
+
+const NEEDS_OBJECTS = 'the next kernel has booted and freed what it read: what became of sessions and files stands in its own objects';
+const NO_FILES: FileCount = { total: null, comeBack: null, fail: null };
+
+/** Judges a dump. Never throws on what a dump holds. @throws UserError where the options name a kernel that the engine has not */
+export function judge(input: JudgeInput): Judgement {
+  const { decoded, facts, findings, log, options } = input;
+  const handover = judgedHandover(decoded);
+  if (handover === null) return { findings, verdict: { ...blank(null), text: 'no handover was found', unchecked: 'everything' } };
+  const next = nextKernel(facts, decoded, handover, log, options);
+  if (options.next !== undefined && next?.engine === null) throw new UserError(`--next ${options.next}: the engine has no kernel of that release`);
+  const logged = log === null ? null : fromLog(log, decoded, handover, next);
+  const moment = momentOf(handover);
+  if (handover.released || moment === 'stale' || moment === 'booted') return { findings, verdict: logged ?? afterBoot(input, handover, next) };
+  const { fdtAddress } = handover.candidate;
+  if (next?.engine == null || fdtAddress === null || facts.memory.readable.length === 0) {
+    const why =
+      fdtAddress === null || facts.memory.readable.length === 0
+        ? 'there is no memory to run the next kernel on'
+        : 'no kernel of the engine is known to take it over';
+    return { findings, verdict: logged ?? byRules(findings, handover, next, why) };
+  }
+  const replayed = replay(facts.path, facts.memory, dumpStart(facts, decoded, handover, fdtAddress, next, next.engine));
+  const fates = fatesOf(replayed, handover);
+  const foretold = foretell(findings, handover, replayed, fates);
+  const verdict = fromReplay(replayed, fates, foretold, handover, next);
+  return {
+    findings: foretold,
+    verdict:
+      logged === null || !isFailure(logged.kind)
+        ? verdict
+        : { ...verdict, kind: logged.kind, errno: logged.errno ?? verdict.errno, text: logged.text, foretoldBy: 'log' },
+  };
+}
+
+const blank = (next: NextKernel | null): Verdict => ({
+  kind: 'unknown',
+  errno: null,
+  text: '',
+  foretoldBy: 'rules',
+  next: next?.release ?? null,
+  nextFoundBy: next?.foundBy ?? null,
+  files: NO_FILES,
+  unchecked: null,
+  sessions: [],
+});
+
+/** From the worst on, as a verdict: what ends everything before what fails for one. */
+const WORST: readonly ReactionKind[] = [
+  'reboot-fails',
+  'panic',
+  'cold-boot',
+  'open-fails',
+  'retrieve-fails',
+  'corrupts',
+  'finish-fails',
+  'unknown',
+  'leaks',
+  'warns',
+  'ignored',
+  'taken-over',
+];
+
+const worst = <T extends { readonly kind: ReactionKind }>(all: readonly T[]): T | null =>
+  all.reduce<T | null>((found, one) => (found === null || WORST.indexOf(one.kind) < WORST.indexOf(found.kind) ? one : found), null);
+
+// The log.
+
+/** What the log shows of the kernel that took this handover over; null where it shows no failure. */
+function fromLog(log: ConsoleLog, decoded: DecodedDump, handover: Handover, next: NextKernel | null): Verdict | null {
+  const events = [...loggedEvents(log, decoded)].filter((event) => concerns(event, handover) && isFailure(event.reaction.kind));
+  const found = worst(events.map((event) => ({ event, kind: event.reaction.kind })));
+  if (found === null) return null;
+  const { event, kind } = found;
+  const who = event.boot.release ?? 'the kernel';
+  return {
+    ...blank(next),
+    kind,
+    errno: event.reaction.errno,
+    text: `${who} said "${event.line.text}": ${lowered(event.reaction.text)}`,
+    foretoldBy: 'log',
+    files: goneWhole(kind, handover),
+    ...(event.side === 'incoming' && event.boot.release !== null ? { next: event.boot.release, nextFoundBy: 'the console log' } : {}),
+  };
+}
+
+/** Is a line about the handover that is judged, and does it still hold at the dump's moment or after? */
+function concerns({ side, when }: LoggedEvent, handover: Handover): boolean {
+  if (handover.role === 'outgoing') {
+    const serialised = momentOf(handover) === 'serialised';
+    // A freeze that failed before another went well is past.
+    return side === 'incoming' ? when === 'future' : !serialised && when === 'present';
+  }
+  return side === 'incoming' && when !== 'past' && when !== 'future';
+}
+
+const lowered = (text: string): string => `${text.charAt(0).toLowerCase()}${text.slice(1)}`.replace(/\.$/, '');
+
+function goneWhole(kind: ReactionKind, handover: Handover): FileCount {
+  const total = countFiles(handover);
+  const all = kind === 'panic' || kind === 'cold-boot' || kind === 'open-fails';
+  return { total, comeBack: all && total !== null ? 0 : null, fail: all ? total : null };
+}
+
+const countFiles = (handover: Handover): number | null => {
+  const sessions = handover.luo?.sessions ?? null;
+  return sessions === null || handover.luo?.notSerialised === true ? null : sessions.reduce((sum, { files }) => sum + files.length, 0);
+};
+
+// After the boot.
+
+function afterBoot({ findings, objects }: JudgeInput, handover: Handover, next: NextKernel | null): Verdict {
+  if (objects != null) return { ...blank(next), ...objects, foretoldBy: 'objects' };
+  const told = findings.find(({ rule, reaction }) => rule.startsWith('moment/') && reaction !== null && isFailure(reaction.kind));
+  if (told?.reaction != null)
+    return {
+      ...blank(next),
+      kind: told.reaction.kind,
+      errno: told.reaction.errno,
+      text: `${told.message}: ${lowered(told.reaction.text)}`,
+      files: goneWhole(told.reaction.kind, handover),
+    };
+  return {
+    ...blank(next),
+    text: `${next?.release ?? 'the next kernel'} has taken the handover over and freed its pages; whether every file came back is not told by them`,
+    unchecked: NEEDS_OBJECTS,
+  };
+}
+
+// Where nothing can be run.
+
+function byRules(findings: readonly Finding[], handover: Handover, next: NextKernel | null, why: string): Verdict {
+  const found = worst(findings.flatMap(({ reaction, severity }) => (reaction !== null && severity !== 'info' ? [reaction] : [])));
+  const told = found !== null && isFailure(found.kind) ? found : null;
+  return {
+    ...blank(next),
+    kind: told?.kind ?? 'unknown',
+    errno: told?.errno ?? null,
+    text: told === null ? 'what the next kernel does was not run; nothing that was read contradicts itself' : lowered(told.text),
+    files: { ...NO_FILES, total: countFiles(handover) },
+    unchecked: why,
+  };
+}
+
+// The replay.
+
+function fromReplay(replayed: Replay, { met, sessions }: Fates, findings: readonly Finding[], handover: Handover, next: NextKernel): Verdict {
+  const beyond = bySilentRules(findings);
+  const first = worst<Pick<Met, 'kind' | 'errno'> & { readonly text: string; readonly by: ForetoldBy }>([
+    ...met.map((one) => ({ kind: one.kind, errno: one.errno, text: reasonOf(one), by: 'replay' as const })),
+    ...beyond.map(({ reaction }) => ({ kind: reaction.kind, errno: reaction.errno, text: lowered(reaction.text), by: reaction.foretoldBy })),
+  ]);
+  const files = countFates(replayed, sessions, handover, beyond.filter(({ reaction }) => reaction.kind === 'retrieve-fails').length);
+  const waiting = handover.luo?.notSerialised === true && handover.role === 'outgoing';
+  const notAsked = replayed.notAsked === 0 ? null : `${replayed.notAsked} files could not be asked for, after so many others had brought the kernel down`;
+  const base = { ...blank(next), files, sessions };
+  if (first === null || first.kind === 'warns') {
+    if (waiting)
+      return {
+        ...base,
+        files: NO_FILES,
+        text: `${next.release} would boot and take over the memory; no session was serialised when this dump was taken`,
+        unchecked: 'sessions that are open stand in the kernel’s own objects until the reboot call freezes them',
+        foretoldBy: 'replay',
+      };
+    return {
+      ...base,
+      kind: first?.kind ?? 'taken-over',
+      text: `${next.release} takes over: ${comeBack(files, sessions.length)}${first === null ? '' : `; ${first.text}`}`,
+      unchecked: notAsked,
+      foretoldBy: 'replay',
+    };
+  }
+  return {
+    ...base,
+    kind: first.kind,
+    errno: first.errno,
+    text: `${lead(first.kind, next, files, sessions.length)}${first.text}`,
+    unchecked: notAsked,
+    foretoldBy: first.by,
+  };
+}
+
+/** What the rules know and no replay meets: sessions it never hears of, memory with two owners. */
+function bySilentRules(findings: readonly Finding[]): readonly (Finding & { readonly reaction: NonNullable<Finding['reaction']> })[] {
+  return findings.flatMap((finding) => {
+    const { reaction, severity } = finding;
+    return reaction !== null && severity !== 'info' && reaction.foretoldBy === 'rules' && isFailure(reaction.kind) ? [{ ...finding, reaction }] : [];
+  });
+}
+
+function countFates(replayed: Replay, sessions: readonly SessionFate[], handover: Handover, hidden: number): FileCount {
+  const known = countFiles(handover);
+  if (replayed.open?.end !== 'done' || !replayed.tookOver) return { total: known, comeBack: known === null ? null : 0, fail: known };
+  const all = sessions.flatMap((session) =>
+    session.files.map((file) => (session.kind === 'retrieve-fails' && session.errno !== null ? 'retrieve-fails' : file.kind)),
+  );
+  const counted = (handover.luo?.sessions ?? []).reduce((sum, { count, files }) => sum + Math.max(files.length, Math.min(Number(count), 1 << 20)), 0);
+  const total = Math.max(all.length, counted) + hidden;
+  const back = all.filter((kind) => kind === 'taken-over').length;
+  const open = all.filter((kind) => kind === 'unknown').length;
+  return { total, comeBack: back, fail: open > 0 ? null : total - back };
+}
+
+function comeBack({ total, comeBack: back }: FileCount, sessions: number): string {
+  if (sessions === 0) return 'no session was handed over';
+  const named = `${sessions} session${sessions === 1 ? '' : 's'}`;
+  return total === back ? `${named} with ${total === 1 ? 'its one file' : `all ${total} files`} come back` : `${named} and ${back} of ${total} files come back`;
+}
+
+function lead(kind: ReactionKind, next: NextKernel, files: FileCount, sessions: number): string {
+  if (kind === 'panic' || kind === 'cold-boot' || kind === 'open-fails')
+    return files.comeBack === 0 && files.total !== null && files.total > 0 ? `none of ${files.total} files come back: ` : '';
+  return `${next.release} takes over, ${comeBack(files, sessions)}: `;
+}

@@ -1,0 +1,168 @@
+/** Which kernel takes a handover over, with which command line, and what the engine has to know to be that kernel. For the verdict and `step`. */
+import { RESERVE_MEM_COMPATIBLE } from '../../abi/memblock/reserve-mem-v1.js';
+import { u64 } from '../../abi/layout.js';
+import { decodeValue } from '../codec/decode.js';
+import { type FdtNode, fdtProperty, fdtStrings, parseFdt } from '../codec/fdt.js';
+import type { ConsoleLog } from '../diagnosis/log/console-log.js';
+import { nextBoot } from '../diagnosis/log/situate.js';
+import { type DumpStart, engineReleases } from '../engine/client.js';
+import type { DecodedDump, Handover } from '../handover/decode.js';
+import { type PhysicalMemory, readBytes } from '../memory/memory.js';
+
+/** What a user says of the next kernel. */
+export interface NextOptions {
+  /** its release */
+  readonly next?: string | undefined;
+  /** how that was told, where it was no release; for `nextFoundBy` */
+  readonly nextFoundBy?: string | undefined;
+  readonly cmdline?: string | undefined;
+}
+
+/** What is known of the dump beside its handovers. */
+export interface DumpFacts {
+  readonly path: string;
+  readonly memory: PhysicalMemory;
+  readonly arch: string | null;
+  /** utsname release of the kernel in the dump */
+  readonly release: string | null;
+}
+
+export interface NextKernel {
+  /** as it was found: 7.3, 7.3.4 */
+  readonly release: string;
+  readonly foundBy: string;
+  /** the engine's kernel of that release; null where it has none */
+  readonly engine: string | null;
+  readonly cmdline: string | null;
+  readonly cmdlineFoundBy: string | null;
+}
+
+/** The handover an answer is about: the one that is to be taken over next, or that the running kernel was given. */
+export const judgedHandover = (decoded: DecodedDump): Handover | null =>
+  decoded.handovers.find((one) => one.role !== 'stale' && one.candidate.fdtAddress !== null) ?? decoded.handovers[0] ?? null;
+
+/** The kernel that takes `handover` over, as far as anything tells; null where nothing does. */
+export function nextKernel(facts: DumpFacts, decoded: DecodedDump, handover: Handover, log: ConsoleLog | null, options: NextOptions): NextKernel | null {
+  const boot = log === null ? null : nextBoot(log, decoded, handover);
+  const told = boot === null ? null : commandLineOf(boot.lines.map(({ text }) => text));
+  const cmdline = options.cmdline ?? told;
+  const cmdlineFoundBy = options.cmdline !== undefined ? 'the caller' : told === null ? null : 'the console log';
+  const running = handover.role === 'incoming' || handover.role === 'stale' ? 'the kernel in the dump, which was given it' : 'the kernel in the dump';
+  const candidates: readonly { release: string | null; foundBy: string }[] = [
+    { release: options.next ?? null, foundBy: options.nextFoundBy ?? 'as asked' },
+    { release: boot?.release ?? null, foundBy: 'the console log' },
+    { release: facts.release, foundBy: running },
+    { release: handover.kexecMetadata?.previousRelease ?? null, foundBy: 'the release that handed over' },
+  ];
+  for (const { release, foundBy } of candidates)
+    if (release !== null && /^\d+\.\d+/.test(release)) return { release, foundBy, engine: engineRelease(release), cmdline, cmdlineFoundBy };
+  const speaking = engineReleases.filter((spec) => spec.khoCompatible === handover.compatible).at(-1);
+  return speaking === undefined
+    ? null
+    : { release: speaking.release, foundBy: `it speaks ${speaking.khoCompatible}`, engine: speaking.release, cmdline, cmdlineFoundBy };
+}
+
+/** The engine's kernel for a release: the longest that it starts with, in whole numbers. */
+function engineRelease(release: string): string | null {
+  const fits = engineReleases.filter(
+    (spec) => release === spec.release || (release.startsWith(spec.release) && !/^\d/.test(release.slice(spec.release.length))),
+  );
+  const best = fits.sort((a, b) => b.release.length - a.release.length)[0];
+  if (best === undefined) return null;
+  const exact = /^\d+\.\d+(\.\d+)?/.exec(release)?.[0];
+  return exact ?? best.release;
+}
+
+const commandLineOf = (lines: readonly string[]): string | null => {
+  const line = lines.find((text) => /^(Kernel c|C)ommand line: /.test(text));
+  return line === undefined ? null : line.slice(line.indexOf(': ') + 2);
+};
+
+/** `name=off` and its like, the last one counts. */
+export function isOff(cmdline: string | null, name: 'kho' | 'liveupdate'): boolean {
+  const values = [...(cmdline ?? '').matchAll(/(?:^|\s)(kho|liveupdate)=(\S+)/g)].filter((match) => match[1] === name);
+  return /^(off|0|n|no|false)$/i.test(values.at(-1)?.[2] ?? 'on');
+}
+
+/** What the engine starts from: `handover` as it stands in memory. @param fdtAddress its root FDT */
+export function dumpStart(facts: DumpFacts, decoded: DecodedDump, handover: Handover, fdtAddress: number, next: NextKernel, engine: string): DumpStart {
+  const { address, size } = handover.scratch;
+  return {
+    arch: facts.arch === 'aarch64' ? 'aarch64' : 'x86_64',
+    pageSize: facts.memory.pageSize,
+    fdtAddress,
+    scratch: address === null || handover.scratch.state !== 'filled' ? null : { address, size },
+    release: engine,
+    kho: !isOff(next.cmdline, 'kho'),
+    liveupdate: !isOff(next.cmdline, 'liveupdate'),
+    reserveMem: reservedRegions(decoded, handover),
+    devices: devicesOf(handover),
+    vfio: 'v5',
+    steps: null,
+  };
+}
+
+/** By what a start was chosen, a line each. */
+export const startLines = (handover: Handover, fdtAddress: number, next: NextKernel, start: DumpStart): readonly string[] => [
+  `the handover at 0x${fdtAddress.toString(16)} (${handover.path})`,
+  `taken over by ${next.release}: ${next.foundBy}`,
+  next.cmdline === null ? 'with kho=on liveupdate=on: no command line is known' : `with the command line as ${next.cmdlineFoundBy ?? ''} has it`,
+  ...(start.devices.length === 0 ? [] : [`${start.devices.length} PCI device(s) as the handover names them, bound to vfio-pci (v5)`]),
+];
+
+const NOWHERE = { line: 1, column: 1 };
+
+/**
+ * reserve_mem= of the next kernel: what the one before had, as its own subtree says, wherever that is found and however it is
+ * called now. A command line changes rarely between two kernels; what it asks for decides what is revived.
+ */
+function reservedRegions(decoded: DecodedDump, handover: Handover): DumpStart['reserveMem'] {
+  const align = decoded.memory.pageSize;
+  const known = handover.memblock ?? [];
+  const found =
+    known.length > 0
+      ? known.map(({ name, size }) => ({ name, size: Number(size) }))
+      : handover.subtrees.flatMap((subtree) => regionsAt(decoded.memory, subtree.address));
+  return found.map(({ name, size }) => ({ name, size, align, position: NOWHERE }));
+}
+
+function regionsAt(memory: PhysicalMemory, address: number | null): readonly { readonly name: string; readonly size: number }[] {
+  const read = address === null ? null : readBytes(memory, address, memory.pageSize);
+  if (read === null || !read.ok || read.bytes[0] !== 0xd0) return [];
+  const { root } = parseFdt(read.bytes);
+  return (root?.children ?? []).flatMap((node: FdtNode) => {
+    const size = fdtProperty(node, 'size')?.value;
+    const isRegion = fdtStrings(fdtProperty(node, 'compatible')).includes(RESERVE_MEM_COMPATIBLE);
+    return isRegion && size?.length === 8 ? [{ name: node.name, size: Number(decodeValue(u64('size'), size)) }] : [];
+  });
+}
+
+/** Devices that preserved files are of: without them no kernel could retrieve the files. */
+function devicesOf(handover: Handover): DumpStart['devices'] {
+  const found = new Map<string, DumpStart['devices'][number]>();
+  for (const session of handover.luo?.sessions ?? [])
+    for (const { decoded } of session.files) {
+      if (decoded?.kind !== 'struct' || decoded.struct !== 'vfio_pci_core_device_ser') continue;
+      const { domain, bdf } = decoded.reading.values ?? {};
+      if (domain === undefined || bdf === undefined) continue;
+      const device = deviceAt(Number(domain), Number(bdf));
+      found.set(`${domain}/${bdf}`, { ...device, name: `vfio${found.size}` });
+    }
+  return [...found.values()];
+}
+
+const deviceAt = (domain: number, bdf: number): Omit<DumpStart['devices'][number], 'name'> => ({
+  domain,
+  bdf,
+  driver: 'vfio-pci',
+  interrupts: 'none',
+  power: 'D0',
+  reset: 'flr',
+  vendor: 0x8086,
+  device: 0x10d3,
+  classCode: 0x020000,
+  bridge: null,
+  vf: false,
+  stubborn: false,
+  position: NOWHERE,
+});
