@@ -27,7 +27,7 @@ async function runDiff(before: string, after: string, options: Options): Promise
   try {
     const second = await loadDump(after, { log: false });
     try {
-      const comparison = compareDumps(first.report.decoded, second.report.decoded);
+      const comparison = compareDumps(first.report.decoded, second.report.decoded, second.objects.live?.openPages ?? null);
       if (comparison === null) throw new UserError(`${before}: no handover found to compare; \`luo-inspect report\` says what was searched`);
       const paths = { before, after };
       if (options.json === true) await writeJson((await import('../report/diff-json.js')).diffJson(comparison, paths));

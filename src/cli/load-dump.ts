@@ -9,7 +9,7 @@ import type { DecodedDump } from '../handover/decode.js';
 import { describeState } from '../memory/memory.js';
 import { type DecodedFile, decodeDump } from './decode-dump.js';
 import { findLog } from './find-log.js';
-import { loadObjects } from './load-objects.js';
+import { type LoadedObjects, loadObjects } from './load-objects.js';
 import { tell } from './messages.js';
 import type { DumpReport } from '../report/dump-report.js';
 
@@ -27,6 +27,8 @@ export interface LoadOptions extends NextOptions {
 export interface LoadedDump {
   readonly opened: OpenedDump;
   readonly report: DumpReport;
+  /** the kernel in the dump, and LUO's own objects in it */
+  readonly objects: LoadedObjects;
 }
 
 /**
@@ -37,9 +39,10 @@ export async function loadDump(path: string, options: LoadOptions = {}, wrap: (o
   const opened = wrap(await openDump(path));
   try {
     const read = decodeDump(opened, options.khoFdt === undefined ? null : parseAddress(options.khoFdt));
-    const report = await reportOf(read, options);
+    const objects = await loadObjects(read.opened, read.decoded, options);
+    const report = await reportOf(read, objects, options);
     tellChange(opened);
-    return { opened: read.opened, report };
+    return { opened: read.opened, report, objects };
   } catch (error) {
     opened.close();
     throw error;
@@ -64,8 +67,7 @@ function archOf({ find }: DecodedDump): Arch | null {
 /** So many are named one by one. */
 const NAMED_TROUBLES = 20;
 
-async function reportOf({ opened, decoded, kernel }: DecodedFile, options: LoadOptions): Promise<DumpReport> {
-  const objects = await loadObjects(opened, decoded, options);
+async function reportOf({ opened, decoded, kernel }: DecodedFile, objects: LoadedObjects, options: LoadOptions): Promise<DumpReport> {
   if (objects.decoded.handovers.length === 0) {
     throw new UserError(
       `${opened.path}: no handover found; searched ${decoded.find.searched.join(', and ')}. If you know where the root FDT is, name it: --kho-fdt 0x…`,

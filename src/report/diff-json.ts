@@ -10,6 +10,14 @@ export const diffJson = (comparison: Comparison, paths: { readonly before: strin
   after: sideJson(paths.after, comparison.after),
   differences: comparison.differences.map(({ change, what, name, text, before, after }) => ({ change, what, name, text, before, after })),
   kept: { ...comparison.kept },
+  files: comparison.fates.map(({ session, token, fate, before, after, text, beforePath, afterPath }) => ({
+    session,
+    token: hex(token),
+    fate,
+    before: { phase: before, path: beforePath },
+    after: after === null ? null : { phase: after, path: afterPath },
+    text,
+  })),
 });
 
 const sideJson = (path: string, handover: Handover | null): JsonObject => ({

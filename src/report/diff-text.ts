@@ -1,6 +1,7 @@
 /** `luo-inspect diff` for people: one line a difference, worst first, then what was kept. */
 import type { Comparison } from '../handover/compare/compare.js';
 import type { Change, Kept } from '../handover/compare/difference.js';
+import type { Fate, FileFate } from '../handover/compare/fates.js';
 import type { Handover } from '../handover/decode.js';
 import { hex } from '../tree/words.js';
 import { escapeText } from './escape.js';
@@ -16,8 +17,31 @@ export function* diffText(comparison: Comparison, paths: { readonly before: stri
     const word = change.padEnd(7);
     yield `${color ? `\u001b[${COLORS[change]}m${word}\u001b[0m` : word}  ${escapeText(name)}: ${escapeText(text)}`;
   }
+  yield* fateLines(comparison.fates);
   const kept = keptText(comparison.kept);
   if (kept !== '') yield `kept     ${kept}`;
+}
+
+const FATES: Readonly<Record<Fate, string>> = {
+  'came-back': 'came back',
+  waiting: 'waiting',
+  failed: 'failed',
+  lost: 'lost',
+  kept: 'kept',
+  gone: 'gone',
+  unknown: 'unknown',
+};
+/** Files that are listed; the JSON has them all. */
+const MAX_FILES = 200;
+
+/** What became of each file, and how many of each in the last line. */
+function* fateLines(fates: readonly FileFate[]): Iterable<string> {
+  for (const { session, token, fate, text } of fates.slice(0, MAX_FILES))
+    yield `file     ${escapeText(session)} ${hex(token)}: ${FATES[fate]}${text === FATES[fate] ? '' : ` (${escapeText(text)})`}`;
+  if (fates.length > MAX_FILES) yield `file     … and ${fates.length - MAX_FILES} more (--json lists every one)`;
+  const counts = new Map<Fate, number>();
+  for (const { fate } of fates) counts.set(fate, (counts.get(fate) ?? 0) + 1);
+  if (fates.length > 0) yield `files    ${[...counts].map(([fate, count]) => `${count} ${FATES[fate]}`).join(', ')}`;
 }
 
 function sideText(handover: Handover): string {

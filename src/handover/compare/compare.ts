@@ -8,6 +8,7 @@ import { formatBytes, hex } from '../../tree/words.js';
 import { type PciDevice, pciAddress } from '../pci.js';
 import { type Sides, compareFile, fileText } from './compare-files.js';
 import { type Difference, type Kept, worstFirst } from './difference.js';
+import { type FileFate, type OpenPages, fatesOf } from './fates.js';
 
 export interface Comparison {
   readonly before: Handover;
@@ -16,6 +17,8 @@ export interface Comparison {
   /** worst first */
   readonly differences: readonly Difference[];
   readonly kept: Kept;
+  /** of every file before */
+  readonly fates: readonly FileFate[];
 }
 
 /** Blocks of the maps compared at most. */
@@ -30,24 +33,40 @@ const received = (dump: DecodedDump): Handover | undefined =>
   dump.handovers.find((handover) => handover.role === 'incoming') ??
   dump.handovers.find((handover) => handover.role === 'stale' || sessionsOf(handover).length > 0);
 
+/** Which handover of each dump is compared: what one kernel gave and the next got, or in two dumps of one kernel the same one. */
+function sidesOf(before: DecodedDump, after: DecodedDump): { readonly from: Handover; readonly to: Handover | null } | null {
+  const from = givenAway(before);
+  if (from === undefined) return null;
+  const same = after.handovers.find((other) => other.role === from.role && sameHandover(from, other));
+  return { from, to: same ?? received(after) ?? null };
+}
+
+/** One FDT at one place, written after as many kexecs: what a kernel gives away is no other while it runs. */
+const sameHandover = (a: Handover, b: Handover): boolean =>
+  a.role === 'outgoing' &&
+  a.candidate.fdtAddress !== null &&
+  a.candidate.fdtAddress === b.candidate.fdtAddress &&
+  a.kexecMetadata?.kexecCount === b.kexecMetadata?.kexecCount;
+
 const sessionsOf = (handover: Handover): readonly LuoSession[] => handover.luo?.sessions ?? [];
 
 /** Both dumps have at least one handover. @returns null if the first has none */
-export function compareDumps(before: DecodedDump, after: DecodedDump): Comparison | null {
-  const from = givenAway(before);
-  if (from === undefined) return null;
-  const to = received(after) ?? null;
+export function compareDumps(before: DecodedDump, after: DecodedDump, openPages: OpenPages = null): Comparison | null {
+  const pair = sidesOf(before, after);
+  if (pair === null) return null;
+  const { from, to } = pair;
+  const fates = fatesOf(from, to, openPages);
   const out: Difference[] = [];
   const kept: Kept = { sessions: 0, files: 0, contents: 0, devices: 0, flbs: 0, pages: 0, regions: 0 };
   if (to === null || to.role === 'stale') allLost(from, to, out);
   else {
     compareHeads(from, to, out);
-    compareSessions(from, to, { before: before.memory, after: after.memory }, out, kept);
+    compareSessions(from, to, { before: before.memory, after: after.memory }, fates, out, kept);
     compareFlbs(from, to, out, kept);
     compareRegions(from, to, out, kept);
     comparePages(from, to, before.memory.pageSize, out, kept);
   }
-  return { before: from, after: to, differences: out.sort(worstFirst), kept };
+  return { before: from, after: to, differences: out.sort(worstFirst), kept, fates };
 }
 
 const named = (session: LuoSession): string => `session ${JSON.stringify(session.name.text)}`;
@@ -84,7 +103,8 @@ function compareHeads(from: Handover, to: Handover, out: Difference[]): void {
   add('handover', 'root FDT', place(from.candidate.fdtAddress), place(to.candidate.fdtAddress));
   if (from.luo !== null && to.luo !== null) {
     add('handover', 'LUO version', from.luo.compatible, to.luo.compatible);
-    add('metadata', 'live update number', from.luo.liveupdateNumber?.toString(), to.luo.liveupdateNumber?.toString());
+    if (from.luo.liveupdateNumber !== null && to.luo.liveupdateNumber !== null)
+      add('metadata', 'live update number', from.luo.liveupdateNumber?.toString(), to.luo.liveupdateNumber?.toString());
   }
   if (from.kexecMetadata !== null && to.kexecMetadata !== null) {
     add('metadata', 'previous release', from.kexecMetadata.previousRelease, to.kexecMetadata.previousRelease);
@@ -94,7 +114,7 @@ function compareHeads(from: Handover, to: Handover, out: Difference[]): void {
 
 const place = (address: number | null): string | null => (address === null ? null : hex(address));
 
-function compareSessions(from: Handover, to: Handover, memory: Sides, out: Difference[], kept: Kept): void {
+function compareSessions(from: Handover, to: Handover, memory: Sides, fates: readonly FileFate[], out: Difference[], kept: Kept): void {
   if (!from.hasLuo && !to.hasLuo) return;
   if (to.luo === null || to.luo.sessions === null) {
     if (sessionsOf(from).length === 0 && from.luo?.sessions != null) return;
@@ -114,26 +134,35 @@ function compareSessions(from: Handover, to: Handover, memory: Sides, out: Diffe
     const other = others.get(key);
     others.delete(key);
     if (other === undefined) loseSession(session, out);
-    else compareSession(session, other, memory, out, kept);
+    else compareSession(session, other, memory, fates, out, kept);
   }
   for (const session of others.values()) {
     out.push({ change: 'new', what: 'session', name: named(session), text: `with ${session.files.length} files`, before: null, after: session.path });
   }
 }
 
-function compareSession(from: LuoSession, to: LuoSession, memory: Sides, out: Difference[], kept: Kept): void {
+function compareSession(from: LuoSession, to: LuoSession, memory: Sides, fates: readonly FileFate[], out: Difference[], kept: Kept): void {
   const count = out.length;
   const others = keyed(to.files, (file) => hex(file.token));
   for (const [key, file] of keyed(from.files, (candidate) => hex(candidate.token))) {
     const other = others.get(key);
     others.delete(key);
     const name = fileNamed(from, file);
-    if (other !== undefined) compareFile(name, file, other, memory, out, kept);
-    else out.push({ change: to.complete ? 'lost' : 'unknown', what: 'file', name, text: fileText(file), before: file.path, after: null });
+    const fate = fates.find(({ beforePath }) => beforePath === file.path);
+    if (other !== undefined && fate?.fate === 'failed') {
+      const text = `${fileText(file)}: ${fate.text}, and what was handed over of it is freed`;
+      out.push({ change: 'lost', what: 'file', name, text, before: file.path, after: other.path });
+    } else if (other !== undefined) compareFile(name, file, other, memory, out, kept);
+    else if (fate?.fate === 'came-back') kept.files++;
+    else {
+      const isLost = to.complete && (to.life === undefined || fate?.fate === 'lost' || fate?.fate === 'failed');
+      const text = to.life === undefined || fate === undefined ? fileText(file) : `${fileText(file)}: ${fate.text}`;
+      out.push({ change: isLost ? 'lost' : 'unknown', what: 'file', name, text, before: file.path, after: null });
+    }
   }
   for (const file of others.values())
     out.push({ change: 'new', what: 'file', name: fileNamed(to, file), text: fileText(file), before: null, after: file.path });
-  if (from.count !== to.count)
+  if (from.count !== to.count && to.life === undefined)
     out.push({
       change: 'changed',
       what: 'session',
@@ -191,7 +220,8 @@ function compareFlb(name: string, from: LuoFlb, to: LuoFlb, out: Difference[], k
     out.push({ change: 'changed', what: 'flb', name, text, before: from.path, after: to.path });
   };
   if (from.data !== to.data) add(`its data was ${hex(from.data)}, and is ${hex(to.data)}`);
-  if (from.count !== to.count) add(`its references were ${from.count}, and are ${to.count}`);
+  // Of a running kernel's object they fall as files are finished.
+  if (from.count !== to.count && from.reading.values !== null && to.reading.values !== null) add(`its references were ${from.count}, and are ${to.count}`);
   if (from.decoded?.kind === 'pci' && to.decoded?.kind === 'pci') compareDevices(name, from, to, from.decoded.devices, to.decoded.devices, out, kept);
   if (out.length === count) kept.flbs++;
 }
