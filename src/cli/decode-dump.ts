@@ -1,7 +1,11 @@
 /** Decodes an opened dump, with what its memory tells of the kernel where the container does not. For every command that takes a dump. */
+import { openBtf } from '../compat/btf/btf.js';
+import { contractsOfBtf } from '../compat/btf-contracts.js';
 import type { OpenedDump } from '../container/opened-dump.js';
+import type { Contracts } from '../handover/contracts.js';
 import { type DecodedDump, decodeHandovers } from '../handover/decode.js';
 import { pageSizeFromMemory, runningKernel, withPageSize } from '../handover/kernel/running.js';
+import type { BtfOption, DumpBtf } from './dump-contracts.js';
 import type { DumpReport } from '../report/dump-report.js';
 
 export interface DecodedFile {
@@ -12,8 +16,8 @@ export interface DecodedFile {
 }
 
 /** Decodes a dump. Where it carries no VMCOREINFO, its memory is asked for the kernel and the size of pages. */
-export function decodeDump(opened: OpenedDump, khoFdt: number | null): DecodedFile {
-  const input = { files: opened.handoverFiles, khoFdt };
+export function decodeDump(opened: OpenedDump, khoFdt: number | null, contracts?: Contracts): DecodedFile {
+  const input = { files: opened.handoverFiles, khoFdt, ...(contracts === undefined ? {} : { contracts }) };
   const release = opened.vmcoreinfo?.get('OSRELEASE') ?? null;
   const decoded = decodeHandovers({ ...input, memory: opened.memory, runningRelease: release, searchKernels: release === null });
   if (opened.recorded?.release != null && release === null) {
@@ -32,4 +36,33 @@ export function decodeDump(opened: OpenedDump, khoFdt: number | null): DecodedFi
     decoded: decodeHandovers({ ...input, memory, runningRelease: kernel.release, find: inPages.find }),
     kernel: { release: kernel.release, foundBy, evidence },
   };
+}
+
+/** A decoded dump, with what its unknown versions were read by. */
+export interface ReadDump extends DecodedFile {
+  readonly btf: DumpBtf | null;
+  /** of files beside the dump that could not be used, why; a sentence each */
+  readonly said: readonly string[];
+}
+
+/** The same by the types of the kernel in the dump itself. @throws UserError where its BTF is damaged */
+export function decodeDumpByOwnBtf(opened: OpenedDump, khoFdt: number | null, bytes: Uint8Array): ReadDump {
+  const source = `the BTF in ${opened.path}`;
+  const btf = openBtf(bytes, source);
+  const contracts = contractsOfBtf(btf, { source, trusted: false });
+  return { ...decodeDump(opened, khoFdt, contracts), btf: { source, btf, contracts, evidence: `layouts: ${source}` }, said: [] };
+}
+
+/** The same with the BTF of the kernel that wrote it, where --btf names one or one beside the dump is needed. @throws UserError */
+export async function decodeDumpByBtf(opened: OpenedDump, khoFdt: number | null, { btf }: BtfOption): Promise<ReadDump> {
+  const said: string[] = [];
+  if (btf === false) return { ...decodeDump(opened, khoFdt), btf: null, said };
+  const { foundBtf, namedBtf } = await import('./dump-contracts.js');
+  if (typeof btf === 'string') {
+    const named = await namedBtf(btf, opened);
+    return { ...decodeDump(opened, khoFdt, named.contracts), btf: named, said };
+  }
+  const read = decodeDump(opened, khoFdt);
+  const found = await foundBtf(read.opened, read.decoded, said);
+  return found === null ? { ...read, btf: null, said } : { ...decodeDump(opened, khoFdt, found.contracts), btf: found, said };
 }

@@ -1,16 +1,17 @@
 /** `luo-inspect diff <before> <after>`: what a handover kept, lost or changed; exits with 1 where something was lost or changed. */
 import type { Command } from 'commander';
+import { layoutOptions } from './report.js';
 import { UserError } from '../codec/user-error.js';
 
 interface Options {
+  readonly btf?: string | boolean;
   readonly json?: boolean;
   /** false with --no-color */
   readonly color?: boolean;
 }
 
 export function registerDiff(program: Command): void {
-  program
-    .command('diff <before> <after>')
+  layoutOptions(program.command('diff <before> <after>'))
     .description('what a handover kept, lost or changed: the outgoing dump beside the incoming one')
     .option('--json', 'as JSON (schema luo-inspect.diff/1)')
     .option('--no-color', 'no colours')
@@ -23,9 +24,9 @@ async function runDiff(before: string, after: string, options: Options): Promise
     import('../handover/compare/compare.js'),
     import('./output.js'),
   ]);
-  const first = await loadDump(before, { log: false });
+  const first = await loadDump(before, { log: false, btf: options.btf });
   try {
-    const second = await loadDump(after, { log: false });
+    const second = await loadDump(after, { log: false, btf: options.btf });
     try {
       const comparison = compareDumps(first.report.decoded, second.report.decoded, second.objects.live?.openPages ?? null);
       if (comparison === null) throw new UserError(`${before}: no handover found to compare; \`luo-inspect report\` says what was searched`);

@@ -12,16 +12,17 @@ import { pathPart } from '../tree/path.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { escapeText } from '../report/escape.js';
 import { tell } from './messages.js';
+import { layoutOptions } from './report.js';
 
 interface Options {
   readonly output: string;
   readonly partial?: boolean;
   readonly khoFdt?: string;
+  readonly btf?: string | boolean;
 }
 
 export function registerExtract(program: Command): void {
-  program
-    .command('extract <dump> <session> <token>')
+  layoutOptions(program.command('extract <dump> <session> <token>'))
     .description('writes the contents of a preserved memfd; holes stay holes')
     .requiredOption('-o, --output <file>', 'where to: a file, or - for standard output')
     .option('--partial', 'write what is there, and leave holes where pages are not in the dump')
@@ -31,7 +32,7 @@ export function registerExtract(program: Command): void {
 
 async function runExtract(path: string, session: string, token: string, options: Options): Promise<void> {
   const { loadDump } = await import('./load-dump.js');
-  const { opened, report } = await loadDump(path, { khoFdt: options.khoFdt, log: false });
+  const { opened, report } = await loadDump(path, { khoFdt: options.khoFdt, log: false, btf: options.btf });
   try {
     const memfd = findMemfd(report.handovers, session, token, path);
     const written = await write(memfd, opened.memory, options, `${session} ${token}`);

@@ -1,14 +1,15 @@
 /** `luo-inspect ledger <dump>…`: every preserved page by owner; over several dumps what grew and what leaked. */
 import type { Command } from 'commander';
+import { layoutOptions } from './report.js';
 import type { LedgerOfDump } from '../report/ledger-model.js';
 
 interface Options {
+  readonly btf?: string | boolean;
   readonly json?: boolean;
 }
 
 export function registerLedger(program: Command): void {
-  program
-    .command('ledger <dump...>')
+  layoutOptions(program.command('ledger <dump...>'))
     .description('every preserved page by owner; over several dumps, oldest first, what grew and what leaked')
     .option('--json', 'as JSON (schema luo-inspect.ledger/1)')
     .action(runLedger);
@@ -24,7 +25,7 @@ async function runLedger(paths: readonly string[], options: Options): Promise<vo
   const opened: { close(): void }[] = [];
   try {
     for (const path of paths) {
-      const loaded = await loadDump(path, { log: false });
+      const loaded = await loadDump(path, { log: false, btf: options.btf });
       opened.push(loaded.opened);
       dumps.push(ledgerOf(path, loaded.report.decoded));
     }

@@ -7,13 +7,14 @@ import type { NextOptions } from '../verdict/next-kernel.js';
 import { UserError } from '../codec/user-error.js';
 import type { DecodedDump } from '../handover/decode.js';
 import { describeState } from '../memory/memory.js';
-import { type DecodedFile, decodeDump } from './decode-dump.js';
+import { type ReadDump, decodeDumpByBtf, decodeDumpByOwnBtf } from './decode-dump.js';
+import { type BtfOption, hasUnknownVersion } from './dump-contracts.js';
 import { findLog } from './find-log.js';
 import { type LoadedObjects, loadObjects } from './load-objects.js';
 import { tell } from './messages.js';
 import type { DumpReport } from '../report/dump-report.js';
 
-export interface LoadOptions extends NextOptions {
+export interface LoadOptions extends NextOptions, BtfOption {
   /** physical address of the root FDT, as the user wrote it */
   readonly khoFdt?: string | undefined;
   /** a console log's path; false for none; otherwise the folder's console.log or the dump's own printk buffer is taken */
@@ -38,8 +39,14 @@ export interface LoadedDump {
 export async function loadDump(path: string, options: LoadOptions = {}, wrap: (opened: OpenedDump) => OpenedDump = (opened) => opened): Promise<LoadedDump> {
   const opened = wrap(await openDump(path));
   try {
-    const read = decodeDump(opened, options.khoFdt === undefined ? null : parseAddress(options.khoFdt));
-    const objects = await loadObjects(read.opened, read.decoded, options);
+    const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
+    let read = await decodeDumpByBtf(opened, khoFdt, options);
+    let objects = await loadObjects(read.opened, read.decoded, { ...options, types: read.btf });
+    const own = options.btf === false || read.btf !== null || !hasUnknownVersion(read.decoded) ? null : (objects.kernel?.btfBytes ?? null);
+    if (own !== null) {
+      read = decodeDumpByOwnBtf(opened, khoFdt, own);
+      objects = await loadObjects(read.opened, read.decoded, { ...options, types: read.btf });
+    }
     const report = await reportOf(read, objects, options);
     tellChange(opened);
     return { opened: read.opened, report, objects };
@@ -67,7 +74,7 @@ function archOf({ find }: DecodedDump): Arch | null {
 /** So many are named one by one. */
 const NAMED_TROUBLES = 20;
 
-async function reportOf({ opened, decoded, kernel }: DecodedFile, objects: LoadedObjects, options: LoadOptions): Promise<DumpReport> {
+async function reportOf({ opened, decoded, kernel, btf, said }: ReadDump, objects: LoadedObjects, options: LoadOptions): Promise<DumpReport> {
   if (objects.decoded.handovers.length === 0) {
     throw new UserError(
       `${opened.path}: no handover found; searched ${decoded.find.searched.join(', and ')}. If you know where the root FDT is, name it: --kho-fdt 0x…`,
@@ -94,6 +101,8 @@ async function reportOf({ opened, decoded, kernel }: DecodedFile, objects: Loade
     evidence: [
       ...opened.evidence,
       ...(kernel === null || kernel.evidence === null ? [] : [kernel.evidence]),
+      ...(btf === null ? [] : [btf.evidence]),
+      ...said,
       ...objects.missing,
       ...objects.troubles.slice(0, NAMED_TROUBLES).map(({ what, why }) => `${what}: ${why}`),
       ...(log === null ? [] : [`console log: ${log.path}`]),

@@ -1,6 +1,7 @@
 /** The kernel in a dump, and LUO's own objects in it: with nothing but the dump, or with the symbols and types that the user gives. */
 import { readFileSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
+import type { Btf } from '../compat/btf/btf.js';
 import { decompressPayload, payloadKindOf } from '../compat/btf/payload.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { DecodedDump } from '../handover/decode.js';
@@ -16,6 +17,13 @@ export interface ObjectOptions {
   readonly symbols?: string | undefined;
   /** a vmlinux or vmlinuz: symbols and BTF */
   readonly vmlinux?: string | undefined;
+  /** the BTF that the dump was read by, if any */
+  readonly types?: GivenTypes | null;
+}
+
+export interface GivenTypes {
+  readonly source: string;
+  readonly btf: Btf;
 }
 
 export interface LoadedObjects {
@@ -56,10 +64,11 @@ export async function loadObjects(opened: OpenedDump, decoded: DecodedDump, opti
   return { kernel, facts, live, troubles, missing: kernel.missing, decoded: dump, disagreements };
 }
 
-async function givenSources(_opened: OpenedDump, { symbols }: ObjectOptions): Promise<Pick<KernelSources, 'linked' | 'btf'>> {
-  if (symbols === undefined) return {};
+async function givenSources(_opened: OpenedDump, { symbols, types }: ObjectOptions): Promise<Pick<KernelSources, 'linked' | 'btf'>> {
+  const btf = types ?? null;
+  if (symbols === undefined) return { btf };
   const text = Buffer.from(await contentsOf(symbols)).toString('latin1');
-  return { linked: [{ source: 'System.map', symbols: parseSystemMap(text, symbols) }] };
+  return { btf, linked: [{ source: 'System.map', symbols: parseSystemMap(text, symbols) }] };
 }
 
 /** A file's bytes, decompressed where they are compressed. @throws UserError */

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { tellEvidence } from './messages.js';
 
 export interface DumpCommandOptions {
+  readonly btf?: string | boolean;
   readonly json?: boolean;
   readonly khoFdt?: string;
   readonly symbols?: string;
@@ -13,9 +14,15 @@ export interface DumpCommandOptions {
   readonly cmdline?: string;
 }
 
+/** What tells the layouts of a kernel that no contract describes. */
+export const layoutOptions = (command: Command): Command =>
+  command
+    .option('--btf <file>', 'BTF, vmlinux or vmlinuz of the kernel that wrote the dump: layouts of versions that no contract describes')
+    .option('--no-btf', "don't use a vmlinux, vmlinux.BTF or BTF in the dump's folder");
+
 /** The options every command that takes a dump has. */
 export const dumpOptions = (command: Command): Command =>
-  command
+  layoutOptions(command)
     .option('--kho-fdt <paddr>', 'physical address of the root FDT, where it is not found by itself')
     .option('--symbols <file>', 'System.map of the kernel in the dump, where the dump lacks its symbols')
     .option('--log <file>', 'a console log beside the dump')

@@ -6,7 +6,7 @@ import type { ConsoleLog } from '../diagnosis/log/console-log.js';
 import type { DecodedDump } from '../handover/decode.js';
 import { openDump } from '../container/open.js';
 import { UserError } from '../codec/user-error.js';
-import { decodeDump } from './decode-dump.js';
+import { decodeDumpByBtf } from './decode-dump.js';
 import { escapeText } from '../report/escape.js';
 import { dumpStart, judgedHandover, nextKernel, startLines } from '../verdict/next-kernel.js';
 import { findLog } from './find-log.js';
@@ -22,6 +22,7 @@ interface StepOptions {
   readonly khoFdt?: string;
   readonly log?: string | boolean;
   readonly json?: boolean;
+  readonly btf?: string | boolean;
   readonly verbose?: boolean;
   /** false with --no-color */
   readonly color?: boolean;
@@ -38,7 +39,7 @@ async function runStep(path: string, options: StepOptions): Promise<void> {
   const opened = await openDump(path);
   try {
     const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
-    const { opened: dump, decoded, kernel } = decodeDump(opened, khoFdt);
+    const { opened: dump, decoded, kernel } = await decodeDumpByBtf(opened, khoFdt, options);
     if (decoded.handovers.length === 0) throw new UserError(`${path}: no handover found; if you know where the root FDT is, name it: --kho-fdt 0x…`);
     const { start, why } = startOf(dump, decoded, kernel?.release ?? null, await findLog(dump, options.log ?? true), options);
     const client = EngineClient.ofMemory(path, dump.memory, start);

@@ -114,8 +114,18 @@ export function compareShapes(one: Shape, other: Shape): readonly ShapeDifferenc
   for (const field of one.leaves) {
     const samePlace = placed.get(placeOf(field));
     if (samePlace !== undefined) {
-      matched.add(samePlace);
-      if (samePlace.name !== field.name) found.push({ kind: 'renamed', text: `${one.name}.${field.name} is called ${samePlace.name}` });
+      const moved = samePlace.name === field.name ? undefined : named.get(field.name);
+      matched.add(moved ?? samePlace);
+      if (moved !== undefined) found.push({ kind: 'field', text: `${one.name}.${field.name} stands at ${offsetText(field)} against ${offsetText(moved)}` });
+      else if (samePlace.name !== field.name) {
+        // A name that stood elsewhere before is no new name of this field: the field is gone, and the other took its place.
+        const tookItsPlace = one.leaves.some((own) => own.name === samePlace.name);
+        found.push(
+          tookItsPlace
+            ? { kind: 'field', text: `${one.name}.${field.name} at ${offsetText(field)} is gone` }
+            : { kind: 'renamed', text: `${one.name}.${field.name} is called ${samePlace.name}` },
+        );
+      }
       continue;
     }
     const sameName = named.get(field.name);

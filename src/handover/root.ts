@@ -5,7 +5,7 @@ import { contractsOf } from '../../abi/registry.js';
 import { decodeValue } from '../codec/decode.js';
 import { type Fdt, type FdtNode, fdtProperty, fdtStrings } from '../codec/fdt.js';
 import { physicalAddress } from '../memory/memory.js';
-import type { Context } from './context.js';
+import { type Context, contractsNamed } from './context.js';
 import { addFdt } from './fdt-node.js';
 import type { Candidate } from './find.js';
 import { child } from './luo-root.js';
@@ -22,7 +22,7 @@ export function readRoot(context: Context, fdt: Fdt, candidate: Candidate, kho: 
   const at = (offset: number): number | null => (candidate.fdtAddress === null ? null : candidate.fdtAddress + offset);
   const strings = fdt.root === null ? [] : rootStrings(fdt.root, candidate.cutInCopy);
   const compatible = strings.find((text) => text.startsWith('kho-')) ?? strings[0] ?? null;
-  const known = strings.flatMap((text) => text.split(';')).flatMap((text) => contractsOf(text).filter((contract) => contract.layer === 'kho'));
+  const known = strings.flatMap((text) => text.split(';')).flatMap((text) => contractsNamed(context, text).filter((contract) => contract.layer === 'kho'));
   const contract = known[0] ?? nearest(fdt.root);
   const root = addFdt(kho, fdt, candidate.fdtAddress, contract?.fdt ?? null, memory.pageSize);
   if (candidate.fdtAddress !== null && fdt.header.totalsize < memory.pageSize) addRestOfPage(memory, kho, candidate.fdtAddress, fdt.header.totalsize);
@@ -97,7 +97,7 @@ export function readMap(context: Context, fdt: Fdt, candidate: Candidate, contra
     return null;
   }
   if (contract === null) return null;
-  const chunks = contract.compatible === 'kho-v1';
+  const chunks = contract.map !== undefined && contract.map !== 'radix';
   if (chunks && context.released) {
     // Nothing in a bitmap says that it is one.
     observations.add(

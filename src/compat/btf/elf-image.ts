@@ -4,7 +4,7 @@
  */
 import { BTF_MAGIC, BTF_VERSION, btfHeader } from '../../../abi/btf/header.js';
 import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../../abi/boot/arm64-image.js';
-import { ELFMAG, elf64Ehdr, elf64Phdr, elf64Shdr, elfIdent, PT_LOAD } from '../../../abi/elf/elf64.js';
+import { ELFMAG, elf64Ehdr, elf64Nhdr, elf64Phdr, elf64Shdr, elfIdent, PT_LOAD } from '../../../abi/elf/elf64.js';
 import { PF_X, SHF_ALLOC, SHF_COMPRESSED, SHF_EXECINSTR, SHT_NOBITS } from '../../../abi/elf/sections.js';
 import { decodeStruct } from '../../codec/decode.js';
 import { encodeStruct } from '../../codec/encode.js';
@@ -90,6 +90,27 @@ export function openElfImage(source: ImageSource): ElfImage {
     .map(({ range }) => within(source, range));
   return { source, btf: btf?.range ?? null, data };
 }
+
+/** The GNU build id in its note sections, as hex digits; null where it has none. */
+export function buildIdOf({ source, data }: ElfImage): string | null {
+  for (const range of data) {
+    if (!range.name.startsWith('.note')) continue;
+    const bytes = source.read(range.offset, Math.min(range.size, MAX_NOTES));
+    for (let at = 0; at + sizeOf(elf64Nhdr) <= bytes.length; ) {
+      const { n_namesz: nameSize, n_descsz: size, n_type: type } = decodeStruct(elf64Nhdr, bytes, at);
+      const name = at + sizeOf(elf64Nhdr);
+      const start = name + roundUp4(nameSize);
+      if (type === NT_GNU_BUILD_ID && Buffer.from(bytes.subarray(name, name + 3)).toString('latin1') === 'GNU' && start + size <= bytes.length)
+        return Buffer.from(bytes.subarray(start, start + size)).toString('hex');
+      at = start + roundUp4(size);
+    }
+  }
+  return null;
+}
+
+const NT_GNU_BUILD_ID = 3;
+const MAX_NOTES = 1 << 20;
+const roundUp4 = (value: number): number => Math.ceil(value / 4) * 4;
 
 const within = (source: ImageSource, range: FileRange): FileRange => ({ ...range, size: Math.max(0, Math.min(range.size, source.size - range.offset)) });
 

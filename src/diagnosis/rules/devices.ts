@@ -2,7 +2,6 @@
  * Rules about preserved PCI devices: the VFIO files of sessions, and the PCI core's own list. No release has either; sources
  * are the mail series named and a 7.3.4 kernel with them applied.
  */
-import { contractsOf } from '../../../abi/registry.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
@@ -42,7 +41,7 @@ const pciLists = (subject: Subject): readonly PciDevices[] =>
   isIntact(subject) ? (subject.handover.luo?.flbs ?? []).flatMap((flb) => (flb.decoded?.kind === 'pci' ? [flb.decoded] : [])) : [];
 
 const hasVfio = (subject: Subject): boolean =>
-  filesOf(subject).some(({ file }) => contractsOf(file.compatible.text).some((contract) => contract.layer === 'vfio-pci'));
+  filesOf(subject).some(({ file }) => subject.dump.contracts.named(file.compatible.text).some((contract) => contract.layer === 'vfio-pci'));
 
 export const deviceRules: readonly HandoverRule[] = [
   {
@@ -130,7 +129,7 @@ export const deviceRules: readonly HandoverRule[] = [
     *check(subject) {
       const { luo } = subject.handover;
       if (luo === null || luo.flbs === null || !isIntact(subject) || !hasVfio(subject)) return;
-      if (luo.flbs.some((flb) => contractsOf(flb.name.text).some((contract) => contract.layer === 'pci'))) return;
+      if (luo.flbs.some((flb) => subject.dump.contracts.named(flb.name.text).some((contract) => contract.layer === 'pci'))) return;
       yield { message: 'a session holds a VFIO device, but no FLB of the PCI core is listed', at: luo.node.address, path: `${luo.node.path}/flbs` };
     },
   },

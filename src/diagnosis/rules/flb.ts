@@ -1,7 +1,6 @@
 /** Rules about file-lifecycle-bound objects. Sources: kernel/liveupdate/luo_flb.c, 7.1 to 7.3; lib/tests/liveupdate.c for the test objects. */
 import type { Layer } from '../../../abi/contract.js';
 import { testFlbData } from '../../../abi/liveupdate-test-flb/flb.js';
-import { contractsOf } from '../../../abi/registry.js';
 import { emptyEntry, hiddenEntry, placeOf } from '../../handover/entries.js';
 import type { LuoFlb } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
@@ -13,14 +12,15 @@ const RETRIEVE = 'luo_flb_retrieve_one(), kernel/liveupdate/luo_flb.c, 7.1 to 7.
 
 /** Which files keep an object alive. */
 function dependants(subject: Subject, flb: LuoFlb): number | null {
-  const layer = flbLayer(flb);
+  const layer = flbLayer(subject, flb);
   const files = filesOf(subject);
   if (layer === 'liveupdate-test-flb') return files.length;
-  if (layer === 'pci') return files.filter(({ file }) => contractsOf(file.compatible.text).some((contract) => contract.layer === 'vfio-pci')).length;
+  if (layer === 'pci')
+    return files.filter(({ file }) => subject.dump.contracts.named(file.compatible.text).some((contract) => contract.layer === 'vfio-pci')).length;
   return null;
 }
 
-const flbLayer = (flb: LuoFlb): Layer | null => contractsOf(flb.name.text)[0]?.layer ?? null;
+const flbLayer = (subject: Subject, flb: LuoFlb): Layer | null => subject.dump.contracts.named(flb.name.text)[0]?.layer ?? null;
 
 const flbsOf = (subject: Subject): readonly LuoFlb[] => (isIntact(subject) ? (subject.handover.luo?.flbs ?? []) : []);
 

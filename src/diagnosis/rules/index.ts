@@ -1,5 +1,6 @@
 /** Every rule of `diagnose`, family by family; within a family in the order in which findings of equal weight stand. */
 import type { Rule } from '../rule.js';
+import { abiRules } from './abi.js';
 import { blockRules } from './blocks.js';
 import { deviceRules } from './devices.js';
 import { flbRules } from './flb.js';
@@ -24,6 +25,7 @@ import { vmallocRules } from './vmalloc.js';
 
 export const rules: readonly Rule[] = [
   ...momentRules,
+  ...abiRules,
   ...khoFdtRules,
   ...khoSubtreeRules,
   ...khoMapRules,

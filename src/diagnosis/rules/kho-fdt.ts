@@ -120,7 +120,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     sources: ['git history of include/linux/kho/abi/kexec_handover.h, April 2026'],
     *check(subject) {
       const { contract, compatible, candidate } = subject.handover;
-      if (contract === null || contract.status === 'released' || compatible !== contract.compatible) return;
+      if (contract === null || contract.status === 'released' || contract.status === 'own' || compatible !== contract.compatible) return;
       yield {
         message: `compatible is ${compatible}, which no release ever spoke`,
         at: candidate.fdtAddress,

@@ -1,13 +1,13 @@
 /** Rules about the root of LUO: its version, its numbers, its pointers. Sources: kernel/liveupdate/luo_core.c, 6.19 to 7.3. */
 import type { Contract } from '../../../abi/contract.js';
-import { contractsOf } from '../../../abi/registry.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { type DumpRule, type HandoverRule, type Rule, hit, noted, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 
 const EARLY = 'liveupdate_early_init(), kernel/liveupdate/luo_core.c, 6.19 to 7.3';
 
-const luoContract = (compatible: string): Contract | null => contractsOf(compatible).find((contract) => contract.layer === 'luo') ?? null;
+const luoContract = (subject: Subject, compatible: string): Contract | null =>
+  subject.dump.contracts.named(compatible).find((contract) => contract.layer === 'luo') ?? null;
 
 const panics = (text: string) => ({
   otherwise: reaction('panic', `${text} Then "Kernel panic - not syncing: The incoming tree failed to initialize properly [-EINVAL], disabling live update".`),
@@ -48,8 +48,8 @@ const handoverRules: readonly HandoverRule[] = [
     sources: ['git history of include/linux/kho/abi/luo.h, 3 June 2026'],
     *check(subject) {
       const { luo } = subject.handover;
-      const contract = luo === null ? null : luoContract(luo.compatible);
-      if (luo !== null && contract !== null && contract.status !== 'released')
+      const contract = luo === null ? null : luoContract(subject, luo.compatible);
+      if (luo !== null && contract !== null && contract.status !== 'released' && contract.status !== 'own')
         yield hit(rootField(subject, 'compatible', 'compatible') ?? luo.node, `compatible is ${luo.compatible}, which no release ever spoke`);
     },
   },
@@ -65,7 +65,7 @@ const handoverRules: readonly HandoverRule[] = [
     sources: [EARLY],
     *check(subject) {
       const { luo, contract } = subject.handover;
-      const own = luo === null ? null : luoContract(luo.compatible);
+      const own = luo === null ? null : luoContract(subject, luo.compatible);
       if (luo === null || own === null || contract === null || contract.compatible !== subject.handover.compatible) return;
       if (own.status !== 'released' || contract.status !== 'released') return;
       if (own.releases.some((release) => contract.releases.includes(release))) return;

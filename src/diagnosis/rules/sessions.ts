@@ -1,6 +1,5 @@
 /** Rules about sessions and the files they list. Sources: kernel/liveupdate/luo_session.c and luo_file.c, 6.19 to 7.3. */
 import type { Contract, Layer } from '../../../abi/contract.js';
-import { contractsOf } from '../../../abi/registry.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
 import { trustOf } from '../pointers/trust.js';
@@ -34,7 +33,8 @@ export const sessionsOf = (subject: Subject): readonly LuoSession[] => {
 };
 
 /** Contracts of a handler's string, those of file handlers only. */
-const handlersOf = (compatible: string): readonly Contract[] => contractsOf(compatible).filter((contract) => HANDLERS.has(contract.layer));
+const handlersOf = (subject: Subject, compatible: string): readonly Contract[] =>
+  subject.dump.contracts.named(compatible).filter((contract) => HANDLERS.has(contract.layer));
 
 /** How a file is called in a sentence. */
 const called = (session: LuoSession, file: LuoFile): string => `file ${hex(file.token)} of session ${JSON.stringify(session.name.text)}`;
@@ -175,7 +175,12 @@ export const sessionRules: readonly HandoverRule[] = [
     sources: [DESERIALISE, '"liveupdate: propagate file deserialization failures", March 2026', 'seen with 7.3.4: memfd-v9 written over memfd-v2'],
     *check(subject) {
       for (const { session, file } of filesOf(subject)) {
-        if (!file.compatible.terminated || file.compatible.bytes.length === 0 || handlersOf(file.compatible.text).length > 0 || subject.handover.released)
+        if (
+          !file.compatible.terminated ||
+          file.compatible.bytes.length === 0 ||
+          handlersOf(subject, file.compatible.text).length > 0 ||
+          subject.handover.released
+        )
           continue;
         const text = `the handler of ${called(session, file)} is ${JSON.stringify(file.compatible.text)}, which no release up to 7.3 and no series known registers`;
         yield hit(file.reading.field('compatible'), text);
@@ -195,7 +200,7 @@ export const sessionRules: readonly HandoverRule[] = [
       const { contract } = subject.handover;
       if (contract === null || contract.status !== 'released' || subject.handover.released) return;
       for (const { session, file } of filesOf(subject)) {
-        const released = handlersOf(file.compatible.text).filter((handler) => handler.status === 'released');
+        const released = handlersOf(subject, file.compatible.text).filter((handler) => handler.status === 'released');
         if (released.length === 0 || released.some((handler) => handler.releases.some((release) => contract.releases.includes(release)))) continue;
         const text = `the handler of ${called(session, file)} is ${file.compatible.text}; the releases that read ${contract.compatible} (${contract.releases.join(', ')}) have another version`;
         yield hit(file.reading.field('compatible'), text);
@@ -214,7 +219,7 @@ export const sessionRules: readonly HandoverRule[] = [
     *check(subject) {
       const seen = new Set<string>();
       for (const { session, file } of filesOf(subject)) {
-        const handlers = handlersOf(file.compatible.text);
+        const handlers = handlersOf(subject, file.compatible.text);
         if (handlers.length === 0 || handlers.some((handler) => handler.status !== 'list') || seen.has(file.compatible.text)) continue;
         seen.add(file.compatible.text);
         yield hit(file.reading.field('compatible'), `${file.compatible.text} (${called(session, file)}) is of a mail series; no release up to 7.3 has it`);
