@@ -124,6 +124,8 @@ export class Measurer {
   #constant(word: string, seen: ReadonlySet<string>): bigint {
     if (word === 'PAGE_SIZE') return BigInt(this.#pageSize);
     if (word === 'PAGE_SHIFT') return BigInt(Math.log2(this.#pageSize));
+    if (word === 'BITS_PER_BYTE') return 8n;
+    if (word === 'BITS_PER_LONG') return 64n;
     const known = this.#enums.get(word);
     if (known !== undefined) return known;
     const define = this.#defines.get(word);
@@ -315,6 +317,7 @@ class Expression {
     this.#close();
     if (/^(BIT|BIT_ULL|_BITUL|_BITULL)$/.test(name) && first >= 0n && first < 64n) return 1n << first;
     if (/^(UL|ULL|_AC)$/.test(name)) return first;
+    if (/^(const_)?ilog2$/.test(name) && first > 0n) return BigInt(first.toString(2).length - 1);
     throw new Unmeasurable(`${name}() is not known`);
   }
 

@@ -216,6 +216,19 @@ it('lays out C as the C compiler does', () => {
   }
 });
 
+it('reads constants that follow from the page size', () => {
+  const text = `enum kho_radix_consts {
+	KHO_ORDER_0_LOG2 = 64 - PAGE_SHIFT,
+	KHO_TABLE_SIZE_LOG2 = const_ilog2(PAGE_SIZE / sizeof(phys_addr_t)),
+	KHO_BITMAP_SIZE_LOG2 = PAGE_SHIFT + const_ilog2(BITS_PER_BYTE),
+	KHO_TREE_MAX_DEPTH = DIV_ROUND_UP(KHO_ORDER_0_LOG2 - KHO_BITMAP_SIZE_LOG2, KHO_TABLE_SIZE_LOG2) + 1,
+};
+struct leaf { DECLARE_BITMAP(bitmap, 1 << KHO_BITMAP_SIZE_LOG2); DECLARE_KHOSER_PTR(next, struct leaf *); };`;
+  const { numbers, structs } = readHeader('x.h', KnownFile.of(text));
+  expect(numbers.get('KHO_TREE_MAX_DEPTH')).toBe(6n);
+  expect(structs.get('leaf')?.size).toBe(4096 + 8);
+});
+
 it('is not hung or thrown by nonsense', () => {
   for (const text of [
     'struct a { struct a b; };',
