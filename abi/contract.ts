@@ -24,6 +24,10 @@ export type Layer =
   | 'kvm-vm'
   | 'guest-memfd'
   | 'kvm-vcpu'
+  | 'cpu'
+  | 'cpu-flb'
+  | 'iommufd'
+  | 'hwpoison'
   | 'kvm-run'
   | 'hugetlb'
   | 'kho-vmalloc'
@@ -65,6 +69,9 @@ export interface Area {
   readonly whenFull: string | null;
 }
 
+/** How far a contract has come. */
+export type Status = 'released' | 'window' | 'queued' | 'review' | 'rfc' | 'superseded' | 'test' | 'user-space' | 'own';
+
 /** The preserved memory map: chunks that name bitmaps of 512 bytes or of a page, or a radix tree. */
 export type MapForm = 'chunks-512' | 'chunks-page' | 'radix';
 
@@ -88,10 +95,16 @@ export interface Contract {
   /** every release from `since` to `until` */
   readonly releases: readonly Release[];
   /**
-   * `released`: in a kernel release; `window`: only inside a merge window; `list`: on the mailing list alone; `test`: a kernel's own test;
+   * `released`: in a kernel release; `window`: only inside a merge window; `queued`: in a maintainer's tree and linux-next;
+   * `review`, `rfc`: posted as a patch series, or as a request for comments; `superseded`: a later mail of the series has another layout;
+   * `test`: a kernel's own test; `user-space`: laid down by a program, not the kernel;
    * `own`: described by whoever runs the tool, so that nothing is known of how the kernels that speak it behave
    */
-  readonly status: 'released' | 'window' | 'list' | 'test' | 'own';
+  readonly status: Status;
+  /** of a proposal: the day it was posted or pushed, as `source` names it; `2026-09-18`, or only the year and month */
+  readonly date?: string;
+  /** of what is queued: the release it is expected in; not a promise */
+  readonly expected?: string;
   readonly source: string;
   /** where `compatible` names other layouts too: how the bytes tell this one from them */
   readonly discriminates?: string;
@@ -128,3 +141,7 @@ export function contract<const C extends Described>(value: C): Omit<C, Spoken> &
   const last = until === null ? releases.length : releases.indexOf(until) + 1;
   return { ...value, since, until, releases: since === null ? [] : releases.slice(releases.indexOf(since), last) };
 }
+
+/** Is it of a patch series that no release has? */
+export const isProposed = ({ status }: Pick<Contract, 'status'>): boolean =>
+  status === 'queued' || status === 'review' || status === 'rfc' || status === 'superseded';

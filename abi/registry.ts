@@ -1,6 +1,14 @@
 /** Every contract known, found by compatible string, by layer, by kernel release or by the name of a structure. */
 import { bootSetupData } from './boot/setup-data.js';
 import type { Contract, Layer, Release } from './contract.js';
+import { cpuFlbV1, cpuV1 } from './cpu/v1.js';
+import { cpuFlbV1Mailbox, cpuV1Mailbox } from './cpu/v1-mailbox.js';
+import { luoFeatures, memfdFeatures } from './feature-words/v1.js';
+import { hwpoisonV1 } from './hwpoison/v1.js';
+import { iommuBranch, iommufdV1 } from './iommu/branch.js';
+import { kvmVcpuArm64V1, kvmVcpuV1CbFirst, kvmVcpuX86V1 } from './kvm-vcpu/v1-cb-first.js';
+import { kvmVmV1Attributes } from './kvm-vm/v1-attributes.js';
+import { pciVersion2 } from './pci/version-2.js';
 import { fdtContract } from './fdt/header.js';
 import { guestMemfdV1 } from './guest-memfd/v1.js';
 import { hugetlbV1 } from './hugetlb/v1.js';
@@ -55,7 +63,7 @@ import { vfioPciV1Iommufd } from './vfio-pci/v1-iommufd.js';
 import { vfioPciV1 } from './vfio-pci/v1.js';
 import { vfioPciV2 } from './vfio-pci/v2.js';
 
-export { type ReleaseInfo, releaseInfos, releaseOf, releases } from './releases.js';
+export { type ExpectedRelease, expectedReleaseOf, expectedReleases, type ReleaseInfo, releaseInfos, releaseOf, releases } from './releases.js';
 
 /**
  * What one kernel hands to the next. Where a string names several layouts, the one that is most likely met first stands
@@ -101,14 +109,28 @@ export const contracts: readonly Contract[] = [
   pciV1Max,
   pciV1Nr,
   pciV3,
+  pciVersion2,
   pciVersion1,
   iommuLiveupdateV1,
   iommuV1,
+  iommuBranch,
+  iommufdV1,
   kvmVmV1,
   kvmVmV1Folios,
+  kvmVmV1Attributes,
+  kvmVcpuV1CbFirst,
   kvmVcpuV1,
+  kvmVcpuX86V1,
+  kvmVcpuArm64V1,
+  cpuV1,
+  cpuV1Mailbox,
+  cpuFlbV1,
+  cpuFlbV1Mailbox,
   guestMemfdV1,
   hugetlbV1,
+  hwpoisonV1,
+  luoFeatures,
+  memfdFeatures,
 ];
 
 /** Structures around a handover that are no part of it: how a kernel finds it, its system calls, its own objects. */

@@ -42,3 +42,28 @@ export function releaseOf(version: string): Release | null {
   if (series === '6.17' && Number(match[3] ?? '0') >= 9) return '6.17.9';
   return releases.find((release) => release === series) ?? null;
 }
+
+/** A release that is not there yet: what is queued for it, on top of the last one known. */
+export interface ExpectedRelease {
+  readonly release: string;
+  /** the release it is taken to be like in everything that is not queued */
+  readonly like: Release;
+  /** as of when */
+  readonly date: string;
+  readonly note: string;
+}
+
+export const expectedReleases: readonly ExpectedRelease[] = [
+  {
+    release: '7.4',
+    like: '7.3',
+    date: '2026-10',
+    note: 'what liveupdate.git and linux-next had queued in October 2026, on top of 7.3; no 7.4-rc was seen. kho-v4 and luo-v5 are taken to stay.',
+  },
+];
+
+/** The expected release that a version text belongs to, or null. */
+export function expectedReleaseOf(version: string): ExpectedRelease | null {
+  const series = /^v?(\d+\.\d+)(?![\d])/.exec(version)?.[1];
+  return expectedReleases.find(({ release }) => release === series) ?? null;
+}

@@ -42,4 +42,8 @@ export const layerInfos: readonly LayerInfo[] = [
   info('kvm-vm', 'handler', 'files find their handler'),
   info('guest-memfd', 'handler', 'files find their handler'),
   info('kvm-vcpu', 'handler', 'files find their handler'),
+  info('cpu', 'handler', 'files find their handler'),
+  info('cpu-flb', 'flb', 'claimed by the CPU core'),
+  info('iommufd', 'handler', 'files find their handler'),
+  info('hwpoison', 'subtree', 'broken pages are taken out of use again', { carriesData: false }),
 ];

@@ -42,7 +42,8 @@ export const guestMemfdV1 = contract({
   compatible: 'guest_memfd_luo_v1',
   format: 'struct',
   structs: [guestMemfdLuoSer, guestMemfdLuoFolioSer],
-  status: 'list',
+  status: 'review',
+  date: '2026-07-28',
   source,
   notes: ['No release speaks it.'],
 });

@@ -32,7 +32,8 @@ export const hugetlbV1 = contract({
   compatible: 'hugetlb-v1',
   format: 'struct',
   structs: [hugetlbSer, hugetlbHstateSer],
-  status: 'list',
+  status: 'rfc',
+  date: '2026',
   source,
   notes: ['No release speaks it.'],
 });

@@ -129,7 +129,8 @@ export const iommuLiveupdateV1 = contract({
   format: 'struct',
   structs: [iommuFlbSer, iommuArrayHdrSer, iommuHdrSer, iommuDomainSer, iommuDeviceSer, iommuDevMapSer, iommuDeviceIntelSer, iommuHwSer, iommuIntelSer],
   areas: [pagesOf('domains', iommuDomainSer), pagesOf('devices', iommuDeviceSer), pagesOf('iommus', iommuHwSer)],
-  status: 'list',
+  status: 'review',
+  date: '2026-09-21',
   source,
   notes: ['No release speaks it; not run.', 'Objects marked DELETED keep their place.'],
 });

@@ -7,7 +7,8 @@ export const iommuV1 = contract({
   compatible: 'iommu-v1',
   format: 'opaque',
   structs: [],
-  status: 'list',
+  status: 'superseded',
+  date: '2026-01',
   source: 'mails of the IOMMU series, end of 2025 and early 2026',
   notes: ['No release speaks it.', 'Its structures changed from mail to mail under this string: not decoded.'],
 });

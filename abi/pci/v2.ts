@@ -11,7 +11,8 @@ export const pciV2 = contract({
   compatible: 'pci-v2',
   format: 'struct',
   structs: [pciSer, pciDevSer],
-  status: 'list',
+  status: 'superseded',
+  date: '2026-07-10',
   source: 'mail series "PCI: liveupdate", v3 to v5 and v7, 2026',
   discriminates:
     'Two counts of 4 bytes: bytes 4-7 are the number of devices, 0 only before any is preserved. In v3 of the VFIO series they are the upper half of the first count.',

@@ -8,7 +8,8 @@ export const pciV3 = contract({
   compatible: 'pci-v3',
   format: 'struct',
   structs: [pciSer8, pciDevSer],
-  status: 'list',
+  status: 'superseded',
+  date: '2026-05-22',
   source: 'mail series "PCI: liveupdate", v6, 22 May 2026',
 
   notes: ['No release speaks it.', 'Bytes as in pci-v2; refcount counts the preserved devices at or below, so bridges are listed too.'],

@@ -35,7 +35,8 @@ export const nanovmmV3 = contract({
   compatible: null,
   format: 'struct',
   structs: [nvmmState],
-  status: 'list',
+  status: 'user-space',
+  date: '2026',
   source,
   notes: ['The contents of the memfd with token 0x2000. The kernel does not know it.', 'Token 0x1001 is used by the kernel’s selftests as well.'],
 });

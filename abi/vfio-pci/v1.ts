@@ -17,7 +17,8 @@ export const vfioPciV1 = contract({
   compatible: 'vfio-pci-v1',
   format: 'struct',
   structs: [vfioPciCoreDeviceSer],
-  status: 'list',
+  status: 'review',
+  date: '2026-07-14',
   source: 'mails "[PATCH v3 07/24]" of 23 Mar 2026, v4 of 11 May 2026, v5 of 14 Jul 2026',
   discriminates:
     'Bytes 0-3 are the domain, mostly 0, and bytes 4-5 the bdf. In v1 and v2 of the series bytes 0-1 are the bdf and those from 4 (or 5) on zeros of a fresh page.',

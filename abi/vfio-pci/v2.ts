@@ -17,7 +17,8 @@ export const vfioPciV2 = contract({
   compatible: 'vfio-pci-v2',
   format: 'struct',
   structs: [vfioPciCoreDeviceSerV2],
-  status: 'list',
+  status: 'superseded',
+  date: '2026-03-23',
   source: 'mails of v3 from 12/24 on, 23 Mar 2026, David Matlack',
   notes: ['No release speaks it.', 'v4 and v5 went back to vfio-pci-v1.'],
 });

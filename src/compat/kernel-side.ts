@@ -2,6 +2,7 @@
  * What a kernel's file speaks: by its compatible strings where there is an image, by the shapes of its structures where
  * there is BTF alone, and by both where it has both.
  */
+import { isProposed } from '../../abi/contract.js';
 import type { Contract, Release } from '../../abi/contract.js';
 import { NEWEST } from '../../abi/behaviour/registry.js';
 import { contracts, contractsOf, releaseOf, releases, spokenBy } from '../../abi/registry.js';
@@ -150,7 +151,7 @@ const hasKho = (file: KernelFile): boolean => hasStruct(file, 'kho_scratch') || 
 
 /** Contracts of the mailing lists whose structures the kernel has. */
 function listed(file: KernelFile): readonly Part[] {
-  const fitting = contracts.filter((contract) => contract.status === 'list' && contract.structs.length > 0 && fits(file, contract));
+  const fitting = contracts.filter((contract) => isProposed(contract) && contract.structs.length > 0 && fits(file, contract));
   return [...new Set(fitting.map((contract) => contract.compatible))].flatMap((compatible) => {
     const group = fitting.filter((contract) => contract.compatible === compatible);
     const [first] = group;

@@ -49,7 +49,9 @@ export interface Context {
 
 /** The contracts a string of the dump names; one that was measured instead of described is kept, to be told of. */
 export function contractsNamed(context: Context, compatible: string): readonly Contract[] {
-  const named = context.contracts.named(compatible);
+  const own = context.contracts.named(compatible);
+  // `memfd-v2;vmalloc-v1` is read as its base has it; a kernel compares the whole string, and so do the rules.
+  const named = own.length === 0 && compatible.includes(';') ? context.contracts.named(compatible.slice(0, compatible.indexOf(';'))) : own;
   const measured = named.find((contract) => contract.measured !== undefined);
   if (measured !== undefined) context.foreign.set(compatible, { compatible, contract: measured });
   return named;

@@ -8,6 +8,7 @@ import { type PhysicalMemory, describeState } from '../memory/memory.js';
 import { type Context, type Limits, limitsOf, type Reference } from './context.js';
 import { type Contracts, type ForeignLayout, describedContracts } from './contracts.js';
 import { type Candidate, type FdtFile, type FindResult, findHandovers } from './find.js';
+import { type Hwpoison, readHwpoison } from './hwpoison.js';
 import { type KhoTest, readKhoTest } from './kho-test.js';
 import type { Luo } from './luo.js';
 import { readLuo } from './luo-root.js';
@@ -43,6 +44,8 @@ export interface Handover {
   readonly kexecMetadata: KexecMetadata | null;
   /** null without the kernel's own test of KHO, or where its list can't be read */
   readonly khoTest: KhoTest | null;
+  /** null where no broken page was handed over, or the list can't be read */
+  readonly hwpoison: Hwpoison | null;
   /** whose sessions and files these are in user space */
   readonly owners: Owners;
   /** versions read by the layouts of the kernel that wrote them, because no contract describes them; empty for every known kernel */
@@ -155,6 +158,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
       memblock: null,
       kexecMetadata: null,
       khoTest: null,
+      hwpoison: null,
       owners: readOwners(null, memory),
     };
     return { ...base, ...nothing, foreign: [], observations: observations.all };
@@ -177,6 +181,8 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
   const kexecMetadata = metadataBlob === undefined ? null : readKexecMetadata(context, metadataBlob, root);
   const testBlob = blobs.get('kho_test');
   const khoTest = testBlob === undefined ? null : readKhoTest(context, testBlob, root);
+  const poisonBlob = blobs.get('hwpoison');
+  const hwpoison = poisonBlob === undefined ? null : readHwpoison(context, poisonBlob, root);
   for (const [name, blob] of blobs) {
     if (!KNOWN_SUBTREES.has(name)) readOtherFdt(context, blob, kho, `${name} contents`, null);
   }
@@ -194,6 +200,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
     memblock,
     kexecMetadata,
     khoTest,
+    hwpoison,
     owners: readOwners(luo, memory),
     foreign: [...context.foreign.values()],
     observations: observations.all,
@@ -224,7 +231,7 @@ function observeForeign(context: Context, node: Node): void {
     );
 }
 
-const KNOWN_SUBTREES = new Set(['LUO', 'memblock', 'kexec-metadata', 'kho_test']);
+const KNOWN_SUBTREES = new Set(['LUO', 'memblock', 'kexec-metadata', 'kho_test', 'hwpoison']);
 
 function observeScratch(observations: Observations, kho: Node, scratch: Scratch): void {
   const node = kho.group('scratch', { address: scratch.address, bits: scratch.size * 8, description: 'memory the next kernel boots in' });

@@ -3,10 +3,11 @@ import { NEWEST } from '../../abi/behaviour/registry.js';
 import type { Contract } from '../../abi/contract.js';
 import { type Struct, u64 } from '../../abi/layout.js';
 import { luoCompatibleBytes } from '../../abi/luo/root.js';
+import { luoFeatures, luoSerFeatures } from '../../abi/feature-words/v1.js';
 import { luoV1 } from '../../abi/luo/v1.js';
 import { luoSerV2 } from '../../abi/luo/v2.js';
 import { luoSer, luoV5 } from '../../abi/luo/v5.js';
-import { decodeValue, toCString } from '../codec/decode.js';
+import { decodeStruct, decodeValue, toCString } from '../codec/decode.js';
 import { type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMagic, parseFdt } from '../codec/fdt.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
@@ -72,6 +73,7 @@ const MAX_COMPATIBLE = 256;
 
 function readLuoStruct(context: Context, bytes: Uint8Array, address: number | null, node: Node): Luo | null {
   const { observations } = context;
+  if (isFeatureRoot(bytes)) return readFeatureRoot(context, bytes, address, node);
   const { text, bytes: textBytes } = toCString(bytes.subarray(0, MAX_COMPATIBLE));
   const known = luoContract(context, text);
   const plausible = known !== null || looksLikeVersion(text);
@@ -105,6 +107,27 @@ function readLuoStruct(context: Context, bytes: Uint8Array, address: number | nu
     return asNeighbour(context, contract, text, reading, node);
   }
   return readLuoSer(context, contract, text, reading, node);
+}
+
+/** A root that starts with feature words instead of a string: as many bytes, small words, and what is required is supported. */
+function isFeatureRoot(bytes: Uint8Array): boolean {
+  if (bytes.length !== sizeOf(luoSerFeatures)) return false;
+  const { supported, required, active, reserved } = decodeStruct(luoSerFeatures, bytes).header;
+  return (
+    supported !== 0n && supported < MAX_FEATURES && (required & ~supported) === 0n && (active & ~supported) === 0n && reserved.every((word) => word === 0n)
+  );
+}
+
+/** Features are counted up from bit 0; text in their place is a larger number. */
+const MAX_FEATURES = 1n << 32n;
+
+function readFeatureRoot(context: Context, bytes: Uint8Array, address: number | null, node: Node): Luo {
+  const reading = structFromBytes(luoSerFeatures, bytes, address, context.memory.pageSize, { path: `${node.path}/luo_ser`, name: 'luo_ser' });
+  node.add(reading.node);
+  if (address !== null) addRestOfPage(context.memory, reading.node, address, sizeOf(luoSerFeatures));
+  const text = 'the LUO root holds feature words in place of a version string (RFC of 3 Sep 2026): every release compares a string, and refuses it';
+  context.observations.add('luo-unknown-version', reading.field('header'), text);
+  return readLuoSer(context, luoFeatures, luoFeatures.id, reading, node);
 }
 
 /** What a struct luo_ser leads to. */

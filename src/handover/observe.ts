@@ -69,7 +69,8 @@ export type ObservationKind =
   | 'memblock'
   | 'kexec-metadata'
   | 'device'
-  | 'kho-test';
+  | 'kho-test'
+  | 'hwpoison';
 
 export interface Observation {
   readonly kind: ObservationKind;

@@ -10,7 +10,9 @@ import type { Node } from '../tree/node.js';
 import { type Reading, readStruct } from '../tree/reading.js';
 import { addRestOfPage } from '../tree/gaps.js';
 import { type PciDevices, readPciDevices } from './pci.js';
+import { followPointers } from './follow.js';
 import { vfioVariant } from './vfio.js';
+import { variantOf } from './variants.js';
 
 /** A structure of a known contract, decoded by its layout alone. */
 export interface StructPayload {
@@ -91,9 +93,10 @@ const decoders: Readonly<Partial<Record<Layer, Decoder>>> = {
   },
 };
 
-function readAsStruct(context: Context, [contract]: readonly Contract[], address: number, node: Node, dataNode: Node): StructPayload | null {
+function readAsStruct(context: Context, candidates: readonly Contract[], address: number, node: Node, dataNode: Node): StructPayload | null {
+  const contract = variantOf(context, candidates, address);
   const struct = contract?.structs[0];
-  if (contract === undefined || struct === undefined) return null;
+  if (contract === null || struct === undefined) return null;
   const reading = readStruct(context.memory, struct, address, { path: `${node.path}/${struct.name}`, name: struct.name });
   node.add(reading.node);
   if (reading.values === null) {
@@ -103,5 +106,6 @@ function readAsStruct(context: Context, [contract]: readonly Contract[], address
   }
   reading.node.meaning = contract.id;
   addRestOfPage(context.memory, reading.node, address, sizeOf(struct, context.memory.pageSize));
+  followPointers(context, contract, reading);
   return { kind: 'struct', struct: struct.name, contract, reading, node: reading.node };
 }

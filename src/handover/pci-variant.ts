@@ -12,9 +12,27 @@ const MAX_COMPARED = 4096;
 export function pciVariant(memory: PhysicalMemory, candidates: readonly Contract[], address: number): Contract | null {
   const usual = candidates.find((contract) => contract.id === contract.compatible) ?? candidates[0] ?? null;
   if (candidates.length < 2) return usual;
+  const versioned = byVersion(memory, candidates, address);
+  if (versioned !== undefined) return versioned;
   const ordered = [...candidates].sort((a, b) => rank(a, usual) - rank(b, usual));
   const agreeing = ordered.find((contract) => agrees(memory, contract, address));
   return agreeing ?? ordered.find((contract) => countsOf(memory, contract, address) !== null) ?? usual;
+}
+
+/** Where the version stands in the data: the candidate that has it, the newest where none does; undefined where there is no such field. */
+function byVersion(memory: PhysicalMemory, candidates: readonly Contract[], address: number): Contract | undefined {
+  const [newest] = candidates;
+  const type = newest?.structs[0]?.fields.version;
+  if (newest?.structs[0] === undefined || type?.kind !== 'int') return undefined;
+  const read = readBytes(memory, address, sizeOf(newest.structs[0]));
+  const version = read.ok ? integer(decodeStruct(newest.structs[0], read.bytes), 'version') : null;
+  return candidates.find((contract) => versionsIn(contract).includes(version)) ?? newest;
+}
+
+/** Versions that a layout with a version field accepts. */
+export function versionsIn(contract: Contract): readonly (bigint | null)[] {
+  const type = contract.structs[0]?.fields.version;
+  return type?.kind === 'int' ? (type.mustBe ?? []).map(BigInt) : [];
 }
 
 /** The usual form first; then those with small entries, whose checks are the stricter ones. */

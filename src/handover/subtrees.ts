@@ -1,5 +1,6 @@
 /** The subtrees that the root FDT names: where each blob stands, how large it is, its bytes. Source: kho_retrieve_subtree(), 6.16 to 7.3. */
 import { fdtHeader } from '../../abi/fdt/header.js';
+import { hwpoisonKhoSer } from '../../abi/hwpoison/v1.js';
 import { khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';
 import type { Contract } from '../../abi/contract.js';
 import { type Struct, u64 } from '../../abi/layout.js';
@@ -156,6 +157,7 @@ function readSubtree(
 const STRUCT_SUBTREES = new Map<string, Struct>([
   ['LUO', luoSer],
   ['kexec-metadata', khoKexecMetadata],
+  ['hwpoison', hwpoisonKhoSer],
 ]);
 
 function ownSizeOf(context: Context, name: string, bytes: Uint8Array): number | null {

@@ -87,6 +87,7 @@ function emptyHandover(decoded: DecodedDump, side: LiveSide, others: readonly Ha
     luo: null,
     memblock: null,
     khoTest: null,
+    hwpoison: null,
     foreign: [],
     owners: readOwners(null, decoded.memory),
     kexecMetadata: null,

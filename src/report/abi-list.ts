@@ -1,6 +1,7 @@
 /** `abi list`: which release speaks which contract, as a matrix, and every contract in a flat list. */
-import type { Contract, Layer } from '../../abi/contract.js';
-import { contracts, releaseInfos, supporting } from '../../abi/registry.js';
+import type { Contract, Layer, Status } from '../../abi/contract.js';
+import { contracts, expectedReleases, releaseInfos, supporting } from '../../abi/registry.js';
+import { standingOf } from '../../abi/standing.js';
 import { contractJson, releasesText } from './abi-show.js';
 import type { JsonObject } from './json-value.js';
 
@@ -9,17 +10,22 @@ export const sections: readonly (readonly [Contract['status'], string])[] = [
   ['released', 'In kernel releases'],
   ['test', "The kernel's own tests"],
   ['window', 'Only inside a merge window'],
-  ['list', 'On the mailing lists; no release'],
+  ['queued', 'Queued: in liveupdate.git and linux-next, in no release'],
+  ['review', 'Under review on the mailing lists'],
+  ['rfc', 'Requests for comments'],
+  ['superseded', 'Of earlier mails; the series has another layout by now'],
 ];
 
 /** The whole list as text. */
-export function listText(): readonly string[] {
-  const lines = [...matrixText(), ''];
-  if (releaseInfos.some((info) => info.evidence === 'inferred')) lines.push('* inferred, not read in the source of that release', '');
+export function listText(only: Status | null = null): readonly string[] {
+  const lines = only === null ? [...matrixText(), ''] : [];
+  if (only === null && releaseInfos.some((info) => info.evidence === 'inferred')) lines.push('* inferred, not read in the source of that release', '');
+  if (only === null) for (const { release, note } of expectedReleases) lines.push(`${release} is expected: ${note}`, '');
   for (const [status, title] of sections) {
+    if (only !== null && status !== only) continue;
     lines.push(title, ...flat(contracts.filter((contract) => contract.status === status)), '');
   }
-  lines.push('Around a handover', ...flat(supporting));
+  if (only === null || only === 'user-space') lines.push('Around a handover', ...flat(supporting.filter(({ status }) => only === null || status === only)));
   return lines;
 }
 
@@ -61,19 +67,24 @@ function flat(list: readonly Contract[]): readonly string[] {
     const structs = names.length > 6 ? [...names.slice(0, 6), `and ${names.length - 6} more`] : names;
     const string = contract.compatible !== null && contract.compatible !== contract.id ? ` ("${contract.compatible}")` : '';
     const content = structs.length > 0 ? structs.join(' ') : contract.format === 'fdt' ? 'FDT' : 'opaque';
-    return `  ${contract.id.padEnd(width)}  ${releasesText(contract)}${string}; ${content}`;
+    return `  ${contract.id.padEnd(width)}  ${releasesText(contract)}${standing(contract)}${string}; ${content}`;
   });
 }
 
+/** `, queued 2026-09-28, expected in 7.4`, or nothing. */
+const standing = (contract: Contract): string => (contract.date === undefined ? '' : `, ${standingOf([contract])}`);
+
 /** `abi list --json`. @param pageSize in bytes, for the capacities of areas */
-export function listJson(pageSize: number): JsonObject {
+export function listJson(pageSize: number, only: Status | null = null): JsonObject {
+  const wanted = (list: readonly Contract[]): readonly Contract[] => list.filter(({ status }) => only === null || status === only);
   return {
     schema: 'luo-inspect.abi-list/1',
     releases: releaseInfos.map((info) => ({
       ...info,
       speaks: contracts.filter((contract) => contract.releases.includes(info.release)).map((contract) => contract.id),
     })),
-    contracts: contracts.map((contract) => contractJson(contract, pageSize)),
-    supporting: supporting.map((contract) => contractJson(contract, pageSize)),
+    expected: expectedReleases.map((info) => ({ ...info, speaks: contracts.filter((contract) => contract.expected === info.release).map(({ id }) => id) })),
+    contracts: wanted(contracts).map((contract) => contractJson(contract, pageSize)),
+    supporting: wanted(supporting).map((contract) => contractJson(contract, pageSize)),
   };
 }

@@ -1,4 +1,5 @@
 /** `abi show`: structures and whole contracts, as text for people and as JSON. Derived from the contracts alone. */
+import { standingOf } from '../../abi/standing.js';
 import type { Area, Contract, FdtNodeLayout } from '../../abi/contract.js';
 import type { FieldType, Struct } from '../../abi/layout.js';
 import { type FoundStruct, releaseInfos } from '../../abi/registry.js';
@@ -58,7 +59,7 @@ export function rowsText(rows: readonly LayoutRow[]): readonly string[] {
 /** A whole contract: nodes and properties of an FDT, areas, structures, notes. @param pageSize in bytes */
 export function contractText(contract: Contract, pageSize: number): readonly string[] {
   const lines = [
-    `${contract.id}: ${contract.compatible === null ? 'no string of its own' : `compatible "${contract.compatible}"`}, layer ${contract.layer}, ${contract.status}`,
+    `${contract.id}: ${contract.compatible === null ? 'no string of its own' : `compatible "${contract.compatible}"`}, layer ${contract.layer}, ${standingOf([contract])}`,
     `  spoken by: ${releasesText(contract)}`,
     `  source: ${contract.source}`,
     `  format: ${formatText(contract)}`,
@@ -115,6 +116,8 @@ const contractReference = (contract: Contract): JsonObject => ({
   compatible: contract.compatible,
   layer: contract.layer,
   status: contract.status,
+  date: contract.date ?? null,
+  expected: contract.expected ?? null,
   releases: contract.releases,
 });
 

@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findStruct } from '../../abi/registry.js';
+import { contractById, findStruct } from '../../abi/registry.js';
 import type { Struct } from '../../abi/layout.js';
 import { vfioPciCoreDeviceSerRfc } from '../../abi/vfio-pci/rfc.js';
 
@@ -100,6 +100,41 @@ const pairs: readonly (readonly [string, string, string])[] = [
   ['liveupdate_flb', 'liveupdate_flb', 'kernel-7.3'],
   ['luo_flb_header', 'luo_flb_header', 'kernel-7.3'],
   ['luo_flb_global', 'luo_flb_global', 'kernel-7.3'],
+  ['pci_ser_v2', 'pci_ser', 'pci-version-2'],
+  ['pci_dev_ser_v2', 'pci_dev_ser', 'pci-version-2'],
+  ['caretaker_telemetry', 'kvm_caretaker_telemetry_ser', 'kvm_vcpu_luo_v1'],
+  ['caretaker_cb_a', 'kvm_caretaker_cb_ser', 'kvm_vcpu_luo_v1'],
+  ['caretaker_cb_b', 'kvm_caretaker_cb_ser', 'kvm_vcpu_luo_v1-cb-first'],
+  ['kvm_vcpu_a', 'kvm_vcpu_ser', 'kvm_vcpu_luo_v1'],
+  ['kvm_vcpu_b', 'kvm_vcpu_ser', 'kvm_vcpu_luo_v1-cb-first'],
+  ['vcpu_x86_a', 'kvm_vcpu_arch_ser', 'kvm_vcpu_luo_v1'],
+  ['vcpu_x86_b', 'kvm_vcpu_arch_ser', 'kvm_vcpu_luo_v1-cb-first'],
+  ['caretaker_arm64', 'kvm_caretaker_arm64_ser', 'kvm_vcpu_luo_v1'],
+  ['vcpu_sysregs', 'kvm_vcpu_sysregs_ser', 'kvm_vcpu_luo_v1'],
+  ['kvm_luo_attributes', 'kvm_luo_ser', 'kvm_vm_luo_v1-attributes'],
+  ['kvm_mem_attr', 'kvm_mem_attr_ser', 'kvm_vm_luo_v1-attributes'],
+  ['kvm_kho_folios', 'kvm_kho_folios_ser', 'kvm_vm_luo_v1-folios'],
+  ['cpu_as_b', 'cpu_as_ser', 'cpu_fh_v1'],
+  ['cpu_session', 'cpu_session_ser', 'cpu_fh_v1'],
+  ['cpu_b', 'cpu_ser', 'cpu_fh_v1'],
+  ['cpu_flb_b', 'cpu_flb_ser', 'cpu_flb_v1'],
+  ['cpu_as_a', 'cpu_as_ser', 'cpu_fh_v1-mailbox'],
+  ['cpu_a', 'cpu_ser', 'cpu_fh_v1-mailbox'],
+  ['cpu_flb_a', 'cpu_flb_ser', 'cpu_flb_v1-mailbox'],
+  ['hwpoison_kho', 'hwpoison_kho_ser', 'hwpoison-1'],
+  ['iommu_flb_branch', 'iommu_flb_ser', 'iommu-liveupdate'],
+  ['iommu_domain_branch', 'iommu_domain_ser', 'iommu-liveupdate'],
+  ['iommu_device_branch', 'iommu_device_ser', 'iommu-liveupdate'],
+  ['iommu_device_intel_branch', 'iommu_device_intel_ser', 'iommu-liveupdate'],
+  ['iommu_device_smmu', 'iommu_device_smmuv3_ser', 'iommu-liveupdate'],
+  ['iommu_smmu', 'iommu_smmuv3_ser', 'iommu-liveupdate'],
+  ['iommu_hw_branch', 'iommu_hw_ser', 'iommu-liveupdate'],
+  ['iommu_dma_alloc', 'iommu_dma_alloc_ser', 'iommu-liveupdate'],
+  ['iommufd_hwpt', 'iommufd_hwpt_ser', 'iommufd-v1'],
+  ['iommufd_ser', 'iommufd_ser', 'iommufd-v1'],
+  ['luo_feature_hdr', 'luo_feature_hdr', 'luo-features'],
+  ['luo_ser_features', 'luo_ser', 'luo-features'],
+  ['memfd_luo_features', 'memfd_luo_ser', 'memfd'],
   ['nvmm_state', 'nvmm_state', 'nanovmm-state-v3'],
 ];
 
@@ -112,7 +147,8 @@ export interface Pair {
 export const oraclePairs: readonly Pair[] = pairs.map(([c, name, contract]) => {
   // The two forms of the RFC share a string, which is the id of one of them.
   const found = findStruct(name, contract).map((entry) => entry.struct);
-  const struct = contract === 'vfio-v1' ? found.find((one) => one === vfioPciCoreDeviceSerRfc) : found.at(0);
+  const exact = contractById(contract)?.structs.find((one) => one.name === name);
+  const struct = contract === 'vfio-v1' ? found.find((one) => one === vfioPciCoreDeviceSerRfc) : (exact ?? found.at(0));
   if (struct === undefined) throw new Error(`no struct ${name} in ${contract}`);
   return { c, contract, struct };
 });

@@ -1,4 +1,5 @@
 /** The registry against the table of strings by release, written down by hand from the kernels' sources. */
+import { isProposed } from '../../abi/contract.js';
 import { describe, expect, test } from 'vitest';
 import type { Layer, Release } from '../../abi/contract.js';
 import { contractById, contracts, contractsOf, findStruct, releaseOf, releases, spokenBy, structNames, supporting } from '../../abi/registry.js';
@@ -77,7 +78,8 @@ test.each([
   ['iommu_hw_ser', 'iommu-liveupdate-v1', 112],
   ['guest_memfd_luo_ser', 'guest_memfd_luo_v1', 48],
   ['hugetlb_ser', 'hugetlb-v1', 37],
-  ['pci_ser', 'pci', 16],
+  ['pci_ser', 'pci-version-1', 16],
+  ['pci_ser', 'pci-version-2', 16],
   ['kvm_run', 'kvm-run-7.3', 2352],
 ] as const)('struct %s of %s has %i bytes', (name, compatible, size) => {
   expect(findStruct(name, compatible).map((found) => sizeOf(found.struct))).toEqual([size]);
@@ -93,6 +95,7 @@ test('ids are unique, and every contract says where it is from and what it holds
     if (contract.format === 'struct') expect(contract.structs.length, contract.id).toBeGreaterThan(0);
     if (contract.status === 'released' || contract.status === 'test') expect(contract.releases.length, contract.id).toBeGreaterThan(0);
     else expect(contract.releases, contract.id).toEqual([]);
+    if (isProposed(contract)) expect(contract.date, contract.id).toMatch(/^20\d\d(-\d\d){0,2}$/);
     expect(
       [...contract.releases].sort((a, b) => releases.indexOf(a) - releases.indexOf(b)),
       contract.id,

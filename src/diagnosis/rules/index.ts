@@ -15,6 +15,9 @@ import { memfdFolioRules } from './memfd-folios.js';
 import { memfdRules } from './memfd.js';
 import { momentRules } from './moments.js';
 import { notDecoded } from './not-decoded.js';
+import { hwpoisonRules } from './hwpoison.js';
+import { orphanVmRules } from './orphan-vm.js';
+import { pciBridgeRules } from './pci-bridges.js';
 import { ownerRules } from './owners.js';
 import { referenceRules } from './references.js';
 import { scratchRules } from './scratch.js';
@@ -39,6 +42,9 @@ export const rules: readonly Rule[] = [
   ...sharingRules,
   ...flbRules,
   ...deviceRules,
+  ...pciBridgeRules,
+  ...orphanVmRules,
+  ...hwpoisonRules,
   ...ownerRules,
   ...smallSubtreeRules,
   ...scratchRules,

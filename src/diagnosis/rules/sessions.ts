@@ -1,4 +1,6 @@
 /** Rules about sessions and the files they list. Sources: kernel/liveupdate/luo_session.c and luo_file.c, 6.19 to 7.3. */
+import { isProposed } from '../../../abi/contract.js';
+import { standingOf } from '../../../abi/standing.js';
 import type { Contract, Layer } from '../../../abi/contract.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
@@ -220,9 +222,12 @@ export const sessionRules: readonly HandoverRule[] = [
       const seen = new Set<string>();
       for (const { session, file } of filesOf(subject)) {
         const handlers = handlersOf(subject, file.compatible.text);
-        if (handlers.length === 0 || handlers.some((handler) => handler.status !== 'list') || seen.has(file.compatible.text)) continue;
+        if (handlers.length === 0 || !handlers.every(isProposed) || seen.has(file.compatible.text)) continue;
         seen.add(file.compatible.text);
-        yield hit(file.reading.field('compatible'), `${file.compatible.text} (${called(session, file)}) is of a mail series; no release up to 7.3 has it`);
+        yield hit(
+          file.reading.field('compatible'),
+          `${file.compatible.text} (${called(session, file)}) is of a mail series (${standingOf(handlers)}); no release up to 7.3 has it`,
+        );
       }
     },
   },

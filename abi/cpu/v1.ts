@@ -1,0 +1,87 @@
+/** cpu_fh_v1 and cpu_flb_v1: physical CPUs that run on through the kexec, newest form. Source: include/linux/kho/abi/cpu.h, branch for "OrphanVM" RFCv2, Sep 2026, Pasha Tatashin. */
+import { contract } from '../contract.js';
+import { cstring, phys, struct, u32, u64 } from '../layout.js';
+
+const source = 'include/linux/kho/abi/cpu.h, branch for "OrphanVM" RFCv2, Sep 2026';
+
+export const cpuAddressSpaceSer = struct({
+  name: 'cpu_as_ser',
+  meaning: 'Address space that a preserved CPU runs in',
+  source,
+  btfName: null,
+  fields: {
+    pgd: phys('top page table'),
+    nr_pgtable_pages: u64('pages of its page tables', { role: 'count' }),
+    pg_tables: phys('first block of the list of page table pages, 510 addresses a block', 'kho_block_header_ser'),
+  },
+});
+
+/** A bitmap of nr_cpu_words words of 64 CPUs follows. */
+export const cpuSessionSer = struct({
+  name: 'cpu_session_ser',
+  meaning: 'What several preserved CPUs run together; a bitmap of CPUs follows',
+  source,
+  btfName: null,
+  fields: {
+    name: cstring(64, 'name'),
+    workload: phys('what they run; opaque'),
+    as: phys('address space', 'cpu_as_ser'),
+    nr_cpu_words: u32('words of 64 CPUs that follow', { role: 'count' }),
+    reserved: u32('0', { role: 'reserved' }),
+  },
+});
+
+export const cpuSer = struct({
+  name: 'cpu_ser',
+  meaning: 'A physical CPU that is kept through the kexec',
+  source,
+  btfName: null,
+  fields: {
+    cpu: u32('number of the CPU; never 0', { role: 'number' }),
+    state: u32('what it does', { role: 'enum', symbols: { 0: 'PARKING', 1: 'PARKED', 2: 'EXITING', 3: 'DEAD', 4: 'WORKLOAD' } }),
+    stack: phys('its stack'),
+    session: phys('what it runs', 'cpu_session_ser'),
+  },
+});
+
+export const cpuV1 = contract({
+  layer: 'cpu',
+  id: 'cpu_fh_v1',
+  compatible: 'cpu_fh_v1',
+  format: 'struct',
+  structs: [cpuSer, cpuSessionSer, cpuAddressSpaceSer],
+  status: 'rfc',
+  date: '2026-09-28',
+  source: 'branch for "OrphanVM" RFCv2, Sep 2026, Pasha Tatashin',
+  discriminates: 'Told from RFCv1 by the FLB cpu_flb_v1: there addresses stand in bytes 40-55, here a bitmap of CPUs.',
+  notes: ['Needs no retrieve: FINISH gives the CPU back.', 'The states 2, 3 and 4 mean other things in RFCv1.'],
+});
+
+/** A bitmap of nr_cpu_words words of 64 CPUs follows at byte 40. */
+export const cpuFlbSer = struct({
+  name: 'cpu_flb_ser',
+  meaning: 'All preserved CPUs, and the code they run; a bitmap of CPUs follows',
+  source,
+  btfName: null,
+  fields: {
+    nr_cpu_words: u32('words of 64 CPUs in the bitmap', { role: 'count' }),
+    reserved: u32('0', { role: 'reserved' }),
+    text_pa: phys('code'),
+    text_size: u64('its size', { role: 'bytes' }),
+    data_pa: phys('data'),
+    data_size: u64('its size', { role: 'bytes' }),
+  },
+});
+
+export const cpuFlbV1 = contract({
+  layer: 'cpu-flb',
+  id: 'cpu_flb_v1',
+  compatible: 'cpu_flb_v1',
+  format: 'struct',
+  structs: [cpuFlbSer],
+  status: 'rfc',
+  date: '2026-09-28',
+  source: 'branch for "OrphanVM" RFCv2, Sep 2026, Pasha Tatashin',
+  discriminates: 'Bytes 40-47 are CPUs, bit by bit; in RFCv1 the address of a page.',
+  notes: ['CPU 0 can not be preserved.'],
+});

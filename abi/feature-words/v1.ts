@@ -1,0 +1,82 @@
+/** Feature words in place of version strings: a LUO root and a memfd that say what they hold bit by bit. Source: "liveupdate: Move to feature flags for LUO and memfd ABI compatibility", RFC 0/3, 3 Sep 2026 (20260903023452.721732-1), Logan Odell; linux-mm at 29a75107. */
+import { contract } from '../contract.js';
+import { khoVmalloc } from '../kho/vmalloc.js';
+import { array, nested, phys, struct, u32, u64 } from '../layout.js';
+import { fileBlocks, flbPage, sessionBlocks } from '../luo/areas.js';
+import { luoFileSer, luoFileSetSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../luo/entries.js';
+import { liveupdateNum } from '../luo/root.js';
+import { memfdLuoFolioSer } from '../memfd/folio.js';
+
+const source = 'RFC "liveupdate: Move to feature flags for LUO and memfd ABI compatibility", 3 Sep 2026';
+
+const headerOf = (flagNames: Readonly<Record<string, string>>) =>
+  struct({
+    name: 'luo_feature_hdr',
+    meaning: 'What the writer supports, what a reader must know, and which fields hold data',
+    source,
+    btfName: null,
+    fields: {
+      supported: u64('features the writer knows', { role: 'flags', flagNames }),
+      required: u64('features a reader must know', { role: 'flags', flagNames }),
+      active: u64('features whose fields hold data', { role: 'flags', flagNames }),
+      reserved: array(u64('0', { role: 'reserved' }), 13, '0'),
+    },
+  });
+
+const luoHeader = headerOf({ 0: 'number', 1: 'sessions', 2: 'FLBs' });
+const memfdHeader = headerOf({ 0: 'seals', 1: 'folios' });
+
+export const luoSerFeatures = struct({
+  name: 'luo_ser',
+  meaning: 'Root of LUO, without a string',
+  source,
+  btfName: null,
+  fields: {
+    header: nested(luoHeader, 'features'),
+    liveupdate_num: liveupdateNum,
+    sessions_pa: phys('first session block; 0 until serialised', 'kho_block_header_ser'),
+    flbs_pa: phys('FLB page', 'luo_flb_header_ser'),
+  },
+});
+
+export const luoFeatures = contract({
+  layer: 'luo',
+  id: 'luo-features',
+  compatible: null,
+  format: 'struct',
+  structs: [luoSerFeatures, luoHeader, luoSessionSer, luoFileSetSer, luoFileSer, luoFlbHeaderSer, luoFlbSer],
+  areas: [sessionBlocks, fileBlocks, flbPage],
+  status: 'rfc',
+  date: '2026-09-03',
+  source,
+  discriminates: 'The blob has 152 bytes and does not start with a string.',
+  notes: ['A reader refuses if `required` has a bit it does not know.', 'A search of raw memory for "luo-v" misses it.'],
+});
+
+export const memfdLuoSerFeatures = struct({
+  name: 'memfd_luo_ser',
+  meaning: 'A preserved memfd, with features in place of a version',
+  source,
+  btfName: null,
+  fields: {
+    header: nested(memfdHeader, 'features'),
+    pos: u64('file position, updated at freeze', { role: 'bytes' }),
+    size: u64('file size', { role: 'bytes' }),
+    seals: u32('F_SEAL_* of the file', { role: 'flags' }),
+    flags: u32('always 0', { role: 'flags' }),
+    nr_folios: u64('folios of the file', { role: 'count' }),
+    folios: nested(khoVmalloc, 'area of memfd_luo_folio_ser[nr_folios]'),
+  },
+});
+
+export const memfdFeatures = contract({
+  layer: 'memfd',
+  id: 'memfd',
+  compatible: 'memfd',
+  format: 'struct',
+  structs: [memfdLuoSerFeatures, memfdHeader, memfdLuoFolioSer],
+  status: 'rfc',
+  date: '2026-09-03',
+  source,
+  notes: ['No release speaks it.'],
+});

@@ -1,0 +1,149 @@
+/**
+ * From one structure to those it points to: a contract says of a pointer which of its structures stands there, of an area which
+ * entries, and of a kho_vmalloc that pages hang on it. No decoder of its own is needed for a contract that says so.
+ */
+import type { Area, Contract } from '../../abi/contract.js';
+import type { Struct } from '../../abi/layout.js';
+import { khoVmalloc } from '../../abi/kho/vmalloc.js';
+import { decodeStruct } from '../codec/decode.js';
+import { layoutTable, sizeOf } from '../codec/layout-table.js';
+import { describeState, physicalAddress, readBytes } from '../memory/memory.js';
+import { Node } from '../tree/node.js';
+import { type Reading, readStruct } from '../tree/reading.js';
+import { hex } from '../tree/words.js';
+import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
+import { readVmalloc } from './vmalloc.js';
+
+/** Structures and entries that one structure may lead to in all. */
+const MAX_FOLLOWED = 1 << 14;
+/** Links in a row: a vCPU leads to a control block, that to telemetry. */
+const MAX_DEPTH = 6;
+/** Entries of one piece that get a node each. */
+const MAX_SHOWN = 4096;
+
+interface Walk {
+  readonly context: Context;
+  readonly contract: Contract;
+  readonly seen: Set<string>;
+  left: number;
+}
+
+/** Reads what `reading` leads to, below its node. Only structures of the contract itself are followed. */
+export function followPointers(context: Context, contract: Contract, reading: Reading): void {
+  follow({ context, contract, seen: new Set(), left: MAX_FOLLOWED }, reading, 0);
+}
+
+function follow(walk: Walk, reading: Reading, depth: number): void {
+  const { context } = walk;
+  const values: Readonly<Record<string, unknown>> | null = reading.values;
+  if (values === null || depth > MAX_DEPTH) return;
+  for (const { name, type } of layoutTable(reading.struct, context.memory.pageSize).fields) {
+    if (type.kind === 'nested' && type.struct.name === khoVmalloc.name) pagesOf(context, reading, name);
+    const value = values[name];
+    if (type.kind !== 'int' || type.role !== 'phys' || type.pointsTo === undefined || typeof value !== 'bigint' || value === 0n) continue;
+    const area = walk.contract.areas?.find((candidate) => candidate.header?.name === type.pointsTo && leadsTo(name, candidate));
+    const struct = walk.contract.structs.find((candidate) => candidate.name === type.pointsTo);
+    if (area !== undefined) followArea(walk, area, value, reading, name);
+    else if (struct !== undefined) followStruct(walk, struct, value, reading, name, depth);
+  }
+}
+
+/** `iommu_domain_array_phys` leads to the area of domains; a contract with one area leads to it by any name. */
+const leadsTo = (field: string, area: Area): boolean => {
+  const singular = area.name.replace(/s$/, '');
+  return field === area.name || field.replace(/^iommu_(?=domain|device)/, '').startsWith(singular);
+};
+
+function followStruct(walk: Walk, struct: Struct, value: bigint, from: Reading, field: string, depth: number): void {
+  const { context } = walk;
+  const pointer = from.field(field);
+  const address = physicalAddress(value);
+  if (address === null || isOffMachine(context, address)) {
+    context.observations.add('data-pointer', pointer, `${field} is ${hex(value)}, where ${struct.name} should stand`, natureOfNonsense(context));
+    return;
+  }
+  const key = `${struct.name} ${address}`;
+  if (walk.seen.has(key) || walk.left-- <= 0) return;
+  walk.seen.add(key);
+  const reading = readStruct(context.memory, struct, address, { path: `${from.node.path}/${field}*`, name: struct.name });
+  from.node.add(reading.node);
+  pointer.pointsTo(reading.node);
+  refer(context, { address: address - (address % context.memory.pageSize), order: null, what: `struct ${struct.name}`, node: reading.node, from: pointer });
+  if (reading.values === null) {
+    context.observations.add(
+      'data-missing',
+      pointer,
+      `${struct.name} at ${hex(address)}: ${reading.node.why ?? describeState(context.memory.stateOf(address))}`,
+      'absent',
+    );
+    return;
+  }
+  follow(walk, reading, depth + 1);
+}
+
+/** A chain of pages of entries, by the area's header: `next` first, then the count. */
+function followArea(walk: Walk, area: Area, first: bigint, from: Reading, field: string): void {
+  const { context } = walk;
+  const { memory } = context;
+  const { header } = area;
+  if (header === null) return;
+  const [nextField, countField] = Object.keys(header.fields);
+  const size = sizeOf(area.entry, memory.pageSize);
+  const capacity = Math.floor((area.pages * memory.pageSize - sizeOf(header)) / size);
+  const group = from.node.add(new Node(`${from.node.path}/${field}*`, area.name, { type: 'group', description: area.meaning }));
+  let pointer = from.field(field);
+  let index = 0;
+  for (let next = first; next !== 0n; ) {
+    const address = physicalAddress(next);
+    if (address === null || address % memory.pageSize !== 0 || isOffMachine(context, address)) {
+      context.observations.add(
+        'data-pointer',
+        pointer,
+        `${hex(next)} is no page of this machine, so no page of ${area.name} stands there`,
+        natureOfNonsense(context),
+      );
+      return;
+    }
+    if (walk.seen.has(`${area.name} ${address}`)) {
+      context.observations.add('block-cycle', pointer, `the page of ${area.name} at ${hex(address)} is linked a second time`, natureOfNonsense(context));
+      return;
+    }
+    if (walk.left-- <= 0) {
+      context.observations.add('block-limit', pointer, `more than ${MAX_FOLLOWED} structures hang on ${from.struct.name}; the walk stopped`, 'wrong');
+      return;
+    }
+    walk.seen.add(`${area.name} ${address}`);
+    const page = readStruct(memory, header, address, { path: `${group.path}/page/${index}`, name: `page ${index}` });
+    group.add(page.node);
+    pointer.pointsTo(page.node);
+    refer(context, { address, order: 0, what: `page of ${area.name}`, node: page.node, from: pointer });
+    if (page.values === null) {
+      context.observations.add('data-missing', pointer, `the page of ${area.name} at ${hex(address)}: ${page.node.why ?? 'missing'}`, 'absent');
+      return;
+    }
+    const count = countField === undefined ? 0n : (page.integer(countField) ?? 0n);
+    if (count > BigInt(capacity)) {
+      const text = `a page of ${area.name} counts ${count} entries, ${capacity} fit`;
+      context.observations.add('block-count', page.field(countField ?? ''), text, natureOfNonsense(context));
+      return;
+    }
+    page.node.meaning = `${count} of ${capacity} entries`;
+    for (let entry = 0; entry < Number(count) && entry < MAX_SHOWN && walk.left-- > 0; entry++) {
+      const at = address + sizeOf(header) + entry * size;
+      const read = readStruct(memory, area.entry, at, { path: `${page.node.path}/${entry}`, name: `${area.entry.name} ${entry}` });
+      page.node.add(read.node);
+      follow(walk, read, 1);
+    }
+    pointer = nextField === undefined ? pointer : page.field(nextField);
+    next = nextField === undefined ? 0n : (page.integer(nextField) ?? 0n);
+    index++;
+  }
+}
+
+/** The pages of a list: each must be preserved, and is its owner's. */
+function pagesOf(context: Context, reading: Reading, field: string): void {
+  const node = reading.field(field);
+  if (node.address === null) return;
+  const read = readBytes(context.memory, node.address, sizeOf(khoVmalloc));
+  if (read.ok) readVmalloc(context, decodeStruct(khoVmalloc, read.bytes), node);
+}

@@ -1,0 +1,86 @@
+/** Which of the layouts that share a string holds, for contracts whose bytes tell it by what they lead to (abi/kvm-vcpu, abi/kvm-vm, abi/cpu). */
+import type { Contract, Layer } from '../../abi/contract.js';
+import { NO_PCPU, caretakerCbSerB } from '../../abi/kvm-vcpu/caretaker.js';
+import { decodeStruct } from '../codec/decode.js';
+import { sizeOf } from '../codec/layout-table.js';
+import { physicalAddress, readBytes } from '../memory/memory.js';
+import type { Context } from './context.js';
+
+/** The first candidate, which is the likeliest, unless the bytes at `address` (physical) speak for another. */
+export function variantOf(context: Context, candidates: readonly Contract[], address: number): Contract | null {
+  const [first] = candidates;
+  if (first === undefined) return null;
+  const fits = candidates.length < 2 ? undefined : EVIDENCE[first.layer];
+  return fits === undefined ? first : (candidates.find((contract) => fits(context, contract, address)) ?? first);
+}
+
+type Evidence = (context: Context, contract: Contract, address: number) => boolean;
+
+const EVIDENCE: Readonly<Partial<Record<Layer, Evidence>>> = {
+  'kvm-vcpu': leadsToControlBlock,
+  'kvm-vm': vmFits,
+  'cpu-flb': cpuFlbFits,
+};
+
+function valuesAt(context: Context, contract: Contract, address: number): Readonly<Record<string, unknown>> | null {
+  const [struct] = contract.structs;
+  if (struct === undefined) return null;
+  const read = readBytes(context.memory, address, sizeOf(struct, context.memory.pageSize));
+  return read.ok ? decodeStruct(struct, read.bytes, 0, { pageSize: context.memory.pageSize }) : null;
+}
+
+const addressIn = (values: Readonly<Record<string, unknown>> | null, name: string): number | null => {
+  const value = values?.[name];
+  return typeof value === 'bigint' ? physicalAddress(value) : null;
+};
+
+/** CPUs of the largest machines; a page of guest registers hardly starts with three numbers like these. */
+const MAX_CPUS = 1 << 16;
+
+/** Does `cb`, where this layout has it, lead to a page that starts as a control block of this very vCPU? */
+function leadsToControlBlock(context: Context, contract: Contract, address: number): boolean {
+  const values = valuesAt(context, contract, address);
+  const cb = addressIn(values, 'cb');
+  if (cb === null || cb === 0) return false;
+  const read = readBytes(context.memory, cb, sizeOf(caretakerCbSerB));
+  if (!read.ok) return false;
+  const { state, pcpu_id: pcpu, vcpu_id: vcpu } = decodeStruct(caretakerCbSerB, read.bytes);
+  return state <= 4 && (pcpu < MAX_CPUS || pcpu === NO_PCPU) && vcpu === values?.vcpu_id;
+}
+
+/** Bytes behind the type: an address of a preserved page, a list of attributes, or nothing. */
+function vmFits(context: Context, contract: Contract, address: number): boolean {
+  const values = valuesAt(context, contract, address);
+  if (values === null) return false;
+  if ('kho_folios' in values) {
+    const folios = addressIn(values, 'kho_folios');
+    return folios !== null && folios !== 0 && folios % context.memory.pageSize === 0 && isPreserved(context, folios);
+  }
+  if ('nr_mem_attrs' in values) {
+    const attributes = values.mem_attrs;
+    const first = typeof attributes === 'object' && attributes !== null && 'first' in attributes ? attributes.first : null;
+    const chunk = typeof first === 'bigint' ? physicalAddress(first) : null;
+    return typeof values.nr_mem_attrs === 'bigint' && values.nr_mem_attrs > 0n && chunk !== null && chunk !== 0 && isPreserved(context, chunk);
+  }
+  const [struct] = contract.structs;
+  const behind = struct === undefined ? null : readBytes(context.memory, address + sizeOf(struct), 8);
+  return behind?.ok === true && behind.bytes.every((byte) => byte === 0);
+}
+
+/** Byte 40: in RFCv1 the address of a page, in later work the first CPUs, bit by bit (never CPU 0). */
+function cpuFlbFits(context: Context, contract: Contract, address: number): boolean {
+  const values = valuesAt(context, contract, address);
+  if (values === null) return false;
+  const [struct] = contract.structs;
+  if ('pcpus_runtime' in values) {
+    const runtime = addressIn(values, 'pcpus_runtime');
+    return runtime !== null && runtime !== 0 && runtime % context.memory.pageSize === 0 && isPreserved(context, runtime);
+  }
+  const bitmap = struct === undefined ? null : readBytes(context.memory, address + sizeOf(struct), 8);
+  const word = bitmap?.ok === true ? new DataView(bitmap.bytes.buffer).getBigUint64(0, true) : 0n;
+  const asAddress = physicalAddress(word);
+  return word !== 0n && (asAddress === null || asAddress % context.memory.pageSize !== 0 || !isPreserved(context, asAddress));
+}
+
+/** Without a map any page may be. */
+const isPreserved = (context: Context, address: number): boolean => context.map === null || context.map.blockOf(address) !== null;
