@@ -76,7 +76,7 @@ export class FaultPlan {
   }
 
   /** Is the lock held by somebody else? */
-  lockHeld(lock: 'device' | 'bridge', device: string): boolean {
+  lockHeld(lock: 'device' | 'bridge' | 'dev_set', device: string): boolean {
     const nth = this.#pass(`lock.${lock} ${device}`);
     return this.#faults.some((fault) => fault.kind === 'lock' && fault.lock === lock && fault.device === device && nth >= fault.nth);
   }

@@ -163,6 +163,7 @@ const deviceAt = (domain: number, bdf: number): Omit<DumpStart['devices'][number
   classCode: 0x020000,
   bridge: null,
   vf: false,
+  iommuGroup: null,
   stubborn: false,
   position: NOWHERE,
 });

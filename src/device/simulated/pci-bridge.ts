@@ -1,6 +1,7 @@
 /** A PCI-to-PCI bridge in small: bus numbers that stand in its registers, and the lock that a reset below it needs. */
 import { PCI_COMMAND, pciBridgeHeader } from '../../../abi/pci/config-space.js';
 import { ConfigSpace } from './config-space.js';
+import { pciAddress } from './pci-device.js';
 import { PciLock } from './pci-lock.js';
 
 export class SimulatedPciBridge {
@@ -23,6 +24,11 @@ export class SimulatedPciBridge {
       primary_bus: bdf >> 8,
     });
     this.setSecondary(secondary);
+  }
+
+  /** dddd:bb:dd.f */
+  get address(): string {
+    return pciAddress(this.domain, this.bdf);
   }
 
   /** the bus below, 0 where none was configured */

@@ -8,11 +8,14 @@ import { type PciDeviceOptions, SimulatedPciDevice } from './pci-device.js';
 export interface PlacedDevice extends PciDeviceOptions {
   /** the bridge above: bus << 8 | devfn, in the same domain; null on a root bus */
   readonly bridge: number | null;
+  /** number of its IOMMU group; null or absent: one of its own */
+  readonly iommuGroup?: number | null;
 }
 
 export class PciTopology {
   readonly devices: readonly SimulatedPciDevice[];
   readonly bridges: readonly SimulatedPciBridge[];
+  readonly #groups = new Map<SimulatedPciDevice, number>();
   readonly #above = new Map<SimulatedPciDevice, SimulatedPciBridge>();
 
   constructor(placed: readonly PlacedDevice[]) {
@@ -21,6 +24,7 @@ export class PciTopology {
     for (const options of placed) {
       const device = new SimulatedPciDevice(options);
       devices.push(device);
+      if (options.iommuGroup !== undefined && options.iommuGroup !== null) this.#groups.set(device, options.iommuGroup);
       if (options.bridge === null) continue;
       const key = `${options.domain}/${options.bridge}`;
       const bridge = bridges.get(key) ?? new SimulatedPciBridge(options.domain, options.bridge, options.bdf >> 8);
@@ -34,6 +38,12 @@ export class PciTopology {
   /** pci_upstream_bridge; null on a root bus */
   bridgeOf(device: SimulatedPciDevice): SimulatedPciBridge | null {
     return this.#above.get(device) ?? null;
+  }
+
+  /** The devices of its IOMMU group, itself among them. */
+  groupOf(device: SimulatedPciDevice): readonly SimulatedPciDevice[] {
+    const group = this.#groups.get(device);
+    return group === undefined ? [device] : this.devices.filter((other) => this.#groups.get(other) === group);
   }
 
   byName(name: string): SimulatedPciDevice | null {

@@ -109,20 +109,27 @@ export class PciCore {
     const bridge = this.topology.bridgeOf(device);
     if (bridge !== null) {
       const got = !this.machine.faults.lockHeld('bridge', device.name) && bridge.lock.tryLock(LOCK_HOLDER);
-      yield this.machine.event('kernel', 'pci_dev_trylock', { bridge: bridge.bdf, got });
+      yield this.machine.event('kernel', 'pci_dev_trylock', { bridge: bridge.address, got });
       if (!got) return false;
     }
     const got = !this.machine.faults.lockHeld('device', device.name) && device.lock.tryLock(LOCK_HOLDER);
     yield this.machine.event('kernel', 'pci_dev_trylock', { device: device.name, got });
-    if (!got) bridge?.lock.unlock();
+    if (!got) yield* this.#unlockBridge(device);
     return got;
   }
 
   /** pci_dev_unlock of the device, then of the bridge above. */
   *unlock(device: SimulatedPciDevice): Steps<void> {
     device.lock.unlock();
-    this.topology.bridgeOf(device)?.lock.unlock();
     yield this.machine.event('kernel', 'pci_dev_unlock', { device: device.name });
+    yield* this.#unlockBridge(device);
+  }
+
+  *#unlockBridge(device: SimulatedPciDevice): Steps<void> {
+    const bridge = this.topology.bridgeOf(device);
+    if (bridge === null) return;
+    bridge.lock.unlock();
+    yield this.machine.event('kernel', 'pci_dev_unlock', { bridge: bridge.address });
   }
 
   /** __pci_reset_function_locked. @returns 0, or ENOTTY where the function can't be reset */

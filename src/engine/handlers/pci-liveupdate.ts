@@ -24,15 +24,23 @@ export class PciLiveupdate implements Flb {
   readonly compatible = pciV2.compatible;
   readonly #pci: PciCore;
   readonly #kho: Kho;
+  readonly #singletonGroups: boolean;
   #outgoing: DeviceList | null = null;
   #incoming: DeviceList | null = null;
   readonly #incomingDevices = new Set<SimulatedPciDevice>();
   /** this kernel keeps the bus numbers it found */
   inheritsBusNumbers = false;
 
-  constructor(pci: PciCore, kho: Kho) {
+  /** @param singletonGroups refuses devices that share their IOMMU group */
+  constructor(pci: PciCore, kho: Kho, singletonGroups: boolean) {
     this.#pci = pci;
     this.#kho = kho;
+    this.#singletonGroups = singletonGroups;
+  }
+
+  /** preserved by this kernel for the next */
+  isOutgoing(device: SimulatedPciDevice): boolean {
+    return this.#findOutgoing(device) !== null;
   }
 
   /** dev->liveupdate_incoming: preserved by the previous kernel and not finished. */
@@ -77,11 +85,12 @@ export class PciLiveupdate implements Flb {
 
   /**
    * pci_liveupdate_preserve: writes the device into a free slot.
-   * @returns 0, EINVAL (a virtual function), EBUSY (already listed) or ENOSPC
+   * @returns 0, EINVAL (a virtual function, or it shares its IOMMU group), EBUSY (already listed) or ENOSPC
    */
   *preserveDevice(device: SimulatedPciDevice): Steps<number> {
     const { machine } = this.#kho;
-    const error = device.vf ? negative('EINVAL') : this.#findOutgoing(device) !== null ? negative('EBUSY') : this.#add(device);
+    const shared = this.#singletonGroups && this.#pci.topology.groupOf(device).length > 1;
+    const error = device.vf || shared ? negative('EINVAL') : this.#findOutgoing(device) !== null ? negative('EBUSY') : this.#add(device);
     if (error === 0) yield this.#pci.printk(device, 'Device will be preserved across next Live Update');
     else yield machine.event('kernel', 'pci_liveupdate_preserve', { device: device.name }, error);
     return error;

@@ -8,9 +8,10 @@ import type { FileHandler } from '../handler.js';
 import type { Kho } from '../kho/kho.js';
 import type { FlbRegistry } from '../luo/flb.js';
 import type { Machine, Steps } from '../machine.js';
-import type { ScenarioDevice, VfioVariant } from '../scenario/types.js';
+import type { ScenarioDevice } from '../scenario/types.js';
 import { PciCore } from './pci-core.js';
 import { assignBusNumbers, PciLiveupdate } from './pci-liveupdate.js';
+import type { VfioConfig } from './vfio-config.js';
 import { type FirstUse, VfioPci } from './vfio-pci-core.js';
 import { VfioPciSeedHandler } from './vfio-pci-seed.js';
 import { VfioPciV5Handler } from './vfio-pci-v5.js';
@@ -18,12 +19,10 @@ import { VfioPciV5Handler } from './vfio-pci-v5.js';
 /** Made once for a machine. */
 export class PciPlatform {
   readonly topology: PciTopology;
-  readonly variant: VfioVariant;
   readonly firstUse: Map<SimulatedPciDevice, FirstUse>;
   readonly #drivers: Map<SimulatedPciDevice, string>;
 
-  constructor(devices: readonly ScenarioDevice[], variant: VfioVariant) {
-    this.variant = variant;
+  constructor(devices: readonly ScenarioDevice[]) {
     this.topology = new PciTopology(devices);
     const made = (options: ScenarioDevice): SimulatedPciDevice[] => this.topology.devices.filter((device) => device.name === options.name);
     this.firstUse = new Map(devices.flatMap((options) => made(options).map((device) => [device, { interrupts: options.interrupts, power: options.power }])));
@@ -53,25 +52,32 @@ export class KernelPci {
   /** v5: the PCI core's FLB */
   readonly liveupdate: PciLiveupdate | null;
   readonly #flbs: FlbRegistry;
+  #registered = false;
 
-  constructor(machine: Machine, kho: Kho, flbs: FlbRegistry, platform: PciPlatform) {
+  constructor(machine: Machine, kho: Kho, flbs: FlbRegistry, platform: PciPlatform, config: VfioConfig) {
     this.platform = platform;
     this.#flbs = flbs;
     this.core = new PciCore(machine, platform.topology);
-    const liveupdate = platform.variant === 'v5' ? new PciLiveupdate(this.core, kho) : null;
+    const liveupdate = config.variant === 'seed' ? null : new PciLiveupdate(this.core, kho, config.singletonGroups);
     this.liveupdate = liveupdate;
-    this.vfio = new VfioPci(this.core, platform.variant, platform.firstUse, (device) => liveupdate?.isIncoming(device) ?? false);
+    this.vfio = new VfioPci(this.core, config, platform.firstUse, (device) => this.#registered && (liveupdate?.isIncoming(device) ?? false));
     this.handler = liveupdate === null ? new VfioPciSeedHandler(this.vfio, kho) : new VfioPciV5Handler(this.vfio, kho, liveupdate, flbs);
   }
 
-  /** Registers the PCI core's FLB on the handler, behind whatever FLBs are registered on it already. @returns 0 or a negative errno */
+  /** LUO has the handler: vfio-pci is built with live update. Registers the PCI core's FLB on it, behind whatever FLBs are registered on it already. @returns 0 or a negative errno */
   registerFlb(): number {
+    this.#registered = true;
     return this.liveupdate === null ? 0 : this.#flbs.register(this.handler, this.liveupdate);
   }
 
   /** device_shutdown, on the way into the next kernel. */
   *shutdown(): Steps<void> {
-    for (const device of this.platform.topology.devices) yield* this.core.shutdown(device);
+    for (const device of this.platform.topology.devices) if (!this.#keepsRunning(device)) yield* this.core.shutdown(device);
+  }
+
+  // Upstream's goal: what is preserved stays a bus master across the kexec.
+  #keepsRunning(device: SimulatedPciDevice): boolean {
+    return this.vfio.config.variant === 'running' && this.liveupdate?.isOutgoing(device) === true;
   }
 
   /** Enumeration, then the drivers that bind by themselves. */

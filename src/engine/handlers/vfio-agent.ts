@@ -18,18 +18,24 @@ export interface DeviceHost {
   readonly pci: KernelPci;
   /** the open file that a descriptor of the scenario stands for, or null */
   fileOf(fd: FdRef): OpenFile | null;
+  /** delete_module(2) of vfio-pci. @returns 0, or EAGAIN where somebody uses it */
+  removeModule(): Steps<number>;
 }
 
 /** `result`: 0 or a negative errno; `file`: what was opened, its reference passing to the caller. */
 export interface DeviceAnswer {
   readonly result: number;
   readonly file: OpenFile | null;
+  /** what differed, where the step looks at something */
+  readonly why?: string | null;
 }
 
 /** Carries out one verb. A device that is not there answers ENODEV; a descriptor that is not open, EBADF. */
 export function* runDeviceStep(host: DeviceHost, step: DeviceStep): Steps<DeviceAnswer> {
   if ('group' in step) return yield* open(host, step);
-  return { result: yield* act(host, step), file: null };
+  if (step.do !== 'check-device') return { result: yield* act(host, step), file: null };
+  const device = deviceOf(host, step.device);
+  return device === null ? { result: negative('ENODEV'), file: null } : yield* check(host, step, device);
 }
 
 const deviceOf = (host: DeviceHost, name: string): SimulatedPciDevice | null => host.pci.platform.topology.byName(name);
@@ -47,12 +53,12 @@ function* open(host: DeviceHost, step: VfioOpenStep): Steps<DeviceAnswer> {
   return { result: error, file: null };
 }
 
-function* act(host: DeviceHost, step: Exclude<DeviceStep, VfioOpenStep>): Steps<number> {
+function* act(host: DeviceHost, step: Exclude<DeviceStep, VfioOpenStep | Step<'check-device'>>): Steps<number> {
   const { vfio } = host.pci;
-  if (step.do === 'check-device' || step.do === 'driver' || step.do === 'vfio-unbind') {
+  if (step.do === 'rmmod') return yield* host.removeModule();
+  if (step.do === 'driver' || step.do === 'vfio-unbind') {
     const device = deviceOf(host, step.device);
     if (device === null) return negative('ENODEV');
-    if (step.do === 'check-device') return yield* check(host, step, device);
     return step.do === 'driver' ? yield* vfio.bindDriver(device, step.driver) : yield* vfio.unbindDriver(device);
   }
   const file = step.do === 'irq' || step.do === 'power' || step.do === 'dma' ? latest(host, step.device) : named(host, step);
@@ -101,7 +107,7 @@ function* dma(host: DeviceHost, step: Step<'dma'>, file: VfioDeviceFile): Steps<
 }
 
 /** Where something differs the step fails with EILSEQ, and its arguments say what was found. */
-function* check(host: DeviceHost, step: Step<'check-device'>, device: SimulatedPciDevice): Steps<number> {
+function* check(host: DeviceHost, step: Step<'check-device'>, device: SimulatedPciDevice): Steps<DeviceAnswer> {
   const core = host.pci.vfio.coreOf(device);
   const found = {
     power: device.power,
@@ -110,12 +116,15 @@ function* check(host: DeviceHost, step: Step<'check-device'>, device: SimulatedP
     memoryDecode: device.memoryDecode,
     frozen: core?.liveupdateFrozen ?? false,
     resets: device.resets,
+    needsReset: core?.needsReset ?? false,
+    dma: device.writing,
     driver: host.pci.vfio.driverOf(device) ?? 'none',
   };
-  const differs = Object.entries(found).some(([key, value]) => expected(step, key) !== null && expected(step, key) !== value);
-  const error = differs ? -ERRNO.EILSEQ : 0;
+  const differing = Object.entries(found).filter(([key, value]) => expected(step, key) !== null && expected(step, key) !== value);
+  const error = differing.length > 0 ? -ERRNO.EILSEQ : 0;
   yield host.pci.core.machine.event('device', 'registers', { device: device.name, ...found }, error);
-  return error;
+  const why = differing.map(([key, value]) => `${key} is ${value}, not ${String(expected(step, key))}`).join('; ');
+  return { result: error, file: null, why: why === '' ? null : why };
 }
 
 function expected(step: Step<'check-device'>, key: string): unknown {

@@ -7,9 +7,9 @@ import { PCI_COMMAND } from '../../../abi/pci/config-space.js';
 import type { IrqMode, PowerState, SimulatedPciDevice } from '../../device/simulated/pci-device.js';
 import { negative } from '../faults.js';
 import type { FileBody, OpenFile } from '../fs/open-file.js';
-import type { Steps } from '../machine.js';
-import type { VfioVariant } from '../scenario/types.js';
+import { PanicError, type Steps } from '../machine.js';
 import type { PciCore, PciSavedState } from './pci-core.js';
+import type { VfioConfig } from './vfio-config.js';
 
 /** struct vfio_pci_core_device: a device while it is bound to vfio-pci. */
 export class VfioPciCoreDevice {
@@ -21,6 +21,8 @@ export class VfioPciCoreDevice {
   pciSavedState: PciSavedState | null = null;
   resetWorks = false;
   needsReset = false;
+  /** dev_set->lock is held, by this kernel's own code */
+  devSetHeld = false;
   /** files that have it open: bound to an iommufd, or of a group */
   openCount = 0;
   /** opened through the character device: vfio_device_cdev_opened */
@@ -75,7 +77,7 @@ export interface FirstUse {
 
 export class VfioPci {
   readonly pci: PciCore;
-  readonly variant: VfioVariant;
+  readonly config: VfioConfig;
   readonly #bound = new Map<SimulatedPciDevice, VfioPciCoreDevice>();
   readonly #drivers = new Map<SimulatedPciDevice, string>();
   readonly #firstUse: Map<SimulatedPciDevice, FirstUse>;
@@ -83,9 +85,9 @@ export class VfioPci {
   readonly #isIncoming: (device: SimulatedPciDevice) => boolean;
 
   /** @param firstUse entries are taken out as devices are used; it outlives kernels */
-  constructor(pci: PciCore, variant: VfioVariant, firstUse: Map<SimulatedPciDevice, FirstUse>, isIncoming: (device: SimulatedPciDevice) => boolean) {
+  constructor(pci: PciCore, config: VfioConfig, firstUse: Map<SimulatedPciDevice, FirstUse>, isIncoming: (device: SimulatedPciDevice) => boolean) {
     this.pci = pci;
-    this.variant = variant;
+    this.config = config;
     this.#firstUse = firstUse;
     this.#isIncoming = isIncoming;
   }
@@ -114,6 +116,16 @@ export class VfioPci {
     }
     yield this.pci.machine.event('kernel', 'driver_bind', { device: device.name, driver }, error);
     return error;
+  }
+
+  /** Is a file of any device open? Its module then can't go. */
+  get inUse(): boolean {
+    return [...this.#bound.values()].some((core) => core.files.size > 0);
+  }
+
+  /** The module goes: every device it is bound to is without a driver. */
+  *remove(): Steps<void> {
+    for (const [device, driver] of [...this.#drivers]) if (driver === 'vfio-pci') yield* this.unbindDriver(device);
   }
 
   /** Takes the driver away. @returns 0, ENODEV where none is bound, EBUSY where a file is open: the real call would wait for it */
@@ -198,9 +210,11 @@ export class VfioPci {
     const { pci } = this;
     const { device } = core;
     yield pci.machine.enter('kernel', 'vfio_pci_core_enable', { device: device.name });
-    pci.clearMaster(device);
+    // A device that came over running is taken as it is.
+    const running = this.config.variant === 'running' && this.#isIncoming(device);
+    if (!running) pci.clearMaster(device);
     yield* pci.enable(device);
-    const reset = yield* pci.tryResetFunction(device);
+    const reset = running ? negative('ENOTTY') : yield* pci.tryResetFunction(device);
     if (reset === negative('EAGAIN')) {
       yield* pci.disable(device);
       yield pci.machine.exit(reset);
@@ -231,15 +245,35 @@ export class VfioPci {
     yield pci.machine.exit();
   }
 
-  /** vfio_pci_core_try_reset: only where a reset works, and only with the locks of bridge and device. */
+  /** mutex_lock(&device->dev_set->lock). @throws PanicError where whoever holds it never lets go: the caller hangs */
+  *lockDevSet(core: VfioPciCoreDevice): Steps<void> {
+    const { machine } = this.pci;
+    const held = machine.faults.lockHeld('dev_set', core.device.name);
+    yield machine.event('kernel', 'mutex_lock', { lock: 'dev_set->lock', device: core.device.name, got: !held });
+    if (held) {
+      yield machine.printk('INFO: task agent:1 blocked for more than 122 seconds.');
+      throw new PanicError(`hung: dev_set->lock of ${core.device.address} is held and never released`);
+    }
+    core.devSetHeld = true;
+  }
+
+  *unlockDevSet(core: VfioPciCoreDevice): Steps<void> {
+    core.devSetHeld = false;
+    yield this.pci.machine.event('kernel', 'mutex_unlock', { lock: 'dev_set->lock', device: core.device.name });
+  }
+
+  /** vfio_pci_core_try_reset: only where a reset works, and only with the locks of bridge and device. The caller holds dev_set->lock. */
   *tryReset(core: VfioPciCoreDevice): Steps<void> {
     const { machine } = this.pci;
+    // lockdep_assert_held
+    if (!core.devSetHeld) yield machine.printk('WARNING: drivers/vfio/pci/vfio_pci_core.c at vfio_pci_core_try_reset');
     yield machine.enter('handler', 'vfio_pci_core_try_reset', { device: core.device.name, reset_works: core.resetWorks });
     if (core.resetWorks && (yield* this.pci.trylock(core.device))) {
       if ((yield* this.pci.resetFunctionLocked(core.device)) === 0) core.needsReset = false;
       yield* this.pci.unlock(core.device);
     }
-    yield machine.exit();
+    this.#show(core.device);
+    yield machine.exit(0, { needs_reset: core.needsReset });
   }
 
   /** What every call through the file is asked first. @returns EINVAL before it is bound, EIO once it is frozen */
@@ -315,7 +349,11 @@ export class VfioPci {
     file.accessGranted = false;
     core.openCount--;
     if (core.openCount === 0) {
-      if (!core.liveupdateFrozen) yield* this.#disable(core);
+      if (!core.liveupdateFrozen) {
+        yield* this.lockDevSet(core);
+        yield* this.#disable(core);
+        yield* this.unlockDevSet(core);
+      }
       core.cdevOpened = false;
     }
     this.#show(core.device);
@@ -328,6 +366,7 @@ export class VfioPci {
     const core = this.coreOf(device);
     this.pci.show(device);
     state.set(`${at}/driver`, this.driverOf(device));
+    state.set(`${at}/needs_reset`, core?.needsReset ?? null);
     state.set(`${at}/irq_type`, core?.irqType ?? null);
     state.set(`${at}/cdev_opened`, core?.cdevOpened ?? null);
     state.set(`${at}/frozen`, core?.liveupdateFrozen ?? false);

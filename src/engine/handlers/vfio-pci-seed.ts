@@ -9,7 +9,7 @@ import type { OpenFile } from '../fs/open-file.js';
 import type { FileHandler, FileOpArgs } from '../handler.js';
 import type { Kho } from '../kho/kho.js';
 import type { Steps } from '../machine.js';
-import { VfioDeviceFile, type VfioPci } from './vfio-pci-core.js';
+import { VfioDeviceFile, type VfioPci, type VfioPciCoreDevice } from './vfio-pci-core.js';
 
 const INTEL = 0x8086;
 /** Base class of display controllers. */
@@ -32,9 +32,9 @@ export class VfioPciSeedHandler implements FileHandler {
     // Limited to files of the character device that have been bound to an iommufd.
     if (!body.core.cdevOpened || body.via === 'group') return false;
     const { device, driver } = body.core;
-    // device->ops must be vfio_pci_ops; CONFIG_VFIO_PCI_ZDEV_KVM, the other thing asked, exists on s390 alone.
+    // device->ops must be vfio_pci_ops
     if (driver !== this.name) return false;
-    return !(device.vendor === INTEL && device.classCode >> 16 === DISPLAY);
+    return !this.vfio.config.zdevKvm && !(device.vendor === INTEL && device.classCode >> 16 === DISPLAY);
   }
 
   *preserve(args: FileOpArgs): Steps<number> {
@@ -55,6 +55,14 @@ export class VfioPciSeedHandler implements FileHandler {
 
   *freeze(args: FileOpArgs): Steps<number> {
     const { core } = this.bodyOf(args);
+    yield* this.vfio.lockDevSet(core);
+    const error = yield* this.freezeLocked(core);
+    yield* this.vfio.unlockDevSet(core);
+    return error;
+  }
+
+  /** What freeze does under dev_set->lock. */
+  protected *freezeLocked(core: VfioPciCoreDevice): Steps<number> {
     const { pci } = this.vfio;
     if (core.irqType !== 'none') {
       yield pci.printk(core.device, 'Freeze failed! Interrupts are still enabled.');

@@ -11,7 +11,7 @@ import type { Kho } from '../kho/kho.js';
 import type { FlbRegistry } from '../luo/flb.js';
 import type { Steps } from '../machine.js';
 import type { PciLiveupdate } from './pci-liveupdate.js';
-import { VfioDeviceFile, type VfioPci } from './vfio-pci-core.js';
+import { VfioDeviceFile, type VfioPci, type VfioPciCoreDevice } from './vfio-pci-core.js';
 import { VfioPciSeedHandler } from './vfio-pci-seed.js';
 
 export class VfioPciV5Handler extends VfioPciSeedHandler {
@@ -43,8 +43,7 @@ export class VfioPciV5Handler extends VfioPciSeedHandler {
   }
 
   /** There is no unfreeze: a device that was frozen stays so even if the reboot is given up. */
-  override *freeze(args: FileOpArgs): Steps<number> {
-    const { core } = this.bodyOf(args);
+  protected override *freezeLocked(core: VfioPciCoreDevice): Steps<number> {
     const { pci } = this.vfio;
     const { device } = core;
     if (core.irqType !== 'none') {
@@ -57,8 +56,10 @@ export class VfioPciV5Handler extends VfioPciSeedHandler {
     }
     core.barMappings = 0;
     yield pci.machine.event('handler', 'vfio_pci_zap_bars', { device: device.name });
-    yield* this.vfio.tryReset(core);
-    pci.setCommand(device, PCI_COMMAND.INTX_DISABLE);
+    if (this.vfio.config.variant !== 'running') {
+      yield* this.vfio.tryReset(core);
+      pci.setCommand(device, PCI_COMMAND.INTX_DISABLE);
+    }
     core.liveupdateFrozen = true;
     this.vfio.show(device);
     yield pci.machine.event('handler', 'liveupdate_frozen', { device: device.name });

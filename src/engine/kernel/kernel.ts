@@ -6,6 +6,7 @@ import type { OpenFile } from '../fs/open-file.js';
 import type { FileHandler } from '../handler.js';
 import { MemfdHandler } from '../handlers/memfd.js';
 import { KernelPci, type PciPlatform } from '../handlers/pci-platform.js';
+import type { VfioConfig } from '../handlers/vfio-config.js';
 import { ScenarioDefinedHandler } from '../handlers/scenario-defined.js';
 import { type HandoverPointer, populate } from '../kho/incoming.js';
 import { Kho } from '../kho/kho.js';
@@ -44,7 +45,10 @@ export interface KernelOptions {
   /** the kernel tree's own test is built in; `as handed over`: if the previous kernel's was */
   readonly testFlbs: boolean | 'as handed over';
   readonly handlers: readonly ScenarioHandler[];
+  /** file handlers it was built without */
+  readonly without: readonly string[];
   readonly pci: PciPlatform | null;
+  readonly vfio: VfioConfig;
 }
 
 export class Kernel implements KernelServices {
@@ -79,7 +83,7 @@ export class Kernel implements KernelServices {
       options.liveupdate && spec.luo !== 'none',
       options.testFlbs,
     );
-    this.pci = options.pci === null || options.pci.empty ? null : new KernelPci(machine, kho, flbs, options.pci);
+    this.pci = options.pci === null || options.pci.empty ? null : new KernelPci(machine, kho, flbs, options.pci, options.vfio);
   }
 
   nextIno(): number {
@@ -205,11 +209,9 @@ export class Kernel implements KernelServices {
       yield* this.#storeScratch();
       if (this.spec.kexecMetadata) yield* exchangeMetadata(kho);
     }
-    if (this.pci !== null) {
-      if ((yield* luo.register(this.pci.handler)) === 0) this.pci.registerFlb();
-    }
-    yield* luo.register(new MemfdHandler(this));
-    for (const handler of this.#options.handlers) yield* luo.register(new ScenarioDefinedHandler(this, handler));
+    if (this.pci !== null && (yield* this.#register(this.pci.handler))) this.pci.registerFlb();
+    yield* this.#register(new MemfdHandler(this));
+    for (const handler of this.#options.handlers) yield* this.#register(new ScenarioDefinedHandler(this, handler));
     yield* luo.lateInit();
     yield* handOverRegions(kho, this.#regions);
     if (this.pci !== null) yield* this.pci.boot();
@@ -228,6 +230,13 @@ export class Kernel implements KernelServices {
     return true;
   }
 
+  /** @returns whether LUO has the handler now */
+  *#register(handler: FileHandler): Steps<boolean> {
+    const { without } = this.#options;
+    if (without.includes(handler.name) || without.includes(handler.compatible)) return false;
+    return (yield* this.luo.register(handler)) === 0;
+  }
+
   // The kernel's own array of scratch areas; one that was handed over is used where it is.
   *#storeScratch(): Steps<void> {
     const { machine, kho } = this;
@@ -236,6 +245,19 @@ export class Kernel implements KernelServices {
     if (page === null) return;
     for (const [index, { addr, size }] of kho.scratch.entries()) machine.writeStruct(khoScratch, page + index * sizeOf(khoScratch), { addr, size });
     yield machine.event('kho', 'write kho_scratch', { address: page, areas: kho.scratch.length });
+  }
+
+  /** delete_module(2) of vfio-pci. @returns 0, ENOENT (no such module), or EAGAIN where a file of it is open or LUO holds one */
+  *removeVfioPci(): Steps<number> {
+    const { pci, luo } = this;
+    if (pci === null) return negative('ENOENT');
+    const error = pci.vfio.inUse || luo.uses(pci.handler) ? negative('EAGAIN') : 0;
+    if (error === 0) {
+      luo.unregister(pci.handler);
+      yield* pci.vfio.remove();
+    }
+    yield this.machine.event('kernel', 'delete_module', { module: pci.handler.name }, error);
+    return error;
   }
 
   /** kexec_file_load, or kexec_load, whose image is told nothing of a handover. @returns 0 or a negative errno */

@@ -41,6 +41,8 @@ export interface KernelSpec {
   readonly filesPreservedOnce: boolean;
   /** open("/dev/liveupdate") fails where something could not be deserialised; else it says nothing of it */
   readonly openTellsFailure: boolean;
+  /** a file handler's module is pinned as long as it is registered, not only while LUO holds files of it */
+  readonly handlersPinned: boolean;
   /** an FLB whose retrieve failed answers the same error again instead of trying again */
   readonly flbRetrieveIsCached: boolean;
 }
@@ -60,6 +62,7 @@ const v71: Habits = {
   ioctlsKnowTheirSide: true,
   filesPreservedOnce: true,
   openTellsFailure: true,
+  handlersPinned: false,
   flbRetrieveIsCached: false,
 };
 
@@ -83,6 +86,7 @@ const v619: Habits = {
   ioctlsKnowTheirSide: false,
   filesPreservedOnce: false,
   openTellsFailure: false,
+  handlersPinned: true,
 };
 
 /** Its error paths were not read: taken to be those of 6.19. */

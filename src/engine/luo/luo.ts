@@ -183,6 +183,20 @@ export class Luo {
     return 0;
   }
 
+  /** Does the module of that handler have to stay? While LUO holds a file of it; up to 7.0 as long as it is registered. */
+  uses(handler: FileHandler): boolean {
+    const { handlers, spec } = this.#context;
+    if (!handlers.includes(handler)) return false;
+    const sessions = [...this.sessions.outgoing, ...this.sessions.incoming];
+    return spec.handlersPinned || sessions.some(({ files }) => files.files.some((file) => file.handler === handler));
+  }
+
+  /** liveupdate_unregister_file_handler. */
+  unregister(handler: FileHandler): void {
+    const { handlers } = this.#context;
+    if (handlers.includes(handler)) handlers.splice(handlers.indexOf(handler), 1);
+  }
+
   /** liveupdate_register_flb. */
   registerFlb(handler: FileHandler, flb: Flb): number {
     return this.#enabled ? this.#context.flbs.register(handler, flb) : negative('EOPNOTSUPP');

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { negative } from '../faults.js';
 import { HugetlbInode } from '../fs/hugetlb.js';
-import { OpenFile } from '../fs/open-file.js';
+import { OpenFile, PlainFile } from '../fs/open-file.js';
 import { patternPage } from '../fs/pattern.js';
 import { SEAL, ShmemInode } from '../fs/shmem.js';
 import { addSeals, fallocate, ftruncate, pwrite } from '../fs/vfs.js';
@@ -116,31 +116,28 @@ export function* tmpfsFile(kernel: Kernel, kind: ShmemInode['kind'], { size, fil
   return filled;
 }
 
-/** Compares what user space can see with what the step says. @returns 0, or EILSEQ where something differs */
-export function checkFile(kernel: Kernel, file: OpenFile, step: Step<'check'>): number {
-  const inode = file.body;
-  // F_GET_SEALS, and what there is to see of files that are neither shmem nor hugetlb.
-  if (!(inode instanceof ShmemInode)) return inode instanceof HugetlbInode ? checkHugetlb(file, inode, step) : negative('EINVAL');
-  const differs =
-    (step.size !== null && step.size !== inode.size) ||
-    (step.seals !== null && sealBits(step.seals) !== inode.seals) ||
-    (step.pos !== null && step.pos !== file.pos) ||
-    (step.mode !== null && step.mode !== inode.mode) ||
-    (step.fill !== null && !holdsPattern(kernel, inode, step.fill)) ||
-    (step.sha256 !== null && step.sha256 !== digest(kernel, inode));
-  return differs ? negative('EILSEQ') : 0;
+/** Compares what user space can see with what the step says. @returns what differs, null where nothing does */
+export function checkFile(kernel: Kernel, file: OpenFile, step: Step<'check'>): string | null {
+  const { body } = file;
+  const sized = body instanceof ShmemInode || body instanceof HugetlbInode;
+  const differing: string[] = [];
+  const look = (what: string, wanted: unknown, found: unknown): void => {
+    if (wanted !== null && wanted !== found) differing.push(`${what} is ${String(found)}, not ${String(wanted)}`);
+  };
+  look('size', step.size, sized || body instanceof PlainFile ? body.size : 0);
+  look('seals', step.seals === null ? null : sealNames(sealBits(step.seals)), sized ? sealNames(body.seals) : 'none to be had');
+  look('pos', step.pos, file.pos);
+  look('mode', step.mode, sized ? body.mode : null);
+  if (step.fill !== null && !(body instanceof ShmemInode && holdsPattern(kernel, body, step.fill))) differing.push('the pages hold something else');
+  look('sha256', step.sha256, step.sha256 !== null && body instanceof ShmemInode ? digest(kernel, body) : null);
+  return differing.length === 0 ? null : differing.join('; ');
 }
 
-function checkHugetlb(file: OpenFile, inode: HugetlbInode, step: Step<'check'>): number {
-  const differs =
-    (step.size !== null && step.size !== inode.size) ||
-    (step.seals !== null && sealBits(step.seals) !== inode.seals) ||
-    (step.pos !== null && step.pos !== file.pos) ||
-    (step.mode !== null && step.mode !== inode.mode) ||
-    step.fill !== null ||
-    step.sha256 !== null;
-  return differs ? negative('EILSEQ') : 0;
-}
+const sealNames = (bits: number): string =>
+  Object.entries(SEAL)
+    .filter(([, bit]) => (bits & bit) !== 0)
+    .map(([name]) => name)
+    .join(' ') || 'none';
 
 function holdsPattern(kernel: Kernel, inode: ShmemInode, fills: readonly Fill[]): boolean {
   const { pageSize } = kernel.machine;

@@ -40,6 +40,8 @@ export interface Answer {
   readonly name: Uint8Array | null;
   /** what the process got meanwhile; SIGKILL: it is gone */
   readonly signal: scenario.SignalName | null;
+  /** what a step that looks at something found otherwise */
+  readonly why?: string | null;
 }
 
 const BAD_FD = -1;
@@ -48,6 +50,8 @@ const SIGKILL = 9;
 const EXIT_CODE_SHIFT = 8;
 
 export const answered = (result: number): Answer => ({ result: Math.min(result, 0), ret: result < 0 ? -1 : result, fd: null, name: null, signal: null });
+/** What a check found otherwise, or null. */
+const checked = (why: string | null): Answer => ({ ...answered(why === null ? 0 : negative('EILSEQ')), why });
 const opened = (fd: number): Answer => ({ ...answered(0), ret: fd, fd });
 
 /** The agent in one kernel. Descriptors and their names end with it. */
@@ -157,8 +161,9 @@ export class Agent {
   *#onDevice(step: Parameters<typeof runDeviceStep>[1]): Steps<Answer> {
     const { pci } = this.#kernel;
     if (pci === null) return answered(negative('ENODEV'));
-    const { result, file } = yield* runDeviceStep({ pci, fileOf: (ref) => this.fileOf(ref) }, step);
-    return file === null ? answered(result) : this.#installed(file);
+    const host = { pci, fileOf: (ref: scenario.FdRef) => this.fileOf(ref), removeModule: () => this.#kernel.removeVfioPci() };
+    const { result, file, why } = yield* runDeviceStep(host, step);
+    return file === null ? { ...answered(result), why: why ?? null } : this.#installed(file);
   }
 
   *#open(): Steps<Answer> {
@@ -310,7 +315,7 @@ export class Agent {
         yield* this.#kernel.processes.unmap(file);
         return answered(0);
       case 'check':
-        return answered(checkFile(this.#kernel, file, step));
+        return checked(checkFile(this.#kernel, file, step));
     }
   }
 

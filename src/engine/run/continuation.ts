@@ -2,6 +2,7 @@
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { ReserveMem, Scenario, ScenarioDevice, ScenarioStep, SourcePosition, StepBase, VfioVariant } from '../scenario/types.js';
+import { plainKernel } from '../scenario/document.js';
 import { expectSuccess } from '../scenario/values.js';
 
 /** What is known of a dump beside its memory. */
@@ -34,13 +35,14 @@ const FIRMWARE = 0xffe00000;
 /** The scenario that stands for the dump. `steps` null stands for an agent that finds out what there is. */
 export function scenarioOfDump(file: string, memory: PhysicalMemory, start: DumpStart): Scenario {
   const top = memory.readable.filter((range) => range.start < FIRMWARE || range.start >= 2 ** 32).reduce((end, range) => Math.max(end, range.end), GRAIN);
-  const kernel = { release: start.release, kho: start.kho, liveupdate: start.liveupdate, position: NOWHERE };
+  const kernel = { ...plainKernel(start.release, NOWHERE), kho: start.kho, liveupdate: start.liveupdate };
   return {
     file,
     title: `going on from ${file}`,
     machine: { arch: start.arch, memory: Math.ceil(top / GRAIN) * GRAIN, pageSize: start.pageSize, scratch: [0, 0, 0], testFlbs: true },
     kernels: [kernel],
     vfio: start.vfio,
+    singletonGroups: false,
     devices: start.devices,
     handlers: [],
     reserveMem: start.reserveMem,

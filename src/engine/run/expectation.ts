@@ -27,7 +27,8 @@ export interface Seen {
 export function mismatchOf(step: ScenarioStep | KvmScenarioStep, answer: Answer, seen: Seen, traceStep: number): Mismatch | null {
   const { errno, ret, same, signal, cloexec } = step.expect;
   const wrong = (expected: string, got: string): Mismatch => ({ action: step.index, position: step.position, step: traceStep, expected, got });
-  const result = answer.result === UNKNOWN_RESULT ? 'unknown: a page is not in the dump' : (errnoOf(answer.result) ?? 'success');
+  const because = answer.why === undefined || answer.why === null ? '' : `: ${answer.why}`;
+  const result = answer.result === UNKNOWN_RESULT ? 'unknown: a page is not in the dump' : `${errnoOf(answer.result) ?? 'success'}${because}`;
   if (signal !== null && answer.signal !== signal) return wrong(signal, answer.signal ?? result);
   // Nobody is there any more who could see an errno.
   if (answer.signal === 'SIGKILL') return signal === null ? wrong(errno ?? 'success', 'SIGKILL: the process was killed') : null;

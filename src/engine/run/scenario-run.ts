@@ -90,7 +90,7 @@ export class ScenarioRun {
       base: continuation?.memory ?? null,
       logReads: continuation?.logReads === true,
     });
-    this.#platform = new PciPlatform(scenario.devices, scenario.vfio);
+    this.#platform = new PciPlatform(scenario.devices);
   }
 
   /** The kernel that is running, or null before the first boot. */
@@ -187,7 +187,9 @@ export class ScenarioRun {
       reserveMem: scenario.reserveMem,
       testFlbs: this.#continuation === null ? scenario.machine.testFlbs : 'as handed over',
       handlers: scenario.handlers,
+      without: listed.without,
       pci: this.#platform,
+      vfio: { variant: listed.vfio ?? scenario.vfio, zdevKvm: listed.zdevKvm, singletonGroups: scenario.singletonGroups },
     };
     const kernel = new Kernel(machine, options);
     this.#kernel = kernel;
@@ -281,6 +283,9 @@ export class ScenarioRun {
     }
     machine.unwind(0);
     machine.kernel++;
+    const { memory, pageSize } = machine;
+    for (const page of [...memory.now.touched()]) memory.zeroPage(page * pageSize);
+    this.#firmware();
     yield machine.event('kernel', 'machine reset', { how });
     yield* this.#boot(null);
   }

@@ -11,6 +11,8 @@ import {
   type ScenarioHandler,
   type ScenarioKernel,
   type ScenarioMachine,
+  type SourcePosition,
+  VFIO_VARIANTS,
 } from './types.js';
 import { bool, bytes, errno, label, listOf, number, oneOf, pciAddress, size, text } from './values.js';
 
@@ -57,10 +59,24 @@ export const kernelKeys = {
   release: required(text, 'what it speaks, like 7.3'),
   kho: withDefault(bool, 'kho= of its command line', true, 'true'),
   liveupdate: withDefault(bool, 'liveupdate= of its command line', true, 'true'),
+  without: withDefault(listOf(text, 64), 'file handlers it was built without: `memfd`, `vfio-pci` or a compatible string', [], '[]'),
+  vfio: optional(oneOf(VFIO_VARIANTS), 'which VFIO patches it has, where not those of the scenario'),
+  zdevKvm: withDefault(bool, 'CONFIG_VFIO_PCI_ZDEV_KVM, with which no device is preserved', false, 'false'),
 };
 
+/** A kernel of which only the release is said. */
+export const plainKernel = (release: string, position: SourcePosition): ScenarioKernel => ({
+  release,
+  kho: true,
+  liveupdate: true,
+  without: [],
+  vfio: null,
+  zdevKvm: false,
+  position,
+});
+
 export function readKernel(cursor: Cursor): ScenarioKernel {
-  if (cursor.text !== null) return { release: cursor.text, kho: true, liveupdate: true, position: cursor.position };
+  if (cursor.text !== null) return plainKernel(cursor.text, cursor.position);
   return { ...readKeys(cursor, kernelKeys, 'a kernel'), position: cursor.position };
 }
 
@@ -78,6 +94,7 @@ export const deviceKeys = {
   class: withDefault(number(0, 0xff_ffff), 'class code; 0x030000 is a display', 0x02_0000, '0x020000'),
   bridge: optional(pciAddress, 'the bridge above it, where it is not on a root bus'),
   vf: withDefault(bool, 'it is a virtual function', false, 'false'),
+  iommuGroup: optional(number(0, 0xffff), 'its IOMMU group, where it shares one'),
   stubborn: withDefault(bool, 'broken: it goes on writing without being a bus master, until a reset', false, 'false'),
 };
 
@@ -98,6 +115,7 @@ export function readDevice(cursor: Cursor): ScenarioDevice {
     classCode: values.class,
     bridge: values.bridge?.bdf ?? null,
     vf: values.vf,
+    iommuGroup: values.iommuGroup,
     stubborn: values.stubborn,
     position: cursor.position,
   };

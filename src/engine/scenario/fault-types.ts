@@ -38,10 +38,10 @@ export interface ForgetFault extends FaultBase {
   readonly kind: 'kho.forget';
 }
 
-/** `lock.device`, `lock.bridge`: somebody else holds the lock whenever a trylock is tried, from the nth try on. */
+/** `lock.device`, `lock.bridge`: somebody else holds the lock whenever a trylock is tried, from the nth try on. `lock.dev_set`: whoever waits for it waits for ever. */
 export interface LockFault extends FaultBase {
   readonly kind: 'lock';
-  readonly lock: 'device' | 'bridge';
+  readonly lock: 'device' | 'bridge' | 'dev_set';
   readonly device: string;
 }
 

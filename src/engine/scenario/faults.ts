@@ -76,10 +76,10 @@ export const FAULTS: readonly FaultSpec[] = [
   fault('kho.forget', 'the nth kho_preserve says 0 and preserves nothing', {}, (_values, base) => ({ kind: 'kho.forget', ...base })),
   fault(
     'lock.device',
-    'somebody else holds a lock that vfio-pci only tries to take: `lock.device` or `lock.bridge`',
+    'somebody else holds a lock: `lock.device` or `lock.bridge`, which vfio-pci only tries to take, or `lock.dev_set`, for which it waits for ever',
     { device: required(label, 'the device') },
-    (values, base) => ({ kind: 'lock', ...base, ...values, lock: base.at === 'lock.bridge' ? 'bridge' : 'device' }),
-    (at) => at === 'lock.device' || at === 'lock.bridge',
+    (values, base) => ({ kind: 'lock', ...base, ...values, lock: base.at === 'lock.bridge' ? 'bridge' : base.at === 'lock.dev_set' ? 'dev_set' : 'device' }),
+    (at) => at === 'lock.device' || at === 'lock.bridge' || at === 'lock.dev_set',
   ),
   fault(
     'pci.reset',

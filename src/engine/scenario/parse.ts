@@ -10,6 +10,7 @@ import {
   deviceKeys,
   handlerKeys,
   kernelKeys,
+  plainKernel,
   machineKeys,
   readDevice,
   readHandler,
@@ -21,8 +22,9 @@ import {
 import { FAULTS, readFault } from './faults.js';
 import { type KeyTable, readKeys, required, schemaOfKeys, withDefault } from './keys.js';
 import { checkReferences } from './references.js';
-import type { Fault, ReserveMem, Scenario, ScenarioDevice, ScenarioHandler, ScenarioStep, VfioVariant } from './types.js';
-import { type JsonSchema, listOf, oneOf, shown, text, type ValueType } from './values.js';
+import type { Fault, ReserveMem, Scenario, ScenarioDevice, ScenarioHandler, ScenarioStep } from './types.js';
+import { VFIO_VARIANTS, type VfioVariant } from './terms.js';
+import { bool, type JsonSchema, listOf, oneOf, shown, text, type ValueType } from './values.js';
 import { commonKeys, stepBase, type VerbSpec } from './verb.js';
 import { VERBS } from './verbs.js';
 
@@ -48,7 +50,13 @@ export const scenarioKeys = {
   title: withDefault(text, 'one line on what it shows', '', ''),
   machine: withDefault(machine, 'the machine', DEFAULT_MACHINE, ''),
   kernels: withDefault(listOf(kernel, 1000), 'the first boots cold; each kexec enters the next; the last repeats', [], '["7.3", "7.3"]'),
-  vfio: withDefault<VfioVariant>(oneOf(['seed', 'v5']), '`seed`: patch 07/24 of v3 of the series alone; `v5`: with its later parts', 'seed', 'seed'),
+  vfio: withDefault<VfioVariant>(
+    oneOf(VFIO_VARIANTS),
+    '`seed`: patch 07/24 of v3 of the series alone; `v5`: with its later parts; `running`: what it is for, a preserved device is not reset and stays a bus master',
+    'seed',
+    'seed',
+  ),
+  singletonGroups: withDefault(bool, 'the PCI core preserves no device that shares its IOMMU group (patch 03/24 of v3); not with `seed`', false, 'false'),
   devices: withDefault<readonly ScenarioDevice[]>(listOf(device, 256), 'PCI devices', [], '[]'),
   handlers: withDefault<readonly ScenarioHandler[]>(listOf(handler, 64), 'file handlers of your own', [], '[]'),
   reserveMem: withDefault<readonly ReserveMem[]>(listOf(reserveMem, 64), 'reserve_mem= of the command line', [], '[]'),
@@ -101,7 +109,7 @@ export function parseScenario(source: string, file: string): Scenario {
   const top = openYaml(source, file);
   const values = readKeys(top, scenarioKeys, 'a scenario');
   const position = top.position;
-  const kernels = values.kernels.length > 0 ? values.kernels : [{ release: '7.3', kho: true, liveupdate: true, position }];
+  const kernels = values.kernels.length > 0 ? values.kernels : [plainKernel('7.3', position)];
   const { schema: _schema, ...rest } = values;
   const scenario: Scenario = { file, ...rest, kernels };
   checkReferences(scenario);

@@ -11,7 +11,12 @@ export interface SourcePosition {
 /** A descriptor: the name an earlier step gave it (`as`), or a bare number (`-1`, `999`). */
 export type FdRef = string | number;
 
-export type VfioVariant = 'seed' | 'v5';
+export const VFIO_VARIANTS = ['seed', 'v5', 'running'] as const;
+/**
+ * Which of the series' patches are there: patch 07/24 of v3 alone; with its later parts, as v5 has them; and what the series is for:
+ * a device that goes on running, a bus master still, while the kernel below it is replaced.
+ */
+export type VfioVariant = (typeof VFIO_VARIANTS)[number];
 export type IrqMode = 'none' | 'intx' | 'msi' | 'msix';
 export type PowerState = 'D0' | 'D1' | 'D2' | 'D3hot' | 'D3cold';
 export type ResetMethod = 'flr' | 'pm' | 'bus' | 'none';

@@ -30,6 +30,12 @@ export interface ScenarioKernel {
   readonly kho: boolean;
   /** `liveupdate=` of its command line */
   readonly liveupdate: boolean;
+  /** file handlers it was built without: their short names or compatible strings */
+  readonly without: readonly string[];
+  /** which VFIO patches it has; null: those of the scenario */
+  readonly vfio: VfioVariant | null;
+  /** CONFIG_VFIO_PCI_ZDEV_KVM */
+  readonly zdevKvm: boolean;
   readonly position: SourcePosition;
 }
 
@@ -52,6 +58,8 @@ export interface ScenarioDevice {
   readonly bridge: number | null;
   /** a virtual function */
   readonly vf: boolean;
+  /** number of its IOMMU group; null: one of its own */
+  readonly iommuGroup: number | null;
   /** broken: it goes on writing without being a bus master, until a reset */
   readonly stubborn: boolean;
   readonly position: SourcePosition;
@@ -91,6 +99,8 @@ export interface Scenario {
   /** the first boots cold; each kexec enters the next; the last repeats; at least one */
   readonly kernels: readonly ScenarioKernel[];
   readonly vfio: VfioVariant;
+  /** the PCI core preserves no device that shares its IOMMU group */
+  readonly singletonGroups: boolean;
   readonly devices: readonly ScenarioDevice[];
   readonly handlers: readonly ScenarioHandler[];
   readonly reserveMem: readonly ReserveMem[];

@@ -27,6 +27,9 @@ export const deviceVerbs = {
   'vfio-mmap': verb('maps BAR 0', byFd, one),
   'vfio-unbind': verb('takes the driver away from the device', { device: deviceKey }),
   driver: verb('binds a driver to the device', { device: deviceKey, driver: withDefault(text, 'which', 'vfio-pci', 'vfio-pci') }),
+  rmmod: verb('delete_module(2): `.owner = THIS_MODULE` keeps the module of a file handler while LUO holds a file of it (up to 7.0: always)', {
+    module: withDefault(oneOf(['vfio-pci']), 'which', 'vfio-pci', 'vfio-pci'),
+  }),
   irq: verb('VFIO_DEVICE_SET_IRQS', { device: deviceKey, mode: required(irqMode, 'which interrupts, or `none`') }),
   power: verb(
     'puts the device into a power state',
@@ -59,6 +62,8 @@ export const deviceVerbs = {
     memoryDecode: optional(bool, 'PCI_COMMAND_MEMORY'),
     frozen: optional(bool, 'the file refuses access because it is frozen'),
     resets: optional(number(), 'function resets since the machine was switched on'),
+    needsReset: optional(bool, 'needs_reset: no reset has worked since it was last closed'),
+    dma: optional(bool, 'it is writing into memory'),
     driver: optional(text, 'the driver bound; `none` for none'),
   }),
 };
