@@ -50,8 +50,8 @@ function causesOf(found: readonly Related[]): ReadonlyMap<Related, Related> {
   }
   const causes = new Map<Related, Related>();
   for (const one of found) {
-    for (const { at, path, rule } of one.after) {
-      const candidates = at !== undefined ? byAddress.get(at) : path !== undefined ? byPath.get(path) : undefined;
+    for (const { at, path, below, rule } of one.after) {
+      const candidates = at !== undefined ? byAddress.get(at) : path !== undefined ? byPath.get(path) : found.filter((other) => isBelow(other, below));
       const cause = candidates?.find(
         (other) =>
           other !== one &&
@@ -66,6 +66,9 @@ function causesOf(found: readonly Related[]): ReadonlyMap<Related, Related> {
   }
   return causes;
 }
+
+const isBelow = ({ finding }: Related, path: string | undefined): boolean =>
+  path !== undefined && finding.severity !== 'info' && finding.path?.startsWith(`${path}/`) === true;
 
 function rootOf(one: Related, causes: ReadonlyMap<Related, Related>): Related {
   let root = one;

@@ -41,6 +41,8 @@ export interface Clue {
   /** physical */
   readonly at?: number;
   readonly path?: string;
+  /** anywhere below this path */
+  readonly below?: string;
   readonly rule?: string;
 }
 

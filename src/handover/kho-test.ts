@@ -70,13 +70,12 @@ export function readKhoTest(context: Context, blob: Blob, parent: Node): KhoTest
   const area = areaNode === null ? null : readVmalloc(context, values, areaNode);
   if (area === null) return { node, count: folios, folios: () => [] };
   const list = area.read(0, Math.min(area.size, MAX_LIST));
-  const used = usedEntries(list);
-  const listed = new DataView(list.buffer, list.byteOffset, list.byteLength);
+  const used = listedFolios(context, list, folios);
   if (area.complete && list.length === area.size && used !== folios && !context.released) {
     const countNode = child(dataNode, 'nr_folios') ?? dataNode;
     context.observations.add('kho-test', countNode, `nr_folios is ${folios}, but the list has ${used} folios`, 'wrong');
   }
-  referFolios(context, new Uint8Array(listed.buffer, listed.byteOffset, Math.min(used, folios) * FOLIO_SIZE), node, (entry) => {
+  referFolios(context, list.subarray(0, Math.min(used, folios) * FOLIO_SIZE), node, (entry) => {
     const block = area.blocks[Math.floor((entry * FOLIO_SIZE) / area.blockSize)];
     return block === undefined ? null : block + ((entry * FOLIO_SIZE) % area.blockSize);
   });
@@ -97,10 +96,27 @@ function* foliosOf(list: Uint8Array, pageSize: number): Iterable<KhoTestFolio> {
 /** More of a list is not read: 2^17 folios. */
 const MAX_LIST = 1 << 20;
 
-/** Entries up to the last that is not 0. */
-function usedEntries(list: Uint8Array): number {
-  const end = list.findLastIndex((byte) => byte !== 0);
-  return Math.ceil((end + 1) / FOLIO_SIZE);
+/**
+ * How many folios the list really has. Nothing is written behind the last, and the pages are not zeroed before: what the map has as a
+ * block of the order that the entry names is one. `counted` where the map does not tell, or where an entry before the last makes no sense.
+ */
+function listedFolios(context: Context, list: Uint8Array, counted: number): number {
+  const { map, memory } = context;
+  if (map === null) return counted;
+  const view = new DataView(list.buffer, list.byteOffset, list.byteLength);
+  const seen = new Set<number>();
+  const isFolio = (entry: number): boolean => {
+    if ((entry + 1) * FOLIO_SIZE > list.length) return false;
+    const value = physicalAddress(view.getBigUint64(entry * FOLIO_SIZE, true));
+    if (value === null || value < memory.pageSize || seen.has(value)) return false;
+    seen.add(value);
+    const order = value % memory.pageSize;
+    return map.brokenAt(value - order, order) !== null || map.ordersAt(value - order).includes(order);
+  };
+  const within = Array.from({ length: Math.min(counted, list.length / FOLIO_SIZE) }, (_, entry) => isFolio(entry));
+  const last = within.lastIndexOf(true) + 1;
+  if (last < counted) return within.slice(0, last).includes(false) || last < counted / 2 ? counted : last;
+  return isFolio(counted) ? counted + 1 : counted;
 }
 
 /** Each entry is the physical address of a folio with its order in the bits below the page's. */

@@ -111,6 +111,9 @@ function isBlock(subject: Subject, address: number, entry: typeof luoSessionSer 
   });
 }
 
+export const isSessionBlock = (subject: Subject, address: number): Verdict => isBlock(subject, address, luoSessionSer, 'name');
+export const isFileBlock = (subject: Subject, address: number): Verdict => isBlock(subject, address, luoFileSer, 'compatible');
+
 const isMemory = (subject: Subject, address: number): boolean => address === 0 || subject.dump.memory.stateOf(address) !== 'out-of-range';
 
 function isFlbPage(subject: Subject, address: number): Verdict {
@@ -152,14 +155,16 @@ function isChunk(subject: Subject, address: number): Verdict {
   });
 }
 
-/** One of its first two entries names a page of memory with flags that are known. */
+/** One of its first two entries names a page of memory with flags that are known. A table may have room to spare: zeros tell nothing. */
 function isFolioTable(subject: Subject, address: number): Verdict {
   const size = sizeOf(memfdLuoFolioSer);
   return read(subject, address, 2 * size, (bytes) =>
-    [0, size].some((offset) => {
-      const { pfn_flags: word, index } = decodeStruct(memfdLuoFolioSer, bytes, offset);
-      return word.pfn !== 0 && word.flags <= 3 && isMemory(subject, word.pfn * subject.dump.memory.pageSize) && index < 1n << 40n;
-    }),
+    bytes.every((byte) => byte === 0)
+      ? null
+      : [0, size].some((offset) => {
+          const { pfn_flags: word, index } = decodeStruct(memfdLuoFolioSer, bytes, offset);
+          return word.pfn !== 0 && word.flags <= 3 && isMemory(subject, word.pfn * subject.dump.memory.pageSize) && index < 1n << 40n;
+        }),
   );
 }
 

@@ -224,7 +224,7 @@ class Judge {
         if (JUDGED.has(what) && isPlausible(this.#subject, reference) === false) this.#distrust(reference, 'something-else');
         continue;
       }
-      const plausible = isReadable(dump.memory, address) ? isPlausible(this.#subject, reference) : false;
+      const plausible = isReadable(dump.memory, address) ? isPlausible(this.#subject, reference) : null;
       if (plausible === false) this.#distrust(reference, 'not-preserved');
       else this.#lacking.push({ name: what, order: order ?? 0, address, reference, folio: null });
     }

@@ -2,6 +2,7 @@
  * Rules about block lists (7.2 and later) and the areas they replaced: counts, links, entries that a count hides or invents.
  * Sources: kernel/liveupdate/kho_block.c, luo_session.c, luo_file.c, 7.2 and 7.3.
  */
+import { lostBlocks } from '../pointers/lost-blocks.js';
 import { type Entries, type Piece, emptyEntry, hiddenEntry, placeOf } from '../../handover/entries.js';
 import { hex } from '../../tree/words.js';
 import type { TreeNode } from '../../tree/tree.js';
@@ -72,7 +73,10 @@ const rule = (
   },
   confirm,
   sources: [RESTORE],
-  check: (subject) => listed(subject, wrong(subject, kind)),
+  *check(subject) {
+    for (const found of listed(subject, wrong(subject, kind)))
+      yield { ...found, after: [{ path: (found.path ?? '').replace(/\/files$/, ''), rule: 'session/no-files-area' }] };
+  },
 });
 
 export const blockRules: readonly HandoverRule[] = [
@@ -125,7 +129,48 @@ export const blockRules: readonly HandoverRule[] = [
         yield {
           ...hit(piece.countNode, `count is ${piece.count} of ${piece.capacity}, but another block follows`),
           ...fileReaction(subject, piece.countNode),
+          // A link that leads nowhere, or back, was 0.
+          after: piece.header === null ? [] : [{ path: piece.header.field('next').path }],
         };
+      }
+    },
+  },
+  {
+    id: 'blocks/unclaimed',
+    severity: 'error',
+    phase: 'deserialise',
+    title: 'block with sessions or files is preserved, and no list leads there',
+    about:
+      'A preserved page starts with the header of a block, and sessions or files stand on it; the list it belongs to ends before it, or starts behind it. The pointer or link that should lead there was changed.',
+    reactions: {
+      otherwise: reaction(
+        'retrieve-fails',
+        'What stands there is lost without a message: RETRIEVE_SESSION gives ENOENT. Files that are missing make the count of their session wrong.',
+        'ENOENT',
+      ),
+    },
+    confirm: 'Show the page in hex, and the pointer.',
+    sources: [RESTORE, 'seen with 7.2.13: next of a full block, and sessions_pa, set to 0'],
+    *check(subject) {
+      for (const { kind, address, count, names, pointer } of lostBlocks(subject)) {
+        const listed = names.map((name) => JSON.stringify(name)).join(', ');
+        const message = `${count} ${kind} (${listed}${count > names.length ? ', …' : ''}) stand on the preserved block at ${hex(address)}, and no list leads there`;
+        if (pointer === null)
+          yield {
+            message,
+            at: address,
+            path: `${subject.handover.path}/luo`,
+            after: ['blocks/unclaimed', 'blocks/pointer', 'blocks/cycle', 'kho/page-shared', 'kho/not-preserved', 'kho/wrong-page'].map((rule) => ({
+              rule,
+              below: `${subject.handover.path}/luo`,
+            })),
+          };
+        else
+          yield {
+            ...hit(pointer, `${pointer.name} is ${hex(BigInt(pointer.value ?? 0))}, but ${message}`),
+            ...(kind === 'files' ? { reaction: listReaction(subject, pointer.path) } : {}),
+            after: [{ path: pointer.path }],
+          };
       }
     },
   },
@@ -183,6 +228,7 @@ function* hiddenEntries(subject: Subject): Iterable<Hit> {
     yield {
       ...hit(piece.countNode, `count is ${piece.count}, but an entry stands at ${at}, right behind the last`),
       ...fileReaction(subject, piece.countNode),
+      after: [{ path: piece.countNode.path, rule: 'blocks/count' }],
     };
   }
 }
@@ -197,9 +243,26 @@ function* emptyEntries(subject: Subject): Iterable<Hit> {
     yield {
       ...hit(piece.countNode, `count is ${piece.count}, but the last of these entries, at ${at}, is all zeros`),
       ...fileReaction(subject, piece.countNode),
+      ...(isOneEmptySession(subject, piece.countNode.path) ? emptySession : {}),
     };
   }
 }
+
+/** A single entry of zeros among the sessions becomes one without a name, and nothing fails; two are the same name twice. */
+export const isOneEmptySession = (subject: Subject, path: string): boolean => ownerOf(path) === 'sessions' && emptySessions(subject).size === 1;
+
+export const emptySession = {
+  severity: 'info' as const,
+  reaction: reaction('ignored', 'A session without a name is made; all others can be retrieved (seen with 7.1.13 and 7.3.4).'),
+};
+
+/** Paths of sessions that are all zeros: entries that a count invents. */
+export const emptySessions = (subject: Subject): ReadonlySet<string> =>
+  new Set(
+    (subject.handover.luo?.sessions ?? []).flatMap(({ name, count, files, path }) =>
+      name.bytes.length === 0 && name.trailing === 0 && count === 0n && files.length === 0 ? [path] : [],
+    ),
+  );
 
 const fileReaction = (subject: Subject, node: TreeNode): { reaction?: Reaction } =>
   ownerOf(node.path) === 'files' ? { reaction: listReaction(subject, node.path) } : {};

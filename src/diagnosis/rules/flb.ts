@@ -175,7 +175,30 @@ export const flbRules: readonly HandoverRule[] = [
 /** More references than this are no holders but damage. */
 const MAX_HOLDERS = 64n;
 
+/** Sessions or files that are missing, hidden or invented make every count wrong. */
 function* checkReferences(subject: Subject): Iterable<Hit> {
+  const luo = `${subject.handover.path}/luo`;
+  const lists = [
+    'blocks/unclaimed',
+    'blocks/hidden-entry',
+    'blocks/partly-filled',
+    'blocks/empty-entry',
+    'blocks/count',
+    'session/hidden-entry',
+    'session/empty-entry',
+    'file/count',
+    'file/compatible',
+    'file/handler-unknown',
+    'session/no-files-area',
+    'kho/page-shared',
+    'kho/wrong-page',
+    'kho/not-preserved',
+  ];
+  const after = lists.map((rule) => ({ rule, below: luo }));
+  for (const found of countHits(subject)) yield { ...found, after };
+}
+
+function* countHits(subject: Subject): Iterable<Hit> {
   const { luo } = subject.handover;
   if (luo === null || luo.sessions === null || luo.notSerialised || luo.sessions.some((session) => !session.complete)) return;
   for (const flb of flbsOf(subject)) {

@@ -5,8 +5,9 @@ import type { Contract, Layer } from '../../../abi/contract.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
 import { trustOf } from '../pointers/trust.js';
-import { type HandoverRule, type Reactions, hit, reaction, wrong } from '../rule.js';
+import { type Clue, type HandoverRule, type Reactions, hit, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
+import { emptySession, emptySessions } from './blocks.js';
 import { isSameStructure } from './sharing.js';
 import { emptyInAreas, hiddenInAreas } from './luo-areas.js';
 
@@ -41,6 +42,10 @@ const handlersOf = (subject: Subject, compatible: string): readonly Contract[] =
 /** How a file is called in a sentence. */
 const called = (session: LuoSession, file: LuoFile): string => `file ${hex(file.token)} of session ${JSON.stringify(session.name.text)}`;
 
+/** Where a count is told that invents entries of the list of sessions. */
+const emptyEntry = (subject: Subject): readonly Clue[] =>
+  ['blocks/empty-entry', 'session/empty-entry'].map((rule) => ({ rule, below: `${subject.handover.path}/luo/sessions` }));
+
 export const sessionRules: readonly HandoverRule[] = [
   {
     id: 'session/name',
@@ -53,7 +58,14 @@ export const sessionRules: readonly HandoverRule[] = [
     },
     confirm: 'Show the entry in hex.',
     sources: [DESERIALISE],
-    check: (subject) => wrong(subject, 'session-name'),
+    *check(subject) {
+      const empty = emptySessions(subject);
+      for (const found of wrong(subject, 'session-name')) {
+        const session = (found.path ?? '').replace(/\/name$/, '');
+        if (empty.has(session)) yield { ...found, ...(empty.size === 1 ? emptySession : { after: emptyEntry(subject) }) };
+        else yield found;
+      }
+    },
   },
   {
     id: 'session/duplicate',
@@ -64,7 +76,11 @@ export const sessionRules: readonly HandoverRule[] = [
     reactions: openFails('"Failed to insert session […] -EEXIST".'),
     confirm: 'Look for "Failed to insert session" in the log of the next kernel.',
     sources: [DESERIALISE],
-    check: (subject) => wrong(subject, 'session-duplicate'),
+    *check(subject) {
+      const empty = emptySessions(subject);
+      for (const found of wrong(subject, 'session-duplicate'))
+        yield empty.has((found.path ?? '').replace(/\/name$/, '')) ? { ...found, after: emptyEntry(subject) } : found;
+    },
   },
   {
     id: 'session/name-trailing',
@@ -104,7 +120,11 @@ export const sessionRules: readonly HandoverRule[] = [
         if (count === null || files === null || (count === 0n) === (files === 0n)) continue;
         // From 7.2 on a file block that was allocated and emptied again stays linked.
         if (count === 0n && (session.entries?.area.maxPieces ?? 1) > 1) continue;
-        yield hit(session.reading.field('file_set_ser'), `count is ${count} and files is ${hex(files)}`);
+        const wrongField = session.reading.field(files === 0n ? 'file_set_ser.files' : 'file_set_ser.count');
+        yield {
+          ...hit(session.reading.field('file_set_ser'), `count is ${count} and files is ${hex(files)}`, wrongField.address),
+          after: [{ path: wrongField.path, rule: 'blocks/unclaimed' }],
+        };
       }
     },
   },
@@ -141,7 +161,29 @@ export const sessionRules: readonly HandoverRule[] = [
     reactions: openFails('"File count mismatch: expected …, found …", "Failed to deserialize files for session […] -EINVAL".'),
     confirm: 'Look for "File count mismatch" in the log of the next kernel.',
     sources: [DESERIALISE, 'seen with 7.3.4: a count of 4 over 3 files'],
-    check: (subject) => wrong(subject, 'file-count'),
+    *check(subject) {
+      // Links and counts of blocks first: the session's count is the sum that no longer comes out.
+      for (const found of wrong(subject, 'file-count')) {
+        const session = (found.path ?? '').replace(/\/file_set_ser\/count$/, '');
+        const rules = [
+          'blocks/count',
+          'blocks/partly-filled',
+          'blocks/hidden-entry',
+          'blocks/empty-entry',
+          'blocks/unclaimed',
+          'blocks/cycle',
+          'blocks/pointer',
+        ];
+        yield {
+          ...found,
+          after: [
+            ...rules.map((rule) => ({ rule, below: `${session}/files` })),
+            { path: `${session}/file_set_ser/files` },
+            { path: `${session}/file_set_ser`, rule: 'session/no-files-area' },
+          ],
+        };
+      }
+    },
   },
   {
     id: 'file/token-duplicate',
@@ -163,7 +205,20 @@ export const sessionRules: readonly HandoverRule[] = [
     reactions: openFails('"No registered handler for compatible".'),
     confirm: 'Look for "No registered handler" in the log of the next kernel.',
     sources: [DESERIALISE],
-    check: (subject) => wrong(subject, 'file-compatible'),
+    *check(subject) {
+      for (const found of wrong(subject, 'file-compatible')) {
+        const list = (found.path ?? '').replace(/\/[^/]+\/compatible$/, '');
+        const session = list.replace(/\/files$/, '');
+        yield {
+          ...found,
+          after: [
+            { rule: 'blocks/empty-entry', below: list },
+            { rule: 'session/empty-entry', below: session },
+            { rule: 'file/count', below: session },
+          ],
+        };
+      }
+    },
   },
   {
     id: 'file/handler-unknown',
