@@ -18,6 +18,7 @@ module.exports = {
     only('handover-knows-memory', '^src/handover/', '^(abi|src/codec|src/memory|src/tree|src/handover)/'),
     only('kvm-knows-memory', '^src/kvm/', '^(abi|src/codec|src/memory|src/tree|src/kvm)/'),
     only('gate-knows-compat', '^src/gate/', '^(abi|src/codec|src/compat|src/gate)/'),
+    only('address-knows-handover', '^src/address/', '^(abi|src/codec|src/memory|src/tree|src/handover|src/address)/'),
     only('compat-knows-handover', '^src/compat/', '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat)/'),
     only('kernel-knows-no-subsystem', '^src/kernel/', '^(abi|src/codec|src/memory|src/compat/btf|src/kernel)/'),
     only('objects-knows-kernel', '^src/objects/', '^(abi|src/codec|src/memory|src/tree|src/handover|src/kernel|src/objects)/'),
@@ -29,7 +30,7 @@ module.exports = {
     only(
       'report-knows-what-is-decoded',
       '^src/report/',
-      '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/kernel|src/objects|src/diagnosis|src/verdict|src/preflight|src/gate|src/report)/',
+      '^(abi|src/codec|src/memory|src/tree|src/handover|src/compat|src/kvm|src/kernel|src/objects|src/diagnosis|src/verdict|src/preflight|src/gate|src/address|src/report)/',
     ),
     only(
       'verdict-knows-diagnosis-and-engine',

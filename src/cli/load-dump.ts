@@ -98,6 +98,7 @@ async function reportOf({ opened, decoded, kernel, btf, said }: ReadDump, object
     verdict,
     findings,
     decoded: objects.decoded,
+    log,
     evidence: [
       ...opened.evidence,
       ...(kernel === null || kernel.evidence === null ? [] : [kernel.evidence]),

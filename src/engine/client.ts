@@ -58,6 +58,7 @@ export interface ReplayOptions {
 export class EngineClient {
   readonly #scenario: Scenario;
   readonly #continuation: Continuation | null;
+  readonly #logReads: boolean;
   readonly #edits: MemoryEdit[] = [];
   readonly #breakpoints = new Map<string, Breakpoint>();
   readonly #marks = new Map<string, number>();
@@ -65,16 +66,17 @@ export class EngineClient {
   #steps: Steps<RunEnd>;
   #position = 0;
 
-  private constructor(scenario: Scenario, continuation: Continuation | null) {
+  private constructor(scenario: Scenario, continuation: Continuation | null, logReads = false) {
     this.#scenario = scenario;
+    this.#logReads = logReads;
     this.#continuation = continuation;
-    this.#run = new ScenarioRun(scenario, continuation);
+    this.#run = new ScenarioRun(scenario, continuation, [], this.#logReads);
     this.#steps = this.#run.steps();
   }
 
   /** A run of a scenario, before its first step. @throws UserError if the engine has no kernel of a release it names */
-  static ofScenario(scenario: Scenario): EngineClient {
-    return new EngineClient(scenario, null);
+  static ofScenario(scenario: Scenario, options: Pick<ReplayOptions, 'logReads'> = {}): EngineClient {
+    return new EngineClient(scenario, null, options.logReads);
   }
 
   /**
@@ -369,7 +371,7 @@ export class EngineClient {
 
   #again(edits: readonly MemoryEdit[], to: number): Step | null {
     this.#edits.splice(0, this.#edits.length, ...edits);
-    this.#run = new ScenarioRun(this.#scenario, this.#continuation, this.#edits);
+    this.#run = new ScenarioRun(this.#scenario, this.#continuation, this.#edits, this.#logReads);
     this.#steps = this.#run.steps();
     return this.runTo(to);
   }

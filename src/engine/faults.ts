@@ -18,8 +18,23 @@ export class FaultPlan {
   readonly #faults: readonly Fault[];
   readonly #counts = new Map<string, number>();
 
+  #struck: string | null = null;
+
   constructor(faults: readonly Fault[]) {
     this.#faults = faults;
+  }
+
+  /** The fault that struck since this was last asked, in words; null for none. */
+  struck(): string | null {
+    const struck = this.#struck;
+    this.#struck = null;
+    return struck;
+  }
+
+  /** Notes which fault strikes. @returns the negative errno it answers with */
+  #strike(at: string, nth: number, errno: ErrnoName): number {
+    this.#struck = `${at}, time ${nth}: the scenario injects ${errno}`;
+    return negative(errno);
   }
 
   get faults(): readonly Fault[] {
@@ -46,7 +61,8 @@ export class FaultPlan {
   callback(names: readonly string[], callback: HandlerCallback): number {
     const nth = this.#pass(`${names[0] ?? ''}.${callback}`);
     for (const fault of this.#faults) {
-      if (fault.kind === 'callback' && names.includes(fault.handler) && fault.callback === callback && fault.nth === nth) return negative(fault.errno);
+      if (fault.kind === 'callback' && names.includes(fault.handler) && fault.callback === callback && fault.nth === nth)
+        return this.#strike(`${names[0] ?? ''}.${callback}`, nth, fault.errno);
     }
     return 0;
   }
@@ -57,7 +73,8 @@ export class FaultPlan {
     const one = this.#pass(`flb.${callback} ${flb}`);
     for (const fault of this.#faults) {
       if (fault.kind !== 'flb' || fault.callback !== callback) continue;
-      if (fault.flb === null ? fault.nth === all : fault.flb === flb && fault.nth === one) return negative(fault.errno);
+      if (fault.flb === null ? fault.nth === all : fault.flb === flb && fault.nth === one)
+        return this.#strike(`flb.${callback} ${flb}`, fault.nth, fault.errno);
     }
     return 0;
   }
@@ -65,20 +82,24 @@ export class FaultPlan {
   /** A call of the kernel itself. @returns the negative errno it must answer, or 0 */
   call(kind: 'alloc' | 'kho.preserve' | 'kho.restore'): number {
     const nth = this.#pass(kind);
-    for (const fault of this.#faults) if (fault.kind === kind && fault.nth === nth) return negative(fault.errno);
+    for (const fault of this.#faults) if (fault.kind === kind && fault.nth === nth) return this.#strike(kind, nth, fault.errno);
     return 0;
   }
 
   /** Does this kho_preserve forget to preserve? */
   forgets(): boolean {
     const nth = this.#pass('kho.forget');
-    return this.#faults.some((fault) => fault.kind === 'kho.forget' && fault.nth === nth);
+    const forgets = this.#faults.some((fault) => fault.kind === 'kho.forget' && fault.nth === nth);
+    if (forgets) this.#struck = `kho.forget, time ${nth}: the scenario makes the kernel forget this page`;
+    return forgets;
   }
 
   /** Is the lock held by somebody else? */
   lockHeld(lock: 'device' | 'bridge' | 'dev_set', device: string): boolean {
     const nth = this.#pass(`lock.${lock} ${device}`);
-    return this.#faults.some((fault) => fault.kind === 'lock' && fault.lock === lock && fault.device === device && nth >= fault.nth);
+    const held = this.#faults.some((fault) => fault.kind === 'lock' && fault.lock === lock && fault.device === device && nth >= fault.nth);
+    if (held) this.#struck = `lock.${lock} ${device}, time ${nth}: the scenario has somebody else hold the lock`;
+    return held;
   }
 
   /** A call of the PCI core. @returns the negative errno it must answer, or 0 */
@@ -87,7 +108,8 @@ export class FaultPlan {
     const one = this.#pass(`${kind} ${device}`);
     for (const fault of this.#faults) {
       if (fault.kind !== kind) continue;
-      if (fault.device === null ? fault.nth === all : fault.device === device && fault.nth === one) return negative(fault.errno);
+      if (fault.device === null ? fault.nth === all : fault.device === device && fault.nth === one)
+        return this.#strike(`${kind} ${device}`, fault.nth, fault.errno);
     }
     return 0;
   }

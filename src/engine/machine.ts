@@ -107,8 +107,8 @@ export class Machine {
     this.fromDump = options.base !== null;
     this.#held = options.base?.readable ?? [];
     this.memory = new TracedMemory(options.memory, options.pageSize, options.base);
-    this.trace = new Trace(this.memory.log);
     this.reads = options.logReads === true ? new ReadLog() : null;
+    this.trace = new Trace(this.memory.log, this.reads);
     this.faults = new FaultPlan(options.faults);
     for (const fault of options.faults) {
       if (fault.kind === 'flip' && 'struct' in fault.where) this.#written.set(fault.where.struct, { inOrder: [], addresses: new Set() });
@@ -165,6 +165,7 @@ export class Machine {
       depth: this.#calls.length,
       action: this.action,
       states: this.state.length,
+      injected: this.faults.struck(),
     });
   }
 

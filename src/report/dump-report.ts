@@ -1,5 +1,6 @@
 /** What `report`, `diagnose` and the terminal show of one dump: source, kernel, handovers, findings. */
 import type { Finding } from '../diagnosis/finding.js';
+import type { ConsoleLog } from '../diagnosis/log/console-log.js';
 import type { KernelFacts } from '../kernel/facts.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 import type { Verdict } from '../verdict/verdict.js';
@@ -19,6 +20,8 @@ export interface DumpReport {
   readonly verdict: Verdict;
   readonly findings: readonly Finding[];
   readonly decoded: DecodedDump;
+  /** the console log that goes with the dump, where there is one */
+  readonly log?: ConsoleLog | null;
   /** how container, roles and versions were recognised, for --verbose */
   readonly evidence: readonly string[];
 }

@@ -75,7 +75,7 @@ export class ScenarioRun {
   #gaveUp = false;
 
   /** @throws UserError if the engine has no kernel of a release that the scenario names */
-  constructor(scenario: Scenario, continuation: Continuation | null = null, edits: readonly MemoryEdit[] = []) {
+  constructor(scenario: Scenario, continuation: Continuation | null = null, edits: readonly MemoryEdit[] = [], logReads = false) {
     this.scenario = scenario;
     this.program = [...scenario.steps];
     this.#edits = edits;
@@ -88,7 +88,7 @@ export class ScenarioRun {
       pageSize,
       faults: scenario.faults,
       base: continuation?.memory ?? null,
-      logReads: continuation?.logReads === true,
+      logReads: logReads || continuation?.logReads === true,
     });
     this.#platform = new PciPlatform(scenario.devices);
   }

@@ -46,6 +46,17 @@ export interface Step {
   readonly depth: number;
   /** 0-based place of the scenario's step being carried out; null outside of any */
   readonly action: number | null;
+  /** fields and structures read from memory since the step before; bulk tables are not listed */
+  readonly reads: readonly StepRead[];
+  /** the scenario's fault that made this step answer as it does; null for none */
+  readonly injected: string | null;
+}
+
+/** Bytes that the kernel looked at. */
+export interface StepRead {
+  /** physical, in bytes */
+  readonly address: number;
+  readonly length: number;
 }
 
 /** Arguments that are addresses, flags or opaque values whatever their type. */
@@ -90,5 +101,6 @@ export function stepToJson(step: Step): Record<string, unknown> {
     errno: step.errno,
     log: step.log,
     action: step.action,
+    ...(step.injected === null ? {} : { injected: step.injected }),
   };
 }

@@ -1,6 +1,7 @@
 /** The steps of a run as columns: some forty bytes a step beside its arguments, so that a million of them can be kept and looked at in any order. */
 import { Column, Interned } from './column.js';
 import { ACTORS, type Actor, errnoOf, type Step, type StepArgs, type StepPhase } from './step.js';
+import type { ReadLog } from './read-log.js';
 import type { WriteLog } from '../memory/write-log.js';
 
 const PHASES: readonly StepPhase[] = ['event', 'enter', 'exit'];
@@ -22,6 +23,8 @@ export interface NewStep {
   readonly action: number;
   /** state changes recorded so far */
   readonly states: number;
+  /** the fault that struck, null for none */
+  readonly injected: string | null;
 }
 
 /** A step without what it wrote. */
@@ -29,6 +32,7 @@ export type BriefStep = Pick<Step, 'step' | 'actor' | 'phase' | 'op' | 'args' | 
 
 export class Trace {
   readonly #writes: WriteLog;
+  readonly #reads: ReadLog | null;
   readonly #kinds = new Column(Uint16Array);
   readonly #ops = new Column(Uint32Array);
   readonly #opNames = new Interned();
@@ -41,9 +45,12 @@ export class Trace {
   readonly #stateEnds = new Column(Uint32Array);
   readonly #args: (StepArgs | null)[] = [];
   readonly #logs = new Map<number, readonly string[]>();
+  readonly #injected = new Map<number, string>();
 
-  constructor(writes: WriteLog) {
+  /** @param reads what was read, where that is kept */
+  constructor(writes: WriteLog, reads: ReadLog | null = null) {
     this.#writes = writes;
+    this.#reads = reads;
   }
 
   /** Steps taken; the number of the last one. */
@@ -63,6 +70,7 @@ export class Trace {
     this.#writeEnds.push(this.#writes.length);
     this.#stateEnds.push(step.states);
     this.#args.push(step.args);
+    if (step.injected !== null) this.#injected.set(this.length, step.injected);
     if (step.log !== null) this.#logs.set(this.length, step.log);
     return this.length;
   }
@@ -91,6 +99,7 @@ export class Trace {
     const result = this.#results.at(at);
     const known = result === UNKNOWN_RESULT ? null : result;
     const log = this.#writes;
+    const reads = this.#reads;
     const from = this.writesUpTo(number - 1);
     const to = this.#writeEnds.at(at);
     return {
@@ -109,6 +118,10 @@ export class Trace {
       parent: this.#parents.at(at),
       depth: this.#depths.at(at),
       action: this.actionOf(number),
+      get reads() {
+        return reads === null ? [] : [...reads.between(number, number)];
+      },
+      injected: this.#injected.get(number) ?? null,
     };
   }
 

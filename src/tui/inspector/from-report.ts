@@ -1,23 +1,50 @@
 /** From what was decoded of a dump to what the inspector shows: title, overview, roots, findings. */
+import { AddressIndex } from '../../address/address-index.js';
 import type { Finding } from '../../diagnosis/finding.js';
+import { rules } from '../../diagnosis/rules/index.js';
 import type { Handover } from '../../handover/decode.js';
 import { formatBytes, hex } from '../../tree/words.js';
 import type { DumpReport } from '../../report/dump-report.js';
 import { escapeText } from '../../report/escape.js';
+import { ruleText } from '../../report/rules-text.js';
+import type { Headline } from '../model/finding.js';
 import type { InspectorModel } from './state.js';
 
 export function inspectorModelOf(report: DumpReport): InspectorModel {
   const { source, kernel } = report;
   const name = source.path === '-' ? 'standard input' : (source.path.split('/').filter(Boolean).at(-1) ?? source.path);
+  const findings = report.findings.map(findingOf);
+  let addresses: AddressIndex | null = null;
   return {
     title: [escapeText(name), source.container, source.arch ?? '', kernel?.release == null ? '' : `Linux ${escapeText(kernel.release)}`]
       .filter(Boolean)
       .join('  '),
+    path: source.path,
+    headline: headlineOf(report.findings),
     overview: overviewOf(report),
     roots: report.handovers.map((handover) => handover.node),
     memory: report.decoded.memory,
-    findings: report.findings.map(findingOf),
+    findings,
+    handovers: report.handovers,
+    addresses: () => {
+      addresses ??= new AddressIndex(report.decoded);
+      return addresses;
+    },
+    log: (report.log?.boots ?? []).flatMap(({ release, lines }) => lines.map(({ number, time, text }) => ({ number, time, text: escapeText(text), release }))),
+    ruleText: (id) => {
+      const rule = rules.find((one) => one.id === id);
+      return rule === undefined ? null : ruleText(rule);
+    },
   };
+}
+
+/** The worst error or warning, until somebody has a better answer. */
+function headlineOf(findings: readonly Finding[]): Headline {
+  const worst = findings[0];
+  if (worst === undefined || worst.severity === 'info') return { text: 'Nothing wrong was found.', word: 'nothing wrong found', severity: 'good' };
+  const { reaction } = worst;
+  const word = reaction === null ? worst.severity : `${reaction.kind}${reaction.errno === null ? '' : ` ${reaction.errno}`}`;
+  return { text: escapeText(worst.message), word, severity: worst.severity };
 }
 
 const findingOf = (finding: Finding): InspectorModel['findings'][number] => ({
@@ -27,6 +54,7 @@ const findingOf = (finding: Finding): InspectorModel['findings'][number] => ({
   at: finding.at,
   path: finding.path,
   reaction: finding.reaction === null ? null : reactionText(finding.reaction),
+  reactionKind: finding.reaction === null ? null : `${finding.reaction.kind}${finding.reaction.errno === null ? '' : ` (${finding.reaction.errno})`}`,
 });
 
 const reactionText = (reaction: { readonly kind: string; readonly errno: string | null; readonly text: string }): string =>

@@ -1,32 +1,55 @@
-/** The state of the inspector, and how a node gets selected. Pure. */
+/** The state of the inspector, and how a node or an address gets selected. Pure. */
+import type { AddressIndex } from '../../address/address-index.js';
+import type { Handover } from '../../handover/decode.js';
+import { isReadable, type PhysicalMemory } from '../../memory/memory.js';
 import type { TreeNode } from '../../tree/tree.js';
-import type { PhysicalMemory } from '../../memory/memory.js';
-import { type FindingView, type Marks, marksOf } from '../model/finding.js';
-import { addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';
-import { type Band, type PaneBox, type Size, alone, boxOf } from '../model/screen.js';
+import { type FindingView, type Headline, type Marks, marksOf } from '../model/finding.js';
+import { type Grid, addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';
+import type { PaneBox, Size } from '../model/screen.js';
 import { type Shell, openShell } from '../model/shell.js';
-import { type Scroll, START, jumpTo } from '../model/scroll.js';
+import { type Scroll, START, jumpTo, keepInView } from '../model/scroll.js';
 import type { TreeSearch } from '../model/search.js';
-import { type Branch, type Place, closedTree, nodeAt, openAt, reveal, rowOfPlace, rowsBetween } from '../model/tree-view.js';
-import { type BitSpan, bitSpanOf } from '../model/value.js';
-import type { PaneId } from './keys.js';
+import { type Branch, type Place, closedTree, nodeAt, openAt, placeOfPath, reveal, rowOfPlace, rowsBetween } from '../model/tree-view.js';
+import { type BitSpan, bitSpanOf, bytesTouched } from '../model/value.js';
+import { BOTTOM, type Laid, type PaneId, inspectorBox } from './layout.js';
+
+/** A line of a console log. */
+export interface LogRow {
+  readonly number: number;
+  /** seconds since boot */
+  readonly time: number | null;
+  /** escaped */
+  readonly text: string;
+  readonly release: string | null;
+}
 
 /** What `openInspector` is given. Texts are already escaped, but for those of the nodes. */
 export interface InspectorModel {
   /** file, container, kernel */
   readonly title: string;
+  /** as the user named the dump, for command lines */
+  readonly path: string;
+  readonly headline: Headline;
   readonly overview: readonly string[];
   readonly roots: readonly TreeNode[];
   readonly memory: PhysicalMemory;
   readonly findings: readonly FindingView[];
+  readonly handovers: readonly Handover[];
+  /** built when it is first asked for */
+  readonly addresses: () => AddressIndex;
+  readonly log: readonly LogRow[];
+  /** what the rule of a finding means, for `K`; null for a rule nobody knows */
+  readonly ruleText: (id: string) => readonly string[] | null;
 }
 
-/** Where a jump came from. */
+/** A place to come back to. */
 export interface Visit {
   readonly place: Place;
   /** an address gone to by itself */
   readonly hexAt: number | null;
 }
+
+export type SortKey = 'order' | 'session' | 'handler' | 'size' | 'state';
 
 export interface Inspector {
   readonly model: InspectorModel;
@@ -38,15 +61,28 @@ export interface Inspector {
   readonly treeScroll: Scroll;
   readonly detailTop: number;
   readonly hexTop: number;
-  /** an address gone to by itself, shown instead of the selected node until the selection moves */
+  /** the byte under the cursor of the hex pane, where it is not the first of the selected node; null until it is moved or gone to */
   readonly hexAt: number | null;
   readonly findings: Scroll;
+  /** are notes shown one by one? */
+  readonly notesOpen: boolean;
   /** index of the finding last gone to */
   readonly findingAt: number | null;
-  readonly jumps: readonly Visit[];
+  /** the pane shown in the place at the bottom */
+  readonly bottom: PaneId;
+  readonly sessions: Scroll;
+  readonly sort: SortKey;
+  readonly log: Scroll;
+  /** the part of memory that the map shows, and the cell under its cursor */
+  readonly map: { readonly from: number; readonly to: number; readonly cursor: number };
+  readonly past: readonly Visit[];
+  readonly future: readonly Visit[];
+  readonly bookmarks: ReadonlyMap<string, Visit>;
   readonly search: TreeSearch | null;
   /** the search has found nothing to stand on yet */
   readonly searchPending: boolean;
+  /** text or bytes searched for in memory, for n and N in the hex pane */
+  readonly bytesWanted: Uint8Array | null;
   /** changes with every slice of background work, so that the screen is drawn again */
   readonly ticks: number;
 }
@@ -77,6 +113,7 @@ export const onOverview = (place: Place): boolean => place.length === 1 && place
 
 export function openState(model: InspectorModel, size: Size): Inspector {
   const roots = [overviewNode(model.title), ...model.roots];
+  const last = model.memory.readable.at(-1)?.end ?? model.memory.pageSize;
   const state: Inspector = {
     model,
     marks: marksOf(model.findings),
@@ -89,13 +126,22 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     hexTop: model.roots.find((root) => root.address !== null)?.address ?? model.memory.readable[0]?.start ?? 0,
     hexAt: null,
     findings: START,
+    notesOpen: model.findings.every(({ severity }) => severity === 'info'),
     findingAt: null,
-    jumps: [],
+    bottom: 'findings',
+    sessions: START,
+    sort: 'order',
+    log: START,
+    map: { from: 0, to: last, cursor: 0 },
+    past: [],
+    future: [],
+    bookmarks: new Map(),
     search: null,
     searchPending: false,
+    bytesWanted: null,
     ticks: 0,
   };
-  return { ...state, tree: openFirst(state.tree, paneBox(state, 'tree').height) };
+  return { ...state, tree: openFirst(state.tree, boxIn(state, 'tree').height) };
 }
 
 /** What a reader asks about first, by the depth in the tree: handovers, LUO, sessions. */
@@ -125,81 +171,108 @@ function openFirst(tree: Branch, height: number): Branch {
   return open;
 }
 
-/** How the panes share the screen. Findings get more rows while they have the focus. */
-export function bandsOf({ shell, model }: Pick<Inspector, 'shell' | 'model'>): Band[] {
-  const { size, focus, zoom } = shell;
-  if (zoom) return alone(size, focus);
-  const body = size.rows - 2;
-  const most = focus === 'findings' ? Math.floor(body / 2) : Math.max(2, Math.floor(body / 6));
-  // the finding under the cursor is shown whole, which takes some rows more
-  const strip = 1 + Math.min(Math.max(1, model.findings.length) + (focus === 'findings' ? 4 : 0), most);
-  const upper = body - strip;
-  const left = Math.max(20, Math.min(90, Math.round(size.columns * 0.42)));
-  const right = size.columns - left - 1;
-  const detail = Math.min(20, Math.ceil(upper * 0.52));
-  return [
-    {
-      height: upper,
-      columns: [
-        { width: left, panes: [{ id: 'tree', height: upper }] },
-        {
-          width: right,
-          panes: [
-            { id: 'detail', height: detail },
-            { id: 'hex', height: upper - detail },
-          ],
-        },
-      ],
-    },
-    { height: strip, columns: [{ width: size.columns, panes: [{ id: 'findings', height: strip }] }] },
-  ];
-}
-
-/** A pane's inner size; of a pane that is not on the screen, what it would have alone. */
-export const paneBox = (state: Pick<Inspector, 'shell' | 'model'>, id: PaneId): PaneBox =>
-  boxOf(bandsOf(state), id) ?? { width: state.shell.size.columns, height: state.shell.size.rows - 3 };
+/** A pane's inner size. */
+export const boxIn = (state: Laid, id: PaneId): PaneBox => inspectorBox(state, id);
 
 export const selectedNode = (state: Inspector): TreeNode | null => nodeAt(state.tree, state.place);
 
 export const parentNode = (state: Inspector): TreeNode | null => nodeAt(state.tree, state.place.slice(0, -1));
 
-/** What the hex pane marks: an address gone to, else the selected node's bits; a group has the bits of nothing. */
-export function hexSelection(state: Inspector): BitSpan | null {
-  if (state.hexAt !== null) return { address: state.hexAt, firstBit: 0, bits: 8 };
+/** The bits of the selected node; a group that has an address has its first byte. Null for what has no bytes at all. */
+export function nodeBits(state: Inspector): BitSpan | null {
   const node = selectedNode(state);
-  return node === null ? null : bitSpanOf(node, parentNode(state));
+  if (node === null) return null;
+  const bits = bitSpanOf(node, parentNode(state));
+  return bits ?? (node.address === null ? null : { address: node.address, firstBit: 0, bits: 8 });
 }
 
-export function hexGeometry(state: Inspector): { readonly perRow: number; readonly height: number } {
-  const box = paneBox(state, 'hex');
-  return { perRow: bytesPerRow(box.width, state.digits), height: box.height };
+const covers = (bits: BitSpan, address: number): boolean => address >= bits.address && address < bits.address + bytesTouched(bits);
+
+/** What the hex pane marks: the selected node's bits where the cursor is in them, else the byte under the cursor. */
+export function hexSelection(state: Inspector): BitSpan | null {
+  const bits = nodeBits(state);
+  if (state.hexAt === null) return bits;
+  return bits !== null && covers(bits, state.hexAt) ? bits : { address: state.hexAt, firstBit: 0, bits: 8 };
 }
+
+/** The byte under the hex pane's cursor. */
+export const hexCursor = (state: Inspector): number => state.hexAt ?? nodeBits(state)?.address ?? state.hexTop;
+
+export function hexGrid(state: Inspector): Grid {
+  const width = boxIn(state, 'hex').width;
+  return { memory: state.model.memory, perRow: bytesPerRow(width, state.digits), keep: hexCursor(state) };
+}
+
+/** Rows of the hex pane that hold bytes: where nothing stands beside them, one row has other readings of those under the cursor. */
+export function hexHeight(state: Inspector): number {
+  const { height, width } = boxIn(state, 'hex');
+  const beside = width - (state.digits + 2 + hexGrid(state).perRow * 4) >= READINGS_WIDTH;
+  return Math.max(1, height - (beside || height < 4 ? 0 : 1));
+}
+
+/** Columns that other readings of the bytes take beside the rows. */
+export const READINGS_WIDTH = 26;
 
 /** Selects the node at `place`, opening what is above it; tree and hex pane follow. */
 export function select(state: Inspector, place: Place, tree: Branch = state.tree): Inspector {
   const opened = reveal(tree, place);
-  const scroll = jumpTo(state.treeScroll, rowOfPlace(opened, place), opened.rows, paneBox(state, 'tree').height);
+  const scroll = jumpTo(state.treeScroll, rowOfPlace(opened, place), opened.rows, boxIn(state, 'tree').height);
   return followHex({ ...state, tree: opened, place, treeScroll: scroll, detailTop: 0, hexAt: null });
 }
 
-/** Scrolls the hex pane to what it marks. */
+/** Scrolls the hex pane to its cursor, or to what it marks. */
 export function followHex(state: Inspector): Inspector {
-  const selection = hexSelection(state);
-  const { perRow, height } = hexGeometry(state);
-  const { memory } = state.model;
-  if (selection === null) return { ...state, hexTop: rowStart(memory, state.hexTop, perRow) };
-  return { ...state, hexTop: followSelection(memory, rowStart(memory, state.hexTop, perRow), selection, height, perRow) };
+  const grid = hexGrid(state);
+  const selection = state.hexAt === null ? hexSelection(state) : { address: state.hexAt, firstBit: 0, bits: 8 };
+  const top = rowStart(grid, state.hexTop);
+  return { ...state, hexTop: selection === null ? top : followSelection(grid, top, selection, hexHeight(state)) };
 }
+
+/** Remembers the current place, and goes on from there: what was ahead is forgotten. */
+const leaving = (state: Inspector): Inspector => ({ ...state, past: [...state.past, visitOf(state)].slice(-100), future: [] });
 
 /** Remembers the current place and goes to another. */
-export const jump = (state: Inspector, place: Place): Inspector => select({ ...state, jumps: [...state.jumps, visitOf(state)].slice(-100) }, place);
+export const jump = (state: Inspector, place: Place): Inspector => select(leaving(state), place);
 
-/** Shows a physical address that no node was decoded at. */
-export function jumpToAddress(state: Inspector, address: number): Inspector {
-  return followHex({ ...state, jumps: [...state.jumps, visitOf(state)].slice(-100), hexAt: address });
+export const visitOf = (state: Inspector): Visit => ({ place: state.place, hexAt: state.hexAt });
+
+const visit = (state: Inspector, { place, hexAt }: Visit): Inspector => followHex({ ...select(state, place), hexAt });
+
+/** Back (-1) or forward (1) in the list of jumps; null where it ends. */
+export function travelJumps(state: Inspector, by: 1 | -1): Inspector | null {
+  const from = by === -1 ? state.past : state.future;
+  const there = from.at(-1);
+  if (there === undefined) return null;
+  const here = visitOf(state);
+  const past = by === -1 ? state.past.slice(0, -1) : [...state.past, here];
+  const future = by === -1 ? [...state.future, here] : state.future.slice(0, -1);
+  return { ...visit(state, there), past, future };
 }
 
-const visitOf = (state: Inspector): Visit => ({ place: state.place, hexAt: state.hexAt });
+export const jumpToVisit = (state: Inspector, there: Visit): Inspector => visit(leaving(state), there);
+
+/** The place in the tree of a path, or of the deepest node on the way to it that was decoded. */
+export const placeOf = (state: Inspector, path: string): Place | null => placeOfPath(state.tree.children, path);
+
+/** Puts the hex pane's cursor on an address; the tree goes to what was decoded there, and stays where nothing was. */
+export function cursorTo(state: Inspector, address: number): Inspector {
+  const bits = nodeBits(state);
+  if (bits !== null && covers(bits, address) && selectedNode(state)?.children().length === 0) return followHex({ ...state, hexAt: address });
+  const path = isReadable(state.model.memory, address) ? state.model.addresses().pathAt(address) : null;
+  const place = path === null ? null : placeOf(state, path);
+  const there = place === null ? state : select(state, place);
+  return followHex({ ...there, hexAt: address });
+}
+
+/** Goes to a physical address as a jump. */
+export const jumpToAddress = (state: Inspector, address: number): Inspector => cursorTo(leaving(state), address);
 
 /** The rows of the tree pane that are on the screen. */
-export const visibleRows = (state: Inspector) => rowsBetween(state.tree, state.treeScroll.top, paneBox(state, 'tree').height);
+export const visibleRows = (state: Inspector) => rowsBetween(state.tree, state.treeScroll.top, boxIn(state, 'tree').height);
+
+/** Cursors into view after anything changed; the bottom place shows the pane in focus. */
+export function settle(before: Inspector): Inspector {
+  const bottom = BOTTOM.includes(before.shell.focus) ? before.shell.focus : before.bottom;
+  const state = { ...before, bottom };
+  return followHex({ ...state, treeScroll: keepInView(state.treeScroll, state.tree.rows, boxIn(state, 'tree').height) });
+}

@@ -11,8 +11,15 @@ import { bitSpanOf, bytesTouched, isPartial, sizeText, stateWord, valueText } fr
 const RAW_LIMIT = 32;
 const LABEL = 10;
 
-/** Lines of at most `width` columns about `node`, most important first. */
-export function detailLines(node: TreeNode, parent: TreeNode | null, memory: PhysicalMemory, findings: readonly FindingView[], width: number): Line[] {
+/** Lines of at most `width` columns about `node`, most important first. @param telescope where a pointer leads, in words */
+export function detailLines(
+  node: TreeNode,
+  parent: TreeNode | null,
+  memory: PhysicalMemory,
+  findings: readonly FindingView[],
+  width: number,
+  telescope: (address: number) => string = (address) => describeState(memory.stateOf(address)),
+): Line[] {
   const out: Line[] = [];
   const add = (label: string, text: string, style: Style = 'plain'): void => {
     for (const [index, row] of wrap(text, Math.max(8, width - LABEL)).entries())
@@ -35,7 +42,7 @@ export function detailLines(node: TreeNode, parent: TreeNode | null, memory: Phy
   if (other !== '') add('', other, 'dim');
   if (node.meaning !== '') add('meaning', escapeText(node.meaning));
   if (node.pointer !== null) {
-    add('points to', `${hex(node.pointer)}, ${describeState(memory.stateOf(node.pointer))}`, 'address');
+    add('points to', `${hex(node.pointer)}: ${telescope(node.pointer)}`, 'address');
     if (node.target !== null) add('', escapeText(node.target), 'address');
   }
   if (node.address !== null) add('address', hex(node.address), 'address');

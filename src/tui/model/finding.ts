@@ -3,6 +3,15 @@ import { type Line, type Style, span } from './text.js';
 
 export type Severity = 'error' | 'warning' | 'info';
 
+/** The answer about a dump or a run, in words. Escaped. */
+export interface Headline {
+  /** one sentence */
+  readonly text: string;
+  /** a word or two for the header */
+  readonly word: string;
+  readonly severity: Severity | 'good';
+}
+
 /** What the views need of a finding. `message` and `reaction` are already escaped. */
 export interface FindingView {
   readonly severity: Severity;
@@ -15,6 +24,8 @@ export interface FindingView {
   readonly path: string | null;
   /** what the next kernel does about it */
   readonly reaction: string | null;
+  /** the same in a word, with the errno: `retrieve-fails (EIO)` */
+  readonly reactionKind?: string | null;
 }
 
 const GLYPHS: Readonly<Record<Severity, string>> = { error: '!', warning: '?', info: 'i' };
@@ -59,11 +70,12 @@ export function findingRow(finding: FindingView): Line {
 }
 
 /** `! 2 errors  ? 1 warning`, for the header. */
-export function summaryOf(findings: readonly FindingView[]): Line {
-  const parts: Line[] = [];
+export function summaryOf(findings: readonly { readonly severity: Severity }[], headline: Headline | null = null): Line {
+  const parts: Line[] = headline === null ? [] : [[span(headline.severity === 'good' ? headline.word : `${glyphOf(headline.severity)} ${headline.word}`, headline.severity)]];
   for (const severity of ['error', 'warning', 'info'] as const) {
     const count = findings.filter((finding) => finding.severity === severity).length;
-    if (count > 0) parts.push([span(`${glyphOf(severity)} ${count} ${severity}${count === 1 || severity === 'info' ? '' : 's'}`, severity)]);
+    const word = severity === 'info' ? 'note' : severity;
+    if (count > 0) parts.push([span(`${headline === null ? `${glyphOf(severity)} ` : ''}${count} ${word}${count === 1 ? '' : 's'}`, severity)]);
   }
   if (parts.length === 0) return [span('no findings', 'good')];
   return parts.flatMap((part, index) => (index === 0 ? part : [span('  '), ...part]));

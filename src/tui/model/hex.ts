@@ -1,15 +1,24 @@
 /**
- * The rows of the hex pane: bytes at physical addresses, the selected node's bits marked, and what a page that is not there
- * is called instead of made-up bytes. Pure, over `PhysicalMemory`.
+ * The rows of the hex pane: bytes at physical addresses, the selected node's bits marked, rows that repeat squeezed into one, and what
+ * a page that is not there is called instead of made-up bytes. Pure, over `PhysicalMemory`.
  */
 import { formatBytes, hex } from '../../tree/words.js';
+import { errnoName } from '../../../abi/errno.js';
 import { type PageState, type PhysicalMemory, describeState, findRange, isReadable, PHYSICAL_LIMIT } from '../../memory/memory.js';
 import { type Line, type Span, type Style, line, span } from './text.js';
 import { type BitSpan, bytesTouched, isPartial } from './value.js';
 
+/** How memory is cut into rows: bytes a row, and the address whose row is always shown. */
+export interface Grid {
+  readonly memory: PhysicalMemory;
+  readonly perRow: number;
+  /** a row that is never squeezed: the cursor's; null for none */
+  readonly keep: number | null;
+}
+
 /** Bytes a row holds in a pane of `width` columns, with addresses of `digits` digits: 4, 8, 16 or 32. */
 export function bytesPerRow(width: number, digits: number): number {
-  for (const count of [32, 16, 8]) if (digits + 3 + count * 4 <= width) return count;
+  for (const count of [32, 16, 8]) if (digits + 2 + count * 4 <= width) return count;
   return 4;
 }
 
@@ -27,16 +36,15 @@ function gapAround(memory: PhysicalMemory, address: number): { readonly start: n
 
 const alignDown = (address: number, unit: number): number => Math.floor(address / unit) * unit;
 
-/** Start of the row that holds `address`: a full gap is one row. */
-export function rowStart(memory: PhysicalMemory, address: number, perRow: number): number {
+/** Start of the row of bytes that holds `address`, squeezed or not; a gap is one row. */
+function plainStart({ memory, perRow }: Grid, address: number): number {
   if (!isReadable(memory, address)) return gapAround(memory, address).start;
   const aligned = alignDown(address, perRow);
   const { index } = findRange(memory.readable, address);
   return Math.max(aligned, memory.readable[index]?.start ?? aligned);
 }
 
-/** Start of the row after the one that starts at `start`; null at the end of memory. */
-export function nextRow(memory: PhysicalMemory, start: number, perRow: number): number | null {
+function plainNext({ memory, perRow }: Grid, start: number): number | null {
   if (!isReadable(memory, start)) {
     const { end } = gapAround(memory, start);
     return end >= PHYSICAL_LIMIT ? null : end;
@@ -47,16 +55,82 @@ export function nextRow(memory: PhysicalMemory, start: number, perRow: number): 
   return Math.min(next, end);
 }
 
+/** Rows that one squeezed row stands for, at most: 1 MiB at 16 bytes a row. */
+const MOST_SQUEEZED = 1 << 16;
+const CHUNK = 4096;
+
+/** Bytes of a whole row; null where it is not whole. */
+function rowBytes({ memory, perRow }: Grid, start: number): Uint8Array | null {
+  if (start < 0 || start % perRow !== 0) return null;
+  const bytes = new Uint8Array(perRow);
+  return memory.readInto(start, perRow, bytes) === perRow ? bytes : null;
+}
+
+const equal = (a: Uint8Array, b: Uint8Array, offset: number): boolean => a.every((byte, index) => byte === b[offset + index]);
+
+/** How many rows from `start` on (`by` 1) or up to it (-1) hold `bytes`, none of them the one that is kept. */
+function sameRows(grid: Grid, start: number, bytes: Uint8Array, by: 1 | -1): number {
+  const { memory, perRow, keep } = grid;
+  const kept = keep === null ? null : alignDown(keep, perRow);
+  const perChunk = Math.max(1, Math.floor(CHUNK / perRow));
+  let count = 0;
+  while (count < MOST_SQUEEZED) {
+    const first = by === 1 ? start + count * perRow : start - (count + perChunk - 1) * perRow;
+    if (first < 0) return count;
+    const chunk = new Uint8Array(perChunk * perRow);
+    const got = memory.readInto(first, chunk.length, chunk);
+    for (let index = 0; index < perChunk; index++) {
+      const row = by === 1 ? index : perChunk - 1 - index;
+      const at = first + row * perRow;
+      if ((row + 1) * perRow > got || at === kept || !equal(bytes, chunk, row * perRow)) return count;
+      count++;
+    }
+  }
+  return count;
+}
+
+/** Does the row at `start` only repeat the one before it, and how many rows from it on do? 0 where it is shown as it is. */
+function repeatsAt(grid: Grid, start: number): number {
+  const { perRow, keep } = grid;
+  if (keep !== null && alignDown(keep, perRow) === start) return 0;
+  const before = rowBytes(grid, start - perRow);
+  if (before === null) return 0;
+  const count = sameRows(grid, start, before, 1);
+  return count >= 2 ? count : 0;
+}
+
+/** Start of the row that shows `address`: of the squeezed row where it is in one. */
+export function rowStart(grid: Grid, address: number): number {
+  const start = plainStart(grid, address);
+  const { memory, perRow, keep } = grid;
+  if (!isReadable(memory, start) || (keep !== null && alignDown(keep, perRow) === start)) return start;
+  const bytes = rowBytes(grid, start);
+  const before = bytes === null ? null : rowBytes(grid, start - perRow);
+  if (bytes === null || before === null || !equal(bytes, before, 0)) return start;
+  // rows above it that are the same; the first of them is shown, unless it is the kept row that stops the run
+  const above = sameRows(grid, start - perRow, bytes, -1);
+  const top = start - above * perRow;
+  const first = rowBytes(grid, top - perRow);
+  const squeezedFrom = first !== null && equal(bytes, first, 0) ? top : top + perRow;
+  return repeatsAt(grid, squeezedFrom) > 0 && squeezedFrom <= start ? squeezedFrom : start;
+}
+
+/** Start of the row after the one that starts at `start`; null at the end of memory. */
+export function nextRow(grid: Grid, start: number): number | null {
+  const repeats = isReadable(grid.memory, start) ? repeatsAt(grid, start) : 0;
+  return repeats > 0 ? start + repeats * grid.perRow : plainNext(grid, start);
+}
+
 /** Start of the row before the one that starts at `start`; null at the start of memory. */
-export function previousRow(memory: PhysicalMemory, start: number, perRow: number): number | null {
-  return start <= 0 ? null : rowStart(memory, start - 1, perRow);
+export function previousRow(grid: Grid, start: number): number | null {
+  return start <= 0 ? null : rowStart(grid, start - 1);
 }
 
 /** `start` moved by `rows` rows, stopping at the ends of memory. */
-export function moveRows(memory: PhysicalMemory, start: number, rows: number, perRow: number): number {
+export function moveRows(grid: Grid, start: number, rows: number): number {
   let at = start;
   for (let step = 0; step < Math.abs(rows); step++) {
-    const next = rows > 0 ? nextRow(memory, at, perRow) : previousRow(memory, at, perRow);
+    const next = rows > 0 ? nextRow(grid, at) : previousRow(grid, at);
     if (next === null) break;
     at = next;
   }
@@ -64,34 +138,42 @@ export function moveRows(memory: PhysicalMemory, start: number, rows: number, pe
 }
 
 /** Where the pane should start so that the selection is seen: unmoved where it is already. */
-export function followSelection(memory: PhysicalMemory, top: number, selection: BitSpan, height: number, perRow: number): number {
-  const first = rowStart(memory, selection.address, perRow);
-  const last = rowStart(memory, selection.address + bytesTouched(selection) - 1, perRow);
-  const bottom = moveRows(memory, top, Math.max(0, height - 1), perRow);
+export function followSelection(grid: Grid, top: number, selection: BitSpan, height: number): number {
+  const first = rowStart(grid, selection.address);
+  const last = rowStart(grid, selection.address + bytesTouched(selection) - 1);
+  const bottom = moveRows(grid, top, Math.max(0, height - 1));
   if (first >= top && last <= bottom) return top;
-  return moveRows(memory, first, -Math.floor(height / 3), perRow);
+  return moveRows(grid, first, -Math.floor(height / 3));
 }
 
 export interface HexOptions {
   /** rows to give, at most */
   readonly height: number;
-  readonly perRow: number;
   readonly digits: number;
   readonly selection: BitSpan | null;
-  /** [start, end) of bytes that a step changed, marked with `*` */
-  readonly changed?: readonly { readonly start: number; readonly end: number }[];
+  /** the byte under the cursor, where the pane has one */
+  readonly cursor?: number | null;
+  /** [start, end) of the fields beside the selected one: every other is told apart */
+  readonly fields?: readonly { readonly start: number; readonly end: number }[];
+  /** [start, end) of bytes that a step wrote; those that differ from `before` are marked with `*` */
+  readonly changed?: readonly { readonly start: number; readonly end: number; readonly before?: Uint8Array }[];
   /** what pages that are not there are called; as for a dump unless given */
   readonly words?: (state: PageState) => string;
 }
 
-/** The rows from address `top` on. */
-export function hexRows(memory: PhysicalMemory, top: number, options: HexOptions): Line[] {
+/** Rows from the row that starts at `top` on. */
+export function hexRows(grid: Grid, top: number, options: HexOptions): Line[] {
+  const { memory, perRow } = grid;
   const rows: Line[] = [];
   let at: number | null = top;
   while (at !== null && rows.length < options.height) {
-    if (isReadable(memory, at)) rows.push(byteRow(memory, at, options));
-    else rows.push(...gapRows(memory, at, options));
-    at = nextRow(memory, at, options.perRow);
+    if (!isReadable(memory, at)) rows.push(...gapRows(memory, at, options));
+    else {
+      const repeats = repeatsAt(grid, at);
+      if (repeats > 0) rows.push([span(at.toString(16).padStart(options.digits, '0'), 'zero'), span(` *  the same up to ${hex(at + repeats * perRow - 1)} (${repeats} rows)`, 'zero')]);
+      else rows.push(byteRow(grid, at, options));
+    }
+    at = nextRow(grid, at);
   }
   return rows.slice(0, options.height);
 }
@@ -110,10 +192,11 @@ function gapRows(memory: PhysicalMemory, at: number, options: HexOptions): Line[
   return rows;
 }
 
-function byteRow(memory: PhysicalMemory, at: number, options: HexOptions): Line {
-  const { perRow, digits, selection } = options;
+function byteRow(grid: Grid, at: number, options: HexOptions): Line {
+  const { memory, perRow } = grid;
+  const { digits, selection, cursor = null } = options;
   const base = alignDown(at, perRow);
-  const end = nextRow(memory, at, perRow) ?? base + perRow;
+  const end = plainNext(grid, at) ?? base + perRow;
   const bytes = new Uint8Array(end - at);
   const got = memory.readInto(at, bytes.length, bytes);
   const from = selection?.address ?? -1;
@@ -125,26 +208,64 @@ function byteRow(memory: PhysicalMemory, at: number, options: HexOptions): Line 
     const address = base + index;
     const there = address >= at && address < at + got;
     const byte = there ? (bytes[address - at] ?? 0) : null;
-    // brackets around the selection, so that it is seen without colour
+    // brackets around the selection, so that it is seen without colour; between its bytes it is one piece
     const open = chosen(address) && (address === from || index === 0);
     const close = !open && index > 0 && !chosen(address) && chosen(address - 1);
-    const changed = there && (options.changed?.some((range) => address >= range.start && address < range.end) ?? false);
-    spans.push(
-      span(open ? '[' : close ? ']' : changed ? '*' : index > 0 && index % 8 === 0 ? '·' : ' ', open || close ? 'selected' : changed ? 'changed' : 'dim'),
-    );
-    const style = styleOf(byte, there && chosen(address), changed);
+    const inside = index > 0 && chosen(address) && chosen(address - 1);
+    const changed = byte !== null && hasChanged(options.changed ?? [], address, byte);
+    const sign = open ? '[' : close ? ']' : address === cursor && cursor !== from ? '›' : changed ? '*' : index > 0 && index % 8 === 0 ? '·' : ' ';
+    spans.push(span(sign, open || close || inside ? 'selected' : changed ? 'changed' : address === cursor ? 'focus' : 'dim'));
+    const style = address === cursor ? 'cursor' : styleOf(byte, there && chosen(address), changed, isOddField(options.fields ?? [], address));
     spans.push(span(byte === null ? '  ' : byte.toString(16).padStart(2, '0'), style));
     text.push(span(byte === null ? ' ' : byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.', style));
   }
-  spans.push(span(chosen(base + perRow - 1) ? ']' : ' ', 'selected'));
+  spans.push(chosen(base + perRow - 1) ? span(']', 'selected') : span(' '));
   return [...spans, ...text];
 }
 
-function styleOf(byte: number | null, chosen: boolean, changed: boolean): Style {
+function hasChanged(ranges: NonNullable<HexOptions['changed']>, address: number, byte: number): boolean {
+  return ranges.some(({ start, end, before }) => address >= start && address < end && (before === undefined || before[address - start] !== byte));
+}
+
+/** Is the address in the second, fourth … of the fields? */
+function isOddField(fields: NonNullable<HexOptions['fields']>, address: number): boolean {
+  return fields.findIndex(({ start, end }) => address >= start && address < end) % 2 === 1;
+}
+
+function styleOf(byte: number | null, chosen: boolean, changed: boolean, odd: boolean): Style {
   if (chosen) return 'selected';
   if (changed) return 'changed';
+  if (odd) return 'neighbour';
   if (byte === null || byte === 0) return 'zero';
   return byte >= 0x20 && byte < 0x7f ? 'ascii' : 'plain';
+}
+
+/** Other readings of the bytes at an address, as a list of name and value; fewer near the end of memory. */
+export function readings(memory: PhysicalMemory, address: number): readonly (readonly [string, string])[] {
+  const bytes = new Uint8Array(8);
+  const got = memory.readInto(address, 8, bytes);
+  const view = new DataView(bytes.buffer);
+  const out: (readonly [string, string])[] = [];
+  if (got >= 1) out.push(['u8', `${hex(view.getUint8(0))} ${view.getUint8(0)}${view.getInt8(0) < 0 ? ` (${view.getInt8(0)})` : ''}`]);
+  if (got >= 2) out.push(['u16', `${hex(view.getUint16(0, true))} ${view.getUint16(0, true)}`], ['be16', hex(view.getUint16(0))]);
+  if (got >= 4) {
+    const value = view.getUint32(0, true);
+    const signed = view.getInt32(0, true);
+    out.push(['u32', `${hex(value)} ${value}`], ['be32', hex(view.getUint32(0))]);
+    if (signed < 0) {
+      const name = signed >= -4095 ? errnoName(-signed) : null;
+      out.push(['s32', `${signed}${name === null ? '' : ` -${name}`}`]);
+    }
+    if (value > 0x3b9aca00 && value < 0xf0000000) out.push(['time', new Date(value * 1000).toISOString().slice(0, 19)]);
+  }
+  if (got >= 8) {
+    const value = view.getBigUint64(0, true);
+    out.push(['u64', `${hex(value)} ${value}`], ['be64', hex(view.getBigUint64(0))]);
+    if (value >= 1n << 63n) out.push(['s64', String(view.getBigInt64(0, true))]);
+    const { pageSize } = memory;
+    if (value > 0n && value < BigInt(Math.floor(PHYSICAL_LIMIT / pageSize))) out.push(['pfn', `${hex(value * BigInt(pageSize))}`]);
+  }
+  return out;
 }
 
 /**

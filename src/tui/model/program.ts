@@ -2,7 +2,15 @@
 import type { Screen, Size } from './screen.js';
 
 /** What a key asks of the world outside the state. */
-export type Effect = { readonly kind: 'quit' } | { readonly kind: 'copy'; readonly text: string } | { readonly kind: 'suspend' } | { readonly kind: 'redraw' };
+export type Effect =
+  | { readonly kind: 'quit' }
+  | { readonly kind: 'copy'; readonly text: string }
+  | { readonly kind: 'suspend' }
+  | { readonly kind: 'redraw' }
+  | { readonly kind: 'theme'; readonly name: string }
+  | { readonly kind: 'mouse'; readonly on: boolean }
+  /** a file is written where the user started the program; never over another one */
+  | { readonly kind: 'save'; readonly path: string; readonly text: string };
 
 export interface Step<S> {
   readonly state: S;
@@ -16,4 +24,6 @@ export interface Program<S> {
   readonly screen: (state: S) => Screen;
   /** A slice of work in the background; null when there is none left. */
   readonly work: (state: S) => S | null;
+  /** What came of an effect, for the footer. */
+  readonly told?: (state: S, message: string) => S;
 }

@@ -1,7 +1,4 @@
-/**
- * The screen as data: what a view gives to be drawn, and how panes share a terminal of a given size. Pure; one small Ink
- * component draws it.
- */
+/** The screen as data: what a view gives to be drawn, and how panes share a terminal of a given size. Pure. */
 import { type Line, type Span, fill, clip, line, span, widthOf, shorten } from './text.js';
 
 /** In terminal cells. */
@@ -10,22 +7,25 @@ export interface Size {
   readonly rows: number;
 }
 
-export interface Pane {
-  readonly id: string;
+/** A place for a pane. */
+export interface Place<P extends string = string> {
+  readonly id: P;
   /** its title row included */
   readonly height: number;
+  /** panes that share this place, this one among them; their names stand in its title */
+  readonly tabs?: readonly P[];
 }
 
-export interface Column {
+export interface Column<P extends string = string> {
   /** without the separator at its left */
   readonly width: number;
-  readonly panes: readonly Pane[];
+  readonly panes: readonly Place<P>[];
 }
 
 /** Panes side by side, over the full width. */
-export interface Band {
+export interface Band<P extends string = string> {
   readonly height: number;
-  readonly columns: readonly Column[];
+  readonly columns: readonly Column<P>[];
 }
 
 /** Rows ready to draw: as many as the terminal has, each as wide as it is at most. */
@@ -68,30 +68,45 @@ export function boxOf(bands: readonly Band[], id: string): PaneBox | null {
 }
 
 /** One pane over everything between header and footer. */
-export const alone = (size: Size, id: string): Band[] => [
+export const alone = <P extends string>(size: Size, id: P): Band<P>[] => [
   { height: size.rows - 2, columns: [{ width: size.columns, panes: [{ id, height: size.rows - 2 }] }] },
 ];
 
-/** The title row of a pane. The focused one has a heavy rule, so that it is seen without colour. */
-export function titleRow(content: { title: string; note: string }, number: number, focused: boolean, width: number): Line {
+/** The title row of a pane, with the panes that share its place. The focused one has a heavy rule, so that it is seen without colour. */
+export function titleRow(content: { title: string; note: string }, number: number, focused: boolean, width: number, others: string): Line {
   const rule = focused ? '━' : '─';
   const style = focused ? 'focus' : 'dim';
   const title = shorten(`${number} ${content.title}`, Math.max(0, width - 4));
   const room = width - widthOf(title) - 7;
   const note = content.note === '' || room < 3 ? '' : ` ${shorten(content.note, room)} `;
-  const rest = Math.max(0, width - widthOf(title) - widthOf(note) - 4);
-  return [span(`${rule} `, style), span(title, focused ? 'focus' : 'title'), span(` ${rule.repeat(rest)}`, style), span(note, 'dim'), span(rule, style)];
+  const tabs = others === '' || room - widthOf(note) < 6 ? '' : `${rule} ${shorten(others, room - widthOf(note) - 3)} `;
+  const rest = Math.max(0, width - widthOf(title) - widthOf(note) - widthOf(tabs) - 4);
+  return [
+    span(`${rule} `, style),
+    span(title, focused ? 'focus' : 'title'),
+    span(' ', style),
+    span(tabs, 'dim'),
+    span(rule.repeat(rest), style),
+    span(note, 'dim'),
+    span(rule, style),
+  ];
 }
 
 /** Puts panes into their places. `order` numbers them. */
-export function compose(bands: readonly Band[], order: readonly string[], focus: string, contentOf: (id: string, box: PaneBox) => PaneContent): DrawnBand[] {
+export function compose<P extends string>(
+  bands: readonly Band<P>[],
+  order: readonly P[],
+  focus: P,
+  contentOf: (id: P, box: PaneBox) => PaneContent,
+): DrawnBand[] {
   return bands.map((band) => ({
     height: band.height,
     columns: band.columns.map(({ width, panes }) => {
       const rows: Line[] = [];
-      for (const { id, height } of panes) {
+      for (const { id, height, tabs = [] } of panes) {
         const content = contentOf(id, { width, height: height - 1 });
-        rows.push(titleRow(content, order.indexOf(id) + 1, id === focus, width));
+        const others = tabs.flatMap((tab) => (tab === id ? [] : [`${order.indexOf(tab) + 1} ${tab}`])).join('  ');
+        rows.push(titleRow(content, order.indexOf(id) + 1, id === focus, width, others));
         for (let index = 0; index < height - 1; index++) rows.push(clip(content.rows[index] ?? [], width));
       }
       return { width, rows };

@@ -1,0 +1,78 @@
+/** How the inspector's panes share the screen: below 100 columns, up to 115, and from there on. Pure. */
+import { type Band, type PaneBox, alone, boxOf } from '../model/screen.js';
+import type { Shell } from '../model/shell.js';
+
+/** In the order of their numbers. */
+export type PaneId = 'tree' | 'detail' | 'hex' | 'findings' | 'sessions' | 'map' | 'log';
+
+/** Panes that share the place at the bottom. */
+export const BOTTOM: readonly PaneId[] = ['findings', 'sessions', 'map', 'log'];
+
+/** What the layout depends on. */
+export interface Laid {
+  readonly shell: Shell<PaneId>;
+  readonly model: { readonly findings: readonly unknown[] };
+  /** the pane shown in the place at the bottom */
+  readonly bottom: PaneId;
+}
+
+/** Columns that 16 bytes a row take. */
+const HEX = 75;
+
+export function inspectorBands(state: Laid): Band<PaneId>[] {
+  const { size, focus, zoom } = state.shell;
+  if (zoom) return alone(size, focus);
+  const body = size.rows - 2;
+  const strip = 1 + stripRows(state, body);
+  const upper = body - strip;
+  return [...upperBands(size.columns, upper), { height: strip, columns: [{ width: size.columns, panes: [{ id: state.bottom, height: strip, tabs: BOTTOM }] }] }];
+}
+
+/** Rows of the pane at the bottom: few until it has the focus. */
+function stripRows({ shell, model, bottom }: Laid, body: number): number {
+  if (bottom !== 'findings') return shell.focus === bottom ? Math.floor(body * 0.6) : Math.max(3, Math.floor(body / 5));
+  const focused = shell.focus === 'findings';
+  const most = focused ? Math.floor(body / 2) : Math.max(2, Math.floor(body / 6));
+  // the finding under the cursor is shown whole, which takes some rows more
+  return Math.min(Math.max(1, model.findings.length) + (focused ? 4 : 0), most);
+}
+
+function upperBands(columns: number, height: number): Band<PaneId>[] {
+  if (columns >= 100 && columns < 116 && height >= 16) {
+    // no room for 16 bytes a row beside the tree: the bytes go below it
+    const hex = Math.max(6, Math.floor(height * 0.35));
+    const left = Math.round(columns * 0.44);
+    return [
+      {
+        height: height - hex,
+        columns: [
+          { width: left, panes: [{ id: 'tree', height: height - hex }] },
+          { width: columns - left - 1, panes: [{ id: 'detail', height: height - hex }] },
+        ],
+      },
+      { height: hex, columns: [{ width: columns, panes: [{ id: 'hex', height: hex }] }] },
+    ];
+  }
+  const wide = columns >= 116 ? Math.min(columns - HEX - 1, Math.round(columns * 0.42)) : Math.round(columns * 0.42);
+  const left = Math.max(20, Math.min(90, wide));
+  const detail = Math.min(24, Math.ceil(height * 0.52));
+  return [
+    {
+      height,
+      columns: [
+        { width: left, panes: [{ id: 'tree', height }] },
+        {
+          width: columns - left - 1,
+          panes: [
+            { id: 'detail', height: detail },
+            { id: 'hex', height: height - detail },
+          ],
+        },
+      ],
+    },
+  ];
+}
+
+/** A pane's inner size; of a pane that is not on the screen, what it would have alone. */
+export const inspectorBox = (state: Laid, id: PaneId): PaneBox =>
+  boxOf(inspectorBands(state), id) ?? { width: state.shell.size.columns, height: state.shell.size.rows - 3 };

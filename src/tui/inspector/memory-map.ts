@@ -1,0 +1,71 @@
+/** Physical memory as a map: what each cell's share of it is used for. Pure; counted once for a part of memory and a number of cells. */
+import type { Handover } from '../../handover/decode.js';
+import type { PhysicalMemory } from '../../memory/memory.js';
+import type { Style } from '../model/text.js';
+
+/** What a cell is mostly told as, most telling first. */
+export const MAP_KINDS = [
+  { kind: 'structure', sign: '#', style: 'value', words: 'structures of the handover' },
+  { kind: 'preserved', sign: '+', style: 'address', words: 'preserved' },
+  { kind: 'scratch', sign: 's', style: 'type', words: 'scratch: the next kernel boots here' },
+  { kind: 'present', sign: '.', style: 'plain', words: 'in this dump' },
+  { kind: 'absent', sign: ' ', style: 'plain', words: 'not in this dump, or no memory' },
+] as const satisfies readonly { kind: string; sign: string; style: Style; words: string }[];
+
+export type MapKind = (typeof MAP_KINDS)[number];
+
+/** Preserved blocks looked at for one map. */
+const MOST_BLOCKS = 1 << 20;
+
+export interface MapCells {
+  readonly from: number;
+  /** bytes a cell stands for */
+  readonly unit: number;
+  /** index into MAP_KINDS, a cell each */
+  readonly kinds: Uint8Array;
+  /** preserved blocks that were not looked at */
+  readonly left: number;
+}
+
+const RANK = new Map(MAP_KINDS.map(({ kind }, index) => [kind, index]));
+const rank = (kind: MapKind['kind']): number => RANK.get(kind) ?? MAP_KINDS.length - 1;
+
+export class MemoryMap {
+  readonly #memory: PhysicalMemory;
+  readonly #handovers: readonly Handover[];
+  #last: MapCells | null = null;
+
+  constructor(memory: PhysicalMemory, handovers: readonly Handover[]) {
+    this.#memory = memory;
+    this.#handovers = handovers;
+  }
+
+  /** The share of memory from `from` to `to` in `count` cells. */
+  cells(from: number, to: number, count: number): MapCells {
+    const { pageSize } = this.#memory;
+    const unit = Math.max(pageSize, Math.ceil((to - from) / Math.max(1, count) / pageSize) * pageSize);
+    if (this.#last !== null && this.#last.from === from && this.#last.unit === unit && this.#last.kinds.length === count) return this.#last;
+    const kinds = new Uint8Array(count).fill(rank('absent'));
+    const paint = (start: number, end: number, kind: MapKind['kind']): void => {
+      const first = Math.max(0, Math.floor((start - from) / unit));
+      const last = Math.min(count - 1, Math.floor((end - 1 - from) / unit));
+      for (let cell = first; cell <= last; cell++) kinds[cell] = Math.min(kinds[cell] ?? 0, rank(kind));
+    };
+    for (const { start, end } of this.#memory.readable) paint(start, end, 'present');
+    let left = 0;
+    for (const { scratch, map, references } of this.#handovers) {
+      for (const { start, size } of scratch.areas ?? []) paint(start, start + size, 'scratch');
+      let blocks = 0;
+      if (map !== null)
+        for (const { start, order } of map.blocks()) {
+          if (++blocks > MOST_BLOCKS) break;
+          paint(start, start + pageSize * 2 ** order, 'preserved');
+        }
+      left += Math.max(0, (map?.summary.blocks ?? 0) - MOST_BLOCKS);
+      for (const page of map?.structurePages ?? []) paint(page, page + pageSize, 'structure');
+      for (const { address } of references) paint(address, address + pageSize, 'structure');
+    }
+    this.#last = { from, unit, kinds, left };
+    return this.#last;
+  }
+}
