@@ -1,4 +1,5 @@
 /** `luo-inspect sim <scenario>`: carries a scenario out on the embedded engine, as text or JSON lines; writes the machine's memory as a dump. */
+import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import { writeElfCore } from '../container/elf-writer.js';
@@ -48,10 +49,10 @@ export async function runSim(path: string, options: SimOptions): Promise<void> {
     return;
   }
   if (options.compare === true) throw new UserError('--compare needs --device kvm: it runs the scenario on /dev/kvm and on the simulated device');
-  const client = EngineClient.ofScenario(await readScenario(path));
+  const client = EngineClient.ofScenario(await readScenario(path), { logReads: options.step === true });
   if (options.step === true && onTerminal()) {
     const { openDebugger } = await import('../tui/open.js');
-    await openDebugger(client, { color: wantsColor(options) });
+    await openDebugger(client, { color: wantsColor(options), source: path === '-' ? null : readFileSync(path, 'utf8') });
     return;
   }
   const stop = options.until === undefined ? null : parseStop(options.until);

@@ -23,7 +23,7 @@ import type { Step } from './trace/step.js';
 import type { PassedMoment } from './machine.js';
 
 export type { DumpStart } from './run/continuation.js';
-export { type Breakpoint, breakpointText, parseBreakpoint } from './run/breakpoint.js';
+export { type Breakpoint, BREAKPOINT_KINDS, breakpointText, parseBreakpoint, stopsAt } from './run/breakpoint.js';
 export type { MemoryEdit, RunEnd } from './run/scenario-run.js';
 export type { Mismatch } from './run/expectation.js';
 export type { PassedMoment } from './machine.js';
@@ -32,7 +32,7 @@ export { type KernelSpec, simulatedReleases as engineReleases } from './kernel/r
 export type { DeliveredFile, DeliveredFolio } from './run/delivered.js';
 export type { BriefStep } from './trace/trace.js';
 export type { ReadRange } from './trace/read-log.js';
-export { type Actor, ACTORS, type Step, shownArg, stepToJson } from './trace/step.js';
+export { type Actor, ACTORS, type Step, type StepRead, shownArg, stepToJson } from './trace/step.js';
 export type { FieldChange } from './trace/field-changes.js';
 export { type StateNode, type StateValue, stateTree } from './trace/state-log.js';
 
@@ -92,6 +92,16 @@ export class EngineClient {
 
   get scenario(): Scenario {
     return this.#scenario;
+  }
+
+  /** Does the run go on from a memory image? Its agent then takes what comes: nothing is expected. */
+  get fromDump(): boolean {
+    return this.#continuation !== null;
+  }
+
+  /** The root FDT that the kernel of a memory image is started with, physical; null for a scenario. */
+  get takenUp(): number | null {
+    return this.#continuation?.pointer.fdt ?? null;
   }
 
   /** What the agent does, step by step; grows where an agent on a dump finds out by itself. */

@@ -63,6 +63,8 @@ export interface DecodeInput {
   /** utsname release of the kernel that runs in the dump, if known */
   readonly runningRelease?: string | null;
   readonly limits?: Partial<Limits>;
+  /** physical address of the root FDT that the running kernel was started with, where that is known from outside the memory */
+  readonly takenUp?: number | null;
   /** look for setup_data nodes? True unless given; without them roles can hardly be told */
   readonly searchSetupData?: boolean;
   /** look for what kernels leave of themselves? False unless given; `runningKernel` reads it */
@@ -102,7 +104,10 @@ function decodeWith(budget: Budget, input: DecodeInput): DecodedDump {
     find.candidates.map((candidate, index) => ({ candidate, scratch: scratches[index] ?? NO_SCRATCH, writer: peekWriter(memory, candidate) })),
     input.runningRelease ?? null,
     find.searchedSetupData,
-  );
+  ).map((verdict, index) => {
+    const address = find.candidates[index]?.fdtAddress ?? null;
+    return address !== null && address === input.takenUp ? { role: 'incoming' as const, evidence: 'the running kernel was started with it' } : verdict;
+  });
   const handovers = find.candidates.map((candidate, index) => {
     const verdict = verdicts[index] ?? { role: 'unknown' as const, evidence: '' };
     const same = verdicts.filter((other) => other.role === verdict.role).length;

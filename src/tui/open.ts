@@ -27,20 +27,23 @@ function prepareEnvironment(): void {
  */
 export async function openInspector(model: InspectorModel, options: OpenOptions): Promise<void> {
   prepareEnvironment();
-  const [{ runProgram }, { inspectorProgram }] = await Promise.all([import('./terminal/run.js'), import('./inspector/program.js')]);
+  const [{ runProgram }, { inspectorProgram }] = await Promise.all([import('./terminal/run.js'), import('./inspector/view.js')]);
   await runProgram(inspectorProgram(model), themeFor(process.env, options.color));
 }
 
 /** Opens the full-screen view of kvm_run snapshots; as `openInspector`. */
 export async function openKvm(model: KvmModel, options: OpenOptions): Promise<void> {
   prepareEnvironment();
-  const [{ runProgram }, { kvmProgram }] = await Promise.all([import('./terminal/run.js'), import('./kvm/program.js')]);
+  const [{ runProgram }, { kvmProgram }] = await Promise.all([import('./terminal/run.js'), import('./kvm/view.js')]);
   await runProgram(kvmProgram(model), themeFor(process.env, options.color));
 }
 
-/** Opens the full-screen debugger on a run of the engine; as `openInspector`. A run that goes wrong is opened where it does. */
-export async function openDebugger(client: EngineClient, options: OpenOptions): Promise<void> {
+/**
+ * Opens the full-screen debugger on a run of the engine; as `openInspector`. A run that goes wrong is opened where it does.
+ * @param options.source the scenario as it was written, for `:save` and for its comments
+ */
+export async function openDebugger(client: EngineClient, options: OpenOptions & { readonly source?: string | null }): Promise<void> {
   prepareEnvironment();
-  const [{ runProgram }, { debuggerProgram }] = await Promise.all([import('./terminal/run.js'), import('./debugger/program.js')]);
-  await runProgram(debuggerProgram(client), themeFor(process.env, options.color));
+  const [{ runProgram }, { debuggerProgram }] = await Promise.all([import('./terminal/run.js'), import('./debugger/view.js')]);
+  await runProgram(debuggerProgram(client, options.source ?? null), themeFor(process.env, options.color));
 }

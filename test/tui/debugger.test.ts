@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { EngineClient } from '../../src/engine/client.js';
 import { parseScenario, readScenario } from '../../src/engine/scenario/parse.js';
 import { parseEdit } from '../../src/tui/debugger/edit.js';
-import { debuggerProgram } from '../../src/tui/debugger/program.js';
+import { debuggerProgram } from '../../src/tui/debugger/view.js';
 import type { Debugger } from '../../src/tui/debugger/state.js';
 import { lineWidth, textOf } from '../../src/tui/model/text.js';
 import { Play } from './play.js';
@@ -166,7 +166,7 @@ describe('a run that goes wrong', () => {
 
   it('opens where it does, and says what was expected', () => {
     const screen = play(EngineClient.ofScenario(parseScenario(WRONG, 'wrong.yaml')), 120, 30);
-    expect(screen.header).toContain('1 expectations not met');
+    expect(screen.header).toContain('1 expectation not met');
     const row = screen.pane('program').rows.at(-1);
     expect(row).toContain('→ EEXIST (EPERM expected)');
     expect(row).toContain('▶');
@@ -178,7 +178,7 @@ describe('a run that was expected to meet an errno', () => {
   it('is taken there by F', () => {
     const client = short();
     const screen = play(client, 120, 30).press('F');
-    expect(screen.footer).toContain('first errno');
+    expect(screen.footer).toContain('went wrong first');
     expect(client.current?.errno).toBe('EEXIST');
   });
 });
@@ -203,8 +203,8 @@ describe('edits', () => {
       .press(':')
       .type(`edit 0x${write?.address.toString(16)} 58`)
       .press('enter');
-    expect(screen.footer).toContain('1 bytes stored');
-    expect(screen.header).toContain('1 edits');
+    expect(screen.footer).toContain('1 byte stored');
+    expect(screen.header).toContain('1 edit');
     screen.press('c');
     expect(client.end?.ending).not.toBe(fine);
     screen.press('u', 'c');
@@ -219,7 +219,7 @@ describe('the memory of a step', () => {
     expect(screen.footer).toContain('holds no handover');
     screen.press(':').type('until frozen').press('enter', 'i');
     expect(screen.header).toContain('memory at step');
-    expect(screen.pane('overview').rows.join('\n')).toMatch(/luo-v5: 1 sessions, 2 files/);
+    expect(screen.pane('overview').rows.join('\n')).toMatch(/luo-v5: 1 session, 2 files/);
     screen.press('/').type('vfio_pci_core_device_ser').press('enter');
     expect(screen.cursor('tree')).toContain('vfio_pci_core_device_ser');
     screen.resize({ columns: 80, rows: 24 });

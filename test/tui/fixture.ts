@@ -6,6 +6,7 @@ import { khoVmalloc } from '../../abi/kho/vmalloc.js';
 import { luoSessionSer } from '../../abi/luo/entries.js';
 import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { memfdLuoSerV2 } from '../../abi/memfd/v2.js';
+import { AddressIndex } from '../../src/address/address-index.js';
 import { encodeStruct } from '../../src/codec/encode.js';
 import { sizeOf } from '../../src/codec/layout-table.js';
 import { Node } from '../../src/tree/node.js';
@@ -102,6 +103,16 @@ export function fixtureModel(opened?: Opened): InspectorModel {
     overview: ['fixture.elf: ELF core, 12 KiB, x86_64', '1 handover: incoming, kho-v4, luo-v5', '2 sessions, 1 file'],
     roots: fixtureRoots(memory, opened),
     memory,
+    path: 'fixture.elf',
+    headline: { text: 'Not everything can be retrieved in the next kernel.', word: 'retrieve-fails EOPNOTSUPP', severity: 'error' },
+    handovers: [],
+    fates: new Map(),
+    addresses: () => new AddressIndex({ memory, handovers: [] }),
+    log: [
+      { number: 11, time: 0.1, text: 'KHO: found kexec handover data at 0x10f000', release: '7.3.4' },
+      { number: 12, time: 0.2, text: 'luo: something about sessions', release: '7.3.4' },
+    ],
+    ruleText: (id) => (id === 'memfd/seals' ? ['memfd/seals (error, retrieve)', '  Seals that the kernel does not know.'] : null),
     findings: [
       {
         severity: 'error',

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { openSnapshotFiles } from '../../src/kvm/snapshot-files.js';
 import { kvmModelOf } from '../../src/tui/kvm/from-files.js';
-import { kvmProgram } from '../../src/tui/kvm/program.js';
+import { kvmProgram } from '../../src/tui/kvm/view.js';
 import type { KvmState } from '../../src/tui/kvm/state.js';
 import { lineWidth, textOf } from '../../src/tui/model/text.js';
 import { Play } from './play.js';

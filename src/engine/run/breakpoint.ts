@@ -8,7 +8,10 @@ export type Breakpoint =
   | { readonly kind: 'errno'; readonly errno: ErrnoName | null }
   | { readonly kind: 'session'; readonly name: string }
   | { readonly kind: 'token'; readonly token: bigint }
-  | { readonly kind: 'write'; readonly address: number; readonly length: number }
+  | { readonly kind: 'write' | 'read'; readonly address: number; readonly length: number }
+  | { readonly kind: 'moment'; readonly moment: string }
+  /** all of them at one step */
+  | { readonly kind: 'all'; readonly of: readonly Breakpoint[] }
   | { readonly kind: 'log'; readonly text: string }
   | { readonly kind: 'actor'; readonly actor: Actor };
 
@@ -25,6 +28,12 @@ export function stopsAt(breakpoint: Breakpoint, step: Step): boolean {
       return step.phase !== 'exit' && step.args.token === breakpoint.token;
     case 'write':
       return step.writes.some((write) => write.address < breakpoint.address + breakpoint.length && breakpoint.address < write.address + write.length);
+    case 'read':
+      return step.reads.some((read) => read.address < breakpoint.address + breakpoint.length && breakpoint.address < read.address + read.length);
+    case 'moment':
+      return step.op === `moment ${breakpoint.moment}`;
+    case 'all':
+      return breakpoint.of.every((one) => stopsAt(one, step));
     case 'log':
       return step.log.some((line) => line.includes(breakpoint.text));
     case 'actor':
@@ -32,13 +41,26 @@ export function stopsAt(breakpoint: Breakpoint, step: Step): boolean {
   }
 }
 
-const HELP = 'op:PRESERVE_FD, op:memfd.freeze, errno:EINVAL, errno:any, session:vm-0, token:0x1, write:0x1000, write:0x1000+64, log:text, actor:luo';
+const HELP =
+  'op:PRESERVE_FD, op:memfd.freeze, errno:EINVAL, errno:any, session:vm-0, token:0x1, write:0x1000, write:0x1000+64, read:0x1000+8, moment:frozen, log:text, actor:luo, or several of them';
+
+/** Kinds a user can type, each before its colon. */
+export const BREAKPOINT_KINDS = ['op', 'errno', 'session', 'token', 'write', 'read', 'moment', 'log', 'actor'] as const;
 
 /**
  * Reads what a user typed; without a kind it is an operation.
  * @throws UserError that lists the forms
  */
 export function parseBreakpoint(text: string): Breakpoint {
+  // several, all of which must hold: `op:memfd.freeze token:0x2`; a console text takes the rest of the line
+  const parts = text.trim().split(/\s+(?=(?:op|errno|session|token|write|read|moment|log|actor):)|\s+(?:and|if)\s+/);
+  if (parts.length > 1) return { kind: 'all', of: parts.map(parseOne) };
+  return parseOne(text);
+}
+
+function parseOne(typed: string): Breakpoint {
+  // as gdb writes it: token==0x2
+  const text = typed.trim().replace(/^(op|errno|session|token|actor)\s*==?\s*/, '$1:');
   const colon = text.indexOf(':');
   const kind = colon === -1 ? 'op' : text.slice(0, colon);
   const value = text.slice(colon + 1).trim();
@@ -58,7 +80,10 @@ function ofKind(kind: string, value: string): Breakpoint | null {
       return { kind, name: value };
     case 'token':
       return /^(0x[0-9a-f]+|\d+)$/i.test(value) ? { kind, token: BigInt(value) } : null;
-    case 'write': {
+    case 'moment':
+      return ['preserved', 'frozen', 'early', 'booted'].includes(value) ? { kind, moment: value } : null;
+    case 'write':
+    case 'read': {
       const parts = /^(0x[0-9a-f]+|\d+)(?:\+(0x[0-9a-f]+|\d+))?$/i.exec(value);
       return parts === null ? null : { kind, address: Number(parts[1]), length: Number(parts[2] ?? '1') };
     }
@@ -84,8 +109,13 @@ export function breakpointText(breakpoint: Breakpoint): string {
       return `session:${breakpoint.name}`;
     case 'token':
       return `token:0x${breakpoint.token.toString(16)}`;
+    case 'all':
+      return breakpoint.of.map(breakpointText).join(' ');
+    case 'moment':
+      return `moment:${breakpoint.moment}`;
     case 'write':
-      return `write:0x${breakpoint.address.toString(16)}${breakpoint.length === 1 ? '' : `+${breakpoint.length}`}`;
+    case 'read':
+      return `${breakpoint.kind}:0x${breakpoint.address.toString(16)}${breakpoint.length === 1 ? '' : `+${breakpoint.length}`}`;
     case 'log':
       return `log:${breakpoint.text}`;
     case 'actor':

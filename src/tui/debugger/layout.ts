@@ -1,6 +1,8 @@
-/** How the debugger's panes share the screen: all of them where there is room, else the ones below share one place. Pure. */
+/** How the debugger's panes share the screen: all of them where there is room, else several share one place. Pure. */
 import { type Band, type PaneBox, type Size, alone, boxOf } from '../model/screen.js';
-import type { DebuggerPane } from './keys.js';
+
+/** In the order of their numbers. */
+export type DebuggerPane = 'program' | 'timeline' | 'stack' | 'step' | 'state' | 'memory' | 'device' | 'log';
 
 export interface LayoutInput {
   readonly size: Size;
@@ -14,13 +16,14 @@ export interface LayoutInput {
 export const SHARED: readonly DebuggerPane[] = ['step', 'state', 'memory', 'device', 'log'];
 
 export const isLarge = (size: Size): boolean => size.columns >= 140 && size.rows >= 36;
+const isMiddle = (size: Size): boolean => size.columns >= 100 && size.rows >= 28;
 
-export function debuggerBands({ size, focus, zoom, slot }: LayoutInput): Band[] {
+export function debuggerBands({ size, focus, zoom, slot }: LayoutInput): Band<DebuggerPane>[] {
   if (zoom) return alone(size, focus);
-  return isLarge(size) ? large(size) : small(size, slot);
+  return isLarge(size) ? large(size) : isMiddle(size) ? middle(size, slot) : small(size, slot);
 }
 
-function small(size: Size, slot: DebuggerPane): Band[] {
+function small(size: Size, slot: DebuggerPane): Band<DebuggerPane>[] {
   const height = size.rows - 2;
   const left = Math.max(18, Math.floor(size.columns * 0.4));
   const program = Math.ceil(height * 0.6);
@@ -40,7 +43,7 @@ function small(size: Size, slot: DebuggerPane): Band[] {
           width: size.columns - left - 1,
           panes: [
             { id: 'timeline', height: timeline },
-            { id: slot, height: height - timeline },
+            { id: slot, height: height - timeline, tabs: SHARED },
           ],
         },
       ],
@@ -48,7 +51,40 @@ function small(size: Size, slot: DebuggerPane): Band[] {
   ];
 }
 
-function large(size: Size): Band[] {
+/** 100 to 139 columns: the timeline over the full width, and below it what a step did beside state or memory. */
+function middle(size: Size, slot: DebuggerPane): Band<DebuggerPane>[] {
+  const body = size.rows - 2;
+  const upper = Math.ceil(body * 0.45);
+  const lower = body - upper;
+  const left = Math.floor(size.columns * 0.4);
+  const side = Math.floor(size.columns * 0.42);
+  const tabs = SHARED.filter((id) => id !== 'step');
+  const shown = slot === 'step' ? 'memory' : slot;
+  return [
+    {
+      height: upper,
+      columns: [
+        {
+          width: left,
+          panes: [
+            { id: 'program', height: Math.ceil(upper * 0.6) },
+            { id: 'stack', height: upper - Math.ceil(upper * 0.6) },
+          ],
+        },
+        { width: size.columns - left - 1, panes: [{ id: 'timeline', height: upper }] },
+      ],
+    },
+    {
+      height: lower,
+      columns: [
+        { width: side, panes: [{ id: 'step', height: lower }] },
+        { width: size.columns - side - 1, panes: [{ id: shown, height: lower, tabs }] },
+      ],
+    },
+  ];
+}
+
+function large(size: Size): Band<DebuggerPane>[] {
   const body = size.rows - 2;
   const log = Math.max(5, Math.floor(body / 6));
   const height = body - log;

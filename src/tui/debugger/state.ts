@@ -2,13 +2,16 @@
 import { type EngineClient, type FieldChange, type StateNode, type StateValue, type Step, breakpointText, stateTree } from '../../engine/client.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Inspector } from '../inspector/state.js';
-import { addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';
+import { type Grid, addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';
 import type { Size } from '../model/screen.js';
+import { escapeText } from '../../report/escape.js';
+import { hasWords } from '../model/common-keys.js';
+import type { Headline } from '../model/finding.js';
 import { type Scroll, START, jumpTo, keepInView } from '../model/scroll.js';
 import { type Shell, openShell } from '../model/shell.js';
 import type { BitSpan } from '../model/value.js';
-import type { DebuggerPane } from './keys.js';
-import { type LayoutInput, SHARED, debuggerBox } from './layout.js';
+import type { Cause } from './cause.js';
+import { type DebuggerPane, type LayoutInput, SHARED, debuggerBox } from './layout.js';
 import { type StateRow, changesBetween, stateRows, stateText } from './state-rows.js';
 import { type StepLine, stepLines } from './step-lines.js';
 import { TraceIndex } from './trace-index.js';
@@ -24,8 +27,16 @@ export interface Present {
   readonly changeTexts: readonly string[];
   /** what the step changed in memory, field by field */
   readonly fields: readonly FieldChange[];
-  /** bytes that the step wrote */
-  readonly written: readonly { readonly start: number; readonly end: number }[];
+  /** bytes that the step wrote, with what was there before */
+  readonly written: readonly { readonly start: number; readonly end: number; readonly before: Uint8Array }[];
+}
+
+/** What came of the run before it was changed: to hold the run after it against. */
+export interface OtherRun {
+  readonly end: string;
+  /** each step of the trace in one line, to find the first that differs */
+  readonly steps: readonly string[];
+  readonly logs: readonly string[];
 }
 
 /** A row of the stack pane. */
@@ -54,13 +65,27 @@ export interface Debugger {
   readonly selection: BitSpan | null;
   readonly logTop: number;
   readonly query: string | null;
-  /** the run is carried on behind the scenes, to find out where it goes wrong */
-  readonly seeking: boolean;
+  /** the run is carried on behind the scenes: to find out where it goes wrong, or only how it ends */
+  readonly seeking: 'failure' | 'end' | null;
+  /** found by `F` */
+  readonly cause: Cause | null;
+  /** the run as it was before the first edit */
+  readonly before: OtherRun | null;
+  /** what the run has come to, once it has ended */
+  readonly headline: Headline | null;
+  readonly past: readonly number[];
+  readonly future: readonly number[];
+  /** breakpoints that go once they were hit, as text */
+  readonly temporary: readonly string[];
+  /** the state panes show only what the step changed */
+  readonly onlyChanges: boolean;
+  /** the scenario as it was written; null for a dump */
+  readonly source: string | null;
   /** the memory of the step, opened over the debugger */
   readonly inspector: Inspector | null;
 }
 
-export function openDebuggerState(client: EngineClient, size: Size): Debugger {
+export function openDebuggerState(client: EngineClient, size: Size, source: string | null = null): Debugger {
   const shell = openShell<DebuggerPane>(size, 'timeline');
   const rest = { slot: 'step', program: START, timeline: START, stack: START, step: START, state: START, device: START, closed: new Set<string>() } as const;
   if (client.position === 0) client.step();
@@ -74,7 +99,15 @@ export function openDebuggerState(client: EngineClient, size: Size): Debugger {
     selection: null,
     logTop: 0,
     query: null,
-    seeking: true,
+    seeking: 'failure',
+    cause: null,
+    before: null,
+    headline: null,
+    past: [],
+    future: [],
+    temporary: [],
+    onlyChanges: false,
+    source,
     inspector: null,
   });
 }
@@ -86,18 +119,51 @@ const SLICE = 2_000;
  * Carries the run on without moving; at its end goes to where it went wrong, unless the user has gone somewhere by then.
  * Null when there is nothing left to do.
  */
-export function seekFailure(state: Debugger): Debugger | null {
-  if (!state.seeking) return null;
+export function seek(state: Debugger): Debugger | null {
+  if (state.seeking === null) return null;
   const { client, index } = state;
   const { position } = client;
   client.runTo(client.length + SLICE);
   client.runTo(position);
   index.extend(client);
   if (client.end === null) return { ...state };
-  const failure = position === 1 ? client.failure() : null;
-  if (failure === null) return { ...state, seeking: false };
+  const ended: Debugger = { ...state, seeking: null, headline: headlineOf(client, index) };
+  const failure = state.seeking === 'failure' && position === 1 ? client.failure() : null;
+  if (failure === null) return ended;
   client.runTo(failure.step);
-  return arrive({ ...state, seeking: false });
+  return arrive(ended);
+}
+
+/** What a run has come to, in words. A scenario is held against what it expects, a dump against everything coming back. */
+export function headlineOf(client: EngineClient, index: TraceIndex): Headline | null {
+  const { end } = client;
+  if (end === null) return null;
+  if (!client.fromDump) {
+    if (end.expectationsMet) return { text: `ends as expected: ${end.ending}`, word: `ends: ${end.ending}`, severity: 'good' };
+    const count = client.mismatches.length;
+    return { text: `ends: ${end.ending}`, word: `ends: ${end.ending}, ${count} expectation${count === 1 ? '' : 's'} not met`, severity: 'error' };
+  }
+  if (end.ending === 'panic') return { text: end.reason ?? 'the kernel panics', word: 'the next kernel panics', severity: 'error' };
+  if (end.ending === 'unknown') return { text: end.reason ?? 'cannot be known', word: 'unknown: a page is not in the dump', severity: 'warning' };
+  const refused: string[] = [];
+  let files = 0;
+  let session = '';
+  for (const [action, step] of client.program.entries()) {
+    const done = index.actions.get(action)?.done ?? null;
+    if (step.do === 'open' && done?.errno != null)
+      return { text: `open: ${done.errno}`, word: `/dev/liveupdate: open fails, ${done.errno}`, severity: 'error' };
+    if (step.do === 'retrieve-session') {
+      session = escapeText(new TextDecoder().decode(step.name));
+      if (done?.errno != null) refused.push(`${session} ${done.errno}`);
+    }
+    if (step.do === 'finish' && done?.errno != null) refused.push(`finish ${session} ${done.errno}`);
+    if (step.do !== 'retrieve') continue;
+    files++;
+    if (done?.errno != null) refused.push(`${session}/0x${step.token.toString(16)} ${done.errno}`);
+  }
+  if (refused.length > 0) return { text: refused.join(', '), word: `${refused.length} of ${files} files lost: ${refused[0]}`, severity: 'error' };
+  if (end.ending === 'cold-boot') return { text: end.reason ?? '', word: 'cold boot: nothing was taken over', severity: 'error' };
+  return { text: 'everything comes back', word: `all ${files} files come back`, severity: 'good' };
 }
 
 function presentOf(client: EngineClient): Present {
@@ -114,7 +180,7 @@ function presentOf(client: EngineClient): Present {
     changes,
     changeTexts: [...changes].map(([path, before]) => `${decodeURI(path)}: ${stateText(before)} → ${stateText(after.get(path))}`),
     fields: client.changesAt(),
-    written: (step?.writes ?? []).map((write) => ({ start: write.address, end: write.address + write.length })),
+    written: (step?.writes ?? []).map((write) => ({ start: write.address, end: write.address + write.length, before: write.before })),
   };
 }
 
@@ -188,26 +254,38 @@ export function settle(before: Debugger): Debugger {
   });
 }
 
-export function memoryGeometry(state: Debugger): { readonly digits: number; readonly perRow: number; readonly height: number } {
+export function memoryGrid(state: Debugger): Grid & { readonly digits: number; readonly height: number } {
   const { width, height } = box(state, 'memory');
-  const digits = addressDigits(state.present.memory);
-  return { digits, perRow: bytesPerRow(width, digits), height };
+  const { memory } = state.present;
+  const digits = addressDigits(memory);
+  return { memory, digits, perRow: bytesPerRow(width, digits), height, keep: state.selection?.address ?? null };
 }
 
 export function followMemory(state: Debugger): Debugger {
-  const { perRow, height } = memoryGeometry(state);
-  const { memory } = state.present;
-  const top = rowStart(memory, state.memoryTop, perRow);
-  return { ...state, memoryTop: state.selection === null ? top : followSelection(memory, top, state.selection, height, perRow) };
+  const grid = memoryGrid(state);
+  const top = rowStart(grid, state.memoryTop);
+  return { ...state, memoryTop: state.selection === null ? top : followSelection(grid, top, state.selection, grid.height) };
 }
 
-export const kernelRows = (state: Debugger): StateRow[] => rowsOfState(state, (name) => name !== 'devices');
-export const deviceRows = (state: Debugger): StateRow[] => rowsOfState(state, (name) => name === 'devices');
+export const kernelRows = (state: Debugger): StateRow[] => rowsOfState(state, 'state', (name) => name !== 'devices');
+export const deviceRows = (state: Debugger): StateRow[] => rowsOfState(state, 'device', (name) => name === 'devices');
 
-const rowsOfState = ({ present, closed }: Debugger, only: (name: string) => boolean): StateRow[] => stateRows(present.tree, only, closed, present.changes);
+function rowsOfState({ present, closed, onlyChanges, shell }: Debugger, pane: DebuggerPane, only: (name: string) => boolean): StateRow[] {
+  const rows = stateRows(present.tree, only, closed, present.changes);
+  const filter = shell.filters.get(pane) ?? '';
+  return rows.filter(
+    (row) => (!onlyChanges || row.before !== null) && (filter === '' || hasWords(`${decodeURI(row.node.path)} ${stateText(row.node.value)}`, filter)),
+  );
+}
 
 export const detailRows = (state: Debugger): StepLine[] =>
-  stepLines(state.present.step, state.present.changeTexts, state.present.fields, box(state, 'step').width);
+  stepLines(
+    state.present.step,
+    state.present.changeTexts,
+    state.present.fields,
+    box(state, 'step').width,
+    state.cause?.step === state.present.position ? state.cause.because : [],
+  );
 
 /** Calls, innermost first; breakpoints; marks. */
 export function stackRows({ client, present }: Debugger): StackRow[] {

@@ -3,16 +3,38 @@ import { ACTORS, type Actor, type EngineClient, type FieldChange, type Step, sho
 import { escapeText } from '../../report/escape.js';
 import { type Line, type Span, type Style, clip, line, padTo, span, wrap } from '../model/text.js';
 
+/** What a restoring call gives, as an argument of its step: null where the kernel gets NULL. */
+const GIVEN: ReadonlySet<string> = new Set(['order', 'pages']);
+
+/** Did a call of the kernel give NULL, which has no errno? */
+export const gaveNull = (step: Step): boolean =>
+  step.op.startsWith('kho_restore') && Object.entries(step.args).some(([key, value]) => GIVEN.has(key) && value === null);
+
+/** Did the step go wrong: with an errno, with NULL, or so that nobody can know? */
+export const wentWrong = (step: Step): boolean => step.errno !== null || step.result === null || gaveNull(step);
+
+/** An argument as it is shown: addresses in hex, "none" for what there is not. */
+export function argText(key: string, value: Step['args'][string]): string {
+  const shown = shownArg(key, value);
+  if (shown === null) return 'none';
+  if (typeof shown === 'number' && HEX_KEYS.has(key)) return `0x${shown.toString(16)}`;
+  return escapeText(String(shown));
+}
+
+const HEX_KEYS: ReadonlySet<string> = new Set(['gpa', 'hva', 'port', 'pfn', 'phys_addr', 'rip']);
+
 /** `name=vm-0 token=0x1` */
 export const argsText = (step: Step): string =>
   Object.entries(step.args)
-    .map(([key, value]) => `${key}=${escapeText(String(shownArg(key, value)))}`)
+    .filter(([key, value]) => !(GIVEN.has(key) && value === null && gaveNull(step)))
+    .map(([key, value]) => `${key}=${argText(key, value)}`)
     .join(' ');
 
 /** `→ EINVAL`, `→ 0` where a call or ioctl ends; '' where a result says nothing. */
 export function resultText(step: Step): string {
   if (step.result === null) return '→ unknown';
   if (step.errno !== null) return `→ ${step.errno}`;
+  if (gaveNull(step)) return '→ NULL';
   return step.phase === 'exit' ? `→ ${step.result}` : '';
 }
 
@@ -53,7 +75,7 @@ export function laneRow(
   digits: number,
 ): Line {
   const number = String(step.step).padStart(digits);
-  const style: Style = step.errno !== null || step.result === null ? 'error' : signs.match ? 'match' : signs.current ? 'title' : signs.future ? 'dim' : 'plain';
+  const style: Style = wentWrong(step) ? 'error' : signs.match ? 'match' : signs.current ? 'title' : signs.future ? 'dim' : 'plain';
   const head: Span[] = [span(signs.cursor ? '›' : ' ', 'focus'), span(signs.current ? '▶' : ' ', 'focus'), span(number, 'address'), span(' ')];
   const own = ACTORS.indexOf(step.actor);
   if (width < WIDE_LANES) {
@@ -82,27 +104,43 @@ const hexOf = (bytes: Uint8Array): string =>
 /** Writes listed one by one. */
 const MOST_WRITES = 200;
 
-/** @param writes what the step changed in memory, field by field */
-export function stepLines(step: Step | null, stateChanges: readonly string[], writes: readonly FieldChange[], width: number): StepLine[] {
+/** @param writes what the step changed in memory, field by field @param because why it went wrong, as far as that is known */
+export function stepLines(
+  step: Step | null,
+  stateChanges: readonly string[],
+  writes: readonly FieldChange[],
+  width: number,
+  because: readonly string[] = [],
+): StepLine[] {
   if (step === null) return [plain(line('before the machine is switched on', 'dim'))];
   const out: StepLine[] = [
     plain([span(escapeText(step.op), 'title'), span(`  ${step.actor}, ${step.phase === 'event' ? 'one step' : step.phase}, kernel ${step.kernel}`, 'dim')]),
   ];
-  for (const [key, value] of Object.entries(step.args)) out.push(plain([span(`${key} `, 'label'), span(escapeText(String(shownArg(key, value))), 'value')]));
+  for (const row of because.flatMap((text) => wrap(text, width, 2))) out.push(plain(line(row, 'warning')));
+  for (const [key, value] of Object.entries(step.args))
+    if (!(GIVEN.has(key) && value === null && gaveNull(step))) out.push(plain([span(`${key} `, 'label'), span(argText(key, value), 'value')]));
   const result = resultText(step);
-  if (result !== '') out.push(plain(line(result, step.errno === null && step.result !== null ? 'good' : 'error')));
+  if (result !== '') out.push(plain(line(result, wentWrong(step) ? 'error' : 'good')));
+  if (step.injected !== null) for (const row of wrap(`injected: ${escapeText(step.injected)}`, width, 2)) out.push(plain(line(row, 'warning')));
   for (const text of step.log) for (const row of wrap(`“${escapeText(text)}”`, width, 1)) out.push(plain(line(row)));
   for (const text of stateChanges) {
     for (const [index, row] of wrap(text, Math.max(8, width - 3), 2).entries()) out.push(plain([span(index === 0 ? '* ' : '  ', 'changed'), span(row)]));
   }
   for (const write of writes.slice(0, MOST_WRITES)) {
-    const what = write.struct === null ? `${write.length} bytes` : `${write.struct}${write.field === null ? '' : `.${write.field}`}`;
+    const what =
+      write.struct === null ? `${write.length} byte${write.length === 1 ? '' : 's'}` : `${write.struct}${write.field === null ? '' : `.${write.field}`}`;
     const at = { address: write.address, length: write.length };
     const before = write.beforeText === null ? hexOf(write.before) : escapeText(write.beforeText);
     const after = write.afterText === null ? hexOf(write.after) : escapeText(write.afterText);
     out.push({ spans: [span('* ', 'changed'), span(what, 'name'), span(` 0x${write.address.toString(16)}`, 'address')], ...at });
     out.push({ spans: [span('    ', 'dim'), span(before, 'dim'), span(' → ', 'dim'), span(after, 'changed')], ...at });
   }
+  for (const { address, length } of step.reads)
+    out.push({
+      spans: [span('  read ', 'dim'), span(`0x${address.toString(16)}`, 'address'), span(` ${length} byte${length === 1 ? '' : 's'}`, 'dim')],
+      address,
+      length,
+    });
   if (writes.length > MOST_WRITES) out.push(plain(line(`… and ${writes.length - MOST_WRITES} more changes`, 'dim')));
   return out;
 }
@@ -129,7 +167,7 @@ export function programText(step: EngineClient['program'][number]): string {
 function programValue(key: string, value: unknown): string {
   if (typeof value === 'string') return value === '' ? '' : escapeText(value);
   if (typeof value === 'bigint') return value === 0n && key !== 'token' ? '' : `0x${value.toString(16)}`;
-  if (typeof value === 'number') return value === 0 ? '' : String(value);
+  if (typeof value === 'number') return value === 0 ? '' : HEX_KEYS.has(key) ? `0x${value.toString(16)}` : String(value);
   if (value instanceof Uint8Array) return value.length === 0 ? '' : key === 'name' ? escapeText(new TextDecoder().decode(value)) : hexOf(value);
   if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value.length === 0 ? '' : escapeText(value.join('|'));
   return value === true ? 'yes' : '';

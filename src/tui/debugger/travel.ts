@@ -1,71 +1,79 @@
 /** Moving the engine's client through time, with all panes following. */
-import type { Step } from '../../engine/client.js';
-import type { CommonAction } from '../model/keys.js';
-import { say } from '../model/shell.js';
-import type { DebuggerAction } from './keys.js';
-import { type Debugger, arrive } from './state.js';
+import type { EngineClient, Step } from '../../engine/client.js';
+import { escapeText } from '../../report/escape.js';
+import { hex } from '../../tree/words.js';
+import { tell as tellIn } from '../model/view.js';
+import { causeOf, symptomOf } from './cause.js';
+import type { DebuggerPane } from './layout.js';
+import { type Debugger, type OtherRun, arrive, settle } from './state.js';
+import { stepText } from './step-lines.js';
 
-export const tell = (state: Debugger, toast: string): Debugger => ({ ...state, shell: say(state.shell, toast) });
+export const tell = (state: Debugger, toast: string): Debugger => tellIn<Debugger, DebuggerPane>(state, toast);
 
-/** Where an action takes the client; null for actions that do not move it. */
-export function travel(state: Debugger, action: DebuggerAction | CommonAction): (() => Step | null) | null {
-  const { client } = state;
-  switch (action) {
-    case 'step':
-      return () => client.step();
-    case 'stepBack':
-      return () => client.back();
-    case 'over':
-      return () => client.next();
-    case 'overBack':
-      return () => client.backOver();
-    case 'out':
-      return () => client.out();
-    case 'outBack':
-      return () => client.backOut();
-    case 'continue':
-      return () => client.continue();
-    case 'continueBack':
-      return () => client.backToBreakpoint();
-    case 'nextAction':
-      return () => client.toAction(1);
-    case 'previousAction':
-      return () => client.toAction(-1);
-    case 'undoEdits':
-      return () => client.undoEdits();
-    default:
-      return null;
-  }
-}
-
-/** To the first expectation that was not met; where all are met, to the errno with which the agent was first refused. */
-export function goToFailure(state: Debugger): Debugger {
-  const { client, index } = state;
-  const failure = client.failure();
-  if (failure !== null) return travelled(state, () => client.runTo(failure.step), false);
-  index.extend(client);
-  for (const { first, last, done } of index.actions.values()) {
-    if (done?.errno == null) continue;
-    for (let number = first; number <= last; number++) {
-      if (client.stepAt(number)?.errno == null) continue;
-      return tell(
-        travelled(state, () => client.runTo(number), false),
-        'every expectation is met; this is the first errno that an agent was given',
-      );
-    }
-  }
-  return tell(state, 'nothing went wrong: every expectation is met, and no call of the agent was refused');
-}
-
-/** Moves the client and lets all panes follow; says where the run ended. */
-export function travelled(state: Debugger, go: () => Step | null, again: boolean): Debugger {
+/** Moves the client and lets all panes follow; says where the run ended. Where a jump came from is remembered. */
+export function travelled(state: Debugger, go: () => Step | null, jump = false): Debugger {
   const { client } = state;
   const before = client.position;
   go();
-  if (again) state.index.clear();
-  const arrived = arrive(state);
-  if (client.position !== before || again) return arrived;
-  return tell(arrived, before === 0 ? 'this is before the first step' : (client.end?.reason ?? 'this is the last step of the run'));
+  const arrived = arrive(jump && client.position !== before ? { ...state, past: [...state.past, before].slice(-100), future: [] } : state);
+  if (client.position !== before) return arrived;
+  if (before === 0) return tell(arrived, 'this is before the first step');
+  return tell(arrived, client.end === null ? 'the run goes on: once more' : (client.end.reason ?? 'this is the last step of the run'));
+}
+
+/** `count` times, as far as it goes. */
+export function repeated(state: Debugger, count: number | null, go: (client: EngineClient) => Step | null): Debugger {
+  const { client } = state;
+  return travelled(state, () => {
+    let step: Step | null = null;
+    for (let time = 0; time < Math.min(count ?? 1, 100_000); time++) {
+      const before = client.position;
+      step = go(client);
+      if (client.position === before) break;
+    }
+    return step;
+  });
+}
+
+/** Back (-1) or forward (1) in the list of jumps. */
+export function travelJumps(state: Debugger, by: 1 | -1): Debugger {
+  const from = by === -1 ? state.past : state.future;
+  const there = from.at(-1);
+  if (there === undefined) return tell(state, by === -1 ? 'no jump to go back from' : 'no jump to go forward to');
+  const here = state.client.position;
+  state.client.runTo(there);
+  return arrive({
+    ...state,
+    past: by === -1 ? state.past.slice(0, -1) : [...state.past, here],
+    future: by === -1 ? [...state.future, here] : state.future.slice(0, -1),
+  });
+}
+
+/**
+ * First to the step that went wrong first inside the failing call, then to the last write of the bytes it had read; from there to the
+ * symptom again.
+ */
+export function toCause(state: Debugger): Debugger {
+  const { client, index } = state;
+  const here = client.position;
+  const { cause } = state;
+  if (cause !== null && here === cause.step && cause.read !== null) {
+    const { read, writer } = cause;
+    const selection = { address: read.address, firstBit: 0, bits: read.length * 8 };
+    const there = travelled(state, () => client.runTo(writer ?? 1), true);
+    const origin =
+      writer === null
+        ? `${hex(read.address)} came with ${client.fromDump ? 'the dump' : 'the machine'}: no step of this run wrote it`
+        : `step ${writer} wrote ${hex(read.address)} last: ${escapeText(client.stepAt(writer)?.op ?? '')}`;
+    return tell(settle({ ...there, cause, selection }), cause.mend === null ? origin : `${origin}; e mends it`);
+  }
+  const symptom = symptomOf(client, index);
+  if (symptom === null) return tell(state, 'nothing went wrong: every expectation is met, and no call of the agent was refused');
+  const found = causeOf(client, index, symptom);
+  // after the writer the symptom itself is shown
+  const to = cause !== null && cause.step === found.step && here === (cause.writer ?? 1) && cause.read !== null ? symptom.step : found.step;
+  const there = travelled({ ...state, cause: found }, () => client.runTo(to), true);
+  return tell({ ...there, cause: found }, found.because[0] ?? `step ${found.step} went wrong first`);
 }
 
 /** Runs on until that step of the program is carried out, or to the end. */
@@ -78,4 +86,32 @@ export function runToAction(state: Debugger, action: number): Step | null {
     if (client.position === before) break;
   }
   return arrived;
+}
+
+/** Steps of a run that are kept to hold another run against. */
+const MOST_COMPARED = 100_000;
+
+/** A run as it is now, in a line a step. */
+export function remembered(client: EngineClient): OtherRun {
+  const { position } = client;
+  client.runTo(MOST_COMPARED);
+  client.runTo(position);
+  const steps: string[] = [];
+  const logs: string[] = [];
+  for (let number = 1; number <= Math.min(client.length, MOST_COMPARED); number++) {
+    const step = client.stepAt(number);
+    if (step === null) break;
+    steps.push(`${step.actor} ${stepText(step)}`);
+    logs.push(...step.log);
+  }
+  return { end: client.end?.ending ?? 'not run to its end', steps, logs };
+}
+
+/** After memory was changed: the run starts over, is carried on behind the scenes, and is held against what it was. */
+export function changed(state: Debugger, change: () => Step | null): Debugger {
+  const before = state.before ?? remembered(state.client);
+  change();
+  state.index.clear();
+  const kept = state.client.edits.length === 0 ? null : before;
+  return arrive({ ...state, before: kept, cause: null, headline: null, seeking: 'end' });
 }

@@ -7,6 +7,7 @@ import { formatBytes, hex } from '../../tree/words.js';
 import type { DumpReport } from '../../report/dump-report.js';
 import { escapeText } from '../../report/escape.js';
 import { ruleText } from '../../report/rules-text.js';
+import { type Verdict, isFailure, verdictSentence } from '../../verdict/verdict.js';
 import type { Headline } from '../model/finding.js';
 import type { InspectorModel } from './state.js';
 
@@ -20,7 +21,8 @@ export function inspectorModelOf(report: DumpReport): InspectorModel {
       .filter(Boolean)
       .join('  '),
     path: source.path,
-    headline: headlineOf(report.findings),
+    headline: headlineOf(report.verdict),
+    fates: fatesOf(report.verdict),
     overview: overviewOf(report),
     roots: report.handovers.map((handover) => handover.node),
     memory: report.decoded.memory,
@@ -38,13 +40,25 @@ export function inspectorModelOf(report: DumpReport): InspectorModel {
   };
 }
 
-/** The worst error or warning, until somebody has a better answer. */
-function headlineOf(findings: readonly Finding[]): Headline {
-  const worst = findings[0];
-  if (worst === undefined || worst.severity === 'info') return { text: 'Nothing wrong was found.', word: 'nothing wrong found', severity: 'good' };
-  const { reaction } = worst;
-  const word = reaction === null ? worst.severity : `${reaction.kind}${reaction.errno === null ? '' : ` ${reaction.errno}`}`;
-  return { text: escapeText(worst.message), word, severity: worst.severity };
+/** The verdict as the first screen and the header say it. */
+function headlineOf(verdict: Verdict): Headline {
+  const { kind, errno, files } = verdict;
+  const count = files.fail === null || files.fail === 0 || files.total === null ? '' : `, ${files.fail} of ${plural(files.total, 'file')} lost`;
+  const severity = isFailure(kind) ? 'error' : kind === 'taken-over' ? 'good' : kind === 'warns' || kind === 'leaks' || kind === 'unknown' ? 'warning' : 'info';
+  return { text: cased(escapeText(verdictSentence(verdict))), word: kind === 'taken-over' ? 'taken over' : `${kind}${errno === null ? '' : ` ${errno}`}${count}`, severity };
+}
+
+const cased = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+
+/** What becomes of sessions and files, by path. */
+function fatesOf({ sessions }: Verdict): ReadonlyMap<string, string> {
+  const fates = new Map<string, string>();
+  const words = (kind: string, errno: string | null): string => (kind === 'taken-over' ? 'comes back' : `${kind}${errno === null ? '' : ` (${errno})`}`);
+  for (const session of sessions) {
+    if (session.path !== null) fates.set(session.path, words(session.kind, session.errno));
+    for (const file of session.files) if (file.path !== null) fates.set(file.path, words(file.kind, file.errno));
+  }
+  return fates;
 }
 
 const findingOf = (finding: Finding): InspectorModel['findings'][number] => ({
@@ -79,14 +93,16 @@ function handoverLines(handover: Handover): string[] {
   lines.push(`  ${escapeText(handover.roleEvidence)}`);
   if (map !== null) {
     const { blocks, pages, bytes } = map.summary;
-    lines.push(`  preserved: ${pages} pages (${formatBytes(bytes)}) in ${blocks} blocks, ${map.format}${map.complete ? '' : ', incomplete'}`);
+    lines.push(
+      `  preserved: ${plural(pages, 'page')} (${formatBytes(bytes)}) in ${plural(blocks, 'block')}, ${map.format}${map.complete ? '' : ', incomplete'}`,
+    );
   }
   if (luo !== null) {
     lines.push(`  ${escapeText(luo.compatible)}: ${sessionText(luo)}`);
     for (const session of luo.sessions ?? []) {
       const kinds = [...new Set(session.files.map((file) => file.compatible.text))].map(escapeText).join(', ');
       lines.push(
-        `    ${escapeText(session.name.text)}: ${session.files.length} files${kinds === '' ? '' : ` (${kinds})`}${session.complete ? '' : ', incomplete'}`,
+        `    ${escapeText(session.name.text)}: ${plural(session.files.length, 'file')}${kinds === '' ? '' : ` (${kinds})`}${session.complete ? '' : ', incomplete'}`,
       );
     }
   }
@@ -100,5 +116,7 @@ function sessionText({ sessions, flbs, notSerialised }: NonNullable<Handover['lu
   if (sessions === null) return 'sessions could not be read';
   if (notSerialised) return 'nothing serialised yet';
   const files = sessions.reduce((sum, session) => sum + session.files.length, 0);
-  return `${sessions.length} sessions, ${files} files${flbs === null ? '' : `, ${flbs.length} FLBs`}`;
+  return `${plural(sessions.length, 'session')}, ${plural(files, 'file')}${flbs === null ? '' : `, ${plural(flbs.length, 'FLB')}`}`;
 }
+
+const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;

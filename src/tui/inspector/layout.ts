@@ -25,7 +25,10 @@ export function inspectorBands(state: Laid): Band<PaneId>[] {
   const body = size.rows - 2;
   const strip = 1 + stripRows(state, body);
   const upper = body - strip;
-  return [...upperBands(size.columns, upper), { height: strip, columns: [{ width: size.columns, panes: [{ id: state.bottom, height: strip, tabs: BOTTOM }] }] }];
+  return [
+    ...upperBands(size.columns, upper),
+    { height: strip, columns: [{ width: size.columns, panes: [{ id: state.bottom, height: strip, tabs: BOTTOM }] }] },
+  ];
 }
 
 /** Rows of the pane at the bottom: few until it has the focus. */

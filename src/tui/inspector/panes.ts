@@ -11,6 +11,7 @@ import type { PaneBox, PaneContent } from '../model/screen.js';
 import { jumpTo, keepInView, moveBy, positionOf, rowsOf, scrollText } from '../model/scroll.js';
 import { type Line, type Style, clip, fill, line, lineWidth, padTo, restyle, span, wrap } from '../model/text.js';
 import { treeRow } from '../model/tree-rows.js';
+import { hasChildren } from '../model/value.js';
 import { closeAt, comparePlaces, isOpen, openAt, placeOfRow, rowOfPlace } from '../model/tree-view.js';
 import { type Pane, filterOf, focused, tell } from '../model/view.js';
 import type { PaneId } from './layout.js';
@@ -100,7 +101,10 @@ const tree: Of = {
     const filter = filterOf<PaneId>(state, 'tree');
     if (filter !== '') {
       const places = filteredTree(state, filter);
-      const at = Math.max(0, places.findIndex((place) => comparePlaces(place, state.place) === 0));
+      const at = Math.max(
+        0,
+        places.findIndex((place) => comparePlaces(place, state.place) === 0),
+      );
       const top = Math.max(0, Math.min(at - Math.floor(box.height / 2), places.length - box.height));
       const rows = places.slice(top, top + box.height).flatMap((place): Line[] => {
         const row = visibleAt(state, place);
@@ -243,11 +247,13 @@ const hexPane: Of = {
 /** The fields beside the selected one, so that the eye finds where one ends. */
 function siblings(state: Inspector): { start: number; end: number }[] {
   const node = selectedNode(state);
-  const parent = node !== null && node.children().length > 0 && node.bits > 0 && node.layout !== null ? node : parentNode(state);
+  const parent = node !== null && node.bits > 0 && node.layout?.field === null && hasChildren(node) ? node : parentNode(state);
   if (parent === null || parent.bits === 0 || parent.layout === null) return [];
   return parent
     .children()
-    .flatMap(({ address, bits, layout }) => (address === null || bits === 0 || layout === null ? [] : [{ start: address, end: address + Math.ceil(bits / 8) }]));
+    .flatMap(({ address, bits, layout }) =>
+      address === null || bits === 0 || layout === null ? [] : [{ start: address, end: address + Math.ceil(bits / 8) }],
+    );
 }
 
 /** Other readings of the bytes under the cursor: beside the rows where there is room, else in a row below. */
@@ -262,7 +268,13 @@ function withReadings(state: Inspector, rows: readonly Line[], box: PaneBox, hei
     });
   if (height === box.height) return [...rows];
   const picked = values.filter(([name]) => ['u16', 'u32', 'u64', 's32', 'pfn'].includes(name));
-  return [...rows, clip(picked.flatMap(([name, value]) => [span(`${name} `, 'label'), span(`${value.split(' ')[0] ?? ''}  `, 'value')]), box.width)];
+  return [
+    ...rows,
+    clip(
+      picked.flatMap(([name, value]) => [span(`${name} `, 'label'), span(`${value.split(' ')[0] ?? ''}  `, 'value')]),
+      box.width,
+    ),
+  ];
 }
 
 // Findings.
@@ -296,14 +308,19 @@ const findings: Of = {
       const current = row.kind === 'finding' && row.index === state.findingAt;
       const spans: Line = [
         span(selected || current ? '›' : ' ', 'focus'),
-        ...(row.kind === 'finding' ? findingRow(row.finding) : [span(`i ${row.count} note${row.count === 1 ? '' : 's'}`, 'info'), span('  Enter shows them', 'dim')]),
+        ...(row.kind === 'finding'
+          ? findingRow(row.finding)
+          : [span(`i ${row.count} note${row.count === 1 ? '' : 's'}`, 'info'), span('  Enter shows them', 'dim')]),
       ];
       if (selected) return [restyle(fill(spans, box.width), 'cursor'), ...whole];
       return [current ? restyle(fill(spans, box.width), 'selected') : spans];
     });
     return { title: 'findings', note: positionOf(cursor, rows.length), rows: shown };
   },
-  move: (state, motion, box, count) => ({ ...state, findings: moveBy(state.findings, rowsOf(motion, box.height) * count, findingRows(state).length, box.height) }),
+  move: (state, motion, box, count) => ({
+    ...state,
+    findings: moveBy(state.findings, rowsOf(motion, box.height) * count, findingRows(state).length, box.height),
+  }),
   enter: (state) => {
     const row = findingRows(state)[state.findings.cursor];
     if (row === undefined) return state;
@@ -355,13 +372,16 @@ export function logLineOf(state: Inspector, finding: FindingView): number | null
 export function tableRows(state: Inspector): readonly SessionRow[] {
   const filter = filterOf<PaneId>(state, 'sessions');
   const rows = tableOf(state.model);
-  return sorted(filter === '' ? rows : rows.filter((row) => hasWords(`${row.session} ${row.token} ${row.handler} ${row.what} ${row.outcome}`, filter)), state.sort);
+  return sorted(
+    filter === '' ? rows : rows.filter((row) => hasWords(`${row.session} ${row.token} ${row.handler} ${row.what} ${row.outcome}`, filter)),
+    state.sort,
+  );
 }
 
 const tables = new WeakMap<InspectorModel, readonly SessionRow[]>();
 
 function tableOf(model: InspectorModel): readonly SessionRow[] {
-  const known = tables.get(model) ?? sessionRows(model.handovers, model.findings);
+  const known = tables.get(model) ?? sessionRows(model.handovers, model.findings, model.fates);
   tables.set(model, known);
   return known;
 }
@@ -374,25 +394,37 @@ const sessions: Of = {
     if (rows.length === 0) return { title: 'sessions', note: '', rows: [line('  no sessions', 'dim')] };
     const name = Math.min(24, Math.max(7, ...rows.map(({ session }) => session.length)));
     const heading: Line = [span(` ${padTo('session', name)}  ${padTo('token', 8)}  ${padTo('handler', 14)}  ${padTo('size', 24)}  what comes of it`, 'label')];
-    const list = listRows(rows, keepInView(state.sessions, rows.length, box.height - 1), { ...box, height: box.height - 1 }, state.shell.focus === 'sessions', (row): Line => {
-      const style: Style = row.severity ?? 'good';
-      return [
-        span(padTo(row.session, name), 'name'),
-        span(`  ${padTo(row.token, 8)}  `, 'value'),
-        span(padTo(row.handler, 14), 'type'),
-        span(`  ${padTo(row.what, 24)}  `),
-        span(row.severity === null ? (row.token === '' ? '' : 'no finding') : `${row.severity === 'error' ? '!' : '?'} ${row.outcome}`, style),
-      ];
-    });
+    const list = listRows(
+      rows,
+      keepInView(state.sessions, rows.length, box.height - 1),
+      { ...box, height: box.height - 1 },
+      state.shell.focus === 'sessions',
+      (row): Line => {
+        const style: Style = row.severity ?? 'good';
+        return [
+          span(padTo(row.session, name), 'name'),
+          span(`  ${padTo(row.token, 8)}  `, 'value'),
+          span(padTo(row.handler, 14), 'type'),
+          span(`  ${padTo(row.what, 24)}  `),
+          span(`${row.severity === null ? '  ' : row.severity === 'error' ? '! ' : '? '}${row.outcome}`, style),
+        ];
+      },
+    );
     return { title: 'sessions', note: `by ${state.sort}  ${positionOf(state.sessions.cursor, rows.length)}`, rows: [heading, ...list] };
   },
-  move: (state, motion, box, count) => ({ ...state, sessions: moveBy(state.sessions, rowsOf(motion, box.height - 1) * count, tableRows(state).length, box.height - 1) }),
+  move: (state, motion, box, count) => ({
+    ...state,
+    sessions: moveBy(state.sessions, rowsOf(motion, box.height - 1) * count, tableRows(state).length, box.height - 1),
+  }),
   enter: (state) => {
     const row = tableRows(state)[state.sessions.cursor];
     const place = row === undefined ? null : placeOf(state, row.path);
     return place === null ? state : focused<Inspector, PaneId>(jump(state, place), 'tree');
   },
-  click: (state, row) => ({ ...state, sessions: { ...state.sessions, cursor: Math.max(0, Math.min(tableRows(state).length - 1, state.sessions.top + row - 1)) } }),
+  click: (state, row) => ({
+    ...state,
+    sessions: { ...state.sessions, cursor: Math.max(0, Math.min(tableRows(state).length - 1, state.sessions.top + row - 1)) },
+  }),
 };
 
 // The map.
@@ -435,7 +467,10 @@ const map: Of = {
       }
       rows.push(row);
     }
-    const legend = MAP_KINDS.filter(({ sign }) => sign !== ' ').flatMap(({ sign, style, words }) => [span(` ${sign} `, style), span(`${words.split(':')[0]} `, 'dim')]);
+    const legend = MAP_KINDS.filter(({ sign }) => sign !== ' ').flatMap(({ sign, style, words }) => [
+      span(` ${sign} `, style),
+      span(`${words.split(':')[0]} `, 'dim'),
+    ]);
     return { title: 'map', note: `${formatBytes(cells.unit)} a cell  > < zoom`, rows: [about, clip(legend, box.width), ...rows] };
   },
   move: (state, motion, box, count) => {
@@ -508,4 +543,3 @@ const log: Of = {
 };
 
 export const INSPECTOR_PANES: Readonly<Record<PaneId, Of>> = { tree, detail, hex: hexPane, findings, sessions, map, log };
-

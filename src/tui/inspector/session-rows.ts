@@ -15,36 +15,47 @@ export interface SessionRow {
   readonly size: number | null;
   readonly what: string;
   readonly severity: Severity | null;
-  /** what the worst finding says */
+  /** what becomes of it; where nobody knows, what the worst finding says */
   readonly outcome: string;
 }
 
-export function sessionRows(handovers: readonly Handover[], findings: readonly FindingView[]): SessionRow[] {
+export function sessionRows(handovers: readonly Handover[], findings: readonly FindingView[], fates: ReadonlyMap<string, string>): SessionRow[] {
   const rows: SessionRow[] = [];
   for (const { luo } of handovers)
     for (const session of luo?.sessions ?? []) {
       const name = escapeText(session.name.text);
-      if (session.files.length === 0) rows.push(row(session.path, name, '', '', null, 'no files', findings));
+      if (session.files.length === 0) rows.push(row(session.path, name, '', '', null, 'no files', findings, fates));
       for (const file of session.files) {
         const { decoded } = file;
         const memfd = decoded?.kind === 'memfd' ? decoded : null;
         const size = memfd === null ? null : Number(memfd.size);
         const what = memfd !== null ? `${formatBytes(memfd.size)}, ${memfd.folioCount} folios` : decoded?.kind === 'struct' ? decoded.struct : 'not decoded';
-        rows.push(row(file.path, name, hex(file.token), escapeText(file.compatible.text), size, what, findings));
+        rows.push(row(file.path, name, hex(file.token), escapeText(file.compatible.text), size, what, findings, fates));
       }
     }
   return rows;
 }
 
-function row(path: string, session: string, token: string, handler: string, size: number | null, what: string, findings: readonly FindingView[]): SessionRow {
+function row(
+  path: string,
+  session: string,
+  token: string,
+  handler: string,
+  size: number | null,
+  what: string,
+  findings: readonly FindingView[],
+  fates: ReadonlyMap<string, string>,
+): SessionRow {
   let severity: Severity | null = null;
-  let outcome = '';
+  let said = '';
   for (const finding of findings) {
     if (finding.severity === 'info' || finding.path === null || !(finding.path === path || finding.path.startsWith(`${path}/`))) continue;
-    if (outcome === '') outcome = finding.reactionKind ?? finding.message;
+    if (said === '') said = finding.reactionKind ?? finding.message;
     severity = worse(severity, finding.severity);
   }
-  return { path, session, token, handler, size, what, severity, outcome };
+  const fate = fates.get(path);
+  if (fate !== undefined && fate !== 'comes back') severity = 'error';
+  return { path, session, token, handler, size, what, severity, outcome: fate ?? said };
 }
 
 export const SORT_KEYS: readonly SortKey[] = ['order', 'session', 'handler', 'size', 'state'];

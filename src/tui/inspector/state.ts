@@ -10,7 +10,7 @@ import { type Shell, openShell } from '../model/shell.js';
 import { type Scroll, START, jumpTo, keepInView } from '../model/scroll.js';
 import type { TreeSearch } from '../model/search.js';
 import { type Branch, type Place, closedTree, nodeAt, openAt, placeOfPath, reveal, rowOfPlace, rowsBetween } from '../model/tree-view.js';
-import { type BitSpan, bitSpanOf, bytesTouched } from '../model/value.js';
+import { type BitSpan, bitSpanOf, bytesTouched, hasChildren } from '../model/value.js';
 import { BOTTOM, type Laid, type PaneId, inspectorBox } from './layout.js';
 
 /** A line of a console log. */
@@ -31,6 +31,8 @@ export interface InspectorModel {
   readonly path: string;
   readonly headline: Headline;
   readonly overview: readonly string[];
+  /** what becomes of sessions and files, in a word or two, by path; empty where nobody knows */
+  readonly fates: ReadonlyMap<string, string>;
   readonly roots: readonly TreeNode[];
   readonly memory: PhysicalMemory;
   readonly findings: readonly FindingView[];
@@ -257,7 +259,8 @@ export const placeOf = (state: Inspector, path: string): Place | null => placeOf
 /** Puts the hex pane's cursor on an address; the tree goes to what was decoded there, and stays where nothing was. */
 export function cursorTo(state: Inspector, address: number): Inspector {
   const bits = nodeBits(state);
-  if (bits !== null && covers(bits, address) && selectedNode(state)?.children().length === 0) return followHex({ ...state, hexAt: address });
+  const node = selectedNode(state);
+  if (bits !== null && node !== null && covers(bits, address) && !hasChildren(node)) return followHex({ ...state, hexAt: address });
   const path = isReadable(state.model.memory, address) ? state.model.addresses().pathAt(address) : null;
   const place = path === null ? null : placeOf(state, path);
   const there = place === null ? state : select(state, place);

@@ -102,9 +102,12 @@ function startSearch(state: Inspector, text: string): Inspector {
   if (focus === 'log' || focus === 'sessions') return inList({ ...state, search: null, shell: state.shell }, text, 1);
   const address = addressOf(text);
   const search = new TreeSearch(text, state.tree);
-  const started = advanceSearch({ ...state, search, searchPending: true });
-  // an address that no node has of its own: the thing that covers it is what was meant
-  return address !== null && search.found.length === 0 ? whereIs(started, address) : started;
+  // an address from a console: the thing that covers it, or the field that names it; n and N go through all that have the number
+  if (address !== null) {
+    const is = state.model.addresses().at(address);
+    if (is.path !== null || is.pointers.length > 0) return whereIs({ ...state, search, searchPending: false }, address);
+  }
+  return advanceSearch({ ...state, search, searchPending: true });
 }
 
 /** An address as people type it: `0x33e7000`, or six digits of hex and more. */
@@ -122,8 +125,11 @@ function whereIs(state: Inspector, address: number): Inspector {
   // bytes that nothing describes: the field that points to them is the next best place
   const place = is.path !== null ? placeOf(state, is.path) : pointer === undefined ? null : placeOf(state, pointer.path);
   const shown = place === null ? there : { ...jump(state, place), hexAt: address };
-  const named = pointer === undefined ? 'no pointer to it' : `named by ${escapeText(pointer.path)}${is.pointers.length > 1 ? ` and ${is.pointers.length - 1 + is.morePointers} more` : ''}`;
-  return tell(followHex({ ...shown, search: null, searchPending: false }), `${hex(address)}: ${index.telescope(address)}; ${named}`);
+  const named =
+    pointer === undefined
+      ? 'no pointer to it'
+      : `named by ${escapeText(pointer.path)}${is.pointers.length > 1 ? ` and ${is.pointers.length - 1 + is.morePointers} more` : ''}`;
+  return tell(followHex(shown), `${hex(address)}: ${index.telescope(address)}; ${named}`);
 }
 
 /** Stands on the first match from the cursor on, as soon as there is one. */
@@ -297,7 +303,11 @@ function whoPointsHere(state: Inspector): Inspector {
     }),
   );
   const more = morePointers === 0 ? '' : ` and ${morePointers} more`;
-  return showList<Inspector, PaneId>(state, `${rows.length} point${rows.length === 1 ? 's' : ''} to the page of ${hex(address)}${more}`, () => rows);
+  return showList<Inspector, PaneId>(
+    state,
+    `${rows.length} field${rows.length === 1 ? ' points' : 's point'} to the page of ${hex(address)}${more}`,
+    () => rows,
+  );
 }
 
 /** Everything that is known of an address, on a page. */
@@ -367,7 +377,12 @@ const KEYS: readonly Key<Inspector>[] = [
   { keys: ['backspace', 'ctrl-o'], group: GO, help: 'back to where the last jump came from', hint: 'back', run: (state) => travel(state, -1) },
   { keys: ['ctrl-i', 'ctrl-n'], group: GO, help: 'forward again (Ctrl-I where the terminal tells it from Tab)', run: (state) => travel(state, 1) },
   { keys: ['r'], group: GO, help: 'who points here', run: whoPointsHere },
-  { keys: ['w'], group: GO, help: 'what is at this address: owner, page state, preserved, scratch', run: (state) => whatIsPage(state, state.hexAt ?? selectedNode(state)?.pointer ?? hexCursor(state)) },
+  {
+    keys: ['w'],
+    group: GO,
+    help: 'what is at this address: owner, page state, preserved, scratch',
+    run: (state) => whatIsPage(state, state.hexAt ?? selectedNode(state)?.pointer ?? hexCursor(state)),
+  },
   { keys: ['m'], group: GO, help: 'name this place', run: (state) => asked<Inspector, PaneId>(state, 'mark: ') },
   { keys: ["'"], group: GO, help: 'go to a named place (Tab completes)', run: bookmarksPage },
   { keys: ['>'], group: GO, help: 'a closer map', panes: ['map'], run: (state) => zoomMap(state, 1) },
@@ -416,7 +431,8 @@ const nodeOf = (state: Inspector, place: readonly number[]) => {
   return node;
 };
 
-const sessionNamed = (state: Inspector, name: string) => tableRows({ ...state, shell: { ...state.shell, filters: new Map() }, sort: 'order' }).find((row) => row.session === name);
+const sessionNamed = (state: Inspector, name: string) =>
+  tableRows({ ...state, shell: { ...state.shell, filters: new Map() }, sort: 'order' }).find((row) => row.session === name);
 
 const toPath = (state: Inspector, path: string, what: string): Inspector => {
   const place = placeOf(state, path);
@@ -437,8 +453,19 @@ const COMMANDS: readonly Command<Inspector>[] = [
     help: 'go to a physical address: its bytes, and the node decoded there',
     run: (state, argument) => withAddress(state, argument, (address) => focused<Inspector, PaneId>(jumpToAddress(state, address), 'hex')),
   },
-  { name: 'whatis', args: '0x<address>', help: 'what is at an address: owner, page state, who points there', run: (state, argument) => withAddress(state, argument, (address) => whatIsPage(state, address)) },
-  { name: 'path', args: '<path>', help: 'select the node with this path', complete: pathsBelow, run: (state, path) => toPath(state, path, `node ${escapeText(path)}`) },
+  {
+    name: 'whatis',
+    args: '0x<address>',
+    help: 'what is at an address: owner, page state, who points there',
+    run: (state, argument) => withAddress(state, argument, (address) => whatIsPage(state, address)),
+  },
+  {
+    name: 'path',
+    args: '<path>',
+    help: 'select the node with this path',
+    complete: pathsBelow,
+    run: (state, path) => toPath(state, path, `node ${escapeText(path)}`),
+  },
   {
     name: 'session',
     args: '<name>',
@@ -446,7 +473,9 @@ const COMMANDS: readonly Command<Inspector>[] = [
     complete: (state) => [...new Set(tableRows(state).map((row) => row.session))],
     run: (state, name) => {
       const row = sessionNamed(state, name);
-      return row === undefined ? tell(state, `no session ${escapeText(name)}`) : toPath(state, row.path.replace(/\/files\/.*$/, ''), `session ${escapeText(name)}`);
+      return row === undefined
+        ? tell(state, `no session ${escapeText(name)}`)
+        : toPath(state, row.path.replace(/\/files\/.*$/, ''), `session ${escapeText(name)}`);
     },
   },
   {
@@ -463,7 +492,7 @@ const COMMANDS: readonly Command<Inspector>[] = [
   {
     name: 'mark',
     args: '<name>',
-    help: 'name this place; \' goes back to it',
+    help: "name this place; ' goes back to it",
     run: setMark,
   },
   {
@@ -480,7 +509,8 @@ const COMMANDS: readonly Command<Inspector>[] = [
     name: 'export',
     args: '<file>',
     help: 'write the screen’s view of the selected node as text to a new file',
-    run: (state, path) => (path === '' ? tell(state, ':export takes the name of a file') : effect<Inspector, PaneId>(state, { kind: 'save', path, text: exported(state) })),
+    run: (state, path) =>
+      path === '' ? tell(state, ':export takes the name of a file') : effect<Inspector, PaneId>(state, { kind: 'save', path, text: exported(state) }),
   },
   ...commonCommands<Inspector, PaneId>(view),
 ];
@@ -495,7 +525,8 @@ function exported(state: Inspector): string {
     const place = placeOfRow(state.tree, row);
     if (place === null || (row > first && place.length <= state.place.length)) break;
     const at = nodeAt(state.tree, place);
-    if (at !== null) rows.push(`${'  '.repeat(place.length - state.place.length)}${escapeText(at.name)} ${escapeText(rawValueText(at))} ${escapeText(at.meaning)}`.trimEnd());
+    if (at !== null)
+      rows.push(`${'  '.repeat(place.length - state.place.length)}${escapeText(at.name)} ${escapeText(rawValueText(at))} ${escapeText(at.meaning)}`.trimEnd());
   }
   const hexPart = hexSelection(state);
   return `${[node?.path ?? '', ...rows, ...(hexPart === null ? [] : ['', `at ${hex(hexPart.address)}: ${textOfCopy(state, 'bytes')}`])].join('\n')}\n`;
@@ -504,7 +535,10 @@ function exported(state: Inspector): string {
 function setMark(state: Inspector, name: string): Inspector {
   const wanted = name.trim();
   if (wanted === '') return state;
-  return tell({ ...state, bookmarks: new Map(state.bookmarks).set(wanted, visitOf(state)) }, `${escapeText(wanted)} is ${escapeText(selectedNode(state)?.path ?? '')}`);
+  return tell(
+    { ...state, bookmarks: new Map(state.bookmarks).set(wanted, visitOf(state)) },
+    `${escapeText(wanted)} is ${escapeText(selectedNode(state)?.path ?? '')}`,
+  );
 }
 
 function goToMark(state: Inspector, name: string): Inspector {
@@ -538,4 +572,3 @@ export const INSPECTOR: View<Inspector, PaneId> = {
 };
 
 export const inspectorProgram = (model: InspectorModel): Program<Inspector> => programOf(INSPECTOR, (size) => openState(model, size));
-

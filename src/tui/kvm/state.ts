@@ -1,13 +1,12 @@
 /** The state of the kvm_run view, and what keys do to it. Pure. */
 import type { SnapshotRow, SnapshotView } from '../../kvm/snapshot-view.js';
-import type { CommonAction } from '../model/keys.js';
 import type { FindingView } from '../model/finding.js';
-import type { Step } from '../model/program.js';
-import { type Band, type PaneBox, type Size, alone, boxOf } from '../model/screen.js';
-import { type Motion, type Scroll, START, jumpTo, keepInView, moveBy, rowsOf, scrollText } from '../model/scroll.js';
-import { type Shell, motionOf, openShell, say, shellKey } from '../model/shell.js';
+import type { Size } from '../model/screen.js';
+import { type Scroll, START, jumpTo, keepInView, scrollText } from '../model/scroll.js';
+import { type Shell, openShell } from '../model/shell.js';
+import { tell as tellIn } from '../model/view.js';
+import { type KvmPane, kvmBox } from './layout.js';
 import { explanationLines } from './lines.js';
-import { KVM_SPEC, type KvmAction, type KvmPane } from './keys.js';
 
 /** What `openKvm` is given. */
 export interface KvmModel {
@@ -70,98 +69,16 @@ export function openKvmState(model: KvmModel, size: Size): KvmState {
   return settle(state);
 }
 
-/** Wide: payload, hex and explanation beside each other; narrow: explanation above hex. Snapshots below, where there are several. */
-export function kvmBands({ shell, model }: Pick<KvmState, 'shell' | 'model'>): Band[] {
-  const { size, focus, zoom } = shell;
-  if (zoom) return alone(size, focus);
-  const body = size.rows - 2;
-  const most = focus === 'snapshots' ? Math.floor(body / 2) : Math.max(2, Math.floor(body / 5));
-  const strip = model.count > 1 ? 1 + Math.min(model.count, most) : 0;
-  const upper = body - strip;
-  const bands: Band[] = [{ height: upper, columns: size.columns >= 150 ? wide(size.columns, upper) : narrow(size.columns, upper) }];
-  if (strip > 0) bands.push({ height: strip, columns: [{ width: size.columns, panes: [{ id: 'snapshots', height: strip }] }] });
-  return bands;
-}
-
-function wide(columns: number, height: number): Band['columns'] {
-  const hex = 78;
-  const left = Math.floor((columns - hex - 2) / 2);
-  return [
-    { width: left, panes: [{ id: 'payload', height }] },
-    { width: hex, panes: [{ id: 'hex', height }] },
-    { width: columns - left - hex - 2, panes: [{ id: 'explanation', height }] },
-  ];
-}
-
-function narrow(columns: number, height: number): Band['columns'] {
-  const left = Math.floor(columns / 2);
-  const top = Math.ceil(height * 0.58);
-  return [
-    { width: left, panes: [{ id: 'payload', height }] },
-    {
-      width: columns - left - 1,
-      panes: [
-        { id: 'explanation', height: top },
-        { id: 'hex', height: height - top },
-      ],
-    },
-  ];
-}
-
-export const kvmBox = (state: Pick<KvmState, 'shell' | 'model'>, id: KvmPane): PaneBox =>
-  boxOf(kvmBands(state), id) ?? { width: state.shell.size.columns, height: state.shell.size.rows - 3 };
-
 /** The field under the cursor; null on a heading. */
 export function selectedField(state: KvmState): SnapshotRow | null {
   const row = state.rows[state.fields.cursor];
   return row === undefined || 'heading' in row ? null : row;
 }
 
-export function reduceKvm(before: KvmState, key: string): Step<KvmState> {
-  const result = shellKey(before.shell, key, KVM_SPEC);
-  const state = { ...before, shell: result.shell };
-  switch (result.kind) {
-    case 'done':
-      return { state: settle(state), effects: result.effects };
-    case 'entered':
-      return result.sign === '/' ? only(find({ ...state, query: result.text || null }, 1, true)) : command(state, result.text);
-    case 'action':
-      return act(state, result.action);
-  }
-}
-
-const only = (state: KvmState): Step<KvmState> => ({ state, effects: [] });
-const tell = (state: KvmState, toast: string): KvmState => ({ ...state, shell: say(state.shell, toast) });
-
-function act(state: KvmState, action: KvmAction | CommonAction): Step<KvmState> {
-  const motion = motionOf(action);
-  if (motion !== null) return only(move(state, motion));
-  switch (action) {
-    case 'nextSnapshot':
-      return only(show(state, state.snapshots.cursor + 1));
-    case 'previousSnapshot':
-      return only(show(state, state.snapshots.cursor - 1));
-    case 'enter':
-      return only(settle({ ...state, shell: { ...state.shell, focus: 'payload' } }));
-    case 'nextMatch':
-      return only(find(state, 1, false));
-    case 'previousMatch':
-      return only(find(state, -1, false));
-    case 'escape':
-      return only({ ...state, query: null });
-    case 'copyValue':
-    case 'copyPath': {
-      const field = selectedField(state);
-      const text = field === null ? '' : action === 'copyPath' ? field.path : field.value;
-      return text === '' ? only(tell(state, 'nothing to copy here')) : { state: tell(state, `copied ${text}`), effects: [{ kind: 'copy', text }] };
-    }
-    default:
-      return only(state);
-  }
-}
+const tell = (state: KvmState, toast: string): KvmState => tellIn<KvmState, KvmPane>(state, toast);
 
 /** Shows another snapshot; the cursor stays on the field of the same name, where it has one. */
-function show(state: KvmState, index: number): KvmState {
+export function show(state: KvmState, index: number): KvmState {
   const { model } = state;
   if (index < 0 || index >= model.count)
     return tell(state, model.count === 1 ? 'there is one snapshot' : index < 0 ? 'this is the first snapshot' : 'this is the last snapshot');
@@ -174,37 +91,14 @@ function show(state: KvmState, index: number): KvmState {
   return settle({ ...state, view, rows, fields, explanationTop: 0, snapshots: { ...state.snapshots, cursor: index } });
 }
 
-function move(state: KvmState, motion: Motion): KvmState {
-  const { focus } = state.shell;
-  const box = kvmBox(state, focus);
-  const by = rowsOf(motion, box.height);
-  switch (focus) {
-    case 'payload':
-      return settle({ ...state, fields: moveBy(state.fields, by, state.rows.length, box.height) });
-    case 'explanation':
-      return { ...state, explanationTop: scrollText(state.explanationTop, by, explanationLines(state.view, state.model, box.width).length, box.height) };
-    case 'hex':
-      return {
-        ...state,
-        hexTop: Math.max(
-          0,
-          Math.min(state.hexTop + (Number.isFinite(by) ? by : Math.sign(by) * 2 ** 20), Math.ceil(state.view.bytes.length / kvmPerRow(box.width)) - 1),
-        ),
-      };
-    case 'snapshots': {
-      const { cursor } = moveBy(state.snapshots, by, state.model.count, box.height);
-      return cursor === state.snapshots.cursor ? state : show(state, cursor);
-    }
-  }
-}
-
 /** Bytes a hex row holds; offsets have four digits. */
 export const kvmPerRow = (width: number): 8 | 16 => (width >= 4 + 3 + 16 * 4 ? 16 : 8);
 
 /** Snapshots a search looks at; each is decoded for its line. */
 const SEARCH_SNAPSHOTS = 10_000;
 
-function find(state: KvmState, by: 1 | -1, here: boolean): KvmState {
+/** To the next field (or snapshot, in their list) with the text searched for. @param here may it be the one under the cursor? */
+export function find(state: KvmState, by: 1 | -1, here: boolean): KvmState {
   const { query, model } = state;
   if (query === null) return tell(state, 'no search: / starts one');
   const wanted = query.toLowerCase();
@@ -222,23 +116,6 @@ function find(state: KvmState, by: 1 | -1, here: boolean): KvmState {
     return among ? show(state, index) : settle({ ...state, fields: jumpTo(state.fields, index, count, kvmBox(state, 'payload').height) });
   }
   return tell(state, `no match for ${query}`);
-}
-
-function command(state: KvmState, text: string): Step<KvmState> {
-  const [name = '', argument = ''] = text.trim().split(/\s+/);
-  switch (name) {
-    case '':
-      return only(state);
-    case 'q':
-    case 'quit':
-      return { state, effects: [{ kind: 'quit' }] };
-    case 'help':
-      return only({ ...state, shell: { ...state.shell, helpTop: 0 } });
-    case 'snapshot':
-      return only(/^\d{1,9}$/.test(argument) ? show(state, Number(argument)) : tell(state, ':snapshot takes a number'));
-    default:
-      return only(tell(state, `no command ${name}: ? lists them`));
-  }
 }
 
 /** Cursors into view; the hex pane follows the selected field. */
@@ -259,5 +136,3 @@ export function settle(state: KvmState): KvmState {
     hexTop: seen ? state.hexTop : Math.max(0, row - Math.floor((hex.height - 2) / 3)),
   };
 }
-
-export const resizeKvm = (state: KvmState, size: Size): KvmState => settle({ ...state, shell: { ...state.shell, size } });

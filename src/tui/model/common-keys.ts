@@ -118,7 +118,10 @@ export function generalKeys<S extends Viewed<P>, P extends string>(view: () => V
       run: (state) => {
         const on = !state.shell.mouse;
         const toggled: S = { ...state, shell: { ...state.shell, mouse: on } };
-        return effect<S, P>(tell<S, P>(toggled, on ? 'the mouse scrolls and clicks here; M gives it back' : 'the mouse is the terminal’s again'), { kind: 'mouse', on });
+        return effect<S, P>(tell<S, P>(toggled, on ? 'the mouse scrolls and clicks here; M gives it back' : 'the mouse is the terminal’s again'), {
+          kind: 'mouse',
+          on,
+        });
       },
     },
     { keys: ['ctrl-c'], group: GENERAL, help: 'quit at once', overPages: true, run: (state) => effect<S, P>(state, { kind: 'quit' }) },
@@ -163,7 +166,9 @@ export function commonCommands<S extends Viewed<P>, P extends string>(view: () =
       help: `colours: ${THEME_WORDS.join(', ')}`,
       complete: () => THEME_WORDS,
       run: (state, name) =>
-        THEME_WORDS.includes(name) ? effect<S, P>(tell<S, P>(state, `theme ${name}`), { kind: 'theme', name }) : tell<S, P>(state, `:theme takes ${THEME_WORDS.join(', ')}`),
+        THEME_WORDS.includes(name)
+          ? effect<S, P>(tell<S, P>(state, `theme ${name}`), { kind: 'theme', name })
+          : tell<S, P>(state, `:theme takes ${THEME_WORDS.join(', ')}`),
     },
     {
       name: 'pane',

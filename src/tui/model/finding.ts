@@ -71,7 +71,8 @@ export function findingRow(finding: FindingView): Line {
 
 /** `! 2 errors  ? 1 warning`, for the header. */
 export function summaryOf(findings: readonly { readonly severity: Severity }[], headline: Headline | null = null): Line {
-  const parts: Line[] = headline === null ? [] : [[span(headline.severity === 'good' ? headline.word : `${glyphOf(headline.severity)} ${headline.word}`, headline.severity)]];
+  const parts: Line[] =
+    headline === null ? [] : [[span(headline.severity === 'good' ? headline.word : `${glyphOf(headline.severity)} ${headline.word}`, headline.severity)]];
   for (const severity of ['error', 'warning', 'info'] as const) {
     const count = findings.filter((finding) => finding.severity === severity).length;
     const word = severity === 'info' ? 'note' : severity;

@@ -55,8 +55,8 @@ function plainNext({ memory, perRow }: Grid, start: number): number | null {
   return Math.min(next, end);
 }
 
-/** Rows that one squeezed row stands for, at most: 1 MiB at 16 bytes a row. */
-const MOST_SQUEEZED = 1 << 16;
+/** Rows that one squeezed row stands for, at most. */
+const MOST_SQUEEZED = 1 << 13;
 const CHUNK = 4096;
 
 /** Bytes of a whole row; null where it is not whole. */
@@ -66,28 +66,40 @@ function rowBytes({ memory, perRow }: Grid, start: number): Uint8Array | null {
   return memory.readInto(start, perRow, bytes) === perRow ? bytes : null;
 }
 
-const equal = (a: Uint8Array, b: Uint8Array, offset: number): boolean => a.every((byte, index) => byte === b[offset + index]);
-
 /** How many rows from `start` on (`by` 1) or up to it (-1) hold `bytes`, none of them the one that is kept. */
 function sameRows(grid: Grid, start: number, bytes: Uint8Array, by: 1 | -1): number {
   const { memory, perRow, keep } = grid;
+  const range = memory.readable[findRange(memory.readable, start).index];
+  if (range === undefined || start < range.start) return 0;
   const kept = keep === null ? null : alignDown(keep, perRow);
+  // whole rows of the range on this side of `start`, its own among them
+  const there = by === 1 ? Math.floor((range.end - start) / perRow) : Math.floor((start - range.start) / perRow) + 1;
+  const most = Math.min(there, MOST_SQUEEZED, kept === null ? there : rowsUntil(start, kept, perRow, by));
   const perChunk = Math.max(1, Math.floor(CHUNK / perRow));
-  let count = 0;
-  while (count < MOST_SQUEEZED) {
-    const first = by === 1 ? start + count * perRow : start - (count + perChunk - 1) * perRow;
-    if (first < 0) return count;
-    const chunk = new Uint8Array(perChunk * perRow);
-    const got = memory.readInto(first, chunk.length, chunk);
-    for (let index = 0; index < perChunk; index++) {
-      const row = by === 1 ? index : perChunk - 1 - index;
-      const at = first + row * perRow;
-      if ((row + 1) * perRow > got || at === kept || !equal(bytes, chunk, row * perRow)) return count;
-      count++;
+  const pattern = Buffer.alloc(perChunk * perRow, bytes);
+  const chunk = Buffer.alloc(perChunk * perRow);
+  for (let count = 0; count < most; ) {
+    const rows = Math.min(perChunk, most - count);
+    const first = by === 1 ? start + count * perRow : start - (count + rows - 1) * perRow;
+    const size = rows * perRow;
+    if (memory.readInto(first, size, chunk) < size) return count;
+    if (chunk.compare(pattern, 0, size, 0, size) !== 0) {
+      let index = 0;
+      for (let row = by === 1 ? 0 : rows - 1; chunk.compare(pattern, 0, perRow, row * perRow, (row + 1) * perRow) === 0; row += by) index++;
+      return count + index;
     }
+    count += rows;
   }
-  return count;
+  return Math.max(0, most);
 }
+
+/** Rows from `start` on before the kept one; all there are where it lies on the other side. */
+function rowsUntil(start: number, kept: number, perRow: number, by: 1 | -1): number {
+  const distance = ((kept - start) / perRow) * by;
+  return distance < 0 ? Number.POSITIVE_INFINITY : distance;
+}
+
+const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
 /** Does the row at `start` only repeat the one before it, and how many rows from it on do? 0 where it is shown as it is. */
 function repeatsAt(grid: Grid, start: number): number {
@@ -106,12 +118,12 @@ export function rowStart(grid: Grid, address: number): number {
   if (!isReadable(memory, start) || (keep !== null && alignDown(keep, perRow) === start)) return start;
   const bytes = rowBytes(grid, start);
   const before = bytes === null ? null : rowBytes(grid, start - perRow);
-  if (bytes === null || before === null || !equal(bytes, before, 0)) return start;
+  if (bytes === null || before === null || !equal(bytes, before)) return start;
   // rows above it that are the same; the first of them is shown, unless it is the kept row that stops the run
   const above = sameRows(grid, start - perRow, bytes, -1);
   const top = start - above * perRow;
   const first = rowBytes(grid, top - perRow);
-  const squeezedFrom = first !== null && equal(bytes, first, 0) ? top : top + perRow;
+  const squeezedFrom = first !== null && equal(bytes, first) ? top : top + perRow;
   return repeatsAt(grid, squeezedFrom) > 0 && squeezedFrom <= start ? squeezedFrom : start;
 }
 
@@ -170,7 +182,11 @@ export function hexRows(grid: Grid, top: number, options: HexOptions): Line[] {
     if (!isReadable(memory, at)) rows.push(...gapRows(memory, at, options));
     else {
       const repeats = repeatsAt(grid, at);
-      if (repeats > 0) rows.push([span(at.toString(16).padStart(options.digits, '0'), 'zero'), span(` *  the same up to ${hex(at + repeats * perRow - 1)} (${repeats} rows)`, 'zero')]);
+      if (repeats > 0)
+        rows.push([
+          span(at.toString(16).padStart(options.digits, '0'), 'zero'),
+          span(` *  the same up to ${hex(at + repeats * perRow - 1)} (${repeats} rows)`, 'zero'),
+        ]);
       else rows.push(byteRow(grid, at, options));
     }
     at = nextRow(grid, at);

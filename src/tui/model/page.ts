@@ -41,7 +41,12 @@ export function findInPage(page: Page, width: number, height: number, by: 1 | -1
   const rows = page.rows(width);
   for (let count = 1; count <= rows.length; count++) {
     const index = (page.scroll.cursor + by * count + rows.length * 2) % rows.length;
-    if (textOf(rows[index]?.line ?? []).toLowerCase().includes(wanted)) return { ...page, scroll: jumpTo(page.scroll, index, rows.length, height) };
+    if (
+      textOf(rows[index]?.line ?? [])
+        .toLowerCase()
+        .includes(wanted)
+    )
+      return { ...page, scroll: jumpTo(page.scroll, index, rows.length, height) };
   }
   return null;
 }

@@ -65,7 +65,16 @@ export function typeInto(prompt: Prompt, key: string, complete: Completer = () =
     case 'ctrl-k':
       return replace(cursor, chars.length, '');
     case 'ctrl-w':
-      return replace([...chars.slice(0, cursor).join('').replace(/\S+\s*$/, '')].length, cursor, '');
+      return replace(
+        [
+          ...chars
+            .slice(0, cursor)
+            .join('')
+            .replace(/\S+\s*$/, ''),
+        ].length,
+        cursor,
+        '',
+      );
     case 'left':
     case 'ctrl-b':
       return move(cursor - 1);

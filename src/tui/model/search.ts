@@ -10,16 +10,23 @@ import { tableEntries, valueText } from './value.js';
 export const SEARCH_LIMIT = 200_000;
 const MATCH_LIMIT = 10_000;
 
-/** Does a node match what was typed? Text matches anywhere, in any case; `0x…` matches addresses and values exactly too. */
+/** Does a node match what was typed? All its words must be there, in any case; `0x…` matches addresses, pointers and values exactly too. */
 export function matcher(query: string): (node: TreeNode) => boolean {
   const wanted = query.toLowerCase();
-  const number = /^0x[0-9a-f]+$/.test(wanted) ? BigInt(wanted) : null;
+  const words = wanted.split(/\s+/).filter((word) => word !== '');
+  const number = /^(?:0x)?[0-9a-f]+$/.test(wanted) && (wanted.startsWith('0x') || wanted.length >= 6) ? BigInt(`0x${wanted.replace(/^0x/, '')}`) : null;
   return (node) => {
     if (number !== null) {
       if (node.address !== null && BigInt(node.address) === number) return true;
+      if (node.pointer !== null && BigInt(node.pointer) === number) return true;
       if (typeof node.value === 'bigint' || typeof node.value === 'number') if (BigInt(node.value) === number) return true;
     }
-    return [node.name, node.type, node.meaning, valueText(node), node.why ?? ''].some((text) => text.toLowerCase().includes(wanted));
+    const texts = [node.name, node.type, node.meaning, valueText(node), node.why ?? ''].map((text) => text.toLowerCase());
+    if (texts.some((text) => text.includes(wanted))) return true;
+    // several words: each somewhere in the node or in the names above it
+    if (words.length < 2) return false;
+    const all = `${texts.join(' ')} ${node.path.toLowerCase()}`;
+    return words.every((word) => all.includes(word)) && texts.some((text) => text.includes(words.at(-1) ?? ''));
   };
 }
 

@@ -133,7 +133,8 @@ function typing<S extends Viewed<P>, P extends string>(view: View<S, P>, state: 
   const { shell } = state;
   const { prompt } = shell;
   if (prompt === null) return state;
-  const complete: Completer = (text) => (prompt.sign === ':' ? commandChoices(view, state, text) : (view.questions[prompt.sign]?.complete?.(state, text) ?? []));
+  const complete: Completer = (text) =>
+    prompt.sign === ':' ? commandChoices(view, state, text) : (view.questions[prompt.sign]?.complete?.(state, text) ?? []);
   const result = typeInto(prompt, key, complete);
   switch (result.kind) {
     case 'typing':
@@ -156,7 +157,9 @@ function commandChoices<S extends Viewed<P>, P extends string>(view: View<S, P>,
   const name = text.slice(0, space);
   const typed = text.slice(space + 1);
   const command = commandNamed(view, name);
-  return (command?.complete?.(state, typed) ?? []).filter((choice) => choice.toLowerCase().startsWith(typed.toLowerCase())).map((choice) => `${name} ${choice}`);
+  return (command?.complete?.(state, typed) ?? [])
+    .filter((choice) => choice.toLowerCase().startsWith(typed.toLowerCase()))
+    .map((choice) => `${name} ${choice}`);
 }
 
 const commandNamed = <S extends Viewed<P>, P extends string>(view: View<S, P>, name: string): Command<S> | null =>
@@ -192,8 +195,7 @@ function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    for (let j = 1; j <= b.length; j++) next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
     row = next;
   }
   return row[b.length] ?? 0;
@@ -204,6 +206,7 @@ function mouse<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S
   const column = Number(x) - 1;
   const row = Number(y) - 2;
   const { shell } = state;
+  if (!shell.mouse) return state;
   if (shell.page !== null) {
     const box = pageBox(shell.size);
     const motion: Motion | null = button === 'wheelup' ? 'up' : button === 'wheeldown' ? 'down' : null;
@@ -314,7 +317,16 @@ function screenOf<S extends Viewed<P>, P extends string>(view: View<S, P>, state
     const filter = filterOf(state, id);
     return filter === '' ? content : { ...content, note: `filter ${filter}${content.note === '' ? '' : `  ${content.note}`}` };
   };
-  return { header, bands: compose(view.layout(state), panes.map(({ id }) => id), shell.focus, contentOf), footer };
+  return {
+    header,
+    bands: compose(
+      view.layout(state),
+      panes.map(({ id }) => id),
+      shell.focus,
+      contentOf,
+    ),
+    footer,
+  };
 }
 
 function pageBand(page: Page, { columns, rows }: Size): Screen['bands'][number] {

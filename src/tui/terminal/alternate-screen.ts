@@ -5,6 +5,9 @@
 const ESC = '\u001b';
 const ENTER = `${ESC}[?1049h${ESC}[?25l${ESC}[H${ESC}[2J`;
 const LEAVE = `${ESC}[0m${ESC}[?1049l${ESC}[?25h`;
+/** Presses, releases and the wheel, with coordinates beyond 223 (SGR). */
+const MOUSE_ON = `${ESC}[?1000h${ESC}[?1006h`;
+const MOUSE_OFF = `${ESC}[?1006l${ESC}[?1000l`;
 
 export interface TerminalStreams {
   readonly stdin: NodeJS.ReadStream;
@@ -26,6 +29,7 @@ export class AlternateScreen {
   readonly #undo: (() => void)[] = [];
   #inside = false;
   #closed = false;
+  #mouse = false;
 
   constructor(streams: TerminalStreams, events: ScreenEvents) {
     this.#streams = streams;
@@ -53,7 +57,14 @@ export class AlternateScreen {
   #enter(): void {
     if (this.#inside || this.#closed) return;
     this.#inside = true;
-    this.#streams.stdout.write(ENTER);
+    this.#streams.stdout.write(ENTER + (this.#mouse ? MOUSE_ON : ''));
+  }
+
+  /** Does the terminal report the mouse? Off until somebody wants it; given back on every way out. */
+  set mouse(on: boolean) {
+    if (on === this.#mouse) return;
+    this.#mouse = on;
+    if (this.#inside) this.#streams.stdout.write(on ? MOUSE_ON : MOUSE_OFF);
   }
 
   /** Gives the terminal back: screen, cursor, line mode. */
@@ -61,7 +72,7 @@ export class AlternateScreen {
     if (!this.#inside) return;
     this.#inside = false;
     try {
-      this.#streams.stdout.write(LEAVE);
+      this.#streams.stdout.write((this.#mouse ? MOUSE_OFF : '') + LEAVE);
       if (this.#streams.stdin.isTTY) this.#streams.stdin.setRawMode(false);
     } catch {
       // the terminal is gone: nothing is left to restore

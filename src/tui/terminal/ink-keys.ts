@@ -1,8 +1,11 @@
 /** Ink's idea of a key press as key names of the key table. What differs between Ink releases stays here. */
 import type { Key } from 'ink';
 
-/** A mouse report that reaches the input as text, its escape already removed. */
-const MOUSE = /^\[<\d+;\d+;\d+[Mm]/;
+/** A mouse report that reaches the input as text, its escape already removed: button, column, row. */
+const MOUSE = /^\[<(\d+);(\d+);(\d+)([Mm])/;
+const BUTTONS: Readonly<Record<string, string>> = { '0': 'left', '64': 'wheelup', '65': 'wheeldown' };
+/** A letter with Ctrl as terminals with the extended keyboard protocol send it: there Ctrl-I is not Tab. */
+const EXTENDED = /^\[(\d+);5u$/;
 /** Any other sequence Ink could not name. */
 const SEQUENCE = /^[[O][\d;?<=>]+[ -/]*[@-~]?$/;
 
@@ -18,12 +21,19 @@ const CONTROL: Readonly<Record<string, string>> = {
 
 const segmenter = new Intl.Segmenter();
 
-/** The keys of one input event: several where characters arrived in one read ("jjk"), none for mouse reports. */
+/** The keys of one input event: several where characters arrived in one read ("jjk"), `mouse:left:10:5` for a click. */
 export function keysOf(input: string, key: Key): readonly string[] {
   const named = namedKey(key);
   if (named !== null) return [named];
   if (key.ctrl && /^[a-z]$/.test(input)) return [`ctrl-${input}`];
-  if (MOUSE.test(input) || (input.length > 1 && SEQUENCE.test(input)) || key.meta || key.ctrl) return input === ' ' ? ['space'] : [];
+  const mouse = MOUSE.exec(input);
+  if (mouse !== null) {
+    const button = mouse[4] === 'M' ? BUTTONS[mouse[1] ?? ''] : undefined;
+    return button === undefined ? [] : [`mouse:${button}:${mouse[2]}:${mouse[3]}`];
+  }
+  const letter = EXTENDED.exec(input)?.[1];
+  if (letter !== undefined) return [`ctrl-${String.fromCodePoint(Number(letter))}`];
+  if ((input.length > 1 && SEQUENCE.test(input)) || key.meta || key.ctrl) return input === ' ' ? ['space'] : [];
   return [...segmenter.segment(input)].flatMap(({ segment }) => keyOfText(segment));
 }
 

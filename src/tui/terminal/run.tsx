@@ -2,8 +2,10 @@
  * Runs a program on the terminal until it quits. Ink mounts the app and reads its keys; what a screen shows goes from its rows
  * straight to the painter. The only module that mounts Ink.
  */
+import { writeFileSync } from 'node:fs';
 import { render, useInput } from 'ink';
 import { type ReactNode, useLayoutEffect, useSyncExternalStore } from 'react';
+import { escapeText } from '../../report/escape.js';
 import type { Effect, Program } from '../model/program.js';
 import type { Size } from '../model/screen.js';
 import { AlternateScreen, type TerminalStreams } from './alternate-screen.js';
@@ -13,7 +15,7 @@ import { isPlainTerminal, toPlain } from './glyphs.js';
 import { keysOf } from './ink-keys.js';
 import { Painter } from './painter.js';
 import { Store } from './store.js';
-import { THEMES, type ThemeName } from './theme.js';
+import { THEMES, type ThemeName, isThemeName } from './theme.js';
 
 const sizeOf = (stdout: NodeJS.WriteStream): Size => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 });
 
@@ -50,8 +52,20 @@ export async function runProgram<S>(program: Program<S>, theme: ThemeName, strea
         break;
       case 'copy': {
         const sequence = copySequence(effect.text, process.env);
-        if (sequence !== null) stdout.write(sequence);
+        if (sequence === null)
+          store.tell(`${effect.text.length} characters are too much for the terminal's clipboard: nothing was copied; :export writes a file`);
+        else stdout.write(sequence);
+        break;
       }
+      case 'theme':
+        if (isThemeName(effect.name)) painter.theme = THEMES[theme === 'none' ? 'none' : effect.name];
+        store.touch();
+        break;
+      case 'mouse':
+        screen.mouse = effect.on;
+        break;
+      case 'save':
+        store.tell(savedText(effect.path, effect.text));
     }
   };
   const onKeys = (keys: readonly string[]): void => {
@@ -89,6 +103,19 @@ export async function runProgram<S>(program: Program<S>, theme: ThemeName, strea
   // with the handlers gone the signal does what it does to any program
   if (end.signal !== undefined) process.kill(process.pid, end.signal);
   if (end.error !== undefined) throw end.error;
+}
+
+/** Writes a new file. @returns what came of it */
+function savedText(path: string, text: string): string {
+  try {
+    writeFileSync(path, text, { flag: 'wx' });
+    return `written: ${escapeText(path)}`;
+  } catch (error) {
+    const exists = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+    return exists
+      ? `${escapeText(path)} exists: nothing was written`
+      : `${escapeText(path)} could not be written: ${error instanceof Error ? escapeText(error.message) : ''}`;
+  }
 }
 
 interface AppProps<S> {

@@ -43,6 +43,12 @@ export class Store<S> {
     this.#set({ state: this.#program.resize(this.#now.state, size), size });
   }
 
+  /** Shows what came of an effect in the footer. */
+  tell(message: string): void {
+    const state = this.#program.told?.(this.#now.state, message);
+    if (state !== undefined) this.#set({ ...this.#now, state });
+  }
+
   /** Draws again although nothing changed. */
   touch(): void {
     this.#set({ ...this.#now });

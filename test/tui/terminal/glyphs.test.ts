@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { inspectorProgram } from '../../../src/tui/inspector/program.js';
+import { inspectorProgram } from '../../../src/tui/inspector/view.js';
 import { widthOf } from '../../../src/tui/model/text.js';
 import { isPlainTerminal, toPlain } from '../../../src/tui/terminal/glyphs.js';
 import { fixtureModel } from '../fixture.js';

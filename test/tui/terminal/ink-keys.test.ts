@@ -51,8 +51,13 @@ describe('keysOf', () => {
     expect(keysOf('会é', NONE)).toEqual(['会', 'é']);
   });
 
-  it('drops mouse reports and sequences nobody named', () => {
-    expect(keysOf('[<64;10;5M', NONE)).toEqual([]);
+  it('names the wheel and clicks with their place, and Ctrl-I where the terminal tells it from Tab', () => {
+    expect(keysOf('[<64;10;5M', NONE)).toEqual(['mouse:wheelup:10:5']);
+    expect(keysOf('[<0;10;5M', NONE)).toEqual(['mouse:left:10:5']);
+    expect(keysOf('[105;5u', NONE)).toEqual(['ctrl-i']);
+  });
+
+  it('drops releases of the mouse and sequences nobody named', () => {
     expect(keysOf('[<0;10;5m', NONE)).toEqual([]);
     expect(keysOf('[?1;2c', NONE)).toEqual([]);
     expect(keysOf('[200~', NONE)).toEqual([]);

@@ -1,7 +1,7 @@
 /** Screens painted into a terminal emulator: what it then shows, and how much was written for it. */
 import xterm from '@xterm/headless';
 import { describe, expect, it } from 'vitest';
-import { inspectorProgram } from '../../../src/tui/inspector/program.js';
+import { inspectorProgram } from '../../../src/tui/inspector/view.js';
 import type { Size } from '../../../src/tui/model/screen.js';
 import { Painter } from '../../../src/tui/terminal/painter.js';
 import { cellsOf } from '../../../src/tui/terminal/cells.js';
