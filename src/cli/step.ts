@@ -42,7 +42,7 @@ async function runStep(path: string, options: StepOptions): Promise<void> {
     const { opened: dump, decoded, kernel } = await decodeDumpByBtf(opened, khoFdt, options);
     if (decoded.handovers.length === 0) throw new UserError(`${path}: no handover found; if you know where the root FDT is, name it: --kho-fdt 0x…`);
     const { start, why } = startOf(dump, decoded, kernel?.release ?? null, await findLog(dump, options.log ?? true), options);
-    const client = EngineClient.ofMemory(path, dump.memory, start);
+    const client = EngineClient.ofMemory(path, dump.memory, start, { logReads: options.json !== true });
     if (options.json !== true && onTerminal()) {
       const { openDebugger } = await import('../tui/open.js');
       await openDebugger(client, { color: wantsColor(options) });

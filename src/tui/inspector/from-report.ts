@@ -45,7 +45,11 @@ function headlineOf(verdict: Verdict): Headline {
   const { kind, errno, files } = verdict;
   const count = files.fail === null || files.fail === 0 || files.total === null ? '' : `, ${files.fail} of ${plural(files.total, 'file')} lost`;
   const severity = isFailure(kind) ? 'error' : kind === 'taken-over' ? 'good' : kind === 'warns' || kind === 'leaks' || kind === 'unknown' ? 'warning' : 'info';
-  return { text: cased(escapeText(verdictSentence(verdict))), word: kind === 'taken-over' ? 'taken over' : `${kind}${errno === null ? '' : ` ${errno}`}${count}`, severity };
+  return {
+    text: cased(escapeText(verdictSentence(verdict))),
+    word: kind === 'taken-over' ? 'taken over' : `${kind}${errno === null ? '' : ` ${errno}`}${count}`,
+    severity,
+  };
 }
 
 const cased = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;

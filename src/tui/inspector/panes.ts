@@ -7,7 +7,7 @@ import { detailLines } from '../model/detail.js';
 import { type FindingView, findingRow } from '../model/finding.js';
 import { bitLine, hexRows, moveRows, readings, rowStart } from '../model/hex.js';
 import { listRows } from '../model/list.js';
-import type { PaneBox, PaneContent } from '../model/screen.js';
+import type { PaneBox } from '../model/screen.js';
 import { jumpTo, keepInView, moveBy, positionOf, rowsOf, scrollText } from '../model/scroll.js';
 import { type Line, type Style, clip, fill, line, lineWidth, padTo, restyle, span, wrap } from '../model/text.js';
 import { treeRow } from '../model/tree-rows.js';

@@ -87,7 +87,7 @@ export function searchKeys<S extends Viewed<P>, P extends string>(
   ];
 }
 
-export function generalKeys<S extends Viewed<P>, P extends string>(view: () => View<S, P>, escape: (state: S) => S): Key<S>[] {
+export function generalKeys<S extends Viewed<P>, P extends string>(view: () => View<S, P>, endSearch: (state: S) => S): Key<S>[] {
   return [
     {
       keys: ['?'],
@@ -107,7 +107,7 @@ export function generalKeys<S extends Viewed<P>, P extends string>(view: () => V
         if (state.shell.page !== null) return { ...state, shell: { ...state.shell, page: null } };
         const filters = new Map(state.shell.filters);
         filters.delete(state.shell.focus);
-        return escape({ ...state, shell: { ...state.shell, filters } });
+        return endSearch({ ...state, shell: { ...state.shell, filters } });
       },
     },
     {
