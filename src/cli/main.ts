@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   report: async () => (await import('./report.js')).registerReport,
   diagnose: async () => (await import('./diagnose.js')).registerDiagnose,
   diff: async () => (await import('./diff.js')).registerDiff,
+  log: async () => (await import('./log.js')).registerLog,
   ledger: async () => (await import('./ledger.js')).registerLedger,
   extract: async () => (await import('./extract.js')).registerExtract,
   shrink: async () => (await import('./shrink.js')).registerShrink,
