@@ -35,7 +35,7 @@ module.exports = {
     only(
       'verdict-knows-diagnosis-and-engine',
       '^src/verdict/',
-      '^(abi|src/codec|src/memory|src/tree|src/handover|src/diagnosis|src/verdict)/|^src/engine/client',
+      '^(abi|src/codec|src/memory|src/tree|src/handover|src/kernel|src/objects|src/diagnosis|src/verdict)/|^src/engine/client',
     ),
     only('device-knows-memory', '^src/device/', '^(abi|src/codec|src/memory|src/device)/'),
     only('host-knows-codec', '^src/host/', '^(abi|src/codec|src/host)/'),

@@ -12,6 +12,7 @@ import { type BtfOption, hasUnknownVersion } from './dump-contracts.js';
 import { findLog } from './find-log.js';
 import { type LoadedObjects, loadObjects } from './load-objects.js';
 import { tell } from './messages.js';
+import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
 import type { DumpReport } from '../report/dump-report.js';
 
 export interface LoadOptions extends NextOptions, BtfOption {
@@ -90,7 +91,14 @@ async function reportOf({ opened, decoded, kernel, btf, said }: ReadDump, object
   const log = await findLog(opened, options.log ?? true);
   const arch = opened.arch ?? archOf(decoded);
   const facts = { path: opened.path, memory: opened.memory, arch, release: kernel?.release ?? null };
-  const { findings, verdict } = judge({ facts, decoded, findings: diagnose(decoded, { log, objects }), log, options });
+  const { findings, verdict } = judge({
+    facts,
+    decoded,
+    findings: diagnose(decoded, { log, objects }),
+    log,
+    options,
+    objects: toldByObjects(objects.live, objects.decoded.handovers),
+  });
   return {
     source: { path: opened.path, container: opened.container, bytes: opened.bytes, arch, pageSize: opened.memory.pageSize },
     kernel: kernel === null ? null : { release: kernel.release, foundBy: kernel.foundBy, facts: objects.facts },

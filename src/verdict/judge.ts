@@ -14,7 +14,7 @@ import { type DumpFacts, dumpStart, judgedHandover, type NextKernel, nextKernel,
 import { type Replay, replay } from './replay.js';
 import { type FileCount, isFailure, type SessionFate, type Verdict } from './verdict.js';
 
-/** What the running kernel's own objects tell; no room fills it in yet but `src/objects`. */
+/** What the running kernel's own objects tell; told-by-objects.ts makes it. */
 export interface ToldByObjects {
   readonly kind: ReactionKind;
   readonly errno: ErrnoName | null;
@@ -32,6 +32,8 @@ export interface JudgeInput {
   readonly options: NextOptions;
   /** null where the dump's kernel objects were not read, or tell nothing */
   readonly objects?: ToldByObjects | null;
+  /** sessions that the running kernel's objects hold, and that no reboot call has frozen */
+  readonly preserved?: { readonly sessions: number; readonly files: number } | null;
 }
 
 export interface Judgement {
@@ -51,7 +53,11 @@ export function judge(input: JudgeInput): Judgement {
   if (options.next !== undefined && next?.engine === null) throw new UserError(`--next ${options.next}: the engine has no kernel of that release`);
   const logged = log === null ? null : fromLog(log, decoded, handover, next);
   const moment = momentOf(handover);
-  if (handover.released || moment === 'stale' || moment === 'booted') return { findings, verdict: logged ?? afterBoot(input, handover, next) };
+  if (handover.released || moment === 'stale' || moment === 'booted') {
+    // What became of the handover stands in the objects; a log tells the same story line by line, or that of a kernel before.
+    const told = moment === 'stale' || input.objects == null ? logged : null;
+    return { findings, verdict: told ?? afterBoot(input, handover, next) };
+  }
   const { fdtAddress } = handover.candidate;
   if (next?.engine == null || fdtAddress === null || facts.memory.readable.length === 0) {
     const why =
@@ -63,7 +69,7 @@ export function judge(input: JudgeInput): Judgement {
   const replayed = replay(facts.path, facts.memory, dumpStart(facts, decoded, handover, fdtAddress, next, next.engine));
   const fates = fatesOf(replayed, handover);
   const foretold = foretell(findings, handover, replayed, fates);
-  const verdict = fromReplay(replayed, fates, foretold, handover, next);
+  const verdict = fromReplay(replayed, fates, foretold, handover, next, input.preserved ?? null);
   return {
     findings: foretold,
     verdict:
@@ -150,7 +156,7 @@ const countFiles = (handover: Handover): number | null => {
 // After the boot.
 
 function afterBoot({ findings, objects }: JudgeInput, handover: Handover, next: NextKernel | null): Verdict {
-  if (objects != null) return { ...blank(next), ...objects, foretoldBy: 'objects' };
+  if (objects != null && handover.role === 'incoming') return { ...blank(next), ...objects, foretoldBy: 'objects' };
   const told = findings.find(({ rule, reaction }) => rule.startsWith('moment/') && reaction !== null && isFailure(reaction.kind));
   if (told?.reaction != null)
     return {
@@ -184,7 +190,14 @@ function byRules(findings: readonly Finding[], handover: Handover, next: NextKer
 
 // The replay.
 
-function fromReplay(replayed: Replay, { met, sessions }: Fates, findings: readonly Finding[], handover: Handover, next: NextKernel): Verdict {
+function fromReplay(
+  replayed: Replay,
+  { met, sessions }: Fates,
+  findings: readonly Finding[],
+  handover: Handover,
+  next: NextKernel,
+  preserved: JudgeInput['preserved'],
+): Verdict {
   const beyond = bySilentRules(findings);
   const first = worst<Pick<Met, 'kind' | 'errno'> & { readonly text: string; readonly by: ForetoldBy }>([
     ...met.map((one) => ({ kind: one.kind, errno: one.errno, text: reasonOf(one), by: 'replay' as const })),
@@ -198,8 +211,8 @@ function fromReplay(replayed: Replay, { met, sessions }: Fates, findings: readon
     if (waiting)
       return {
         ...base,
-        files: NO_FILES,
-        text: `${next.release} would boot and take over the memory; no session was serialised when this dump was taken`,
+        files: { ...NO_FILES, total: preserved?.files ?? null },
+        text: `${next.release} would boot and take over the memory; ${preserved == null ? 'no session was serialised when this dump was taken' : `${preserved.sessions} sessions with ${preserved.files} files are preserved, and none was serialised when this dump was taken`}`,
         unchecked: 'sessions that are open stand in the kernel’s own objects until the reboot call freezes them',
         foretoldBy: 'replay',
       };
