@@ -98,6 +98,7 @@ async function reportOf({ opened, decoded, kernel, btf, said }: ReadDump, object
     log,
     options,
     objects: toldByObjects(objects.live, objects.decoded.handovers),
+    preserved: preservedOf(objects.live),
   });
   return {
     source: { path: opened.path, container: opened.container, bytes: opened.bytes, arch, pageSize: opened.memory.pageSize },
