@@ -6,7 +6,7 @@ import type { Area, Contract } from '../../abi/contract.js';
 import type { Struct } from '../../abi/layout.js';
 import { contracts as described, contractsOf } from '../../abi/registry.js';
 import { DEFAULT_PAGE_SIZE } from '../codec/layout-table.js';
-import { leavesOf } from '../codec/leaf.js';
+import { type Leaf, leavesOf } from '../codec/leaf.js';
 import { UserError } from '../codec/user-error.js';
 import type { Contracts } from '../handover/contracts.js';
 import { type Btf, openBtf } from './btf/btf.js';
@@ -106,9 +106,10 @@ class MeasuredContracts implements Contracts {
   #missing(known: Struct): readonly string[] {
     const measured = this.#measured(known);
     if (measured === null) return [`struct ${known.name}`];
-    const names = new Set(leavesOf(measured).map((leaf) => leaf.name));
-    // What is nested has its own line.
-    return leavesOf(known).flatMap((leaf) => (leaf.path.length > 1 && !isBit(leaf) ? [] : names.has(leaf.name) ? [] : [`${known.name}.${leaf.name}`]));
+    // What is nested on both sides has a line of its own: its fields are not this structure's.
+    const isNested = ({ path }: Leaf): boolean => known.fields[path[0] ?? '']?.kind === 'nested';
+    const names = new Set(leavesOf(measured).flatMap((leaf) => (isNested(leaf) ? [] : [leaf.name])));
+    return leavesOf(known).flatMap((leaf) => (isNested(leaf) || names.has(leaf.name) ? [] : [`${known.name}.${leaf.name}`]));
   }
 
   #differences(contract: Contract): readonly string[] {
@@ -141,8 +142,6 @@ class MeasuredContracts implements Contracts {
     return struct;
   }
 }
-
-const isBit = (leaf: { readonly type: object }): boolean => !('kind' in leaf.type);
 
 /** The contract of the highest version of `<family>-v<N>`; null for a family nobody knows. */
 function newestOfFamily(compatible: string): Contract | null {

@@ -1,5 +1,5 @@
 /** What every part of the decoder needs: the memory, the map once it is known, and where to put what it stumbles over. */
-import type { Contract } from '../../abi/contract.js';
+import { type Contract, behaviourIsKnown } from '../../abi/contract.js';
 import type { Budget } from '../codec/budget.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import type { Node } from '../tree/node.js';
@@ -47,13 +47,13 @@ export interface Context {
   readonly references: Reference[];
 }
 
-/** The contracts a string of the dump names; one that was measured instead of described is kept, to be told of. */
+/** The contracts a string of the dump names; one whose kernels nobody knows (measured, or described by the user) is kept, to be told of. */
 export function contractsNamed(context: Context, compatible: string): readonly Contract[] {
   const own = context.contracts.named(compatible);
   // `memfd-v2;vmalloc-v1` is read as its base has it; a kernel compares the whole string, and so do the rules.
   const named = own.length === 0 && compatible.includes(';') ? context.contracts.named(compatible.slice(0, compatible.indexOf(';'))) : own;
-  const measured = named.find((contract) => contract.measured !== undefined);
-  if (measured !== undefined) context.foreign.set(compatible, { compatible, contract: measured });
+  const foreign = named.find((contract) => !behaviourIsKnown(contract));
+  if (foreign !== undefined) context.foreign.set(compatible, { compatible, contract: foreign });
   return named;
 }
 

@@ -15,7 +15,7 @@ export interface Contracts {
 
 export const describedContracts: Contracts = { named: contractsOf, struct: (described) => described };
 
-/** A version that was read by its kernel's own layouts: what a reader has to know of it. */
+/** A version of which the layout alone is known: what kernels do with it follows from no release. */
 export interface ForeignLayout {
   readonly compatible: string;
   readonly contract: Contract;

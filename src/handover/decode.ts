@@ -48,7 +48,7 @@ export interface Handover {
   readonly hwpoison: Hwpoison | null;
   /** whose sessions and files these are in user space */
   readonly owners: Owners;
-  /** versions read by the layouts of the kernel that wrote them, because no contract describes them; empty for every known kernel */
+  /** versions that no release known speaks: read by the layouts of the kernel that wrote them, or as the user describes them; mostly none */
   readonly foreign: readonly ForeignLayout[];
   readonly observations: readonly Observation[];
   readonly references: readonly Reference[];
@@ -215,17 +215,21 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
 /** One observation for all versions that no contract describes, and one for those whose contract the kernel contradicts. */
 function observeForeign(context: Context, node: Node): void {
   const all = [...context.foreign.values()].flatMap(({ compatible, contract }) =>
-    contract.measured === undefined ? [] : [{ compatible, ...contract.measured }],
+    contract.measured === undefined ? [] : [{ compatible, layer: contract.layer, ...contract.measured }],
   );
   const unknown = all.filter((one) => !one.contradicts);
-  const changed = all.filter((one) => one.contradicts);
+  // Blocks and vmalloc areas have no string of their own: beside a version nobody described, they are part of it.
+  const changed = all.filter((one) => one.contradicts && (unknown.length === 0 || one.layer !== 'kho'));
+  const along = all
+    .filter((one) => one.contradicts && !changed.includes(one))
+    .map((one) => `; ${one.compatible} is not as described either (${one.differences.join(', ')})`);
   const [first] = all;
   if (first === undefined) return;
   if (unknown.length > 0) {
     const missing = unknown.flatMap((one) => one.missing);
     const gone = missing.length === 0 ? '' : `; it has no ${missing.join(', ')}`;
     const names = unknown.map((one) => `${one.compatible} (in the form of ${one.nearest})`).join(' and ');
-    context.observations.add('layout-unknown', node, `no contract describes ${names}: read by the layouts in ${first.source}${gone}`, 'note');
+    context.observations.add('layout-unknown', node, `no contract describes ${names}: read by the layouts in ${first.source}${gone}${along.join('')}`, 'note');
   }
   for (const one of changed)
     context.observations.add(

@@ -59,6 +59,11 @@ export function judge(input: JudgeInput): Judgement {
     return { findings, verdict: told ?? afterBoot(input, handover, next) };
   }
   const { fdtAddress } = handover.candidate;
+  // The kernels of the engine know no layout but those that are described: they would refuse what its own successor takes over.
+  if (handover.foreign.length > 0 && options.next === undefined) {
+    const names = handover.foreign.map(({ compatible }) => compatible).join(', ');
+    return { findings, verdict: logged ?? byRules(findings, handover, next, `no release known speaks ${names}; name one with --next to see what it does`) };
+  }
   if (next?.engine == null || fdtAddress === null || facts.memory.readable.length === 0) {
     const why =
       fdtAddress === null || facts.memory.readable.length === 0

@@ -1,7 +1,7 @@
 /** BTF of a kernel that has given structures, made from their contracts: what a test then bends. */
 import { btfArray, btfBitMember, btfIntData } from '../../abi/btf/types.js';
 import type { FieldType, Struct } from '../../abi/layout.js';
-import { layoutTable } from '../../src/codec/layout-table.js';
+import { layoutTable, typeSize } from '../../src/codec/layout-table.js';
 import { BtfBuilder } from './btf/build.js';
 
 export interface Bend {
@@ -30,6 +30,10 @@ export function structBtf(structs: readonly Struct[], bends: Readonly<Record<str
         return int(type.bytes);
       case 'nested':
         return structId(type.struct);
+      case 'array': {
+        const each = typeSize(type.of, pageSize);
+        return builder.add('ARRAY', '', 0, btfArray, [{ type: typeId(type.of, each), index_type: int(4), nelems: Math.floor(size / each) }]);
+      }
       default:
         return builder.add('ARRAY', '', 0, btfArray, [{ type: int(1), index_type: int(4), nelems: size }]);
     }

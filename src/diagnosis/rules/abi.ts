@@ -25,7 +25,12 @@ export const abiRules: readonly HandoverRule[] = [
     title: 'kernel lays out a known version otherwise than its contract',
     about:
       'The string is one that is described, and the BTF of the kernel that wrote it has another layout under it: a patch changed the structure and kept the string. Another kernel with the same string reads it wrongly and can not notice. The report follows the BTF.',
-    reactions: { otherwise: reaction('corrupts', 'A kernel that has the described layout accepts the string and reads other fields than were written.') },
+    reactions: {
+      otherwise: reaction(
+        'unknown',
+        'A kernel that has the described layout accepts the string and reads other fields than were written; one with this layout takes it over.',
+      ),
+    },
     confirm: '`abi diff <release> <the BTF>` lists the fields side by side.',
     sources: ['follows from the dump and the BTF'],
     check: (subject) => noted(subject, 'layout-changed'),
