@@ -1,6 +1,7 @@
 /** Which preserved blocks nobody points to: what a pointer that was changed led to before is among them. */
 import type { Handover } from '../../handover/decode.js';
 import type { PreservedBlock } from '../../handover/preserved/preserved-map.js';
+import { FrameSet } from '../../memory/frame-set.js';
 import { referencedStarts } from '../rules/referenced.js';
 import { type Subject, cutShort, isIntact } from '../subject.js';
 
@@ -23,12 +24,13 @@ function find(subject: Subject): readonly PreservedBlock[] | null {
     cutShort(subject, `${subject.handover.path}/kho/preserved, blocks that nothing points to`, map.summary.blocks);
     return null;
   }
-  const claimed = new Set<number>();
-  for (const [address] of referencedStarts(subject)) claimed.add(address);
+  const { pageSize } = subject.dump.memory;
+  const claimed = FrameSet.of(subject.dump.memory);
+  for (const [address] of referencedStarts(subject)) if (address % pageSize === 0) claimed.add(address / pageSize);
   const regions = (memblock ?? []).map(({ start, size }) => ({ start: Number(start), end: Number(start + size) }));
   const found: PreservedBlock[] = [];
   for (const block of map.blocks()) {
-    if (!claimed.has(block.start) && !regions.some(({ start, end }) => block.start >= start && block.start < end)) found.push(block);
+    if (!claimed.has(block.start / pageSize) && !regions.some(({ start, end }) => block.start >= start && block.start < end)) found.push(block);
   }
   return found;
 }

@@ -8,6 +8,7 @@ import { behaviourIsKnown } from '../../../abi/contract.js';
 import { offsetOf } from '../../codec/layout-table.js';
 import type { Handover } from '../../handover/decode.js';
 import type { Folio, Memfd } from '../../handover/memfd.js';
+import { FrameSet } from '../../memory/frame-set.js';
 import { formatBytes, hex } from '../../tree/words.js';
 import { folioKey, trustOf } from '../pointers/trust.js';
 import { usersOf } from '../pointers/users.js';
@@ -38,8 +39,8 @@ type FolioRule = (typeof folioRuleIds)[keyof typeof folioRuleIds];
 
 /** Findings of one rule kept from the pass; more say nothing new. */
 const MAX_KEPT = 1000;
-/** Page frames remembered to find one that is listed twice: 4 GiB in pages of 4 KiB. */
-const MAX_LISTED = 1 << 20;
+/** Page frames listed twice that are told; more of them say nothing new. */
+const MAX_TWICE = 1 << 12;
 /** A file has no more. */
 const MAX_PAGES = 2 ** 32;
 
@@ -53,15 +54,27 @@ const passes = new WeakMap<Handover, Pass>();
 export function passOf(subject: Subject): Pass {
   const known = passes.get(subject.handover);
   if (known !== undefined) return known;
-  const run = new Run(subject);
   const memfds = memfdsOf(subject);
+  const run = new Run(subject, listedTwice(subject, memfds));
   const entries = memfds.reduce((sum, memfd) => sum + memfd.readableFolios, 0);
   if (entries > subject.limits.items) cutShort(subject, `${subject.handover.path}/luo/sessions, folios of memfds`, entries - subject.limits.items);
   for (const memfd of memfds) run.table(memfd);
-  if (run.unlisted > 0) cutShort(subject, `${subject.handover.path}/luo/sessions, whether folios are listed twice`, run.unlisted);
   const pass = { hits: run.hits };
   passes.set(subject.handover, pass);
   return pass;
+}
+
+/** Page frames that several entries of the tables name, as far as the pass goes. */
+function listedTwice(subject: Subject, memfds: readonly Memfd[]): ReadonlySet<number> {
+  const seen = FrameSet.of(subject.dump.memory);
+  const twice = new Set<number>();
+  let left = subject.limits.items;
+  for (const memfd of memfds)
+    for (const { pfn } of memfd.folios()) {
+      if (left-- <= 0 || twice.size >= MAX_TWICE) return twice;
+      if (!seen.add(pfn)) twice.add(pfn);
+    }
+  return twice;
 }
 
 /** An entry with what its neighbours say of it. */
@@ -76,15 +89,18 @@ interface Entry {
 
 class Run {
   readonly hits = new Map<string, Hit[]>();
-  unlisted = 0;
   readonly #subject: Subject;
+  /** page frames that several entries name */
+  readonly #twice: ReadonlySet<number>;
+  /** the first entry met of each of them */
   readonly #listed = new Map<number, Entry>();
   readonly #pageSize: number;
   readonly #whole: boolean;
   #budget: number;
 
-  constructor(subject: Subject) {
+  constructor(subject: Subject, twice: ReadonlySet<number>) {
     this.#subject = subject;
+    this.#twice = twice;
     this.#pageSize = subject.dump.memory.pageSize;
     this.#whole = canAskMap(subject);
     this.#budget = subject.limits.items;
@@ -158,15 +174,9 @@ class Run {
       folio.index % pages === 0 &&
       folio.exactIndex === undefined &&
       (next === null || next.pfn === 0 || next.index === expected + pages) &&
-      !this.#listed.has(folio.pfn) &&
+      !this.#twice.has(folio.pfn) &&
       !usersOf(this.#subject).has(folio.pfn * this.#pageSize);
-    if (fits) this.#list(entry);
     return fits;
-  }
-
-  #list(entry: Entry): void {
-    if (this.#listed.size < MAX_LISTED) this.#listed.set(entry.folio.pfn, entry);
-    else this.unlisted++;
   }
 
   /** pfn and flags. @returns false where the pfn is known to be wrong, so that the map does not tell how long the folio is */
@@ -198,7 +208,7 @@ class Run {
       if (isOther) this.#listed.set(folio.pfn, entry);
       return isOther;
     }
-    this.#list(entry);
+    if (this.#twice.has(folio.pfn)) this.#listed.set(folio.pfn, entry);
     if (pages !== null || !this.#whole) return true;
     return this.#lacking(entry);
   }

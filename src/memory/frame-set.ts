@@ -1,0 +1,53 @@
+/**
+ * A set of page frames as bits: 32 KiB for each GiB of memory (in pages of 4 KiB) that has one in it. Frames beyond the machine's memory,
+ * which only a damaged dump names, are remembered one by one, up to a limit.
+ */
+import type { PhysicalMemory } from './memory.js';
+
+const PIECE_LOG2 = 18;
+const PIECE = 1 << PIECE_LOG2;
+/** Frames outside the machine's memory that are remembered; more of them are more damage than anybody reads about. */
+const MOST_OUTSIDE = 1 << 16;
+
+export class FrameSet {
+  readonly #pieces: (Uint32Array | undefined)[];
+  readonly #outside = new Set<number>();
+
+  /** @param end first frame number that the machine does not have */
+  constructor(end: number) {
+    this.#pieces = new Array(Math.ceil(end / PIECE));
+  }
+
+  /** Of the memory of a dump. */
+  static of(memory: PhysicalMemory): FrameSet {
+    return new FrameSet(Math.ceil((memory.readable.at(-1)?.end ?? 0) / memory.pageSize));
+  }
+
+  has(frame: number): boolean {
+    const index = Math.floor(frame / PIECE);
+    if (index >= this.#pieces.length) return this.#outside.has(frame);
+    const at = frame % PIECE;
+    return (((this.#pieces[index]?.[at >>> 5] ?? 0) >>> (at & 31)) & 1) === 1;
+  }
+
+  /** @returns false where it is there already, or there is no room for it */
+  add(frame: number): boolean {
+    const index = Math.floor(frame / PIECE);
+    if (index >= this.#pieces.length) {
+      if (this.#outside.has(frame) || this.#outside.size >= MOST_OUTSIDE) return false;
+      this.#outside.add(frame);
+      return true;
+    }
+    let piece = this.#pieces[index];
+    if (piece === undefined) {
+      piece = new Uint32Array(PIECE / 32);
+      this.#pieces[index] = piece;
+    }
+    const at = frame % PIECE;
+    const word = piece[at >>> 5] ?? 0;
+    const bit = (1 << (at & 31)) >>> 0;
+    if ((word & bit) !== 0) return false;
+    piece[at >>> 5] = word | bit;
+    return true;
+  }
+}
