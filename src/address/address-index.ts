@@ -202,10 +202,23 @@ export class AddressIndex {
       reach = Math.max(reach, end);
       this.#reach[index] = reach;
     }
+    this.#addReferences();
     this.#pointers.sort((a, b) => a.to - b.to);
     this.#folios = this.#readFolios();
     this.#extents = extents;
     return extents;
+  }
+
+  /** Entries of bulk tables have no nodes of their own: what the decoder followed of them stands among its references. */
+  #addReferences(): void {
+    const seen = new Set(this.#pointers.map(({ path, to }) => `${path} ${to}`));
+    for (const { references } of this.#handovers)
+      for (const { address, from, fromAddress } of references) {
+        const key = `${from.path} ${address}`;
+        if (seen.has(key)) continue;
+        seen.add(key);
+        this.#pointers.push({ path: from.path, at: fromAddress ?? from.address, to: address });
+      }
   }
 
   #readFolios(): FolioPages {

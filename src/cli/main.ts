@@ -18,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<Register>>> = {
   ledger: async () => (await import('./ledger.js')).registerLedger,
   extract: async () => (await import('./extract.js')).registerExtract,
   shrink: async () => (await import('./shrink.js')).registerShrink,
+  whatis: async () => (await import('./whatis.js')).registerWhatIs,
   rules: async () => (await import('./rules.js')).registerRules,
   kvm: async () => (await import('./kvm.js')).registerKvm,
   abi: async () => (await import('./abi.js')).registerAbi,
