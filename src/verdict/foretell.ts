@@ -29,7 +29,16 @@ export function foretell(findings: readonly Finding[], handover: Handover, repla
     const before = told.get(finding.id);
     if (before === undefined || weightOf(one) < weightOf(before)) told.set(finding.id, one);
   };
-  for (const one of met) for (const finding of explaining(one, judged, handover)) tell(finding, one);
+  const unexplained: Met[] = [];
+  for (const one of met) {
+    const why = explaining(one, judged, handover);
+    for (const finding of why) tell(finding, one);
+    if (why.length === 0 && one.kind !== 'unknown') unexplained.push(one);
+  }
+  // What nothing else explains comes of what is wrong with the whole: the map first.
+  const left = judged.filter(({ id, because }) => because === null && !told.has(id));
+  const whole = left.filter((finding) => isOfMap(finding, handover));
+  for (const one of unexplained) for (const finding of one.kind === 'warns' ? whole : whole.length > 0 ? whole : left) tell(finding, one);
   // What comes of its consequences comes of a cause.
   const roots = rootsOf(findings);
   for (const [id, one] of [...told]) {

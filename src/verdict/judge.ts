@@ -53,6 +53,8 @@ export function judge(input: JudgeInput): Judgement {
   if (options.next !== undefined && next?.engine === null) throw new UserError(`--next ${options.next}: the engine has no kernel of that release`);
   const logged = log === null ? null : fromLog(log, decoded, handover, next);
   const moment = momentOf(handover);
+  const refused = moment === 'serialised' ? null : refusal(decoded, findings, next);
+  if (refused !== null) return { findings, verdict: logged !== null && logged.kind === refused.kind ? logged : refused };
   if (handover.released || moment === 'stale' || moment === 'booted') {
     // What became of the handover stands in the objects; a log tells the same story line by line, or that of a kernel before.
     const told = moment === 'stale' || input.objects == null ? logged : null;
@@ -115,6 +117,20 @@ const WORST: readonly ReactionKind[] = [
 const worst = <T extends { readonly kind: ReactionKind }>(all: readonly T[]): T | null =>
   all.reduce<T | null>((found, one) => (found === null || WORST.indexOf(one.kind) < WORST.indexOf(found.kind) ? one : found), null);
 
+/** The kernel in the dump left alone what it was given, and runs on: that is what there is to tell. */
+function refusal(decoded: DecodedDump, findings: readonly Finding[], next: NextKernel | null): Verdict | null {
+  const told = findings.find(({ rule, severity }) => rule === 'moment/refused' && severity !== 'info');
+  const handover = decoded.handovers.find(({ path }) => path === told?.path);
+  if (told?.reaction == null || handover === undefined) return null;
+  return {
+    ...blank(next),
+    kind: told.reaction.kind,
+    errno: told.reaction.errno,
+    text: `${next?.release ?? 'the kernel'} ${lowered(told.reaction.text).replace(/^it /, '')}: ${told.message}`,
+    files: goneWhole(told.reaction.kind, handover),
+  };
+}
+
 // The log.
 
 /** What the log shows of the kernel that took this handover over; null where it shows no failure. */
@@ -140,12 +156,15 @@ function concerns({ side, when }: LoggedEvent, handover: Handover): boolean {
   if (handover.role === 'outgoing') {
     const serialised = momentOf(handover) === 'serialised';
     // A freeze that failed before another went well is past.
-    return side === 'incoming' ? when === 'future' : !serialised && when === 'present';
+    if (side === 'incoming') return when === 'future';
+    // An image is loaded right before the attempt: a dump with one is of then, or of after it.
+    return !serialised && (when === 'present' || (when === 'unplaced' && handover.candidate.namedBy.length > 0));
   }
   return side === 'incoming' && when !== 'past' && when !== 'future';
 }
 
-const lowered = (text: string): string => `${text.charAt(0).toLowerCase()}${text.slice(1)}`.replace(/\.$/, '');
+/** A sentence as part of another; an acronym stays as it is. */
+const lowered = (text: string): string => (/^[A-Z][a-z ]/.test(text) ? `${text.charAt(0).toLowerCase()}${text.slice(1)}` : text).replace(/\.$/, '');
 
 function goneWhole(kind: ReactionKind, handover: Handover): FileCount {
   const total = countFiles(handover);
@@ -162,7 +181,9 @@ const countFiles = (handover: Handover): number | null => {
 
 function afterBoot({ findings, objects }: JudgeInput, handover: Handover, next: NextKernel | null): Verdict {
   if (objects != null && handover.role === 'incoming') return { ...blank(next), ...objects, foretoldBy: 'objects' };
-  const told = findings.find(({ rule, reaction }) => rule.startsWith('moment/') && reaction !== null && isFailure(reaction.kind));
+  const told = findings.find(
+    ({ rule, reaction }) => (rule.startsWith('moment/') || rule === 'log/switched-off') && reaction !== null && isFailure(reaction.kind),
+  );
   if (told?.reaction != null)
     return {
       ...blank(next),
@@ -210,7 +231,11 @@ function fromReplay(
   ]);
   const files = countFates(replayed, sessions, handover, beyond.filter(({ reaction }) => reaction.kind === 'retrieve-fails').length);
   const waiting = handover.luo?.notSerialised === true && handover.role === 'outgoing';
-  const notAsked = replayed.notAsked === 0 ? null : `${replayed.notAsked} files could not be asked for, after so many others had brought the kernel down`;
+  const left = [
+    ...(replayed.notAsked === 0 ? [] : [`${replayed.notAsked} files could not be asked for, after so many others had brought the kernel down`]),
+    ...replayed.boot.notFollowed,
+  ];
+  const notAsked = left.length === 0 ? null : `not ${left.join('; not ')}`;
   const base = { ...blank(next), files, sessions };
   if (first === null || first.kind === 'warns') {
     if (waiting)

@@ -1,4 +1,6 @@
 /** What went wrong in a replay, each with where in the decoded tree it belongs: the failures that findings are then held against. */
+import { fdtHeader } from '../../abi/fdt/header.js';
+import { sizeOf } from '../codec/layout-table.js';
 import type { ErrnoName, ReactionKind } from '../diagnosis/finding.js';
 import type { Handover } from '../handover/decode.js';
 import type { LuoFile, LuoSession } from '../handover/luo.js';
@@ -32,7 +34,11 @@ const SPOKEN = /^(?:KHO: |luo: |memfd_luo: |kho_block: |Kernel panic|BUG: |Syste
 
 /** Everything that the run met, and what it comes to for each session and file. */
 export function fatesOf(replayed: Replay, handover: Handover): Fates {
-  const met: Met[] = [...bootMet(replayed), ...(replayed.tookOver ? openMet(replayed) : [])];
+  const met: Met[] = [
+    ...bootMet(replayed),
+    ...lostSubtrees(replayed, handover),
+    ...(replayed.tookOver ? openMet(replayed, (handover.luo?.sessions?.length ?? 0) > 0) : []),
+  ];
   const decoded = new Map<number, LuoSession>();
   for (const session of handover.luo?.sessions ?? []) if (session.reading.node.address !== null) decoded.set(session.reading.node.address, session);
   const sessions: SessionFate[] = [];
@@ -49,7 +55,17 @@ function bootMet({ boot, tookOver, release }: Replay): Met[] {
   return warningsOf(boot, base);
 }
 
-function openMet({ open, sessions }: Replay): Met[] {
+/** An FDT whose header passes may still break off: what stands behind is not found, and whoever asks for it is told that there is none. */
+function lostSubtrees({ boot, tookOver, open }: Replay, handover: Handover): Met[] {
+  const { fdt } = handover.candidate;
+  const broken = fdt?.problems.find(({ offset }) => offset >= sizeOf(fdtHeader));
+  if (!tookOver || boot.end !== 'done' || broken === undefined || handover.hasLuo || open?.end !== 'done') return [];
+  const text = `the root FDT breaks off at byte ${broken.offset}, and no LUO node stands before: whatever session was handed over gives ENOENT`;
+  return [{ kind: 'retrieve-fails', errno: 'ENOENT', text, line: null, where: 'boot', path: null, stage: boot }];
+}
+
+/** @param given sessions were handed over */
+function openMet({ open }: Replay, given: boolean): Met[] {
   if (open === null) return [];
   const base = { where: 'open' as const, path: null, stage: open };
   if (open.end === 'down')
@@ -58,7 +74,7 @@ function openMet({ open, sessions }: Replay): Met[] {
     return [{ ...base, kind: 'unknown', errno: null, text: `what opening /dev/liveupdate answers can not be told: ${open.reason ?? ''}`, line: null }];
   if (open.end === 'refused') {
     // A kernel without LUO has no such device, and nothing to give.
-    if (open.errno === 'ENOENT' && sessions.length === 0) return [];
+    if (open.errno === 'ENOENT' && !given) return [];
     return [{ ...base, kind: 'open-fails', errno: open.errno, text: `opening /dev/liveupdate fails with ${open.errno}`, line: lastWords(open) }];
   }
   return warningsOf(open, { ...base, errno: null });

@@ -78,10 +78,15 @@ const commandLineOf = (lines: readonly string[]): string | null => {
   return line === undefined ? null : line.slice(line.indexOf(': ') + 2);
 };
 
-/** `name=off` and its like, the last one counts. */
+/**
+ * Is it switched off? The last `name=` counts. Not given: LUO is off unless asked for, KHO as the kernel was configured (on, of one
+ * that takes a handover over). Where no command line is known, both are taken to be on.
+ */
 export function isOff(cmdline: string | null, name: 'kho' | 'liveupdate'): boolean {
-  const values = [...(cmdline ?? '').matchAll(/(?:^|\s)(kho|liveupdate)=(\S+)/g)].filter((match) => match[1] === name);
-  return /^(off|0|n|no|false)$/i.test(values.at(-1)?.[2] ?? 'on');
+  if (cmdline === null) return false;
+  const values = [...cmdline.matchAll(/(?:^|\s)(kho|liveupdate)=(\S+)/g)].filter((match) => match[1] === name);
+  const last = values.at(-1)?.[2];
+  return last === undefined ? name === 'liveupdate' : /^(off|0|n|no|f|false)$/i.test(last);
 }
 
 /** What the engine starts from: `handover` as it stands in memory. @param fdtAddress its root FDT */

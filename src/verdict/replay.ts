@@ -19,6 +19,8 @@ export interface Stage {
   readonly errno: ErrnoName | null;
   /** why it went down, or which page is not there */
   readonly reason: string | null;
+  /** what could not be followed because a page is not in the dump, beside what the stage was for */
+  readonly notFollowed: readonly string[];
   /** what the kernel printed, in order */
   readonly lines: readonly string[];
   /** physical addresses that KHO was asked to restore, and could not */
@@ -133,6 +135,7 @@ class Run {
       end: isDown ? 'down' : isUnknown ? 'unknown' : result !== null && result < 0 ? 'refused' : 'done',
       errno: result === null || result >= 0 || isDown ? null : errnoName(-result),
       reason: isDown ? (end?.reason ?? null) : (missing?.slice(UNKNOWN.length) ?? (isUnknown ? (end?.reason ?? null) : null)),
+      notFollowed: isUnknown ? [] : lines.filter((line) => line.startsWith(UNKNOWN)).map((line) => line.slice(UNKNOWN.length)),
       lines: lines.filter((line) => !line.startsWith(UNKNOWN)),
       notRestored,
       reads: () => client.readsBetween(first, last),
@@ -195,7 +198,7 @@ class Run {
 }
 
 const UNKNOWN = 'unknown: ';
-const EMPTY: Stage = { end: 'done', errno: null, reason: null, lines: [], notRestored: [], reads: () => [] };
+const EMPTY: Stage = { end: 'done', errno: null, reason: null, notFollowed: [], lines: [], notRestored: [], reads: () => [] };
 
 /** Two entries of one token give one file: the second's own is out of reach. */
 export const SAME_FILE = 'its token is another file’s: that one is given in its place';

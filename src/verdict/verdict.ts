@@ -63,5 +63,5 @@ export const isFailure = (kind: ReactionKind): boolean => FAILING.has(kind);
 
 /** The first sentence of every output, with what was left out of the check. */
 export function verdictSentence({ text, unchecked }: Verdict): string {
-  return unchecked === null ? text : `${text} (of what was checked: ${unchecked})`;
+  return unchecked === null ? text : `${text} (of what was checked; ${unchecked})`;
 }

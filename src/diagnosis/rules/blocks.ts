@@ -110,14 +110,16 @@ export const blockRules: readonly HandoverRule[] = [
   ),
   {
     id: 'blocks/partly-filled',
+    silent: true,
     severity: 'error',
     phase: 'deserialise',
     title: 'a block that is not the last has room left',
     about: 'Entries fill a block before the next is begun, so only the last may be partly filled: the count was changed, and entries are hidden.',
     reactions: {
       otherwise: reaction(
-        'leaks',
-        'The kernel does not check it: the hidden sessions are lost without a message; hidden files make the count of their session wrong (EIO on open).',
+        'retrieve-fails',
+        'The kernel does not check it: the hidden sessions are lost without a message (ENOENT); hidden files make the count of their session wrong (EIO on open).',
+        'ENOENT',
       ),
     },
     confirm: 'Show the block in hex: entries go on behind the count.',
@@ -184,8 +186,9 @@ export const blockRules: readonly HandoverRule[] = [
       'Blocks and areas are zeroed when they are allocated, and an aborted freeze zeroes what it had written. Bytes behind the last counted entry mean that the count is too small.',
     reactions: {
       otherwise: reaction(
-        'leaks',
-        'A hidden session is lost without a message, and its memory stays reserved. A hidden file makes the count of its session wrong: every open of /dev/liveupdate fails with EIO.',
+        'retrieve-fails',
+        'A hidden session is lost without a message: who asks for it gets ENOENT, and its memory stays reserved. A hidden file makes the count of its session wrong: every open of /dev/liveupdate fails with EIO.',
+        'ENOENT',
       ),
     },
     confirm: 'Show the block in hex behind its last entry.',

@@ -101,7 +101,9 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'early boot',
     title: 'the log says that handing over is switched off',
     about: 'Without KHO there is no LUO: kho=off, a kdump kernel, or no room for the scratch areas (seen at 256 MiB).',
-    reactions: { otherwise: seen('ignored', 'Sessions that came over can not be retrieved, and none can be handed on.') },
+    reactions: {
+      otherwise: seen('open-fails', 'Sessions that came over can not be retrieved, and none can be handed on: /dev/liveupdate is not there.', 'ENOENT'),
+    },
     pattern: /luo: Disabling liveupdate because KHO is disabled|KHO: disabled in the kdump kernel|disabling kexec handover|KHO: .*Failed to reserve .*scratch/i,
     side: 'incoming',
   },
@@ -251,7 +253,9 @@ const switchedOff: DumpRule = {
   title: 'a kernel that was given a handover was started without live updates',
   about:
     'kho= and liveupdate= on the command line switch handing over and live updates; without liveupdate=on the kernel still reads LUO’s data (and can panic over it), but /dev/liveupdate can not be used. CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT stands for kho=on.',
-  reactions: { otherwise: seen('ignored', 'The sessions that came over can not be retrieved, and are lost at the next reboot.') },
+  reactions: {
+    otherwise: seen('open-fails', 'The sessions that came over can not be retrieved, and are lost at the next reboot: /dev/liveupdate is not there.', 'ENOENT'),
+  },
   confirm: 'Read the command line in the log.',
   sources: ['kernel/liveupdate/luo_core.c, 6.19 to 7.3', 'seen with 7.3.4: kho=off, and liveupdate= not given'],
   *checkDump({ log, dump }) {

@@ -69,7 +69,7 @@ export const momentRules: readonly HandoverRule[] = [
     title: 'the running kernel has booted, but wrote no handover of its own',
     about:
       'A kernel with KHO switched on makes an FDT for its successor as it boots. One that was given a handover and has none to give was started with kho=off (or is a kdump kernel): it reserved what was preserved, and LUO is off.',
-    reactions: { otherwise: reaction('ignored', 'The preserved memory stays reserved, and nobody can reach it: /dev/liveupdate is not there.') },
+    reactions: { otherwise: reaction('open-fails', 'The preserved memory stays reserved, and nobody can reach it: /dev/liveupdate is not there.', 'ENOENT') },
     confirm: 'Look for "luo: Disabling liveupdate because KHO is disabled" in its log, and kho= on its command line.',
     sources: ['luo_early_startup(), kernel/liveupdate/luo_core.c, 7.3', 'seen with 7.3.4 and kho=off'],
     *check(subject) {
@@ -91,8 +91,9 @@ export const momentRules: readonly HandoverRule[] = [
       'A kernel with LUO switched on registers a LUO subtree for its successor. One that has an outgoing handover without it was started without liveupdate=on: what came over can not be retrieved.',
     reactions: {
       otherwise: reaction(
-        'ignored',
+        'open-fails',
         'The data was checked (and could have panicked the kernel), but /dev/liveupdate can not be used: sessions and files are out of reach until the next reboot, and lost then.',
+        'ENOENT',
       ),
     },
     confirm: 'Look for liveupdate= on its command line.',

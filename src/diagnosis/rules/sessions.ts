@@ -136,7 +136,9 @@ export const sessionRules: readonly HandoverRule[] = [
     title: 'an area holds another entry behind those that its count admits',
     about:
       'Up to 7.1 sessions and files stand in areas that are zeroed when they are allocated: bytes behind the last counted entry mean that the count is too small.',
-    reactions: { otherwise: reaction('leaks', 'What is hidden is lost without a message, and its memory stays reserved.') },
+    reactions: {
+      otherwise: reaction('retrieve-fails', 'What is hidden is lost without a message: who asks for it gets ENOENT, and its memory stays reserved.', 'ENOENT'),
+    },
     confirm: 'Show the area in hex behind its last entry.',
     sources: ['luo_session_serialize(), kernel/liveupdate/luo_session.c, 6.19 to 7.1'],
     check: hiddenInAreas,

@@ -19,6 +19,7 @@ import { Luo } from '../luo/luo.js';
 import type { Machine, Steps } from '../machine.js';
 import { PanicError, runThrough } from '../machine.js';
 import type { ReserveMem, ScenarioHandler } from '../scenario/types.js';
+import { runKhoTest } from './kho-test.js';
 import { exchangeMetadata } from './kexec-metadata.js';
 import { type KexecImage, loadImage } from './kexec-image.js';
 import { KERNEL_IMAGE, LEAST_FREE, LOW_MEMORY, placeFromTop, type Range, RangeSet, scratchAlignment, without } from './memory-map.js';
@@ -67,6 +68,8 @@ export class Kernel implements KernelServices {
   /** the root FDT of a handover that this kernel did not take: its page is left as it is, and reused last */
   #refused: number | null = null;
   #regions: ReservedRegion[] = [];
+  /** names of regions that this kernel placed itself */
+  readonly #fresh = new Set<string>();
   #ino = FIRST_INO;
 
   constructor(machine: Machine, options: KernelOptions) {
@@ -161,6 +164,7 @@ export class Kernel implements KernelServices {
       }
       taken.push(place);
       this.#regions.push({ name, start: place.start, size });
+      this.#fresh.add(name);
     }
   }
 
@@ -204,7 +208,12 @@ export class Kernel implements KernelServices {
 
   *#initcalls(): Steps<void> {
     const { kho, luo } = this;
-    if (!this.spec.handsOver) return;
+    if (!this.spec.handsOver) {
+      if (kho.incoming !== null && (yield* kho.restoreFolio(kho.incoming.pointer.fdt)) === null)
+        yield this.machine.printk('KHO: failed to restore folio for KHO fdt', 'next-kernel');
+      yield* runKhoTest(kho);
+      return;
+    }
     if (kho.enabled && (yield* kho.init()) === 0) {
       yield* this.#storeScratch();
       if (this.spec.kexecMetadata) yield* exchangeMetadata(kho);
@@ -213,7 +222,8 @@ export class Kernel implements KernelServices {
     yield* this.#register(new MemfdHandler(this));
     for (const handler of this.#options.handlers) yield* this.#register(new ScenarioDefinedHandler(this, handler));
     yield* luo.lateInit();
-    yield* handOverRegions(kho, this.#regions);
+    yield* runKhoTest(kho);
+    yield* handOverRegions(kho, this.#regions, this.#fresh);
     if (this.pci !== null) yield* this.pci.boot();
     this.pages.outOfMemory = () => this.#outOfMemory();
   }

@@ -63,7 +63,7 @@ function u64Of(node: FdtNode, name: string): number | null {
 }
 
 /** late_initcall: the subtree for the next kernel. Without regions there is none. */
-export function* handOverRegions(kho: Kho, regions: readonly ReservedRegion[]): Steps<void> {
+export function* handOverRegions(kho: Kho, regions: readonly ReservedRegion[], fresh: ReadonlySet<string>): Steps<void> {
   if (regions.length === 0 || !kho.enabled) return;
   const { machine, pages } = kho;
   const page = pages.alloc();
@@ -71,7 +71,11 @@ export function* handOverRegions(kho: Kho, regions: readonly ReservedRegion[]): 
     yield machine.printk('Failed to prepare memblock FDT for KHO: -12', 'kernel');
     return;
   }
-  for (const region of regions) yield* kho.preservePages(region.start, region.size / machine.pageSize);
+  for (const region of regions) {
+    // Until the map has been walked, memblock gives out scratch alone: a region that was not revived lies there, and can not be preserved.
+    if (kho.incoming !== null && fresh.has(region.name)) yield* kho.warn('kho_preserve_pages');
+    else yield* kho.preservePages(region.start, region.size / machine.pageSize);
+  }
   const value = (layout: FdtNodeLayout, name: string, given: string | number): readonly [string, Uint8Array] => {
     const described = layout.properties[name];
     if (described === undefined) throw new Error(`${layout.name} has no property ${name}`);

@@ -2,7 +2,7 @@
 import { type BitmapForm, bitmapBytes, khoserMemChunk } from '../../../abi/kho/chunk.js';
 import { arrayCount, layoutTable } from '../../codec/layout-table.js';
 import { type Machine, PanicError, type Steps } from '../machine.js';
-import type { PreservedBlock } from './preserved-map.js';
+import { checkBlock, type PreservedBlock } from './preserved-map.js';
 
 /** Blocks are numbered with 52 bits at most: no order is higher. */
 const MOST_ORDER = 52;
@@ -35,7 +35,9 @@ function readBitmap(machine: Machine, blocks: PreservedBlock[], bits: Uint8Array
   for (const [index, byte] of bits.entries()) {
     for (let bit = 0; byte >> bit !== 0; bit++) {
       const address = start + (index * 8 + bit) * span;
-      if (((byte >> bit) & 1) !== 0 && (machine.fromDump || address + span <= machine.size)) blocks.push({ address, order });
+      if (((byte >> bit) & 1) === 0) continue;
+      checkBlock(machine, address, order);
+      if (machine.fromDump || address + span <= machine.size) blocks.push({ address, order });
     }
   }
 }

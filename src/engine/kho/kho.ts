@@ -91,7 +91,10 @@ export class Kho {
 
   /** kho_preserve_pages: contiguous pages, split into the largest aligned blocks. */
   *preservePages(address: number, count: number): Steps<number> {
-    const error = yield* this.#preserveRange(address, count);
+    const end = address + count * this.machine.pageSize;
+    const inScratch = this.scratch.some((area) => area.addr < end && address < area.addr + area.size);
+    if (inScratch) yield* this.#warn('kho_preserve_pages');
+    const error = inScratch ? negative('EINVAL') : yield* this.#preserveRange(address, count);
     yield this.machine.event('kho', 'kho_preserve_pages', { address, pages: count }, error);
     return error;
   }
@@ -174,7 +177,11 @@ export class Kho {
   /** kho_restore_free: restores and gives back. */
   *restoreFree(address: number): Steps<void> {
     if ((yield* this.restoreFolio(address)) === null) yield* this.#warn('kho_restore_free');
-    else this.pages.free(address);
+    else {
+      this.pages.free(address);
+      // Who still has its address reads zeros: seen with 7.1.13 and 7.3.4, where the page is handed out again at once.
+      this.machine.memory.zeroPage(address);
+    }
   }
 
   /** kho_add_subtree. @returns 0, EEXIST (the name is taken) or ENOMEM (the one page is full) */
@@ -227,7 +234,11 @@ export class Kho {
     return order;
   }
 
-  // WARN_ON_ONCE: each place speaks once a kernel.
+  /** A WARN_ON_ONCE of KHO's: each place speaks once a kernel. */
+  *warn(where: string): Steps<void> {
+    yield* this.#warn(where);
+  }
+
   *#warn(where: string): Steps<void> {
     if (this.#warned.has(where)) return;
     this.#warned.add(where);

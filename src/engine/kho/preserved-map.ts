@@ -1,5 +1,5 @@
 /** The map of preserved memory that a running kernel keeps, whatever its format. */
-import type { Steps } from '../machine.js';
+import { type Machine, PanicError, type Steps } from '../machine.js';
 
 export interface PreservedMap {
   /** what `preserved-memory-map` of the root FDT holds: a physical address */
@@ -17,4 +17,21 @@ export interface PreservedMap {
 export interface PreservedBlock {
   readonly address: number;
   readonly order: number;
+}
+
+/** No x86-64 or arm64 kernel has a struct page for what lies above (MAX_PHYSMEM_BITS of 4-level paging). */
+const MOST_MEMORY = 2 ** 46;
+/** A block this large is no machine's: reserved, it leaves nothing to boot with. */
+const LARGEST_BLOCK = 2 ** 40;
+
+/**
+ * The walk marks the first struct page of every block, and reserves it: neither is checked.
+ * @throws PanicError where there is no struct page, or all memory is gone
+ */
+export function checkBlock(machine: Machine, address: number, order: number): void {
+  const span = machine.pageSize * 2 ** order;
+  if (address + span > Math.max(MOST_MEMORY, machine.size))
+    throw new PanicError(`BUG: unable to handle page fault: the struct page of a preserved block at 0x${address.toString(16)}, where no memory is`);
+  if (span > Math.max(LARGEST_BLOCK, machine.size))
+    throw new PanicError(`a preserved block of order ${order} reserves all memory: nothing is left to boot with`);
 }

@@ -8,7 +8,7 @@ import { PHYSICAL_LIMIT } from '../../memory/memory.js';
 import { negative } from '../faults.js';
 import type { PageAllocator } from '../kernel/pages.js';
 import { type Machine, PanicError, type Steps } from '../machine.js';
-import type { PreservedBlock, PreservedMap } from './preserved-map.js';
+import { checkBlock, type PreservedBlock, type PreservedMap } from './preserved-map.js';
 
 export class RadixMap implements PreservedMap {
   readonly root: number;
@@ -143,6 +143,7 @@ function addBlock(blocks: PreservedBlock[], key: number, machine: Machine): void
   if (2 ** marker > key) marker--;
   const order = 64 - machine.pageShift - marker;
   const address = (key - 2 ** marker) * 2 ** (machine.pageShift + order);
+  if (order >= 0) checkBlock(machine, address, order);
   const end = machine.fromDump ? PHYSICAL_LIMIT : machine.size;
   if (order >= 0 && address + machine.pageSize * 2 ** order <= end) blocks.push({ address, order });
 }

@@ -85,8 +85,9 @@ export class Sessions {
 
   /** luo_session_setup_incoming. @param head address that was handed over, 0 for none */
   *setUpIncoming(head: number): Steps<number> {
-    if (head === 0) return 0;
+    // The FDT form has an area from boot on, and nothing looks whether it names one.
     if (this.#in instanceof ContiguousEntries) this.#in.adopt(head);
+    else if (head === 0) return 0;
     else {
       const error = yield* this.#in.restore(head);
       if (error !== 0) return error;

@@ -75,10 +75,12 @@ export function retrieveEverything(kernel: Kernel, from: number, leaveOut: Reado
     const as = `session ${place}`;
     steps.push({ ...base(index++), do: 'retrieve-session', device: null, name: session.name, shape: SHAPE, as });
     let whole = true;
-    for (const [number, { token }] of session.files.files.entries()) {
+    for (const [number, { token, handler }] of session.files.files.entries()) {
       const file = placeOf(place, number);
       if (leaveOut.has(file)) whole = false;
       else steps.push({ ...base(index++), do: 'retrieve', session: as, token, shape: SHAPE, as: file });
+      // A device can be finished once somebody has bound it to an iommufd again.
+      if (handler.name === 'vfio-pci' && !leaveOut.has(file)) steps.push({ ...base(index++), do: 'vfio-bind', fd: file, device: null });
     }
     if (whole) steps.push({ ...base(index++), do: 'finish', session: as, reserved: 0, shape: SHAPE });
   }
