@@ -61,7 +61,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   },
   kvm: {
     load: async () => (await import('./kvm.js')).registerKvm,
-    examples: [['kvm memory-fault-private.kvm_run --errno EFAULT', 'a snapshot of kvm_run: why the vCPU came back']],
+    examples: [['kvm 03-io-out-4 --errno 0', 'a snapshot of kvm_run: why the vCPU came back']],
   },
   abi: {
     load: async () => (await import('./abi.js')).registerAbi,

@@ -22,7 +22,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('luo-inspect')
     .description('debugger and ABI inspector for Linux Kexec Handover, the Live Update Orchestrator and kvm_run')
     .exitOverride()
-    .configureOutput({ writeErr: (text) => process.stderr.write(`${oneLine(text)}\n`) });
+    .helpCommand(true)
+    .configureOutput({ writeErr: (text) => tell(`${oneLine(text.replace(/^error: /, ''))}; --help shows how`) });
   try {
     const budget = new Budget();
     if (argv.length === 0) {
