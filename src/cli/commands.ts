@@ -33,6 +33,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./diff.js')).registerDiff,
     examples: [[`diff ${FROZEN} handover-7.3/s2-at-kho_memory_init`, 'did everything arrive?']],
   },
+  log: {
+    load: async () => (await import('./log.js')).registerLog,
+    examples: [['log vmcore', "the kernel's log, its lines of KHO and LUO tied to their objects"]],
+  },
   ledger: {
     load: async () => (await import('./ledger.js')).registerLedger,
     examples: [[`ledger ${FROZEN}`, 'who owns the preserved pages']],
