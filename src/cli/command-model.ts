@@ -1,6 +1,5 @@
 /** The command line as data, read off what the commands register: for completion and the manual page. */
 import type { Command } from 'commander';
-import { commands, wholeProgram } from './commands.js';
 import { completableNames } from './samples.js';
 
 export interface OptionModel {
@@ -32,12 +31,14 @@ export interface CommandLine {
 
 const LIMIT: OptionModel = { names: ['--limit'], value: '<name=n>', choices: [], description: 'raise a limit on work or memory (repeatable; docs/limits.md)' };
 
-export async function commandLine(): Promise<CommandLine> {
-  const program = await wholeProgram();
-  return { description: program.description(), commands: program.commands.flatMap((command) => modelsOf(command, '')), names: completableNames() };
+type Examples = CommandModel['examples'];
+
+/** @param examplesOf of a command by its name */
+export function modelOf(program: Command, examplesOf: (name: string) => Examples): CommandLine {
+  return { description: program.description(), commands: program.commands.flatMap((command) => modelsOf(command, '', examplesOf)), names: completableNames() };
 }
 
-function modelsOf(command: Command, above: string): readonly CommandModel[] {
+function modelsOf(command: Command, above: string, examplesOf: (name: string) => Examples): readonly CommandModel[] {
   const path = `${above}${command.name()}`;
   const model: CommandModel = {
     path,
@@ -52,8 +53,8 @@ function modelsOf(command: Command, above: string): readonly CommandModel[] {
       })),
       LIMIT,
     ],
-    examples: above === '' ? (commands[path]?.examples ?? []) : [],
+    examples: above === '' ? examplesOf(path) : [],
     files: command.registeredArguments.length > 0,
   };
-  return [model, ...command.commands.flatMap((below) => modelsOf(below, `${path} `))];
+  return [model, ...command.commands.flatMap((below) => modelsOf(below, `${path} `, examplesOf))];
 }

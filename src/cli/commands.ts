@@ -3,6 +3,7 @@
  * made from this table and from what each command registers.
  */
 import { Command } from 'commander';
+import type { CommandLine } from './command-model.js';
 
 export type Register = (program: Command) => void;
 
@@ -114,7 +115,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     ],
   },
   completion: {
-    load: async () => (await import('./completion.js')).registerCompletion,
+    load: async () => (await import('./completion.js')).completionOf(commandLine),
     examples: [
       ['completion bash > ~/.local/share/bash-completion/completions/luo-inspect', 'for bash'],
       ['completion zsh > "${fpath[1]}/_luo-inspect"', 'for zsh'],
@@ -150,4 +151,10 @@ export async function wholeProgram(): Promise<Command> {
   (await import('./inspect.js')).registerInspect(program);
   for (const name of commandNames) await register(program, name);
   return program;
+}
+
+/** The same as data. */
+export async function commandLine(): Promise<CommandLine> {
+  const { modelOf } = await import('./command-model.js');
+  return modelOf(await wholeProgram(), (name) => commands[name]?.examples ?? []);
 }

@@ -6,16 +6,16 @@ import { writeLines } from './output.js';
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof SHELLS)[number];
 
-export function registerCompletion(program: Command): void {
-  program
-    .command('completion')
-    .description('a completion script for the shell, on standard output')
-    .addArgument(new Argument('<shell>', 'which one').choices(SHELLS))
-    .action(async (shell: Shell) => {
-      const { commandLine } = await import('./command-model.js');
-      await writeLines(scripts[shell](await commandLine()));
-    });
-}
+/** @param line the command line as data, when it is asked for */
+export const completionOf =
+  (line: () => Promise<CommandLine>) =>
+  (program: Command): void => {
+    program
+      .command('completion')
+      .description('a completion script for the shell, on standard output')
+      .addArgument(new Argument('<shell>', 'which one').choices(SHELLS))
+      .action(async (shell: Shell) => writeLines(scripts[shell](await line())));
+  };
 
 const first = (line: CommandLine): readonly CommandModel[] => line.commands.filter(({ path }) => !path.includes(' '));
 const below = (line: CommandLine, path: string): readonly string[] =>

@@ -1,11 +1,11 @@
 /** man/luo-inspect.1, made from the command table. */
-import type { CommandLine } from './command-model.js';
-import { firstExamples } from './commands.js';
+import type { CommandLine, CommandModel } from './command-model.js';
 
 const escaped = (text: string): string =>
   text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replaceAll("'", '\\(aq').replaceAll('…', '...').replaceAll('’', '\\(aq').replace(/^\./, '\\&.');
 
-export function manualPage(line: CommandLine): string {
+/** @param firstExamples what a newcomer may try first */
+export function manualPage(line: CommandLine, firstExamples: CommandModel['examples']): string {
   const out = [
     '.TH LUO\\-INSPECT 1',
     '.SH NAME',

@@ -10,7 +10,14 @@ import { escapeText } from '../report/escape.js';
 import { tell } from './messages.js';
 import { writeLines } from './output.js';
 import { fileOrSample } from './samples.js';
-import type { TriageOptions } from './triage.js';
+
+export interface TriageOptions {
+  readonly jobs: number;
+  readonly ndjson?: boolean;
+  readonly resume?: string;
+  readonly timeout: number;
+  readonly failOn: 'error' | 'warning' | 'info' | 'never';
+}
 
 /** @throws UserError where no dump is named, or the earlier run can't be read */
 export async function runTriage(given: readonly string[], options: TriageOptions): Promise<void> {

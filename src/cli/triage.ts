@@ -1,14 +1,7 @@
 /** `luo-inspect triage <files>`: many dumps, a line each with its failure signature, and which of them failed alike. */
 import { Option, type Command } from 'commander';
 import { parseCount } from './numbers.js';
-
-export interface TriageOptions {
-  readonly jobs: number;
-  readonly ndjson?: boolean;
-  readonly resume?: string;
-  readonly timeout: number;
-  readonly failOn: 'error' | 'warning' | 'info' | 'never';
-}
+import type { TriageOptions } from './triage-run.js';
 
 export function registerTriage(program: Command): void {
   program

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { commandLine } from '../../src/cli/command-model.js';
+import { commandLine } from '../../src/cli/commands.js';
 import { luoInspect } from './run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'completion-'));

@@ -1,8 +1,7 @@
 /** The first five minutes: what is shown without arguments, names instead of paths, and what was meant by a word that is wrong. */
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { commandLine } from '../../src/cli/command-model.js';
-import { commandNames, commands, firstExamples } from '../../src/cli/commands.js';
+import { commandLine, commandNames, commands, firstExamples } from '../../src/cli/commands.js';
 import { manualPage } from '../../src/cli/manual.js';
 import { nearest } from '../../src/cli/suggest.js';
 import { luoInspect } from './run.js';
@@ -84,5 +83,5 @@ describe('names of samples', () => {
 });
 
 it('man/luo-inspect.1 is up to date', async () => {
-  await expect(manualPage(await commandLine())).toMatchFileSnapshot('../../man/luo-inspect.1');
+  await expect(manualPage(await commandLine(), firstExamples)).toMatchFileSnapshot('../../man/luo-inspect.1');
 });
