@@ -53,6 +53,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./shrink.js')).registerShrink,
     examples: [['shrink vmcore -o small.elf.xz --redact names', 'a small dump with the same report, to send around']],
   },
+  whatis: {
+    load: async () => (await import('./whatis.js')).registerWhatIs,
+    examples: [['whatis handover-7.3/s1-frozen 0x101000', 'what is at an address: node, owner, state of the page, who points here']],
+  },
   triage: {
     load: async () => (await import('./triage.js')).registerTriage,
     examples: [
