@@ -5,6 +5,7 @@ import { tellEvidence } from './messages.js';
 export interface DumpCommandOptions {
   readonly btf?: string | boolean;
   readonly json?: boolean;
+  readonly ndjson?: boolean;
   readonly khoFdt?: string;
   readonly symbols?: string;
   readonly vmlinux?: string;
@@ -36,6 +37,7 @@ export const dumpOptions = (command: Command): Command =>
 export function registerReport(program: Command): void {
   dumpOptions(program.command('report <dump>').description('the whole decoded handover, with the findings'))
     .option('--json', 'as JSON (schema luo-inspect.report/1)')
+    .option('--ndjson', 'as JSON, a line each: source, verdict, handover, session, file, run of folios, finding; for what is too large to hold')
     .action(runReport);
 }
 
@@ -45,7 +47,8 @@ export async function runReport(path: string, options: DumpCommandOptions): Prom
   const { opened, report } = await loadDump(path, options);
   try {
     if (options.verbose === true) tellEvidence(report.evidence);
-    if (options.json === true) await writeJson((await import('../report/report-json.js')).reportJson(report));
+    if (options.ndjson === true) await writeLines((await import('../report/report-ndjson.js')).reportNdjson(report));
+    else if (options.json === true) await writeJson((await import('../report/report-json.js')).reportJson(report));
     else await writeLines((await import('../report/report-text.js')).reportText(report));
   } finally {
     opened.close();

@@ -1,4 +1,5 @@
 /** A value as JSON, line by line as `JSON.stringify(value, null, 2)` writes it: a report can be longer than a string may be. */
+import { JsonItems } from './json-value.js';
 
 /** @param value plain data; functions, symbols and undefined are left out as JSON.stringify leaves them out */
 export function* jsonLines(value: unknown): Iterable<string> {
@@ -18,7 +19,8 @@ function* pieces(value: unknown, indent: string): Iterable<Piece> {
   if (Array.isArray(value)) {
     const items: readonly unknown[] = value;
     yield* block('[', ']', indent, items.length, (index, inner) => ({ key: '', value: items[index] ?? null, inner }));
-  } else if (typeof value === 'object' && value !== null) {
+  } else if (value instanceof JsonItems) yield* streamed(value, indent);
+  else if (typeof value === 'object' && value !== null) {
     const entries: readonly (readonly [string, unknown])[] = Object.entries(value).filter(([, each]) => each !== undefined);
     yield* block('{', '}', indent, entries.length, (index, inner) => ({
       key: `${JSON.stringify(entries[index]?.[0] ?? '')}: `,
@@ -26,6 +28,21 @@ function* pieces(value: unknown, indent: string): Iterable<Piece> {
       inner,
     }));
   } else yield [JSON.stringify(value) ?? 'null', false];
+}
+
+function* streamed(items: JsonItems<unknown>, indent: string): Iterable<Piece> {
+  const inner = `${indent}  `;
+  let count = 0;
+  for (const item of items) {
+    yield [count++ === 0 ? '[' : ',', true];
+    yield [inner, false];
+    yield* pieces(item, inner);
+  }
+  if (count === 0) yield ['[]', false];
+  else {
+    yield ['', true];
+    yield [`${indent}]`, false];
+  }
 }
 
 type Item = (index: number, inner: string) => { readonly key: string; readonly value: unknown; readonly inner: string };

@@ -4,8 +4,25 @@
  */
 import type { CStringValue, FieldType, Role, Struct } from '../../abi/layout.js';
 
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type Json = string | number | boolean | null | readonly Json[] | JsonItems<Json> | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
+
+/** A list of JSON values that is made while it is written: a table of millions is never held. `JSON.stringify` writes it as a list, too. */
+export class JsonItems<T> implements Iterable<T> {
+  readonly #make: () => Iterable<T>;
+
+  constructor(make: () => Iterable<T>) {
+    this.#make = make;
+  }
+
+  [Symbol.iterator](): Iterator<T> {
+    return this.#make()[Symbol.iterator]();
+  }
+
+  toJSON(): readonly T[] {
+    return [...this];
+  }
+}
 
 /** Roles whose values are shown in hexadecimal. */
 const hexRoles: ReadonlySet<Role> = new Set<Role>(['phys', 'opaque', 'flags', 'pfn', 'reserved']);

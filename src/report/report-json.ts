@@ -12,7 +12,7 @@ import { pciAddress } from '../handover/pci.js';
 import type { Contract } from '../../abi/contract.js';
 import type { CStringValue } from '../../abi/layout.js';
 import type { Reading } from '../tree/reading.js';
-import { type Json, type JsonObject, countJson, jsonOfStruct } from './json-value.js';
+import { type Json, JsonItems, type JsonObject, countJson, jsonOfStruct } from './json-value.js';
 import type { Verdict } from '../verdict/verdict.js';
 import type { DumpReport } from './dump-report.js';
 
@@ -27,7 +27,7 @@ export function reportJson(report: DumpReport): JsonObject {
   };
 }
 
-function kernelJson({ release, foundBy, facts }: NonNullable<DumpReport['kernel']>): JsonObject {
+export function kernelJson({ release, foundBy, facts }: NonNullable<DumpReport['kernel']>): JsonObject {
   const config = facts?.config ?? null;
   return {
     release,
@@ -68,7 +68,7 @@ export function findingJson(finding: Finding): JsonObject {
 }
 
 /** @param pageSize in bytes */
-function handoverJson(handover: Handover, pageSize: number): JsonObject {
+export function handoverJson(handover: Handover, pageSize: number): JsonObject {
   const { map, scratch } = handover;
   return {
     role: handover.role,
@@ -125,7 +125,7 @@ function luoJson(luo: Luo, handover: Handover): JsonObject {
 /** A name, with its bytes where they are no UTF-8. */
 const nameJson = (name: CStringValue): JsonObject => (name.validUtf8 ? { name: name.text } : { name: name.text, nameBytes: hexBytes(name.bytes) });
 
-const sessionJson = (session: LuoSession, handover: Handover): JsonObject => ({
+export const sessionJson = (session: LuoSession, handover: Handover): JsonObject => ({
   ...nameJson(session.name),
   owner: ownerJson(handover.owners.byPath.get(session.path)),
   state: session.life?.state ?? stateOfRole(handover.role),
@@ -140,7 +140,7 @@ const holdersJson = (holders: readonly Holder[] | null): Json => holders?.map(({
 const ownerJson = (owner: Owner | undefined): JsonObject | null =>
   owner === undefined ? null : { kind: owner.kind, name: owner.name, detail: owner.detail, by: owner.by };
 
-const fileJson = (file: LuoFile, { role, owners }: Handover): JsonObject => ({
+export const fileJson = (file: LuoFile, { role, owners }: Handover): JsonObject => ({
   token: hex(file.token),
   compatible: file.compatible.text,
   phase: file.life?.phase ?? phaseOfRole(role),
@@ -153,7 +153,7 @@ const fileJson = (file: LuoFile, { role, owners }: Handover): JsonObject => ({
   decoded: file.decoded === null ? null : { ...payloadJson(file.decoded), ...(file.decoded.kind === 'memfd' ? { name: file.life?.name ?? null } : {}) },
 });
 
-const flbJson = (flb: LuoFlb): JsonObject => ({
+export const flbJson = (flb: LuoFlb): JsonObject => ({
   ...nameJson(flb.name),
   data: hex(flb.data),
   count: countJson(flb.count),
@@ -203,13 +203,17 @@ function deviceAddress(values: Readonly<Record<string, unknown>> | null): { addr
   return typeof domain === 'number' && typeof bdf === 'number' ? { address: pciAddress(domain, bdf) } : {};
 }
 
+export function* runsJson(memfd: Memfd): Iterable<JsonObject> {
+  for (const { index, pfn, pages, flags } of memfd.runs()) yield { index: countJson(index), pfn: hex(pfn), pages, flags: hex(flags) };
+}
+
 function memfdJson(memfd: Memfd): JsonObject {
   const folios =
     memfd.area === null && memfd.readableFolios === 0 && memfd.folioCount !== 0n
       ? null
       : {
           count: memfd.cut == null ? countJson(memfd.folioCount) : null,
-          runs: [...memfd.runs()].map((run) => ({ index: countJson(run.index), pfn: hex(run.pfn), pages: run.pages, flags: hex(run.flags) })),
+          runs: new JsonItems(() => runsJson(memfd)),
         };
   return {
     struct: memfd.struct,
