@@ -30,6 +30,8 @@ export type Layer =
   | 'hwpoison'
   | 'kvm-run'
   | 'hugetlb'
+  | 'handler'
+  | 'flb'
   | 'kho-vmalloc'
   | 'block'
   | 'boot'

@@ -66,10 +66,10 @@ import { vfioPciV2 } from './vfio-pci/v2.js';
 export { type ExpectedRelease, expectedReleaseOf, expectedReleases, type ReleaseInfo, releaseInfos, releaseOf, releases } from './releases.js';
 
 /**
- * What one kernel hands to the next. Where a string names several layouts, the one that is most likely met first stands
+ * What one kernel hands to the next, as it is described here. Where a string names several layouts, the one that is most likely met first stands
  * first: the released before the others, the newest of the mails before the older.
  */
-export const contracts: readonly Contract[] = [
+const here: readonly Contract[] = [
   khoV4,
   khoV3,
   khoV2,
@@ -133,11 +133,28 @@ export const contracts: readonly Contract[] = [
   memfdFeatures,
 ];
 
+const all: Contract[] = [...here];
+
+/** Every contract known: those of users first, then those of this folder. */
+export const contracts: readonly Contract[] = all;
+
+/** Adds contracts that a user described, for as long as the program runs; the function returned takes them away again. */
+export function addContracts(own: readonly Contract[]): () => void {
+  all.unshift(...own);
+  return () => {
+    for (const contract of own) all.splice(all.indexOf(contract), 1);
+  };
+}
+
 /** Structures around a handover that are no part of it: how a kernel finds it, its system calls, its own objects. */
 export const supporting: readonly Contract[] = [bootSetupData, fdtContract, liveupdateUapi, liveupdateUapiGetName, kvmV73, kernelLive73, nanovmmV3];
 
-/** Contracts a compatible string may name: more than one where a string was reused for another layout. */
-export const contractsOf = (compatible: string): readonly Contract[] => contracts.filter((contract) => contract.compatible === compatible);
+/** Contracts a compatible string may name: more than one where a string was reused for another layout. A user's own stand for all others. */
+export function contractsOf(compatible: string): readonly Contract[] {
+  const named = contracts.filter((contract) => contract.compatible === compatible);
+  const own = named.filter(({ status }) => status === 'own');
+  return own.length > 0 ? own : named;
+}
 
 /** The contract of that id. */
 export const contractById = (id: string): Contract | null => [...contracts, ...supporting].find((contract) => contract.id === id) ?? null;

@@ -42,6 +42,8 @@ export const layerInfos: readonly LayerInfo[] = [
   info('kvm-vm', 'handler', 'files find their handler'),
   info('guest-memfd', 'handler', 'files find their handler'),
   info('kvm-vcpu', 'handler', 'files find their handler'),
+  info('handler', 'handler', 'files find their handler'),
+  info('flb', 'flb', 'claimed by its owner'),
   info('cpu', 'handler', 'files find their handler'),
   info('cpu-flb', 'flb', 'claimed by the CPU core'),
   info('iommufd', 'handler', 'files find their handler'),

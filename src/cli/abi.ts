@@ -13,5 +13,4 @@ export function registerAbi(program: Command): void {
   registerAbiDiff(abi);
   registerAbiCheck(abi);
   registerAbiGate(abi);
-  abi.action(() => abi.outputHelp());
 }

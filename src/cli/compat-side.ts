@@ -7,6 +7,5 @@ import type { Side } from '../compat/side.js';
 export async function openSide(text: string, role: 'from' | 'to'): Promise<Side> {
   if (looksLikeRelease(text) && !existsSync(text)) return releaseSide(text);
   const { fileSide } = await import('./compat-file.js');
-  const { fileOrSample } = await import('./samples.js');
-  return fileSide(fileOrSample(text), role);
+  return fileSide(text, role);
 }

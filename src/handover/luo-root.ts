@@ -1,6 +1,6 @@
 /** The LUO subtree itself: a struct from 7.2, an FDT up to 7.1. Chooses by what stands there, then reads what it leads to. */
 import { NEWEST } from '../../abi/behaviour/registry.js';
-import type { Contract } from '../../abi/contract.js';
+import { type Contract, behaviourIsKnown } from '../../abi/contract.js';
 import { type Struct, u64 } from '../../abi/layout.js';
 import { luoCompatibleBytes } from '../../abi/luo/root.js';
 import { luoFeatures, luoSerFeatures } from '../../abi/feature-words/v1.js';
@@ -58,7 +58,7 @@ function luoSerFor(contract: Contract, length: number): Struct {
   const [struct = luoSer] = contract.structs;
   const type = struct.fields.compatible;
   const bytes = luoCompatibleBytes(length);
-  if (contract.measured !== undefined || type?.kind !== 'cstring' || type.bytes === bytes) return struct;
+  if (!behaviourIsKnown(contract) || type?.kind !== 'cstring' || type.bytes === bytes) return struct;
   return { ...struct, fields: { ...struct.fields, compatible: { ...type, bytes } } };
 }
 

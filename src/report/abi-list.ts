@@ -21,6 +21,8 @@ export function listText(only: Status | null = null): readonly string[] {
   const lines = only === null ? [...matrixText(), ''] : [];
   if (only === null && releaseInfos.some((info) => info.evidence === 'inferred')) lines.push('* inferred, not read in the source of that release', '');
   if (only === null) for (const { release, note } of expectedReleases) lines.push(`${release} is expected: ${note}`, '');
+  const own = contracts.filter(({ status }) => status === 'own');
+  if (own.length > 0 && (only === null || only === 'own')) lines.push('Described with --contract', ...flat(own), '');
   for (const [status, title] of sections) {
     if (only !== null && status !== only) continue;
     lines.push(title, ...flat(contracts.filter((contract) => contract.status === status)), '');

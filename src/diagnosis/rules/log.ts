@@ -104,8 +104,7 @@ const logRuleTexts: readonly LogRule[] = [
     reactions: {
       otherwise: seen('open-fails', 'Sessions that came over can not be retrieved, and none can be handed on: /dev/liveupdate is not there.', 'ENOENT'),
     },
-    pattern:
-      /luo: Disabling liveupdate because KHO is disabled|KHO: disabled in the kdump kernel|disabling kexec handover|KHO: .*Failed to reserve .*(scratch|bootmem)/i,
+    pattern: /luo: Disabling liveupdate because KHO is disabled|KHO: disabled in the kdump kernel|disabling kexec handover|KHO: .*Failed to reserve .*scratch/i,
     side: 'incoming',
   },
   {

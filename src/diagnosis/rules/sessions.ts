@@ -21,7 +21,7 @@ const openFails = (text: string): Reactions => ({
 });
 
 /** Layers whose contracts describe what a file handler hands over. */
-const HANDLERS: ReadonlySet<Layer> = new Set<Layer>(['memfd', 'vfio-pci', 'kvm-vm', 'guest-memfd', 'kvm-vcpu']);
+const HANDLERS: ReadonlySet<Layer> = new Set<Layer>(['memfd', 'vfio-pci', 'kvm-vm', 'guest-memfd', 'kvm-vcpu', 'handler']);
 
 /** The files of all sessions, without those that a pointer leads to which is not believed. */
 export const filesOf = (subject: Subject): readonly { readonly session: LuoSession; readonly file: LuoFile }[] => {

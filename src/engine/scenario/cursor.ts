@@ -29,9 +29,9 @@ export interface Cursor {
  * Reads `source` as one YAML document.
  * @throws UserError where it is not YAML, holds more than one document, or uses anchors, aliases or tags
  */
-export function openYaml(source: string, file: string): Cursor {
+export function openYaml(source: string, file: string, form = { noun: 'scenario', schema: 'luo-inspect.scenario/1' }): Cursor {
   const lines = new LineCounter();
-  if (source.length > MAX_BYTES) throw new UserError(`${file}: larger than a scenario may be (${MAX_BYTES} bytes); split it`);
+  if (source.length > MAX_BYTES) throw new UserError(`${file}: larger than a ${form.noun} may be (${MAX_BYTES} bytes); split it`);
   const documents = parseOrExplain(source, file, lines);
   const [document, second] = documents;
   const at = (offset: number): SourcePosition => {
@@ -42,10 +42,10 @@ export function openYaml(source: string, file: string): Cursor {
     const { line, column } = at(offset);
     return new UserError(`${file}:${line}:${column}: ${what}`);
   };
-  if (document === undefined) throw fail(0, 'the file is empty; a scenario is a mapping that starts with schema: luo-inspect.scenario/1');
+  if (document === undefined) throw fail(0, `the file is empty; a ${form.noun} is a mapping that starts with schema: ${form.schema}`);
   const [error] = document.errors;
   if (error !== undefined) throw fail(error.pos[0], `not YAML: ${firstLine(error.message)}; check indentation, quotes and brackets there`);
-  if (second !== undefined) throw fail(second.range[0], 'a second YAML document; a scenario file holds one');
+  if (second !== undefined) throw fail(second.range[0], `a second YAML document; a ${form.noun} holds one`);
   return cursorOf(document.contents, 0, '', fail, at);
 }
 

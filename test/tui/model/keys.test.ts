@@ -48,7 +48,7 @@ describe.each(KEY_PAGES)('the keys of $title', ({ keys: table, commands, panes }
 });
 
 describe('docs/keys.md', () => {
-  it('is what the key tables say (npx vitest run test/tui/model/keys.test.ts -u writes it)', async () => {
+  it('is what the key tables say (npm run docs writes it)', async () => {
     const { keysMarkdown } = await import('../../../src/tui/model/keys.js');
     await expect(keysMarkdown(KEY_PAGES)).toMatchFileSnapshot('../../../docs/keys.md');
     expect(readFileSync('docs/keys.md', 'utf8')).toContain('`Ctrl-c`');

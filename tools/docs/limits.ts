@@ -1,5 +1,5 @@
 /** docs/limits.md: the table of what one command may spend, made from the limits themselves. */
-import { limits } from '../codec/limits.js';
+import { limits } from '../../src/codec/limits.js';
 
 export function limitsReference(): string {
   const rows = Object.entries(limits).map(([name, { allowed, unit, counts, past }]) => `| \`${name}\` | ${allowed} ${unit} | ${counts} | ${past} |`);

@@ -1,9 +1,9 @@
-/** docs/scenarios.md, made of the tables that the parser reads by; a test compares it with what is committed. */
-import { deviceKeys, handlerKeys, kernelKeys, machineKeys, reserveMemKeys } from './document.js';
-import { FAULTS } from './faults.js';
-import type { KeyTable } from './keys.js';
-import { scenarioKeys } from './parse.js';
-import { VERBS } from './verbs.js';
+/** docs/scenarios.md, made of the tables that the parser reads by. */
+import { deviceKeys, handlerKeys, kernelKeys, machineKeys, reserveMemKeys } from '../../src/engine/scenario/document.js';
+import { FAULTS } from '../../src/engine/scenario/faults.js';
+import type { KeyTable } from '../../src/engine/scenario/keys.js';
+import { scenarioKeys } from '../../src/engine/scenario/parse.js';
+import { VERBS } from '../../src/engine/scenario/verbs.js';
 
 const INTRODUCTION = `# Scenarios
 
@@ -34,11 +34,11 @@ function keyRows(keys: KeyTable): string[] {
   });
 }
 
-const table = (keys: KeyTable): string => ['| key | value | default | meaning |', '|---|---|---|---|', ...keyRows(keys)].join('\n');
+export const keyTable = (keys: KeyTable): string => ['| key | value | default | meaning |', '|---|---|---|---|', ...keyRows(keys)].join('\n');
 
 /** The whole page, as Markdown. */
 export function scenarioReference(): string {
-  const parts = [INTRODUCTION, '## The file\n', `${table(scenarioKeys)}\n`];
+  const parts = [INTRODUCTION, '## The file\n', `${keyTable(scenarioKeys)}\n`];
   for (const [title, keys] of [
     ['machine', machineKeys],
     ['kernels: a release, or', kernelKeys],
@@ -46,16 +46,16 @@ export function scenarioReference(): string {
     ['handlers', handlerKeys],
     ['reserveMem', reserveMemKeys],
   ] as const)
-    parts.push(`### ${title}\n`, `${table(keys)}\n`);
+    parts.push(`### ${title}\n`, `${keyTable(keys)}\n`);
   parts.push('## Steps\n', 'Every step has `do` and may have `expect`.\n');
   for (const [name, spec] of Object.entries(VERBS)) {
     parts.push(`### ${name}\n`, `${spec.summary}.\n`);
-    if (Object.keys(spec.keys).length > 0) parts.push(`${table(spec.keys)}\n`);
+    if (Object.keys(spec.keys).length > 0) parts.push(`${keyTable(spec.keys)}\n`);
   }
   parts.push('## Faults\n', 'Every fault has `at` and may have `nth`: the nth time the point is reached in the whole run, from 1.\n');
   for (const spec of FAULTS) {
     parts.push(`### ${spec.at}\n`, `${spec.summary}.\n`);
-    if (Object.keys(spec.keys).length > 0) parts.push(`${table(spec.keys)}\n`);
+    if (Object.keys(spec.keys).length > 0) parts.push(`${keyTable(spec.keys)}\n`);
   }
   return `${parts.join('\n').trimEnd()}\n`;
 }

@@ -1,11 +1,11 @@
-/** docs/abi.md: every contract with its layouts, generated from `abi/`; its test compares, and renews it when run with -u. */
+/** docs/abi.md: every contract with its layouts, generated from `abi/`. */
 import type { Contract, FdtNodeLayout } from '../../abi/contract.js';
 import type { Struct } from '../../abi/layout.js';
 import { contracts, releaseInfos, supporting } from '../../abi/registry.js';
-import { DEFAULT_PAGE_SIZE, layoutTable, typeSize } from '../codec/layout-table.js';
-import { describe, typeText } from './abi-layout.js';
-import { matrixRows, sections } from './abi-list.js';
-import { areaText, PAGE_SIZES, releasesText } from './abi-show.js';
+import { DEFAULT_PAGE_SIZE, layoutTable, typeSize } from '../../src/codec/layout-table.js';
+import { describe, typeText } from '../../src/report/abi-layout.js';
+import { matrixRows, sections } from '../../src/report/abi-list.js';
+import { areaText, PAGE_SIZES, releasesText } from '../../src/report/abi-show.js';
 
 /** The whole document. */
 export function abiDocument(): string {
@@ -13,7 +13,7 @@ export function abiDocument(): string {
     '# Contracts between kernels',
     '',
     'What one kernel hands to the next, by compatible string and kernel release. Generated from `abi/`: change it there, then run',
-    '`npx vitest run test/report/abi-doc.test.ts --update`. `luo-inspect abi show <struct>[@<compatible>]` shows the same on a terminal.',
+    '`npm run docs`. `luo-inspect abi show <struct>[@<compatible>]` shows the same on a terminal.',
     '',
     `Offsets and sizes are in bytes, for pages of ${DEFAULT_PAGE_SIZE} where a layout fills its page.`,
     '',

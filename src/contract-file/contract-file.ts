@@ -1,0 +1,174 @@
+/**
+ * Contracts that a user describes: a YAML file of versions that no contract of abi/ knows, with their structures in the same language,
+ * as data. For `--contract`. The tables below make the parser, samples/contract.schema.json and docs/contracts.md.
+ */
+import { type Area, type Contract, type Layer, contract as described } from '../../abi/contract.js';
+import { KHO_MAX_BLOCKS } from '../../abi/kho/block.js';
+import type { Struct } from '../../abi/layout.js';
+import { contracts, findStruct, releaseOf, releases } from '../../abi/registry.js';
+import { areaCapacity } from '../codec/area.js';
+import { layoutTable } from '../codec/layout-table.js';
+import { type Cursor, openYaml } from '../engine/scenario/cursor.js';
+import { mapping, optional, readKeys, required, schemaOfKeys, withDefault } from '../engine/scenario/keys.js';
+import { type JsonSchema, bool, listOf, number, oneOf, text, type ValueType } from '../engine/scenario/values.js';
+import { type FindStruct, field, named } from './fields.js';
+
+export const CONTRACT_SCHEMA = 'luo-inspect.contract/1';
+
+/** Layers whose structures can be described, in the order of a handover. */
+export const LAYERS = [
+  'luo',
+  'memfd',
+  'vfio-pci',
+  'kvm-vm',
+  'guest-memfd',
+  'kvm-vcpu',
+  'handler',
+  'pci',
+  'iommu',
+  'hugetlb',
+  'flb',
+] as const satisfies readonly Layer[];
+
+export const structKeys = {
+  meaning: withDefault(text, 'what the structure is, in one line', '', ''),
+  packed: withDefault(bool, 'without the holes that C puts between fields', true, 'true'),
+  fields: required(named(field, 'fields'), 'in memory order'),
+};
+
+export const areaKeys = {
+  header: optional(text, 'structure at the start of every piece; none: the entries are counted elsewhere'),
+  entry: required(text, 'structure of one entry'),
+  pages: withDefault(number(1, 1024), 'pages of one piece', 1, '1'),
+  chained: withDefault(bool, 'are pieces chained by the `next` of their header?', false, 'false'),
+};
+
+export const contractKeys = {
+  layer: required(oneOf(LAYERS), 'what it is the contract of; `handler`: of files of a handler of your own, `flb`: of an object of your own'),
+  compatible: required(text, 'the string in memory, like `luo-v6`'),
+  since: optional(text, 'the first release that speaks it'),
+  source: withDefault(text, 'where this was read', '', ''),
+  notes: withDefault(listOf(text), 'what is worth telling a reader', [], ''),
+  structs: withDefault(
+    named(mapping(structKeys, 'a structure'), 'structures'),
+    'by the kernel’s names; the first is the one that the string or the pointer leads to',
+    new Map(),
+    '',
+  ),
+  areas: withDefault(named(mapping(areaKeys, 'an area'), 'areas'), '`luo` alone: where `sessions`, `files` and `flbs` are listed', new Map(), ''),
+};
+
+const schemaWord: ValueType<string> = oneOf([CONTRACT_SCHEMA]);
+
+export const fileKeys = {
+  schema: required(schemaWord, 'which form this file has'),
+  contracts: required(listOf(mapping(contractKeys, 'a contract')), 'one for each string'),
+};
+
+/** What an editor checks a file against. */
+export const contractJsonSchema = (): JsonSchema => ({ $schema: 'http://json-schema.org/draft-07/schema#', title: CONTRACT_SCHEMA, ...schemaOfKeys(fileKeys) });
+
+/**
+ * The contracts in `source`. @param file as messages name it
+ * @throws UserError with line and column where it is not YAML, not of this form, or its layouts are impossible
+ */
+export function parseContractFile(source: string, file: string): readonly Contract[] {
+  const root = openYaml(source, file, { noun: 'contract file', schema: CONTRACT_SCHEMA });
+  const values = readKeys(root, fileKeys, 'a contract file');
+  const cursors = root.entries()?.get('contracts')?.value.items() ?? [];
+  return values.contracts.map((one, index) => contractOf(one, cursors[index] ?? root, file));
+}
+
+type Source = ReturnType<(typeof fileKeys)['contracts']['read']>[number];
+
+function contractOf(source: Source, cursor: Cursor, file: string): Contract {
+  const at = (key: string): Cursor => cursor.entries()?.get(key)?.value ?? cursor;
+  if (!/^[\x21-\x7e]{1,47}$/.test(source.compatible)) throw at('compatible').error('a compatible string has 1 to 47 printable characters, and no space');
+  const since = source.since === null ? null : releaseOf(source.since);
+  if (source.since !== null && since === null)
+    throw at('since').error(`${source.since} is no release known; known are ${releases.join(', ')}, or leave it out`);
+  const structs = structsOf(source, at('structs'), file);
+  const areas = [...source.areas].map(([name, area]) => areaOf(name, area, structs, at('areas').entries()?.get(name)?.value ?? cursor));
+  return {
+    ...described({
+      layer: source.layer,
+      id: `${source.compatible} (${file})`,
+      compatible: source.compatible,
+      format: structs.size === 0 ? 'opaque' : 'struct',
+      structs: [...structs.values(), ...areas.flatMap((area) => [area.header, area.entry]).filter((struct) => struct !== null)].filter(isFirst),
+      areas,
+      status: 'own',
+      source: source.source === '' ? file : source.source,
+      notes: source.notes,
+    }),
+    ...(since === null ? {} : { since, releases: releases.slice(releases.indexOf(since)) }),
+  };
+}
+
+const isFirst = <T>(item: T, index: number, all: readonly T[]): boolean => all.indexOf(item) === index;
+
+/** Own structures by name; others that fields name are those of the newest contract that has them. */
+function structsOf(source: Source, cursor: Cursor, file: string): ReadonlyMap<string, Struct> {
+  const made = new Map<string, Struct>();
+  const open = new Set<string>();
+  const find: FindStruct = (name, from) => {
+    const known = made.get(name);
+    if (known !== undefined) return known;
+    const own = source.structs.get(name);
+    if (own === undefined) return knownStruct(name, from);
+    if (open.has(name)) throw from.error(`struct ${name} contains itself`);
+    open.add(name);
+    const fields = Object.fromEntries([...own.fields].map(([field_, type]) => [field_, type(find)]));
+    const struct: Struct = {
+      kind: 'struct',
+      name,
+      meaning: own.meaning,
+      source: source.source === '' ? file : source.source,
+      packed: own.packed,
+      endian: 'little',
+      fields,
+    };
+    try {
+      layoutTable(struct);
+    } catch (error) {
+      throw (cursor.entries()?.get(name)?.value ?? cursor).error(error instanceof Error ? error.message : String(error));
+    }
+    made.set(name, struct);
+    return struct;
+  };
+  for (const name of source.structs.keys()) find(name, cursor);
+  return new Map([...source.structs.keys()].flatMap((name) => (made.has(name) ? [[name, find(name, cursor)] as const] : [])));
+}
+
+function knownStruct(name: string, cursor: Cursor): Struct {
+  const [found] = findStruct(name);
+  if (found === undefined)
+    throw cursor.error(`${JSON.stringify(name)} is no type: neither an integer nor a structure of this contract or of \`luo-inspect abi list\``);
+  return found.struct;
+}
+
+function areaOf(
+  name: string,
+  source: Source['areas'] extends ReadonlyMap<string, infer A> ? A : never,
+  own: ReadonlyMap<string, Struct>,
+  cursor: Cursor,
+): Area {
+  const struct = (called: string, key: string): Struct => own.get(called) ?? knownStruct(called, cursor.entries()?.get(key)?.value ?? cursor);
+  const area: Area = {
+    name,
+    meaning: name,
+    header: source.header === null ? null : struct(source.header, 'header'),
+    entry: struct(source.entry, 'entry'),
+    pages: source.pages,
+    maxPieces: source.chained ? KHO_MAX_BLOCKS : 1,
+    whenFull: null,
+  };
+  if (source.chained && area.header === null)
+    throw cursor.error('pieces are chained by their header: name one with `next` and `count`, like kho_block_header_ser');
+  if (areaCapacity(area) < 1) throw cursor.error(`no entry of struct ${area.entry.name} fits its pages`);
+  return area;
+}
+
+/** Versions that both a file and abi/ describe: the file's are used. */
+export const replaced = (own: readonly Contract[]): readonly string[] =>
+  own.flatMap(({ compatible }) => (contracts.some((known) => known.status !== 'own' && known.compatible === compatible) ? [compatible ?? ''] : []));

@@ -1,0 +1,25 @@
+/** Every file of the repository that is made of tables in the code, and what it must hold. */
+import { contractJsonSchema } from '../../src/contract-file/contract-file.js';
+import { rules } from '../../src/diagnosis/rules/index.js';
+import { scenarioJsonSchema } from '../../src/engine/scenario/parse.js';
+import { rulesDocument } from '../../src/report/rules-text.js';
+import { KEY_PAGES } from '../../src/tui/key-pages.js';
+import { keysMarkdown } from '../../src/tui/model/keys.js';
+import { abiDocument } from './abi.js';
+import { contractReference } from './contracts.js';
+import { limitsReference } from './limits.js';
+import { scenarioReference } from './scenarios.js';
+
+const json = (schema: unknown): string => `${JSON.stringify(schema, null, 1)}\n`;
+
+/** By path from the repository's root. */
+export const pages: Readonly<Record<string, () => string>> = {
+  'docs/abi.md': abiDocument,
+  'docs/contracts.md': contractReference,
+  'docs/keys.md': () => keysMarkdown(KEY_PAGES),
+  'docs/limits.md': limitsReference,
+  'docs/rules.md': () => rulesDocument(rules),
+  'docs/scenarios.md': scenarioReference,
+  'samples/contract.schema.json': () => json(contractJsonSchema()),
+  'samples/scenario.schema.json': () => json(scenarioJsonSchema()),
+};
