@@ -87,6 +87,20 @@ export const elf64Shdr = struct({
   },
 });
 
+export const elf64Sym = struct({
+  name: 'elf64_sym',
+  meaning: 'Entry of a symbol table',
+  source: 'include/uapi/linux/elf.h, 7.3',
+  fields: {
+    st_name: u32('offset of the name', { role: 'bytes' }),
+    st_info: u8('type in the low four bits, binding in the high', { role: 'opaque' }),
+    st_other: u8('visibility', { role: 'opaque' }),
+    st_shndx: u16('section', { role: 'index' }),
+    st_value: u64('virtual address', { role: 'opaque' }),
+    st_size: u64('size', { role: 'bytes' }),
+  },
+});
+
 /** Name and contents follow, each padded to 4 bytes, whatever p_align says. */
 export const elf64Nhdr = struct({
   name: 'elf64_note',

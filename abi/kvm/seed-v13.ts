@@ -10,6 +10,15 @@ export const SEED_MEMORY_FAULT = 38;
 /** Its KVM_CAP_MEMORY_FAULT_INFO; mainline's is 232. */
 export const SEED_CAP_MEMORY_FAULT_INFO = 231;
 
+/** Capabilities that the patch's series numbers otherwise than mainline: 230 went to KVM_CAP_ARM_SUPPORTED_REG_MASK_RANGES. */
+export const seedCapabilities: Readonly<Record<string, number>> = {
+  KVM_CAP_USER_MEMORY2: 230,
+  KVM_CAP_MEMORY_FAULT_INFO: SEED_CAP_MEMORY_FAULT_INFO,
+  KVM_CAP_MEMORY_ATTRIBUTES: 232,
+  KVM_CAP_GUEST_MEMFD: 233,
+  KVM_CAP_VM_TYPES: 234,
+};
+
 export const MEMORY_FAULT = 39;
 export const LOONGARCH_IOCSR = 38;
 

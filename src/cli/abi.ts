@@ -13,4 +13,5 @@ export function registerAbi(program: Command): void {
   registerAbiDiff(abi);
   registerAbiCheck(abi);
   registerAbiGate(abi);
+  abi.action(() => abi.outputHelp());
 }

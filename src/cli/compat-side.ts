@@ -7,5 +7,6 @@ import type { Side } from '../compat/side.js';
 export async function openSide(text: string, role: 'from' | 'to'): Promise<Side> {
   if (looksLikeRelease(text) && !existsSync(text)) return releaseSide(text);
   const { fileSide } = await import('./compat-file.js');
-  return fileSide(text, role);
+  const { fileOrSample } = await import('./samples.js');
+  return fileSide(fileOrSample(text), role);
 }

@@ -8,6 +8,12 @@ import { openSnapshotFiles, type SnapshotFiles, type SnapshotFilesOptions, snaps
 /** What may come out of a pipe or a compressed file: it is held in memory. */
 const MOST_BYTES = 1 << 30;
 const HEAD = 16;
+const MEMORY = [
+  { magic: '\u007fELF', what: 'an ELF file (a memory dump)' },
+  { magic: 'KDUMP   ', what: 'a kdump-compressed memory dump' },
+  { magic: 'makedumpfile', what: 'a flattened kdump' },
+  { magic: 'EMiL', what: 'a LiME memory dump' },
+] as const;
 
 /** @param path `-` for standard input. @throws UserError if nothing can be read there */
 export async function openSnapshots(path: string, options: SnapshotFilesOptions): Promise<SnapshotFiles> {
@@ -19,7 +25,16 @@ export async function openSnapshots(path: string, options: SnapshotFilesOptions)
     return snapshotsInBytes('standard input', kind === null ? bytes : await gather('standard input', decompress(source, kind)), options);
   }
   const unpacked = await unpack(path);
-  return unpacked === null ? openSnapshotFiles(path, options) : snapshotsInBytes(path, unpacked, options);
+  if (unpacked === null) return openSnapshotFiles(path, options);
+  refuseMemory(path, unpacked.subarray(0, HEAD));
+  return snapshotsInBytes(path, unpacked, options);
+}
+
+/** Memory dumps are no kvm_run pages, however many pages they have. @throws UserError that names the command that reads them */
+function refuseMemory(path: string, head: Uint8Array): void {
+  const found = MEMORY.find(({ magic }) => Buffer.from(head).subarray(0, magic.length).equals(Buffer.from(magic, 'latin1')));
+  if (found !== undefined)
+    throw new UserError(`${path}: ${found.what}, not a kvm_run page; luo-inspect report reads it, and kvm wants what a VMM has mapped of a vCPU's descriptor`);
 }
 
 /** The contents of a pipe or a compressed file; null for any other, which is then read in place. */
@@ -30,7 +45,9 @@ async function unpack(path: string): Promise<Uint8Array | null> {
   const { fd, size } = opened;
   try {
     const source: ByteSource = fileSource(path, fd, size);
-    const kind = compressionOf(readAt(source, 0, Math.min(HEAD, size)));
+    const head = readAt(source, 0, Math.min(HEAD, size));
+    refuseMemory(path, head);
+    const kind = compressionOf(head);
     return kind === null ? null : await gather(path, decompress(source, kind));
   } finally {
     closeSync(fd);

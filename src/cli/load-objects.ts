@@ -2,12 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
 import type { Btf } from '../compat/btf/btf.js';
+import { buildIdOf, isElf } from '../compat/btf/elf-image.js';
+import { openKernelFile } from '../compat/btf/kernel-file.js';
 import { decompressPayload, payloadKindOf } from '../compat/btf/payload.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { DecodedDump } from '../handover/decode.js';
 import { type KernelFacts, kernelFacts } from '../kernel/facts.js';
 import { type Kernel, type KernelSources, openKernel } from '../kernel/kernel.js';
-import { parseSystemMap } from '../kernel/system-map.js';
+import { elfSymbols } from '../kernel/elf-symbols.js';
+import { type LinkedSymbols, parseSystemMap } from '../kernel/system-map.js';
 import { type Disagreement, withObjects } from '../objects/handovers.js';
 import type { LiveObjects, Trouble } from '../objects/model.js';
 import { readLiveObjects } from '../objects/read.js';
@@ -64,11 +67,26 @@ export async function loadObjects(opened: OpenedDump, decoded: DecodedDump, opti
   return { kernel, facts, live, troubles, missing: kernel.missing, decoded: dump, disagreements };
 }
 
-async function givenSources(_opened: OpenedDump, { symbols, types }: ObjectOptions): Promise<Pick<KernelSources, 'linked' | 'btf'>> {
-  const btf = types ?? null;
-  if (symbols === undefined) return { btf };
-  const text = Buffer.from(await contentsOf(symbols)).toString('latin1');
-  return { btf, linked: [{ source: 'System.map', symbols: parseSystemMap(text, symbols) }] };
+async function givenSources(opened: OpenedDump, { symbols, vmlinux, types }: ObjectOptions): Promise<Pick<KernelSources, 'linked' | 'btf'>> {
+  const linked: { source: string; symbols: LinkedSymbols }[] = [];
+  if (symbols !== undefined) {
+    const text = Buffer.from(await contentsOf(symbols)).toString('latin1');
+    linked.push({ source: 'System.map', symbols: parseSystemMap(text, symbols) });
+  }
+  if (vmlinux === undefined) return { btf: types ?? null, linked };
+  const file = await openKernelFile(vmlinux);
+  try {
+    const [own, dumps] = [file.image === null ? null : buildIdOf(file.image), opened.vmcoreinfo?.get('BUILD-ID') ?? null];
+    if (own !== null && dumps !== null && own !== dumps)
+      throw new UserError(`${vmlinux}: of another build (${own}) than the kernel in ${opened.path} (${dumps}); give the vmlinux of that kernel`);
+    const table = file.image === null || !isElf(file.image.source.read(0, 4)) ? null : elfSymbols(file.image.source);
+    if (table === null && file.btf === null)
+      throw new UserError(`${vmlinux}: has neither symbols nor BTF (${file.evidence}); give the vmlinux that the kernel was built as`);
+    if (table !== null) linked.push({ source: 'vmlinux', symbols: table });
+    return { btf: types ?? (file.btf === null ? null : { source: vmlinux, btf: file.btf }), linked };
+  } finally {
+    file.close();
+  }
 }
 
 /** A file's bytes, decompressed where they are compressed. @throws UserError */

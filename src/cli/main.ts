@@ -1,36 +1,12 @@
 /** The command line: which words name a command, and what is loaded for it. Only the command that runs is loaded. */
+import { existsSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Budget, withBudget } from '../codec/budget.js';
 import { isLimitName, limits } from '../codec/limits.js';
 import { UserError } from '../codec/user-error.js';
-
 import { oneLine } from '../report/escape.js';
 import { tell } from './messages.js';
-
-type Register = (program: Command) => void;
-
-/** Every command, in the order in which help lists them. */
-const commands: Readonly<Record<string, () => Promise<Register>>> = {
-  report: async () => (await import('./report.js')).registerReport,
-  diagnose: async () => (await import('./diagnose.js')).registerDiagnose,
-  diff: async () => (await import('./diff.js')).registerDiff,
-  log: async () => (await import('./log.js')).registerLog,
-  ledger: async () => (await import('./ledger.js')).registerLedger,
-  extract: async () => (await import('./extract.js')).registerExtract,
-  shrink: async () => (await import('./shrink.js')).registerShrink,
-  whatis: async () => (await import('./whatis.js')).registerWhatIs,
-  rules: async () => (await import('./rules.js')).registerRules,
-  kvm: async () => (await import('./kvm.js')).registerKvm,
-  abi: async () => (await import('./abi.js')).registerAbi,
-  decode: async () => (await import('./decode.js')).registerDecode,
-  sim: async () => (await import('./sim.js')).registerSim,
-  step: async () => (await import('./step.js')).registerStep,
-  explore: async () => (await import('./explore.js')).registerExplore,
-  preflight: async () => (await import('./preflight.js')).registerPreflight,
-  capture: async () => (await import('./capture.js')).registerCapture,
-  live: async () => (await import('./live.js')).registerLive,
-  samples: async () => (await import('./samples.js')).registerSamples,
-};
+import { didYouMean, nearest } from './suggest.js';
 
 /** `| head` ends quietly; a full disk is told, and is no finding. */
 function endWhenUnwritable(error: NodeJS.ErrnoException): void {
@@ -46,13 +22,19 @@ export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('luo-inspect')
     .description('debugger and ABI inspector for Linux Kexec Handover, the Live Update Orchestrator and kvm_run')
     .exitOverride()
-    .configureOutput({ writeErr: (text) => process.stderr.write(`${oneLine(text)}\n`) });
+    .helpCommand(true)
+    .configureOutput({ writeErr: (text) => tell(`${oneLine(text.replace(/^error: /, ''))}; --help shows how`) });
   try {
     const budget = new Budget();
+    if (argv.length === 0) {
+      await usage(program);
+      return;
+    }
     await registerFor(program, argv);
     for (const command of [program, ...commandsBelow(program)]) {
       limitOption(command, budget);
       contractOption(command);
+      await takeNames(command);
     }
     await withBudget(budget, () => program.parseAsync(argv, { from: 'user' }));
   } catch (error) {
@@ -60,17 +42,65 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
+/** Bare `luo-inspect`: what it is, and three things to try. */
+async function usage(program: Command): Promise<void> {
+  const { commandNames, examplesText, firstExamples } = await import('./commands.js');
+  const { writeLines } = await import('./output.js');
+  await writeLines([
+    program.description(),
+    '',
+    'Usage: luo-inspect <dump>                 the terminal UI; piped, the text report',
+    '       luo-inspect <command> [options]    one of',
+    ...wrapped(commandNames, '           '),
+    examplesText(firstExamples),
+    '',
+    '`luo-inspect help`: every command; `luo-inspect <command> --help`: one of them; `luo-inspect samples`: what ships to try.',
+  ]);
+}
+
+function wrapped(words: readonly string[], indent: string): readonly string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + word.length > 90) lines.push(`${indent}${word}`);
+    else lines[lines.length - 1] = `${last}, ${word}`;
+  }
+  return lines;
+}
+
 async function registerFor(program: Command, argv: readonly string[]): Promise<void> {
+  const { commands, commandNames, examplesText, firstExamples, register } = await import('./commands.js');
   const first = argv.find((word) => !word.startsWith('-'));
-  const register = first === undefined ? undefined : commands[first];
-  if (register !== undefined) {
-    (await register())(program);
+  if (first !== undefined && Object.hasOwn(commands, first)) {
+    await register(program, first);
     return;
   }
-  const helping = argv.length === 0 || first === 'help' || (first === undefined && argv.some((word) => word === '-h' || word === '--help'));
+  const helping = first === 'help' || (first === undefined && argv.some((word) => word === '-h' || word === '--help'));
   (await import('./inspect.js')).registerInspect(program);
-  if (helping) for (const each of Object.values(commands)) (await each())(program);
-  else if (argv.includes('-V') || argv.includes('--version')) program.version(await (await import('./own-version.js')).ownVersion());
+  if (helping) {
+    for (const name of commandNames) await register(program, name);
+    program.addHelpText('after', examplesText(firstExamples));
+    const about = argv[argv.indexOf('help') + 1];
+    if (first === 'help' && about !== undefined && !commandNames.includes(about))
+      throw new UserError(`there is no command ${JSON.stringify(about)}${didYouMean(about, commandNames)}; \`luo-inspect help\` lists them`);
+  } else if (argv.includes('-V') || argv.includes('--version')) program.version(await (await import('./own-version.js')).ownVersion());
+  else if (first !== undefined && /^[a-z]+$/.test(first) && !existsSync(first)) {
+    const near = nearest(first, commandNames);
+    if (near !== null) throw new UserError(`${first}: neither a command nor a file; did you mean \`luo-inspect ${near}\`?`);
+  }
+}
+
+/** Arguments that are files: samples and scenarios are known by their names there. */
+const FILES = new Set(['dump', 'before', 'after', 'scenario', 'snapshot', 'file', 'a', 'b']);
+
+async function takeNames(command: Command): Promise<void> {
+  const { fileOrSample } = await import('./samples.js');
+  for (const argument of command.registeredArguments) {
+    if (!FILES.has(argument.name()) || argument.parseArg !== undefined) continue;
+    const isPath = command.name() !== 'diff' || command.parent?.name() !== 'abi';
+    const named = (text: string): string => (isPath ? fileOrSample(text) : text);
+    argument.argParser((text: string, before: unknown) => (argument.variadic ? [...(Array.isArray(before) ? before : []), named(text)] : named(text)));
+  }
 }
 
 const commandsBelow = (command: Command): readonly Command[] => command.commands.flatMap((below) => [below, ...commandsBelow(below)]);

@@ -8,6 +8,7 @@ export interface DumpCommandOptions {
   readonly ndjson?: boolean;
   readonly khoFdt?: string;
   readonly symbols?: string;
+  readonly vmlinux?: string;
   readonly verbose?: boolean;
   readonly log?: string | boolean;
   /** a release, or a vmlinux */
@@ -26,6 +27,7 @@ export const dumpOptions = (command: Command): Command =>
   layoutOptions(command)
     .option('--kho-fdt <paddr>', 'physical address of the root FDT, where it is not found by itself')
     .option('--symbols <file>', 'System.map of the kernel in the dump, where the dump lacks its symbols')
+    .option('--vmlinux <file>', 'vmlinux of the kernel in the dump: symbols and BTF, where the dump lacks them')
     .option('--log <file>', 'a console log beside the dump')
     .option('--no-log', "don't look for a console.log in the dump's folder")
     .option('--next <release|vmlinux>', 'the kernel that takes over; by default as the log, the dump or the handover tells')

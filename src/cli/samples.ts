@@ -1,10 +1,11 @@
 /** `luo-inspect samples`: the dumps, snapshots and scenarios that ship with the package. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { Command } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import { writeLines } from './output.js';
 import { packageFile } from './package-file.js';
+import { didYouMean, nearest } from './suggest.js';
 
 /** The package's `samples` folder. */
 export const samplesFolder = (): string => packageFile('samples');
@@ -20,14 +21,50 @@ export function registerSamples(program: Command): void {
 
 /** Absolute path of a sample; a name is what `samples` lists, or the end of one that is not ambiguous. @throws UserError */
 export function samplePath(name: string): string {
-  const known = sampleNames();
-  const found = known.filter((candidate) => candidate === name || candidate.startsWith(`${name}.`) || candidate.endsWith(`/${name}`));
+  const { found, known } = match(name);
   const [only] = found;
   if (only === undefined || (found.length > 1 && !found.includes(name))) {
-    const which = found.length > 1 ? `${found.length} samples match: ${found.slice(0, 3).join(', ')} …` : "'luo-inspect samples' lists them";
+    const which =
+      found.length > 1
+        ? `${found.length} samples match: ${found.slice(0, 3).join(', ')} …`
+        : `'luo-inspect samples' lists them${didYouMean(name, shortNames(known))}`;
     throw new UserError(`no sample is called ${JSON.stringify(name)}; ${which}`);
   }
   return join(samplesFolder(), found.includes(name) ? name : only);
+}
+
+function match(name: string): { readonly found: readonly string[]; readonly known: readonly string[] } {
+  const known = sampleNames();
+  const exact = known.filter((candidate) => candidate === name || candidate.startsWith(`${name}.`) || candidate.endsWith(`/${name}`));
+  // A scenario by its name alone.
+  const found = exact.length > 0 ? exact : known.filter((candidate) => candidate.includes(`/${name}.`));
+  return { found, known };
+}
+
+/** As a user would type them. */
+const shortNames = (known: readonly string[]): readonly string[] =>
+  known.flatMap((name) => {
+    const short = name.replace(/\.(sparse|full)?\.?(elf(\.(xz|zst|gz))?|kvm_run|ya?ml)$/, '');
+    return [name, short, short.slice(short.lastIndexOf('/') + 1)];
+  });
+
+/** Names for completion: dumps as `folder/moment`, scenarios without folder and ending. */
+export const completableNames = (): readonly string[] =>
+  sampleNames().map((name) => name.replace(/^scenarios\//, '').replace(/(\.sparse|\.full)?\.(elf(\.(xz|zst|gz))?|ya?ml)$/, ''));
+
+/**
+ * What a user means by `text` where a file is asked for: the file, or the sample or scenario of that name where no such file is there.
+ * @throws UserError where neither is there, and a sample's name is near
+ */
+export function fileOrSample(text: string): string {
+  if (text === '-' || text === '' || existsSync(text) || lstatSync(text, { throwIfNoEntry: false }) !== undefined) return text;
+  const { found, known } = match(text);
+  const [only] = found;
+  if (only !== undefined && (found.length === 1 || found.includes(text))) return join(samplesFolder(), found.includes(text) ? text : only);
+  if (found.length > 1) throw new UserError(`${text}: no such file, and ${found.length} samples match: ${found.slice(0, 3).join(', ')} …; give one of them`);
+  const near = nearest(text, shortNames(known));
+  if (near !== null) throw new UserError(`${text}: no such file, and no sample of that name; did you mean ${near}?`);
+  return text;
 }
 
 const OPENABLE = /\.(elf(\.(xz|zst|gz))?|kvm_run|ya?ml)$|-kho$/;

@@ -1,4 +1,5 @@
 /** Can one kernel take over from another? Judged for every release the next kernel may be, and merged where they agree. */
+import { scratchNamesDiffer } from '../../abi/boot/scratch-names.js';
 import { behaviourOf } from '../../abi/behaviour/registry.js';
 import { compareLayouts } from './same-layout.js';
 import { judge } from './judge.js';
@@ -21,7 +22,7 @@ export function checkCompat(from: Side, to: Side): CompatResult {
     verdict,
     layers,
     remarks,
-    notes: verdict === 'incompatible' ? [] : notesOn(to),
+    notes: [...(from.notes ?? []), ...(to.notes ?? []), ...namesOf(from, to), ...(verdict === 'incompatible' ? [] : notesOn(to))],
     evidence: [...from.evidence, ...to.evidence],
   };
 }
@@ -63,6 +64,12 @@ function remarksOn(from: Side, to: Side, layers: readonly LayerVerdict[]): reado
       });
   }
   return found;
+}
+
+/** Two kernels that call scratch by different names find it on one architecture, and not on the other. */
+function namesOf(from: Side, to: Side): readonly string[] {
+  if ((from.scratchNames ?? 'released') === (to.scratchNames ?? 'released')) return [];
+  return [scratchNamesDiffer.arm64, scratchNamesDiffer.x86, scratchNamesDiffer.parameter];
 }
 
 function notesOn(to: Side): readonly string[] {

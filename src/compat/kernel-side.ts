@@ -2,6 +2,7 @@
  * What a kernel's file speaks: by its compatible strings where there is an image, by the shapes of its structures where
  * there is BTF alone, and by both where it has both.
  */
+import { scratchNames } from '../../abi/boot/scratch-names.js';
 import { isProposed } from '../../abi/contract.js';
 import type { Contract, Release } from '../../abi/contract.js';
 import { NEWEST } from '../../abi/behaviour/registry.js';
@@ -147,7 +148,7 @@ function byShapes(file: KernelFile, print: Fingerprint | null, strings: KernelSt
 
 const needsLuo = (contract: Contract): boolean => contract.layer.startsWith('luo') || infoOf(contract.layer)?.role === 'handler';
 const hasStruct = (file: KernelFile, name: string): boolean => file.btf?.find('STRUCT', name) != null;
-const hasKho = (file: KernelFile): boolean => hasStruct(file, 'kho_scratch') || hasStruct(file, 'khoser_mem_chunk');
+const hasKho = (file: KernelFile): boolean => scratchNames.some(({ struct }) => hasStruct(file, struct)) || hasStruct(file, 'khoser_mem_chunk');
 
 /** Contracts of the mailing lists whose structures the kernel has. */
 function listed(file: KernelFile): readonly Part[] {

@@ -1,6 +1,6 @@
 /** What a release speaks, from the registry. */
 import type { Contract, Release } from '../../abi/contract.js';
-import { releaseInfos, releaseOf, releases, spokenBy } from '../../abi/registry.js';
+import { contracts, type ExpectedRelease, expectedReleaseOf, releaseInfos, releaseOf, releases, spokenBy } from '../../abi/registry.js';
 import { UserError } from '../codec/user-error.js';
 import { infoOf, type Part, type Side, SWITCHED_ON } from './side.js';
 
@@ -9,6 +9,8 @@ export const looksLikeRelease = (text: string): boolean => /^v?\d+\.\d+(\.\d+)?(
 
 /** @throws UserError where no such release is known */
 export function releaseSide(text: string): Side {
+  const expected = expectedReleaseOf(text);
+  if (expected !== null) return expectedSide(text, expected);
   const release = releaseOf(text.replace(/^v/, ''));
   if (release === null)
     throw new UserError(`${text}: no release whose contracts are known; known are ${releases.join(', ')} and their point releases (\`luo-inspect abi list\`)`);
@@ -24,6 +26,23 @@ export function releaseSide(text: string): Side {
     pageSize: null,
     switches: SWITCHED_ON,
     evidence: by === '' ? [] : [`${text}: ${by}`],
+  };
+}
+
+/** A release that is not there yet: the one it is taken to be like, with what is queued for it in place of what it replaces. */
+function expectedSide(text: string, { release, like, date, note }: ExpectedRelease): Side {
+  const queued = contracts.filter((contract) => contract.expected === release);
+  const replaced = (part: Part): boolean => queued.some((contract) => contract.layer === part.layer && part.role !== 'flb' && part.role !== 'handler');
+  const by = `expected in ${release}, as queued in ${date}`;
+  const expectedNote = `${release} is not released: ${note}`;
+  return {
+    ...releaseSide(like),
+    label: text,
+    description: `release ${text}, expected: ${note}`,
+    parts: [...partsOf(like).filter((part) => !replaced(part)), ...queued.flatMap((contract) => partOf(contract, by))],
+    evidence: [expectedNote],
+    notes: [expectedNote],
+    scratchNames: 'queued',
   };
 }
 

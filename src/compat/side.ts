@@ -40,6 +40,10 @@ export interface Side {
   readonly switches: { readonly kho: boolean; readonly liveupdate: boolean; readonly why?: string };
   /** how all this is known, a sentence each */
   readonly evidence: readonly string[];
+  /** what a reader must know before believing an answer: that a release is only expected */
+  readonly notes?: readonly string[];
+  /** what it calls scratch (abi/boot/scratch-names.ts); as in releases unless given */
+  readonly scratchNames?: 'released' | 'queued';
 }
 
 /** `memfd` for `memfd-v9`: what stays the same when a version changes. */

@@ -3,6 +3,7 @@
  * The memory is what the folder has of it: the first-level blobs, at the addresses that the root FDT records.
  * Source: kernel/liveupdate/kexec_handover_debugfs.c, 6.16 to 7.3.
  */
+import { scratchNames } from '../../abi/boot/scratch-names.js';
 import { basename, join, resolve } from 'node:path';
 import { contracts } from '../../abi/registry.js';
 import { type FdtNode, fdtTotalSize, parseFdt } from '../codec/fdt.js';
@@ -23,7 +24,7 @@ const sides: readonly { readonly role: Side; readonly names: readonly string[] }
   { role: 'outgoing', names: ['out', 'kho-out'] },
 ];
 
-const FILES = ['fdt', 'sub_fdts', 'scratch_phys', 'scratch_len'];
+const FILES = ['fdt', 'sub_fdts', ...scratchNames.flatMap(({ debugfs }) => [debugfs.starts, debugfs.sizes])];
 
 /** @throws UserError where the folder holds no handover, or can't be read */
 export const openDebugfs = (path: string): DumpContents => openRecorded(new FolderReader(), resolve(path), path);
@@ -84,7 +85,7 @@ function findSides(reader: RecordedFiles, path: string): readonly { readonly rol
   if (!holdsSide(reader, path)) return [];
   const named = sides.find(({ names }) => names.includes(basename(path)));
   // Only `out` has scratch files.
-  return [{ role: named?.role ?? (reader.isFile(join(path, 'scratch_phys')) ? 'outgoing' : null), folder: path }];
+  return [{ role: named?.role ?? (scratchNames.some(({ debugfs }) => reader.isFile(join(path, debugfs.starts))) ? 'outgoing' : null), folder: path }];
 }
 
 const holdsSide = (reader: RecordedFiles, folder: string): boolean =>
@@ -150,9 +151,10 @@ function readScratch(reader: RecordedFiles, folder: string, evidence: string[]):
     const bytes = reader.read(join(folder, name));
     return bytes === null ? null : new TextDecoder().decode(bytes).trim().split(/\s+/);
   };
-  const starts = lines('scratch_phys');
-  const sizes = lines('scratch_len');
-  if (starts === null || sizes === null) return null;
+  const named = scratchNames.find(({ debugfs }) => reader.isFile(join(folder, debugfs.starts)));
+  const starts = named === undefined ? null : lines(named.debugfs.starts);
+  const sizes = named === undefined ? null : lines(named.debugfs.sizes);
+  if (named === undefined || starts === null || sizes === null) return null;
   const areas = starts.map((text, index) => {
     const start = physicalAddress(parseNumber(text) ?? -1n);
     const size = physicalAddress(parseNumber(sizes[index] ?? '') ?? -1n);
@@ -160,7 +162,9 @@ function readScratch(reader: RecordedFiles, folder: string, evidence: string[]):
   });
   const good = areas.filter((area) => area !== null);
   if (good.length < Math.max(starts.length, sizes.length)) {
-    evidence.push(`${basename(folder)}/: scratch_phys and scratch_len do not hold one number a line each, so the scratch areas are not taken from them`);
+    evidence.push(
+      `${basename(folder)}/: ${named.debugfs.starts} and ${named.debugfs.sizes} do not hold one number a line each, so the scratch areas are not taken from them`,
+    );
     return null;
   }
   return good;

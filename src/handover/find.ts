@@ -2,6 +2,7 @@
  * Which handovers a dump holds, and by what they were found: setup_data nodes, debugfs files, a scan for FDTs whose root
  * compatible starts with `kho-v`, arm64's /chosen, or an address the user gave.
  */
+import { scratchNames } from '../../abi/boot/scratch-names.js';
 import { type Fdt, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMagic, parseFdt } from '../codec/fdt.js';
 import { type PageState, type PhysicalMemory, isReadable, readBytes } from '../memory/memory.js';
 import { type KernelTraces, type SetupDataNode, plausibleNode, scanMemory } from './scan.js';
@@ -158,10 +159,15 @@ function namedByChosen(fdt: Fdt, address: number): readonly SetupDataNode[] {
   const chosen = fdt.root?.children.find((node) => node.name === 'chosen');
   if (chosen === undefined || fdt.root === null) return [];
   const kho = cells(fdt.root, chosen, 'linux,kho-fdt');
-  const scratch = cells(fdt.root, chosen, 'linux,kho-scratch');
-  if (kho === null || scratch === null) return [];
-  const node = plausibleNode({ address, fdtAddress: kho.start, fdtSize: kho.size, scratchAddress: scratch.start, scratchSize: scratch.size });
-  return node === null ? [] : [node];
+  if (kho === null) return [];
+  const { root } = fdt;
+  // A kernel of the queue that 7.3 started passes the old property on beside its own: both are looked at.
+  return scratchNames.flatMap((names) => {
+    const scratch = cells(root, chosen, names.chosen);
+    if (scratch === null) return [];
+    const node = plausibleNode({ address, fdtAddress: kho.start, fdtSize: kho.size, scratchAddress: scratch.start, scratchSize: scratch.size });
+    return node === null ? [] : [node];
+  });
 }
 
 function cells(root: FdtNode, node: FdtNode, name: string): { start: number; size: number } | null {

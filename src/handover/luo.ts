@@ -128,7 +128,8 @@ export function readSessions(context: Context, contract: Contract, pointer: bigi
   const sessions: LuoSession[] = [];
   const budget = { entries: context.limits.entries, of: currentBudget() };
   for (const address of entries.places) {
-    if (budget.entries-- <= 0 || !budget.of.spend('entries', 1, group.path)) {
+    if (!budget.of.spend('entries', 1, group.path)) break;
+    if (budget.entries-- <= 0) {
       context.observations.add('block-limit', group, `more than ${context.limits.entries} entries; the walk stopped`, 'wrong');
       break;
     }
@@ -220,7 +221,8 @@ function readFiles(
   const files: LuoFile[] = [];
   const tokens = new Map<string, number>();
   for (const address of places) {
-    if (budget.entries-- <= 0 || !budget.of.spend('entries', 1, group.path)) {
+    if (!budget.of.spend('entries', 1, group.path)) break;
+    if (budget.entries-- <= 0) {
       context.observations.add('block-limit', group, `more than ${context.limits.entries} entries; the walk stopped`, 'wrong');
       break;
     }

@@ -43,13 +43,16 @@ export function readKallsyms(memory: VirtualMemory, places: KallsymsPlaces): Sym
     base !== null
       ? base + BigInt(view.getUint32(index * 4, true))
       : BigInt.asUintN(64, places.offsets + BigInt(index * 4) + BigInt(view.getInt32(index * 4, true)));
-  const { starts, hashes, hasData } = indexNames(names, count, tokens);
+  const { starts, hashes } = indexNames(names, count, tokens);
   const nameAt = (index: number): string => expand(names, starts[index] ?? 0, tokens).slice(1);
   const symbolAt = (index: number): KernelSymbol => ({ name: nameAt(index), address: addressOf(index) });
-  return {
+  const table: SymbolTable = {
     source: 'kallsyms',
     count,
-    hasData,
+    // A variable that every kernel has: without CONFIG_KALLSYMS_ALL it is not listed.
+    get hasData() {
+      return table.find('init_task').length > 0;
+    },
     find(name) {
       const wanted = hashOf(name);
       const found: KernelSymbol[] = [];
@@ -57,8 +60,8 @@ export function readKallsyms(memory: VirtualMemory, places: KallsymsPlaces): Sym
       return found;
     },
     findNumbered(name) {
-      const found = [...this.find(name)];
-      for (let digit = 0; digit < NUMBERED; digit++) found.push(...this.find(`${name}.${digit}`));
+      const found = [...table.find(name)];
+      for (let digit = 0; digit < NUMBERED; digit++) found.push(...table.find(`${name}.${digit}`));
       return found.filter((symbol) => isNumbered(symbol.name, name));
     },
     nearest(address) {
@@ -75,6 +78,7 @@ export function readKallsyms(memory: VirtualMemory, places: KallsymsPlaces): Sym
       return symbolAt(low - 1);
     },
   };
+  return table;
 }
 
 /** Compilers count static variables of a file's functions from 0. */
@@ -144,12 +148,11 @@ function readUpTo(memory: VirtualMemory, address: bigint, most: number, piece: n
 }
 
 /** Where each name starts, and a hash of it without its type letter; no string is made. */
-function indexNames(bytes: Uint8Array, count: number, tokens: readonly string[]): { starts: Uint32Array; hashes: Uint32Array; hasData: boolean } {
+function indexNames(bytes: Uint8Array, count: number, tokens: readonly string[]): { starts: Uint32Array; hashes: Uint32Array } {
   const starts = new Uint32Array(count);
   const hashes = new Uint32Array(count);
   const codes = tokens.map((token) => Uint8Array.from(Buffer.from(token, 'latin1')));
   let at = 0;
-  let data = 0;
   for (let index = 0; index < count; index++) {
     starts[index] = at;
     const end = skip(bytes, at);
@@ -162,15 +165,13 @@ function indexNames(bytes: Uint8Array, count: number, tokens: readonly string[])
         const value = code[letter] ?? 0;
         if (first) {
           first = false;
-          if (value === 0x62 || value === 0x64 || value === 0x42 || value === 0x44) data++;
         } else hash = Math.imul(hash ^ value, 0x01000193);
       }
     }
     hashes[index] = hash >>> 0;
     at = end;
   }
-  // Without CONFIG_KALLSYMS_ALL a few labels of the text section's neighbours are all that looks like data.
-  return { starts, hashes, hasData: data > count / 50 };
+  return { starts, hashes };
 }
 
 function expand(bytes: Uint8Array, at: number, tokens: readonly string[]): string {

@@ -123,7 +123,12 @@ export function openKernel(memory: PhysicalMemory, sources: KernelSources): Kern
   for (const { source, symbols } of sources.linked ?? []) {
     if (anchor === null)
       throw new UserError(`${symbols.path}: nothing in the dump tells where its kernel runs, so its symbols have no addresses; give a dump with VMCOREINFO`);
-    tables.push(relocate(symbols, source, anchor));
+    const moved = relocate(symbols, source, anchor);
+    if (own.ok && !isSameKernel(own.value, moved, symbols))
+      throw new UserError(
+        `${symbols.path}: its functions are not where kallsyms of the dump has them: it is of another kernel; give that of ${sources.vmcoreinfo.get('OSRELEASE') ?? 'the kernel in the dump'}`,
+      );
+    tables.push(moved);
   }
   const symbols = joinTables(tables);
   if (own.ok && !own.value.hasData && tables.length === 1)
@@ -133,6 +138,23 @@ export function openKernel(memory: PhysicalMemory, sources: KernelSources): Kern
   const { types, bytes, why } = typesOf(virtual, symbols, sources);
   if (why !== null) missing.push(why);
   return new Kernel({ info, release: sources.vmcoreinfo.get('OSRELEASE') ?? null, virtual, symbols, types, missing, btfBytes: bytes });
+}
+
+/** So many names are looked up in both tables. */
+const SAMPLES = 64;
+
+/** Do both tables have functions in the same places? What only one of them has tells nothing. */
+function isSameKernel(own: SymbolTable, given: SymbolTable, { symbols }: LinkedSymbols): boolean {
+  const functions = symbols.filter(({ type }) => type === 't' || type === 'T');
+  let [same, different] = [0, 0];
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    const name = functions[Math.floor((sample * functions.length) / SAMPLES)]?.name ?? '';
+    const [mine, theirs] = [own.find(name), given.find(name)];
+    if (mine.length !== 1 || theirs.length !== 1) continue;
+    if (mine[0]?.address === theirs[0]?.address) same++;
+    else different++;
+  }
+  return different <= same;
 }
 
 function kallsymsOf(virtual: VirtualMemory, info: Vmcoreinfo): SymbolTable {

@@ -1,5 +1,5 @@
 /** Processes of a kernel and the files they have open. Sources: include/linux/sched.h, include/linux/fdtable.h, 6.16 to 7.3. */
-import { optional } from './fault.js';
+import { KernelFault, optional } from './fault.js';
 import type { Kernel } from './kernel.js';
 import { listEntries } from './lists.js';
 import type { KernelObject } from './object.js';
@@ -10,8 +10,20 @@ const MAX_FDS = 1 << 20;
 /** Every process (thread group leader), init_task first. @throws KernelFault where the list is damaged, after what comes before it */
 export function* processes(kernel: Kernel): Generator<KernelObject> {
   const init = kernel.variable('init_task', 'struct task_struct');
+  // Types of another kernel would lead into nonsense: here they are found out.
+  const comm = commOf(init);
+  if (!comm.startsWith('swapper'))
+    throw new KernelFault(
+      'implausible',
+      `init_task is called ${JSON.stringify(comm)} by the types of ${kernel.types.source}, which are then not this kernel's`,
+    );
   yield init;
-  yield* listEntries(init.get('tasks'), 'struct task_struct', 'tasks');
+  let others = 0;
+  for (const task of listEntries(init.get('tasks'), 'struct task_struct', 'tasks')) {
+    others++;
+    yield task;
+  }
+  if (others === 0) throw new KernelFault('implausible', 'no process is listed behind init_task');
 }
 
 export const pidOf = (task: KernelObject): number => task.get('tgid').number();

@@ -1,6 +1,6 @@
 /** A snapshot in sentences: what happened, whether it can be believed, what user space is asked to do. Pure; plain text. */
 import type { DecodedStruct, Struct } from '../../abi/layout.js';
-import { KVM_HC_MAP_GPA_RANGE, KVM_MAP_GPA_RANGE_ENCRYPTED, KVM_MEMORY_EXIT_FLAG_PRIVATE, kvmCapabilities } from '../../abi/kvm/ioctls.js';
+import { KVM_HC_MAP_GPA_RANGE, KVM_MAP_GPA_RANGE_ENCRYPTED, kvmCapabilities } from '../../abi/kvm/ioctls.js';
 import { hypercall, internal, io, memoryFault, mmio, systemEvent } from '../../abi/kvm/payloads-common.js';
 import { msr } from '../../abi/kvm/payloads-x86.js';
 import { SEED_CAP_MEMORY_FAULT_INFO } from '../../abi/kvm/seed-v13.js';
@@ -8,10 +8,14 @@ import { ERRNO } from '../../abi/errno.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { errnoName } from './errno.js';
-import { explainFault } from './memory-fault.js';
+import { accessOf, explainFault } from './memory-fault.js';
 import type { KvmSnapshot } from './snapshot-model.js';
 import { hex } from '../tree/words.js';
 import { countOf, wordsOf } from './words.js';
+
+/** The patch's own words beside what shipped: the example it gives is the one that mainline does not report. */
+const NO_VMA =
+  'The patch of October 2023 (v13 09/35) says that kvm_run.memory_fault is filled "if KVM cannot resolve a guest page fault VM-Exit, e.g. if there is a valid memslot but no backing VMA for the corresponding host virtual address"; mainline fills it for private memory alone, and this case leaves exit_reason 0.';
 
 /** `KVM_EXIT_IO (2)`; says so where the number is unknown. */
 export const exitTitle = ({ exit, exitReason }: KvmSnapshot): string =>
@@ -46,9 +50,10 @@ function belief({ errno, stale, exit, exitReason, abi, payload }: KvmSnapshot): 
       what,
       'A page of a memslot has no usable mapping behind it: its VMA is missing, PROT_NONE, or read-only for a write.',
       'Which page is not told: map the slot again where it was unmapped, and run the vCPU again.',
+      NO_VMA,
     ];
   }
-  return payload === null ? [what] : [what, 'What follows is what an earlier run left there.'];
+  return payload === null ? [what] : [what, 'What follows is what an earlier run left there: nothing is asked of user space on its account.'];
 }
 
 function asks({ exit, stale, payload }: KvmSnapshot): readonly string[] {
@@ -80,9 +85,7 @@ function shortPayload(snapshot: KvmSnapshot): string {
     }
     case 'memory_fault': {
       const fault = typed(snapshot, memoryFault);
-      return fault === null
-        ? ''
-        : `${(fault.flags & KVM_MEMORY_EXIT_FLAG_PRIVATE) === 0n ? 'shared' : 'private'}, gpa ${hex(fault.gpa)}, ${countOf(fault.size, 'byte')}`;
+      return fault === null ? '' : `${accessOf(fault, snapshot.abi) ?? 'access not told'}, gpa ${hex(fault.gpa)}, ${countOf(fault.size, 'byte')}`;
     }
     case 'hypercall': {
       const call = typed(snapshot, hypercall);
@@ -112,7 +115,7 @@ function payloadSentences(snapshot: KvmSnapshot): readonly string[] {
   switch (snapshot.payload?.name) {
     case 'memory_fault': {
       const fault = typed(snapshot, memoryFault);
-      return fault === null ? [] : explainFault(fault, snapshot.pageSize);
+      return fault === null ? [] : explainFault(fault, snapshot);
     }
     case 'io': {
       const access = typed(snapshot, io);

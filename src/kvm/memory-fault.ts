@@ -3,7 +3,9 @@
  * Source: Documentation/virt/kvm/api.rst, KVM_EXIT_MEMORY_FAULT and KVM_SET_MEMORY_ATTRIBUTES.
  */
 import { KVM_MEMORY_ATTRIBUTE_PRIVATE, KVM_MEMORY_EXIT_FLAG_PRIVATE } from '../../abi/kvm/ioctls.js';
+import { ERRNO } from '../../abi/errno.js';
 import { hex } from '../tree/words.js';
+import type { KvmAbi } from './snapshot-model.js';
 import { countOf } from './words.js';
 
 export interface MemoryFault {
@@ -64,12 +66,40 @@ export function looksLikeFault(fault: MemoryFault): boolean {
   return (fault.flags & ~KVM_MEMORY_EXIT_FLAG_PRIVATE) === 0n && plausibleSize && fault.gpa % fault.size === 0n && fault.gpa < 1n << 52n;
 }
 
-/** What the fault says and what it asks the VMM to do, a sentence a line. */
-export function explainFault(fault: MemoryFault, pageSize = 4096): readonly string[] {
+/** `private` or `shared`; null where nobody says: the patch of October 2023 defines no flags, and writes 0 whatever the access was. */
+export const accessOf = ({ flags }: MemoryFault, abi: KvmAbi): 'private' | 'shared' | null =>
+  (flags & KVM_MEMORY_EXIT_FLAG_PRIVATE) !== 0n ? 'private' : abi === 'seed-v13' ? null : 'shared';
+
+/** What of a run decides how its fault is to be read. */
+export interface FaultContext {
+  /** null where nobody says */
+  readonly errno: number | null;
+  readonly stale: boolean | null;
+  readonly abi: KvmAbi;
+  /** of the host, in bytes */
+  readonly pageSize: number;
+}
+
+/** What the fault says and what it asks the VMM to do, a sentence a line. A fault of an earlier run asks for nothing. */
+export function explainFault(fault: MemoryFault, context: FaultContext): readonly string[] {
+  const lines = whatHappened(fault, context);
+  if (context.stale === true) return lines;
+  if (context.errno === ERRNO.EHWPOISON) return [...lines, ...poisoned(fault)];
+  const range = faultRange(fault, context.pageSize);
+  if (range.end === null || range.conversion === null) return lines;
+  if (range.subPage) lines.push('The range is finer than a page; attributes are set for whole pages, so a conversion takes the pages around it.');
+  return [...lines, ...conversion(fault, range.conversion, context), ...GUARD];
+}
+
+function whatHappened(fault: MemoryFault, { abi, pageSize }: FaultContext): string[] {
+  const access = accessOf(fault, abi);
   const range = faultRange(fault, pageSize);
-  const kind = range.private ? 'private' : 'shared';
-  const lines = [`The guest accessed memory as ${kind}; whether it read, wrote or fetched is not told.`];
-  if (range.end === null || range.conversion === null || range.lastGfn === null) {
+  const lines = [
+    access === null
+      ? 'Nothing tells whether the guest accessed memory as private or as shared, or whether it read, wrote or fetched: v13 09/35 defines no flags and writes 0.'
+      : `The guest accessed memory as ${access}; whether it read, wrote or fetched is not told.`,
+  ];
+  if (range.end === null || range.lastGfn === null) {
     lines.push(
       fault.size === 0n ? 'The range is empty: it can not be converted.' : 'The range runs past the end of the address space: it can not be converted.',
     );
@@ -77,15 +107,33 @@ export function explainFault(fault: MemoryFault, pageSize = 4096): readonly stri
   }
   const frames = range.firstGfn === range.lastGfn ? `gfn ${hex(range.firstGfn)}` : `gfn ${hex(range.firstGfn)} to ${hex(range.lastGfn)}`;
   lines.push(`Range: gpa ${hex(fault.gpa)} up to ${hex(range.end)} (${countOf(fault.size, 'byte')}), ${frames}.`);
-  if (range.subPage) lines.push('The range is finer than a page; attributes are set for whole pages, so a conversion takes the pages around it.');
-  const { address, size, attributes } = range.conversion;
-  lines.push(
-    `To convert: KVM_SET_MEMORY_ATTRIBUTES { address ${hex(address)}, size ${hex(size)}, attributes ${hex(attributes)}${attributes === 0n ? '' : ' (PRIVATE)'}, flags 0 }, then KVM_RUN again.`,
-    range.private
+  return lines;
+}
+
+const poisoned = (fault: MemoryFault): readonly string[] => [
+  `EHWPOISON: the host page behind gpa ${hex(fault.gpa)} is poisoned, its memory has failed. No conversion brings it back, and running again faults again.`,
+  'To go on: tell the guest (a machine check for that address), or put another page there (punch the hole in the guest_memfd or map anew: the contents are lost), or end the guest.',
+];
+
+const converting = ({ address, size, attributes }: Conversion): string =>
+  `KVM_SET_MEMORY_ATTRIBUTES { address ${hex(address)}, size ${hex(size)}, attributes ${hex(attributes)}${attributes === 0n ? '' : ' (PRIVATE)'}, flags 0 }, then KVM_RUN again`;
+
+function conversion(fault: MemoryFault, asked: Conversion, { abi }: FaultContext): readonly string[] {
+  const access = accessOf(fault, abi);
+  if (access === null)
+    return [
+      `Convert to what the attribute of that range is not: look it up, then ${converting({ ...asked, attributes: KVM_MEMORY_ATTRIBUTE_PRIVATE })}, or with attributes 0x0 where it is private now.`,
+    ];
+  return [
+    `To convert: ${converting(asked)}.`,
+    access === 'private'
       ? 'The pages must be in a memslot with guest_memfd (KVM_MEM_GUEST_MEMFD), or the same fault comes again.'
       : "The pages then come from the memslot's userspace_addr; what was private there is not copied.",
     'If the attribute already is as asked, the slot, its guest_memfd or its page is missing: converting again would loop.',
-    'Guard the retry: the same flags and gpa again without progress means that converting did not help.',
-  );
-  return lines;
+  ];
 }
+
+const GUARD: readonly string[] = [
+  'It may be a bug of the guest: no hypercall asked for a conversion, and nothing guarantees that one was meant. A VMM may refuse, and stop the guest.',
+  'Guard the retry: the same flags and gpa again without progress means that converting did not help.',
+];

@@ -2,10 +2,11 @@
  * Snapshots from files: one, a file of many, or a folder of files. Read piece by piece, never whole. For the `kvm` command
  * and the bench.
  */
-import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../codec/user-error.js';
 import { assumeArch } from './assume-arch.js';
+import { errnosOf, RUN_LOG } from './run-log.js';
 import { looksLikeKvmRun, SMALLEST_PAGE } from './recognise.js';
 import { decodeSnapshot } from './snapshot.js';
 import type { KvmSnapshot, KvmSnapshotOptions } from './snapshot-model.js';
@@ -47,6 +48,8 @@ interface Source {
 
 /** Bytes read at a time, about. */
 const CHUNK = 1 << 20;
+/** Bytes a kvm.json may have. */
+const MOST_LOG = 64 << 20;
 
 /**
  * @param path a file or a folder
@@ -55,17 +58,28 @@ const CHUNK = 1 << 20;
 export function openSnapshotFiles(path: string, options: SnapshotFilesOptions = {}): SnapshotFiles {
   const sources: Source[] = [];
   const skipped: string[] = [];
+  let errnos: ReadonlyMap<string, number> = new Map();
   if (isFolder(path)) {
+    errnos = runLog(path, options);
     for (const name of readdirSync(path).sort(byNumberWithin)) {
       const file = join(path, name);
       if (!statSync(file, { throwIfNoEntry: false })?.isFile()) continue;
       const source = fileSource(name, file);
       if (/\.kvm_run$/i.test(name) || source.with((read) => looksLikeKvmRun(read(0, SMALLEST_PAGE), source.size))) sources.push(source);
-      else skipped.push(name);
+      else if (name !== RUN_LOG || errnos.size === 0) skipped.push(name);
     }
     if (sources.length === 0) throw new UserError(`${path}: no file of this folder is a kvm_run snapshot; name them *.kvm_run, or give one file`);
   } else sources.push(fileSource(path, path));
-  return filesOf(path, sources, skipped, options);
+  return filesOf(path, sources, skipped, options, errnos);
+}
+
+/** What each run of the folder returned, where a kvm.json says so and the user gives no errno. */
+function runLog(folder: string, options: SnapshotFilesOptions): ReadonlyMap<string, number> {
+  const file = join(folder, RUN_LOG);
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (options.errno !== undefined || stat?.isFile() !== true) return new Map();
+  if (stat.size > MOST_LOG) throw new UserError(`${file}: ${stat.size} bytes; at most ${MOST_LOG} are read`);
+  return errnosOf(readFileSync(file, 'utf8'), file);
 }
 
 /** Snapshots in bytes that are already in memory (standard input, a decompressed file). */
@@ -74,7 +88,13 @@ export function snapshotsInBytes(name: string, bytes: Uint8Array, options: Snaps
   return filesOf(name, [{ name, size: bytes.length, with: (use) => use(read), open: () => ({ read, close: () => undefined }) }], [], options);
 }
 
-function filesOf(path: string, sources: readonly Source[], skipped: readonly string[], options: SnapshotFilesOptions): SnapshotFiles {
+function filesOf(
+  path: string,
+  sources: readonly Source[],
+  skipped: readonly string[],
+  options: SnapshotFilesOptions,
+  errnos: ReadonlyMap<string, number> = new Map(),
+): SnapshotFiles {
   const files = sources.map((source) => {
     if (source.size === 0) throw new UserError(`${source.name}: the file is empty; a kvm_run snapshot has at least ${SMALLEST_PAGE} bytes`);
     const { stride, pageSize } = source.with((read) => spacing(read, source.size, options));
@@ -89,7 +109,9 @@ function filesOf(path: string, sources: readonly Source[], skipped: readonly str
       let index = 0;
       for (const { source, stride, pageSize } of files) {
         for (const { offset, bytes } of pieces(source, stride)) {
-          yield { index: index++, file: source.name, offset, snapshot: decodeSnapshot(bytes, { ...options, pageSize }) };
+          const errno = errnos.get(source.name);
+          const known = errno === undefined ? {} : { errno };
+          yield { index: index++, file: source.name, offset, snapshot: decodeSnapshot(bytes, { ...known, ...options, pageSize }) };
         }
       }
     },

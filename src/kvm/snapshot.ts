@@ -64,7 +64,13 @@ export function decodeSnapshot(bytes: Uint8Array, options: KvmSnapshotOptions = 
     syncRegs: syncRegs(arch, typeof header.kvm_valid_regs === 'bigint' ? header.kvm_valid_regs : null, bytes, endian, findings),
   };
   checkSnapshot(snapshot, findings);
-  return { ...snapshot, findings: worstFirst(findings) };
+  return { ...snapshot, findings: cutOnce(worstFirst(findings)) };
+}
+
+/** A page that ends early is told once: by what is missing of the exit, where something is. */
+function cutOnce(findings: readonly KvmFinding[]): readonly KvmFinding[] {
+  const first = findings.find(({ rule }) => rule === 'kvm.truncated');
+  return findings.filter((one) => one.rule !== 'kvm.truncated' || one === first);
 }
 
 /** The fields before the exit union and those behind it; the unions themselves are decoded by what they hold. */

@@ -25,6 +25,7 @@ export const side = {
   /** blocks of serialised sessions that were handed over, not looked at yet */
   blocks: ['block_set.blocks'],
 } as const;
+import { scratchNames } from '../../abi/boot/scratch-names.js';
 
 export const session = {
   type: 'struct luo_session',
@@ -95,7 +96,13 @@ export const memfd = {
 } as const;
 
 export const kho = {
-  in: { fdt: ['fdt_phys'], scratch: ['scratch_phys'], previousRelease: ['previous_release'], kexecCount: ['kexec_count'], blobs: ['dbg.fdt_list'] },
+  in: {
+    fdt: ['fdt_phys'],
+    scratch: scratchNames.map(({ member }) => member),
+    previousRelease: ['previous_release'],
+    kexecCount: ['kexec_count'],
+    blobs: ['dbg.fdt_list'],
+  },
   out: { fdt: ['fdt'], finalised: ['finalized'], blobs: ['dbg.fdt_list'], tree: ['radix_tree.root'] },
   blob: { type: 'struct fdt_debugfs', link: 'list', data: ['wrapper.data'], size: ['wrapper.size'], file: ['file'] },
 } as const;

@@ -16,6 +16,9 @@ export function structsNamed(wanted: string): readonly FoundStruct[] {
   const compatible = at === -1 ? undefined : text.slice(at + 1);
   const found = findStruct(name, compatible);
   if (found.length > 0) return found;
+  // A member of a union goes by its own name as well: memory_fault is kvm_run.memory_fault.
+  const members = structNames().filter((known) => known.endsWith(`.${name}`));
+  if (members.length > 0) return members.flatMap((member) => findStruct(member, compatible));
   const versions = findStruct(name);
   if (versions.length > 0) {
     const ids = versions.flatMap((version) => version.contracts.map((contract) => contract.id));

@@ -6,7 +6,7 @@ import { memoryFault } from '../../abi/kvm/payloads-common.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { explain } from '../kvm/explain.js';
-import { faultRange } from '../kvm/memory-fault.js';
+import { accessOf } from '../kvm/memory-fault.js';
 import type { PartialValues } from '../kvm/partial.js';
 import type { SnapshotEntry } from '../kvm/snapshot-files.js';
 import type { KvmSnapshot } from '../kvm/snapshot-model.js';
@@ -44,14 +44,20 @@ function exitJson(snapshot: KvmSnapshot): JsonObject | null {
   return out;
 }
 
-function faultJson({ payload, bytes, endian, pageSize }: KvmSnapshot): JsonObject | null {
+function faultJson({ payload, bytes, endian, abi }: KvmSnapshot): JsonObject | null {
   if (payload === null) return null;
   if (bytes.length < payload.offset + sizeOf(memoryFault)) {
     const { flags = null, ...rest } = fieldsJson(memoryFault, payload.values);
     return { flags, private: null, ...rest };
   }
   const fault = decodeStruct(memoryFault, bytes, payload.offset, { endian });
-  return { flags: hexJson(fault.flags), private: faultRange(fault, pageSize).private, gpa: hexJson(fault.gpa), size: integerJson('bytes', fault.size) };
+  const access = accessOf(fault, abi);
+  return {
+    flags: hexJson(fault.flags),
+    private: access === null ? null : access === 'private',
+    gpa: hexJson(fault.gpa),
+    size: integerJson('bytes', fault.size),
+  };
 }
 
 function bodyJson(snapshot: KvmSnapshot): JsonObject {

@@ -1,5 +1,9 @@
-/** Runs the command line as a user does: the built executable, in a process of its own. */
+/**
+ * Runs the command line that ships: the bundle, whose `main` is called in a worker of its own, so that a test file pays for loading it
+ * once. `luoInspectProcess` starts the executable itself; test/cli/executable.test.ts does so once a command.
+ */
 import { spawnSync } from 'node:child_process';
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 
 export interface Run {
   readonly status: number | null;
@@ -7,13 +11,55 @@ export interface Run {
   readonly stderr: string;
 }
 
+export interface RunOptions {
+  readonly input?: Uint8Array;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
 /** `npm test` builds before it tests; `dist` is what is run. */
-export function luoInspect(args: readonly string[], options: { input?: Uint8Array; env?: NodeJS.ProcessEnv } = {}): Run {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/src/cli/bin.js', ...args], {
+export const EXECUTABLE = 'dist/cli/bin.js';
+
+export function luoInspectProcess(args: readonly string[], options: RunOptions = {}): Run {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [EXECUTABLE, ...args], {
     encoding: 'utf8',
     maxBuffer: 256 << 20,
     ...(options.input === undefined ? {} : { input: options.input }),
     env: { ...process.env, ...options.env },
   });
   return { status, stdout, stderr };
+}
+
+interface Running {
+  readonly worker: Worker;
+  readonly port: MessageChannel['port1'];
+  readonly done: Int32Array;
+}
+
+let running: Running | null = null;
+
+function start(): Running {
+  const { port1, port2 } = new MessageChannel();
+  const done = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(new URL('./run-worker.mjs', import.meta.url), {
+    workerData: { port: port2, done },
+    transferList: [port2],
+    stdout: true,
+    stderr: true,
+  });
+  worker.unref();
+  return { worker, port: port1, done };
+}
+
+const isRun = (value: unknown): value is Run => typeof value === 'object' && value !== null && 'status' in value && 'stdout' in value && 'stderr' in value;
+
+/** What the command prints, and its status. */
+export function luoInspect(args: readonly string[], options: RunOptions = {}): Run {
+  running ??= start();
+  const { port, done } = running;
+  Atomics.store(done, 0, 0);
+  port.postMessage({ args, input: options.input ?? null, env: options.env ?? {} });
+  Atomics.wait(done, 0, 0);
+  const answer: unknown = receiveMessageOnPort(port)?.message;
+  if (!isRun(answer)) throw new Error('the worker that runs commands gave no answer');
+  return answer;
 }

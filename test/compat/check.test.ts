@@ -144,3 +144,21 @@ describe('the tables', () => {
     for (const release of releases) for (const id of Object.keys(behaviourOf(release).otherMap)) expect(ids.has(id), id).toBe(true);
   });
 });
+
+describe('a release that is expected, not released', () => {
+  it('is like 7.3 with what is queued, and says so', () => {
+    const result = check('7.3', '7.4');
+    expect(result.verdict).toBe('compatible');
+    expect(result.notes.join(' ')).toMatch(/7\.4 is not released: .*October 2026/);
+    expect(result.notes.join(' ')).toMatch(/arm64: .*linux,kho-bootmem.*boots cold/);
+    expect(releaseSide('7.4').parts.find(({ layer: name }) => name === 'pci')).toMatchObject({ compatible: 'pci', by: expect.stringContaining('queued') });
+    expect(releaseSide('7.4').parts.filter(({ layer: name }) => name === 'kho')).toHaveLength(1);
+  });
+
+  it('back again the releases do not know its FLB', () => {
+    const result = check('7.4', '7.3');
+    expect(layer(result, 'pci').outcome).not.toBe('taken-over');
+    expect(result.notes.join(' ')).toMatch(/kho_scratch= is ignored/);
+    expect(check('7.2', '7.3').notes.join(' ')).not.toMatch(/kho_scratch/);
+  });
+});

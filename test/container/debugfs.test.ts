@@ -1,5 +1,5 @@
 /** Copied kho folders: real ones of 7.3 and 6.18, either side alone, triage folders, and incomplete ones. */
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openDump } from '../../src/container/open.js';
@@ -44,6 +44,19 @@ describe('7.3 after the handover', () => {
     expect(dump.handoverFiles.map(({ role }) => role)).toEqual([side === 'in' ? 'incoming' : 'outgoing']);
     expect(dump.handoverFiles[0]?.fdtAddress).toBe(side === 'in' ? 0x2ec9000 : null);
   });
+});
+
+test('the names of the queue: bootmem in place of scratch, the same areas', async () => {
+  const folder = join(temporary('bootmem'), 'kho');
+  cpSync(fixture('handover-7.3-s2-boot-kho'), folder, { recursive: true });
+  for (const [old, queued] of [
+    ['scratch_phys', 'bootmem_phys'],
+    ['scratch_len', 'bootmem_len'],
+  ] as const)
+    renameSync(join(folder, 'out', old), join(folder, 'out', queued));
+  const dump = await openDump(folder);
+  expect(dump.handoverFiles[1]).toMatchObject({ role: 'outgoing', scratch });
+  expect((await openDump(join(folder, 'out'))).handoverFiles.map(({ role }) => role)).toEqual(['outgoing']);
 });
 
 test('7.3 before the handover: of an FDT cut short, the addresses that can still be told', async () => {

@@ -42,7 +42,7 @@ describe('an archive as a dump', () => {
       return { handovers: report.handovers, container: report.source.container };
     };
     expect(read(path)).toEqual(read('samples/handover-7.3/s2-boot-kho'));
-    expect(JSON.parse(luoInspect(['report', path, '--json']).stdout).kernel).toEqual({ release: '7.3.4', foundBy: 'proc/version' });
+    expect(JSON.parse(luoInspect(['report', path, '--json']).stdout).kernel).toMatchObject({ release: '7.3.4', foundBy: 'proc/version' });
   });
 
   it('a damaged archive, and one without a handover: one line, status 2', () => {

@@ -29,6 +29,40 @@ describe('a memory fault', () => {
     expect(decode(fault(39, 0n, 0x10001000n, 4096n), { errno: 14 }).text).toContain('attributes 0x0, flags 0 }');
   });
 
+  it('of poisoned memory asks for no conversion', () => {
+    const { text } = decode(fault(39, 8n, 0x10001000n, 4096n), { errno: 133 });
+    expect(text).toContain('is poisoned');
+    expect(text).not.toContain('KVM_SET_MEMORY_ATTRIBUTES');
+  });
+
+  it.each([4, 11, 0x4])('of an earlier run (errno %i) asks for nothing', (errno) => {
+    const { text } = decode(fault(39, 8n, 0x10001000n, 4096n), { errno });
+    expect(text).toContain('gfn 0x10001');
+    expect(text).not.toContain('KVM_SET_MEMORY_ATTRIBUTES');
+  });
+
+  it('may be a bug of the guest', () => {
+    expect(decode(fault(39, 8n, 0x10001000n, 4096n), { errno: 14 }).text).toContain('bug of the guest');
+  });
+
+  it('of v13 09/35 does not tell private from shared: no flags are defined', () => {
+    const { text, json } = decode(fault(38, 0n, 0x10001000n, 4096n), { errno: 14, abi: 'seed-v13' });
+    expect(json.exit).toEqual({ flags: '0x0', private: null, gpa: '0x10001000', size: 4096 });
+    expect(text).toContain('defines no flags');
+    expect(text).not.toContain('as shared;');
+  });
+
+  it("says of a missing VMA what the patch's text says, and what mainline does", () => {
+    const { text } = decode(captureOf('novma-read'), { errno: 14 });
+    expect(text).toContain('a valid memslot but no backing VMA for the corresponding host virtual address');
+    expect(text).toContain('leaves exit_reason 0');
+  });
+
+  it.each([9, 50])('in a page of %i bytes is cut once', (length) => {
+    const { rules } = decode(fault(39, 8n, 0x10001000n, 4096n).subarray(0, length), { arch: 'x86_64' });
+    expect(rules.filter((rule) => rule === 'kvm.truncated')).toHaveLength(1);
+  });
+
   it('has a range in gfns, finer than a page too', () => {
     expect(faultRange({ flags: 8n, gpa: 0x10001080n, size: 128n })).toEqual({
       private: true,

@@ -32,7 +32,14 @@ describe('several snapshots', () => {
   it('a folder, in the order of its names', () => {
     const files = openSnapshotFiles(FOLDER);
     expect([...files.entries()].map((entry) => [entry.file, entry.snapshot.exitReason])).toEqual(runs.map((run) => [run.file, run.exit_reason]));
-    expect(files.skipped).toEqual(['kvm.json', 'README.md']);
+    expect(files.skipped).toEqual(['README.md']);
+  });
+
+  it("a folder whose kvm.json says what each run returned: which exits are an earlier run's", () => {
+    const stale = [...openSnapshotFiles(FOLDER).entries()].map(({ file: name, snapshot }) => [name, snapshot.errno, snapshot.stale]);
+    expect(stale).toEqual(runs.map((run) => [run.file, run.errno, run.stale]));
+    // What the user says is for all of them.
+    expect(new Set([...openSnapshotFiles(FOLDER, { errno: 4 }).entries()].map(({ snapshot }) => snapshot.errno))).toEqual(new Set([4]));
   });
 
   it('a file of whole mappings: every 12288 bytes', () => {

@@ -104,7 +104,8 @@ const logRuleTexts: readonly LogRule[] = [
     reactions: {
       otherwise: seen('open-fails', 'Sessions that came over can not be retrieved, and none can be handed on: /dev/liveupdate is not there.', 'ENOENT'),
     },
-    pattern: /luo: Disabling liveupdate because KHO is disabled|KHO: disabled in the kdump kernel|disabling kexec handover|KHO: .*Failed to reserve .*scratch/i,
+    pattern:
+      /luo: Disabling liveupdate because KHO is disabled|KHO: disabled in the kdump kernel|disabling kexec handover|KHO: .*Failed to reserve .*(scratch|bootmem)/i,
     side: 'incoming',
   },
   {

@@ -132,10 +132,15 @@ function whereIs(state: Inspector, address: number): Inspector {
   return tell(followHex(shown), `${hex(address)}: ${index.telescope(address)}; ${named}`);
 }
 
+/** Nodes looked at before a match is shown although more may come above it. */
+const SETTLED = 50_000;
+
 /** Stands on the first match from the cursor on, as soon as there is one. */
 function advanceSearch(state: Inspector): Inspector {
   const { search } = state;
   if (search === null || !state.searchPending) return state;
+  // what is open is looked at first, but the first match is the first of the rows: a small tree is searched whole before it is shown
+  if (!search.done && search.visited < SETTLED) return state;
   if (search.found.length === 0) {
     if (!search.done) return state;
     const address = addressOf(search.query);

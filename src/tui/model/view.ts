@@ -106,7 +106,8 @@ function pressed<S extends Viewed<P>, P extends string>(view: View<S, P>, state:
   if (shell.prompt !== null) return view.settle(typing(view, state, key));
   if (key.startsWith('mouse:')) return view.settle(mouse(view, state, key));
   if (/^[0-9]$/.test(key) && shell.page === null) return view.settle(digit(view, state, key));
-  const count = shell.count === '' ? null : Math.min(1_000_000, Number(shell.count));
+  // one digit alone was the number of a pane
+  const count = shell.count.length < 2 ? null : Math.min(1_000_000, Number(shell.count));
   const ready = withShell<S, P>(state, { ...shell, count: '', beforeCount: null });
   const row = keyOf(view.keys, key, shell.focus);
   if (row === null) return ready;

@@ -1,0 +1,38 @@
+/** What ships is an executable: each command through it once, and what only a process shows: streams that can't be written, signals' statuses. */
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { commandNames } from '../../src/cli/commands.js';
+import { EXECUTABLE, luoInspectProcess } from './run.js';
+
+const SAMPLE = 'samples/handover-7.3/s1-frozen.sparse.elf.xz';
+
+describe('the executable', () => {
+  it.each(commandNames)('%s --help shows its examples', (name) => {
+    const run = luoInspectProcess([name, '--help']);
+    expect(run).toMatchObject({ status: 0, stderr: '' });
+    expect(run.stdout).toContain(`luo-inspect ${name}`);
+    expect(run.stdout).toContain('Examples:');
+  });
+
+  it('says in one line, with status 2, that its output can not be written', () => {
+    for (const args of [['report', SAMPLE], ['diagnose', SAMPLE, '--json'], ['rules'], ['--help']]) {
+      const run = spawnSync('sh', ['-c', 'exec "$@" > /dev/full', 'sh', process.execPath, EXECUTABLE, ...args], { encoding: 'utf8' });
+      expect(run).toMatchObject({ status: 2, stderr: "luo-inspect: standard output can't be written: no space left; make room, or write elsewhere\n" });
+    }
+  });
+
+  it('ends quietly when its reader goes away', () => {
+    const run = spawnSync('sh', ['-c', '"$0" "$1" report "$2" --json | head -n 1', process.execPath, EXECUTABLE, SAMPLE], { encoding: 'utf8' });
+    expect(run).toMatchObject({ status: 0, stdout: '{\n', stderr: '' });
+  });
+
+  it('opens no pipe beside a dump, and extracts through a link to standard output', () => {
+    const script = `set -e; folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT; mkfifo "$folder/console.log"; cp "$2" "$folder/dump"
+ln -s /proc/self/fd/1 "$folder/out"
+"$0" "$1" diagnose "$folder/dump" > "$folder/said"
+"$0" "$1" extract "$folder/dump" vm-0 0x1 -o "$folder/out" 2>/dev/null | wc -c; test -L "$folder/out"`;
+    const run = spawnSync('sh', ['-c', script, process.execPath, EXECUTABLE, SAMPLE], { encoding: 'utf8', timeout: 60_000 });
+    expect(run.stderr).toBe('');
+    expect(run.stdout.trim()).toBe('4096');
+  });
+});

@@ -1,0 +1,26 @@
+/** A short fuzz: some inputs of every kind, from a fixed seed. `npm run fuzz` goes on for as long as it is given. */
+import { spawnSync } from 'node:child_process';
+import { expect, it } from 'vitest';
+import { broken } from '../../src/fuzz/oracles.js';
+
+it('damaged inputs of every kind break no rule of the command line', () => {
+  const run = spawnSync(process.execPath, ['dist/src/fuzz/main.js', '--runs', '66', '--seed', '1'], { encoding: 'utf8' });
+  expect(run.stdout).toMatch(/^seed 1: 66 inputs, 0 failures/m);
+  expect(run).toMatchObject({ status: 0, stderr: '' });
+});
+
+it('the oracles see what must not be', () => {
+  const fine = { args: ['report', 'x', '--json'], status: 0, stdout: '{}', stderr: '', cpu: 0, grown: 0 };
+  expect([...broken(fine)]).toEqual([]);
+  for (const bad of [
+    { status: 134 },
+    { status: 2, stderr: '' },
+    { status: 2, stderr: 'luo-inspect: internal error, please report it: x\n' },
+    { stdout: '{' },
+    { stdout: '{"a":"\u202e"}' },
+    { stderr: '\u009b31m' },
+    { cpu: 11 },
+    { grown: 2 ** 30 },
+  ])
+    expect([...broken({ ...fine, ...bad })], JSON.stringify(bad)).toHaveLength(1);
+});

@@ -1,0 +1,70 @@
+/** Many dumps: a line each, clusters, what can not be read stops nothing, and a run goes on where an earlier one ended. */
+import { appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { signatureOf } from '../../src/report/triage.js';
+import { luoInspect, type Run } from './run.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'triage-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const place = (name: string, from: string): string => {
+  copyFileSync(`samples/${from}.sparse.elf.xz`, join(folder, name));
+  return join(folder, name);
+};
+const lines = (run: Run): readonly Record<string, unknown>[] =>
+  run.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+describe('triage', () => {
+  const seals = [place('a', 'failed/seals/s2-at-kho_memory_init'), place('b', 'failed/seals/s2-at-kho_memory_init')];
+  const good = place('c', 'handover-7.3/s1-frozen');
+  const broken = join(folder, 'd');
+  writeFileSync(broken, 'no dump');
+  const saved = join(folder, 'run.ndjson');
+
+  it('gives a line a dump and clusters them; one that can not be read stops nothing', () => {
+    const run = luoInspect(['triage', '-', '--ndjson', '--jobs', '2'], { input: Buffer.from(`${[broken, ...seals, good].join('\n')}\n`) });
+    expect(run.status).toBe(2);
+    writeFileSync(saved, run.stdout);
+    const all = lines(run);
+    expect(all).toHaveLength(5);
+    const byPath = new Map(all.map((line) => [line.path, line]));
+    for (const path of seals)
+      expect(byPath.get(path)).toMatchObject({
+        status: 'failed',
+        layer: 'memfd',
+        cause: 'memfd/seals-unknown',
+        handler: 'memfd-v2',
+        from: '7.3.4',
+        to: '7.3.4',
+      });
+    expect(byPath.get(good)).toMatchObject({ status: 'ok', signature: 'ok' });
+    expect(byPath.get(broken)).toMatchObject({ status: 'unreadable' });
+    expect(all.at(-1)).toMatchObject({ end: true, dumps: 4 });
+    expect(all.at(-1)?.clusters).toMatchObject([{ count: 2 }, { count: 1 }, { count: 1 }]);
+  });
+
+  it('goes on where an earlier run ended, and looks again at what changed', () => {
+    const before = readFileSync(saved, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes('"status":"ok"') || line.includes(JSON.stringify(seals[0])));
+    writeFileSync(saved, `${before.join('\n').replace('"signature":"ok"', '"signature":"as saved"')}\n`);
+    appendFileSync(saved, '{"schema":"luo-inspect.triage/1","pa');
+    const again = lines(luoInspect(['triage', good, seals[0] ?? '', '--ndjson', '--resume', saved]));
+    expect(again[0]).toMatchObject({ signature: 'as saved' });
+    utimesSync(good, new Date(0), new Date(0));
+    expect(lines(luoInspect(['triage', good, '--ndjson', '--resume', saved]))[0]).toMatchObject({ signature: 'ok' });
+  });
+
+  it('needs dumps', () => {
+    expect(luoInspect(['triage'])).toMatchObject({ status: 2, stdout: '' });
+    expect(luoInspect(['triage', '-'])).toMatchObject({ status: 2, stdout: '' });
+  });
+
+  it('makes a signature of any JSON', () => {
+    for (const value of [null, 5, {}, { findings: 'x', handovers: [null] }]) expect(signatureOf('x', value)).toMatchObject({ status: 'ok', path: 'x' });
+  });
+});
