@@ -25,7 +25,7 @@ export interface LedgerChain {
 /** Books the handover of a dump that a reader asks about first, of those whose map can be read. */
 export function ledgerOf(path: string, decoded: DecodedDump): LedgerOfDump {
   const handover = decoded.handovers.find(({ map, released }) => map !== null && !released) ?? decoded.handovers.find(({ map }) => map !== null);
-  const ledger = handover === undefined ? null : readLedger(handover, decoded.memory.pageSize);
+  const ledger = handover === undefined ? null : readLedger(handover, decoded.memory);
   if (ledger === null) {
     const [first] = decoded.handovers;
     const reason = first?.observations.find(({ kind }) => kind.startsWith('map-'))?.text;

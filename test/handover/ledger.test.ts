@@ -46,7 +46,7 @@ describe.each([...captures('samples')])('%s', (path) => {
     const { opened, report } = await loadDump(path, { log: false });
     try {
       for (const handover of report.handovers) {
-        const ledger = readLedger(handover, opened.memory.pageSize);
+        const ledger = readLedger(handover, opened.memory);
         expect(ledger === null).toBe(handover.map === null);
         if (ledger === null) continue;
         booked++;

@@ -11,7 +11,7 @@ function* preserved(subject: Subject): Iterable<Hit> {
   const { handover, dump } = subject;
   const { pageSize } = dump.memory;
   if (handover.hwpoison === null || !isIntact(subject)) return;
-  const ledger = readLedger(handover, pageSize);
+  const ledger = readLedger(handover, dump.memory);
   for (const { pfn, at } of handover.hwpoison.pages()) {
     const address = physicalAddress(pfn * BigInt(pageSize));
     if (address === null) continue;

@@ -15,6 +15,7 @@ import { memfdFolioRules } from './memfd-folios.js';
 import { memfdRules } from './memfd.js';
 import { momentRules } from './moments.js';
 import { notDecoded } from './not-decoded.js';
+import { dmaRules } from './dma.js';
 import { hwpoisonRules } from './hwpoison.js';
 import { orphanVmRules } from './orphan-vm.js';
 import { pciBridgeRules } from './pci-bridges.js';
@@ -44,6 +45,7 @@ export const rules: readonly Rule[] = [
   ...deviceRules,
   ...pciBridgeRules,
   ...orphanVmRules,
+  ...dmaRules,
   ...hwpoisonRules,
   ...ownerRules,
   ...smallSubtreeRules,

@@ -1,7 +1,8 @@
 /** Who uses which pages of a handover, as far as it was decoded: what the page ledger books, and in which order. */
+import { dmaDomains } from '../dma/domains.js';
 import type { Handover } from '../decode.js';
 import { hex } from '../../tree/words.js';
-import { physicalAddress } from '../../memory/memory.js';
+import { type PhysicalMemory, physicalAddress } from '../../memory/memory.js';
 import { type TreeNode, walk } from '../../tree/tree.js';
 import type { Payload } from '../payload.js';
 
@@ -34,7 +35,8 @@ export interface UnreadList {
 }
 
 /** Everything a handover's structures claim, the structures themselves first, then contents. Lazily. */
-export function* claimsOf(handover: Handover, pageSize: number): Iterable<Claim | UnreadList> {
+export function* claimsOf(handover: Handover, memory: PhysicalMemory): Iterable<Claim | UnreadList> {
+  const { pageSize } = memory;
   const owners = new Owners(handover);
   for (const { address, what, node, from, order } of handover.references) {
     yield { owner: owners.ofReference(what, node.path, from.path), address, pages: order === null ? null : 2 ** order };
@@ -54,7 +56,12 @@ export function* claimsOf(handover: Handover, pageSize: number): Iterable<Claim 
     }
     if (read < count) yield { owner, unread: BigInt(count - read) };
   }
-  for (const { path, decoded } of handover.luo?.flbs ?? []) yield* payloadClaims(owners.at(path), decoded, pageSize);
+  for (const flb of handover.luo?.flbs ?? []) {
+    const owner = owners.at(flb.path);
+    yield* payloadClaims(owner, flb.decoded, pageSize);
+    // Page tables of an IOMMU are its FLB's, too.
+    if (owner !== null) for (const { walk } of dmaDomains([flb], memory)) for (const address of walk?.tables ?? []) yield { owner, address, pages: null };
+  }
   for (const session of handover.luo?.sessions ?? []) for (const { path, decoded } of session.files) yield* payloadClaims(owners.at(path), decoded, pageSize);
 }
 

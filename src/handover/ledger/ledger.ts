@@ -2,6 +2,7 @@
  * The page ledger: every preserved block has one owner, or nobody. The sum over the owners is the preserved map; where what is
  * claimed and what is preserved differ, the handover is damaged, and the difference stands beside the sum.
  */
+import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Handover } from '../decode.js';
 import type { PreservedBlock } from '../preserved/preserved-map.js';
 import { BlockStore, UNCLAIMED } from './block-store.js';
@@ -50,12 +51,13 @@ export const NOBODY: PageOwner = { kind: 'nobody', name: 'nobody', detail: 'noth
 const MAX_STEPS = 1 << 27;
 
 /** Books a handover's preserved pages. Null where its map could not be read (freed after boot, or not in this dump). */
-export function readLedger(handover: Handover, pageSize: number): Ledger | null {
+export function readLedger(handover: Handover, memory: PhysicalMemory): Ledger | null {
   const { map } = handover;
+  const { pageSize } = memory;
   if (map === null) return null;
   const store = new BlockStore(map, pageSize);
   const books = new Books(store, pageSize);
-  for (const claim of claimsOf(handover, pageSize)) {
+  for (const claim of claimsOf(handover, memory)) {
     if ('unread' in claim) books.unread(claim.owner, claim.unread);
     else books.claim(claim.owner, claim.address, claim.pages);
     if (books.steps <= 0) break;
