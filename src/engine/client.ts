@@ -53,6 +53,8 @@ export interface ReplayOptions {
   readonly leaveOut?: ReadonlySet<string>;
   /** keep what was read, for `readsBetween` */
   readonly logReads?: boolean;
+  /** tables of folios that are as they should be are taken whole, without a step for each */
+  readonly inBulk?: boolean;
 }
 
 export class EngineClient {
@@ -86,8 +88,8 @@ export class EngineClient {
    */
   static ofMemory(name: string, memory: PhysicalMemory, start: DumpStart, options: ReplayOptions = {}): EngineClient {
     const pointer = { fdt: start.fdtAddress, scratch: start.scratch?.address ?? 0, scratchSize: start.scratch?.size ?? 0 };
-    const { leaveOut = new Set(), logReads = false } = options;
-    return new EngineClient(scenarioOfDump(name, memory, start), { memory, pointer, retrieveAll: start.steps === null, leaveOut, logReads });
+    const { leaveOut = new Set(), logReads = false, inBulk = false } = options;
+    return new EngineClient(scenarioOfDump(name, memory, start), { memory, pointer, retrieveAll: start.steps === null, leaveOut, logReads, inBulk });
   }
 
   get scenario(): Scenario {

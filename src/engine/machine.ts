@@ -54,6 +54,8 @@ export interface MachineOptions {
   readonly base: PhysicalMemory | null;
   /** keep what was read, for who asks why; absent: no */
   readonly logReads?: boolean;
+  /** tables of folios that are as they should be are taken whole, without a step for each; absent: no */
+  readonly inBulk?: boolean;
 }
 
 /** A moment that a run passed, and the step after which memory is as it was then. */
@@ -83,6 +85,8 @@ export class Machine {
   readonly fromDump: boolean;
   /** what was read, where that is kept */
   readonly reads: ReadLog | null;
+  /** nobody is going to look at single folios unless something is wrong with them */
+  readonly inBulk: boolean;
   /** does a preserved block cover the address? Asked of a dump that lacks the page; the kernel sets it once it has walked the map */
   isPreserved: (address: number) => boolean = () => false;
   /** what the dump beneath holds */
@@ -108,6 +112,7 @@ export class Machine {
     this.#held = options.base?.readable ?? [];
     this.memory = new TracedMemory(options.memory, options.pageSize, options.base);
     this.reads = options.logReads === true ? new ReadLog() : null;
+    this.inBulk = options.inBulk === true && options.faults.length === 0;
     this.trace = new Trace(this.memory.log, this.reads);
     this.faults = new FaultPlan(options.faults);
     for (const fault of options.faults) {

@@ -12,7 +12,7 @@ export function difference(file: DeliveredFile, pageSize: number): string | null
   if (file.size === null) return null;
   if (file.size >= NEGATIVE) return `its size is negative (0x${BigInt(file.size).toString(16)})`;
   if (file.pos >= BigInt(NEGATIVE)) return `its position is negative (0x${file.pos.toString(16)})`;
-  return folioDifference(file, Math.ceil(file.size / pageSize));
+  return file.whole ? null : folioDifference(file, Math.ceil(file.size / pageSize));
 }
 
 function folioDifference(file: DeliveredFile, pageCount: number): string | null {

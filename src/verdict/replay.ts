@@ -65,7 +65,7 @@ export interface Replay {
 export function replay(name: string, memory: PhysicalMemory, start: DumpStart): Replay {
   const down = new Map<string, Stage>();
   for (let runs = 1; ; runs++) {
-    const client = EngineClient.ofMemory(name, memory, start, { leaveOut: new Set(down.keys()), logReads: true });
+    const client = EngineClient.ofMemory(name, memory, start, { leaveOut: new Set(down.keys()), logReads: true, inBulk: true });
     client.toEnd();
     const run = new Run(client, start, down);
     const blocked = run.fileThatWentDown;

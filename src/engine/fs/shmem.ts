@@ -57,6 +57,8 @@ export class ShmemInode implements FileBody {
   /** i_mmap_writable: shared mappings that can write, or that mprotect(2) could make so */
   writableMappings = 0;
   readonly folios = new Map<number, Folio>();
+  /** restored without a single folio looked at: every page is there, in order, and up to date; `folios` is empty */
+  restoredWhole = false;
   readonly #machine: Machine;
   readonly #pages: PageAllocator;
   readonly #spec: KernelSpec;

@@ -1,4 +1,5 @@
 /** The memfd handler: shmem files without a name. Source: abi/memfd; mm/memfd_luo.c, the same in 7.1.13, 7.2.13 and 7.3.4, and 6.19.11 but for seals. */
+import { takeWhole } from './memfd-bulk.js';
 import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
 import { memfdLuoSerV1, memfdV1 } from '../../../abi/memfd/v1.js';
 import { KNOWN_SEALS, memfdLuoSerV2 } from '../../../abi/memfd/v2.js';
@@ -240,6 +241,11 @@ export class MemfdHandler implements FileHandler {
 
   *#restoreFolios(inode: ShmemInode, area: readonly number[], count: number): Steps<number> {
     const { machine, kho, pages } = this.#kernel;
+    if (machine.inBulk && takeWhole(kho, area, count, inode.pageCount)) {
+      inode.restoredWhole = true;
+      yield machine.event('handler', 'restore folios', { count });
+      return 0;
+    }
     let error = 0;
     for (let entry = 0; entry < count; entry++) {
       const { pfn_flags, index } = this.#folioRecord(area, entry);

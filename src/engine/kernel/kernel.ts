@@ -135,9 +135,16 @@ export class Kernel implements KernelServices {
     if (kho.incoming !== null) {
       kho.scratch = kho.incoming.scratch;
       const blocks = yield* this.#walk(kho.incoming.map);
+      let last: { readonly start: number; end: number } | null = null;
       for (const { address, order } of blocks) {
         kho.tags.set(address, order);
-        taken.push({ start: address, end: address + machine.pageSize * 2 ** order });
+        const end = address + machine.pageSize * 2 ** order;
+        // Blocks come in the order of their keys: most join the one before.
+        if (last !== null && last.end === address) last.end = end;
+        else {
+          last = { start: address, end };
+          taken.push(last);
+        }
       }
       machine.state.set(`kernel ${machine.kernel}/kho/unclaimed blocks`, kho.tags.size);
     } else taken.push(KERNEL_IMAGE);

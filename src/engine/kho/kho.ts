@@ -14,6 +14,7 @@ import type { PreservedMap } from './preserved-map.js';
 import { ChunkTracker } from './chunk-tracker.js';
 import { RadixMap } from './radix-map.js';
 import type { ScratchArea, Subtree } from './parts.js';
+import { Tags } from './tags.js';
 
 export class Kho {
   readonly machine: Machine;
@@ -26,7 +27,7 @@ export class Kho {
   /** what this kernel was handed, or null after a cold boot */
   incoming: IncomingHandover | null = null;
   /** page->private of preserved blocks that nobody has restored yet: address -> order */
-  readonly tags = new Map<number, number>();
+  readonly tags: Tags;
   /** physical address of the outgoing root FDT, 0 before it exists */
   fdt = 0;
   #map: PreservedMap | null = null;
@@ -39,6 +40,7 @@ export class Kho {
 
   constructor(machine: Machine, pages: PageAllocator, spec: KernelSpec, enabled: boolean) {
     this.machine = machine;
+    this.tags = new Tags(machine.pageSize);
     this.pages = pages;
     this.spec = spec;
     this.enabled = enabled;

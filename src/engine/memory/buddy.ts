@@ -10,6 +10,7 @@ export class Buddy {
   readonly #free = new Map<number, number>();
   /** not split yet, the lowest last */
   readonly #ranges: { start: number; readonly end: number }[] = [];
+  #sorted = true;
   #freePages = 0;
 
   get freePages(): number {
@@ -20,7 +21,7 @@ export class Buddy {
   addRange(start: number, end: number): void {
     if (end <= start) return;
     this.#ranges.push({ start, end });
-    this.#ranges.sort((a, b) => b.start - a.start);
+    this.#sorted = false;
     this.#freePages += end - start;
   }
 
@@ -33,6 +34,8 @@ export class Buddy {
 
   // The lowest block of the lowest range joins the blocks.
   #carve(): boolean {
+    if (!this.#sorted) this.#ranges.sort((a, b) => b.start - a.start);
+    this.#sorted = true;
     const range = this.#ranges.at(-1);
     if (range === undefined) return false;
     const { start, end } = range;

@@ -21,12 +21,14 @@ export interface DeliveredFile {
   /** bytes; null for what has no size */
   readonly size: number | null;
   readonly seals: number | null;
+  /** every page is there, in order, and up to date; `folios` then names none */
+  readonly whole: boolean;
   /** in the order in which they were put into the file */
   folios(): Iterable<DeliveredFolio>;
 }
 
 export function deliveredFile(file: OpenFile): DeliveredFile {
   const { body, pos } = file;
-  if (!(body instanceof ShmemInode)) return { identity: body, kind: body.kind, pos, size: null, seals: null, folios: () => [] };
-  return { identity: body, kind: body.kind, pos, size: body.size, seals: body.seals, folios: () => body.folios.values() };
+  if (!(body instanceof ShmemInode)) return { identity: body, kind: body.kind, pos, size: null, seals: null, whole: true, folios: () => [] };
+  return { identity: body, kind: body.kind, pos, size: body.size, seals: body.seals, whole: body.restoredWhole, folios: () => body.folios.values() };
 }

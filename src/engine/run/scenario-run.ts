@@ -42,6 +42,8 @@ export interface Continuation {
   readonly leaveOut: ReadonlySet<string>;
   /** keep what was read */
   readonly logReads: boolean;
+  /** tables that are as they should be are taken whole */
+  readonly inBulk: boolean;
 }
 
 /** Bytes that a user stores into memory at a step. Steps count those that earlier edits added. */
@@ -89,6 +91,7 @@ export class ScenarioRun {
       faults: scenario.faults,
       base: continuation?.memory ?? null,
       logReads: logReads || continuation?.logReads === true,
+      inBulk: continuation?.inBulk === true,
     });
     this.#platform = new PciPlatform(scenario.devices);
   }
