@@ -139,6 +139,7 @@ export const blockRules: readonly HandoverRule[] = [
   },
   {
     id: 'blocks/unclaimed',
+    silent: true,
     severity: 'error',
     phase: 'deserialise',
     title: 'block with sessions or files is preserved, and no list leads there',
