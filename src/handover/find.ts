@@ -40,6 +40,8 @@ export interface FindResult {
   readonly searchedSetupData: boolean;
   /** empty unless they were asked for */
   readonly kernels: KernelTraces;
+  /** physical addresses of pages that start like a scratch array */
+  readonly scratchArrays: readonly number[];
   /** what was searched, for the error message and --verbose */
   readonly searched: readonly string[];
 }
@@ -75,18 +77,19 @@ export function findHandovers(
   const scan =
     given === null || total <= SMALL_MEMORY ? scanMemory(memory, { setupData: searchSetupData, devicetrees: given === null, kernels: searchKernels }) : null;
   if (scan !== null) searched.push(`${scan.scanned} bytes of memory for setup_data nodes of type SETUP_KEXEC_KHO: ${scan.setupData.length} found`);
+  const scratchArrays = scan?.scratchArrays ?? [];
   const kernels = scan?.kernels ?? { vmcoreinfoPages: [], banners: [] };
   const candidates: Candidate[] = filesOf(files);
   if (given !== null) {
     candidates.push(candidateAt(memory, given, 'given', namedAt(scan?.setupData ?? [], given)));
-    return { candidates, searchedSetupData: scan !== null && searchSetupData, kernels, searched };
+    return { candidates, searchedSetupData: scan !== null && searchSetupData, kernels, scratchArrays, searched };
   }
   if (scan !== null) {
     searched.push(`the start of every page for an FDT whose root compatible starts with kho-v: ${scan.devicetrees.length} devicetrees found`);
     const placed = new Set(candidates.map((candidate) => candidate.fdtAddress));
     candidates.push(...fromScan(memory, scan.setupData, scan.devicetrees).filter((candidate) => !placed.has(candidate.fdtAddress)));
   }
-  return { candidates, searchedSetupData: scan !== null && searchSetupData, kernels, searched };
+  return { candidates, searchedSetupData: scan !== null && searchSetupData, kernels, scratchArrays, searched };
 }
 
 function fromScan(memory: PhysicalMemory, nodes: readonly SetupDataNode[], devicetrees: readonly number[]): readonly Candidate[] {
@@ -99,7 +102,8 @@ function fromScan(memory: PhysicalMemory, nodes: readonly SetupDataNode[], devic
     else chosen.push(...namedByChosen(fdt, address));
   }
   for (const node of nodes)
-    if (!found.has(node.fdtAddress)) found.set(node.fdtAddress, candidateAt(memory, node.fdtAddress, 'setup_data', namedAt(nodes, node.fdtAddress)));
+    if (!found.has(node.fdtAddress) && node.fdtSize === memory.pageSize)
+      found.set(node.fdtAddress, candidateAt(memory, node.fdtAddress, 'setup_data', namedAt(nodes, node.fdtAddress)));
   for (const node of chosen) {
     const known = found.get(node.fdtAddress);
     found.set(node.fdtAddress, candidateAt(memory, node.fdtAddress, 'devicetree', [...(known?.namedBy ?? []), node]));

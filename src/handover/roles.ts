@@ -2,7 +2,6 @@
  * Which role a handover has in a dump, told by evidence: the scratch array that its setup_data node names, and who wrote it.
  * A node alone proves nothing (the old kernel's memory holds it too, in the image loaded for kexec).
  */
-import type { DecodedStruct } from '../../abi/layout.js';
 import { khoScratch } from '../../abi/kho/scratch.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
@@ -68,25 +67,26 @@ function scratchOf(memory: PhysicalMemory, node: SetupDataNode): Scratch {
   if (read.bytes.every((byte) => byte === 0)) {
     return { ...at, state: 'empty', why: `the scratch array at ${hex(node.scratchAddress)} is still empty: it is filled at the jump` };
   }
-  const each = sizeOf(khoScratch);
-  const entries = Array.from({ length: node.scratchSize / each }, (_, index) => decodeStruct(khoScratch, read.bytes, index * each));
-  const areas = plausible(entries, memory.pageSize);
+  const areas = scratchAreas(memory, node.scratchAddress, node.scratchSize);
   if (areas === null) return { ...at, state: 'implausible', why: `what stands at ${hex(node.scratchAddress)} is no scratch array` };
   return { ...at, state: 'filled', areas, why: `the scratch array at ${hex(node.scratchAddress)} is filled` };
 }
 
-/** Areas are page-aligned, hold something, and do not overlap; a size of 0 is legal. */
-function plausible(entries: readonly DecodedStruct<typeof khoScratch>[], pageSize: number): readonly ScratchArea[] | null {
-  const areas: ScratchArea[] = [];
-  for (const entry of entries) {
-    const start = physicalAddress(entry.addr);
-    const end = physicalAddress(entry.addr + entry.size);
-    if (start === null || end === null || start % pageSize !== 0 || end % pageSize !== 0) return null;
-    areas.push({ start, size: end - start });
-  }
-  const used = areas.filter((area) => area.size > 0).sort((a, b) => a.start - b.start);
-  const overlap = used.some((area, index) => index > 0 && area.start < (used[index - 1]?.start ?? 0) + (used[index - 1]?.size ?? 0));
-  return used.length === 0 || overlap ? null : areas;
+/**
+ * The areas of an array of `size` bytes at `address` (physical), those that make no sense included; null where fewer than all but one do:
+ * start and end at pages, in the machine's memory. A size of 0 is legal. Whether they overlap is for the rules.
+ */
+export function scratchAreas(memory: PhysicalMemory, address: number, size: number): readonly ScratchArea[] | null {
+  const each = sizeOf(khoScratch);
+  const read = readBytes(memory, address, size);
+  if (!read.ok) return null;
+  const last = memory.readable.at(-1)?.end ?? 0;
+  const areas = Array.from({ length: size / each }, (_, index) => decodeStruct(khoScratch, read.bytes, index * each)).map((entry) => ({
+    start: physicalAddress(entry.addr) ?? Number(entry.addr),
+    size: physicalAddress(entry.size) ?? Number(entry.size),
+  }));
+  const good = areas.filter((area) => area.start % memory.pageSize === 0 && area.size % memory.pageSize === 0 && area.size > 0 && area.start < last);
+  return good.length === 0 || good.length < areas.filter((area) => area.size > 0).length - 1 ? null : areas;
 }
 
 export interface RoleInput {

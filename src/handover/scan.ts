@@ -34,6 +34,8 @@ export interface ScanResult {
   /** physical addresses of pages that start like a devicetree */
   readonly devicetrees: readonly number[];
   readonly kernels: KernelTraces;
+  /** physical addresses of pages that start like a scratch array, whole or with one entry damaged: the copy in an image loaded for kexec, or the kernel's own */
+  readonly scratchArrays: readonly number[];
   /** bytes of memory looked at */
   readonly scanned: number;
 }
@@ -60,6 +62,7 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
   const devicetrees: number[] = [];
   const vmcoreinfoPages: number[] = [];
   const banners: { address: number; release: string }[] = [];
+  const scratchArrays: number[] = [];
   const text = Buffer.from(buffer.buffer);
   let scanned = 0;
   for (const range of memory.readable) {
@@ -70,6 +73,7 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
       if (got === 0) break;
       if (options.setupData && found.length < MAX_HITS) findSetupData(memory, words.subarray(0, got >>> 3), at, found);
       if (options.devicetrees && devicetrees.length < MAX_HITS) findPages(pages, at, got, memory.pageSize, MAGIC_WORD, devicetrees);
+      if (options.setupData) findScratchArrays(pages, at, got, memory.pageSize, scratchArrays);
       if (options.kernels) {
         if (vmcoreinfoPages.length < MAX_HITS) findPages(pages, at, got, memory.pageSize, VMCOREINFO_WORD, vmcoreinfoPages);
         if (banners.length < MAX_HITS) findBanners(text.subarray(0, got), at, banners);
@@ -78,7 +82,7 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
       at += got;
     }
   }
-  return { setupData: found, devicetrees, kernels: { vmcoreinfoPages, banners }, scanned };
+  return { setupData: found, devicetrees, kernels: { vmcoreinfoPages, banners }, scratchArrays, scanned };
 }
 
 const TYPE_OFFSET = offsetOf(setupData, 'type');
@@ -105,13 +109,13 @@ export function readSetupData(memory: PhysicalMemory, address: number): SetupDat
   return khoDataNode(address, data, memory.pageSize);
 }
 
-/** Checks a kho_data payload; null if no kernel would have written it. */
+/** Checks a kho_data payload; null if no kernel would have written it. A size of less than a page is kept, to be held against the FDT that stands there. */
 export function khoDataNode(address: number, data: ReturnType<typeof decodeKhoData>, pageSize: number): SetupDataNode | null {
-  if (data.fdt_size !== BigInt(pageSize)) return null;
+  if (data.fdt_size > BigInt(pageSize)) return null;
   return plausibleNode({
     address,
     fdtAddress: physicalAddress(data.fdt_addr) ?? -1,
-    fdtSize: pageSize,
+    fdtSize: Number(data.fdt_size),
     scratchAddress: physicalAddress(data.scratch_addr) ?? -1,
     scratchSize: physicalAddress(data.scratch_size) ?? -1,
   });
@@ -140,6 +144,27 @@ function findPages(pages: Uint32Array, base: number, length: number, pageSize: n
   const first = (pageSize - (base % pageSize)) % pageSize;
   for (let offset = first; offset + sizeOf(fdtHeader) <= length; offset += pageSize) {
     if (pages[offset >>> 2] === word && found.length < MAX_HITS) found.push(base + offset);
+  }
+}
+
+/** Areas start and end at multiples of the smallest block that CMA takes: 2 MiB at pages of 4 KiB, more at larger ones. */
+export const SCRATCH_UNIT = 2 << 20;
+
+/** Pages that start with an entry whose start or size, and the next entry's, are whole units. */
+function findScratchArrays(pages: Uint32Array, base: number, length: number, pageSize: number, found: number[]): void {
+  const first = (pageSize - (base % pageSize)) % pageSize;
+  const mask = SCRATCH_UNIT - 1;
+  for (let offset = first; offset + 2 * sizeOf(khoScratch) <= length && found.length < MAX_HITS; offset += pageSize) {
+    const at = offset >>> 2;
+    const words = [pages[at] ?? 0, pages[at + 2] ?? 0, pages[at + 4] ?? 0, pages[at + 6] ?? 0];
+    if (words[0] === 0 && words[1] === 0 && words[2] === 0) continue;
+    let whole = 0;
+    let set = 0;
+    for (const word of words) {
+      if ((word & mask) === 0) whole++;
+      if (word !== 0) set++;
+    }
+    if (whole >= 3 && set >= 2) found.push(base + offset);
   }
 }
 

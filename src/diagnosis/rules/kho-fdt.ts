@@ -2,9 +2,9 @@
  * Rules about the root FDT of KHO and the subtrees it names. Sources: drivers of the checks are kho_populate() and
  * kho_retrieve_subtree(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3.
  */
-import { fdtHeader } from '../../../abi/fdt/header.js';
+import { fdtHeader, fdtProp } from '../../../abi/fdt/header.js';
 import { offsetOf, sizeOf } from '../../codec/layout-table.js';
-import { type HandoverRule, type Hit, type Reactions, hit, noted, reaction, wrong } from '../rule.js';
+import { type Clue, type HandoverRule, type Hit, type Reactions, hit, noted, reaction, wrong } from '../rule.js';
 import type { Subject } from '../subject.js';
 import { khoNode, rootNode } from './kho-nodes.js';
 
@@ -110,6 +110,23 @@ export const khoFdtRules: readonly HandoverRule[] = [
     check: (subject) => wrong(subject, 'kho-unknown-version'),
   },
   {
+    id: 'kho/property-name',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'name of a property is none that a handover has',
+    about:
+      'Names of properties stand once in the strings block, and all properties of the name lead there. Where a node lacks a property and has one of an unknown name instead, the string, or the property’s offset into the block, was changed.',
+    reactions: {
+      otherwise: reaction(
+        'panic',
+        'The next kernel finds no property of the name: without that of the map it boots cold; without those of a subtree LUO panics, and others start afresh.',
+      ),
+    },
+    confirm: 'Show the strings block in hex.',
+    sources: [POPULATE, RETRIEVE, 'seen with 7.3.4: one letter of blob-size changed'],
+    check: propertyNames,
+  },
+  {
     id: 'kho/version-unreleased',
     severity: 'warning',
     phase: 'early boot',
@@ -137,7 +154,9 @@ export const khoFdtRules: readonly HandoverRule[] = [
     reactions: coldBoot,
     confirm: confirmFdt,
     sources: [POPULATE],
-    check: (subject) => wrong(subject, 'kho-compatible'),
+    *check(subject) {
+      for (const found of wrong(subject, 'kho-compatible')) yield { ...found, after: [...byName(subject), ...byStructure(subject)] };
+    },
   },
   {
     id: 'kho/map-property',
@@ -156,7 +175,9 @@ export const khoFdtRules: readonly HandoverRule[] = [
     },
     confirm: 'decode the FDT page; the property has 8 bytes in every release.',
     sources: ['"kho: validate preserved memory map during population", 14 Jan 2026', POPULATE],
-    check: (subject) => wrong(subject, 'kho-property'),
+    *check(subject) {
+      for (const found of wrong(subject, 'kho-property')) yield { ...found, at: lengthOf(subject, 'preserved-memory-map') ?? found.at, after: byName(subject) };
+    },
   },
   {
     id: 'kho/map-pointer',
@@ -176,11 +197,21 @@ export const khoFdtRules: readonly HandoverRule[] = [
     title: 'the handover names no preserved memory map',
     about:
       'Up to 7.0 the address is 0 until the handover is finalised, so a dump of the running old kernel shows 0. From 7.1 on it is set at boot and never 0.',
-    reactions: { otherwise: reaction('cold-boot', 'kho_populate() finds no map, and the next kernel boots cold.') },
+    reactions: {
+      otherwise: reaction('cold-boot', 'kho_populate() finds no map, and the next kernel boots cold.'),
+      byDialect: {
+        '6.16': reaction(
+          'warns',
+          'Nothing is reserved, and what is restored warns in kho_restore_page() ("failed to restore folio for KHO fdt"); seen with 6.18.15.',
+        ),
+      },
+    },
     confirm: 'Take the dump at the jump (machine_kexec), after finalisation.',
     sources: [POPULATE],
     *check(subject) {
-      const early = subject.dialect === '6.16' && subject.moment !== 'early';
+      // A kernel without LUO (up to 6.18) puts its FDT into an image only once it is finalised.
+      const isLoaded = subject.handover.candidate.namedBy.length > 0 && !subject.handover.hasLuo;
+      const early = subject.dialect === '6.16' && subject.moment !== 'early' && !isLoaded;
       for (const found of noted(subject, 'map-none')) {
         yield early
           ? { ...found, message: 'preserved-memory-map is 0: not finalised yet', severity: 'info', reaction: null }
@@ -218,7 +249,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
           : compatible === 'kho-v2'
             ? !used.has('fdt') && !used.has('blob-size')
             : !used.has('fdt') && (used.size === 0 || used.has('blob-size'));
-      if (!fits) yield hit(node, `compatible is ${compatible}, but its subtrees have ${[...used].join(', ')}`);
+      if (!fits) yield { ...hit(node, `compatible is ${compatible}, but its subtrees have ${[...used].join(', ')}`), after: byName(subject) };
     },
   },
   {
@@ -251,6 +282,64 @@ export const khoFdtRules: readonly HandoverRule[] = [
     check: checkLayout,
   },
 ];
+
+/** A finding about the name of a property comes before what lacks it. */
+const byName = (subject: Subject): readonly Clue[] => [{ rule: 'kho/property-name', below: `${subject.handover.path}/kho` }];
+const byStructure = (subject: Subject): readonly Clue[] => [
+  { rule: 'kho/fdt-structure', path: khoNode(subject).path },
+  { rule: 'kho/fdt-truncated', below: khoNode(subject).path },
+  { rule: 'kho/fdt-truncated', path: khoNode(subject).path },
+];
+
+/** Physical address of the length of a property of the root. */
+function lengthOf(subject: Subject, name: string): number | null {
+  const { fdt, fdtAddress } = subject.handover.candidate;
+  const property = fdt?.root?.properties.find((candidate) => candidate.name === name);
+  return property === undefined || fdtAddress === null || property.value.length === 8
+    ? null
+    : fdtAddress + property.tokenOffset + offsetOf(fdtProp, 'len') + TOKEN_SIZE;
+}
+
+/** bytes */
+const TOKEN_SIZE = 4;
+const OF_ROOT = new Set(['compatible', 'preserved-memory-map']);
+const OF_SUBTREE = new Set(['fdt', 'preserved-data', 'blob-size']);
+
+function* propertyNames(subject: Subject): Iterable<Hit> {
+  const { fdt, fdtAddress, cutInCopy } = subject.handover.candidate;
+  const { contract, released } = subject.handover;
+  if (fdt === null || fdt.root === null || fdtAddress === null || cutInCopy || released || contract?.fdt == null) return;
+  const wanted = new Set(contract.fdt.children.flatMap(({ properties }) => Object.keys(properties)));
+  const seen = new Map<number, { name: string; tokens: number[] }>();
+  for (const [node, known, needed] of [[fdt.root, OF_ROOT, OF_ROOT] as const, ...fdt.root.children.map((child) => [child, OF_SUBTREE, wanted] as const)]) {
+    const names = new Set(node.properties.map(({ name }) => name));
+    if ([...needed].every((name) => names.has(name))) continue;
+    for (const { name, tokenOffset } of node.properties) {
+      if (known.has(name)) continue;
+      const offset = new DataView(fdt.bytes.buffer, fdt.bytes.byteOffset).getUint32(tokenOffset + TOKEN_SIZE + offsetOf(fdtProp, 'nameoff'));
+      const before = seen.get(offset);
+      if (before === undefined) seen.set(offset, { name, tokens: [tokenOffset] });
+      else before.tokens.push(tokenOffset);
+    }
+  }
+  for (const [offset, { name, tokens }] of seen) {
+    // Of several properties it is their string that was changed, of one its offset, unless no other has what it lacks.
+    const [token = 0] = tokens;
+    const isString =
+      tokens.length > 1 || offset + fdt.header.off_dt_strings >= fdt.bytes.length || startsAString(fdt.bytes, fdt.header.off_dt_strings + offset);
+    const at = fdtAddress + (isString ? fdt.header.off_dt_strings + offset : token + TOKEN_SIZE + offsetOf(fdtProp, 'nameoff'));
+    const where = tokens.length === 1 ? 'a property' : `${tokens.length} properties`;
+    yield hit(
+      khoNode(subject)
+        .children()
+        .find((child) => child.name === '/') ?? khoNode(subject),
+      `the name of ${where} is ${JSON.stringify(name)}, which no handover has`,
+      at,
+    );
+  }
+}
+
+const startsAString = (bytes: Uint8Array, offset: number): boolean => bytes[offset - 1] === 0;
 
 /** begin, name, two properties of 8 bytes, end; without the name */
 const ROOM_OF_A_SUBTREE = 64;

@@ -3,6 +3,10 @@ import { formatBytes, hex } from '../../tree/words.js';
 import type { PreservedMap } from '../../handover/preserved/preserved-map.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { findRange } from '../../memory/memory.js';
+import { khoScratch } from '../../../abi/kho/scratch.js';
+import { sizeOf } from '../../codec/layout-table.js';
+import type { ScratchArea } from '../../handover/roles.js';
+import { knownAreas, scratchArraysOf } from '../scratch-arrays.js';
 import { type HandoverRule, type Hit, type Reactions, noted, reaction, wrong } from '../rule.js';
 import { type Subject, cutShort, isIntact, scratchAreasOf } from '../subject.js';
 
@@ -242,19 +246,30 @@ function* preservedTwice(subject: Subject): Iterable<Hit> {
 
 function* inScratch(subject: Subject): Iterable<Hit> {
   const { map } = subject.handover;
-  const known = scratchAreasOf(subject);
+  const known = knownAreas(subject) ?? scratchAreasOf(subject);
   if (map === null || known === null || !isIntact(subject)) return;
   const areas = known.filter((area) => area.size > 0);
+  const found = new Map<ScratchArea, { count: number; first: { start: number; order: number } }>();
   let left = subject.limits.items;
   for (const { start, order } of map.blocks()) {
     if (left-- <= 0) return cutShort(subject, mapPath(subject));
     const size = subject.dump.memory.pageSize * 2 ** order;
     const area = areas.find((candidate) => start < candidate.start + candidate.size && candidate.start < start + size);
     if (area === undefined) continue;
-    yield {
-      message: `the preserved block of ${formatBytes(size)} at ${hex(start)} overlaps the scratch area of ${formatBytes(area.size)} at ${hex(area.start)}`,
-      at: start,
-      path: mapPath(subject),
-    };
+    const before = found.get(area);
+    if (before === undefined) found.set(area, { count: 1, first: { start, order } });
+    else before.count++;
+  }
+  for (const [area, { count, first }] of found) {
+    const size = subject.dump.memory.pageSize * 2 ** first.order;
+    const text = `the preserved block of ${formatBytes(size)} at ${hex(first.start)} overlaps the scratch area of ${formatBytes(area.size)} at ${hex(area.start)}`;
+    const entry = scratchArraysOf(subject).flatMap(({ address, areas: all }) =>
+      address === null || !all.includes(area) ? [] : [address + all.indexOf(area) * sizeOf(khoScratch)],
+    )[0];
+    // Of one block its key is in doubt, of many the area.
+    const place = count === 1 ? map.placeOf(first.start, first.order) : null;
+    if (count === 1 || entry === undefined)
+      yield { message: count === 1 ? text : `${text}, and ${count - 1} more do`, at: place?.at ?? first.start, path: place?.path ?? mapPath(subject) };
+    else yield { message: `${text}, and ${count - 1} more do`, at: entry, path: `${subject.handover.path}/kho/scratch` };
   }
 }

@@ -3,6 +3,12 @@
  * and kho_add_subtree(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3.
  */
 import type { Handover } from '../../handover/decode.js';
+import type { Layer } from '../../../abi/contract.js';
+import { khoKexecMetadata } from '../../../abi/kexec-metadata/v1.js';
+import { contractsOf } from '../../../abi/registry.js';
+import { decodeStruct, toCString } from '../../codec/decode.js';
+import { fdtProperty, fdtStrings, hasFdtMagic, parseFdt } from '../../codec/fdt.js';
+import { readBytes } from '../../memory/memory.js';
 import { hex } from '../../tree/words.js';
 import type { Reaction } from '../finding.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
@@ -57,7 +63,14 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     confirm: 'Look for "broken KHO subnode" in the log of the next kernel.',
     sources: [RETRIEVE],
     *check(subject) {
-      for (const found of wrong(subject, 'subtree-property')) yield withSubtree(subject, found);
+      for (const found of wrong(subject, 'subtree-property'))
+        yield {
+          ...withSubtree(subject, found),
+          after: [
+            { rule: 'kho/property-name', below: `${subject.handover.path}/kho` },
+            ...['kho/fdt-truncated', 'kho/fdt-structure'].map((rule) => ({ rule, path: khoNode(subject).path })),
+          ],
+        };
     },
   },
   {
@@ -165,6 +178,38 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     },
   },
   {
+    id: 'kho/subtree-renamed',
+    silent: true,
+    severity: 'error',
+    phase: 'early boot',
+    title: 'subtree has another name than its data',
+    about: 'A user of KHO finds its data by the name of the subtree alone. What stands behind a name that nobody asks for says whose it is.',
+    reactions: {
+      otherwise: reaction(
+        'retrieve-fails',
+        'Its user in the next kernel finds no subtree of its name, and starts as if nothing had been handed over, without a message.',
+        'ENOENT',
+      ),
+    },
+    confirm: 'Compare the name in the root FDT with the start of the data.',
+    sources: [RETRIEVE, 'seen with 7.1.13 and 7.3.4: one letter of LUO and of memblock changed'],
+    *check(subject) {
+      if (subject.handover.released) return;
+      const nodes =
+        rootNode(subject)
+          ?.children()
+          .filter((child) => child.type === 'fdt node') ?? [];
+      for (const [index, { name, node, address }] of subject.handover.subtrees.entries()) {
+        const owner = address === null || KNOWN.has(name) ? null : ownerOf(subject, address);
+        if (owner === null || subject.handover.subtrees.some((other) => other.name === owner)) continue;
+        const from = nodes[index] ?? node;
+        const at = from.address === null ? null : from.address + TOKEN;
+        const lost = owner === 'LUO' ? {} : { reaction: subtreeReaction(owner) };
+        yield { ...hit(from, `the subtree is called ${JSON.stringify(name)}, its data is that of ${owner}`, at), ...lost };
+      }
+    },
+  },
+  {
     id: 'kho/subtree-unknown',
     severity: 'info',
     phase: 'early boot',
@@ -174,13 +219,42 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     confirm: 'Ask who calls kho_add_subtree() with that name.',
     sources: ['all callers of kho_add_subtree(), 6.16 to 7.3'],
     *check(subject) {
-      const known = new Set(['memblock', 'LUO', 'kexec-metadata', 'kho_test']);
       for (const { name, node, address } of subject.handover.subtrees) {
-        if (!known.has(name)) yield hit(node, `the subtree ${JSON.stringify(name)} (at ${address === null ? 'no address' : hex(address)}) is of no user known`);
+        if (!KNOWN.has(name)) yield hit(node, `the subtree ${JSON.stringify(name)} (at ${address === null ? 'no address' : hex(address)}) is of no user known`);
       }
     },
   },
 ];
+
+const KNOWN: ReadonlySet<string> = new Set(['memblock', 'LUO', 'kexec-metadata', 'kho_test']);
+
+/** bytes; a node's name stands behind its token */
+const TOKEN = 4;
+
+/** The name of the user whose data stands at `address`, by what it says of itself. */
+function ownerOf(subject: Subject, address: number): string | null {
+  const { memory } = subject.dump;
+  const read = readBytes(memory, address, Math.min(memory.pageSize, memory.pageSize - (address % memory.pageSize)));
+  if (!read.ok) return null;
+  const compatible = hasFdtMagic(read.bytes)
+    ? fdtStrings(fdtProperty(parseFdt(read.bytes).root ?? NOTHING, 'compatible')).join(';')
+    : toCString(read.bytes.subarray(0, MAX_VERSION)).text;
+  for (const contract of compatible.split(';').flatMap(contractsOf)) {
+    const name = USERS.get(contract.layer);
+    if (name !== undefined) return name;
+  }
+  if (hasFdtMagic(read.bytes)) return null;
+  const { version, previous_release: release } = decodeStruct(khoKexecMetadata, read.bytes);
+  return version === 1 && release.terminated && /^\d+\.\d+/.test(release.text) ? 'kexec-metadata' : null;
+}
+
+const NOTHING = { name: '', offset: 0, end: 0, properties: [], children: [] };
+const MAX_VERSION = 64;
+const USERS: ReadonlyMap<Layer, string> = new Map<Layer, string>([
+  ['luo', 'LUO'],
+  ['memblock', 'memblock'],
+  ['kho-test', 'kho_test'],
+]);
 
 function propertyAt(subject: Subject, subtree: string, property: string): number | null {
   const { fdt, fdtAddress } = subject.handover.candidate;

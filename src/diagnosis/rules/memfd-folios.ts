@@ -84,6 +84,7 @@ export const memfdFolioRules: readonly HandoverRule[] = [
   }),
   collected({
     id: ids.order,
+    silent: true,
     severity: 'error',
     phase: 'retrieve',
     title: 'order of a folio’s block is not its length in the file',

@@ -59,7 +59,7 @@ const covered = (subject: Subject, { address }: Reference): boolean => subject.h
 
 function pointerHit({ reference, after }: { readonly reference: Reference; readonly after: readonly Clue[] }, message: string): Hit {
   const { from, fromAddress, what } = reference;
-  return { ...hit(from, message, fromAddress ?? from.address), reaction: reactionTo(what), after };
+  return { ...hit(from, message, fromAddress ?? from.address), reaction: reactionTo(what), after: [...after, { path: from.path, rule: 'file/data-pointer' }] };
 }
 
 export const referenceRules: readonly HandoverRule[] = [

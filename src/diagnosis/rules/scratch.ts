@@ -1,8 +1,15 @@
 /** Rules about the scratch areas the next kernel boots in. Sources: kho_reserve_scratch(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3. */
+import { khoData, setupData } from '../../../abi/boot/setup-data.js';
+import { khoScratch } from '../../../abi/kho/scratch.js';
+import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { hex } from '../../tree/words.js';
-import type { Scratch } from '../../handover/roles.js';
+import type { Scratch, ScratchArea } from '../../handover/roles.js';
 import { type HandoverRule, type Hit, reaction } from '../rule.js';
 import type { Subject } from '../subject.js';
+import { scratchArraysOf } from '../scratch-arrays.js';
+
+/** 16 TiB: more than any machine sets aside. */
+const MAX_AREA = 2 ** 44;
 
 const SOURCE = 'kho_reserve_scratch() and kho_populate(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3';
 
@@ -13,7 +20,134 @@ function* when(subject: Subject, states: readonly Scratch['state'][]): Iterable<
   if (states.includes(scratch.state)) yield { message: scratch.why, at: scratch.address, path: path(subject) };
 }
 
+const KILLS = reaction('panic', 'The next kernel has no other memory while it boots: it dies before its console speaks.');
+
+/** Every entry of the arrays known, with the address it stands at. */
+function* entriesOf(subject: Subject): Iterable<{
+  readonly area: ScratchArea;
+  readonly index: number;
+  readonly at: number | null;
+  readonly name: string;
+  readonly others: readonly ScratchArea[];
+}> {
+  for (const { address, areas, isCopy } of scratchArraysOf(subject))
+    for (const [index, area] of areas.entries())
+      yield {
+        area,
+        index,
+        at: address === null ? null : address + index * sizeOf(khoScratch),
+        name: `scratch area ${index}${isCopy ? ' (in the copy that the jump puts into place)' : ''}`,
+        others: areas.filter((_, other) => other !== index),
+      };
+}
+
+const sizeAt = (at: number | null): number | null => (at === null ? null : at + offsetOf(khoScratch, 'size'));
+
 export const scratchRules: readonly HandoverRule[] = [
+  {
+    id: 'scratch/empty',
+    silent: true,
+    severity: 'error',
+    phase: 'jump',
+    title: 'size of the low scratch area is 0',
+    about: 'The first area is the low memory that the next kernel needs in any case. Other areas may be empty.',
+    reactions: { otherwise: KILLS },
+    confirm: 'Compare with out/scratch_len of debugfs, and the "reserved" lines of the old kernel’s log.',
+    sources: [SOURCE, 'seen with 7.3.4: size 0 written at the jump'],
+    *check(subject) {
+      for (const { area, index, at, name } of entriesOf(subject))
+        if (index === 0 && area.size === 0) yield { message: `${name}: size is 0`, at: sizeAt(at), path: path(subject) };
+    },
+  },
+  {
+    id: 'scratch/beyond-memory',
+    silent: true,
+    severity: 'error',
+    phase: 'jump',
+    title: 'scratch area lies outside the machine’s memory',
+    about: 'The areas are reserved by the first kernel of a chain, in memory that it has, and stay where they are.',
+    reactions: { otherwise: KILLS },
+    confirm: 'Compare with out/scratch_phys of debugfs.',
+    sources: [SOURCE, 'seen with 7.3.4: an address beyond memory written at the jump'],
+    *check(subject) {
+      const { memory } = subject.dump;
+      const last = memory.readable.at(-1)?.end ?? 0;
+      for (const { area, at, name } of entriesOf(subject)) {
+        if (area.size === 0) continue;
+        const text = `${name}: ${hex(area.size)} bytes at ${hex(area.start)}`;
+        if (area.start % memory.pageSize !== 0) yield { message: `${text}, which starts no page`, at, path: path(subject) };
+        else if (area.start >= last || (area.size < MAX_AREA && memory.stateOf(area.start) === 'out-of-range'))
+          yield { message: `${text}, where this machine has no memory`, at, path: path(subject) };
+        else if (area.size % memory.pageSize !== 0 || area.size >= MAX_AREA)
+          yield { message: `${text}, which no area has`, at: sizeAt(at), path: path(subject) };
+      }
+    },
+  },
+  {
+    id: 'scratch/overlap',
+    silent: true,
+    severity: 'error',
+    phase: 'jump',
+    title: 'scratch areas overlap',
+    about: 'Each area is reserved apart from the others.',
+    reactions: { otherwise: reaction('corrupts', 'The next kernel counts the pages twice; seen with 7.3.4 it came up all the same.') },
+    confirm: 'Compare with out/scratch_phys and out/scratch_len of debugfs.',
+    sources: [SOURCE],
+    *check(subject) {
+      for (const { area, index, at, name, others } of entriesOf(subject)) {
+        const other = others.slice(0, index).find(({ start, size }) => area.start < start + size && start < area.start + area.size);
+        if (other !== undefined && area.size > 0)
+          yield { message: `${name}: ${hex(area.size)} bytes at ${hex(area.start)} overlap the area at ${hex(other.start)}`, at, path: path(subject) };
+      }
+    },
+  },
+  {
+    id: 'scratch/copies-differ',
+    silent: true,
+    severity: 'warning',
+    phase: 'jump',
+    title: 'copies of the scratch array differ',
+    about: 'The image that is loaded for kexec has a copy of the kernel’s own array. One of them was changed.',
+    reactions: { otherwise: KILLS },
+    confirm: 'Compare with out/scratch_phys and out/scratch_len of debugfs.',
+    sources: [SOURCE],
+    *check(subject) {
+      const [first, ...others] = scratchArraysOf(subject);
+      for (const other of others) {
+        const index = other.areas.findIndex((area, at) => area.start !== first?.areas[at]?.start || area.size !== first.areas[at]?.size);
+        const entry = index * sizeOf(khoScratch);
+        if (index === -1 || first?.address == null || other.address === null) continue;
+        const after = ['scratch/empty', 'scratch/beyond-memory', 'scratch/overlap'].map((rule) => ({ rule, path: path(subject) }));
+        yield {
+          message: `area ${index} of the array at ${hex(other.address)} is not that of the array at ${hex(first.address)}`,
+          at: other.address + entry,
+          path: path(subject),
+          after,
+        };
+      }
+    },
+  },
+  {
+    id: 'scratch/node-size',
+    silent: true,
+    severity: 'error',
+    phase: 'jump',
+    title: 'fdt_size of a kho_data node is 0',
+    about: 'setup_data hands the root FDT over as one page. Where the size is 0 the next kernel maps nothing.',
+    reactions: { otherwise: reaction('cold-boot', 'The next kernel finds no handover, and boots as if there were none.') },
+    confirm: 'Show the node in hex.',
+    sources: ['add_kho() of arch/x86/kernel/setup.c, 6.16 to 7.3', 'seen with 7.3.4'],
+    *check(subject) {
+      for (const node of subject.handover.candidate.namedBy) {
+        if (node.fdtSize === 0)
+          yield {
+            message: `fdt_size of the kho_data node at ${hex(node.address)} is 0, a page is ${subject.dump.memory.pageSize}`,
+            at: node.address + sizeOf(setupData) + offsetOf(khoData, 'fdt_size'),
+            path: `${subject.handover.path}/kho`,
+          };
+      }
+    },
+  },
   {
     id: 'scratch/not-filled',
     silent: true,

@@ -6,7 +6,9 @@ import type { ReserveMem } from '../../handover/small-subtrees.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
-import { type Subject, isIntact, scratchAreasOf } from '../subject.js';
+import { type Subject, cutShort, isIntact, scratchAreasOf } from '../subject.js';
+import { trustOf } from '../pointers/trust.js';
+import { memfdsOf } from './memfd.js';
 import { canAskMap } from './references.js';
 
 const MEMBLOCK = 'reserve_mem_kho_revive() and prepare_kho_fdt(), mm/memblock.c, 6.16 to 7.3';
@@ -39,6 +41,35 @@ function* gaps(subject: Subject): Iterable<Hit> {
       at = block.start + subject.dump.memory.pageSize * 2 ** block.order;
     }
   }
+}
+
+/** Regions that lie on a folio, or on the page of a structure. */
+function* onOthers(subject: Subject): Iterable<Hit> {
+  const regions = regionsOf(subject).flatMap(({ name, start, size, node }) => {
+    const first = physicalAddress(start);
+    const end = physicalAddress(start + size);
+    return first === null || end === null ? [] : [{ name, first, end, node }];
+  });
+  if (regions.length === 0) return;
+  const told = new Set<string>();
+  const { distrusted } = trustOf(subject);
+  const see = function* (address: number, pages: number, what: string): Iterable<Hit> {
+    const end = address + pages * subject.dump.memory.pageSize;
+    for (const region of regions) {
+      if (told.has(region.name) || address >= region.end || end <= region.first) continue;
+      told.add(region.name);
+      yield hit(field(region.node, 'start'), `region ${JSON.stringify(region.name)} (from ${hex(region.first)} on) lies on ${what} at ${hex(address)}`);
+    }
+  };
+  for (const reference of subject.handover.references)
+    if (!distrusted.has(reference)) yield* see(reference.address, 2 ** (reference.order ?? 0), `the ${reference.what}`);
+  let left = subject.limits.items;
+  for (const memfd of memfdsOf(subject))
+    for (const folio of memfd.folios()) {
+      if (told.size === regions.length) return;
+      if (left-- <= 0) return cutShort(subject, `${subject.handover.path}/memblock, regions on folios`);
+      yield* see(folio.pfn * subject.dump.memory.pageSize, memfd.pagesOf(folio, null) ?? 1, 'a folio of a memfd');
+    }
 }
 
 export const smallSubtreeRules: readonly HandoverRule[] = [
@@ -141,6 +172,18 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
           yield hit(region.node, `region ${JSON.stringify(region.name)} starts inside region ${JSON.stringify(before.name)}`);
       }
     },
+  },
+  {
+    id: 'memblock/shared',
+    silent: true,
+    severity: 'error',
+    phase: 'early boot',
+    title: 'reserve_mem= region lies on pages of something else',
+    about: 'A region has memory of its own. One that lies on a folio of a memfd, or on the page of a structure, was moved there: start was changed.',
+    reactions: { otherwise: reaction('corrupts', 'The next kernel revives the region, and both owners write over each other.') },
+    confirm: 'Compare with reserve_mem= on the command line, and the "reserve_mem" lines of the old kernel’s log.',
+    sources: [MEMBLOCK, 'seen with 7.3.4: a region moved onto a memfd’s folios'],
+    check: onOthers,
   },
   {
     id: 'memblock/in-scratch',
