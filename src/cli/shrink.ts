@@ -9,9 +9,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import { writeElfCore } from '../container/elf-writer.js';
+import { writeKdump } from '../container/kdump-writer.js';
 import { writeOutput } from '../container/output-file.js';
 import type { Memfd } from '../handover/memfd.js';
 import { onlyPages, RecordingMemory, withheld } from '../memory/recording.js';
@@ -27,13 +28,15 @@ interface Options extends DumpCommandOptions {
   readonly output: string;
   readonly redact?: string;
   readonly contents?: boolean;
+  readonly format: 'elf' | 'kdump';
 }
 
 export function registerShrink(program: Command): void {
   dumpOptions(program.command('shrink <dump>').description('writes a small dump with the same report and no guest memory'))
-    .requiredOption('-o, --output <file>', 'the dump to write: an ELF core, compressed where the name ends in .gz or .xz')
+    .requiredOption('-o, --output <file>', 'the dump to write, compressed where the name ends in .gz or .xz')
     .option('--redact <what>', 'names: session names become salted ones of the same length, wherever they are in the dump')
     .option('--contents', 'keep the contents of preserved memfds')
+    .addOption(new Option('--format <format>', 'of the dump to write').choices(['elf', 'kdump']).default('elf'))
     .action(runShrink);
 }
 
@@ -55,8 +58,9 @@ async function runShrink(path: string, given: Options): Promise<void> {
     const few = onlyPages(opened.memory, kept);
     const names = options.redact === 'names' ? sessionNames(report) : [];
     const memory = names.length === 0 ? few : redacted(few, names);
-    const core = join(folder, 'small.elf');
-    await writeElfCore(core, {
+    const core = join(folder, 'small');
+    const write = options.format === 'kdump' ? writeKdump : writeElfCore;
+    await write(core, {
       memory,
       arch: opened.arch ?? (report.source.arch === 'aarch64' ? 'aarch64' : 'x86_64'),
       vmcoreinfo: opened.vmcoreinfo ?? new Map(),

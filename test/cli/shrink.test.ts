@@ -69,6 +69,13 @@ it('--contents keeps them: extract gives the same bytes', () => {
   expect(hash(small)).toEqual(hash(dumps[0] ?? ''));
 }, 60_000);
 
+it('--format kdump: the same report from a kdump', () => {
+  const small = join(folder, 'small.kdump');
+  const { status, stderr } = luoInspect(['shrink', dumps[0] ?? '', '-o', small, '--format', 'kdump']);
+  expect(stderr).toContain('its report is that of the whole dump');
+  expect(status).toBe(0);
+}, 60_000);
+
 it('--redact names leaves no session name anywhere', async () => {
   const small = join(folder, 'redacted.elf');
   expect(luoInspect(['shrink', dumps[0] ?? '', '-o', small, '--redact', 'names', '--no-log']).status).toBe(0);
