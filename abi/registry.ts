@@ -28,6 +28,7 @@ import { khoVmallocContract } from './kho/vmalloc.js';
 import { kvmVcpuV1 } from './kvm-vcpu/v1.js';
 import { kvmVmV1Folios } from './kvm-vm/v1-folios.js';
 import { kvmVmV1 } from './kvm-vm/v1.js';
+import { kvmInPlaceConversion } from './kvm/proposed.js';
 import { kvmV73 } from './kvm/v7-3.js';
 import type { Struct } from './layout.js';
 import { liveupdateTestFlbV0 } from './liveupdate-test-flb/v0.js';
@@ -147,7 +148,16 @@ export function addContracts(own: readonly Contract[]): () => void {
 }
 
 /** Structures around a handover that are no part of it: how a kernel finds it, its system calls, its own objects. */
-export const supporting: readonly Contract[] = [bootSetupData, fdtContract, liveupdateUapi, liveupdateUapiGetName, kvmV73, kernelLive73, nanovmmV3];
+export const supporting: readonly Contract[] = [
+  bootSetupData,
+  fdtContract,
+  liveupdateUapi,
+  liveupdateUapiGetName,
+  kvmV73,
+  kvmInPlaceConversion,
+  kernelLive73,
+  nanovmmV3,
+];
 
 /** Contracts a compatible string may name: more than one where a string was reused for another layout. A user's own stand for all others. */
 export function contractsOf(compatible: string): readonly Contract[] {

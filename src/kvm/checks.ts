@@ -3,6 +3,7 @@ import type { DecodedStruct, Struct } from '../../abi/layout.js';
 import { kvmArches } from '../../abi/kvm/arch.js';
 import { SEED_CAP_MEMORY_FAULT_INFO, MEMORY_FAULT, SEED_MEMORY_FAULT } from '../../abi/kvm/seed-v13.js';
 import { internal, memoryFault, mmio, systemEvent } from '../../abi/kvm/payloads-common.js';
+import { proposedFaultFlags } from '../../abi/kvm/proposed.js';
 import { kvmCapabilities } from '../../abi/kvm/ioctls.js';
 import { ERRNO } from '../../abi/errno.js';
 import { decodeStruct } from '../codec/decode.js';
@@ -143,7 +144,7 @@ function checkFault(snapshot: Undecided, findings: KvmFinding[]): void {
         'kvm.memory-fault-flags',
         'warning',
         'kvm_run/exit/flags',
-        `flag bits ${hex(range.unknownFlags)} have no meaning in 7.3: a VMM that knows only KVM_MEMORY_EXIT_FLAG_PRIVATE must not guess`,
+        `flag bits ${hex(range.unknownFlags)} have no meaning in 7.3: a VMM that knows only KVM_MEMORY_EXIT_FLAG_PRIVATE must not guess${proposedText(range.unknownFlags)}`,
       ),
     );
   }
@@ -203,4 +204,10 @@ function checkCount(snapshot: Undecided, findings: KvmFinding[]): void {
   if (counted !== null && counted.ndata > counted.data.length) {
     findings.push(finding('kvm.count-too-large', 'warning', 'kvm_run/exit/ndata', `ndata is ${counted.ndata}, data has ${counted.data.length} words`));
   }
+}
+
+/** What series that no release has would mean by these bits. */
+function proposedText(flags: bigint): string {
+  const named = proposedFaultFlags.filter(({ bit }) => (flags & bit) !== 0n);
+  return named.map(({ bit, name, source, means }) => `; ${hex(bit)} is proposed as ${name} (${source}): ${means}`).join('');
 }

@@ -3,6 +3,7 @@
  * Source: Documentation/virt/kvm/api.rst, KVM_EXIT_MEMORY_FAULT and KVM_SET_MEMORY_ATTRIBUTES.
  */
 import { KVM_MEMORY_ATTRIBUTE_PRIVATE, KVM_MEMORY_EXIT_FLAG_PRIVATE } from '../../abi/kvm/ioctls.js';
+import { KVM_SET_MEMORY_ATTRIBUTES2, inPlaceConversion } from '../../abi/kvm/proposed.js';
 import { ERRNO } from '../../abi/errno.js';
 import { hex } from '../tree/words.js';
 import type { KvmAbi } from './snapshot-model.js';
@@ -118,6 +119,10 @@ const poisoned = (fault: MemoryFault): readonly string[] => [
 const converting = ({ address, size, attributes }: Conversion): string =>
   `KVM_SET_MEMORY_ATTRIBUTES { address ${hex(address)}, size ${hex(size)}, attributes ${hex(attributes)}${attributes === 0n ? '' : ' (PRIVATE)'}, flags 0 }, then KVM_RUN again`;
 
+/** Where the series for conversion in place is applied, the VM's ioctl is gone, and the file's takes an offset. */
+const inPlace = ({ size, attributes }: Conversion): string =>
+  `On a kernel with ${inPlaceConversion.capability} above 0 (proposed, in no release; number ${inPlaceConversion.number}): KVM_SET_MEMORY_ATTRIBUTES2 (${hex(KVM_SET_MEMORY_ATTRIBUTES2)}) on the guest_memfd, with the offset that the memslot gives for this gpa, size ${hex(size)}, attributes ${hex(attributes)}; EAGAIN names a page that is still pinned in error_offset.`;
+
 function conversion(fault: MemoryFault, asked: Conversion, { abi }: FaultContext): readonly string[] {
   const access = accessOf(fault, abi);
   if (access === null)
@@ -126,6 +131,7 @@ function conversion(fault: MemoryFault, asked: Conversion, { abi }: FaultContext
     ];
   return [
     `To convert: ${converting(asked)}.`,
+    inPlace(asked),
     access === 'private'
       ? 'The pages must be in a memslot with guest_memfd (KVM_MEM_GUEST_MEMFD), or the same fault comes again.'
       : "The pages then come from the memslot's userspace_addr; what was private there is not copied.",

@@ -135,6 +135,7 @@ const pairs: readonly (readonly [string, string, string])[] = [
   ['luo_feature_hdr', 'luo_feature_hdr', 'luo-features'],
   ['luo_ser_features', 'luo_ser', 'luo-features'],
   ['memfd_luo_features', 'memfd_luo_ser', 'memfd'],
+  ['kvm_memory_attributes2', 'kvm_memory_attributes2', 'kvm-in-place-conversion'],
   ['nvmm_state', 'nvmm_state', 'nanovmm-state-v3'],
 ];
 

@@ -41,6 +41,19 @@ describe('a memory fault', () => {
     expect(text).not.toContain('KVM_SET_MEMORY_ATTRIBUTES');
   });
 
+  it('names flags that are proposed as proposed, never as known', () => {
+    const { snapshot, rules } = decode(fault(39, 0x18n, 0x10001000n, 4096n), { errno: 14 });
+    expect(rules).toContain('kvm.memory-fault-flags');
+    const message = snapshot.findings.find(({ rule }) => rule === 'kvm.memory-fault-flags')?.message;
+    expect(message).toMatch(/0x10 have no meaning in 7\.3.*0x10 is proposed as KVM_MEMORY_EXIT_FLAG_USERFAULT/);
+    expect(message).not.toContain('ASYNC_PF');
+  });
+
+  it('says where a conversion goes once guest_memfd converts in place', () => {
+    const { text } = decode(fault(39, 8n, 0x10001000n, 4096n), { errno: 14 });
+    expect(text).toMatch(/KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES above 0 \(proposed.*KVM_SET_MEMORY_ATTRIBUTES2 \(0xc080aed2\).*size 0x1000, attributes 0x8/);
+  });
+
   it('may be a bug of the guest', () => {
     expect(decode(fault(39, 8n, 0x10001000n, 4096n), { errno: 14 }).text).toContain('bug of the guest');
   });

@@ -63,6 +63,13 @@ describe('what a kernel lacks', () => {
     KVM_CAP_VM_TYPES: 0,
     KVM_CAP_PRE_FAULT_MEMORY: 0,
     KVM_CAP_GUEST_MEMFD_FLAGS: 0,
+    KVM_CAP_ARM_SEA_TO_USER: 0,
+    KVM_CAP_S390_USER_OPEREXEC: 0,
+    KVM_CAP_S390_KEYOP: 0,
+    KVM_CAP_S390_VSIE_ESAMODE: 0,
+    KVM_CAP_S390_HPAGE_2G: 0,
+    KVM_CAP_PPC_COMPAT_CAPS: 0,
+    KVM_CAP_ARM_PMU_V3_STRICT: 0,
   };
 
   it('is said with the capability and its number', async () => {
