@@ -11,6 +11,7 @@ import { type DumpCommandOptions, dumpOptions } from './report.js';
 
 interface Options extends DumpCommandOptions {
   readonly sarif?: boolean;
+  readonly short?: boolean;
   readonly failOn: Severity;
   readonly suppress?: string;
   /** false with --no-color */
@@ -21,6 +22,7 @@ export function registerDiagnose(program: Command): void {
   dumpOptions(program.command('diagnose <dump>').description('what is wrong with a handover, and what the next kernel does about it'))
     .addOption(new Option('--json', 'as JSON (schema luo-inspect.findings/1)').conflicts('sarif'))
     .option('--sarif', 'as SARIF 2.1.0')
+    .addOption(new Option('--short', 'a line a session: files, what comes back, what fails, the first reason').conflicts(['json', 'sarif']))
     .addOption(new Option('--fail-on <severity>', 'exit with 1 from this severity on').choices(['error', 'warning', 'info']).default('error'))
     .option('--suppress <file>', 'findings that were accepted (YAML: schema: luo-inspect.suppress/1, suppress: [{rule, path?, at?, reason}])')
     .option('--no-color', 'no colours')
@@ -71,7 +73,8 @@ function sortOut(all: readonly Finding[], suppressions: Suppressions): Sorted {
 
 async function print(report: DumpReport, { findings, accepted }: Sorted, options: Options): Promise<void> {
   const { writeJson, writeLines } = await import('./output.js');
-  if (options.json === true) await writeJson((await import('../report/diagnose-json.js')).findingsJson(report.verdict, findings));
+  if (options.short === true) await writeLines((await import('../report/short-text.js')).shortText(report));
+  else if (options.json === true) await writeJson((await import('../report/diagnose-json.js')).findingsJson(report.verdict, findings));
   else if (options.sarif === true) {
     const [{ sarif }, { rules }, { ownVersion }] = await Promise.all([
       import('../report/sarif.js'),

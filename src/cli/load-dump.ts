@@ -10,6 +10,7 @@ import { describeState } from '../memory/memory.js';
 import { type ReadDump, decodeDumpByBtf, decodeDumpByOwnBtf } from './decode-dump.js';
 import { type BtfOption, hasUnknownVersion } from './dump-contracts.js';
 import { findLog } from './find-log.js';
+import { nextOptions } from './next-option.js';
 import { type LoadedObjects, loadObjects } from './load-objects.js';
 import { tell } from './messages.js';
 import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
@@ -96,7 +97,7 @@ async function reportOf({ opened, decoded, kernel, btf, said }: ReadDump, object
     decoded,
     findings: diagnose(decoded, { log, objects }),
     log,
-    options,
+    options: await nextOptions(options),
     objects: toldByObjects(objects.live, objects.decoded.handovers),
     preserved: preservedOf(objects.live),
   });

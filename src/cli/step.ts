@@ -8,8 +8,13 @@ import { openDump } from '../container/open.js';
 import { UserError } from '../codec/user-error.js';
 import { decodeDumpByBtf } from './decode-dump.js';
 import { escapeText } from '../report/escape.js';
-import { dumpStart, judgedHandover, nextKernel, startLines } from '../verdict/next-kernel.js';
+import { dumpStart, judgedHandover, type NextOptions, nextKernel, startLines } from '../verdict/next-kernel.js';
 import { findLog } from './find-log.js';
+import { nextOptions } from './next-option.js';
+import { diagnose } from '../diagnosis/diagnose.js';
+import { verdictJson } from '../report/report-json.js';
+import { judge } from '../verdict/judge.js';
+import { isFailure, type Verdict, verdictSentence } from '../verdict/verdict.js';
 import { parseAddress } from './load-dump.js';
 import { writeLines } from './output.js';
 import { dumpOptions } from './report.js';
@@ -41,12 +46,19 @@ async function runStep(path: string, options: StepOptions): Promise<void> {
     const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
     const { opened: dump, decoded, kernel } = await decodeDumpByBtf(opened, khoFdt, options);
     if (decoded.handovers.length === 0) throw new UserError(`${path}: no handover found; if you know where the root FDT is, name it: --kho-fdt 0x…`);
-    const { start, why } = startOf(dump, decoded, kernel?.release ?? null, await findLog(dump, options.log ?? true), options);
+    const log = await findLog(dump, options.log ?? true);
+    const told = await nextOptions(options);
+    const { start, why } = startOf(dump, decoded, kernel?.release ?? null, log, told);
     const client = EngineClient.ofMemory(path, dump.memory, start, { logReads: options.json !== true });
     if (options.json !== true && onTerminal()) {
       const { openDebugger } = await import('../tui/open.js');
       await openDebugger(client, { color: wantsColor(options) });
-    } else await writeLines(options.json === true ? jsonLines(client) : textLines(client, why, options));
+      return;
+    }
+    const facts = { path, memory: dump.memory, arch: dump.arch, release: kernel?.release ?? null };
+    const { findings, verdict } = judge({ facts, decoded, findings: diagnose(decoded, { log }), log, options: told });
+    await writeLines(options.json === true ? jsonLines(client, verdict) : textLines(client, verdict, why, options));
+    if (isFailure(verdict.kind) || findings.some(({ severity }) => severity === 'error')) process.exitCode = 1;
   } finally {
     opened.close();
   }
@@ -58,7 +70,7 @@ interface Started {
 }
 
 /** @throws UserError where the dump has no handover in memory, or nothing tells which kernel takes it over */
-function startOf(opened: OpenedDump, decoded: DecodedDump, release: string | null, log: ConsoleLog | null, options: StepOptions): Started {
+function startOf(opened: OpenedDump, decoded: DecodedDump, release: string | null, log: ConsoleLog | null, options: NextOptions): Started {
   const handover = judgedHandover(decoded);
   const fdtAddress = handover?.candidate.fdtAddress ?? null;
   if (handover === null || fdtAddress === null || opened.memory.readable.length === 0)
@@ -79,7 +91,7 @@ function startOf(opened: OpenedDump, decoded: DecodedDump, release: string | nul
   return { start, why: startLines(handover, fdtAddress, next, start) };
 }
 
-function* jsonLines(client: EngineClient): Iterable<string> {
+function* jsonLines(client: EngineClient, verdict: Verdict): Iterable<string> {
   client.toEnd();
   for (let number = 1; number <= client.length; number++) {
     const step = client.stepAt(number);
@@ -92,11 +104,13 @@ function* jsonLines(client: EngineClient): Iterable<string> {
     expectationsMet: end?.expectationsMet ?? false,
     ending: end?.ending ?? null,
     reason: end?.reason ?? null,
+    verdict: verdictJson(verdict),
   });
 }
 
-function* textLines(client: EngineClient, why: readonly string[], options: StepOptions): Iterable<string> {
+function* textLines(client: EngineClient, verdict: Verdict, why: readonly string[], options: StepOptions): Iterable<string> {
   const style = { color: wantsColor(options) && process.stdout.isTTY === true, verbose: options.verbose === true, judged: false };
+  yield escapeText(verdictSentence(verdict));
   for (const line of why) yield escapeText(line);
   client.toEnd();
   for (let number = 1; number <= client.length; number++) {
