@@ -61,11 +61,14 @@ export interface Replay {
   readonly notAsked: number;
 }
 
-/** @throws UserError if the engine has no kernel of that release */
-export function replay(name: string, memory: PhysicalMemory, start: DumpStart): Replay {
+/**
+ * @param inBulk take tables of folios whole where nothing is wrong with them; the answer is the same
+ * @throws UserError if the engine has no kernel of that release
+ */
+export function replay(name: string, memory: PhysicalMemory, start: DumpStart, inBulk = true): Replay {
   const down = new Map<string, Stage>();
   for (let runs = 1; ; runs++) {
-    const client = EngineClient.ofMemory(name, memory, start, { leaveOut: new Set(down.keys()), logReads: true, inBulk: true });
+    const client = EngineClient.ofMemory(name, memory, start, { leaveOut: new Set(down.keys()), logReads: true, inBulk });
     client.toEnd();
     const run = new Run(client, start, down);
     const blocked = run.fileThatWentDown;
