@@ -1,9 +1,9 @@
 /** The memfd handler: shmem files without a name. Source: abi/memfd; mm/memfd_luo.c, the same in 7.1.13, 7.2.13 and 7.3.4, and 6.19.11 but for seals. */
 import { takeWhole } from './memfd-bulk.js';
 import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
-import { memfdLuoSerV1, memfdV1 } from '../../../abi/memfd/v1.js';
 import { KNOWN_SEALS, memfdLuoSerV2 } from '../../../abi/memfd/v2.js';
-import type { DecodedStruct } from '../../../abi/layout.js';
+import type { DecodedStruct, Struct } from '../../../abi/layout.js';
+import { integerOf } from '../../codec/leaf.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import { OpenFile } from '../fs/open-file.js';
@@ -51,13 +51,31 @@ export class MemfdHandler implements FileHandler {
     this.compatible = kernel.spec.memfdCompatible;
   }
 
-  get #layout(): typeof memfdLuoSerV1 | typeof memfdLuoSerV2 {
-    return this.compatible === memfdV1.compatible ? memfdLuoSerV1 : memfdLuoSerV2;
+  /** struct memfd_luo_ser of this kernel */
+  get #layout(): Struct {
+    return this.#kernel.spec.memfdSer ?? memfdLuoSerV2;
+  }
+
+  get #hasSeals(): boolean {
+    return 'seals' in this.#layout.fields;
   }
 
   #read(at: number): MemfdSer {
-    const { machine } = this.#kernel;
-    return this.#layout === memfdLuoSerV2 ? machine.readStruct(memfdLuoSerV2, at) : { ...machine.readStruct(memfdLuoSerV1, at), seals: null };
+    const layout = this.#layout;
+    const values = this.#kernel.machine.readStruct(layout, at);
+    const integer = (name: string): bigint => integerOf(layout, values, name) ?? 0n;
+    return {
+      pos: integer('pos'),
+      size: integer('size'),
+      seals: this.#hasSeals ? Number(integer('seals')) : null,
+      nr_folios: integer('nr_folios'),
+      folios: {
+        first: integer('folios.first'),
+        total_pages: Number(integer('folios.total_pages')),
+        flags: Number(integer('folios.flags')),
+        order: Number(integer('folios.order')),
+      },
+    };
   }
 
   canPreserve(file: OpenFile): boolean {
@@ -86,8 +104,7 @@ export class MemfdHandler implements FileHandler {
     }
     inode.pinned = preserved.folios.length > 0;
     const common = { pos: args.file.pos, size: inode.size, nr_folios: preserved.folios.length, folios: { ...preserved.descriptor } };
-    if (this.#layout === memfdLuoSerV2) machine.writeStruct(memfdLuoSerV2, ser, { ...common, seals: inode.seals });
-    else machine.writeStruct(memfdLuoSerV1, ser, common);
+    machine.writeStruct(this.#layout, ser, this.#hasSeals ? { ...common, seals: inode.seals } : common);
     yield machine.event('handler', 'write memfd_luo_ser', { address: ser, size: inode.size, folios: preserved.folios.length });
     args.serializedData = BigInt(ser);
     args.privateData = preserved;
@@ -96,7 +113,7 @@ export class MemfdHandler implements FileHandler {
 
   *#preserveInto(ser: number, inode: ShmemInode, file: OpenFile): Steps<Preserved | number> {
     const { machine } = this.#kernel;
-    if (this.#layout === memfdLuoSerV2 && (inode.seals & ~KNOWN_SEALS) !== 0) return negative('EOPNOTSUPP');
+    if (this.#hasSeals && (inode.seals & ~KNOWN_SEALS) !== 0) return negative('EOPNOTSUPP');
     machine.writeField(this.#layout, ser, 'pos', file.pos);
     if (inode.pageCount > UINT_MAX) return negative('EFBIG');
     if (inode.size === 0) return { area: [], folios: [], descriptor: NO_AREA };

@@ -1,6 +1,8 @@
 /** The files of one session. Source: kernel/liveupdate/luo_file.c, 7.1.13 to 7.3.4. Results are 0 or negative errnos. */
-import { fileBlocks, filePages } from '../../../abi/luo/areas.js';
-import { luoFileSer, luoSessionSer } from '../../../abi/luo/entries.js';
+import type { Struct } from '../../../abi/layout.js';
+import { filePages } from '../../../abi/luo/areas.js';
+import { luoSessionSer } from '../../../abi/luo/entries.js';
+import { integerOf, textOf } from '../../codec/leaf.js';
 import { negative } from '../faults.js';
 import type { OpenFile } from '../fs/open-file.js';
 import type { FileHandler, FileOpArgs } from '../handler.js';
@@ -31,6 +33,8 @@ export class FileSet {
   readonly files: LuoFile[] = [];
   readonly #luo: LuoContext;
   readonly #store: BlockSet | ContiguousEntries;
+  /** struct luo_file_ser of this kernel */
+  readonly #entry: Struct;
   /** where its state is shown */
   readonly #path: string;
   /** luo_file_set.count: as handed over (7.1), or as found */
@@ -39,7 +43,9 @@ export class FileSet {
   constructor(luo: LuoContext, path: string) {
     this.#luo = luo;
     this.#path = path;
-    this.#store = luo.spec.luo === 'struct' ? new BlockSet(luo.kho, fileBlocks) : new ContiguousEntries(luo.kho, filePages, false);
+    const area = luo.spec.areas?.files ?? filePages;
+    this.#entry = area.entry;
+    this.#store = area.maxPieces > 1 ? new BlockSet(luo.kho, area) : new ContiguousEntries(luo.kho, area, false);
   }
 
   #args(file: LuoFile): FileOpArgs {
@@ -143,7 +149,7 @@ export class FileSet {
         yield* this.#unfreezeUpTo(entry);
         return error;
       }
-      machine.writeStruct(luoFileSer, at, { compatible: entry.handler.compatible, data: entry.serializedData, token: entry.token });
+      machine.writeStruct(this.#entry, at, { compatible: entry.handler.compatible, data: entry.serializedData, token: entry.token });
       yield machine.event('luo', 'write luo_file_ser', { address: at, token: entry.token, data: entry.serializedData });
     }
     machine.writeField(luoSessionSer, ser, 'file_set_ser', { files: this.#store.head, count: this.#count });
@@ -227,17 +233,19 @@ export class FileSet {
 
   *#deserializeOne(at: number): Steps<number> {
     const { machine, handlers } = this.#luo;
-    const ser = machine.readStruct(luoFileSer, at);
-    const handler = handlers.find((one) => one.compatible === ser.compatible.text);
+    const values = machine.readStruct(this.#entry, at);
+    const compatible = textOf(this.#entry, values, 'compatible');
+    const [token, data] = [integerOf(this.#entry, values, 'token') ?? 0n, integerOf(this.#entry, values, 'data') ?? 0n];
+    const handler = handlers.find((one) => one.compatible === compatible?.text);
     if (handler === undefined) {
-      yield machine.printk(`luo: No registered handler for compatible '${nameText(ser.compatible.bytes)}'`, 'luo');
+      yield machine.printk(`luo: No registered handler for compatible '${nameText(compatible?.bytes ?? new Uint8Array())}'`, 'luo');
       return negative('ENOENT');
     }
     if (!this.#luo.pages.kmalloc()) return negative('ENOMEM');
-    const entry: LuoFile = { handler, token: ser.token, file: null, serializedData: ser.data, privateData: null, retrieveStatus: 0 };
+    const entry: LuoFile = { handler, token, file: null, serializedData: data, privateData: null, retrieveStatus: 0 };
     this.files.push(entry);
     this.#show(entry, 'waiting');
-    yield machine.event('luo', 'read luo_file_ser', { address: at, token: ser.token, data: ser.data });
+    yield machine.event('luo', 'read luo_file_ser', { address: at, token, data });
     return 0;
   }
 

@@ -1,5 +1,5 @@
 /** Sessions: named sets of files, created in one kernel and retrieved in the next. Source: kernel/liveupdate/luo_session.c, 7.1.13 to 7.3.4. */
-import { sessionBlocks, sessionPages, luoSessionHeaderSer } from '../../../abi/luo/areas.js';
+import { sessionPages, luoSessionHeaderSer } from '../../../abi/luo/areas.js';
 import { luoSessionSer } from '../../../abi/luo/entries.js';
 import { layoutTable } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
@@ -71,9 +71,10 @@ export class Sessions {
 
   constructor(luo: LuoContext) {
     this.#luo = luo;
-    const blocks = luo.spec.luo === 'struct';
-    this.#out = blocks ? new BlockSet(luo.kho, sessionBlocks) : new ContiguousEntries(luo.kho, sessionPages, true);
-    this.#in = blocks ? new BlockSet(luo.kho, sessionBlocks) : new ContiguousEntries(luo.kho, sessionPages, true);
+    const area = luo.spec.areas?.sessions ?? sessionPages;
+    const list = (): BlockSet | ContiguousEntries => (area.maxPieces > 1 ? new BlockSet(luo.kho, area) : new ContiguousEntries(luo.kho, area, true));
+    this.#out = list();
+    this.#in = list();
   }
 
   /** luo_session_setup_outgoing, up to 7.1: the area is there from boot. @returns its address or a negative errno */
