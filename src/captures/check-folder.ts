@@ -3,6 +3,7 @@ import { readdirSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadDump } from '../cli/load-dump.js';
 import { type Differences, checkAgainstDecoder } from './check-moment.js';
+import { checkObjects } from './check-objects.js';
 import { checkAgainstTruth } from './check-truth.js';
 import { Truth } from './json-path.js';
 
@@ -24,7 +25,24 @@ export async function* checkFolder(folder: string): AsyncIterable<MomentResult> 
     const path = join(folder, name);
     const [, moment] = DUMP.exec(name) ?? [];
     if (moment !== undefined) yield await checkDump(folder, path, moment);
+    else if (name === 'objects.json') yield* checkMoments(folder, Truth.parse(readFileSync(path, 'utf8')));
     else if (statSync(path).isDirectory() && !name.endsWith('-kho') && !name.endsWith('-boot_params')) yield* checkFolder(path);
+  }
+}
+
+/** Dumps of running kernels: `objects.json` names them and says what is true in each. */
+async function* checkMoments(folder: string, truth: Truth): AsyncIterable<MomentResult> {
+  for (const moment of truth.at('moments').keys()) {
+    const dump = truth.at('moments', moment, 'dump').text();
+    if (dump === null) continue;
+    const path = join(folder, dump);
+    const { opened, report } = await loadDump(path, {});
+    try {
+      const { differences, hashed, notInDump } = checkObjects(report, truth.at('moments', moment));
+      yield { dump: path, compared: differences.compared, hashed, notInDump, differences: differences.all };
+    } finally {
+      opened.close();
+    }
   }
 }
 

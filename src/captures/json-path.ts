@@ -39,6 +39,14 @@ export class Truth {
     return typeof this.#value === 'string' && /^(0x[0-9a-f]+|\d+)$/i.test(this.#value) ? BigInt(this.#value) : null;
   }
 
+  number(): number | null {
+    return typeof this.#value === 'number' ? this.#value : null;
+  }
+
+  isTrue(): boolean {
+    return this.#value === true;
+  }
+
   toString(): string {
     return JSON.stringify(this.#value) ?? 'nothing';
   }

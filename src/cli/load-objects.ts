@@ -7,6 +7,7 @@ import { openKernelFile } from '../compat/btf/kernel-file.js';
 import { decompressPayload, payloadKindOf } from '../compat/btf/payload.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { DecodedDump } from '../handover/decode.js';
+import { attempt } from '../kernel/fault.js';
 import { type KernelFacts, kernelFacts } from '../kernel/facts.js';
 import { type Kernel, type KernelSources, openKernel } from '../kernel/kernel.js';
 import { elfSymbols } from '../kernel/elf-symbols.js';
@@ -55,7 +56,8 @@ export async function loadObjects(opened: OpenedDump, decoded: DecodedDump, opti
   if (opened.vmcoreinfo === null) return { ...nothing, missing: ['nothing in this dump tells where its kernel is: it has no VMCOREINFO'] };
   const kernel = openKernel(opened.memory, { vmcoreinfo: opened.vmcoreinfo, ...given });
   if (kernel === null) return { ...nothing, missing: ['VMCOREINFO does not tell where the page tables are'] };
-  const facts = kernelFacts(kernel, CONFIG);
+  const told = attempt(() => kernelFacts(kernel, CONFIG));
+  const facts = told.ok ? told.value : null;
   const { live, troubles } = readLiveObjects(kernel);
   if (live === null) return { ...nothing, kernel, facts, troubles, missing: kernel.missing };
   const own = live.kho.outgoingFdt;
@@ -63,7 +65,9 @@ export async function loadObjects(opened: OpenedDump, decoded: DecodedDump, opti
     const missing = ['VMCOREINFO is that of the kernel before, which wrote the incoming handover; the objects of the kernel that runs can’t be found'];
     return { ...nothing, missing };
   }
-  const { dump, disagreements } = withObjects(decoded, live);
+  const joined = attempt(() => withObjects(decoded, live));
+  if (!joined.ok) return { ...nothing, kernel, facts, troubles, missing: [...kernel.missing, joined.fault.message] };
+  const { dump, disagreements } = joined.value;
   return { kernel, facts, live, troubles, missing: kernel.missing, decoded: dump, disagreements };
 }
 

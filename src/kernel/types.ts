@@ -21,6 +21,14 @@ function guarded<T>(read: () => T): T {
   }
 }
 
+/** What gcc calls in debug information what clang calls by its C name. */
+const GCC_NAMES: ReadonlyMap<string, string> = new Map([
+  ['unsigned long', 'long unsigned int'],
+  ['long', 'long int'],
+  ['unsigned long long', 'long long unsigned int'],
+  ['unsigned short', 'short unsigned int'],
+]);
+
 export class KernelTypes {
   readonly btf: Btf;
   /** where the BTF is from, for messages */
@@ -46,7 +54,8 @@ export class KernelTypes {
     if (known !== undefined) return known;
     const [, keyword, rest] = /^(struct|union|enum) (.+)$/.exec(name) ?? [];
     const id = guarded(() => {
-      if (keyword === undefined || rest === undefined) return this.btf.find('TYPEDEF', name) ?? this.btf.find('INT', name);
+      if (keyword === undefined || rest === undefined)
+        return this.btf.find('TYPEDEF', name) ?? this.btf.find('INT', name) ?? this.btf.find('INT', GCC_NAMES.get(name) ?? name);
       if (keyword === 'enum') return this.btf.find('ENUM', rest) ?? this.btf.find('ENUM64', rest);
       return this.btf.find(keyword === 'struct' ? 'STRUCT' : 'UNION', rest);
     });

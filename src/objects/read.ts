@@ -19,7 +19,7 @@ import { handedOverSessions } from './handed-over.js';
 /** Everything, or null where this kernel has no LUO that can be found; `troubles` then says why. */
 export function readLiveObjects(kernel: Kernel): { readonly live: LiveObjects | null; readonly troubles: readonly Trouble[] } {
   const reader = new ObjectReader(kernel);
-  const live = reader.read();
+  const live = reader.attempt('LUO’s objects', () => reader.read());
   return { live, troubles: reader.troubles };
 }
 
@@ -35,8 +35,8 @@ class ObjectReader extends Reader {
     if (global === null) return null;
     this.#holders = findHolders(this);
     const { deserialised, error } = this.#deserialised();
-    const incoming = this.#side(global.get('incoming'), 'incoming', deserialised);
-    const outgoing = this.#side(global.get('outgoing'), 'outgoing', deserialised);
+    const incoming = this.#sideOrNothing(global, 'incoming', deserialised);
+    const outgoing = this.#sideOrNothing(global, 'outgoing', deserialised);
     return {
       incoming,
       outgoing,
@@ -86,6 +86,11 @@ class ObjectReader extends Reader {
       .find(({ address }) => address - flag.address < within && flag.address - address < within);
     const error = beside === undefined ? null : this.attempt('what deserialising returned', () => this.kernel.object('int', beside.address).number());
     return { deserialised: value !== 0n, error: value === 0n ? null : error };
+  }
+
+  #sideOrNothing(global: KernelObject, side: LiveSide['side'], deserialised: boolean | null): LiveSide {
+    const read = this.attempt(`the ${side} sessions`, () => this.#side(global.get(side), side, deserialised));
+    return read ?? { side, active: false, sessions: null, complete: false, frozen: false };
   }
 
   #side(header: KernelObject, side: LiveSide['side'], deserialised: boolean | null): LiveSide {
