@@ -25,6 +25,8 @@ export interface LoadOptions extends NextOptions, BtfOption {
   readonly symbols?: string | undefined;
   /** its vmlinux: symbols and BTF */
   readonly vmlinux?: string | undefined;
+  /** told what is done next, and may throw to give up */
+  readonly onStage?: (text: string) => Promise<void>;
 }
 
 export interface LoadedDump {
@@ -39,16 +41,21 @@ export interface LoadedDump {
  * @throws UserError if the dump can't be read, or holds no handover
  */
 export async function loadDump(path: string, options: LoadOptions = {}, wrap: (opened: OpenedDump) => OpenedDump = (opened) => opened): Promise<LoadedDump> {
+  const stage = options.onStage ?? (async () => undefined);
+  await stage('opening');
   const opened = wrap(await openDump(path));
   try {
+    await stage(`${opened.container}: searching for handovers and decoding them`);
     const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
     let read = await decodeDumpByBtf(opened, khoFdt, options);
+    await stage("reading the kernel's own objects");
     let objects = await loadObjects(read.opened, read.decoded, { ...options, types: read.btf });
     const own = options.btf === false || read.btf !== null || !hasUnknownVersion(read.decoded) ? null : (objects.kernel?.btfBytes ?? null);
     if (own !== null) {
       read = decodeDumpByOwnBtf(opened, khoFdt, own);
       objects = await loadObjects(read.opened, read.decoded, { ...options, types: read.btf });
     }
+    await stage('checking, and running the next kernel on it');
     const report = await reportOf(read, objects, options);
     tellChange(opened);
     return { opened: read.opened, report, objects };

@@ -25,7 +25,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 export class AlternateScreen {
   readonly #streams: TerminalStreams;
-  readonly #events: ScreenEvents;
+  #events: ScreenEvents;
   readonly #undo: (() => void)[] = [];
   #inside = false;
   #closed = false;
@@ -36,8 +36,14 @@ export class AlternateScreen {
     this.#events = events;
   }
 
-  /** Enters the alternate screen and starts to watch for every way out. */
+  /** Who is told from now on. */
+  set events(events: ScreenEvents) {
+    this.#events = events;
+  }
+
+  /** Enters the alternate screen and starts to watch for every way out; nothing happens where it is open already. */
   open(): void {
+    if (this.#inside) return;
     const on = (event: string, listener: (...values: unknown[]) => void): void => {
       process.on(event, listener);
       this.#undo.push(() => process.off(event, listener));

@@ -13,6 +13,7 @@ import { type CellRow, cellsOf } from './cells.js';
 import { copySequence } from './clipboard.js';
 import { isPlainTerminal, toPlain } from './glyphs.js';
 import { keysOf } from './ink-keys.js';
+import type { Loading } from './loading.js';
 import { Painter } from './painter.js';
 import { Store } from './store.js';
 import { THEMES, type ThemeName, isThemeName } from './theme.js';
@@ -21,9 +22,11 @@ const sizeOf = (stdout: NodeJS.WriteStream): Size => ({ columns: stdout.columns 
 
 /**
  * Shows `program` until it quits.
+ * @param loading the screen that was shown before, which this one takes over
  * @throws what went wrong inside, after the terminal was restored
  */
-export async function runProgram<S>(program: Program<S>, theme: ThemeName, streams: TerminalStreams = process): Promise<void> {
+export async function runProgram<S>(program: Program<S>, theme: ThemeName, loading: Loading | null = null): Promise<void> {
+  const streams: TerminalStreams = loading?.streams ?? process;
   const { stdin, stdout } = streams;
   const painter = new Painter((data) => stdout.write(data), THEMES[theme], isPlainTerminal(process.env) ? toPlain : (char) => char);
   let finish: (end: { readonly signal?: NodeJS.Signals; readonly error?: unknown }) => void = () => undefined;
@@ -31,13 +34,15 @@ export async function runProgram<S>(program: Program<S>, theme: ThemeName, strea
     finish = resolve;
   });
   const store = new Store(program, sizeOf(stdout));
-  const screen = new AlternateScreen(streams, {
+  const events = {
     redraw: () => {
       painter.forget();
       store.resize(sizeOf(stdout));
     },
     end: finish,
-  });
+  };
+  const screen = loading?.screen ?? new AlternateScreen(streams, events);
+  screen.events = events;
   const perform = (effect: Effect): void => {
     switch (effect.kind) {
       case 'quit':
@@ -84,8 +89,11 @@ export async function runProgram<S>(program: Program<S>, theme: ThemeName, strea
   const paint = (rows: readonly CellRow[]): void => {
     if (live) painter.paint(rows);
   };
+  const typed = loading?.finish() ?? Buffer.alloc(0);
   const app = <App program={program} store={store} onKeys={onKeys} paint={paint} />;
   const ink = render(app, { stdout: silent(stdout), stdin, debug: true, exitOnCtrlC: false, patchConsole: false });
+  // as if it came now: Ink listens only once it is mounted
+  if (typed.length > 0) setImmediate(() => stdin.unshift(typed));
   ink.waitUntilExit().then(
     () => finish({}),
     (error: unknown) => finish({ error }),
