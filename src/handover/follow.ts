@@ -12,7 +12,7 @@ import { Node } from '../tree/node.js';
 import { type Reading, readStruct } from '../tree/reading.js';
 import { hex } from '../tree/words.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
-import { readVmalloc } from './vmalloc.js';
+import { type VmallocArea, readVmalloc } from './vmalloc.js';
 
 /** Structures and entries that one structure may lead to in all. */
 const MAX_FOLLOWED = 1 << 14;
@@ -25,12 +25,18 @@ interface Walk {
   readonly context: Context;
   readonly contract: Contract;
   readonly seen: Set<string>;
+  readonly areas: Map<string, VmallocArea>;
   left: number;
 }
 
-/** Reads what `reading` leads to, below its node. Only structures of the contract itself are followed. */
-export function followPointers(context: Context, contract: Contract, reading: Reading): void {
-  follow({ context, contract, seen: new Set(), left: MAX_FOLLOWED }, reading, 0);
+/**
+ * Reads what `reading` leads to, below its node. Only structures of the contract itself are followed.
+ * @returns the vmalloc areas that hang on the structure itself, by field
+ */
+export function followPointers(context: Context, contract: Contract, reading: Reading): ReadonlyMap<string, VmallocArea> {
+  const walk: Walk = { context, contract, seen: new Set(), left: MAX_FOLLOWED, areas: new Map() };
+  follow(walk, reading, 0);
+  return walk.areas;
 }
 
 function follow(walk: Walk, reading: Reading, depth: number): void {
@@ -38,7 +44,10 @@ function follow(walk: Walk, reading: Reading, depth: number): void {
   const values: Readonly<Record<string, unknown>> | null = reading.values;
   if (values === null || depth > MAX_DEPTH) return;
   for (const { name, type } of layoutTable(reading.struct, context.memory.pageSize).fields) {
-    if (type.kind === 'nested' && type.struct.name === khoVmalloc.name) pagesOf(context, reading, name);
+    if (type.kind === 'nested' && type.struct.name === khoVmalloc.name) {
+      const area = pagesOf(context, reading, name);
+      if (area !== null && depth === 0) walk.areas.set(name, area);
+    }
     const value = values[name];
     if (type.kind !== 'int' || type.role !== 'phys' || type.pointsTo === undefined || typeof value !== 'bigint' || value === 0n) continue;
     const area = walk.contract.areas?.find((candidate) => candidate.header?.name === type.pointsTo && leadsTo(name, candidate));
@@ -141,9 +150,9 @@ function followArea(walk: Walk, area: Area, first: bigint, from: Reading, field:
 }
 
 /** The pages of a list: each must be preserved, and is its owner's. */
-function pagesOf(context: Context, reading: Reading, field: string): void {
+function pagesOf(context: Context, reading: Reading, field: string): VmallocArea | null {
   const node = reading.field(field);
-  if (node.address === null) return;
+  if (node.address === null) return null;
   const read = readBytes(context.memory, node.address, sizeOf(khoVmalloc));
-  if (read.ok) readVmalloc(context, decodeStruct(khoVmalloc, read.bytes), node);
+  return read.ok ? readVmalloc(context, decodeStruct(khoVmalloc, read.bytes), node) : null;
 }

@@ -11,6 +11,7 @@ import { type Reading, readStruct } from '../tree/reading.js';
 import { addRestOfPage } from '../tree/gaps.js';
 import { type PciDevices, readPciDevices } from './pci.js';
 import { followPointers } from './follow.js';
+import type { VmallocArea } from './vmalloc.js';
 import { vfioVariant } from './vfio.js';
 import { variantOf } from './variants.js';
 
@@ -21,6 +22,8 @@ export interface StructPayload {
   readonly contract: Contract;
   readonly reading: Reading;
   readonly node: Node;
+  /** vmalloc areas that hang on it, by field */
+  readonly areas: ReadonlyMap<string, VmallocArea>;
 }
 
 export type Payload = Memfd | PciDevices | StructPayload;
@@ -106,6 +109,6 @@ function readAsStruct(context: Context, candidates: readonly Contract[], address
   }
   reading.node.meaning = contract.id;
   addRestOfPage(context.memory, reading.node, address, sizeOf(struct, context.memory.pageSize));
-  followPointers(context, contract, reading);
-  return { kind: 'struct', struct: struct.name, contract, reading, node: reading.node };
+  const areas = followPointers(context, contract, reading);
+  return { kind: 'struct', struct: struct.name, contract, reading, node: reading.node, areas };
 }

@@ -4,7 +4,10 @@ import type { Handover } from '../decode.js';
 import { hex } from '../../tree/words.js';
 import { type PhysicalMemory, physicalAddress } from '../../memory/memory.js';
 import { type TreeNode, walk } from '../../tree/tree.js';
-import type { Payload } from '../payload.js';
+import { guestMemfdLuoFolioSer, guestMemfdLuoSer } from '../../../abi/guest-memfd/v1.js';
+import { decodeStruct } from '../../codec/decode.js';
+import { sizeOf } from '../../codec/layout-table.js';
+import type { Payload, StructPayload } from '../payload.js';
 
 export type OwnerKind = 'file' | 'session' | 'flb' | 'luo' | 'subtree' | 'kho-test' | 'reserve-mem' | 'kho' | 'nobody';
 
@@ -80,12 +83,34 @@ function* payloadClaims(owner: PageOwner | null, payload: Payload | null, pageSi
     if (read < payload.folioCount) yield { owner, unread: payload.folioCount - read };
     return;
   }
+  if (payload.kind === 'struct') yield* guestMemory(owner, payload, pageSize);
   for (const { address, bits } of placesIn(payload.node)) {
     const first = address - (address % pageSize);
     const pages = Math.ceil((address + bits / 8 - first) / pageSize);
     if (pages > 0) yield { owner, address: first, pages };
   }
 }
+
+/** Folios of a guest_memfd: as many of its list as nr_folios admits and can be read. */
+function* guestMemory(owner: PageOwner, payload: StructPayload, pageSize: number): Iterable<Claim | UnreadList> {
+  const area = payload.areas.get('folios');
+  if (payload.struct !== guestMemfdLuoSer.name) return;
+  const count = payload.reading.integer('nr_folios') ?? 0n;
+  const size = sizeOf(guestMemfdLuoFolioSer);
+  const room = area === undefined ? 0 : Math.floor(area.size / size);
+  const wanted = count < BigInt(room) ? Number(count) : room;
+  let read = 0;
+  for (let first = 0; area !== undefined && first < wanted; first += FOLIOS_A_PIECE) {
+    const bytes = area.read(first * size, Math.min(FOLIOS_A_PIECE, wanted - first) * size);
+    for (let at = 0; at + size <= bytes.length; at += size, read++) {
+      const { pfn } = decodeStruct(guestMemfdLuoFolioSer, bytes, at).pfn_flags;
+      if (pfn !== 0) yield { owner, address: pfn * pageSize, pages: null };
+    }
+  }
+  if (BigInt(read) < count) yield { owner, unread: count - BigInt(read) };
+}
+
+const FOLIOS_A_PIECE = 4096;
 
 function placesIn(node: TreeNode): readonly { readonly address: number; readonly bits: number }[] {
   const places: { address: number; bits: number }[] = [];

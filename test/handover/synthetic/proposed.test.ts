@@ -1,5 +1,8 @@
 /** What is queued and proposed after 7.3, written at literal offsets: PCI version 2, OrphanVM in both generations, hwpoison, IOMMU branches, feature words, composite strings. */
 import { describe, expect, it } from 'vitest';
+import { decodeHandovers } from '../../../src/handover/decode.js';
+import { bufferMemory } from '../../../src/memory/buffer-memory.js';
+import { ledgerOf } from '../../../src/report/ledger-model.js';
 import { Image, little } from './image.js';
 import { type FileSource, type FlbSource, blob, blockChain, handOver, luoStruct, memfd, vmallocArea } from './luo.js';
 import { type Found, read } from './read.js';
@@ -153,6 +156,42 @@ describe('OrphanVM', () => {
       expect(files(report, 0).json).toMatchObject({ struct: 'kvm_luo_ser', kho_folios: expect.stringMatching(/^0x/) });
     }
   });
+});
+
+it('a guest_memfd: its folios are its own, and its VM is named by token', async () => {
+  const report = await decode({
+    files: (image) => {
+      const folios = [image.alloc(), image.alloc()];
+      const area = vmallocArea(image, little(8, ...folios.flatMap((at, index) => [BigInt(at / 4096) | (1n << 52n), BigInt(index)])));
+      return [
+        { token: 1n, compatible: 'kvm_vm_luo_v1', data: page(image, little(8, 0)) },
+        { token: 2n, compatible: 'guest_memfd_luo_v1', data: page(image, little(8, 8192, 0, 2, 1), area) },
+        { token: 3n, compatible: 'guest_memfd_luo_v1', data: page(image, little(8, 0, 0, 0, 2), new Uint8Array(16)) },
+      ];
+    },
+  });
+  expect(files(report, 1).json).toMatchObject({ struct: 'guest_memfd_luo_ser', size: 8192, nr_folios: 2, vm_token: '0x1' });
+  const links = report.at('findings').list.filter((finding) => finding.at('rule').text === 'kvm/vm-token');
+  expect(links.map((finding) => finding.at('message').text)).toEqual([
+    expect.stringContaining('guest_memfd_luo_v1 0x3 is 0x2, which is "guest_memfd_luo_v1" and no VM'),
+  ]);
+});
+
+it('the ledger books the folios of a guest_memfd on it, and the tables of an IOMMU on its FLB', () => {
+  const image = new Image();
+  const folios = [image.alloc(), image.alloc(9)];
+  const area = vmallocArea(image, little(8, ...folios.flatMap((at, index) => [BigInt(at / 4096) | (1n << 52n), BigInt(index)])));
+  const data = page(image, little(8, 513 * 4096, 0, 2, 1), area);
+  const table = image.alloc();
+  const domains = page(image, little(8, 0, 1), little(4, 1, 0), little(8, table, 3), little(4, 48, 0), little(8, 0));
+  const flb = page(image, little(8, 1, 0, domains, 0));
+  const file = { token: 2n, compatible: 'guest_memfd_luo_v1', data };
+  handOver(image, [luoStruct(image, [{ name: 's', files: [file] }], { flbs: [{ name: 'iommu-liveupdate', data: flb, count: 1 }] })]);
+  const { ledger } = ledgerOf('', decodeHandovers({ memory: bufferMemory([{ start: 0, bytes: image.bytes }]), runningRelease: '7.3.4' }));
+  const pages = Object.fromEntries((ledger?.entries ?? []).map(({ owner, pages: count }) => [owner.name, count]));
+  // One page and 512, the list and its chunk, and the structure; FLB, domains and table.
+  expect(pages).toMatchObject({ 's/0x2': 513 + 2 + 1, 'iommu-liveupdate': 3 });
+  expect(pages).not.toHaveProperty('nobody');
 });
 
 describe('broken memory', () => {
