@@ -14,7 +14,7 @@ describe('without koffi', () => {
   ] as const)('%s says what is missing and what to try', async (_name, call) => {
     const error: unknown = await call().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(UserError);
-    expect(String(error)).toMatch(/koffi.*npm install koffi@3\.3\.4.*--device simulated/);
+    expect(String(error)).toMatch(/koffi.*npm install koffi@3\.3\.4.*simulate/);
     expect(String(error)).not.toContain('\n');
   });
 });

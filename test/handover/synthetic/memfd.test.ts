@@ -41,6 +41,7 @@ describe('folio tables', () => {
       seals: '0x1f',
       flags: '0x0',
       folios: { count, runs: [{ index: 0, pfn: '0x100000', pages: count, flags: '0x3' }] },
+      name: null,
     });
     expect(worst(report)).toEqual([]);
   });
@@ -103,7 +104,7 @@ describe('folio tables', () => {
   it('memfd-v1 has neither seals nor flags', async () => {
     const image = new Image();
     const { decoded } = await one(image, { size: 4096, seals: null, folios: folios(image, 1) });
-    expect(Object.keys(Object(decoded.json))).toEqual(['struct', 'pos', 'size', 'folios']);
+    expect(Object.keys(Object(decoded.json))).toEqual(['struct', 'pos', 'size', 'folios', 'name']);
   });
 });
 
