@@ -6,6 +6,7 @@ import { negative } from '../faults.js';
 import type { PageAllocator } from '../kernel/pages.js';
 import type { KernelSpec } from '../kernel/release.js';
 import type { Machine, Steps } from '../machine.js';
+import { PageNumbers } from '../memory/page-numbers.js';
 import type { FileBody } from './open-file.js';
 
 export const SEAL = { SEAL: 1, SHRINK: 2, GROW: 4, WRITE: 8, FUTURE_WRITE: 16, EXEC: 32 } as const;
@@ -23,8 +24,11 @@ export interface Folio {
   /** physical address of its first page */
   readonly address: number;
   readonly order: number;
-  uptodate: boolean;
+  readonly uptodate: boolean;
 }
+
+/** Orders are below this: a folio is kept as one number, page frame, order and whether it is up to date. */
+const ORDERS = 64;
 
 export interface ShmemOptions {
   readonly kind: 'memfd' | 'tmpfs' | 'tmpfs-unlinked' | 'o-tmpfile';
@@ -56,13 +60,14 @@ export class ShmemInode implements FileBody {
   pinned = false;
   /** i_mmap_writable: shared mappings that can write, or that mprotect(2) could make so */
   writableMappings = 0;
-  readonly folios = new Map<number, Folio>();
   /** restored without a single folio looked at: every page is there, in order, and up to date; `folios` is empty */
   restoredWhole = false;
   readonly #machine: Machine;
   readonly #pages: PageAllocator;
   readonly #spec: KernelSpec;
   readonly #huge: boolean;
+  /** index of a folio's first page -> the folio as a number */
+  readonly #folios = new PageNumbers();
   /** pages the file system has for it, and those it has */
   readonly #room: number;
   #held = 0;
@@ -102,11 +107,13 @@ export class ShmemInode implements FileBody {
 
   /** The folio that holds page `index` of the file. */
   folioOf(index: number): Folio | null {
-    const single = this.folios.get(index);
-    if (single !== undefined) return single;
+    const single = this.#folios.get(index);
+    if (single !== undefined) return this.#folio(index, single);
     for (let order = 1; order <= this.#largest; order++) {
-      const head = this.folios.get(index - (index % 2 ** order));
-      if (head !== undefined && head.index + 2 ** head.order > index) return head;
+      const at = index - (index % 2 ** order);
+      const packed = this.#folios.get(at);
+      const head = packed === undefined ? null : this.#folio(at, packed);
+      if (head !== null && head.index + 2 ** head.order > index) return head;
     }
     return null;
   }
@@ -132,15 +139,28 @@ export class ShmemInode implements FileBody {
     return 0;
   }
 
+  #folio(index: number, packed: number): Folio {
+    const pfn = Math.floor(packed / (2 * ORDERS));
+    return { index, address: pfn * this.#machine.pageSize, order: Math.floor(packed / 2) % ORDERS, uptodate: packed % 2 === 1 };
+  }
+
+  #keep({ index, address, order, uptodate }: Folio): void {
+    this.#folios.set(index, ((address / this.#machine.pageSize) * ORDERS + order) * 2 + (uptodate ? 1 : 0));
+  }
+
   #add(folio: Folio): void {
-    this.folios.set(folio.index, folio);
+    this.#keep(folio);
     this.#held += 2 ** folio.order;
     this.#largest = Math.max(this.#largest, folio.order);
   }
 
   /** Folios in ascending order of their place. */
-  inOrder(): Folio[] {
-    return [...this.folios.values()].sort((a, b) => a.index - b.index);
+  *inOrder(): Iterable<Folio> {
+    for (const [index, packed] of this.#folios.entries()) yield this.#folio(index, packed);
+  }
+
+  get folioCount(): number {
+    return this.#folios.size;
   }
 
   get #hugeOrder(): number {
@@ -153,7 +173,7 @@ export class ShmemInode implements FileBody {
     const pages = 2 ** this.#hugeOrder;
     const head = index - (index % pages);
     if (head + pages > this.pageCount) return 0;
-    for (const folio of this.folios.values()) if (folio.index >= head && folio.index < head + pages) return 0;
+    for (const folio of this.inOrder()) if (folio.index >= head && folio.index < head + pages) return 0;
     return this.#hugeOrder;
   }
 
@@ -170,7 +190,7 @@ export class ShmemInode implements FileBody {
       const part = bytes.subarray(done, done + pageSize - (at % pageSize));
       const folio = this.fillHole(Math.floor(at / pageSize));
       if (typeof folio === 'number') return done > 0 ? done : folio;
-      this.#bringUpToDate(folio);
+      this.bringUpToDate(folio);
       this.#machine.memory.write(folio.address + (at - folio.index * pageSize), part, 'page', this.name);
       done += part.length;
       this.size = Math.max(this.size, offset + done);
@@ -191,18 +211,18 @@ export class ShmemInode implements FileBody {
     if (error !== 0) return error;
     const folio = this.fillHole(index);
     if (typeof folio === 'number') return folio;
-    if (folio.order > 0) this.#bringUpToDate(folio);
-    folio.uptodate = true;
+    if (folio.order > 0) this.bringUpToDate(folio);
+    else this.#keep({ ...folio, uptodate: true });
     this.#machine.memory.replacePage(folio.address + (index - folio.index) * pageSize, contents, 'page');
     this.size = Math.max(this.size, (index + 1) * pageSize);
     return pageSize;
   }
 
-  // A folio that was allocated and never written holds whatever was in memory: its other bytes must read as zeros.
-  #bringUpToDate(folio: Folio): void {
+  /** A folio that was allocated and never written holds whatever was in memory: it is zeroed before anybody looks. */
+  bringUpToDate(folio: Folio): void {
     if (folio.uptodate) return;
     for (let page = 0; page < 2 ** folio.order; page++) this.#machine.memory.zeroPage(folio.address + page * this.#machine.pageSize);
-    folio.uptodate = true;
+    this.#keep({ ...folio, uptodate: true });
   }
 
   // shmem_write_begin: asked once for every chunk of a write.
@@ -290,7 +310,7 @@ export class ShmemInode implements FileBody {
       const part = bytes.subarray(done, done + pageSize - (at % pageSize));
       const folio = this.fillHole(Math.floor(at / pageSize));
       if (typeof folio === 'number') return folio;
-      this.#bringUpToDate(folio);
+      this.bringUpToDate(folio);
       this.#machine.memory.write(folio.address + (at - folio.index * pageSize), part, 'page', this.name);
       done += part.length;
     }
@@ -335,7 +355,7 @@ export class ShmemInode implements FileBody {
   }
 
   #drop(folio: Folio): void {
-    this.folios.delete(folio.index);
+    this.#folios.delete(folio.index);
     this.#held -= 2 ** folio.order;
     this.#pages.free(folio.address);
   }

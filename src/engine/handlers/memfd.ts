@@ -25,7 +25,7 @@ const NEW_FILE_MODE = 0o777;
 /** What preserve keeps for unpreserve: the folio array's pages and the folios pinned. */
 interface Preserved {
   readonly area: readonly number[];
-  readonly folios: readonly Folio[];
+  readonly folios: number;
   readonly descriptor: VmallocDescriptor;
 }
 
@@ -102,10 +102,10 @@ export class MemfdHandler implements FileHandler {
       inode.frozen = false;
       return preserved;
     }
-    inode.pinned = preserved.folios.length > 0;
-    const common = { pos: args.file.pos, size: inode.size, nr_folios: preserved.folios.length, folios: { ...preserved.descriptor } };
+    inode.pinned = preserved.folios > 0;
+    const common = { pos: args.file.pos, size: inode.size, nr_folios: preserved.folios, folios: { ...preserved.descriptor } };
     machine.writeStruct(this.#layout, ser, this.#hasSeals ? { ...common, seals: inode.seals } : common);
-    yield machine.event('handler', 'write memfd_luo_ser', { address: ser, size: inode.size, folios: preserved.folios.length });
+    yield machine.event('handler', 'write memfd_luo_ser', { address: ser, size: inode.size, folios: preserved.folios });
     args.serializedData = BigInt(ser);
     args.privateData = preserved;
     return 0;
@@ -116,49 +116,54 @@ export class MemfdHandler implements FileHandler {
     if (this.#hasSeals && (inode.seals & ~KNOWN_SEALS) !== 0) return negative('EOPNOTSUPP');
     machine.writeField(this.#layout, ser, 'pos', file.pos);
     if (inode.pageCount > UINT_MAX) return negative('EFBIG');
-    if (inode.size === 0) return { area: [], folios: [], descriptor: NO_AREA };
+    if (inode.size === 0) return { area: [], folios: 0, descriptor: NO_AREA };
     const room = inode.pageCount * POINTER_BYTES;
     if (room > INT_MAX) yield machine.printk('WARNING: mm/slub.c at __kvmalloc_node_noprof', 'kernel');
     if (room > INT_MAX || room > this.#kernel.pages.freePages * machine.pageSize || !this.#kernel.pages.kmalloc()) return negative('ENOMEM');
-    const folios = this.#pin(inode);
-    if (typeof folios === 'number') {
-      yield machine.printk(`memfd_luo: failed to pin folios: ${folios}`, 'handler');
-      return folios;
+    const pinned = this.#pin(inode);
+    if (pinned < 0) {
+      yield machine.printk(`memfd_luo: failed to pin folios: ${pinned}`, 'handler');
+      return pinned;
     }
-    return yield* this.#preserveFolios(folios);
+    return yield* this.#preserveFolios(inode, pinned);
   }
 
-  /** memfd_pin_folios: every hole gets a folio. @returns the folios in order, or a negative errno; what was filled by then stays */
-  #pin(inode: ShmemInode): Folio[] | number {
-    const folios: Folio[] = [];
-    for (let index = 0; index < inode.pageCount; ) {
+  /** memfd_pin_folios: every hole gets a folio. @returns how many folios there are, or a negative errno; what was filled by then stays */
+  #pin(inode: ShmemInode): number {
+    let pinned = 0;
+    for (let index = 0; index < inode.pageCount; pinned++) {
       const folio = inode.fillHole(index);
       if (typeof folio === 'number') return folio;
-      folios.push(folio);
       index = folio.index + 2 ** folio.order;
     }
-    return folios;
+    return pinned;
   }
 
-  *#preserveFolios(folios: readonly Folio[]): Steps<Preserved | number> {
+  /** The folios that memfd_pin_folios found, in order: those that the file's size reaches. */
+  *#pinned(inode: ShmemInode): Iterable<Folio> {
+    for (const folio of inode.inOrder()) if (folio.index < inode.pageCount) yield folio;
+  }
+
+  *#preserveFolios(inode: ShmemInode, count: number): Steps<Preserved | number> {
     const { machine, kho, pages } = this.#kernel;
-    const area = this.#vcalloc(folios.length);
+    const area = this.#vcalloc(count);
     if (area === null) return negative('ENOMEM');
     const entrySize = sizeOf(memfdLuoFolioSer);
     const perPage = machine.pageSize / entrySize;
     let done = 0;
     let error = 0;
-    for (const folio of folios) {
+    for (const folio of this.#pinned(inode)) {
       error = yield* kho.preserveFolio(folio.address, folio.order);
       if (error !== 0) break;
-      this.#bringUpToDate(folio);
+      // The next kernel takes it as it is.
+      inode.bringUpToDate(folio);
       const at = (area[Math.floor(done / perPage)] ?? 0) + (done % perPage) * entrySize;
       machine.writeStruct(memfdLuoFolioSer, at, { pfn_flags: { pfn: folio.address / machine.pageSize, flags: FOLIO_FLAGS }, index: folio.index });
       done++;
     }
     const descriptor = error === 0 ? yield* preserveVmalloc(kho, area) : error;
-    if (typeof descriptor !== 'number') return { area, folios, descriptor };
-    for (const folio of folios.slice(0, done).reverse()) yield* kho.unpreserveFolio(folio.address, folio.order);
+    if (typeof descriptor !== 'number') return { area, folios: count, descriptor };
+    for (const folio of [...this.#pinned(inode)].slice(0, done).reverse()) yield* kho.unpreserveFolio(folio.address, folio.order);
     for (const page of area) pages.free(page);
     return descriptor;
   }
@@ -179,23 +184,15 @@ export class MemfdHandler implements FileHandler {
     return area;
   }
 
-  // A folio that was allocated but never written is zeroed now: the next kernel takes it as it is.
-  #bringUpToDate(folio: Folio): void {
-    const { machine } = this.#kernel;
-    if (folio.uptodate) return;
-    for (let page = 0; page < 2 ** folio.order; page++) machine.memory.zeroPage(folio.address + page * machine.pageSize);
-    folio.uptodate = true;
-  }
-
   *unpreserve(args: FileOpArgs): Steps<void> {
     const { kho, pages } = this.#kernel;
     const inode = args.file?.body;
     if (!(inode instanceof ShmemInode) || !isPreserved(args.privateData)) return;
     inode.frozen = false;
     const { area, folios, descriptor } = args.privateData;
-    if (folios.length > 0) {
+    if (folios > 0) {
       yield* unpreserveVmalloc(kho, descriptor);
-      for (const folio of folios) yield* kho.unpreserveFolio(folio.address, folio.order);
+      for (const folio of this.#pinned(inode)) yield* kho.unpreserveFolio(folio.address, folio.order);
       for (const page of area) pages.free(page);
     }
     inode.pinned = false;

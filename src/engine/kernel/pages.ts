@@ -1,5 +1,6 @@
 /** The page allocator of a running kernel: the buddy's free memory, what size each allocated block has, and the allocations that a fault makes fail. */
 import { Buddy } from '../memory/buddy.js';
+import { PageNumbers } from '../memory/page-numbers.js';
 import type { Machine } from '../machine.js';
 
 /** PAGE_ALLOC_COSTLY_ORDER */
@@ -9,7 +10,7 @@ export class PageAllocator {
   readonly #machine: Machine;
   readonly #buddy = new Buddy();
   /** first page of each allocated block -> its order */
-  readonly #orders = new Map<number, number>();
+  readonly #orders = new PageNumbers();
 
   readonly #last: { readonly start: number; readonly end: number }[] = [];
 

@@ -52,6 +52,11 @@ export class PageStore implements PhysicalMemory {
     return new PageStore(this.size, this.pageSize, this.#base, snapshot);
   }
 
+  /** a dump lies beneath: what was never written here may hold something */
+  get hasBase(): boolean {
+    return this.#base !== null;
+  }
+
   /** All of a small machine; of a large one what was ever written, and its end: nobody could go through terabytes of zeros. */
   get readable(): readonly MemoryRange[] {
     if (this.#base === null && this.size <= WHOLE) return [{ start: 0, end: this.size }];

@@ -51,7 +51,10 @@ export class TracedMemory {
 
   /** Zeroes the page at `address`. */
   zeroPage(address: number): void {
-    if (this.now.page(address / this.pageSize) !== this.now.zeroPage) this.replacePage(address, this.now.zeroPage);
+    const page = this.now.page(address / this.pageSize);
+    // A page that nobody ever wrote reads as zeros, unless a dump lies beneath.
+    if (page === this.now.zeroPage || (page === undefined && !this.now.hasBase)) return;
+    this.replacePage(address, this.now.zeroPage);
   }
 
   /** A host-order (little-endian) u64 as a number, exact up to 2^53; larger values lose bits. */

@@ -35,7 +35,7 @@ export function* memfdFile(kernel: Kernel, step: Step<'memfd'>): Steps<OpenFile 
   }
   file.pos = step.pos;
   const { body } = file;
-  if (body instanceof ShmemInode) yield machine.event('kernel', 'memfd ready', { size: body.size, seals: body.seals, folios: body.folios.size });
+  if (body instanceof ShmemInode) yield machine.event('kernel', 'memfd ready', { size: body.size, seals: body.seals, folios: body.folioCount });
   return file;
 }
 

@@ -30,5 +30,5 @@ export interface DeliveredFile {
 export function deliveredFile(file: OpenFile): DeliveredFile {
   const { body, pos } = file;
   if (!(body instanceof ShmemInode)) return { identity: body, kind: body.kind, pos, size: null, seals: null, whole: true, folios: () => [] };
-  return { identity: body, kind: body.kind, pos, size: body.size, seals: body.seals, whole: body.restoredWhole, folios: () => body.folios.values() };
+  return { identity: body, kind: body.kind, pos, size: body.size, seals: body.seals, whole: body.restoredWhole, folios: () => body.inOrder() };
 }

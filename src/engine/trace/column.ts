@@ -2,17 +2,21 @@
 
 type NumberArray = Float64Array | Uint32Array | Int32Array | Uint8Array | Uint16Array;
 
+/** Entries of one piece: a column grows by whole pieces, so that nothing is copied and little is kept for nothing. */
+const PIECE = 1 << 14;
+
 /** An append-only column of numbers. */
 export class Column<T extends NumberArray> {
   readonly #make: new (
     length: number,
   ) => T;
-  #values: T;
+  readonly #pieces: T[] = [];
+  #last: T;
   #length = 0;
 
   constructor(make: new (length: number) => T) {
     this.#make = make;
-    this.#values = new make(1024);
+    this.#last = new make(0);
   }
 
   get length(): number {
@@ -20,22 +24,24 @@ export class Column<T extends NumberArray> {
   }
 
   push(value: number): void {
-    if (this.#length === this.#values.length) {
-      const grown = new this.#make(this.#values.length * 2);
-      grown.set(this.#values);
-      this.#values = grown;
+    const at = this.#length % PIECE;
+    if (at === 0) {
+      this.#last = new this.#make(PIECE);
+      this.#pieces.push(this.#last);
     }
-    this.#values[this.#length++] = value;
+    this.#last[at] = value;
+    this.#length++;
   }
 
   /** Changes an entry that is there. */
   set(index: number, value: number): void {
-    if (index < this.#length) this.#values[index] = value;
+    const piece = this.#pieces[Math.floor(index / PIECE)];
+    if (piece !== undefined && index < this.#length) piece[index % PIECE] = value;
   }
 
   /** 0 where there is no such entry. */
   at(index: number): number {
-    return index < this.#length ? (this.#values[index] ?? 0) : 0;
+    return index < this.#length ? (this.#pieces[Math.floor(index / PIECE)]?.[index % PIECE] ?? 0) : 0;
   }
 }
 

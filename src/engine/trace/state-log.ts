@@ -16,8 +16,12 @@ export interface StateNode {
 
 const CHANGES_PER_COPY = 1024;
 
+const parentOf = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')));
+
 export class StateLog {
   readonly #now = new Map<string, StateValue>();
+  /** a path -> the paths one part longer, in the order in which they came into being */
+  readonly #below = new Map<string, Set<string>>();
   readonly #paths: string[] = [];
   readonly #values: (StateValue | undefined)[] = [];
   readonly #copies: { readonly changes: number; readonly map: StateMap }[] = [{ changes: 0, map: new Map() }];
@@ -33,17 +37,32 @@ export class StateLog {
 
   set(path: string, value: StateValue): void {
     if (this.#now.get(path) === value) return;
+    if (!this.#now.has(path)) this.#link(path);
     this.#now.set(path, value);
     this.#record(path, value);
   }
 
   /** Removes `path` and everything below it. */
   remove(path: string): void {
-    const below = `${path}/`;
-    for (const key of [...this.#now.keys()]) {
-      if (key !== path && !key.startsWith(below)) continue;
-      this.#now.delete(key);
-      this.#record(key, undefined);
+    this.#below.get(parentOf(path))?.delete(path);
+    this.#drop(path);
+  }
+
+  #drop(path: string): void {
+    if (this.#now.delete(path)) this.#record(path, undefined);
+    const below = this.#below.get(path);
+    this.#below.delete(path);
+    for (const child of below ?? []) this.#drop(child);
+  }
+
+  // Makes the path known to what stands above it, as far up as it was not.
+  #link(path: string): void {
+    for (let at = path; at !== ''; at = parentOf(at)) {
+      const parent = parentOf(at);
+      const siblings = this.#below.get(parent);
+      if (siblings?.has(at) === true) return;
+      if (siblings === undefined) this.#below.set(parent, new Set([at]));
+      else siblings.add(at);
     }
   }
 

@@ -1,4 +1,5 @@
 /** The steps of a run as columns: some forty bytes a step beside its arguments, so that a million of them can be kept and looked at in any order. */
+import { ArgsColumn } from './args-column.js';
 import { Column, Interned } from './column.js';
 import { ACTORS, type Actor, errnoOf, type Step, type StepArgs, type StepPhase } from './step.js';
 import type { ReadLog } from './read-log.js';
@@ -7,7 +8,6 @@ import type { WriteLog } from '../memory/write-log.js';
 const PHASES: readonly StepPhase[] = ['event', 'enter', 'exit'];
 /** No errno has this number: the result can't be known. */
 export const UNKNOWN_RESULT = -0x7fffffff;
-const NO_ARGS: StepArgs = {};
 const NO_LOG: readonly string[] = [];
 
 export interface NewStep {
@@ -43,7 +43,7 @@ export class Trace {
   readonly #actions = new Column(Int32Array);
   readonly #writeEnds = new Column(Uint32Array);
   readonly #stateEnds = new Column(Uint32Array);
-  readonly #args: (StepArgs | null)[] = [];
+  readonly #args = new ArgsColumn();
   readonly #logs = new Map<number, readonly string[]>();
   readonly #injected = new Map<number, string>();
 
@@ -85,7 +85,7 @@ export class Trace {
       actor: ACTORS[Math.floor(kind / PHASES.length)] ?? 'kernel',
       phase: PHASES[kind % PHASES.length] ?? 'event',
       op: this.#opNames.text(this.#ops.at(at)),
-      args: this.#args[at] ?? NO_ARGS,
+      args: this.#args.at(at),
       result: result === UNKNOWN_RESULT ? null : result,
       log: this.#logs.get(number) ?? NO_LOG,
       action: this.actionOf(number),
@@ -108,7 +108,7 @@ export class Trace {
       actor: ACTORS[Math.floor(kind / PHASES.length)] ?? 'kernel',
       phase: PHASES[kind % PHASES.length] ?? 'event',
       op: this.opOf(number),
-      args: this.#args[at] ?? NO_ARGS,
+      args: this.#args.at(at),
       result: known,
       errno: errnoOf(known),
       log: this.#logs.get(number) ?? NO_LOG,
