@@ -17,6 +17,12 @@ import { judge } from '../verdict/judge.js';
 import { isFailure, type Verdict, verdictSentence } from '../verdict/verdict.js';
 import { parseAddress } from './load-dump.js';
 import { writeLines } from './output.js';
+import { parseScenario } from '../engine/scenario/parse.js';
+import type { Scenario } from '../engine/scenario/types.js';
+import type { LiveObjects } from '../objects/model.js';
+import { scenarioOf } from '../objects/scenario.js';
+import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
+import { loadObjects } from './load-objects.js';
 import { dumpOptions } from './report.js';
 import { endLine, stepLines } from './sim-text.js';
 import { onTerminal, wantsColor } from './terminal.js';
@@ -28,6 +34,8 @@ interface StepOptions {
   readonly log?: string | boolean;
   readonly json?: boolean;
   readonly btf?: string | boolean;
+  readonly symbols?: string;
+  readonly vmlinux?: string;
   readonly verbose?: boolean;
   /** false with --no-color */
   readonly color?: boolean;
@@ -44,24 +52,90 @@ async function runStep(path: string, options: StepOptions): Promise<void> {
   const opened = await openDump(path);
   try {
     const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
-    const { opened: dump, decoded, kernel } = await decodeDumpByBtf(opened, khoFdt, options);
-    if (decoded.handovers.length === 0) throw new UserError(`${path}: no handover found; if you know where the root FDT is, name it: --kho-fdt 0x…`);
+    const { opened: dump, decoded, kernel, btf } = await decodeDumpByBtf(opened, khoFdt, options);
+    const objects = await loadObjects(dump, decoded, { ...options, types: btf });
+    if (objects.decoded.handovers.length === 0) throw new UserError(`${path}: no handover found; if you know where the root FDT is, name it: --kho-fdt 0x…`);
     const log = await findLog(dump, options.log ?? true);
     const told = await nextOptions(options);
-    const { start, why } = startOf(dump, decoded, kernel?.release ?? null, log, told);
-    const client = EngineClient.ofMemory(path, dump.memory, start, { logReads: options.json !== true });
+    const { client, why } = clientOf({
+      opened: dump,
+      decoded,
+      live: objects.live,
+      release: kernel?.release ?? null,
+      log,
+      told,
+      logReads: options.json !== true,
+    });
     if (options.json !== true && onTerminal()) {
       const { openDebugger } = await import('../tui/open.js');
       await openDebugger(client, { color: wantsColor(options) });
       return;
     }
     const facts = { path, memory: dump.memory, arch: dump.arch, release: kernel?.release ?? null };
-    const { findings, verdict } = judge({ facts, decoded, findings: diagnose(decoded, { log }), log, options: told });
+    const { findings, verdict } = judge({
+      facts,
+      decoded,
+      findings: diagnose(decoded, { log, objects }),
+      log,
+      options: told,
+      objects: toldByObjects(objects.live, objects.decoded.handovers),
+      preserved: preservedOf(objects.live),
+    });
     await writeLines(options.json === true ? jsonLines(client, verdict) : textLines(client, verdict, why, options));
     if (isFailure(verdict.kind) || findings.some(({ severity }) => severity === 'error')) process.exitCode = 1;
   } finally {
     opened.close();
   }
+}
+
+interface StepInput {
+  readonly opened: OpenedDump;
+  readonly decoded: DecodedDump;
+  readonly live: LiveObjects | null;
+  readonly release: string | null;
+  readonly log: ConsoleLog | null;
+  readonly told: NextOptions;
+  readonly logReads: boolean;
+}
+
+/** The engine on the dump's memory; where what was serialised is gone, or not there yet, on the running kernel's own objects. @throws UserError */
+function clientOf(input: StepInput): { readonly client: EngineClient; readonly why: readonly string[] } {
+  const { opened, decoded, live, release, log, told, logReads } = input;
+  const handover = judgedHandover(decoded);
+  const isGone = handover === null || handover.released || (handover.luo?.notSerialised === true && handover.role === 'outgoing');
+  const fromObjects = live === null || !isGone ? null : objectsClient(input, live);
+  if (fromObjects !== null) return fromObjects;
+  const { start, why } = startOf(opened, decoded, release, log, told);
+  return { client: EngineClient.ofMemory(opened.path, opened.memory, start, { logReads }), why };
+}
+
+/** Null where the objects hold no session, or the engine has no such kernel. */
+function objectsClient(
+  { opened, decoded, release, log, told, logReads }: StepInput,
+  live: LiveObjects,
+): { readonly client: EngineClient; readonly why: readonly string[] } | null {
+  const handover = judgedHandover(decoded);
+  const facts = { path: opened.path, memory: opened.memory, arch: opened.arch, release };
+  const next = handover === null ? null : nextKernel(facts, decoded, handover, log, told);
+  const engine = next?.engine ?? null;
+  const scenario = engine === null ? null : scenarioOf(live, { release: engine, arch: opened.arch ?? 'x86_64', pageSize: opened.memory.pageSize });
+  if (engine === null || scenario === null) return null;
+  let parsed: Scenario;
+  try {
+    parsed = parseScenario(scenario.text, `${opened.path} (objects)`);
+  } catch (error) {
+    // Names or sizes that no scenario can have: then there is the serialised state alone.
+    if (error instanceof UserError) return null;
+    throw error;
+  }
+  return {
+    client: EngineClient.ofScenario(parsed, { logReads }),
+    why: [
+      `the sessions, files and phases of the kernel's own objects, rebuilt on a machine of the engine that runs ${engine}`,
+      `the first ${scenario.reached} steps of user space lead to the moment of the dump, the others are what comes next; contents of files are not the dump's`,
+      ...scenario.said,
+    ],
+  };
 }
 
 interface Started {

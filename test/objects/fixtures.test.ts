@@ -8,7 +8,10 @@ import { describe, expect, it } from 'vitest';
 import { checkObjects } from '../../src/captures/check-objects.js';
 import { Truth } from '../../src/captures/json-path.js';
 import { loadDump } from '../../src/cli/load-dump.js';
+import { EngineClient } from '../../src/engine/client.js';
+import { parseScenario } from '../../src/engine/scenario/parse.js';
 import { compareDumps } from '../../src/handover/compare/compare.js';
+import { scenarioOf } from '../../src/objects/scenario.js';
 import { reportJson } from '../../src/report/report-json.js';
 
 const FOLDER = 'test/fixtures/objects';
@@ -74,6 +77,16 @@ it('the JSON says where it was read, and who has what open', async () => {
   expect(json.at('kernel', 'kaslr').text()).toBe('0x29600000');
   expect(json.at('kernel', 'taskCount').number()).toBe(43);
   expect(json.at('kernel', 'uptime').number()).toBe(2);
+});
+
+it.each(['objects-7.3-s2-partly', 'objects-7.3-seals-s2-partly', 'objects-7.3-s1-preserved'])('%s: the engine goes on from its objects', async (name) => {
+  const { opened, objects } = await load(name);
+  const scenario = objects.live === null ? null : scenarioOf(objects.live, { release: '7.3', arch: 'x86_64', pageSize: 4096 });
+  opened.close();
+  const client = EngineClient.ofScenario(parseScenario(scenario?.text ?? '', name));
+  client.toEnd();
+  expect(client.end).toMatchObject({ outcome: 'finished', expectationsMet: true });
+  expect(scenario?.reached).toBeGreaterThan(5);
 });
 
 it('two moments of one update are joined by name and token', async () => {
