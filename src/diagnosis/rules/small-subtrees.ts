@@ -29,13 +29,16 @@ function* gaps(subject: Subject): Iterable<Hit> {
   for (const region of regionsOf(subject)) {
     const start = physicalAddress(region.start);
     const end = physicalAddress(region.start + region.size);
-    if (start === null || end === null) continue;
+    // One that starts no page has a rule of its own.
+    if (start === null || end === null || start % subject.dump.memory.pageSize !== 0) continue;
+    const first = map.blockOf(start);
     for (let at = start; at < end; ) {
       const block = map.blockOf(at);
       if (block === null && map.brokenAt(at, null) !== null) break;
       if (block === null) {
         const what = `the region ${JSON.stringify(region.name)} (${formatBytes(region.size)} at ${hex(region.start)}) is not preserved at ${hex(at)}`;
-        yield hit(region.node, what);
+        // It was preserved as blocks from its start on: where none starts there, start was changed.
+        yield hit(field(region.node, first === null || first.start !== start ? 'start' : 'size'), what);
         break;
       }
       at = block.start + subject.dump.memory.pageSize * 2 ** block.order;

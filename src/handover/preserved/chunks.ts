@@ -47,7 +47,7 @@ const MAX_COMPARED_BLOCKS = 1 << 16;
 export function readChunkMap(memory: PhysicalMemory, first: number, parent: Node, observations: Observations, maxChunks: number): PreservedMap | null {
   const chain = walkChain(memory, first, parent, observations, maxChunks);
   if (chain === null) return null;
-  const form = formOf(chain.bitmaps, memory.pageSize);
+  const form = formOf(withoutStray(chain, memory.pageSize, observations), memory.pageSize);
   const map = new ChunkMap(memory, chain, form, observations);
   if (looksReused(map, memory)) {
     observations.add(
@@ -194,8 +194,10 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
     if (entry.phys_start === 0n && entry.bitmap === 0n) {
       const text = `num_elms is ${used}, but bitmap ${index} was never written`;
       // A chunk is made for its first bitmap; behind that, the count is more likely wrong than both fields of the last entry.
-      if (index > 0 && index === used - 1) observations.add('map-node', chunk.field('hdr.num_elms'), text);
-      else observations.add('map-node', node, text, 'wrong', bitmapField(chunk, index, 'bitmap'));
+      if (index > 0 && entries.slice(index, used).every((other) => other.phys_start === 0n && other.bitmap === 0n)) {
+        observations.add('map-node', chunk.field('hdr.num_elms'), text);
+        break;
+      } else observations.add('map-node', node, text, 'wrong', bitmapField(chunk, index, 'bitmap'));
       chain.broken.push({ at: bitmapField(chunk, index, 'bitmap') ?? 0, first: order, last: order });
       chain.complete = false;
       continue;
@@ -227,8 +229,11 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
     chain.bitmaps.push({ order, physStart, address, node });
   }
   const behind = entries[used];
-  if (behind !== undefined && (behind.phys_start !== 0n || behind.bitmap !== 0n))
+  if (behind !== undefined && (behind.phys_start !== 0n || behind.bitmap !== 0n)) {
     observations.add('map-node', chunk.field('hdr.num_elms'), `num_elms is ${used}, but a bitmap is listed right behind the last`);
+    chain.broken.push({ at: chunk.field('hdr.num_elms').address ?? 0, first: order, last: order });
+    chain.complete = false;
+  }
 }
 
 const entryAddress = (chunk: Reading<typeof khoserMemChunk>, index: number): number | null =>
@@ -244,6 +249,22 @@ interface Form {
   readonly evidence: string;
   readonly ambiguous: boolean;
 }
+
+/** Small bitmaps stand anywhere on slab pages: a single one among several that starts no page is damage, and not one of them. */
+function withoutStray(chain: Chain, pageSize: number, observations: Observations): readonly Bitmap[] {
+  const stray = chain.bitmaps.filter(({ address }) => address % pageSize !== 0);
+  const [only] = stray;
+  if (only === undefined || stray.length > 1 || chain.bitmaps.length < MANY_BITMAPS) return chain.bitmaps;
+  const at = only.node.children().find(({ name }) => name === 'bitmap')?.address ?? only.node.address;
+  observations.add('map-node', only.node, `the bitmap at ${hex(only.address)} starts no page, as all others do`, 'wrong', at);
+  chain.broken.push({ at: at ?? only.address, first: only.order, last: only.order });
+  chain.complete = false;
+  chain.bitmaps.splice(chain.bitmaps.indexOf(only), 1);
+  return chain.bitmaps;
+}
+
+/** So many bitmaps show a habit. */
+const MANY_BITMAPS = 4;
 
 /** Which of the two bitmap sizes: a start that is no multiple of what a page-sized bitmap covers proves the small one. */
 function formOf(bitmaps: readonly Bitmap[], pageSize: number): Form {
