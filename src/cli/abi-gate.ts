@@ -35,7 +35,7 @@ export function registerAbiGate(abi: Command): void {
 }
 
 async function runGate(input: string, options: GateCommandOptions): Promise<void> {
-  const result = gate(input, options);
+  const result = gate(input, options, input === '-' ? await standardInput() : null);
   const { gateJson, gateText } = await import('../report/gate-report.js');
   if (options.json === true) await writeJson(gateJson(result));
   else await writeLines(gateText(result));
@@ -43,24 +43,38 @@ async function runGate(input: string, options: GateCommandOptions): Promise<void
 }
 
 /** @throws UserError where the input can't be read or is nothing of these */
-function gate(input: string, options: GateCommandOptions): GateResult {
+function gate(input: string, options: GateCommandOptions, piped: string | null): GateResult {
   const isFolder = statSync(input, { throwIfNoEntry: false })?.isDirectory() === true;
   if (options.lock !== undefined) {
     const before = headersOfLock(readText(options.lock), options.lock);
     return gateStates(input, before, isFolder ? headersOfTree(input) : headersOfRevision(input));
   }
   if (isFolder) throw new UserError(`${input}: is a folder; give --lock <file> to hold it against, or a mailbox, a diff or a git range`);
-  if (input === '-' || existsSync(input)) {
+  if (piped !== null || existsSync(input)) {
     const { base } = options;
     if (base !== undefined && statSync(base, { throwIfNoEntry: false })?.isDirectory() !== true)
       throw new UserError(`--base ${base}: is no folder; name a kernel tree`);
-    return gatePatches(patchesOf(input === '-' ? readFileSync(0, 'utf8') : readText(input), input), {
+    return gatePatches(patchesOf(piped ?? readText(input), input), {
       label: input,
       base: (path) => (base === undefined ? null : textIn(base, path)),
     });
   }
   if (input.includes('..')) return gateRange(input);
   throw new UserError(`${input}: no such file; give a mailbox, a diff, - or a git range like v7.3..HEAD`);
+}
+
+/** @throws UserError where it is a terminal, or longer than any series */
+async function standardInput(): Promise<string> {
+  if (process.stdin.isTTY) throw new UserError('standard input: a terminal, not a patch; pipe one into it, or give a path');
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of process.stdin) {
+    const bytes = Buffer.from(part);
+    parts.push(bytes);
+    length += bytes.length;
+    if (length > MAX_INPUT) throw new UserError(`standard input: has more than ${MAX_INPUT} bytes, more than any series of patches`);
+  }
+  return Buffer.concat(parts).toString('utf8');
 }
 
 /** Inputs are text that people write. */

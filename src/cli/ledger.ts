@@ -6,11 +6,17 @@ import type { LedgerOfDump } from '../report/ledger-model.js';
 interface Options {
   readonly btf?: string | boolean;
   readonly json?: boolean;
+  readonly khoFdt?: string;
+  readonly symbols?: string;
+  readonly vmlinux?: string;
 }
 
 export function registerLedger(program: Command): void {
   layoutOptions(program.command('ledger <dump...>'))
     .description('every preserved page by owner; over several dumps, oldest first, what grew and what leaked')
+    .option('--kho-fdt <paddr>', 'physical address of the root FDT, where it is not found by itself')
+    .option('--symbols <file>', 'System.map of the kernel in the dump, where the dump lacks its symbols')
+    .option('--vmlinux <file>', 'vmlinux of the kernel in the dump: symbols and BTF, where the dump lacks them')
     .option('--json', 'as JSON (schema luo-inspect.ledger/1)')
     .action(runLedger);
 }
@@ -25,7 +31,7 @@ async function runLedger(paths: readonly string[], options: Options): Promise<vo
   const opened: { close(): void }[] = [];
   try {
     for (const path of paths) {
-      const loaded = await loadDump(path, { log: false, btf: options.btf });
+      const loaded = await loadDump(path, { ...options, log: false });
       opened.push(loaded.opened);
       dumps.push(ledgerOf(path, loaded.report.decoded));
     }
