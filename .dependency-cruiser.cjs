@@ -44,7 +44,7 @@ module.exports = {
     only('live-knows-engine', '^src/live/', '^(abi|src/codec|src/device|src/engine|src/live)/'),
     only('contract-files-are-read-like-scenarios', '^src/contract-file/', '^(abi|src/codec|src/contract-file|src/engine/scenario/(cursor|keys|values|terms))'),
     { name: 'nobody-imports-cli', severity: 'error', from: { pathNot: '^src/(cli|captures|bench|library|fuzz)/' }, to: { path: '^src/cli/' } },
-    { name: 'only-cli-opens-the-tui', severity: 'error', from: { pathNot: '^src/(cli|tui)/' }, to: { path: '^src/tui/' } },
+    { name: 'only-cli-opens-the-tui', severity: 'error', from: { pathNot: '^src/(cli|tui|bench)/' }, to: { path: '^src/tui/' } },
     { name: 'tui-reads-no-bytes', severity: 'error', from: { path: '^src/tui/' }, to: { path: '^src/(container|codec)/' } },
     { name: 'ink-is-for-the-tui', severity: 'error', from: { pathNot: '^src/tui/' }, to: { path: '^node_modules/(ink|react)/' } },
   ],

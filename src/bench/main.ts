@@ -5,6 +5,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<string[]> 
   btf: () => import('./btf.js'),
   kvm: () => import('./kvm.js'),
   engine: () => import('./engine.js'),
+  tui: () => import('./tui.js'),
 };
 
 const wanted = process.argv.slice(2);

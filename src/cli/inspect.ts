@@ -46,8 +46,8 @@ async function runInspect(path: string, options: InspectOptions): Promise<void> 
     return;
   }
   try {
-    const [{ inspectorModelOf }, { openInspector }] = await Promise.all([import('../tui/inspector/from-report.js'), import('../tui/open.js')]);
-    await openInspector(inspectorModelOf(loaded.report), { color, loading });
+    const [{ inspectorModelOf }, { identityOf, openInspector }] = await Promise.all([import('../tui/inspector/from-report.js'), import('../tui/open.js')]);
+    await openInspector(inspectorModelOf(loaded.report), { color, loading, identity: identityOf(path, 'inspector') });
   } finally {
     loading.leave();
     loaded.opened.close();

@@ -51,8 +51,12 @@ export async function runSim(path: string, options: SimOptions): Promise<void> {
   if (options.compare === true) throw new UserError('--compare needs --device kvm: it runs the scenario on /dev/kvm and on the simulated device');
   const client = EngineClient.ofScenario(await readScenario(path), { logReads: options.step === true });
   if (options.step === true && onTerminal()) {
-    const { openDebugger } = await import('../tui/open.js');
-    await openDebugger(client, { color: wantsColor(options), source: path === '-' ? null : readFileSync(path, 'utf8') });
+    const { identityOf, openDebugger } = await import('../tui/open.js');
+    await openDebugger(client, {
+      color: wantsColor(options),
+      identity: identityOf(path, 'debugger'),
+      source: path === '-' ? null : readFileSync(path, 'utf8'),
+    });
     return;
   }
   const stop = options.until === undefined ? null : parseStop(options.until);

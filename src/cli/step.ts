@@ -67,8 +67,8 @@ async function runStep(path: string, options: StepOptions): Promise<void> {
       logReads: options.json !== true,
     });
     if (options.json !== true && onTerminal()) {
-      const { openDebugger } = await import('../tui/open.js');
-      await openDebugger(client, { color: wantsColor(options) });
+      const { identityOf, openDebugger } = await import('../tui/open.js');
+      await openDebugger(client, { color: wantsColor(options), identity: identityOf(path, 'debugger') });
       return;
     }
     const facts = { path, memory: dump.memory, arch: dump.arch, release: kernel?.release ?? null };

@@ -6,7 +6,6 @@ import type { EngineClient } from '../engine/client.js';
 import type { InspectorModel } from './inspector/state.js';
 import type { KvmModel } from './kvm/state.js';
 import type { Loading } from './terminal/loading.js';
-import { themeFor } from './terminal/theme.js';
 
 export type { InspectorModel } from './inspector/state.js';
 export type { KvmModel } from './kvm/state.js';
@@ -14,6 +13,8 @@ export type { KvmModel } from './kvm/state.js';
 export interface OpenOptions {
   /** false where the user asked for none (NO_COLOR, --no-color) */
   readonly color: boolean;
+  /** what the file is known by (`identityOf`), for what is kept of the user's session; nothing is kept without it */
+  readonly identity?: string | null;
   /** the screen that was shown while the dump was opened */
   readonly loading?: Loading | null;
 }
@@ -31,14 +32,14 @@ function prepareEnvironment(): void {
 export async function openInspector(model: InspectorModel, options: OpenOptions): Promise<void> {
   prepareEnvironment();
   const [{ runProgram }, { inspectorProgram }] = await Promise.all([import('./terminal/run.js'), import('./inspector/view.js')]);
-  await runProgram(inspectorProgram(model), themeFor(process.env, options.color), options.loading ?? null);
+  await runProgram(inspectorProgram(model), options, options.loading ?? null);
 }
 
 /** Opens the full-screen view of kvm_run snapshots; as `openInspector`. */
 export async function openKvm(model: KvmModel, options: OpenOptions): Promise<void> {
   prepareEnvironment();
   const [{ runProgram }, { kvmProgram }] = await Promise.all([import('./terminal/run.js'), import('./kvm/view.js')]);
-  await runProgram(kvmProgram(model), themeFor(process.env, options.color), options.loading ?? null);
+  await runProgram(kvmProgram(model), options, options.loading ?? null);
 }
 
 /**
@@ -48,5 +49,7 @@ export async function openKvm(model: KvmModel, options: OpenOptions): Promise<vo
 export async function openDebugger(client: EngineClient, options: OpenOptions & { readonly source?: string | null }): Promise<void> {
   prepareEnvironment();
   const [{ runProgram }, { debuggerProgram }] = await Promise.all([import('./terminal/run.js'), import('./debugger/view.js')]);
-  await runProgram(debuggerProgram(client, options.source ?? null), themeFor(process.env, options.color), options.loading ?? null);
+  await runProgram(debuggerProgram(client, options.source ?? null), options, options.loading ?? null);
 }
+
+export { identityOf } from './terminal/state-file.js';

@@ -612,6 +612,21 @@ export const DEBUGGER: View<Debugger, DebuggerPane> = {
   unsaved: ({ client }) =>
     client.edits.length === 0 ? null : `${client.edits.length} edit${client.edits.length === 1 ? '' : 's'} to memory would be forgotten (:save keeps them)`,
   work: seek,
+  kept: ({ client }) => ({
+    marks: Object.fromEntries([...client.marks, ['last', client.position] as const].map(([name, step]) => [name, String(step)])),
+    breakpoints: client.breakpoints.map(breakpointText),
+  }),
+  restored: (state, { marks, breakpoints }) => {
+    for (const [name, step] of Object.entries(marks)) if (/^\d{1,9}$/.test(step)) state.client.mark(name, Number(step));
+    for (const text of breakpoints) {
+      try {
+        state.client.addBreakpoint(parseBreakpoint(text));
+      } catch {
+        // written by another release
+      }
+    }
+    return settle({ ...state });
+  },
 };
 
 /** The debugger; while the memory of a step is open in the inspector, keys and screen are the inspector's. */

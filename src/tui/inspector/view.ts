@@ -574,6 +574,25 @@ export const INSPECTOR: View<Inspector, PaneId> = {
     return 'finding' in target ? goToFinding(state, target.finding) : state;
   },
   work,
+  kept: (state) => ({
+    breakpoints: [],
+    marks: Object.fromEntries(
+      [...state.bookmarks, ['last', visitOf(state)] as const].map(([name, { place, hexAt }]) => [
+        name,
+        `${nodeOf(state, place)?.path ?? ''}${hexAt === null ? '' : ` ${hex(hexAt)}`}`,
+      ]),
+    ),
+  }),
+  restored: (state, { marks }) => ({
+    ...state,
+    bookmarks: new Map(
+      Object.entries(marks).flatMap(([name, text]) => {
+        const [path = '', at = ''] = text.split(' ');
+        const place = placeOf(state, path);
+        return place === null ? [] : [[name, { place, hexAt: /^0x[0-9a-f]+$/.test(at) ? Number(at) : null }] as const];
+      }),
+    ),
+  }),
 };
 
 export const inspectorProgram = (model: InspectorModel): Program<Inspector> => programOf(INSPECTOR, (size) => openState(model, size));

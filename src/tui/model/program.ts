@@ -1,4 +1,5 @@
 /** What a view is to the terminal part: a state, what a key does to it, and the screen it shows. */
+import type { Kept } from './kept.js';
 import type { Screen, Size } from './screen.js';
 
 /** What a key asks of the world outside the state. */
@@ -26,4 +27,8 @@ export interface Program<S> {
   readonly work: (state: S) => S | null;
   /** What came of an effect, for the footer. */
   readonly told?: (state: S, message: string) => S;
+  /** What is worth keeping for the next run on the same file. */
+  readonly kept?: (state: S) => Kept;
+  /** Takes up what was kept. */
+  readonly restored?: (state: S, kept: Kept) => S;
 }

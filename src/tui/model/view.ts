@@ -4,6 +4,7 @@
  * a prompt, a page), then to the view's rows. Pure.
  */
 import { type Command, type Key, footerLine, helpLines, keyOf } from './keys.js';
+import { type Kept, NOTHING_KEPT } from './kept.js';
 import { type Page, type Target, findInPage, movePage, openPage, pageLines, textPage } from './page.js';
 import type { Effect, Program, Step } from './program.js';
 import { type Completer, promptLine, typeInto } from './prompt.js';
@@ -61,6 +62,9 @@ export interface View<S extends Viewed<P>, P extends string> {
   /** what would be lost by leaving now, null for nothing */
   readonly unsaved?: (state: S) => string | null;
   readonly work: (state: S) => S | null;
+  /** named places and breakpoints, as text */
+  readonly kept?: (state: S) => Pick<Kept, 'marks' | 'breakpoints'>;
+  readonly restored?: (state: S, kept: Kept) => S;
 }
 
 export const panesOf = <S extends Viewed<P>, P extends string>(view: View<S, P>): readonly Pane<S, P>[] => Object.values(view.panes);
@@ -87,6 +91,11 @@ export function programOf<S extends Viewed<P>, P extends string>(view: View<S, P
     screen: (state) => screenOf(view, state),
     work: view.work,
     told: (state, message) => withShell<S, P>(state, say(state.shell, message)),
+    kept: (state) => ({ ...NOTHING_KEPT, histories: state.shell.histories, ...view.kept?.(state) }),
+    restored: (state, kept) => {
+      const known = withShell<S, P>(state, { ...state.shell, histories: kept.histories });
+      return view.restored?.(known, kept) ?? known;
+    },
   };
 }
 

@@ -16,7 +16,15 @@ import { keysOf } from './ink-keys.js';
 import type { Loading } from './loading.js';
 import { Painter } from './painter.js';
 import { Store } from './store.js';
-import { THEMES, type ThemeName, isThemeName } from './theme.js';
+import { readKept, writeKept } from './state-file.js';
+import { THEMES, isThemeName, themeFor } from './theme.js';
+
+/** How the user wants it. */
+export interface Wanted {
+  readonly color: boolean;
+  /** what the file is known by, for what is kept of it; null for nothing */
+  readonly identity?: string | null;
+}
 
 const sizeOf = (stdout: NodeJS.WriteStream): Size => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 });
 
@@ -25,15 +33,19 @@ const sizeOf = (stdout: NodeJS.WriteStream): Size => ({ columns: stdout.columns 
  * @param loading the screen that was shown before, which this one takes over
  * @throws what went wrong inside, after the terminal was restored
  */
-export async function runProgram<S>(program: Program<S>, theme: ThemeName, loading: Loading | null = null): Promise<void> {
+export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading: Loading | null = null): Promise<void> {
   const streams: TerminalStreams = loading?.streams ?? process;
   const { stdin, stdout } = streams;
+  const identity = wanted.identity ?? null;
+  const kept = identity === null ? null : readKept(identity);
+  let chosen = kept?.theme ?? null;
+  const theme = themeFor(process.env, wanted.color, chosen);
   const painter = new Painter((data) => stdout.write(data), THEMES[theme], isPlainTerminal(process.env) ? toPlain : (char) => char);
   let finish: (end: { readonly signal?: NodeJS.Signals; readonly error?: unknown }) => void = () => undefined;
   const ended = new Promise<{ readonly signal?: NodeJS.Signals; readonly error?: unknown }>((resolve) => {
     finish = resolve;
   });
-  const store = new Store(program, sizeOf(stdout));
+  const store = new Store(program, sizeOf(stdout), kept);
   const events = {
     redraw: () => {
       painter.forget();
@@ -63,6 +75,7 @@ export async function runProgram<S>(program: Program<S>, theme: ThemeName, loadi
         break;
       }
       case 'theme':
+        chosen = effect.name;
         if (isThemeName(effect.name)) painter.theme = THEMES[theme === 'none' ? 'none' : effect.name];
         store.touch();
         break;
@@ -100,6 +113,8 @@ export async function runProgram<S>(program: Program<S>, theme: ThemeName, loadi
   );
   const end = await ended;
   live = false;
+  const worth = store.kept;
+  if (identity !== null && worth !== null) writeKept(identity, { ...worth, theme: chosen });
   store.close();
   stdout.off('resize', onResize);
   stdin.off('end', onEnd);

@@ -1,4 +1,5 @@
 /** Holds a program's state outside React: keys are taken at once, frames are drawn at most every 16 ms. */
+import type { Kept } from '../model/kept.js';
 import type { Effect, Program } from '../model/program.js';
 import type { Size } from '../model/screen.js';
 
@@ -19,9 +20,11 @@ export class Store<S> {
   #lastFrame = 0;
   #closed = false;
 
-  constructor(program: Program<S>, size: Size) {
+  /** @param kept of an earlier run */
+  constructor(program: Program<S>, size: Size, kept: Kept | null = null) {
     this.#program = program;
-    this.#now = { state: program.initial(size), size };
+    const state = program.initial(size);
+    this.#now = { state: kept === null ? state : (program.restored?.(state, kept) ?? state), size };
     this.#shown = this.#now;
     this.#schedule();
   }
@@ -41,6 +44,11 @@ export class Store<S> {
 
   resize(size: Size): void {
     this.#set({ state: this.#program.resize(this.#now.state, size), size });
+  }
+
+  /** What is worth keeping of the state as it is now. */
+  get kept(): Kept | null {
+    return this.#program.kept?.(this.#now.state) ?? null;
   }
 
   /** Shows what came of an effect in the footer. */

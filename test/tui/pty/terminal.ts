@@ -1,6 +1,12 @@
 /** A program in a pseudo-terminal whose output is shown by a terminal emulator; tests wait for what the screen shows. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pty from '@lydell/node-pty';
 import xterm from '@xterm/headless';
+
+/** Each terminal keeps what it keeps to itself. */
+const ownState = (): string => mkdtempSync(join(tmpdir(), 'luo-inspect-state-'));
 
 const PATIENCE_MS = 15_000;
 
@@ -21,7 +27,13 @@ export class PseudoTerminal {
     const rows = options.rows ?? 24;
     const [file, ...args] = command;
     this.#terminal = new xterm.Terminal({ cols, rows, allowProposedApi: true });
-    const env: Record<string, string> = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TERM: 'xterm-256color', ...options.env };
+    const env: Record<string, string> = {
+      PATH: process.env.PATH ?? '',
+      HOME: process.env.HOME ?? '',
+      TERM: 'xterm-256color',
+      XDG_STATE_HOME: ownState(),
+      ...options.env,
+    };
     this.#process = pty.spawn(file, args, { name: env.TERM ?? 'xterm-256color', cols, rows, env });
     this.#process.onData((data) => {
       this.output += data;
