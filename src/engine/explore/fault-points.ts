@@ -80,8 +80,9 @@ function faultAt(at: string, nth: number): Fault | null {
     case 'pci.load-saved-state':
       return { ...base, kind: at, device: null, errno: 'EINVAL' };
   }
-  const lock = /^lock\.(device|bridge) (.+)$/.exec(at);
-  if (lock?.[2] !== undefined) return { at: `lock.${lock[1]}`, nth, position, kind: 'lock', lock: lock[1] === 'bridge' ? 'bridge' : 'device', device: lock[2] };
+  const lock = /^lock\.(device|bridge|dev_set) (.+)$/.exec(at);
+  if (lock?.[2] !== undefined)
+    return { at: `lock.${lock[1]}`, nth, position, kind: 'lock', lock: lock[1] === 'bridge' || lock[1] === 'dev_set' ? lock[1] : 'device', device: lock[2] };
   const dot = at.lastIndexOf('.');
   const callback = at.slice(dot + 1);
   const errno = isCallback(callback) ? CALLBACK_ERRORS[callback] : undefined;
