@@ -216,6 +216,12 @@ function byRules(findings: readonly Finding[], handover: Handover, next: NextKer
 
 // The replay.
 
+function notFrozen(preserved: { readonly sessions: number; readonly files: number } | null): string {
+  if (preserved === null) return 'no session was serialised when this dump was taken';
+  if (preserved.sessions === 0) return 'no session is open';
+  return `${preserved.sessions} sessions with ${preserved.files} files are preserved, and none was serialised when this dump was taken`;
+}
+
 function fromReplay(
   replayed: Replay,
   { met, sessions }: Fates,
@@ -242,8 +248,8 @@ function fromReplay(
       return {
         ...base,
         files: { ...NO_FILES, total: preserved?.files ?? null },
-        text: `${next.release} would boot and take over the memory; ${preserved == null ? 'no session was serialised when this dump was taken' : `${preserved.sessions} sessions with ${preserved.files} files are preserved, and none was serialised when this dump was taken`}`,
-        unchecked: 'sessions that are open stand in the kernel’s own objects until the reboot call freezes them',
+        text: `${next.release} would boot and take over the memory; ${notFrozen(preserved ?? null)}`,
+        unchecked: preserved?.sessions === 0 ? notAsked : 'sessions that are open stand in the kernel’s own objects until the reboot call freezes them',
         foretoldBy: 'replay',
       };
     return {

@@ -71,8 +71,9 @@ function fateOfFile({ path, token, life }: LuoFile): FileFate {
   return { path, token, kind: 'unknown', errno: null, reason: WAITS };
 }
 
-/** Sessions that are open in a running kernel, as long as no reboot call has frozen them; null where there are none. */
+/** Sessions that are open in a running kernel, as long as no reboot call has frozen them; null where its objects don't tell. */
 export function preservedOf(live: LiveObjects | null): { readonly sessions: number; readonly files: number } | null {
-  const sessions = live === null || live.outgoing.frozen ? [] : (live.outgoing.sessions ?? []);
-  return sessions.length === 0 ? null : { sessions: sessions.length, files: sessions.reduce((sum, { files }) => sum + files.length, 0) };
+  if (live === null || live.outgoing.frozen || live.outgoing.sessions === null) return null;
+  const { sessions } = live.outgoing;
+  return { sessions: sessions.length, files: sessions.reduce((sum, { files }) => sum + files.length, 0) };
 }

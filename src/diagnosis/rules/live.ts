@@ -7,6 +7,8 @@ import type { Handover } from '../../handover/decode.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
 import type { LiveFile, LiveSession } from '../../objects/model.js';
+import { panicIn } from '../../kernel/panic.js';
+import { placedLines, situationOf } from '../log/situate.js';
 import { type DumpRule, type Hit, reaction } from '../rule.js';
 import { type DumpSubject, momentOf } from '../subject.js';
 
@@ -136,6 +138,33 @@ export const liveRules: readonly DumpRule[] = [
     *checkDump(subject) {
       for (const trouble of subject.objects?.live?.troubles ?? [])
         if (trouble.page === null) yield { message: `${trouble.what}: ${trouble.why}`, at: null, path: null };
+    },
+  },
+  {
+    id: 'live/panicked',
+    severity: 'info',
+    phase: 'early boot',
+    title: 'the kernel of this dump died',
+    about:
+      'Its own log ends in a panic or an Oops. Whether that has to do with the handover is told by the line and the stack; the objects show how far the sessions had come.',
+    reactions: null,
+    confirm: '`luo-inspect log <dump>` prints the whole log, with the stack.',
+    sources: ['kernel/panic.c, 7.3', 'seen with 7.3.4: a kernel without a root file system'],
+    *checkDump({ log, dump }) {
+      if (log === null) return;
+      const lines = [...placedLines(log, situationOf(dump))].filter(({ when }) => when === 'present').map(({ line }) => line.text);
+      const story = panicIn(lines);
+      if (story === null) return;
+      const { task } = story;
+      const where = task === null ? '' : `; in ${task.comm}[${task.pid}] on CPU ${task.cpu}`;
+      const stack =
+        story.stack.length === 0
+          ? ''
+          : `; ${story.stack
+              .filter((frame) => !frame.startsWith('?'))
+              .slice(0, NAMED)
+              .join(' < ')}`;
+      yield { message: `${story.text}${where}${stack}`, at: null, path: null };
     },
   },
   {
