@@ -1,10 +1,13 @@
 /** `npm run docs`: renews every generated file, and says which were out of date. Run from the repository's root. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { pages } from './pages.js';
+import { screens } from './screens.js';
 
-for (const [path, render] of Object.entries(pages)) {
-  const text = render();
+const texts = Object.entries(pages).map(([path, render]): readonly [string, string] => [path, render()]);
+for (const [path, text] of [...texts, ...Object.entries(await screens())]) {
   if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
+  mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);
   process.stdout.write(`${path}: renewed\n`);
 }
