@@ -1,0 +1,159 @@
+/**
+ * A transcript a rule: one damage to a capture, and what is said of it, in transcripts/damages.txt (renewed by `--update`, and read before
+ * it is kept). Rules about situations fire on captures as they are. A rule that fires in none, and that no other test names, fails here.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadDump } from '../../src/cli/load-dump.js';
+import { openDump } from '../../src/container/open.js';
+import { diagnose } from '../../src/diagnosis/diagnose.js';
+import type { Finding } from '../../src/diagnosis/finding.js';
+import { parseConsoleLog } from '../../src/diagnosis/log/console-log.js';
+import { rules } from '../../src/diagnosis/rules/index.js';
+import { type DecodedDump, decodeHandovers } from '../../src/handover/decode.js';
+import { overlayMemory } from '../../src/memory/overlay.js';
+import type { PhysicalMemory } from '../../src/memory/memory.js';
+import { type TreeNode, walk } from '../../src/tree/tree.js';
+import { consoleLog, orderDamages } from './transcripts/made.js';
+
+interface Damage {
+  readonly rule: string;
+  readonly image: string;
+  /** of the field's node */
+  readonly path: string;
+  /** in hex */
+  readonly bytes: string;
+}
+
+const damages: readonly Damage[] = JSON.parse(readFileSync('test/diagnosis/transcripts/damages.json', 'utf8'));
+/** Captures whose situation a rule is about. */
+const SITUATIONS = [
+  'failed/71-to-73/s1-frozen',
+  'failed/71-to-73/s2-after',
+  'failed/count/s1-frozen',
+  'failed/file-compat/s1-frozen',
+  'failed/kho-off/s1-frozen',
+  'failed/liveupdate-off/s2-after',
+  'failed/luo-compat/s1-frozen',
+  'failed/pfn/s1-frozen',
+  'handover-6.18/s1-frozen',
+  'handover-7.1/s2-boot',
+  'handover-7.3/s2-at-kho_memory_init',
+  'vfio-7.3/s1-freeze-failed',
+  'vfio-7.3/s2-at-kho_memory_init',
+] as const;
+
+const fired = new Set<string>();
+const key = ({ rule, at, severity, message }: Finding): string => `${rule} ${at} ${severity} ${message}`;
+
+interface Image {
+  readonly memory: PhysicalMemory;
+  readonly read: (memory: PhysicalMemory) => DecodedDump;
+  readonly before: ReadonlySet<string>;
+  readonly nodes: ReadonlyMap<string, TreeNode>;
+}
+
+async function withImage<T>(path: string, use: (image: Image) => T): Promise<T> {
+  const opened = await openDump(path);
+  try {
+    const runningRelease = opened.vmcoreinfo?.get('OSRELEASE') ?? null;
+    const read = (memory: PhysicalMemory): DecodedDump => decodeHandovers({ memory, runningRelease });
+    const base = read(opened.memory);
+    const nodes = new Map<string, TreeNode>();
+    const keep = (node: TreeNode): undefined => {
+      if (node.address !== null && node.bits > 0) nodes.set(node.path, node);
+    };
+    for (const handover of base.handovers) walk(handover.node, keep);
+    const found = diagnose(base);
+    for (const { rule } of found) fired.add(rule);
+    return use({ memory: opened.memory, read, before: new Set(found.map(key)), nodes });
+  } finally {
+    opened.close();
+  }
+}
+
+/** What is new, cause first, its consequences by number. */
+function told(image: Image, address: number, bytes: Uint8Array): readonly string[] {
+  const fresh = diagnose(image.read(overlayMemory(image.memory, [{ address, bytes }]))).filter((finding) => !image.before.has(key(finding)));
+  for (const { rule } of fresh) fired.add(rule);
+  return fresh
+    .filter(({ because }) => because === null)
+    .map(({ id, severity, rule, at, message }) => {
+      const consequences = fresh.filter(({ because }) => because === id).length;
+      const more = consequences === 0 ? '' : ` (${consequences} come of it)`;
+      return `    ${severity} ${rule} at ${at === null ? 'no address' : `0x${at.toString(16)}`}: ${message}${more}`;
+    });
+}
+
+const images = [...new Set(damages.map(({ image }) => image))];
+
+describe('damages', () => {
+  it('are told as the transcripts say', { timeout: 600_000 }, async () => {
+    const lines: string[] = [];
+    const unsaid: string[] = [];
+    for (const name of images)
+      await withImage(join('samples', name), (image) => {
+        lines.push(`# ${name}`);
+        for (const { rule, path, bytes } of damages.filter((damage) => damage.image === name)) {
+          const node = image.nodes.get(path);
+          if (node?.address == null) throw new Error(`${name} has no ${path}`);
+          const all = told(image, node.address, Buffer.from(bytes, 'hex'));
+          lines.push(`${rule}: ${path} = ${bytes}`, ...all.slice(0, 6), ...(all.length > 6 ? [`    and ${all.length - 6} more`] : []));
+          if (!fired.has(rule)) unsaid.push(`${rule}: ${path} = ${bytes}`);
+        }
+      });
+    for (const [what, path, make] of orderDamages)
+      await withImage(path, (image) => {
+        const patch = make(image.read(image.memory), image.memory);
+        lines.push(`# ${path}: ${what}`, ...told(image, patch.address, patch.bytes).slice(0, 4));
+      });
+    expect(unsaid).toEqual([]);
+    await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot('transcripts/damages.txt');
+  });
+
+  it('leave no rule without a test', { timeout: 600_000 }, async () => {
+    for (const name of SITUATIONS) {
+      const { opened, report } = await loadDump(join('samples', `${name}.sparse.elf.xz`));
+      opened.close();
+      for (const { rule } of report.findings) fired.add(rule);
+    }
+    await withImage('samples/handover-7.3/s2-boot.sparse.elf.xz', ({ memory, read }) => {
+      for (const { rule } of diagnose(read(memory), { log: parseConsoleLog('console.log', consoleLog) })) fired.add(rule);
+    });
+    const sources = readdirSync('test', { recursive: true, encoding: 'utf8' }).filter(
+      (name) => name.endsWith('.test.ts') && !name.endsWith('transcripts.test.ts'),
+    );
+    const texts = sources.map((name) => readFileSync(join('test', name), 'utf8')).join('\n');
+    const without = rules.map(({ id }) => id).filter((id) => !fired.has(id) && !texts.includes(id));
+    expect(without.filter((id) => !NOT_YET.has(id))).toEqual([]);
+  });
+});
+
+/** Rules that no test makes fire yet. The list only gets shorter. */
+const NOT_YET: ReadonlySet<string> = new Set([
+  'kho/fdt-full',
+  'kho/subtree-duplicate',
+  'kho/map-key',
+  'kho/order-overflow',
+  'luo/number-sequence',
+  'memfd/folio-inside-block',
+  'memfd/folio-clean',
+  'vmalloc/huge-6.18',
+  'kho/map-page-preserved',
+  'vfio/listed-twice',
+  'pci/listed-twice',
+  'hwpoison/preserved',
+  'owner/mapping',
+  'owner/vm-incomplete',
+  'owner/mapping-unread',
+  'owner/format-0',
+  'memblock/overlap',
+  'scratch/overlap',
+  'scratch/copies-differ',
+  'scratch/node-size',
+  'scratch/alignment',
+  'live/lost-file',
+  'live/disagrees',
+  'live/damaged-objects',
+]);
