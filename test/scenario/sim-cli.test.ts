@@ -108,7 +108,7 @@ describe('step', () => {
 
   it('takes another kernel when asked for one', () => {
     const run = luoInspect(['step', 'samples/handover-7.1/s1-frozen.sparse.elf.xz', '--next', '7.3']);
-    expect(run.status).toBe(0);
+    expect(run.status).toBe(1);
     expect(run.stdout).toMatch(/incompatible with 'kho-v4'/);
     expect(run.stdout).toMatch(/ended in a cold-boot/);
   });
