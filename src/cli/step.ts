@@ -1,5 +1,6 @@
 /** `luo-inspect step <dump>`: the debugger on the state found in a dump; where standard output is no terminal, what the next kernel will do. */
 import type { Command } from 'commander';
+import { raise } from '../codec/budget.js';
 import { type DumpStart, EngineClient, engineReleases, stepToJson } from '../engine/client.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { ConsoleLog } from '../diagnosis/log/console-log.js';
@@ -14,6 +15,7 @@ import { nextOptions } from './next-option.js';
 import { diagnose } from '../diagnosis/diagnose.js';
 import { verdictJson } from '../report/report-json.js';
 import { judge } from '../verdict/judge.js';
+import { replayWork } from '../verdict/replay-work.js';
 import { isFailure, type Verdict, verdictSentence } from '../verdict/verdict.js';
 import { parseAddress } from './load-dump.js';
 import { writeLines } from './output.js';
@@ -55,6 +57,12 @@ async function runStep(path: string, options: StepOptions): Promise<void> {
     const { opened: dump, decoded, kernel, btf } = await decodeDumpByBtf(opened, khoFdt, options);
     const objects = await loadObjects(dump, decoded, { ...options, types: btf });
     if (objects.decoded.handovers.length === 0) throw new UserError(`${path}: no handover found; if you know where the root FDT is, name it: --kho-fdt 0x…`);
+    const work = Math.max(...decoded.handovers.map(replayWork));
+    const { budget } = decoded;
+    if (work > budget.allowed('replay-entries'))
+      throw new UserError(
+        `${path}: ${work} entries are too many to run the next kernel on; diagnose tells what the rules say, or ${raise(budget, 'replay-entries')}`,
+      );
     const log = await findLog(dump, options.log ?? true);
     const told = await nextOptions(options);
     const { client, why } = clientOf({

@@ -111,17 +111,11 @@ export const limits = {
     counts: 'what compressed kernels and BTF files unpack to, in memory',
     past: 'refused',
   },
-  'scenario-steps': {
-    allowed: 100000,
-    unit: 'steps',
-    counts: 'steps of a scenario file',
-    past: 'refused',
-  },
-  'engine-steps': {
-    allowed: 1 << 21,
-    unit: 'steps',
-    counts: 'steps that the engine takes',
-    past: 'the run ends there, and says so',
+  'replay-entries': {
+    allowed: 20480,
+    unit: 'entries',
+    counts: 'files of a handover, a session counting as ten, with which the next kernel is run on it',
+    past: 'the next kernel is not run: the verdict is that of the rules (`step` refuses)',
   },
 } as const satisfies Readonly<Record<string, Limit>>;
 

@@ -8,10 +8,12 @@ import { type LoggedEvent, loggedEvents } from '../diagnosis/rules/log.js';
 import { momentOf } from '../diagnosis/subject.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 import { UserError } from '../codec/user-error.js';
+import { reachedText } from '../codec/budget.js';
 import { foretell } from './foretell.js';
 import { type Fates, fatesOf, type Met, reasonOf } from './met.js';
 import { type DumpFacts, dumpStart, judgedHandover, type NextKernel, nextKernel, type NextOptions } from './next-kernel.js';
 import { type Replay, replay } from './replay.js';
+import { replayWork } from './replay-work.js';
 import { type FileCount, isFailure, type SessionFate, type Verdict } from './verdict.js';
 
 /** What the running kernel's own objects tell; told-by-objects.ts makes it. */
@@ -72,6 +74,24 @@ export function judge(input: JudgeInput): Judgement {
         ? 'there is no memory to run the next kernel on'
         : 'no kernel of the engine is known to take it over';
     return { findings, verdict: logged ?? byRules(findings, handover, next, why) };
+  }
+  const work = replayWork(handover);
+  if (work > decoded.budget.allowed('replay-entries')) {
+    const reached = { limit: 'replay-entries', allowed: decoded.budget.allowed('replay-entries'), where: `${handover.path}/luo/sessions`, left: work } as const;
+    const told = {
+      id: findings.length + 1,
+      because: null,
+      rule: 'limit/reached',
+      severity: 'error',
+      message: reachedText(reached),
+      at: null,
+      path: `${handover.path}/luo/sessions`,
+      reaction: null,
+    } as const;
+    return {
+      findings: [...findings, told],
+      verdict: logged ?? byRules(findings, handover, next, `the next kernel was not run: ${work} entries are more than --limit replay-entries allows`),
+    };
   }
   const replayed = replay(facts.path, facts.memory, dumpStart(facts, decoded, handover, fdtAddress, next, next.engine));
   const fates = fatesOf(replayed, handover);
