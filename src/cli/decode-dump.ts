@@ -1,11 +1,11 @@
 /** Decodes an opened dump, with what its memory tells of the kernel where the container does not. For every command that takes a dump. */
-import { openBtf } from '../compat/btf/btf.js';
+import type { Btf } from '../compat/btf/btf.js';
 import { contractsOfBtf } from '../compat/btf-contracts.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { Contracts } from '../handover/contracts.js';
-import { type DecodedDump, decodeHandovers } from '../handover/decode.js';
+import { type DecodedDump, type Handover, decodeHandovers } from '../handover/decode.js';
 import { pageSizeFromMemory, runningKernel, withPageSize } from '../handover/kernel/running.js';
-import type { BtfOption, DumpBtf } from './dump-contracts.js';
+import { type BtfOption, type DumpBtf, hasUnknownVersion } from './dump-contracts.js';
 import type { DumpReport } from '../report/dump-report.js';
 
 export interface DecodedFile {
@@ -45,12 +45,26 @@ export interface ReadDump extends DecodedFile {
   readonly said: readonly string[];
 }
 
-/** The same by the types of the kernel in the dump itself. @throws UserError where its BTF is damaged */
-export function decodeDumpByOwnBtf(opened: OpenedDump, khoFdt: number | null, bytes: Uint8Array): ReadDump {
+/**
+ * The same by the types of the kernel in the dump itself; null where they add nothing: every version is described, and none of the
+ * running kernel's own handover is laid out otherwise.
+ */
+export function decodeDumpByOwnBtf(opened: OpenedDump, khoFdt: number | null, { decoded }: DecodedFile, btf: Btf): ReadDump | null {
   const source = `the BTF in ${opened.path}`;
-  const btf = openBtf(bytes, source);
-  const contracts = contractsOfBtf(btf, { source, trusted: false });
+  // What the running kernel received was written by another.
+  const isWriter = decoded.handovers.every(({ role }) => role === 'outgoing' || role === 'stale');
+  const contracts = contractsOfBtf(btf, { source, trusted: isWriter, fromDump: true });
+  const names = decoded.handovers.flatMap((handover) => [...namesIn(handover)]);
+  const contradicts = isWriter && names.some((name) => contracts.named(name).some(({ measured }) => measured !== undefined));
+  if (!contradicts && !hasUnknownVersion(decoded)) return null;
   return { ...decodeDump(opened, khoFdt, contracts), btf: { source, btf, contracts, evidence: `layouts: ${source}` }, said: [] };
+}
+
+/** The strings of a handover that name versions. */
+function* namesIn({ compatible, luo }: Handover): Iterable<string> {
+  for (const name of [compatible, luo?.compatible, luo?.sessionCompatible, luo?.flbCompatible]) if (name != null) yield* name.split(';');
+  yield* new Set((luo?.sessions ?? []).flatMap(({ files }) => files.map((file) => file.compatible.text)));
+  for (const flb of luo?.flbs ?? []) yield flb.name.text;
 }
 
 /** The same with the BTF of the kernel that wrote it, where --btf names one or one beside the dump is needed. @throws UserError */

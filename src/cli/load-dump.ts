@@ -8,7 +8,7 @@ import { UserError } from '../codec/user-error.js';
 import type { DecodedDump } from '../handover/decode.js';
 import { describeState } from '../memory/memory.js';
 import { type ReadDump, decodeDumpByBtf, decodeDumpByOwnBtf } from './decode-dump.js';
-import { type BtfOption, hasUnknownVersion } from './dump-contracts.js';
+import type { BtfOption } from './dump-contracts.js';
 import { findLog } from './find-log.js';
 import { nextOptions } from './next-option.js';
 import { type LoadedObjects, loadObjects } from './load-objects.js';
@@ -50,9 +50,10 @@ export async function loadDump(path: string, options: LoadOptions = {}, wrap: (o
     let read = await decodeDumpByBtf(opened, khoFdt, options);
     await stage("reading the kernel's own objects");
     let objects = await loadObjects(read.opened, read.decoded, { ...options, types: read.btf });
-    const own = options.btf === false || read.btf !== null || !hasUnknownVersion(read.decoded) ? null : (objects.kernel?.btfBytes ?? null);
+    const types = objects.kernel?.btfBytes == null || options.btf === false || read.btf !== null ? null : objects.kernel.typesOrNull;
+    const own = types === null ? null : decodeDumpByOwnBtf(opened, khoFdt, read, types.btf);
     if (own !== null) {
-      read = decodeDumpByOwnBtf(opened, khoFdt, own);
+      read = own;
       objects = await loadObjects(read.opened, read.decoded, { ...options, types: read.btf });
     }
     await stage('checking, and running the next kernel on it');

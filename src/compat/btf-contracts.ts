@@ -19,6 +19,8 @@ export interface BtfContractOptions {
   readonly source: string;
   /** is it known to be of the kernel that wrote the dump? Only then does it win against a contract that is described */
   readonly trusted: boolean;
+  /** is it from the dump itself, and damage of it no reason to give up? */
+  readonly fromDump?: boolean;
 }
 
 /** From the bytes of a raw BTF. @throws UserError where they are none, or damaged */
@@ -126,7 +128,7 @@ class MeasuredContracts implements Contracts {
     try {
       return structOfBtf(this.#btf, known.btfName ?? known.name, known);
     } catch (error) {
-      if (error instanceof UserError && !this.#options.trusted) return null;
+      if (error instanceof UserError && (this.#options.fromDump === true || !this.#options.trusted)) return null;
       throw error;
     }
   }

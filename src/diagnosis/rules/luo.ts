@@ -1,5 +1,5 @@
 /** Rules about the root of LUO: its version, its numbers, its pointers. Sources: kernel/liveupdate/luo_core.c, 6.19 to 7.3. */
-import type { Contract } from '../../../abi/contract.js';
+import { type Contract, behaviourIsKnown } from '../../../abi/contract.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { type DumpRule, type HandoverRule, type Rule, hit, noted, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
@@ -156,7 +156,7 @@ const handoverRules: readonly HandoverRule[] = [
     sources: ['luo_flb_setup_incoming(), kernel/liveupdate/luo_flb.c, 7.2 and 7.3'],
     *check(subject) {
       const { luo } = subject.handover;
-      if (luo === null || !isIntact(subject)) return;
+      if (luo === null || !behaviourIsKnown(luo.contract) || !isIntact(subject)) return;
       const node = fieldOrProperty(luo.node, 'flbs_pa', 'luo-flb-header');
       if (node !== null && isZero(node)) yield hit(node, `${node.name} is 0; the kernel sets it when it boots`);
     },
