@@ -72,7 +72,9 @@ const worse = (json: ReturnType<typeof report>): readonly string[] =>
 describe('a kernel nobody described', () => {
   it('is read by the BTF that --btf names: one warning, nothing foretold', () => {
     const json = report(alone, '--btf', types);
-    expect(filesOf(json)).toMatchObject([{ token: '0x7', compatible: 'memfd-v3', fields: { owner: 41 }, decoded: { layoutFrom: 'btf', pos: 5, mtime: 99, size: 0 } }]);
+    expect(filesOf(json)).toMatchObject([
+      { token: '0x7', compatible: 'memfd-v3', fields: { owner: 41 }, decoded: { layoutFrom: 'btf', pos: 5, mtime: 99, size: 0 } },
+    ]);
     expect(worse(json)).toEqual(['abi/unknown-version']);
     expect(json.verdict).toMatchObject({ kind: 'unknown', foretoldBy: 'rules' });
     expect(luoInspect(['diagnose', alone, '--btf', types]).status).toBe(0);
