@@ -1,4 +1,5 @@
 /** The running kernel: its release, configuration, command line, scratch areas, and whether it can be looked at. */
+import { scratchNames } from '../../abi/boot/scratch-names.js';
 import { KHO_DEFAULT_ON, kernelOptions, type OptionPurpose } from '../../abi/kernel/options.js';
 import { releaseInfos, releaseOf } from '../../abi/registry.js';
 import { switchOf } from '../host/command-line.js';
@@ -112,9 +113,9 @@ function deviceLine({ tree }: KernelContext): PreflightLine {
 
 function lookLine({ tree }: KernelContext): PreflightLine {
   const check = 'kernel/debugfs';
-  const state = tree.read('debugfs/kho/out/scratch_len');
-  if (typeof state !== 'string') return fine(check, 'debugfs shows what is handed over');
-  return state === 'denied'
+  const states = scratchNames.map(({ debugfs }) => tree.read(`debugfs/kho/out/${debugfs.sizes}`));
+  if (states.some((state) => typeof state !== 'string')) return fine(check, 'debugfs shows what is handed over');
+  return states.includes('denied')
     ? cannotTell(check, `${tree.where('debugfs/kho')} may not be read`, 'run as root')
     : cannotTell(
         check,

@@ -1,5 +1,6 @@
 /** The next kernel: whether its image fits into scratch, what its command line switches on, and whether it can read what is handed over. */
 import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../abi/boot/arm64-image.js';
+import { scratchNames } from '../../abi/boot/scratch-names.js';
 import { SETUP_HEADER_MAGIC, SETUP_HEADER_OFFSET, x86SetupHeader } from '../../abi/boot/x86-setup-header.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
@@ -41,7 +42,7 @@ function imageLines({ next, tree }: NextContext): readonly PreflightLine[] {
   const needs = memoryNeeded(next.head);
   const scratch = scratchSizes(tree);
   const check = 'next/scratch';
-  if (scratch === null) return [cannotTell(check, 'the size of scratch is not known: debugfs kho/out/scratch_len')];
+  if (scratch === null) return [cannotTell(check, 'the size of scratch is not known: debugfs kho/out/scratch_len (or bootmem_len)')];
   const largest = Math.max(...scratch);
   const areas = scratch.map(mib).join(', ');
   if (needs === null) return [cannotTell(check, `scratch has ${areas}; how much memory ${next.path} needs is not told by its header`)];
@@ -71,10 +72,14 @@ function memoryNeeded(head: Uint8Array): number | null {
   return null;
 }
 
+/** Sizes of the scratch areas as debugfs lists them, whatever this kernel calls them; null where it does not. */
+const scratchFile = (tree: HostTree): string | null => firstOf(scratchNames.map(({ debugfs }) => textOf(tree, `debugfs/kho/out/${debugfs.sizes}`)));
+
+const firstOf = <T>(values: readonly (T | null)[]): T | null => values.find((value) => value !== null) ?? null;
+
 /** Sizes of the scratch areas in bytes, as this kernel has them. */
 function scratchSizes(tree: HostTree): readonly number[] | null {
-  const text = textOf(tree, 'debugfs/kho/out/scratch_len');
-  const sizes = (text ?? '')
+  const sizes = (scratchFile(tree) ?? '')
     .split(/\s+/)
     .filter((word) => /^(0x[0-9a-f]{1,13}|\d{1,15})$/i.test(word))
     .map(Number);

@@ -97,6 +97,12 @@ describe('each restriction violated alone', () => {
   });
 });
 
+it('scratch under its queued name', () => {
+  const renamed = { 'debugfs/kho/out/scratch_len': null, 'debugfs/kho/out/bootmem_len': '0x4000000\n' };
+  expect(blocking(run(renamed))).toEqual([]);
+  expect(blocking(run(renamed, { next: next('7.3', 65 << 20) }))).toEqual(['next/scratch']);
+});
+
 it('what is not recorded cannot be told, and says why', () => {
   const result = run({ 'proc/config.gz': null, [deviceFile('config')]: null, [deviceFile('power_state')]: null, 'dev/liveupdate': null }, { next: null });
   expect(blocking(result)).toEqual([]);
