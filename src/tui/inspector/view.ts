@@ -188,6 +188,7 @@ function findBytes(state: Inspector, by: 1 | -1): Inspector {
   const ranges = by === 1 ? memory.readable : [...memory.readable].reverse();
   const buffer = Buffer.alloc(PIECE + wanted.length);
   let looked = 0;
+  let here = false;
   // forwards from the cursor to the end, then from the start; backwards likewise
   for (const round of [0, 1]) {
     for (const range of ranges) {
@@ -199,13 +200,14 @@ function findBytes(state: Inspector, by: 1 | -1): Inspector {
         const got = memory.readInto(from, Math.min(length, range.end - from), buffer);
         const piece = buffer.subarray(0, got);
         const found = by === 1 ? piece.indexOf(wanted) : piece.lastIndexOf(wanted);
-        if (found !== -1 && from + found !== at) return cursorTo(state, from + found);
+        if (found !== -1 && (from + found !== at || state.hexAt === null)) return cursorTo(state, from + found);
+        here ||= found !== -1;
         looked += PIECE;
         if (looked > MOST_SEARCHED) return tell(state, 'not found in the first GiB looked at');
       }
     }
   }
-  return tell(state, 'these bytes are nowhere in this dump');
+  return tell(state, here ? 'there is no other place with these bytes' : 'these bytes are nowhere in this dump');
 }
 
 /** In the log or the table: to the next row with the text. */
