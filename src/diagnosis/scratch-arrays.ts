@@ -23,7 +23,10 @@ const MAX_COPIES = 64;
 
 const known = new WeakMap<Handover, readonly ScratchArray[]>();
 
-export function scratchArraysOf(subject: Subject): readonly ScratchArray[] {
+/** What is needed to look for them. */
+export type ScratchSubject = Pick<Subject, 'handover' | 'dump' | 'moment'>;
+
+export function scratchArraysOf(subject: ScratchSubject): readonly ScratchArray[] {
   const before = known.get(subject.handover);
   if (before !== undefined) return before;
   const { areas, address } = subject.handover.scratch;
@@ -40,7 +43,7 @@ export function knownAreas(subject: Subject): readonly ScratchArea[] | null {
   return others.every(({ areas }) => JSON.stringify(areas) === key) ? first.areas : null;
 }
 
-function copies(subject: Subject): readonly ScratchArray[] {
+function copies(subject: ScratchSubject): readonly ScratchArray[] {
   const { scratch, map, references } = subject.handover;
   const { memory, find } = subject.dump;
   if (scratch.size < 2 * sizeOf(khoScratch) || scratch.size > memory.pageSize) return [];

@@ -76,7 +76,7 @@ export function dialectOf(handover: Handover): Dialect {
 }
 
 /** Can the pages of this handover still be judged, or does the running kernel use them? */
-export const isIntact = (subject: Subject): boolean => !subject.handover.released && subject.moment !== 'stale';
+export const isIntact = (subject: Pick<Subject, 'handover' | 'moment'>): boolean => !subject.handover.released && subject.moment !== 'stale';
 
 /** The scratch areas: this handover's own, or those the running kernel was started with. They never change along a chain of kernels. */
 export const scratchAreasOf = (subject: Subject): readonly ScratchArea[] | null =>

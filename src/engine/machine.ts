@@ -247,7 +247,8 @@ export class Machine {
   read(address: number, length: number): Uint8Array {
     this.reads?.push(this.trace.length + 1, address, length);
     const bytes = new Uint8Array(length);
-    const got = this.memory.now.readInto(address, length, bytes);
+    // A dump may hold firmware's ROM: no kernel maps it as memory.
+    const got = this.fromDump && !this.isMemory(address) ? 0 : this.memory.now.readInto(address, length, bytes);
     if (got === length) return bytes;
     const at = address + got;
     if (!this.isMemory(at)) throw new PanicError(`BUG: unable to handle page fault for physical address 0x${at.toString(16)}${this.#place()}`);

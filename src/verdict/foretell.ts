@@ -23,7 +23,7 @@ const isJudged = (finding: Finding, handover: Handover): boolean =>
 
 /** The findings with their reactions as the replay gives them, in their new order. */
 export function foretell(findings: readonly Finding[], handover: Handover, replayed: Replay, { met }: Fates): readonly Finding[] {
-  const judged = findings.filter((finding) => finding.severity !== 'info' && !silent.has(finding.rule) && isJudged(finding, handover));
+  const judged = findings.filter((finding) => finding.severity !== 'info' && isJudged(finding, handover));
   const told = new Map<number, Met>();
   const tell = (finding: Finding, one: Met): void => {
     const before = told.get(finding.id);
@@ -36,7 +36,7 @@ export function foretell(findings: readonly Finding[], handover: Handover, repla
     if (why.length === 0 && one.kind !== 'unknown') unexplained.push(one);
   }
   // What nothing else explains comes of what is wrong with the whole: the map first.
-  const left = judged.filter(({ id, because }) => because === null && !told.has(id));
+  const left = judged.filter(({ id, because, rule }) => because === null && !told.has(id) && !silent.has(rule));
   const whole = left.filter((finding) => isOfMap(finding, handover));
   for (const one of unexplained) for (const finding of one.kind === 'warns' ? whole : whole.length > 0 ? whole : left) tell(finding, one);
   // What comes of its consequences comes of a cause.
@@ -52,7 +52,7 @@ export function foretell(findings: readonly Finding[], handover: Handover, repla
     if (one !== undefined && !(one.kind === 'unknown' && finding.reaction !== null && finding.reaction.kind !== 'ignored'))
       return { kind: one.kind, errno: one.errno, text: sentence(reasonOf(one)), foretoldBy: 'replay' };
     const own = finding.reaction;
-    if (own === null || ended || !judged.includes(finding) || BESIDE.has(own.kind)) return own;
+    if (own === null || ended || !judged.includes(finding) || silent.has(finding.rule) || BESIDE.has(own.kind)) return own;
     return {
       kind: 'ignored',
       errno: null,

@@ -5,9 +5,12 @@ import { decodeValue } from '../codec/decode.js';
 import { type FdtNode, fdtProperty, fdtStrings, parseFdt } from '../codec/fdt.js';
 import type { ConsoleLog } from '../diagnosis/log/console-log.js';
 import { nextBoot } from '../diagnosis/log/situate.js';
+import { scratchArraysOf } from '../diagnosis/scratch-arrays.js';
+import { momentOf } from '../diagnosis/subject.js';
 import { type DumpStart, engineReleases } from '../engine/client.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
-import { type PhysicalMemory, readBytes } from '../memory/memory.js';
+import { SCRATCH_UNIT } from '../handover/scan.js';
+import { PHYSICAL_LIMIT, type PhysicalMemory, readBytes } from '../memory/memory.js';
 
 /** What a user says of the next kernel. */
 export interface NextOptions {
@@ -91,12 +94,12 @@ export function isOff(cmdline: string | null, name: 'kho' | 'liveupdate'): boole
 
 /** What the engine starts from: `handover` as it stands in memory. @param fdtAddress its root FDT */
 export function dumpStart(facts: DumpFacts, decoded: DecodedDump, handover: Handover, fdtAddress: number, next: NextKernel, engine: string): DumpStart {
-  const { address, size } = handover.scratch;
   return {
     arch: facts.arch === 'aarch64' ? 'aarch64' : 'x86_64',
     pageSize: facts.memory.pageSize,
     fdtAddress,
-    scratch: address === null || handover.scratch.state !== 'filled' ? null : { address, size },
+    scratch: scratchOf(decoded, handover),
+    memoryEnd: memoryEnd(decoded, handover),
     release: engine,
     kho: !isOff(next.cmdline, 'kho'),
     liveupdate: !isOff(next.cmdline, 'liveupdate'),
@@ -114,6 +117,22 @@ export const startLines = (handover: Handover, fdtAddress: number, next: NextKer
   next.cmdline === null ? 'with kho=on liveupdate=on: no command line is known' : `with the command line as ${next.cmdlineFoundBy ?? ''} has it`,
   ...(start.devices.length === 0 ? [] : [`${start.devices.length} PCI device(s) as the handover names them, bound to vfio-pci (v5)`]),
 ];
+
+/** The array that the next kernel reads: where the jump put it, or the one copy that waits for the jump. Null where there is none, or copies differ. */
+function scratchOf(decoded: DecodedDump, handover: Handover): DumpStart['scratch'] {
+  const { address, size, state } = handover.scratch;
+  if (state === 'filled') return address === null ? null : { address, size };
+  const copies = scratchArraysOf({ handover, dump: decoded, moment: momentOf(handover) });
+  const [first] = copies;
+  return first === undefined || first.address === null || copies.length > 1 ? null : { address: first.address, size };
+}
+
+/** Scratch areas that a kernel can have made: they are memory, whether or not the dump holds any of them. */
+function memoryEnd(decoded: DecodedDump, handover: Handover): number {
+  const arrays = scratchArraysOf({ handover, dump: decoded, moment: momentOf(handover) });
+  const areas = arrays.flatMap((array) => array.areas).filter(({ start, size }) => start % SCRATCH_UNIT === 0 && size % SCRATCH_UNIT === 0);
+  return areas.reduce((end, { start, size }) => (start + size < PHYSICAL_LIMIT ? Math.max(end, start + size) : end), 0);
+}
 
 const NOWHERE = { line: 1, column: 1 };
 

@@ -46,6 +46,27 @@ describe('diagnose', () => {
     });
   });
 
+  it('--json has the verdict, --short a line a session', () => {
+    expect(JSON.parse(luoInspect(['diagnose', DAMAGED, '--json', '--no-log']).stdout)).toMatchObject({
+      verdict: { kind: 'retrieve-fails', errno: 'EOPNOTSUPP', foretoldBy: 'replay', next: '7.3.4', files: { total: 5, comeBack: 4, fail: 1 } },
+    });
+    const short = luoInspect(['diagnose', DAMAGED, '--short', '--no-log']);
+    expect(short.status).toBe(1);
+    expect(short.stdout.trim().split('\n')).toEqual([
+      expect.stringMatching(/^web: 3 files, 2 come back, 1 fail: .*EOPNOTSUPP/),
+      'db: 2 files, 2 come back',
+      'idle: 0 files, 0 come back',
+    ]);
+  });
+
+  it('--next and --cmdline choose the next kernel; a verdict that fails exits 1 without a finding', () => {
+    const older = luoInspect(['diagnose', HEALTHY, '--next', '7.1']);
+    expect([older.status, older.stdout.includes('boots as if nothing had been handed over')]).toEqual([1, true]);
+    const off = luoInspect(['diagnose', HEALTHY, '--cmdline', 'kho=on']);
+    expect([off.status, off.stdout.includes('opening /dev/liveupdate fails with ENOENT')]).toEqual([1, true]);
+    expect(luoInspect(['diagnose', HEALTHY, '--next', 'nowhere'])).toMatchObject({ status: 2, stdout: '' });
+  });
+
   it('--sarif is a log of one run', () => {
     expect(JSON.parse(luoInspect(['diagnose', DAMAGED, '--sarif']).stdout)).toMatchObject({
       version: '2.1.0',

@@ -4,12 +4,15 @@ import { khoScratch } from '../../../abi/kho/scratch.js';
 import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { hex } from '../../tree/words.js';
 import type { Scratch, ScratchArea } from '../../handover/roles.js';
+import { SCRATCH_UNIT } from '../../handover/scan.js';
 import { type HandoverRule, type Hit, reaction } from '../rule.js';
 import type { Subject } from '../subject.js';
 import { scratchArraysOf } from '../scratch-arrays.js';
 
 /** 16 TiB: more than any machine sets aside. */
 const MAX_AREA = 2 ** 44;
+/** Scratch areas of one node are placed one below the other. */
+const NEAR = 2 ** 30;
 
 const SOURCE = 'kho_reserve_scratch() and kho_populate(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3';
 
@@ -72,11 +75,13 @@ export const scratchRules: readonly HandoverRule[] = [
     *check(subject) {
       const { memory } = subject.dump;
       const last = memory.readable.at(-1)?.end ?? 0;
-      for (const { area, at, name } of entriesOf(subject)) {
+      for (const { area, at, name, others } of entriesOf(subject)) {
         if (area.size === 0) continue;
+        // A dump may leave out all that lies so high: the areas of one kernel then stand together.
+        const isAlone = others.length === 0 ? area.start % SCRATCH_UNIT !== 0 : !others.some(({ start }) => Math.abs(start - area.start) < NEAR);
         const text = `${name}: ${hex(area.size)} bytes at ${hex(area.start)}`;
         if (area.start % memory.pageSize !== 0) yield { message: `${text}, which starts no page`, at, path: path(subject) };
-        else if (area.start >= last || (area.size < MAX_AREA && memory.stateOf(area.start) === 'out-of-range'))
+        else if (isAlone && (area.start >= last || (area.size < MAX_AREA && memory.stateOf(area.start) === 'out-of-range')))
           yield { message: `${text}, where this machine has no memory`, at, path: path(subject) };
         else if (area.size % memory.pageSize !== 0 || area.size >= MAX_AREA)
           yield { message: `${text}, which no area has`, at: sizeAt(at), path: path(subject) };

@@ -147,6 +147,7 @@ export class Kernel implements KernelServices {
         }
       }
       machine.state.set(`kernel ${machine.kernel}/kho/unclaimed blocks`, kho.tags.size);
+      machine.isPreserved = (address) => kho.tags.covers(address);
     } else taken.push(KERNEL_IMAGE);
     for (const region of this.#regions) taken.push({ start: region.start, end: region.start + region.size });
     yield* this.#placeRegions(whole, taken);

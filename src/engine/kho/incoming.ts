@@ -12,7 +12,8 @@ import { offsetOf, sizeOf, typeSize } from '../../codec/layout-table.js';
 import type { FdtProperty as FdtPropertyLayout } from '../../../abi/contract.js';
 import { negative } from '../faults.js';
 import type { KernelSpec } from '../kernel/release.js';
-import type { Machine, Steps } from '../machine.js';
+import { PHYSICAL_LIMIT } from '../../memory/memory.js';
+import { type Machine, PanicError, type Steps } from '../machine.js';
 import type { ScratchArea, Subtree } from './parts.js';
 
 /** Where the previous kernel said the handover is: setup_data on x86, /chosen on arm64. */
@@ -26,6 +27,8 @@ export interface HandoverPointer {
 }
 
 const FDT_ERR_NOTFOUND = -1;
+/** Scratch areas start at multiples of a pageblock, 2 MiB at least. */
+const AREA_UNIT = 2 << 20;
 /** libfdt takes no larger one */
 const MAX_FDT = 0x7fffffff;
 
@@ -106,7 +109,18 @@ function check(machine: Machine, spec: KernelSpec, pointer: HandoverPointer): In
     const area = machine.readStruct(khoScratch, pointer.scratch + offset);
     scratch.push({ addr: Number(area.addr), size: Number(area.size) });
   }
+  checkScratch(machine, scratch);
   return new IncomingHandover(pointer, scratch, map, root, spec.record, machine.pageSize);
+}
+
+// Until the map has been walked these areas are all the memory there is, and nothing checks them: seen with 7.3.4.
+function checkScratch(machine: Machine, areas: readonly ScratchArea[]): void {
+  for (const [index, { addr, size }] of areas.entries()) {
+    if (index === 0 && size === 0) throw new PanicError('the low scratch area is empty: there is no memory to boot in');
+    // A dump may leave out all that lies so high: an address that a kernel could have chosen is believed.
+    if (size > 0 && (addr % AREA_UNIT !== 0 || addr >= PHYSICAL_LIMIT) && !machine.isMemory(addr))
+      throw new PanicError(`scratch area ${index} at 0x${addr.toString(16)} is no memory of this machine`);
+  }
 }
 
 /** Reads the FDT that stands at `address`. A totalsize beyond the page is believed: nothing of an FDT of KHO's stands there. */

@@ -110,6 +110,8 @@ export function* walkRadix(machine: Machine, root: number): Steps<PreservedBlock
   const geometry = radixGeometry(machine.pageShift);
   const blocks: PreservedBlock[] = [];
   const limit = Math.ceil(machine.size / machine.pageSize);
+  const table = machine.elementAt(khoRadixNode, 0, 'table', 0);
+  const entry = machine.elementAt(khoRadixNode, 0, 'table', 1) - table;
   let visited = 0;
   const visit = function* (node: number, level: number, prefix: number): Steps<void> {
     if (++visited > limit) throw new PanicError('the preserved memory map has more nodes than the machine has pages: the walk over it does not end');
@@ -128,8 +130,11 @@ export function* walkRadix(machine: Machine, root: number): Steps<PreservedBlock
       yield machine.event('next-kernel', 'kho_radix_walk_leaf', { address: node, blocks: blocks.length - before });
       return;
     }
+    // The page is there already: asking memory for each of its entries again would be most of the walk.
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let index = 0; index < 2 ** geometry.tableLog2; index++) {
-      const next = machine.readElement(khoRadixNode, node, 'table', index);
+      const at = table + index * entry;
+      const next = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
       if (next !== 0) yield* visit(next, level - 1, prefix * 2 ** geometry.tableLog2 + index);
     }
   };

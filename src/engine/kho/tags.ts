@@ -2,6 +2,8 @@
 
 /** Pages of one piece of the table. */
 const PIECE_PAGES = 1 << 15;
+/** No machine has a larger block. */
+const MOST_ORDER = 30;
 
 export class Tags {
   readonly #pageSize: number;
@@ -39,6 +41,13 @@ export class Tags {
     if (!Number.isInteger(page)) return undefined;
     const held = this.#piece(Math.floor(page / PIECE_PAGES))?.[page % PIECE_PAGES] ?? 0;
     return held === 0 ? undefined : held - 1;
+  }
+
+  /** Is `address` inside of a block? */
+  covers(address: number): boolean {
+    const page = Math.floor(address / this.#pageSize);
+    for (let order = 0; order <= MOST_ORDER; order++) if (this.get((page - (page % 2 ** order)) * this.#pageSize) === order) return true;
+    return false;
   }
 
   delete(address: number): void {

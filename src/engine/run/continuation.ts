@@ -14,6 +14,8 @@ export interface DumpStart {
   readonly fdtAddress: number;
   /** the array of scratch areas, as setup_data names it; null where nothing does, or where the jump had not filled it */
   readonly scratch: { readonly address: number; readonly size: number } | null;
+  /** where memory ends at least, as the handover tells; the dump may hold nothing so high */
+  readonly memoryEnd?: number;
   /** release of the kernel that takes over */
   readonly release: string;
   readonly kho: boolean;
@@ -39,7 +41,13 @@ export function scenarioOfDump(file: string, memory: PhysicalMemory, start: Dump
   return {
     file,
     title: `going on from ${file}`,
-    machine: { arch: start.arch, memory: Math.ceil(top / GRAIN) * GRAIN, pageSize: start.pageSize, scratch: [0, 0, 0], testFlbs: true },
+    machine: {
+      arch: start.arch,
+      memory: Math.ceil(Math.max(top, start.memoryEnd ?? 0) / GRAIN) * GRAIN,
+      pageSize: start.pageSize,
+      scratch: [0, 0, 0],
+      testFlbs: true,
+    },
     kernels: [kernel],
     vfio: start.vfio,
     singletonGroups: false,
