@@ -111,7 +111,7 @@ async function reportOf({ opened, decoded, kernel, btf, said }: ReadDump, object
   });
   return {
     source: { path: opened.path, container: opened.container, bytes: opened.bytes, arch, pageSize: opened.memory.pageSize },
-    kernel: kernel === null ? null : { release: kernel.release, foundBy: kernel.foundBy, facts: objects.facts },
+    kernel: kernel === null ? null : { release: kernel.release, foundBy: kernel.foundBy, facts: objects.facts, live: objects.live },
     handovers: objects.decoded.handovers,
     verdict,
     findings,

@@ -16,11 +16,17 @@ export function readKho(reader: Reader): LiveKho {
   return {
     incomingFdt: fdt === 0 ? null : fdt,
     outgoingFdt: ownFdt,
-    finalised: outgoing === null ? null : optional(() => (outgoing.firstOrNull(paths.kho.out.finalised)?.value() ?? null) === 1n),
+    finalised: outgoing === null ? null : optional(() => finalisedOf(outgoing)),
     previousRelease: incoming === null ? null : optional(() => incoming.first(paths.kho.in.previousRelease).text(65) || null),
     kexecCount: incoming === null ? null : optional(() => incoming.first(paths.kho.in.kexecCount).number()),
     blobs: [...blobsOf(reader, incoming, 'incoming'), ...blobsOf(reader, outgoing, 'outgoing')],
   };
+}
+
+/** Up to 7.0 handing over is switched on and off; later it always is. */
+function finalisedOf(outgoing: KernelObject): boolean | null {
+  const member = outgoing.firstOrNull(paths.kho.out.finalised);
+  return member === null ? null : member.value() !== 0n;
 }
 
 function blobsOf(reader: Reader, owner: KernelObject | null, side: LiveBlob['side']): readonly LiveBlob[] {

@@ -2,6 +2,7 @@
 import type { Finding } from '../diagnosis/finding.js';
 import type { ConsoleLog } from '../diagnosis/log/console-log.js';
 import type { KernelFacts } from '../kernel/facts.js';
+import type { LiveObjects } from '../objects/model.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 import type { Verdict } from '../verdict/verdict.js';
 
@@ -15,7 +16,12 @@ export interface DumpReport {
     readonly pageSize: number;
   };
   /** `facts` null where the kernel itself could not be read */
-  readonly kernel: { readonly release: string | null; readonly foundBy: string; readonly facts?: KernelFacts | null } | null;
+  readonly kernel: {
+    readonly release: string | null;
+    readonly foundBy: string;
+    readonly facts?: KernelFacts | null;
+    readonly live?: LiveObjects | null;
+  } | null;
   readonly handovers: readonly Handover[];
   readonly verdict: Verdict;
   readonly findings: readonly Finding[];

@@ -14,6 +14,7 @@ import type { CStringValue } from '../../abi/layout.js';
 import type { Reading } from '../tree/reading.js';
 import { type Json, JsonItems, type JsonObject, countJson, jsonOfStruct } from './json-value.js';
 import type { Verdict } from '../verdict/verdict.js';
+import type { LiveObjects } from '../objects/model.js';
 import type { DumpReport } from './dump-report.js';
 
 export function reportJson(report: DumpReport): JsonObject {
@@ -27,7 +28,17 @@ export function reportJson(report: DumpReport): JsonObject {
   };
 }
 
-export function kernelJson({ release, foundBy, facts }: NonNullable<DumpReport['kernel']>): JsonObject {
+/** What KHO keeps in the running kernel: both FDTs, and the blobs that it shows in debugfs. */
+const khoJson = ({ kho }: LiveObjects): JsonObject => ({
+  incomingFdt: kho.incomingFdt === null ? null : hex(kho.incomingFdt),
+  outgoingFdt: kho.outgoingFdt === null ? null : hex(kho.outgoingFdt),
+  finalised: kho.finalised,
+  previousRelease: kho.previousRelease,
+  kexecCount: kho.kexecCount,
+  debugfs: kho.blobs.map(({ side, name, address, size }) => ({ side, name, address: address === null ? null : hex(address), size })),
+});
+
+export function kernelJson({ release, foundBy, facts, live }: NonNullable<DumpReport['kernel']>): JsonObject {
   const config = facts?.config ?? null;
   return {
     release,
@@ -38,6 +49,8 @@ export function kernelJson({ release, foundBy, facts }: NonNullable<DumpReport['
     taskCount: facts?.taskCount ?? null,
     uptime: facts?.uptime ?? null,
     config: config === null ? null : Object.fromEntries(config),
+    kho: live == null ? null : khoJson(live),
+    liveupdate: live == null ? null : { deserialised: live.deserialised, deserialiseError: live.deserialiseError },
   };
 }
 

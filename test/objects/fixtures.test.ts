@@ -77,6 +77,10 @@ it('the JSON says where it was read, and who has what open', async () => {
   expect(json.at('kernel', 'kaslr').text()).toBe('0x29600000');
   expect(json.at('kernel', 'taskCount').number()).toBe(43);
   expect(json.at('kernel', 'uptime').number()).toBe(2);
+  expect(json.at('kernel', 'kho').toString()).toContain(
+    '"incomingFdt":"0x126c000","outgoingFdt":"0x163e000","finalised":null,"previousRelease":"7.3.4","kexecCount":1',
+  );
+  expect(json.at('kernel', 'liveupdate').toString()).toBe('{"deserialised":true,"deserialiseError":0}');
 });
 
 it.each(['objects-7.3-s2-partly', 'objects-7.3-seals-s2-partly', 'objects-7.3-s1-preserved'])('%s: the engine goes on from its objects', async (name) => {
