@@ -38,13 +38,48 @@ export function* diagnoseText(report: DumpReport, findings: readonly Finding[], 
     `${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}, ${plural(count('info'), 'note')}${nothing}`,
     findings[0]?.severity ?? 'info',
   );
-  for (const finding of findings) yield* findingText(finding, options.width, paint);
+  yield* causesText(findings, options.width, paint);
   if (options.accepted.length > 0) yield '';
   for (const { finding, reason } of options.accepted)
     yield* wrap(`accepted: ${finding.rule}: ${escapeText(reason)} (${escapeText(finding.message)})`, options.width);
 }
 
 const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** Consequences of one rule that are shown below their cause; the others are counted. */
+const SHOWN_A_RULE = 2;
+
+/** Causes in full; below each what comes of it, a line each, the same rule told twice and then counted. */
+function* causesText(findings: readonly Finding[], width: number, paint: (text: string, severity: Severity) => string): Iterable<string> {
+  const shown = new Set(findings.map(({ id }) => id));
+  const isRoot = ({ because }: Finding): boolean => because === null || !shown.has(because);
+  const below = new Map<number, Finding[]>();
+  const rootOf = new Map<number, number>();
+  for (const finding of findings) {
+    const root = isRoot(finding) ? finding.id : (rootOf.get(finding.because ?? 0) ?? finding.because ?? finding.id);
+    rootOf.set(finding.id, root);
+    if (root === finding.id) continue;
+    const others = below.get(root);
+    if (others === undefined) below.set(root, [finding]);
+    else others.push(finding);
+  }
+  for (const finding of findings) {
+    if (!isRoot(finding)) continue;
+    yield* findingText(finding, width, paint);
+    const counts = new Map<string, number>();
+    for (const consequence of below.get(finding.id) ?? []) {
+      const count = (counts.get(consequence.rule) ?? 0) + 1;
+      counts.set(consequence.rule, count);
+      if (count <= SHOWN_A_RULE)
+        yield* indented(
+          `so ${consequence.rule}${consequence.at === null ? '' : ` at ${hex(consequence.at)}`}: ${escapeText(consequence.message)}`,
+          '    ',
+          width,
+        );
+    }
+    for (const [rule, count] of counts) if (count > SHOWN_A_RULE) yield `    and ${count - SHOWN_A_RULE} more ${rule}`;
+  }
+}
 
 function* findingText(finding: Finding, width: number, paint: (text: string, severity: Severity) => string): Iterable<string> {
   yield '';

@@ -156,4 +156,5 @@ const NOT_YET: ReadonlySet<string> = new Set([
   'live/lost-file',
   'live/disagrees',
   'live/damaged-objects',
+  'live/panicked',
 ]);
