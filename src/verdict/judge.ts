@@ -314,7 +314,8 @@ function countFates(replayed: Replay, sessions: readonly SessionFate[], handover
 function comeBack({ total, comeBack: back }: FileCount, sessions: number): string {
   if (sessions === 0) return 'no session was handed over';
   const named = `${sessions} session${sessions === 1 ? '' : 's'}`;
-  return total === back ? `${named} with ${total === 1 ? 'its one file' : `all ${total} files`} come back` : `${named} and ${back} of ${total} files come back`;
+  if (total === 0) return `${named} without a file come${sessions === 1 ? 's' : ''} back`;
+  return total === back ? `${named} with ${total === 1 ? 'one file' : `all ${total} files`} come back` : `${named} and ${back} of ${total} files come back`;
 }
 
 function lead(kind: ReactionKind, next: NextKernel, files: FileCount, sessions: number): string {
