@@ -69,3 +69,5 @@ describe('JSON of', () => {
     expect(validate?.({ rule: 'x' })).toBe(false);
   });
 });
+
+it('JSON of log', () => holds('log', ['log', 'test/fixtures/objects/objects-7.3-s2-partly.elf.xz', '--json']));
