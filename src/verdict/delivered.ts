@@ -18,14 +18,14 @@ export function difference(file: DeliveredFile, pageSize: number): string | null
 function folioDifference(file: DeliveredFile, pageCount: number): string | null {
   let expected = 0;
   let covered = 0;
-  let wrong: string | null = null;
+  const { outOfOrder } = file;
+  let wrong = outOfOrder === null ? null : `the folio of page ${outOfOrder} was handed over behind that of a later page: contents are exchanged`;
   for (const { index, order, uptodate } of file.folios()) {
     const pages = 2 ** order;
     if (index >= pageCount) wrong ??= `a folio of page ${index} stands behind its end, at ${pageCount} pages`;
     else {
       covered += Math.min(pages, pageCount - index);
-      if (index < expected) wrong ??= `the folio of page ${index} stands behind that of a later page: contents are exchanged`;
-      else if (index > expected) wrong ??= pages_(expected, index);
+      if (index > expected) wrong ??= pages_(expected, index);
       if (!uptodate) wrong ??= `page ${index} is not up to date: it reads as zeros`;
     }
     expected = Math.max(expected, index + pages);

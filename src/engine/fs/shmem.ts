@@ -62,6 +62,8 @@ export class ShmemInode implements FileBody {
   writableMappings = 0;
   /** restored without a single folio looked at: every page is there, in order, and up to date; `folios` is empty */
   restoredWhole = false;
+  /** page of the first folio that was restored behind one of a later page: what was handed over stands in the order of the file */
+  restoredOutOfOrder: number | null = null;
   readonly #machine: Machine;
   readonly #pages: PageAllocator;
   readonly #spec: KernelSpec;

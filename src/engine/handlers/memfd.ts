@@ -260,6 +260,7 @@ export class MemfdHandler implements FileHandler {
       yield machine.event('handler', 'restore folios', { count });
       return 0;
     }
+    let latest = 0;
     let error = 0;
     for (let entry = 0; entry < count; entry++) {
       const { pfn_flags, index } = this.#folioRecord(area, entry);
@@ -276,7 +277,10 @@ export class MemfdHandler implements FileHandler {
         error = negative('EIO');
         continue;
       }
-      error = inode.insert({ index: Number(index), address, order, uptodate: (pfn_flags.flags & UPTODATE) !== 0 });
+      const at = Number(index);
+      if (at < latest) inode.restoredOutOfOrder ??= at;
+      latest = Math.max(latest, at);
+      error = inode.insert({ index: at, address, order, uptodate: (pfn_flags.flags & UPTODATE) !== 0 });
       if (error === 0) continue;
       yield machine.printk(`memfd_luo: shmem: failed to add to page cache folio index ${entry}: ${error}`, 'handler');
       pages.free(address);

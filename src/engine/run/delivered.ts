@@ -23,12 +23,23 @@ export interface DeliveredFile {
   readonly seals: number | null;
   /** every page is there, in order, and up to date; `folios` then names none */
   readonly whole: boolean;
-  /** in the order in which they were put into the file */
+  /** page of the first folio that was put into the file behind one of a later page; null where all came in order */
+  readonly outOfOrder: number | null;
+  /** in the order of the file */
   folios(): Iterable<DeliveredFolio>;
 }
 
 export function deliveredFile(file: OpenFile): DeliveredFile {
   const { body, pos } = file;
-  if (!(body instanceof ShmemInode)) return { identity: body, kind: body.kind, pos, size: null, seals: null, whole: true, folios: () => [] };
-  return { identity: body, kind: body.kind, pos, size: body.size, seals: body.seals, whole: body.restoredWhole, folios: () => body.inOrder() };
+  if (!(body instanceof ShmemInode)) return { identity: body, kind: body.kind, pos, size: null, seals: null, whole: true, outOfOrder: null, folios: () => [] };
+  return {
+    identity: body,
+    kind: body.kind,
+    pos,
+    size: body.size,
+    seals: body.seals,
+    whole: body.restoredWhole,
+    outOfOrder: body.restoredOutOfOrder,
+    folios: () => body.inOrder(),
+  };
 }
