@@ -15,6 +15,7 @@ import { writeElfCore } from '../container/elf-writer.js';
 import { writeKdump } from '../container/kdump-writer.js';
 import { writeOutput } from '../container/output-file.js';
 import type { Memfd } from '../handover/memfd.js';
+import { findRange } from '../memory/memory.js';
 import { onlyPages, RecordingMemory, withheld } from '../memory/recording.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import type { DumpReport } from '../report/dump-report.js';
@@ -90,24 +91,44 @@ function keptPages({ opened, report }: LoadedDump, recording: RecordingMemory | 
   for (const address of [...report.decoded.find.kernels.vmcoreinfoPages, ...report.decoded.find.kernels.banners.map((one) => one.address)])
     recording.keep(address);
   const kept = new Set(recording.pages);
+  const { pageSize } = opened.memory;
+  // What a damaged table claims is bounded by nothing; the pages that were read, and the memory that is there, are.
+  const readPages = Float64Array.from(kept).sort();
   for (const memfd of memfdsOf(report))
-    for (const page of pagesOf(memfd)) {
-      if (contents) kept.add(page);
-      else kept.delete(page);
+    for (const { pfn, pages } of memfd.runs()) {
+      if (contents) for (const page of presentPages(opened.memory, pfn, pages)) kept.add(page);
+      else for (let at = firstFrom(readPages, pfn); (readPages[at] ?? Number.POSITIVE_INFINITY) < pfn + pages; at++) kept.delete(readPages[at] ?? 0);
     }
-  for (const page of kept) if (opened.memory.stateOf(page * opened.memory.pageSize) !== 'present') kept.delete(page);
+  for (const page of kept) if (opened.memory.stateOf(page * pageSize) !== 'present') kept.delete(page);
   return kept;
+}
+
+/** Index of the first of `sorted` that is not below `value`. */
+function firstFrom(sorted: Float64Array, value: number): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] ?? 0) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Frame numbers from `pfn` on that the memory has bytes of. */
+function* presentPages({ readable, pageSize }: PhysicalMemory, pfn: number, pages: number): Iterable<number> {
+  const [start, end] = [pfn * pageSize, (pfn + pages) * pageSize];
+  for (let { index } = findRange(readable, start); index < readable.length; index++) {
+    const range = readable[index];
+    if (range === undefined || range.start >= end) return;
+    for (let page = Math.ceil(Math.max(range.start, start) / pageSize); page * pageSize < Math.min(range.end, end); page++) yield page;
+  }
 }
 
 const memfdsOf = (report: DumpReport): readonly Memfd[] =>
   report.handovers
     .flatMap(({ luo }) => luo?.sessions ?? [])
     .flatMap(({ files }) => files.flatMap(({ decoded }) => (decoded?.kind === 'memfd' ? [decoded] : [])));
-
-/** Frame numbers of a file's contents. */
-function* pagesOf(memfd: Memfd): Iterable<number> {
-  for (const { pfn, pages } of memfd.runs()) for (let page = pfn; page < pfn + pages; page++) yield page;
-}
 
 /** What must be the same in the small dump. */
 function comparable(report: DumpReport): string {
