@@ -3,13 +3,14 @@
  * before them. The output of each comes in one piece; the first failure decides the status.
  */
 import { spawn, spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 
 const built = spawnSync(process.execPath, ['scripts/build.mjs', '--if-needed'], { stdio: 'inherit' });
 if (built.status !== 0) process.exit(built.status ?? 1);
 
 const bin = (name) => `node_modules/.bin/${name}`;
 const tasks = [
-  ['vitest', ['run', '--testTimeout=120000', '--hookTimeout=120000', ...process.argv.slice(2)], true],
+  ['vitest', ['run', `--maxWorkers=${availableParallelism()}`, '--testTimeout=120000', '--hookTimeout=120000', ...process.argv.slice(2)], true],
   ['biome', ['check', '.'], false],
   ['tsc', ['-p', 'tsconfig.json', '--noEmit'], false],
   ['depcruise', ['--config', '.dependency-cruiser.cjs', 'abi', 'src'], false],
