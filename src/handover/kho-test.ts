@@ -68,6 +68,7 @@ export function readKhoTest(context: Context, blob: Blob, parent: Node): KhoTest
   if (values === null) return null;
   const areaNode = child(dataNode, 'folios_info');
   const area = areaNode === null ? null : readVmalloc(context, values, areaNode);
+  checkRoom(context, { folios, totalPages: values.total_pages, chained: area === null ? null : area.blocks.length }, dataNode);
   if (area === null) return { node, count: folios, folios: () => [] };
   const list = area.read(0, Math.min(area.size, MAX_LIST));
   const used = listedFolios(context, list, folios);
@@ -80,6 +81,24 @@ export function readKhoTest(context: Context, blob: Blob, parent: Node): KhoTest
     return block === undefined ? null : block + ((entry * FOLIO_SIZE) % area.blockSize);
   });
   return { node, count: folios, folios: () => foliosOf(list.subarray(0, Math.min(used, folios) * FOLIO_SIZE), context.memory.pageSize) };
+}
+
+/**
+ * The area is as long as the list: vmalloc(nr_folios * sizeof(u64)), so that its pages and the count tell of each other even where its
+ * pages are not in the dump. Of the two the one is blamed that the chain of chunks contradicts as well.
+ */
+function checkRoom(
+  context: Context,
+  { folios, totalPages, chained }: { readonly folios: number; readonly totalPages: number | null; readonly chained: number | null },
+  dataNode: Node,
+): void {
+  if (totalPages === null || context.released) return;
+  const needed = Math.ceil((folios * FOLIO_SIZE) / context.memory.pageSize);
+  if (needed === totalPages) return;
+  const info = child(dataNode, 'folios_info');
+  const isCount = chained !== null && chained === totalPages;
+  const blamed = (isCount || info === null ? child(dataNode, 'nr_folios') : child(info, 'total_pages')) ?? dataNode;
+  context.observations.add('kho-test', blamed, `nr_folios is ${folios}, a list of ${needed} pages, and total_pages of folios_info is ${totalPages}`, 'wrong');
 }
 
 /** The list's entries: physical addresses with the order in the bits below a page. */

@@ -79,14 +79,16 @@ async function mutate(capture: string): Promise<Result> {
 }
 
 /** The test of one capture: each has a file of its own, so that they run beside each other. */
-export function mutationTest(capture: string): void {
-  it(`${capture}: single damages are told in 95 of 100 cases, at the node or its parent; nothing throws`, { timeout: 600_000 }, async () => {
+export function mutationTest(capture: string, least = 0.95): void {
+  it(`${capture}: single damages are told in ${Math.round(100 * least)} of 100 cases, at the node or its parent; nothing throws`, {
+    timeout: 600_000,
+  }, async () => {
     const { done, found, missed, free, thrown } = await mutate(capture);
     const lines = [`${capture}: ${found} of ${done} damages found (${((100 * found) / done).toFixed(1)} %); not found:`, ...missed.map((name) => `  ${name}`)];
     for (const [why, count] of free) lines.push(`  not counted: ${count} times: ${why}`);
     console.log(lines.join('\n'));
     expect(thrown).toEqual([]);
     expect(done).toBeGreaterThan(100);
-    expect(found / done).toBeGreaterThanOrEqual(0.95);
+    expect(found / done).toBeGreaterThanOrEqual(least);
   });
 }
