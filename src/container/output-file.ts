@@ -94,9 +94,9 @@ async function writeThrough<T>(path: string, what: Stats, fill: (output: OutputF
   if (what.isDirectory()) throw refused(path, 'is a folder', 'name a file in it');
   if (what.isBlockDevice()) throw refused(path, 'is a block device: its contents would be overwritten', 'name a file');
   if (what.isSocket()) throw refused(path, 'is a socket', 'name a file');
-  // Opening a FIFO that nobody reads would wait for ever.
-  if (what.isFIFO()) closeSync(attempt(path, () => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)));
-  const fd = attempt(path, () => openSync(path, constants.O_WRONLY | constants.O_NOCTTY));
+  // Opening a FIFO that nobody reads would wait for ever; opened twice, its reader could be gone in between.
+  const flags = constants.O_WRONLY | constants.O_NOCTTY | (what.isFIFO() ? constants.O_NONBLOCK : 0);
+  const fd = attempt(path, () => openSync(path, flags));
   try {
     return await fill(new Writer(path, fd, false));
   } finally {
