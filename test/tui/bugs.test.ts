@@ -1,4 +1,4 @@
-/** Bugs that users met in the terminal, each with the keys that showed it. (B1 and B14 are in model/hex.test.ts, B17 in terminal/.) */
+/** Bugs that users met in the terminal, each with the keys that showed it. (B1 and B14 are in model/hex.test.ts.) */
 import { describe, expect, it } from 'vitest';
 import { EngineClient } from '../../src/engine/client.js';
 import { parseScenario } from '../../src/engine/scenario/parse.js';
