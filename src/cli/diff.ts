@@ -2,6 +2,8 @@
 import type { Command } from 'commander';
 import { layoutOptions } from './report.js';
 import { UserError } from '../codec/user-error.js';
+import type { Comparison } from '../handover/compare/compare.js';
+import { hex } from '../tree/words.js';
 
 interface Options {
   readonly btf?: string | boolean;
@@ -30,6 +32,10 @@ async function runDiff(before: string, after: string, options: Options): Promise
     try {
       const comparison = compareDumps(first.report.decoded, second.report.decoded, second.objects.live?.openPages ?? null);
       if (comparison === null) throw new UserError(`${before}: no handover found to compare; \`luo-inspect report\` says what was searched`);
+      if (isReversed(comparison))
+        throw new UserError(
+          `${before} was taken after ${after}: the handover at ${hex(comparison.before.candidate.fdtAddress ?? 0)} came in there, and is still to go out here; try \`luo-inspect diff ${after} ${before}\``,
+        );
       const paths = { before, after };
       if (options.json === true) await writeJson((await import('../report/diff-json.js')).diffJson(comparison, paths));
       else {
@@ -44,3 +50,10 @@ async function runDiff(before: string, after: string, options: Options): Promise
     first.opened.close();
   }
 }
+
+/** One FDT that came in with the first dump and goes out with the second: the dumps are the other way round. */
+const isReversed = ({ before, after }: Comparison): boolean =>
+  before.role === 'incoming' &&
+  after?.role === 'outgoing' &&
+  before.candidate.fdtAddress !== null &&
+  before.candidate.fdtAddress === after.candidate.fdtAddress;

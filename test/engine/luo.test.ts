@@ -202,7 +202,7 @@ describe('limits', () => {
   it('the defect of 7.2 and 7.3: a duplicate name at a full block leaves an empty block behind, and the next kernel panics', () => {
     const played = play([OPEN, ...sessions(51), 'do: create-session, name: s0, expect: EEXIST', 'do: kexec']);
     expect(played.client.end).toMatchObject({ outcome: 'failed', ending: 'panic' });
-    expect(played.console).toContain('kho_block: Block contains invalid entry count: 0');
+    expect(played.console).toContain('luo: Block contains invalid entry count: 0');
     // One more session fills the block, and all is well.
     expect(play([OPEN, ...sessions(51), 'do: create-session, name: s0, expect: EEXIST', create('one-more', 'x'), 'do: kexec']).client.end).toMatchObject({
       outcome: 'finished',

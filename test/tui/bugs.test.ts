@@ -1,10 +1,11 @@
-/** Bugs that users met in the terminal, each with the keys that showed it. (B1 and B14 are in model/hex.test.ts.) */
+/** Bugs that users met in the terminal, each with the keys that showed it. (B1 and B14 are in model/hex.test.ts, B2 to B4 and B19 to B22 in test/cli/bugs.test.ts.) */
 import { describe, expect, it } from 'vitest';
 import { EngineClient } from '../../src/engine/client.js';
 import { parseScenario } from '../../src/engine/scenario/parse.js';
 import { debuggerProgram } from '../../src/tui/debugger/view.js';
 import { argText } from '../../src/tui/debugger/step-lines.js';
 import { inspectorProgram } from '../../src/tui/inspector/view.js';
+import { copied } from '../../src/tui/terminal/clipboard.js';
 import { THEMES, themeFor } from '../../src/tui/terminal/theme.js';
 import { fixtureModel } from './fixture.js';
 import { Play } from './play.js';
@@ -120,6 +121,20 @@ describe('the inspector', () => {
     screen.press('/').type('folios').press('enter');
     expect(screen.footer).toMatch(/\/folios {2}1\/\d+/);
     expect(screen.press('n').footer).toMatch(/\/folios {2}2\/\d+/);
+  });
+});
+
+describe('copying', () => {
+  it('B17: more than the terminal’s clipboard takes is not said to be copied', () => {
+    const long = 'x'.repeat(80_000);
+    expect(copied(long, {})).toEqual({ sequence: null, said: expect.stringContaining('80000 characters are too much') });
+    expect(copied('0x9', {})).toEqual({ sequence: '\u001b]52;c;MHg5\u0007', said: null });
+    // what came of it takes the place of "copied …"
+    const program = inspectorProgram(fixtureModel());
+    const screen = new Play(program).press(']', 'y');
+    expect(screen.footer).toContain('copied 0x9');
+    screen.state = program.told?.(screen.state, copied(long, {}).said ?? '') ?? screen.state;
+    expect(screen.footer).toContain('nothing was copied');
   });
 });
 

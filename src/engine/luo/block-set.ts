@@ -126,14 +126,14 @@ export class BlockSet implements EntryStore {
     this.#incoming = true;
     if (head === 0) return 0;
     if (this.#isCyclic(head)) {
-      yield machine.printk('kho_block: Block set is corrupted', 'kho');
+      yield machine.printk('luo: Block set is corrupted', 'kho');
       return negative('EINVAL');
     }
     let next = head;
     while (next !== 0) {
       const { count, next: after } = machine.readStruct(khoBlockHeaderSer, next);
       const bad = count === 0n || count > BigInt(this.#perBlock);
-      if (bad) yield machine.printk(`kho_block: Block contains invalid entry count: ${count}`, 'kho');
+      if (bad) yield machine.printk(`luo: Block contains invalid entry count: ${count}`, 'kho');
       const error = bad ? negative('EINVAL') : this.#add(next, false);
       if (error !== 0) {
         yield* this.destroy();

@@ -11,3 +11,13 @@ export function copySequence(text: string, env: Readonly<Record<string, string |
   if (env.STY !== undefined) return `${ESC}P${plain}${ESC}\\`;
   return plain;
 }
+
+/** What copying comes to: the sequence to send, or why nothing is sent. */
+export function copied(
+  text: string,
+  env: Readonly<Record<string, string | undefined>>,
+): { readonly sequence: string; readonly said: null } | { readonly sequence: null; readonly said: string } {
+  const sequence = copySequence(text, env);
+  if (sequence !== null) return { sequence, said: null };
+  return { sequence, said: `${text.length} characters are too much for the terminal's clipboard: nothing was copied; :export writes a file` };
+}

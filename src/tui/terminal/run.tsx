@@ -10,7 +10,7 @@ import type { Effect, Program } from '../model/program.js';
 import type { Size } from '../model/screen.js';
 import { AlternateScreen, type TerminalStreams } from './alternate-screen.js';
 import { type CellRow, cellsOf } from './cells.js';
-import { copySequence } from './clipboard.js';
+import { copied } from './clipboard.js';
 import { isPlainTerminal, toPlain } from './glyphs.js';
 import { keysOf } from './ink-keys.js';
 import type { Loading } from './loading.js';
@@ -68,9 +68,8 @@ export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading
         store.touch();
         break;
       case 'copy': {
-        const sequence = copySequence(effect.text, process.env);
-        if (sequence === null)
-          store.tell(`${effect.text.length} characters are too much for the terminal's clipboard: nothing was copied; :export writes a file`);
+        const { sequence, said } = copied(effect.text, process.env);
+        if (sequence === null) store.tell(said);
         else stdout.write(sequence);
         break;
       }
