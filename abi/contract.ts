@@ -130,6 +130,8 @@ export interface Measured {
   readonly contradicts: boolean;
   /** fields of `nearest` that are gone, `struct.field` */
   readonly missing: readonly string[];
+  /** fields of `nearest` that are taken to be there under another name, `struct.field (new name)` */
+  readonly renamed: readonly string[];
   /** what differs from `nearest`, a sentence each */
   readonly differences: readonly string[];
 }

@@ -101,6 +101,8 @@ export interface Struct<F extends Fields = Fields> {
   readonly btfName?: string | null;
   /** where a compiler put the fields, and how long it made the whole, in bytes: for layouts that were measured, not described */
   readonly placed?: Placed;
+  /** of a layout that was measured: fields that are taken to be a described one under another name, own name to described name */
+  readonly renamed?: Readonly<Record<string, string>>;
 }
 
 export interface Placed {

@@ -9,6 +9,8 @@ export interface Leaf {
   readonly name: string;
   /** names from the outermost structure down; the integer that holds a bit-field is one of them */
   readonly path: readonly string[];
+  /** the same in the names that are described, where this layout has its own (`Struct.renamed`) */
+  readonly known: readonly string[];
   /** in bits from the start of the outermost structure */
   readonly bitOffset: number;
   /** in bits */
@@ -30,31 +32,40 @@ export function leavesOf(struct: Struct, pageSize = DEFAULT_PAGE_SIZE): readonly
   }
   let leaves = ofPageSize.get(struct);
   if (leaves === undefined) {
-    leaves = [...collect(struct, pageSize, [], 0)];
+    leaves = [...collect(struct, pageSize, [], [], 0)];
     ofPageSize.set(struct, leaves);
   }
   return leaves;
 }
 
-function* collect(struct: Struct, pageSize: number, above: readonly string[], base: number): Iterable<Leaf> {
+function* collect(struct: Struct, pageSize: number, above: readonly string[], knownAbove: readonly string[], base: number): Iterable<Leaf> {
+  const asKnown = (name: string): string => struct.renamed?.[name] ?? name;
   for (const { name, type, offset, size, bits } of layoutTable(struct, pageSize).fields) {
     const path = [...above, name];
+    const known = [...knownAbove, asKnown(name)];
     const bitOffset = base + offset * 8;
-    if (type.kind === 'nested' && above.length < MAX_NESTING) yield* collect(type.struct, pageSize, path, bitOffset);
+    if (type.kind === 'nested' && above.length < MAX_NESTING) yield* collect(type.struct, pageSize, path, known, bitOffset);
     else if (type.kind === 'bits')
       for (const part of bits)
-        yield { name: part.name, path: [...path, part.name], bitOffset: bitOffset + part.lowBit, bits: part.field.width, type: part.field };
-    else yield { name, path, bitOffset, bits: size * 8, type };
+        yield {
+          name: part.name,
+          path: [...path, part.name],
+          known: [...known, asKnown(part.name)],
+          bitOffset: bitOffset + part.lowBit,
+          bits: part.field.width,
+          type: part.field,
+        };
+    else yield { name, path, known, bitOffset, bits: size * 8, type };
   }
 }
 
 /** The leaf at `name` (`count`, `file_set_ser.count`); where no path is exactly that, the outermost leaf of its last part's name. */
 export function leafOf(struct: Struct, name: string, pageSize = DEFAULT_PAGE_SIZE): Leaf | null {
   const leaves = leavesOf(struct, pageSize);
-  const exact = leaves.find((leaf) => leaf.path.join('.') === name);
+  const exact = leaves.find((leaf) => leaf.path.join('.') === name || leaf.known.join('.') === name);
   if (exact !== undefined) return exact;
   const last = name.slice(name.lastIndexOf('.') + 1);
-  const named = leaves.filter((leaf) => leaf.name === last);
+  const named = leaves.filter((leaf) => leaf.name === last || leaf.known.at(-1) === last);
   return named.reduce<Leaf | null>((best, leaf) => (best === null || leaf.path.length < best.path.length ? leaf : best), null);
 }
 

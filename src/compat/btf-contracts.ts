@@ -8,7 +8,7 @@ import { contracts as described, contractsOf } from '../../abi/registry.js';
 import { DEFAULT_PAGE_SIZE } from '../codec/layout-table.js';
 import { type Leaf, leavesOf } from '../codec/leaf.js';
 import { UserError } from '../codec/user-error.js';
-import type { Contracts } from '../handover/contracts.js';
+import { type Contracts, LEADING } from '../handover/contracts.js';
 import { type Btf, openBtf } from './btf/btf.js';
 import { structOfBtf } from './btf/to-struct.js';
 import { pageSizeOf } from './fingerprint.js';
@@ -57,6 +57,10 @@ class MeasuredContracts implements Contracts {
     return this.#measured(known) ?? known;
   }
 
+  successor(nearest: Contract, name: string): Contract | null {
+    return this.#contract(nearest, name, false);
+  }
+
   #read(compatible: string): readonly Contract[] {
     const known = contractsOf(compatible);
     if (known.length === 0) {
@@ -100,6 +104,9 @@ class MeasuredContracts implements Contracts {
         nearest: nearest.id,
         contradicts,
         missing: nearest.structs.flatMap((struct) => this.#missing(struct)),
+        renamed: nearest.structs.flatMap((struct) =>
+          Object.entries(this.#measured(struct)?.renamed ?? {}).map(([own, known]) => `${struct.name}.${known} (${own})`),
+        ),
         differences: this.#differences(nearest),
       },
     };
@@ -109,8 +116,8 @@ class MeasuredContracts implements Contracts {
     const measured = this.#measured(known);
     if (measured === null) return [`struct ${known.name}`];
     // What is nested on both sides has a line of its own: its fields are not this structure's.
-    const isNested = ({ path }: Leaf): boolean => known.fields[path[0] ?? '']?.kind === 'nested';
-    const names = new Set(leavesOf(measured).flatMap((leaf) => (isNested(leaf) ? [] : [leaf.name])));
+    const isNested = (leaf: Leaf): boolean => known.fields[leaf.known[0] ?? '']?.kind === 'nested';
+    const names = new Set(leavesOf(measured).flatMap((leaf) => (isNested(leaf) ? [] : [leaf.known.at(-1) ?? leaf.name])));
     return leavesOf(known).flatMap((leaf) => (isNested(leaf) || names.has(leaf.name) ? [] : [`${known.name}.${leaf.name}`]));
   }
 
@@ -126,7 +133,7 @@ class MeasuredContracts implements Contracts {
   /** A BTF that nobody vouched for may be damaged: then it does not describe the structure. */
   #struct(known: Struct): Struct | null {
     try {
-      return structOfBtf(this.#btf, known.btfName ?? known.name, known);
+      return structOfBtf(this.#btf, known.btfName ?? known.name, known, LEADING);
     } catch (error) {
       if (error instanceof UserError && (this.#options.fromDump === true || !this.#options.trusted)) return null;
       throw error;

@@ -228,8 +228,22 @@ function observeForeign(context: Context, node: Node): void {
   if (unknown.length > 0) {
     const missing = unknown.flatMap((one) => one.missing);
     const gone = missing.length === 0 ? '' : `; it has no ${missing.join(', ')}`;
+    const renamed = unknown.flatMap((one) => one.renamed);
+    const called = renamed.length === 0 ? '' : `; by their places these are under another name: ${renamed.join(', ')}`;
+    const lost = new Set(
+      context.observations.all.flatMap(({ kind, nature, node: at }) =>
+        (kind === 'handler-unknown' || kind === 'flb-unknown') && nature === 'note' ? [JSON.stringify(at.value)] : [],
+      ),
+    );
+    const more = lost.size > MOST_NAMED ? `, and ${lost.size - MOST_NAMED} more` : '';
+    const others = lost.size === 0 ? '' : `; of no family known, so not decoded: ${[...lost].slice(0, MOST_NAMED).join(', ')}${more}`;
     const names = unknown.map((one) => `${one.compatible} (in the form of ${one.nearest})`).join(' and ');
-    context.observations.add('layout-unknown', node, `no contract describes ${names}: read by the layouts in ${first.source}${gone}${along.join('')}`, 'note');
+    context.observations.add(
+      'layout-unknown',
+      node,
+      `no contract describes ${names}: read by the layouts in ${first.source}${gone}${called}${others}${along.join('')}`,
+      'note',
+    );
   }
   for (const one of changed)
     context.observations.add(
@@ -239,6 +253,9 @@ function observeForeign(context: Context, node: Node): void {
       'note',
     );
 }
+
+/** Names of handlers in one sentence. */
+const MOST_NAMED = 8;
 
 const KNOWN_SUBTREES = new Set(['LUO', 'memblock', 'kexec-metadata', 'kho_test', 'hwpoison']);
 

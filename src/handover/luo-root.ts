@@ -9,6 +9,7 @@ import { luoSerV2 } from '../../abi/luo/v2.js';
 import { luoSer, luoV5 } from '../../abi/luo/v5.js';
 import { decodeStruct, decodeValue, toCString } from '../codec/decode.js';
 import { type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMagic, parseFdt } from '../codec/fdt.js';
+import { leafOf } from '../codec/leaf.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
 import { addRestOfPage } from '../tree/gaps.js';
@@ -64,9 +65,21 @@ function luoSerFor(contract: Contract, length: number): Struct {
 
 /** Bytes of the struct luo_ser that starts with the string at the start of `bytes`. */
 export const luoSerSize = (context: Context, bytes: Uint8Array): number => {
-  const { text, bytes: textBytes } = toCString(bytes.subarray(0, MAX_COMPATIBLE));
-  return sizeOf(luoSerFor(luoContract(context, text) ?? luoV5, textBytes.length));
+  const { text, length } = versionOf(context, bytes);
+  return sizeOf(luoSerFor(luoContract(context, text) ?? luoV5, length));
 };
+
+/** The version string, and its length in bytes: at the start, or where the types of the kernel that wrote it have it. */
+function versionOf(context: Context, bytes: Uint8Array): { readonly text: string; readonly length: number } {
+  const { text, bytes: own } = toCString(bytes.subarray(0, MAX_COMPATIBLE));
+  const start = { text, length: own.length };
+  if (looksLikeVersion(text)) return start;
+  const place = leafOf(context.contracts.struct(luoSer), 'compatible', context.memory.pageSize);
+  if (place === null || place.bitOffset === 0) return start;
+  const at = place.bitOffset / 8;
+  const moved = toCString(bytes.subarray(at, at + place.bits / 8));
+  return looksLikeVersion(moved.text) ? { text: moved.text, length: moved.bytes.length } : start;
+}
 
 /** A version string longer than any; where the root's first bytes hold no shorter one they are something else. */
 const MAX_COMPATIBLE = 256;
@@ -74,11 +87,11 @@ const MAX_COMPATIBLE = 256;
 function readLuoStruct(context: Context, bytes: Uint8Array, address: number | null, node: Node): Luo | null {
   const { observations } = context;
   if (isFeatureRoot(bytes)) return readFeatureRoot(context, bytes, address, node);
-  const { text, bytes: textBytes } = toCString(bytes.subarray(0, MAX_COMPATIBLE));
+  const { text, length } = versionOf(context, bytes);
   const known = luoContract(context, text);
   const plausible = known !== null || looksLikeVersion(text);
   const contract = known ?? luoV5;
-  const struct = plausible ? luoSerFor(contract, textBytes.length) : luoSer;
+  const struct = plausible ? luoSerFor(contract, length) : luoSer;
   if (bytes.length < sizeOf(struct)) {
     observations.add(
       'luo-too-small',

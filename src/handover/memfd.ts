@@ -188,7 +188,7 @@ interface Scalars {
 
 function scalarsOf(reading: Reading): Scalars | null {
   // `flags` is a name of the area's descriptor as well: only the structure's own counts here.
-  const own = (name: string): bigint | null => (leafOf(reading.struct, name)?.path[0] === 'folios' ? null : reading.integer(name));
+  const own = (name: string): bigint | null => (leafOf(reading.struct, name)?.known[0] === 'folios' ? null : reading.integer(name));
   const small = (value: bigint | null): number | null => (value === null ? null : Number(value));
   const size = own('size');
   return size === null ? null : { pos: own('pos'), size, seals: small(own('seals')), flags: small(own('flags')), folioCount: own('nr_folios') };

@@ -2,12 +2,12 @@
 import { kexecMetadataV1, khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';
 import { RESERVE_MEM_COMPATIBLE, memblockV1 } from '../../abi/memblock/v1.js';
 import { fdtHeader } from '../../abi/fdt/header.js';
-import type { FdtNodeLayout } from '../../abi/contract.js';
+import type { FdtNodeLayout, Layer } from '../../abi/contract.js';
 import { u64 } from '../../abi/layout.js';
 import { decodeValue } from '../codec/decode.js';
 import { type Fdt, fdtProperty, fdtStrings, hasFdtMagic, parseFdt } from '../codec/fdt.js';
 import { sizeOf } from '../codec/layout-table.js';
-import { type Context, natureOfNonsense } from './context.js';
+import { type Context, contractsNamed, natureOfNonsense } from './context.js';
 import { addFdt } from './fdt-node.js';
 import { type Blob, child } from './luo-root.js';
 import { formatBytes, hex } from '../tree/words.js';
@@ -31,6 +31,10 @@ export interface KexecMetadata {
   readonly node: Node;
 }
 
+/** Is one of the strings a version of that layer? */
+const speaks = (context: Context, strings: readonly string[], layer: Layer): boolean =>
+  strings.some((text) => contractsNamed(context, text).some((contract) => contract.layer === layer));
+
 /** Regions of reserve_mem=. Null where the blob is missing or holds something else. */
 export function readMemblock(context: Context, blob: Blob, parent: Node): readonly ReserveMem[] | null {
   if (blob.bytes === null) return null;
@@ -39,7 +43,7 @@ export function readMemblock(context: Context, blob: Blob, parent: Node): readon
   if (fdt?.root === null || fdt === null) return null;
   const compatible = fdtStrings(fdtProperty(fdt.root, 'compatible'));
   const root = child(node, '/') ?? node;
-  if (!compatible.includes(memblockV1.compatible)) {
+  if (!speaks(context, compatible, 'memblock')) {
     context.observations.add(
       'memblock',
       child(root, 'compatible') ?? root,
@@ -54,7 +58,7 @@ export function readMemblock(context: Context, blob: Blob, parent: Node): readon
     const start = fdtProperty(region, 'start')?.value;
     const size = fdtProperty(region, 'size')?.value;
     const version = fdtStrings(fdtProperty(region, 'compatible'));
-    if (!version.includes(RESERVE_MEM_COMPATIBLE)) {
+    if (!speaks(context, version, 'reserve-mem')) {
       context.observations.add(
         'memblock',
         child(regionNode, 'compatible') ?? regionNode,
@@ -77,24 +81,25 @@ export function readMemblock(context: Context, blob: Blob, parent: Node): readon
 export function readKexecMetadata(context: Context, blob: Blob, parent: Node): KexecMetadata | null {
   if (blob.bytes === null) return null;
   const node = parent.group('kexec-metadata', { address: blob.address, bits: blob.bytes.length * 8, description: 'what the previous kernel says of itself' });
-  if (blob.bytes.length < sizeOf(khoKexecMetadata)) {
-    context.observations.add(
-      'kexec-metadata',
-      node,
-      `the blob has ${blob.bytes.length} bytes, version 1 has ${sizeOf(khoKexecMetadata)}`,
-      natureOfNonsense(context),
-    );
+  const struct = context.contracts.struct(khoKexecMetadata);
+  const size = sizeOf(struct);
+  if (blob.bytes.length < size) {
+    context.observations.add('kexec-metadata', node, `the blob has ${blob.bytes.length} bytes, struct ${struct.name} has ${size}`, natureOfNonsense(context));
     return null;
   }
-  const reading = structFromBytes(khoKexecMetadata, blob.bytes.subarray(0, sizeOf(khoKexecMetadata)), blob.address, context.memory.pageSize, {
+  const reading = structFromBytes(struct, blob.bytes.subarray(0, size), blob.address, context.memory.pageSize, {
     path: `${node.path}/${khoKexecMetadata.name}`,
     name: khoKexecMetadata.name,
   });
   node.add(reading.node);
-  if (blob.address !== null) addRestOfPage(context.memory, reading.node, blob.address, sizeOf(khoKexecMetadata));
+  if (blob.address !== null) addRestOfPage(context.memory, reading.node, blob.address, size);
   if (reading.values === null) return null;
-  const { version, previous_release: release, kexec_count: kexecCount } = reading.values;
-  if (version !== 1) {
+  const [version, kexecCount] = [Number(reading.integer('version') ?? 0n), Number(reading.integer('kexec_count') ?? 0n)];
+  const release = reading.text('previous_release');
+  const name = `kexec-metadata ${version}`;
+  const own = version === 1 ? null : context.contracts.successor(kexecMetadataV1, name);
+  if (own !== null) context.foreign.set(name, { compatible: name, contract: own });
+  if (release === null || (version !== 1 && own === null)) {
     context.observations.add(
       'kexec-metadata',
       reading.field('version'),
@@ -104,7 +109,7 @@ export function readKexecMetadata(context: Context, blob: Blob, parent: Node): K
     return null;
   }
   if (!release.terminated)
-    context.observations.add('kexec-metadata', reading.field('previous_release'), 'previous_release has no NUL in its 65 bytes', natureOfNonsense(context));
+    context.observations.add('kexec-metadata', reading.field('previous_release'), 'previous_release has no NUL', natureOfNonsense(context));
   node.meaning = `${release.text}, kexec ${kexecCount}`;
   return { version, previousRelease: release.text, kexecCount, node };
 }

@@ -164,7 +164,7 @@ function ownSizeOf(context: Context, name: string, bytes: Uint8Array): number | 
   if (hasFdtMagic(bytes)) return fdtTotalSize(bytes);
   if (name === 'LUO') return luoSerSize(context, bytes);
   const struct = STRUCT_SUBTREES.get(name);
-  return struct === undefined ? null : sizeOf(struct);
+  return struct === undefined ? null : sizeOf(context.contracts.struct(struct), context.memory.pageSize);
 }
 
 function fdtSize(memory: PhysicalMemory, address: number): number | null {

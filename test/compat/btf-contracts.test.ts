@@ -3,157 +3,19 @@
  * layouts; and a real one, where its capture is at hand.
  */
 import { describe, expect, it } from 'vitest';
+import { khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';
 import { array, bits, cstring, nested, phys, struct, type Struct, u16, u32, u64 } from '../../abi/layout.js';
-import { encodeStruct, type EncodableStruct } from '../../src/codec/encode.js';
-import { sizeOf } from '../../src/codec/layout-table.js';
 import { contractsOfBtfBytes } from '../../src/compat/btf-contracts.js';
 import { diagnose } from '../../src/diagnosis/diagnose.js';
 import { readContents } from '../../src/handover/contents.js';
 import { type DecodedDump, decodeHandovers } from '../../src/handover/decode.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
-import type { PhysicalMemory } from '../../src/memory/memory.js';
-import { Image, setupData, khoRoot, radixTree } from '../handover/synthetic/image.js';
-import { structBtf } from './struct-btf.js';
+import { about, FILES, fileSet, type Layouts, NEW, usual, vmalloc, write, type Written } from './foreign-kernel.js';
 
-const about = { meaning: 'made up', source: 'this test' };
+const memoryOf = ({ image }: Written) => bufferMemory([{ start: 0, bytes: image.bytes }]);
 
-interface Layouts {
-  readonly ser?: Struct;
-  readonly session?: Struct;
-  readonly file?: Struct;
-  readonly flbHeader?: Struct;
-  readonly flb?: Struct;
-  readonly block?: Struct;
-  readonly memfd?: Struct;
-  readonly folio?: Struct;
-  readonly chunk?: Struct;
-  readonly vmalloc?: Struct;
-  readonly luoString?: string;
-  readonly memfdString?: string;
-  /** a file of this handler beside the memfds: its structure, and the values of it */
-  readonly other?: { readonly compatible: string; readonly struct: Struct; readonly values: Record<string, number | bigint> };
-}
-
-const fileSet = struct({ name: 'luo_file_set_ser', ...about, fields: { files: phys('files'), count: u64('count') } });
-const vmalloc = struct({
-  name: 'kho_vmalloc',
-  ...about,
-  packed: false,
-  fields: { first: phys('first'), total_pages: u32('pages'), flags: u16('flags'), order: u16('order') },
-});
-
-const usual = {
-  ser: struct({ name: 'luo_ser', ...about, fields: { compatible: cstring(8, ''), liveupdate_num: u64(''), sessions_pa: phys(''), flbs_pa: phys('') } }),
-  session: struct({ name: 'luo_session_ser', ...about, fields: { name: cstring(64, ''), file_set_ser: nested(fileSet, '') } }),
-  file: struct({ name: 'luo_file_ser', ...about, fields: { compatible: cstring(48, ''), data: u64(''), token: u64('') } }),
-  flbHeader: struct({ name: 'luo_flb_header_ser', ...about, fields: { pgcnt: u64(''), count: u64('') } }),
-  flb: struct({ name: 'luo_flb_ser', ...about, fields: { name: cstring(48, ''), data: u64(''), count: u64('') } }),
-  block: struct({ name: 'kho_block_header_ser', ...about, fields: { next: phys(''), count: u64('') } }),
-  folio: struct({
-    name: 'memfd_luo_folio_ser',
-    ...about,
-    fields: { pfn_flags: bits(8, '', { pfn: { width: 52, role: 'pfn', meaning: '' }, flags: { width: 12, role: 'flags', meaning: '' } }), index: u64('') },
-  }),
-  chunk: struct({ name: 'kho_vmalloc_chunk', ...about, fields: { next: phys(''), phys: array(phys(''), 511, '') } }),
-  vmalloc,
-} satisfies Partial<Record<keyof Layouts, Struct>>;
-
-const memfdOf = (inner: Struct): Struct =>
-  struct({
-    name: 'memfd_luo_ser',
-    ...about,
-    fields: { pos: u64(''), size: u64(''), seals: u32(''), flags: u32(''), nr_folios: u64(''), folios: nested(inner, '') },
-  });
-
-interface Written {
-  readonly memory: PhysicalMemory;
-  readonly btf: Uint8Array;
-  /** of the folios of a file, by its token */
-  readonly pages: ReadonlyMap<bigint, readonly number[]>;
-}
-
-/** Fields that `into` has not are left out: a kernel without them has nothing to write there. */
-function put(image: Image, at: number, into: Struct, values: Record<string, unknown>): void {
-  const known = Object.fromEntries(Object.entries(values).filter(([name]) => name in into.fields));
-  image.put(at, encodeStruct(into, known as EncodableStruct<Struct>));
-}
-
-const FILES = 70;
-const NEW = 0x5a5a;
-
-/** Two sessions, one of 70 memfds and one of a single file, and an FLB, in the layouts given. */
-function write(given: Layouts): Written {
-  const layouts = { ...usual, luoString: 'luo-v6', memfdString: 'memfd-v3', ...given };
-  const inner = given.vmalloc ?? vmalloc;
-  const memfd = given.memfd ?? memfdOf(inner);
-  const image = new Image();
-  const pfnInBits = 'pfn_flags' in layouts.folio.fields;
-  const pages = new Map<bigint, readonly number[]>();
-  const folioTable = (): { readonly table: number; readonly pages: readonly number[] } => {
-    const folios = [image.alloc(0), image.alloc(1), image.alloc(0)];
-    for (const [index, page] of folios.entries()) image.bytes.fill(index + 1, page, page + 4096 * (index === 1 ? 2 : 1));
-    const table = image.alloc();
-    for (const [entry, page] of folios.entries()) {
-      const index = [0, 1, 3][entry] ?? 0;
-      const place = pfnInBits ? { pfn_flags: { pfn: page / 4096, flags: 3 }, index } : { pfn: page / 4096, flags: 3, index };
-      put(image, table + entry * sizeOf(layouts.folio), layouts.folio, { ...place, more: NEW });
-    }
-    return { table, pages: folios };
-  };
-  const file = (token: number): Record<string, unknown> => {
-    const data = image.alloc();
-    const made = folioTable();
-    pages.set(BigInt(token), made.pages);
-    const chunk = image.alloc();
-    put(image, chunk, layouts.chunk, { hdr: { next: 0 }, next: 0, phys: [made.table], magic: NEW });
-    const area = Object.fromEntries(Object.entries({ first: chunk, total_pages: 1, flags: 1, order: 0, owner: NEW }).filter(([name]) => name in inner.fields));
-    put(image, data, memfd, { pos: 7, size: 4 * 4096 - 5, seals: 6, flags: 0, nr_folios: 3, folios: area, mtime: NEW });
-    return { compatible: layouts.memfdString, data, token, flags: 1, owner: NEW, extra: NEW, where: data };
-  };
-  const chain = (entry: Struct, items: readonly Record<string, unknown>[]): number => {
-    const capacity = Math.floor((4096 - sizeOf(layouts.block)) / sizeOf(entry));
-    const blocks = Array.from({ length: Math.ceil(items.length / capacity) }, () => image.alloc());
-    for (const [index, block] of blocks.entries()) {
-      const part = items.slice(index * capacity, (index + 1) * capacity);
-      put(image, block, layouts.block, { next: blocks[index + 1] ?? 0, prev: blocks[index - 1] ?? 0, count: part.length, magic: NEW });
-      for (const [place, item] of part.entries()) put(image, block + sizeOf(layouts.block) + place * sizeOf(entry), entry, item);
-    }
-    return blocks[0] ?? 0;
-  };
-  const single = ((): Record<string, unknown> => {
-    if (given.other === undefined) return file(0x99);
-    const data = image.alloc();
-    put(image, data, given.other.struct, given.other.values);
-    return { compatible: given.other.compatible, data, token: 0x99 };
-  })();
-  const sessions = [
-    { name: 'one', files: Array.from({ length: FILES }, (_, index) => file(index + 1)) },
-    { name: 'two', files: [single] },
-  ].map(({ name, files }) => {
-    const set = { files: chain(layouts.file, files), count: files.length };
-    return { name, ...('file_set_ser' in layouts.session.fields ? { file_set_ser: set } : set), generation: NEW };
-  });
-  const flbs = image.alloc();
-  put(image, flbs, layouts.flbHeader, { pgcnt: 1, count: 1 });
-  put(image, flbs + sizeOf(layouts.flbHeader), layouts.flb, { name: 'liveupdate-test-flb-v0', data: 0xfeedf00dcafebee0n, count: FILES + 1, flags: NEW });
-  const root = image.alloc();
-  put(image, root, layouts.ser, {
-    compatible: layouts.luoString,
-    liveupdate_num: 1,
-    sessions_pa: chain(layouts.session, sessions),
-    flbs_pa: flbs,
-    features: NEW,
-  });
-  const fdt = image.alloc();
-  khoRoot(image, 'kho-v4', radixTree(image), [{ name: 'LUO', address: root, size: sizeOf(layouts.ser) }], fdt);
-  setupData(image, fdt, [[0x80000, 0x40000]]);
-  const structs = [layouts.ser, layouts.session, layouts.file, layouts.flbHeader, layouts.flb, layouts.block, memfd, layouts.folio, layouts.chunk];
-  const others = given.other === undefined ? [] : [given.other.struct];
-  return { memory: bufferMemory([{ start: 0, bytes: image.bytes }]), btf: structBtf([...structs, ...others]), pages };
-}
-
-const decode = ({ memory, btf }: Written): DecodedDump =>
-  decodeHandovers({ memory, contracts: contractsOfBtfBytes(btf, { source: 'made-up.BTF', trusted: true }) });
+const decode = (written: Written): DecodedDump =>
+  decodeHandovers({ memory: memoryOf(written), contracts: contractsOfBtfBytes(written.btf, { source: 'made-up.BTF', trusted: true }) });
 
 /** Everything that was written is read, and only what `said` names is said. */
 function readsBack(written: Written, said: readonly string[] = ['abi/unknown-version']): DecodedDump {
@@ -176,8 +38,8 @@ function readsBack(written: Written, said: readonly string[] = ['abi/unknown-ver
   }
   const [first] = sessions[0]?.files ?? [];
   if (first?.decoded?.kind === 'memfd')
-    for (const piece of readContents(first.decoded, written.memory)) expect('bytes' in piece && [1, 2, 3].includes(piece.bytes[0] ?? 0)).toBe(true);
-  expect(luo?.flbs?.map(({ name, count }) => [name.text, count])).toEqual([['liveupdate-test-flb-v0', BigInt(FILES + 1)]]);
+    for (const piece of readContents(first.decoded, memoryOf(written))) expect('bytes' in piece && [1, 2, 3].includes(piece.bytes[0] ?? 0)).toBe(true);
+  expect(luo?.flbs?.map(({ count }) => count)).toEqual([BigInt(FILES + 1)]);
   const worse = diagnose(dump, { log: null }).filter(({ severity }) => severity !== 'info');
   expect(
     worse.map(({ rule, message }) => (said.includes(rule) ? rule : `${rule}: ${message}`)).filter((text, index, all) => all.indexOf(text) === index),
@@ -271,6 +133,47 @@ describe('a kernel nobody described', () => {
         flb: withFields(usual.flb, { name: cstring(56, ''), count: u32(''), flags: u32(''), data: u64('') }),
       },
     ],
+    [
+      'renamed fields in their old places',
+      {
+        ser: withFields(usual.ser, { version: cstring(8, ''), update_number: u64(''), sessions_pa: phys(''), flbs_pa: phys('') }),
+        file: withFields(usual.file, { compatible: cstring(48, ''), serialized_data: u64(''), id: u64('') }),
+        block: withFields(usual.block, { next_pa: phys(''), nr: u64('') }),
+        renamed: { version: 'compatible', update_number: 'liveupdate_num', serialized_data: 'data', id: 'token', next_pa: 'next', nr: 'count' },
+      },
+    ],
+    [
+      'renamed fields that moved with their neighbours',
+      {
+        file: withFields(usual.file, { compatible: cstring(64, ''), handle: u64(''), token: u64('') }),
+        memfd: struct({
+          name: 'memfd_luo_ser',
+          ...about,
+          fields: { version: u64(''), pos: u64(''), i_size: u64(''), seals: u32(''), flags: u32(''), count: u64(''), folios: nested(vmalloc, '') },
+        }),
+        folio: withFields(usual.folio, {
+          word: bits(8, '', { frame: { width: 52, role: 'pfn', meaning: '' }, flags: { width: 12, role: 'flags', meaning: '' } }),
+          index: u64(''),
+        }),
+        renamed: { handle: 'data', i_size: 'size', count: 'nr_folios', word: 'pfn_flags', frame: 'pfn' },
+      },
+    ],
+    [
+      'a version string behind a magic',
+      { ser: withFields(usual.ser, { magic: u64(''), compatible: cstring(16, ''), sessions_pa: phys(''), flbs_pa: phys('') }) },
+    ],
+    ['a higher number', { luoString: 'luo-v10', memfdString: 'memfd-v12', khoString: 'kho-v5', flbString: 'liveupdate-test-flb-v3' }],
+    [
+      'metadata with more in it, memory blocks of another version',
+      {
+        metadata: {
+          struct: withFields(khoKexecMetadata, { version: u32(''), kexec_count: u32(''), previous_release: cstring(128, ''), more: u64('') }),
+          version: 2,
+        },
+        memblock: ['memblock-v2', 'reserve-mem-v2'],
+      },
+    ],
+    ['a handler and an object of families nobody knows', { other: { compatible: 'acme-engine-v2', struct: usual.ser, values: {} }, flbString: 'acme-flb' }],
   ])('%s', (_, layouts) => {
     readsBack(write(layouts));
   });
@@ -311,16 +214,41 @@ describe('a kernel nobody described', () => {
 
   it('is not read as its neighbour where no BTF is given', () => {
     const file = withFields(usual.file, { compatible: cstring(48, ''), data: u64(''), extra: u64(''), token: u64('') });
-    const dump = decodeHandovers({ memory: write({ file }).memory });
+    const dump = decodeHandovers({ memory: memoryOf(write({ file })) });
     expect(dump.handovers[0]?.luo?.sessions).toBeNull();
     expect(diagnose(dump, { log: null }).map(({ rule }) => rule)).toContain('abi/not-decoded');
   });
 
   it('leaves open what its BTF does not lead to', () => {
-    const file = withFields(usual.file, { compatible: cstring(48, ''), where: u64(''), token: u64('') });
+    const file = withFields(usual.file, { compatible: cstring(48, ''), token: u64('') });
     const dump = decode(write({ file }));
     expect(dump.handovers[0]?.luo?.sessions?.map(({ unreadable }) => unreadable)).toEqual([true, true]);
     const said = diagnose(dump, { log: null }).filter(({ rule }) => rule === 'abi/not-decoded');
     expect(said[0]?.message).toContain('luo_file_ser.data');
+  });
+
+  it('says which fields it takes to be renamed, and which handlers are of no family', () => {
+    const file = withFields(usual.file, { compatible: cstring(48, ''), serialized_data: u64(''), token: u64('') });
+    const memfd = struct({
+      name: 'memfd_luo_ser',
+      ...about,
+      fields: { mtime: u64(''), size: u64(''), seals: u32(''), flags: u32(''), nr_folios: u64(''), folios: nested(vmalloc, '') },
+    });
+    const dump = readsBack(
+      write({
+        file,
+        memfd,
+        renamed: { serialized_data: 'data' },
+        other: { compatible: 'acme-engine-v2', struct: usual.ser, values: {} },
+        flbString: 'acme-flb',
+      }),
+    );
+    const [finding] = diagnose(dump, { log: null }).filter(({ rule }) => rule === 'abi/unknown-version');
+    expect(finding?.message).toContain('luo_file_ser.data (serialized_data)');
+    expect(finding?.message).toContain('"acme-engine-v2", "acme-flb"');
+    // A field nobody needs that is gone is gone, whatever stands in its place.
+    expect(finding?.message).toContain('it has no memfd_luo_ser.pos;');
+    const [first] = dump.handovers[0]?.luo?.sessions?.[0]?.files ?? [];
+    expect(first?.decoded?.kind === 'memfd' && first.decoded.pos).toBeNull();
   });
 });

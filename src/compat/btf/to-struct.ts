@@ -5,7 +5,10 @@
 import type { BitField, BitsType, Endian, FieldType, FlagNames, Role, Struct } from '../../../abi/layout.js';
 import { type Leaf, leavesOf } from '../../codec/leaf.js';
 import type { Btf } from './btf.js';
+import { renamesOf } from './renames.js';
 import type { BtfLayoutMember } from './struct-layout.js';
+
+export type Leading = Readonly<Record<string, readonly string[]>>;
 
 /** Fields of one structure with all that are nested in it: a handover's have a few dozen. */
 const MAX_FIELDS = 4096;
@@ -16,19 +19,22 @@ const MAX_BYTES = 1 << 20;
 /**
  * The struct (or union) called `name`; null where the BTF has none.
  * @param described gives fields of the same name their words; null where nobody described it
+ * @param leading by structure, the described fields that may be there under another name
  * @throws UserError where the BTF is damaged, or the structure is larger than any that is handed over
  */
-export function structOfBtf(btf: Btf, name: string, described: Struct | null): Struct | null {
+export function structOfBtf(btf: Btf, name: string, described: Struct | null, leading: Leading = {}): Struct | null {
   const id = btf.find('STRUCT', name) ?? btf.find('UNION', name);
-  return id === null ? null : new Conversion(btf).struct(id, name, described, 0);
+  return id === null ? null : new Conversion(btf, leading).struct(id, name, described, 0);
 }
 
 class Conversion {
   readonly #btf: Btf;
+  readonly #leading: Leading;
   #left = MAX_FIELDS;
 
-  constructor(btf: Btf) {
+  constructor(btf: Btf, leading: Leading) {
     this.#btf = btf;
+    this.#leading = leading;
   }
 
   struct(id: number, name: string, described: Struct | null, depth: number): Struct {
@@ -47,16 +53,18 @@ class Conversion {
       end = offset + size;
     };
     const members = this.#disjoint(layout.members, leaves);
+    const renamed = described === null ? {} : renamesOf(btf, described, members, this.#leading[described.name] ?? []);
+    const known = (own: string): string => renamed[own] ?? own;
     for (let at = 0; at < members.length; ) {
       const member = members[at];
       if (member === undefined) break;
       if (!member.isBitField) {
-        put(member.name, member.bitOffset / 8, this.#type(member, described, leaves, depth), member.bits / 8);
+        put(member.name, member.bitOffset / 8, this.#type({ ...member, name: known(member.name) }, described, leaves, depth), member.bits / 8);
         at++;
         continue;
       }
       const group = bitGroup(members, at, end, layout.size);
-      put(group.name, group.offset, bitsOf(group, leaves), group.bytes);
+      put(group.name, group.offset, bitsOf(group, leaves, known), group.bytes);
       at += group.members.length;
     }
     return {
@@ -68,6 +76,7 @@ class Conversion {
       endian: btf.endian satisfies Endian,
       fields,
       placed: { offsets, size: layout.size },
+      ...(Object.keys(renamed).length === 0 ? {} : { renamed }),
     };
   }
 
@@ -171,13 +180,13 @@ function bitGroup(members: readonly BtfLayoutMember[], first: number, from: numb
   return { name: taken.map((member) => member.name).join('_'), offset: start, bytes: bytes ?? 1, members: taken };
 }
 
-function bitsOf(group: BitGroup, leaves: readonly Leaf[]): BitsType {
+function bitsOf(group: BitGroup, leaves: readonly Leaf[], known: (name: string) => string): BitsType {
   const fields: Record<string, BitField> = {};
   let bit = 0;
   for (const { name, bitOffset, bits } of group.members) {
     const low = bitOffset - group.offset * 8;
     if (low > bit) fields[`gap@${bit}`] = { width: low - bit, role: 'reserved', meaning: 'bits that belong to no field' };
-    const leaf = leaves.find((candidate) => candidate.name === name) ?? null;
+    const leaf = leaves.find((candidate) => candidate.name === known(name)) ?? null;
     const width = Math.min(bits, group.bytes * 8 - low);
     fields[name] = { ...bitWords(leaf, name), width, meaning: leaf?.type.meaning ?? 'new: no contract describes it' };
     bit = low + width;

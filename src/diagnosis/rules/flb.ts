@@ -1,4 +1,5 @@
 /** Rules about file-lifecycle-bound objects. Sources: kernel/liveupdate/luo_flb.c, 7.1 to 7.3; lib/tests/liveupdate.c for the test objects. */
+import { isOfUnknownKernel } from '../../handover/contracts.js';
 import type { Layer } from '../../../abi/contract.js';
 import { testFlbData } from '../../../abi/liveupdate-test-flb/flb.js';
 import { emptyEntry, hiddenEntry, placeOf } from '../../handover/entries.js';
@@ -92,7 +93,7 @@ export const flbRules: readonly HandoverRule[] = [
     confirm: 'Compare with `abi list`.',
     sources: [RETRIEVE],
     *check(subject) {
-      if (isIntact(subject)) yield* noted(subject, 'flb-unknown');
+      if (isIntact(subject) && !isOfUnknownKernel(subject.handover.foreign)) yield* noted(subject, 'flb-unknown');
     },
   },
   {

@@ -1,4 +1,5 @@
 /** Rules about sessions and the files they list. Sources: kernel/liveupdate/luo_session.c and luo_file.c, 6.19 to 7.3. */
+import { isOfUnknownKernel } from '../../handover/contracts.js';
 import { isProposed } from '../../../abi/contract.js';
 import { standingOf } from '../../../abi/standing.js';
 import type { Contract, Layer } from '../../../abi/contract.js';
@@ -233,6 +234,8 @@ export const sessionRules: readonly HandoverRule[] = [
     confirm: 'Look for "No registered handler" in the log of the next kernel; compare with `abi list`.',
     sources: [DESERIALISE, '"liveupdate: propagate file deserialization failures", March 2026', 'seen with 7.3.4: memfd-v9 written over memfd-v2'],
     *check(subject) {
+      // Of a kernel nobody described, `abi/unknown-version` names what is not decoded.
+      if (isOfUnknownKernel(subject.handover.foreign)) return;
       for (const { session, file } of filesOf(subject)) {
         if (
           !file.compatible.terminated ||
