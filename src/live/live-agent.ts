@@ -79,6 +79,13 @@ export class LiveAgent {
     return typeof ref === 'number' ? ref : (this.#names.get(ref) ?? BAD_FD);
   }
 
+  /** The same for Node's own calls, which refuse a negative number themselves. @throws an error with EBADF, as such a call would be answered */
+  #opened(ref: FdRef): number {
+    const fd = this.resolve(ref);
+    if (fd < 0) throw Object.assign(new Error(`descriptor ${fd}`), { errno: -ERRNO.EBADF });
+    return fd;
+  }
+
   /** What tells files apart: device and inode; null for a descriptor that is not open. */
   identity(ref: FdRef): string | null {
     try {
@@ -137,7 +144,7 @@ export class LiveAgent {
         return this.#write(step);
       case 'truncate':
         return attempt(() => {
-          ftruncateSync(this.resolve(step.fd), step.size);
+          ftruncateSync(this.#opened(step.fd), step.size);
           return answered(0);
         });
       case 'fallocate':
@@ -154,7 +161,7 @@ export class LiveAgent {
         return this.#check(step);
       case 'close': {
         const answer = attempt(() => {
-          closeSync(this.resolve(step.fd));
+          closeSync(this.#opened(step.fd));
           return answered(0);
         });
         if (answer.result === 0 && typeof step.fd === 'string') this.#names.delete(step.fd);
@@ -234,8 +241,8 @@ export class LiveAgent {
   }
 
   #write(step: StepOf<'write'>): Answer {
-    const fd = this.resolve(step.fd);
     return attempt(() => {
+      const fd = this.#opened(step.fd);
       const filled = step.fill.length === 0 ? 0 : Math.min(this.#fillPages(fd, step.fill, false), 0);
       return answered(0, step.bytes.length === 0 ? filled : writeSync(fd, step.bytes, 0, step.bytes.length, step.offset));
     });
@@ -339,8 +346,8 @@ export class LiveAgent {
   }
 
   #check(step: StepOf<'check'>): Answer {
-    const fd = this.resolve(step.fd);
     return attempt(() => {
+      const fd = this.#opened(step.fd);
       const stat = fstatSync(fd);
       const seals = this.#libc.fcntl(fd, F_GET_SEALS, 0);
       const pos = this.#libc.lseek(fd, 0n, SEEK_CUR);

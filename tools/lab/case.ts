@@ -8,12 +8,18 @@ export interface LabOptions {
   readonly project: string;
   /** bzImage that boots first, and again after the jump */
   readonly kernel: string;
+  /** what the engine calls the kernel that boots first, and again after the jump */
+  readonly release: string;
   /** bzImage of another release; null where none is given */
   readonly other: string | null;
   /** a guest is ended after so long */
   readonly seconds: number;
   readonly seed: number;
   readonly count: number;
+  /** a folder on a file system in memory, for guests' memory; the system's temporary folder where there is none */
+  readonly memoryFolder: string | null;
+  /** told what is done, a line at a time */
+  readonly progress?: (line: string) => void;
 }
 
 export interface CaseResult {

@@ -6,11 +6,19 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { captureCase } from './case-capture.js';
+import { damageCase } from './case-damage.js';
 import { liveCase } from './case-live.js';
 import { preflightCase } from './case-preflight.js';
+import { randomCase } from './case-random.js';
 import type { CaseResult, LabOptions } from './case.js';
 
-const cases: Readonly<Record<string, (options: LabOptions) => Promise<CaseResult>>> = { live: liveCase, preflight: preflightCase, capture: captureCase };
+const cases: Readonly<Record<string, (options: LabOptions) => Promise<CaseResult>>> = {
+  live: liveCase,
+  preflight: preflightCase,
+  capture: captureCase,
+  damage: damageCase,
+  random: randomCase,
+};
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -18,6 +26,7 @@ async function main(): Promise<number> {
     options: {
       kernel: { type: 'string' },
       other: { type: 'string' },
+      release: { type: 'string', default: '7.3' },
       seconds: { type: 'string', default: '900' },
       seed: { type: 'string', default: '1' },
       count: { type: 'string', default: '10' },
@@ -35,10 +44,13 @@ async function main(): Promise<number> {
   const options: LabOptions = {
     project: process.cwd(),
     kernel: resolve(values.kernel),
+    release: values.release,
     other: values.other === undefined ? null : resolve(values.other),
     seconds: Number(values.seconds),
     seed: Number(values.seed),
     count: Number(values.count),
+    memoryFolder: existsSync('/dev/shm') ? '/dev/shm' : null,
+    progress: (line) => console.error(line),
   };
   let worst = 0;
   for (const name of positionals) {

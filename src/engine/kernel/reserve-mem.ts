@@ -76,7 +76,7 @@ export function* handOverRegions(kho: Kho, regions: readonly ReservedRegion[], f
     if (kho.incoming !== null && fresh.has(region.name)) yield* kho.warn('kho_preserve_pages');
     else yield* kho.preservePages(region.start, region.size / machine.pageSize);
   }
-  const value = (layout: FdtNodeLayout, name: string, given: string | number): readonly [string, Uint8Array] => {
+  const value = (layout: FdtNodeLayout, name: string, given: string | number | bigint): readonly [string, Uint8Array] => {
     const described = layout.properties[name];
     if (described === undefined) throw new Error(`${layout.name} has no property ${name}`);
     return [name, encodeValue(described.type, given)];
@@ -85,7 +85,8 @@ export function* handOverRegions(kho: Kho, regions: readonly ReservedRegion[], f
     name: region.name,
     properties: [
       value(reserveMemNode, 'compatible', RESERVE_MEM_COMPATIBLE),
-      value(reserveMemNode, 'start', region.start),
+      // A damaged one may lie above 2^53; pages are counted exactly all the same.
+      value(reserveMemNode, 'start', BigInt(region.start)),
       value(reserveMemNode, 'size', region.size),
     ],
     children: [],

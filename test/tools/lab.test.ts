@@ -1,0 +1,55 @@
+/** What the lab chooses by itself, without a guest: scenarios that can be asked of a real machine, and single damages that change something. */
+import { expect, it } from 'vitest';
+import { openDump } from '../../src/container/open.js';
+import { decodeHandovers } from '../../src/handover/decode.js';
+import { EngineClient } from '../../src/engine/client.js';
+import { parseScenario } from '../../src/engine/scenario/parse.js';
+import { type Damage, damages } from '../../tools/lab/damage-targets.js';
+import { Random } from '../../tools/lab/random.js';
+import { batchOf, randomScenario } from '../../tools/lab/random-scenario.js';
+
+it('many random scenarios share one file, which the engine carries out to its end', () => {
+  const scenarios = Array.from({ length: 20 }, (_, number) => randomScenario(number, new Random(number)));
+  const batch = batchOf(scenarios, '7.3');
+  const scenario = parseScenario(batch.text, 'random.yaml');
+  expect(scenario.steps).toHaveLength(batch.origin.length);
+  const client = EngineClient.ofScenario(scenario);
+  client.toEnd();
+  expect(client.end?.ending).toBe('finished');
+  // Right and wrong calls, on both sides of the jump.
+  const answers = new Set(
+    [...client.briefSteps()].filter(({ actor, op }) => actor === 'agent' && op !== 'check').map(({ op, result }) => `${op} ${result === 0}`),
+  );
+  for (const op of ['create-session', 'preserve', 'retrieve', 'retrieve-session', 'finish', 'write']) {
+    expect(answers).toContain(`${op} true`);
+    expect(answers).toContain(`${op} false`);
+  }
+});
+
+it('a step whose descriptor was left out with the step that makes it is asked of one that is not open', () => {
+  const [scenario] = [randomScenario(1, new Random(1))];
+  const cut = { ...scenario, before: scenario.before.filter(({ do: verb }) => verb !== 'memfd') };
+  expect(() => parseScenario(batchOf([cut], '7.3').text, 'random.yaml')).not.toThrow();
+});
+
+it('random damages change bytes of fields that are handed over, the same ones for a seed', async () => {
+  const dump = await openDump('test/fixtures/diagnosis/frozen-73.elf.xz');
+  try {
+    const [handover] = decodeHandovers({ memory: dump.memory, runningRelease: '7.3.4' }).handovers;
+    if (handover === undefined) throw new Error('the fixture holds a handover');
+    const first = (seed: number): readonly Damage[] => {
+      const all = damages(dump.memory, handover, new Random(seed));
+      return Array.from({ length: 60 }, () => all.next().value);
+    };
+    const chosen = first(7);
+    expect(first(7)).toEqual(chosen);
+    expect(new Set(chosen.map(({ group }) => group)).size).toBeGreaterThan(20);
+    for (const { address, bytes } of chosen) {
+      const was = new Uint8Array(bytes.length);
+      dump.memory.readInto(address, bytes.length, was);
+      expect(bytes).not.toEqual(was);
+    }
+  } finally {
+    dump.close();
+  }
+});
