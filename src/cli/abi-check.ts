@@ -2,9 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { UserError } from '../codec/user-error.js';
+import type { BtfOption } from './dump-contracts.js';
 import { tell } from './messages.js';
+import { layoutOptions } from './report.js';
 
-interface Options {
+interface Options extends BtfOption {
   readonly from: string;
   readonly to: string;
   readonly json?: boolean;
@@ -15,8 +17,7 @@ interface Options {
 }
 
 export function registerAbiCheck(abi: Command): void {
-  abi
-    .command('check')
+  layoutOptions(abi.command('check'))
     .description('can a kernel take over from another? Each: a release (7.1), a BTF file, vmlinux or vmlinuz, or a dump')
     .requiredOption('--from <x>', 'the kernel that hands over, or a dump of what it wrote')
     .requiredOption('--to <y>', 'the kernel that is to take over')
@@ -37,7 +38,7 @@ async function runCheck(options: Options): Promise<void> {
     import('./output.js'),
   ]);
   const suppressions = options.suppress === undefined ? NO_SUPPRESSIONS : parseSuppressions(readText(options.suppress), options.suppress);
-  const [from, to] = [await openSide(options.from, 'from'), await openSide(options.to, 'to')];
+  const [from, to] = [await openSide(options.from, 'from', options), await openSide(options.to, 'to', options)];
   const result = accept(checkCompat(from, to), suppressions);
   for (const unused of suppressions.unused()) tell(`${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}`);
   if (options.json === true) await writeJson((await import('../report/compat-json.js')).compatJson(result));

@@ -2,16 +2,17 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { DiffOperand } from '../compat/diff.js';
+import type { BtfOption } from './dump-contracts.js';
+import { layoutOptions } from './report.js';
 
-interface Options {
+interface Options extends BtfOption {
   readonly json?: boolean;
   readonly struct?: string;
   readonly color?: boolean;
 }
 
 export function registerAbiDiff(abi: Command): void {
-  abi
-    .command('diff')
+  layoutOptions(abi.command('diff'))
     .description('two releases, compatibles, structures, dumps, BTF or kernel files side by side, field by field')
     .argument('<a>', 'a release (7.1), a compatible string (memfd-v1), struct@compatible, a dump, a BTF file, vmlinux or vmlinuz')
     .argument('<b>', 'the other one')
@@ -28,7 +29,7 @@ async function runDiff(a: string, b: string, options: Options): Promise<void> {
     import('./output.js'),
   ]);
   const only = options.struct ?? (structOf(a) || structOf(b) || null);
-  const diff = diffAbi(await operand(a, only), await operand(b, only));
+  const diff = diffAbi(await operand(a, only, options), await operand(b, only, options));
   if (options.json === true) return writeJson(diffJson(diff));
   const color = options.color !== false && process.stdout.isTTY === true && (process.env.NO_COLOR ?? '') === '';
   await writeLines(diffText(diff, { width: process.stdout.columns ?? 120, color }));
@@ -40,7 +41,7 @@ function structOf(text: string): string {
   return at === -1 || existsSync(text) ? '' : text.slice(0, at).replace(/^struct\s+/, '');
 }
 
-async function operand(text: string, only: string | null): Promise<DiffOperand> {
+async function operand(text: string, only: string | null, layouts: BtfOption): Promise<DiffOperand> {
   const [{ contractsNamed, structsNamed }, { operandOfContracts, operandOfSide }, { looksLikeRelease }, { openSide }] = await Promise.all([
     import('../report/abi-find.js'),
     import('../compat/diff.js'),
@@ -61,5 +62,5 @@ async function operand(text: string, only: string | null): Promise<DiffOperand> 
     const operandOfFile = await structOperand(text, only);
     if (operandOfFile !== null) return operandOfFile;
   }
-  return { ...operandOfSide(await openSide(text, 'from')), only };
+  return { ...operandOfSide(await openSide(text, 'from', layouts)), only };
 }

@@ -16,17 +16,21 @@ import type { Side } from '../compat/side.js';
 import { type ByteSource, readAt, reasonOf } from '../container/byte-source.js';
 import { openBytesOrDump, openDump } from '../container/open.js';
 import type { OpenedDump } from '../container/opened-dump.js';
-import { decodeDump } from './decode-dump.js';
+import { decodeDump, decodeDumpByBtf } from './decode-dump.js';
+import type { BtfOption } from './dump-contracts.js';
 
 /** Files that are no ELF are read whole: no kernel and no BTF is larger. */
 const MAX_KERNEL = 256 << 20;
 
-/** @throws UserError where it is neither, or damaged */
-export async function fileSide(path: string, role: 'from' | 'to'): Promise<Side> {
+/**
+ * @param layouts what a dump is read by, beside the contracts that are described
+ * @throws UserError where it is neither, or damaged
+ */
+export async function fileSide(path: string, role: 'from' | 'to', layouts: BtfOption): Promise<Side> {
   const opened = await openKernelOrDump(path);
   try {
     if (!('memory' in opened)) return kernelSide(opened);
-    const { opened: dump, decoded, kernel } = decodeDump(opened, null);
+    const { opened: dump, decoded, kernel } = await decodeDumpByBtf(opened, null, layouts);
     const source = { path, pageSize: dump.memory.pageSize, runningRelease: kernel?.release ?? null };
     return role === 'from' ? handingOver(source, decoded) : takingOver(source, decoded);
   } finally {

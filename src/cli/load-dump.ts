@@ -7,7 +7,7 @@ import type { NextOptions } from '../verdict/next-kernel.js';
 import { UserError } from '../codec/user-error.js';
 import type { DecodedDump } from '../handover/decode.js';
 import { describeState } from '../memory/memory.js';
-import { type ReadDump, decodeDumpByBtf, decodeDumpByOwnBtf } from './decode-dump.js';
+import { type ReadDump, decodeDump, decodeDumpByBtf, decodeDumpByOwnBtf } from './decode-dump.js';
 import type { BtfOption } from './dump-contracts.js';
 import { findLog } from './find-log.js';
 import { nextOptions } from './next-option.js';
@@ -50,6 +50,12 @@ export async function loadDump(path: string, options: LoadOptions = {}, wrap: (o
     let read = await decodeDumpByBtf(opened, khoFdt, options);
     await stage("reading the kernel's own objects");
     let objects = await loadObjects(read.opened, read.decoded, { ...options, types: read.btf });
+    const other = isOfAnotherBuild(read, objects);
+    if (other !== null && typeof options.btf === 'string') throw new UserError(`${other}; give the BTF of that kernel, or leave --btf out: the dump has it`);
+    if (other !== null) {
+      read = { ...decodeDump(opened, khoFdt), btf: null, said: [...read.said, `not used: ${other}`] };
+      objects = await loadObjects(read.opened, read.decoded, options);
+    }
     const types = objects.kernel?.btfBytes == null || options.btf === false || read.btf !== null ? null : objects.kernel.typesOrNull;
     const own = types === null ? null : decodeDumpByOwnBtf(opened, khoFdt, read, types.btf);
     if (own !== null) {
@@ -64,6 +70,16 @@ export async function loadDump(path: string, options: LoadOptions = {}, wrap: (o
     opened.close();
     throw error;
   }
+}
+
+/**
+ * Raw BTF has no build id. Where the dump has the BTF of its own kernel, and that kernel wrote the handover, the two have to be the same.
+ * @returns what contradicts it; null where nothing does
+ */
+function isOfAnotherBuild({ opened, decoded, btf }: ReadDump, { kernel }: LoadedObjects): string | null {
+  const own = kernel?.btfBytes == null ? null : (kernel.typesOrNull?.btf ?? null);
+  if (btf === null || own === null || !decoded.handovers.some(({ role }) => role === 'outgoing') || btf.btf.isSameAs(own)) return null;
+  return `${btf.source}: of another build than the kernel in ${opened.path}: ${btf.btf.typeCount} types against the ${own.typeCount} of the BTF in the dump`;
 }
 
 /** A dump that is still being written, or cut, reads as one that lacks things. @throws UserError where bytes are gone */

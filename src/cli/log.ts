@@ -1,8 +1,10 @@
 /** `luo-inspect log <dump>`: the printk ring of the kernel in the dump, KHO's and LUO's lines tied to what they speak of. */
 import type { Command } from 'commander';
 import { UserError } from '../codec/user-error.js';
+import type { BtfOption } from './dump-contracts.js';
+import { layoutOptions } from './report.js';
 
-interface Options {
+interface Options extends BtfOption {
   readonly json?: boolean;
   /** false with --no-color */
   readonly color?: boolean;
@@ -11,8 +13,7 @@ interface Options {
 }
 
 export function registerLog(program: Command): void {
-  program
-    .command('log <dump>')
+  layoutOptions(program.command('log <dump>'))
     .description("the printk ring of the kernel in the dump, KHO's and LUO's lines tied to their objects")
     .option('--symbols <file>', 'System.map of the kernel in the dump, where the dump lacks its symbols')
     .option('--vmlinux <file>', 'its vmlinux: symbols and BTF')
@@ -22,7 +23,7 @@ export function registerLog(program: Command): void {
 }
 
 async function runLog(path: string, options: Options): Promise<void> {
-  const [{ openDump }, { decodeDump }, { loadObjects }, { kernelRecords }, { panicIn }, { tiedLine }, report, { writeJson, writeLines }, { wantsColor }] =
+  const [{ openDump }, { decodeDumpByBtf }, { loadObjects }, { kernelRecords }, { panicIn }, { tiedLine }, report, { writeJson, writeLines }, { wantsColor }] =
     await Promise.all([
       import('../container/open.js'),
       import('./decode-dump.js'),
@@ -36,8 +37,8 @@ async function runLog(path: string, options: Options): Promise<void> {
     ]);
   const opened = await openDump(path);
   try {
-    const read = decodeDump(opened, null);
-    const { decoded } = await loadObjects(read.opened, read.decoded, options);
+    const read = await decodeDumpByBtf(opened, null, options);
+    const { decoded } = await loadObjects(read.opened, read.decoded, { ...options, types: read.btf });
     const records = kernelRecords(read.opened.memory, read.opened.vmcoreinfo);
     if (records === null) {
       const why =

@@ -126,7 +126,7 @@ function contractOption(command: Command): void {
   };
   command.addOption(new Option('--contract <file>', 'contracts of your own (repeatable; docs/contracts.md)').argParser(take));
   command.hook('preAction', async () => {
-    if (files.length > 0) (await import('./own-contracts.js')).loadContracts(files.splice(0));
+    if (files.length > 0) (await import('./own-contracts.js')).loadContracts(files);
   });
 }
 

@@ -15,11 +15,13 @@ import { HEAD_BYTES, type NextKernel } from '../preflight/next-kernel.js';
 import { preflight } from '../preflight/preflight.js';
 import { preflightJson, preflightText } from '../report/preflight-text.js';
 import { openSide } from './compat-side.js';
-import { decodeDump } from './decode-dump.js';
+import { decodeDumpByBtf } from './decode-dump.js';
+import type { BtfOption } from './dump-contracts.js';
 import { writeJson, writeLines } from './output.js';
+import { layoutOptions } from './report.js';
 import { wantsColor } from './terminal.js';
 
-interface Options {
+interface Options extends BtfOption {
   readonly next?: string;
   readonly cmdline?: string;
   readonly root?: string;
@@ -30,8 +32,7 @@ interface Options {
 }
 
 export function registerPreflight(program: Command): void {
-  program
-    .command('preflight [bdf...]')
+  layoutOptions(program.command('preflight [bdf...]'))
     .description('would a live update work on this machine now, and what survives it?')
     .option('--next <vmlinuz>', 'the kernel that is to take over: vmlinuz, vmlinux, or a release (7.3)')
     .option('--cmdline <text>', "the next kernel's command line; this kernel's own where it is not given")
@@ -49,7 +50,7 @@ async function runPreflight(devices: readonly string[], options: Options): Promi
     tree,
     next: options.next === undefined ? null : await nextKernel(options.next),
     cmdline: options.cmdline ?? null,
-    from: await handedOver(tree, options.root),
+    from: await handedOver(tree, options.root, options),
     devices,
     descriptors: tree.live ? liveDescriptors() : null,
     seesAll: tree.live ? process.getuid?.() === 0 : tree.has(DESCRIPTORS),
@@ -69,12 +70,12 @@ function treeOf(root: string | undefined): HostTree {
 }
 
 /** What debugfs shows; where it shows nothing, what a kernel of this release writes. */
-async function handedOver(tree: HostTree, root: string | undefined): Promise<Side | null> {
+async function handedOver(tree: HostTree, root: string | undefined, layouts: BtfOption): Promise<Side | null> {
   const folder = root ?? '/sys/kernel/debug/kho';
   const version = versionOf(tree);
   try {
     const opened = await openDump(folder);
-    const { opened: dump, decoded } = decodeDump(opened, null);
+    const { opened: dump, decoded } = await decodeDumpByBtf(opened, null, layouts);
     const outgoing = decoded.handovers.filter(({ role }) => role === 'outgoing');
     if (outgoing.length > 0) return handingOver({ path: folder, pageSize: dump.memory.pageSize, runningRelease: version }, { ...decoded, handovers: outgoing });
   } catch (error) {

@@ -7,11 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { UserError } from '../codec/user-error.js';
 import { clustersOf, signatureOf, type TriageLine } from '../report/triage.js';
 import { escapeText } from '../report/escape.js';
+import type { BtfOption } from './dump-contracts.js';
 import { tell } from './messages.js';
 import { writeLines } from './output.js';
 import { fileOrSample } from './samples.js';
 
-export interface TriageOptions {
+export interface TriageOptions extends BtfOption {
+  /** files of contracts of one's own */
+  readonly contract?: readonly string[];
   readonly jobs: number;
   readonly ndjson?: boolean;
   readonly resume?: string;
@@ -34,7 +37,7 @@ export async function runTriage(given: readonly string[], options: TriageOptions
     for (let path = paths[next++]; path !== undefined; path = paths[next++]) {
       const before = known.get(path);
       const same = before !== undefined && before.modified === modifiedOf(path);
-      await print(same ? before : await triageOne(path, options.timeout));
+      await print(same ? before : await triageOne(path, options));
     }
   };
   await Promise.all(Array.from({ length: Math.min(options.jobs, paths.length) }, work));
@@ -91,9 +94,9 @@ interface Answer {
   readonly timedOut: boolean;
 }
 
-function ask(path: string, seconds: number): Promise<Answer> {
+function ask(words: readonly string[], seconds: number): Promise<Answer> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [executable(), 'report', path, '--json', '--no-log'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [executable(), ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     let timedOut = false;
@@ -116,9 +119,10 @@ function executable(): string {
   return join(dirname(fileURLToPath(import.meta.url)), 'bin.js');
 }
 
-async function triageOne(path: string, seconds: number): Promise<TriageLine> {
+async function triageOne(path: string, { timeout: seconds, btf, contract = [] }: TriageOptions): Promise<TriageLine> {
   const modified = modifiedOf(path);
-  const answer = await ask(path, seconds);
+  const layouts = typeof btf === 'string' ? ['--btf', btf] : btf === false ? ['--no-btf'] : [];
+  const answer = await ask(['report', path, '--json', '--no-log', ...layouts, ...contract.flatMap((file) => ['--contract', file])], seconds);
   if (answer.status === 0) {
     try {
       return { ...signatureOf(path, JSON.parse(answer.stdout)), modified };

@@ -1,11 +1,11 @@
 /** `luo-inspect triage <files>`: many dumps, a line each with its failure signature, and which of them failed alike. */
 import { Option, type Command } from 'commander';
 import { parseCount } from './numbers.js';
+import { layoutOptions } from './report.js';
 import type { TriageOptions } from './triage-run.js';
 
 export function registerTriage(program: Command): void {
-  program
-    .command('triage [dumps...]')
+  layoutOptions(program.command('triage [dumps...]'))
     .description('many dumps: one line a dump with its failure signature, and clusters; - reads a list from standard input')
     .option('--jobs <n>', 'so many at once', parseCount, 1)
     .option('--ndjson', 'one JSON object a line (schema luo-inspect.triage/1), clusters last')

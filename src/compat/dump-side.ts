@@ -6,6 +6,7 @@ import { NEWEST } from '../../abi/behaviour/registry.js';
 import type { Release } from '../../abi/contract.js';
 import { releaseOf, releases, spokenBy } from '../../abi/registry.js';
 import { UserError } from '../codec/user-error.js';
+import type { Contracts } from '../handover/contracts.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 import { partsOf } from './release-side.js';
 import type { Part, Side } from './side.js';
@@ -29,8 +30,8 @@ interface Told {
 export function handingOver(source: DumpSource, decoded: DecodedDump): Side {
   const handover = decoded.handovers[0] ?? null;
   if (handover === null) throw nothingIn(source, decoded);
-  const told = writerOf(source, handover);
-  const written = writtenParts(handover, told.releases);
+  const told = writerOf(source, handover, decoded.contracts);
+  const written = writtenParts(handover, told.releases, decoded.contracts);
   return {
     label: source.path,
     kind: 'dump',
@@ -47,7 +48,7 @@ export function handingOver(source: DumpSource, decoded: DecodedDump): Side {
 export function takingOver(source: DumpSource, decoded: DecodedDump): Side {
   const outgoing = decoded.handovers.find((handover) => handover.role === 'outgoing') ?? null;
   const told = runningIn(source, decoded, outgoing);
-  const own = outgoing === null ? { parts: [], unknown: new Map<string, string>() } : writtenParts(outgoing, told.releases);
+  const own = outgoing === null ? { parts: [], unknown: new Map<string, string>() } : writtenParts(outgoing, told.releases, decoded.contracts);
   const named = new Set(own.parts.map((part) => part.compatible));
   const spoken: Part[] = told.releases.flatMap((release) => partsOf(release)).filter((part) => !named.has(part.compatible) || part.compatible === null);
   const single = own.parts.filter((part) => part.role !== 'handler' && part.role !== 'flb');
@@ -70,19 +71,19 @@ const nothingIn = (source: DumpSource, decoded: DecodedDump): UserError =>
   new UserError(`${source.path}: no handover found; searched ${decoded.find.searched.join(', and ')}. Give a dump of the kernel that wrote one, or a release`);
 
 /** Who wrote a handover: by its kexec-metadata, by the running kernel, or by its versions. */
-function writerOf(source: DumpSource, handover: Handover): Told {
+function writerOf(source: DumpSource, handover: Handover, contracts: Contracts): Told {
   const metadata = handover.kexecMetadata?.previousRelease ?? null;
   const byMetadata = metadata === null ? null : releaseOf(metadata);
   if (byMetadata !== null) return { releases: [byMetadata], by: `its kexec-metadata says that ${metadata} wrote it` };
   const running = source.runningRelease === null ? null : releaseOf(source.runningRelease);
   if (running !== null && handover.role === 'outgoing') return { releases: [running], by: `the running kernel, ${source.runningRelease}, wrote it` };
-  return byVersions(handover);
+  return byVersions(handover, contracts);
 }
 
-function byVersions(handover: Handover): Told {
+function byVersions(handover: Handover, contracts: Contracts): Told {
   const strings = [handover.compatible, handover.luo?.compatible ?? null, handover.luo?.sessionCompatible ?? null, handover.luo?.flbCompatible ?? null];
   const fitting = releases.filter((release) => strings.every((text) => text === null || spokenBy(release).some((contract) => contract.compatible === text)));
-  const form = mapContract(handover);
+  const form = mapContract(handover, contracts);
   const formed = fitting.filter((release) => form === null || spokenBy(release, 'kho').includes(form));
   // The kernel's own test changed with 6.18, the string of the root did not.
   const test = khoTestContract(handover);
@@ -96,7 +97,7 @@ function runningIn(source: DumpSource, decoded: DecodedDump, outgoing: Handover 
   const running = source.runningRelease === null ? null : releaseOf(source.runningRelease);
   if (running !== null) return { releases: [running], by: `${source.runningRelease} runs in it` };
   if (source.runningRelease !== null) return { releases: [NEWEST], by: `${source.runningRelease} runs in it, which is judged by what ${NEWEST} does` };
-  if (outgoing !== null) return writerOf(source, outgoing);
+  if (outgoing !== null) return writerOf(source, outgoing, decoded.contracts);
   if (decoded.handovers[0] === undefined) throw nothingIn(source, decoded);
   throw new UserError(`${source.path}: nothing tells which kernel runs in this dump (no VMCOREINFO, no outgoing handover); name its release with --to instead`);
 }

@@ -5,6 +5,7 @@ import { khoTestV1A } from '../../abi/kho-test/v1-a.js';
 import { khoTestV1B } from '../../abi/kho-test/v1-b.js';
 import { contractById, contractsOf, spokenBy } from '../../abi/registry.js';
 import { sizeOf } from '../codec/layout-table.js';
+import type { Contracts } from '../handover/contracts.js';
 import type { Handover } from '../handover/decode.js';
 import type { LuoFile, LuoFlb } from '../handover/luo.js';
 import { type TreeNode, walk } from '../tree/tree.js';
@@ -16,8 +17,11 @@ export interface Written {
   readonly unknown: ReadonlyMap<string, string>;
 }
 
-/** @param writers releases that may have written it: they decide between layouts that share a string */
-export function writtenParts(handover: Handover, writers: readonly Release[]): Written {
+/**
+ * @param writers releases that may have written it: they decide between layouts that share a string
+ * @param contracts what the strings mean in this dump
+ */
+export function writtenParts(handover: Handover, writers: readonly Release[], contracts: Contracts): Written {
   const parts: Part[] = [];
   const unknown = new Map<string, string>();
   const add = (layer: string, compatible: string | null, contracts: readonly Contract[], holds: string | null, inUse = true): void => {
@@ -25,7 +29,13 @@ export function writtenParts(handover: Handover, writers: readonly Release[]): W
     parts.push({ layer, role: info?.role ?? 'handler', compatible, contracts, shapes: null, by: `found in ${handover.path}`, holds, inUse });
   };
   if (handover.compatible === null) unknown.set('kho', "the root FDT's version could not be read in this dump");
-  else add('kho', handover.compatible, khoContracts(handover, writers), handover.map === null ? null : count(handover.map.summary.pages, 'preserved page'));
+  else
+    add(
+      'kho',
+      handover.compatible,
+      khoContracts(handover, writers, contracts),
+      handover.map === null ? null : count(handover.map.summary.pages, 'preserved page'),
+    );
   if (handover.subtrees.some((subtree) => subtree.name === 'memblock'))
     add('memblock', 'memblock-v1', contractsOf('memblock-v1'), handover.memblock === null ? null : count(handover.memblock.length, 'region'));
   if (handover.kexecMetadata !== null) {
@@ -36,13 +46,13 @@ export function writtenParts(handover: Handover, writers: readonly Release[]): W
     const form = khoTestContract(handover);
     add('kho-test', 'kho-test-v1', form === null ? ofWriters(contractsOf('kho-test-v1'), writers) : [form], null);
   }
-  addLuo(handover, writers, add, unknown, parts);
+  addLuo(handover, writers, contracts, add, unknown, parts);
   return { parts, unknown };
 }
 
 type Add = (layer: string, compatible: string | null, contracts: readonly Contract[], holds: string | null, inUse?: boolean) => void;
 
-function addLuo(handover: Handover, writers: readonly Release[], add: Add, unknown: Map<string, string>, parts: Part[]): void {
+function addLuo(handover: Handover, writers: readonly Release[], contracts: Contracts, add: Add, unknown: Map<string, string>, parts: Part[]): void {
   const { luo } = handover;
   if (luo === null) {
     const why = handover.released ? 'its pages were freed and reused before this dump was taken' : 'it could not be read in this dump';
@@ -54,13 +64,19 @@ function addLuo(handover: Handover, writers: readonly Release[], add: Add, unkno
   add(
     'luo',
     luo.compatible,
-    ofWriters(contractsOf(luo.compatible), writers),
+    ofWriters(contracts.named(luo.compatible), writers),
     sessions === null || luo.notSerialised ? null : count(sessions.length, 'session'),
     !empty,
   );
-  if (luo.sessionCompatible !== null) add('luo-session', luo.sessionCompatible, contractsOf(luo.sessionCompatible), null, !empty);
+  if (luo.sessionCompatible !== null) add('luo-session', luo.sessionCompatible, contracts.named(luo.sessionCompatible), null, !empty);
   if (luo.flbCompatible !== null)
-    add('luo-flb', luo.flbCompatible, contractsOf(luo.flbCompatible), luo.flbs === null ? null : count(luo.flbs.length, 'object'), (luo.flbs?.length ?? 1) > 0);
+    add(
+      'luo-flb',
+      luo.flbCompatible,
+      contracts.named(luo.flbCompatible),
+      luo.flbs === null ? null : count(luo.flbs.length, 'object'),
+      (luo.flbs?.length ?? 1) > 0,
+    );
   const flbs = new Map<string, LuoFlb[]>();
   for (const flb of luo.flbs ?? []) push(flbs, flb.name.text, flb);
   for (const [name, group] of flbs) {
@@ -70,7 +86,7 @@ function addLuo(handover: Handover, writers: readonly Release[], add: Add, unkno
       layer,
       role: 'flb',
       compatible: name,
-      contracts: decoded.length > 0 ? decoded : contractsOf(name),
+      contracts: decoded.length > 0 ? decoded : contracts.named(name),
       shapes: null,
       by: `found in ${handover.path}`,
       holds: null,
@@ -79,7 +95,7 @@ function addLuo(handover: Handover, writers: readonly Release[], add: Add, unkno
   }
   const files = new Map<string, LuoFile[]>();
   for (const file of (sessions ?? []).flatMap((session) => session.files)) push(files, file.compatible.text, file);
-  for (const [compatible, group] of files) add(layerOfString(compatible), compatible, layoutsOf(compatible, group), count(group.length, 'file'));
+  for (const [compatible, group] of files) add(layerOfString(compatible), compatible, layoutsOf(compatible, group, contracts), count(group.length, 'file'));
   if (luo.notSerialised || sessions === null) unknown.set('memfd', whyNoFiles(writers, luo.notSerialised));
 }
 
@@ -92,21 +108,22 @@ function whyNoFiles(writers: readonly Release[], notSerialised: boolean): string
 }
 
 /** The layouts the decoder chose; all that share the string where it chose none. */
-function layoutsOf(compatible: string, files: readonly LuoFile[]): readonly Contract[] {
+function layoutsOf(compatible: string, files: readonly LuoFile[], contracts: Contracts): readonly Contract[] {
   const chosen = files.flatMap((file) => (file.decoded !== null && file.decoded.contract !== null ? [file.decoded.contract] : []));
-  return chosen.length > 0 ? [...new Set(chosen)] : contractsOf(compatible);
+  return chosen.length > 0 ? [...new Set(chosen)] : contracts.named(compatible);
 }
 
-function khoContracts(handover: Handover, writers: readonly Release[]): readonly Contract[] {
-  const form = mapContract(handover);
-  return form === null ? ofWriters(khoNamed(handover), writers) : [form];
+function khoContracts(handover: Handover, writers: readonly Release[], contracts: Contracts): readonly Contract[] {
+  const form = mapContract(handover, contracts);
+  return form === null ? ofWriters(khoNamed(handover, contracts), writers) : [form];
 }
 
-const khoNamed = (handover: Handover): readonly Contract[] => contractsOf(handover.compatible ?? '').filter((contract) => contract.layer === 'kho');
+const khoNamed = (handover: Handover, contracts: Contracts): readonly Contract[] =>
+  contracts.named(handover.compatible ?? '').filter((contract) => contract.layer === 'kho');
 
 /** kho-v1 is two: the form of the map tells which; null where it does not. */
-export function mapContract(handover: Handover): Contract | null {
-  const named = khoNamed(handover);
+export function mapContract(handover: Handover, contracts: Contracts): Contract | null {
+  const named = khoNamed(handover, contracts);
   if (named.length < 2) return named[0] ?? null;
   const { map } = handover;
   if (map === null || handover.observations.some((observation) => observation.kind === 'map-ambiguous')) return null;

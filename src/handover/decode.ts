@@ -237,7 +237,7 @@ function observeForeign(context: Context, node: Node): void {
     );
     const more = lost.size > MOST_NAMED ? `, and ${lost.size - MOST_NAMED} more` : '';
     const others = lost.size === 0 ? '' : `; of no family known, so not decoded: ${[...lost].slice(0, MOST_NAMED).join(', ')}${more}`;
-    const names = unknown.map((one) => `${one.compatible} (in the form of ${one.nearest})`).join(' and ');
+    const names = unknown.map((one) => `${one.compatible} (in the form of ${one.nearest})`).join(', ');
     context.observations.add(
       'layout-unknown',
       node,

@@ -65,7 +65,9 @@ export function judge(input: JudgeInput): Judgement {
   const { fdtAddress } = handover.candidate;
   // The kernels of the engine know no layout but those that are described: they would refuse what its own successor takes over.
   if (handover.foreign.length > 0 && options.next === undefined) {
-    const names = handover.foreign.map(({ compatible }) => compatible).join(', ');
+    const names = handover.foreign
+      .map(({ compatible, contract }) => (contract.measured?.contradicts === true ? `${compatible} as it is laid out here` : compatible))
+      .join(', ');
     return { findings, verdict: logged ?? byRules(findings, handover, next, `no release known speaks ${names}; name one with --next to see what it does`) };
   }
   if (next?.engine == null || fdtAddress === null || facts.memory.readable.length === 0) {

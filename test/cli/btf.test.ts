@@ -9,6 +9,7 @@ import { khoVmalloc, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
 import { luoFileSetSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../../abi/luo/entries.js';
 import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { encodeStruct } from '../../src/codec/encode.js';
+import { kernelImage } from '../compat/image.js';
 import { structBtf } from '../compat/struct-btf.js';
 import { elfCore, Image, khoRoot, radixTree, setupData } from '../handover/synthetic/image.js';
 import { blockChain } from '../handover/synthetic/luo.js';
@@ -22,6 +23,8 @@ const memfd = struct({
   ...about,
   fields: { size: u64(''), mtime: u64(''), pos: u64(''), flags: u32(''), seals: u32(''), nr_folios: u64(''), folios: nested(khoVmalloc, '') },
 });
+
+const BUILD = '00112233445566778899aabbccddeeff00112233';
 
 const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -38,7 +41,7 @@ function dump(): Uint8Array {
   const fdt = image.alloc();
   khoRoot(image, 'kho-v4', radixTree(image), [{ name: 'LUO', address: root, size: 32 }], fdt);
   setupData(image, fdt, [[0x80000, 0x40000]]);
-  return elfCore(image, { OSRELEASE: '7.3.4', PAGESIZE: '4096' });
+  return elfCore(image, { OSRELEASE: '7.3.4', PAGESIZE: '4096', 'BUILD-ID': BUILD });
 }
 
 const btf = structBtf([
@@ -117,6 +120,36 @@ contracts:
     expect(worse(json)).toEqual([]);
     expect(json.verdict.kind).toBe('unknown');
     expect(luoInspect(['abi', 'show', 'luo_file_ser@luo-v6', '--contract', own]).stdout).toContain('owner');
+  });
+
+  it.each([
+    ['diff', alone, alone],
+    ['ledger', alone],
+    ['whatis', alone, '0x100000'],
+    ['abi', 'diff', alone, '7.3'],
+    ['step', alone, '--json'],
+  ])('is read by --btf in %s %s', (...words) => {
+    const run = luoInspect([...words, '--btf', types]);
+    expect(run.status, run.stderr).toBe(0);
+    expect(run.stdout).toMatch(/memfd-v3|luo-v6|vm|kho_populate/);
+  });
+
+  it('abi check goes by the layouts of --btf', () => {
+    const run = luoInspect(['abi', 'check', '--from', alone, '--to', '7.3', '--btf', types, '--json']);
+    expect(run.status, run.stderr).toBe(1);
+    expect(JSON.parse(run.stdout).layers).toContainEqual(expect.objectContaining({ layer: 'luo', outcome: 'panic' }));
+  });
+
+  it('refuses the BTF of another build, in one line', () => {
+    const vmlinux = (name: string, buildId: string): string => {
+      writeFileSync(join(folder, name), kernelImage({ strings: [], btf, buildId }));
+      return join(folder, name);
+    };
+    expect(filesOf(report(alone, '--btf', vmlinux('same', BUILD)))).toMatchObject([{ decoded: { mtime: 99 } }]);
+    const run = luoInspect(['report', alone, '--btf', vmlinux('other', BUILD.replaceAll('0', 'f'))]);
+    expect(run.status).toBe(2);
+    expect(run.stderr.trim().split('\n')).toHaveLength(1);
+    expect(run.stderr).toMatch(/of another build \([0-9a-f]{40}\) than the kernel in .* \(00112233/);
   });
 
   it.each([

@@ -190,7 +190,7 @@ describe('a kernel nobody described', () => {
       BigInt(NEW),
     ]);
     const [finding] = diagnose(dump, { log: null }).filter(({ rule }) => rule === 'abi/unknown-version');
-    expect(finding?.message).toContain('luo-v6 (in the form of luo-v5) and memfd-v3 (in the form of memfd-v2)');
+    expect(finding?.message).toContain('luo-v6 (in the form of luo-v5), memfd-v3 (in the form of memfd-v2)');
     for (const gone of ['memfd_luo_ser.pos', 'memfd_luo_ser.seals', 'memfd_luo_ser.flags']) expect(finding?.message).toContain(gone);
   });
 

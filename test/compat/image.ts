@@ -8,15 +8,18 @@ export interface ImageParts {
   /** each becomes a string of C in .rodata */
   readonly strings: readonly string[];
   readonly btf?: Uint8Array;
+  /** in hex */
+  readonly buildId?: string;
 }
 
-export function kernelImage({ strings, btf }: ImageParts): Uint8Array {
+export function kernelImage({ strings, btf, buildId }: ImageParts): Uint8Array {
   const rodata = Buffer.from(`\0${strings.map((text) => `${text}\0`).join('')}`, 'latin1');
-  const names = '\0.rodata\0.BTF\0.shstrtab\0';
+  const names = '\0.rodata\0.BTF\0.notes\0.shstrtab\0';
   const sections = [
     { name: 0, flags: 0n, bytes: Buffer.alloc(0), type: 0 },
     { name: names.indexOf('.rodata'), flags: SHF_ALLOC, bytes: rodata, type: 1 },
     ...(btf === undefined ? [] : [{ name: names.indexOf('.BTF'), flags: SHF_ALLOC, bytes: Buffer.from(btf), type: 1 }]),
+    ...(buildId === undefined ? [] : [{ name: names.indexOf('.notes'), flags: SHF_ALLOC, bytes: noteOf(buildId), type: 7 }]),
     { name: names.indexOf('.shstrtab'), flags: 0n, bytes: Buffer.from(names, 'latin1'), type: 3 },
   ];
   let offset = sizeOf(elf64Ehdr);
@@ -41,4 +44,10 @@ export function kernelImage({ strings, btf }: ImageParts): Uint8Array {
     e_shstrndx: sections.length - 1,
   });
   return Buffer.concat([ehdr, ...sections.map((section) => section.bytes), ...headers]);
+}
+
+/** NT_GNU_BUILD_ID, as ld writes it. */
+function noteOf(buildId: string): Buffer {
+  const id = Buffer.from(buildId, 'hex');
+  return Buffer.concat([Buffer.from([4, 0, 0, 0, id.length, 0, 0, 0, 3, 0, 0, 0]), Buffer.from('GNU\0', 'latin1'), id]);
 }

@@ -96,6 +96,12 @@ export class BtfReader {
     return this.#index.count;
   }
 
+  /** Are both the same, byte for byte? Those of two builds never are. */
+  isSameAs(other: BtfReader): boolean {
+    const bytesOf = ({ bytes, stringEnd }: BtfSection): Uint8Array => bytes.subarray(0, stringEnd);
+    return Buffer.compare(bytesOf(this.#section), bytesOf(other.#section)) === 0;
+  }
+
   /** The first type of that kind and name, or null. */
   find(kind: BtfKindName, name: string): number | null {
     return this.findAll(name).find((id) => this.kindOf(id) === kind) ?? null;
