@@ -1,6 +1,7 @@
 /** Bugs that users met on the command line, each as it was met. (Those of the terminal UI are in test/tui/bugs.test.ts.) */
-import { readFileSync, statSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { diagnose } from '../../src/diagnosis/diagnose.js';
 import { EngineClient } from '../../src/engine/client.js';
@@ -79,8 +80,21 @@ describe('the first minutes', () => {
   it('B4: what npx runs before the program (`prepare`) builds only where dist is older than the sources', () => {
     const parsed: unknown = JSON.parse(readFileSync('package.json', 'utf8'));
     expect(parsed).toMatchObject({ scripts: { prepare: 'node scripts/build.mjs --if-needed' } });
-    const built = statSync('dist/.built').mtimeMs;
-    expect(spawnSync(process.execPath, ['scripts/build.mjs', '--if-needed']).status).toBe(0);
-    expect(statSync('dist/.built').mtimeMs).toBe(built);
+    mkdirSync('.tmp', { recursive: true });
+    const folder = mkdtempSync('.tmp/prepare-');
+    try {
+      for (const name of ['abi', 'src', 'scripts', 'dist']) mkdirSync(join(folder, name));
+      for (const name of ['package.json', 'scripts/build.mjs', 'dist/.built']) writeFileSync(join(folder, name), '{}');
+      cpSync('scripts/build.mjs', join(folder, 'scripts/build.mjs'));
+      const builtAt = (seconds: number): number | null => {
+        utimesSync(join(folder, 'dist/.built'), seconds, seconds);
+        return spawnSync(process.execPath, ['scripts/build.mjs', '--if-needed'], { cwd: folder }).status;
+      };
+      expect(builtAt(Date.now() / 1000 + 60)).toBe(0);
+      // there is nothing to build in this folder: that it is tried is seen from its failing
+      expect(builtAt(1)).not.toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
