@@ -279,7 +279,7 @@ export class Machine {
   passMoment(moment: Moment): undefined {
     const jump = moment === 'frozen' ? this.kernel + 1 : this.kernel;
     for (const fault of this.faults.faults) {
-      if (fault.kind === 'flip' && fault.moment === moment && fault.jump === jump) flip(this, fault);
+      if (fault.kind === 'flip' && fault.step === null && fault.moment === moment && fault.jump === jump) flip(this, fault);
     }
     this.event(moment === 'early' || moment === 'booted' ? 'next-kernel' : 'kernel', `moment ${moment}`);
     this.moments.push({ moment, step: this.trace.length, kernel: this.kernel });

@@ -2,21 +2,18 @@
 import { DEBUGGER } from './debugger/view.js';
 import { INSPECTOR } from './inspector/view.js';
 import { KVM } from './kvm/view.js';
-import type { CommandRow, KeyPage, KeyRow } from './model/keys.js';
+import { tableOf } from './model/common-keys.js';
+import type { KeyPage } from './model/keys.js';
+import type { View, Viewed } from './model/view.js';
 
 export interface ViewKeys extends KeyPage {
   /** panes of the view, by id */
   readonly panes: readonly string[];
 }
 
-interface Documented {
-  readonly name: string;
-  readonly intro: string;
-  readonly keys: readonly KeyRow[];
-  readonly commands: readonly CommandRow[];
-  readonly panes: Readonly<Record<string, unknown>>;
-}
-
-const pageOf = ({ name, intro, keys, commands, panes }: Documented): ViewKeys => ({ title: name, intro, keys, commands, panes: Object.keys(panes) });
+const pageOf = <S extends Viewed<P>, P extends string>(view: View<S, P>): ViewKeys => {
+  const { keys, commands } = tableOf(view);
+  return { title: view.name, intro: view.intro, keys, commands, panes: Object.keys(view.panes) };
+};
 
 export const KEY_PAGES: readonly ViewKeys[] = [pageOf(INSPECTOR), pageOf(DEBUGGER), pageOf(KVM)];

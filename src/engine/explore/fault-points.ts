@@ -107,7 +107,7 @@ function* damage(jumps: number): Iterable<Fault> {
   for (let jump = 1; jump <= jumps; jump++)
     for (const { name, fields } of HANDED_OVER)
       for (const field of Object.keys(fields))
-        yield { kind: 'flip', at: 'flip', nth: 1, position, moment: 'frozen', jump, where: { struct: name, field }, change: { bit: 0 } };
+        yield { kind: 'flip', at: 'flip', nth: 1, position, moment: 'frozen', jump, step: null, where: { struct: name, field }, change: { bit: 0 } };
 }
 
 function* otherKernels(scenario: Scenario, jumps: number): Iterable<Fault> {

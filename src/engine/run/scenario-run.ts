@@ -4,6 +4,7 @@
  */
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { negative } from '../faults.js';
+import { flip } from '../flip.js';
 import type { OpenFile } from '../fs/open-file.js';
 import { deviceTick } from '../handlers/pci-core.js';
 import { PciPlatform } from '../handlers/pci-platform.js';
@@ -12,7 +13,7 @@ import { Kernel, type KernelOptions } from '../kernel/kernel.js';
 import { type KexecImage, relocate } from '../kernel/kexec-image.js';
 import { kernelSpec } from '../kernel/release.js';
 import { Machine, MissingPageError, PanicError, type Steps } from '../machine.js';
-import { kernelOf, type Scenario, type ScenarioEnd, type ScenarioStep } from '../scenario/types.js';
+import { kernelOf, type FlipFault, type Scenario, type ScenarioEnd, type ScenarioStep } from '../scenario/types.js';
 import { UNKNOWN_RESULT } from '../trace/trace.js';
 import { Agent, type Answer, answered } from './agent.js';
 import { argsOf } from './agent-args.js';
@@ -65,6 +66,8 @@ export class ScenarioRun {
   /** the steps carried out: the scenario's, and those an agent on a dump finds out by itself */
   readonly program: ScenarioStep[];
   readonly #edits: readonly MemoryEdit[];
+  /** damage that the scenario wants after a step, in the order of the steps */
+  readonly #flips: readonly FlipFault[];
   readonly #continuation: Continuation | null;
   readonly #platform: PciPlatform;
   #kernel: Kernel | null = null;
@@ -81,6 +84,9 @@ export class ScenarioRun {
     this.scenario = scenario;
     this.program = [...scenario.steps];
     this.#edits = edits;
+    this.#flips = scenario.faults
+      .filter((fault): fault is FlipFault => fault.kind === 'flip' && fault.step !== null)
+      .sort((a, b) => (a.step ?? 0) - (b.step ?? 0));
     this.#continuation = continuation;
     for (let jump = 0; jump < scenario.kernels.length; jump++) kernelSpec(kernelOf(scenario, jump).release);
     const { arch, memory, pageSize } = scenario.machine;
@@ -113,16 +119,22 @@ export class ScenarioRun {
 
   /** The whole run. */
   steps(): Steps<RunEnd> {
-    return this.#edits.length === 0 ? this.#run() : this.#edited();
+    return this.#edits.length === 0 && this.#flips.length === 0 ? this.#run() : this.#edited();
   }
 
   *#edited(): Steps<RunEnd> {
     const run = this.#run();
     const { machine } = this;
+    const flips = [...this.#flips];
     let edit = 0;
     for (let next = run.next(); ; next = run.next()) {
       if (next.done === true) return next.value;
       yield undefined;
+      for (let fault = flips[0]; fault !== undefined && (fault.step ?? 0) <= machine.trace.length; fault = flips[0]) {
+        flip(machine, fault);
+        flips.shift();
+        yield undefined;
+      }
       // What a user changes at a step is there before the next one happens.
       for (let change = this.#edits[edit]; change !== undefined && change.step <= machine.trace.length; change = this.#edits[++edit]) {
         machine.memory.write(change.address, change.bytes, 'edit');

@@ -61,6 +61,8 @@ export interface FlipFault extends FaultBase {
   readonly moment: 'frozen' | 'early';
   /** which jump, counted from 1 */
   readonly jump: number;
+  /** after this step of the run, in place of a moment; null for none */
+  readonly step: number | null;
   readonly where: { readonly struct: string; readonly field: string } | { readonly address: number };
   /** one bit inverted (counted from the first byte's lowest), a number stored in host order, or bytes stored */
   readonly change: { readonly bit: number } | { readonly value: bigint } | { readonly bytes: Uint8Array };

@@ -103,6 +103,7 @@ export const FAULTS: readonly FaultSpec[] = [
     {
       moment: withDefault(oneOf(['frozen', 'early']), 'when: before or after the jump', 'frozen', 'frozen'),
       jump: withDefault(number(1, 1000), 'which jump', 1, '1'),
+      step: optional(number(1, 1_000_000_000), 'after this step of the run, in place of `moment` and `jump`'),
       struct: optional(text, "the structure, by the kernel's name"),
       field: optional(text, 'its field'),
       address: optional(number(0, 2 ** 52), 'a physical address, in place of `struct` and `field`'),
@@ -115,6 +116,7 @@ export const FAULTS: readonly FaultSpec[] = [
       ...base,
       moment: values.moment,
       jump: values.jump,
+      step: values.step,
       where: flipWhere(values, cursor),
       change: flipChange(values, cursor),
     }),

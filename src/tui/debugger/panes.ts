@@ -1,7 +1,8 @@
 /** The panes of the debugger: what each shows, and what motions and Enter in it do. Pure, but that Enter moves the engine's client. */
 import type { StateNode } from '../../engine/client.js';
 import { escapeText } from '../../report/escape.js';
-import { hasWords } from '../model/common-keys.js';
+import type { Key } from '../model/keys.js';
+import { hasWords } from '../model/match.js';
 import { hexRows, moveRows, rowStart } from '../model/hex.js';
 import { listRows } from '../model/list.js';
 import type { PaneBox, PaneContent } from '../model/screen.js';
@@ -12,6 +13,8 @@ import type { DebuggerPane } from './layout.js';
 import { type Debugger, type StackRow, detailRows, deviceRows, followMemory, kernelRows, memoryGrid, settle, stackRows, timelineHeight } from './state.js';
 import { type StateRow, stateLine } from './state-rows.js';
 import { argsText, laneHeading, laneRow, programText, resultText, stepText } from './step-lines.js';
+import { LOOK, STOPS } from './groups.js';
+import { remove } from './stops.js';
 import { runToAction, travelled } from './travel.js';
 
 type Of = Pane<Debugger, DebuggerPane>;
@@ -138,7 +141,7 @@ function stackSpans(row: StackRow): Line {
     case 'call':
       return [span(`${row.step.op} `, 'name'), span(argsText(row.step), 'value'), span(`  step ${row.step.step}`, 'dim')];
     case 'breakpoint':
-      return [span('● ', 'error'), span(escapeText(row.text))];
+      return [span('● ', 'error'), span(escapeText(row.text)), span(row.note === '' ? '' : `  ${row.note}`, 'dim')];
     case 'mark':
       return [span('◆ ', 'info'), span(escapeText(row.name)), span(`  step ${row.step}`, 'dim')];
   }
@@ -156,6 +159,7 @@ const stack: Of = {
     if (row?.kind === 'call') return travelled(state, () => state.client.runTo(row.step.step), true);
     return row?.kind === 'mark' ? travelled(state, () => state.client.runTo(row.step), true) : state;
   },
+  keys: [{ keys: ['x'], group: STOPS, help: 'remove the breakpoint or mark under the cursor', run: remove }],
 };
 
 // The step in full.
@@ -201,6 +205,11 @@ function treeContent(title: string, rows: readonly StateRow[], scroll: Scroll, s
 
 const sideways = (state: Debugger, by: 1 | -1): Debugger => toggle(state, by === 1 ? 'open' : 'close');
 
+const TREE_KEYS: readonly Key<Debugger>[] = [
+  { keys: ['space'], group: LOOK, help: 'open or close the node', run: (state) => toggle(state, 'toggle') },
+  { keys: ['*'], group: LOOK, help: 'only what the step changed, or everything', run: (state) => settle({ ...state, onlyChanges: !state.onlyChanges }) },
+];
+
 const kernels: Of = {
   id: 'state',
   filters: true,
@@ -208,6 +217,7 @@ const kernels: Of = {
   move: (state, motion, { height }, count) => ({ ...state, state: moveBy(state.state, rowsOf(motion, height) * count, kernelRows(state).length, height) }),
   sideways,
   enter: (state) => toggle(state, 'toggle'),
+  keys: TREE_KEYS,
 };
 
 const device: Of = {
@@ -217,6 +227,7 @@ const device: Of = {
   move: (state, motion, { height }, count) => ({ ...state, device: moveBy(state.device, rowsOf(motion, height) * count, deviceRows(state).length, height) }),
   sideways,
   enter: (state) => toggle(state, 'toggle'),
+  keys: TREE_KEYS,
 };
 
 // Memory.

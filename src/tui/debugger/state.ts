@@ -5,7 +5,7 @@ import type { Inspector } from '../inspector/state.js';
 import { type Grid, addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';
 import type { Size } from '../model/screen.js';
 import { escapeText } from '../../report/escape.js';
-import { hasWords } from '../model/common-keys.js';
+import { hasWords } from '../model/match.js';
 import type { Headline } from '../model/finding.js';
 import { type Scroll, START, jumpTo, keepInView } from '../model/scroll.js';
 import { type Shell, openShell } from '../model/shell.js';
@@ -43,7 +43,8 @@ export interface OtherRun {
 export type StackRow =
   | { readonly kind: 'heading'; readonly text: string }
   | { readonly kind: 'call'; readonly step: Step }
-  | { readonly kind: 'breakpoint'; readonly text: string }
+  /** `note`: hits, and what is still to be passed */
+  | { readonly kind: 'breakpoint'; readonly text: string; readonly note: string }
   | { readonly kind: 'mark'; readonly name: string; readonly step: number };
 
 export interface Debugger {
@@ -77,6 +78,12 @@ export interface Debugger {
   readonly future: readonly number[];
   /** breakpoints that go once they were hit, as text */
   readonly temporary: readonly string[];
+  /** how often a breakpoint, as text, is still to be passed */
+  readonly ignores: ReadonlyMap<string, number>;
+  /** how often it stopped the run so far */
+  readonly stopped: ReadonlyMap<string, number>;
+  /** the last way through time, to go it again; null before the first */
+  readonly again: ((state: Debugger) => Debugger) | null;
   /** the state panes show only what the step changed */
   readonly onlyChanges: boolean;
   /** the scenario as it was written; null for a dump */
@@ -106,6 +113,9 @@ export function openDebuggerState(client: EngineClient, size: Size, source: stri
     past: [],
     future: [],
     temporary: [],
+    ignores: new Map(),
+    stopped: new Map(),
+    again: null,
     onlyChanges: false,
     source,
     inspector: null,
@@ -288,11 +298,15 @@ export const detailRows = (state: Debugger): StepLine[] =>
   );
 
 /** Calls, innermost first; breakpoints; marks. */
-export function stackRows({ client, present }: Debugger): StackRow[] {
+export function stackRows({ client, present, ignores, stopped }: Debugger): StackRow[] {
   const rows: StackRow[] = [...present.stack].reverse().map((step): StackRow => ({ kind: 'call', step }));
   if (rows.length === 0) rows.push({ kind: 'heading', text: 'outside of any call' });
   if (client.breakpoints.length > 0) rows.push({ kind: 'heading', text: 'breakpoints' });
-  for (const breakpoint of client.breakpoints) rows.push({ kind: 'breakpoint', text: breakpointText(breakpoint) });
+  for (const text of client.breakpoints.map(breakpointText)) {
+    const hit = stopped.get(text) ?? 0;
+    const left = ignores.get(text) ?? 0;
+    rows.push({ kind: 'breakpoint', text, note: [hit === 0 ? '' : `${hit}×`, left === 0 ? '' : `passes ${left} more`].filter(Boolean).join(', ') });
+  }
   if (client.marks.size > 0) rows.push({ kind: 'heading', text: 'marks' });
   for (const [name, step] of client.marks) rows.push({ kind: 'mark', name, step });
   return rows;

@@ -256,6 +256,17 @@ export const jumpToVisit = (state: Inspector, there: Visit): Inspector => visit(
 /** The place in the tree of a path, or of the deepest node on the way to it that was decoded. */
 export const placeOf = (state: Inspector, path: string): Place | null => placeOfPath(state.tree.children, path);
 
+/** The node at a place, opened or not. */
+export const nodeOf = (state: Inspector, place: Place): TreeNode | null => {
+  let nodes = state.tree.children;
+  let node: TreeNode | null = null;
+  for (const index of place) {
+    node = nodes[index] ?? null;
+    nodes = node?.children() ?? [];
+  }
+  return node;
+};
+
 /** Puts the hex pane's cursor on an address; the tree goes to what was decoded there, and stays where nothing was. */
 export function cursorTo(state: Inspector, address: number): Inspector {
   const bits = nodeBits(state);

@@ -27,6 +27,7 @@ export function kvmModelOf(files: SnapshotFiles): KvmModel {
     files.count > entries.length ? `the first ${entries.length} of ${files.count} snapshots` : entries.length === 1 ? 'kvm_run' : `${entries.length} snapshots`;
   return {
     title: `${escapeText(files.path.split('/').filter(Boolean).at(-1) ?? files.path)}  ${some}  ${entry(0).snapshot.arch}`,
+    path: files.path,
     count: entries.length,
     at: (index) => snapshotView(entry(index).snapshot),
     label: (index) => `${files.files.length > 1 ? `${escapeText(entry(index).file)}: ` : ''}${escapeText(summarise(entry(index).snapshot))}`,

@@ -1,6 +1,6 @@
 /** The panes of the kvm_run view: what each shows, and what motions in it do. Pure. */
 import { bufferMemory } from '../../memory/buffer-memory.js';
-import { hasWords } from '../model/common-keys.js';
+import { hasWords } from '../model/match.js';
 import { hexRows } from '../model/hex.js';
 import { listRows } from '../model/list.js';
 import { moveBy, positionOf, rowsOf, scrollText } from '../model/scroll.js';

@@ -12,6 +12,8 @@ import { explanationLines } from './lines.js';
 export interface KvmModel {
   /** escaped */
   readonly title: string;
+  /** as the user named the file or folder, for command lines */
+  readonly path: string;
   readonly count: number;
   /** decoded when it is shown; plain text, safe to print */
   readonly at: (index: number) => SnapshotView;
@@ -31,6 +33,8 @@ export interface KvmState {
   readonly explanationTop: number;
   readonly hexTop: number;
   readonly query: string | null;
+  /** named places */
+  readonly marks: ReadonlyMap<string, { readonly snapshot: number; readonly path: string }>;
 }
 
 /** A heading, or a field. */
@@ -65,6 +69,7 @@ export function openKvmState(model: KvmModel, size: Size): KvmState {
     explanationTop: 0,
     hexTop: 0,
     query: null,
+    marks: new Map(),
   };
   return settle(state);
 }

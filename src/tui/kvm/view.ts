@@ -1,39 +1,101 @@
 /** The kvm_run view: its panes, keys and commands put together. */
-import { commonCommands, filterQuestion, generalKeys, moveKeys, paneKeys, searchKeys } from '../model/common-keys.js';
+import type { SnapshotRow } from '../../kvm/snapshot-view.js';
+import { escapeText } from '../../report/escape.js';
+import { GENERAL, MOVE, PANES, SEARCH, filterQuestion } from '../model/common-keys.js';
 import { summaryOf } from '../model/finding.js';
 import type { Command, Key } from '../model/keys.js';
+import { shellWord } from '../model/match.js';
 import type { Program } from '../model/program.js';
+import { programOf } from '../model/program-of.js';
+import { jumpTo } from '../model/scroll.js';
+import type { SharedCommands } from '../model/shared-commands.js';
 import { span } from '../model/text.js';
-import { type View, effect, programOf, tell } from '../model/view.js';
-import { type KvmPane, kvmBands } from './layout.js';
+import { type View, asked, effect, tell } from '../model/view.js';
+import { type KvmPane, kvmBands, kvmBox } from './layout.js';
 import { KVM_PANES } from './panes.js';
 import { type KvmModel, type KvmState, find, openKvmState, selectedField, settle, show } from './state.js';
 
 const SNAPSHOTS = 'Snapshots and fields';
 
-const view = (): View<KvmState, KvmPane> => KVM;
+const COPIES = ['value', 'path', 'bytes', 'address', 'json', 'command'] as const;
+type Copy = (typeof COPIES)[number];
 
-function copy(state: KvmState, what: 'value' | 'path'): KvmState {
+function textOf(state: KvmState, what: Copy): string {
   const field = selectedField(state);
-  const text = field === null ? '' : what === 'path' ? field.path : field.value;
+  if (what === 'command') return `luo-inspect kvm ${shellWord(state.model.path)}`;
+  if (field === null) return '';
+  switch (what) {
+    case 'value':
+      return field.value;
+    case 'path':
+      return field.path;
+    case 'address':
+      return `0x${field.offset.toString(16)}`;
+    case 'bytes':
+      return Buffer.from(state.view.bytes.subarray(field.offset, field.offset + field.size)).toString('hex');
+    case 'json':
+      return JSON.stringify({ path: field.path, value: field.value, offset: field.offset, size: field.size, meaning: field.meaning });
+  }
+}
+
+function copy(state: KvmState, what: Copy): KvmState {
+  const text = textOf(state, what);
   if (text === '') return tell<KvmState, KvmPane>(state, 'nothing to copy here');
-  return effect<KvmState, KvmPane>(tell<KvmState, KvmPane>(state, `copied ${text}`), { kind: 'copy', text });
+  return effect<KvmState, KvmPane>(tell<KvmState, KvmPane>(state, `copied ${escapeText(text)}`), { kind: 'copy', text });
+}
+
+function toField(state: KvmState, wanted: (row: SnapshotRow) => boolean, what: string): KvmState {
+  const index = state.rows.findIndex((row) => !('heading' in row) && wanted(row));
+  if (index === -1) return tell<KvmState, KvmPane>(state, `no ${what} in this snapshot`);
+  return settle({ ...state, fields: jumpTo(state.fields, index, state.rows.length, kvmBox(state, 'payload').height) });
+}
+
+/** To the smallest field that covers an offset. */
+function atOffset(state: KvmState, argument: string, told: boolean): KvmState {
+  if (!/^(0x[0-9a-f]{1,8}|\d{1,8})$/i.test(argument)) return tell<KvmState, KvmPane>(state, 'takes an offset in the page, 0x…');
+  const offset = Number(argument);
+  const covers = (row: SnapshotRow): boolean => offset >= row.offset && offset < row.offset + row.size;
+  const least = Math.min(...state.rows.flatMap((row) => ('heading' in row || !covers(row) ? [] : [row.size])));
+  const there = toField(state, (row) => covers(row) && row.size === least, `field at ${argument}`);
+  const field = selectedField(there);
+  if (!told || field === null || !covers(field)) return there;
+  return tell<KvmState, KvmPane>(
+    there,
+    `${argument}: ${field.path}, byte ${offset - field.offset} of ${field.size}${field.meaning === '' ? '' : `: ${field.meaning}`}`,
+  );
+}
+
+function exported({ rows, view }: KvmState): string {
+  const lines = rows.map((row) =>
+    'heading' in row ? `\n${row.heading}` : `  ${row.path} ${row.value}${row.words === '' ? '' : `  ${escapeText(row.words)}`}`,
+  );
+  return `${[view.title, ...view.explanation.map(escapeText), ...lines].join('\n')}\n`;
+}
+
+/** A snapshot, and a field of it. */
+function setMark(state: KvmState, name: string): KvmState {
+  const wanted = name.trim();
+  if (wanted === '') return state;
+  const path = selectedField(state)?.path ?? '';
+  const marks = new Map(state.marks).set(wanted, { snapshot: state.snapshots.cursor, path });
+  return tell<KvmState, KvmPane>({ ...state, marks }, `${escapeText(wanted)} is ${path} of snapshot ${state.snapshots.cursor}`);
+}
+
+function goToMark(state: KvmState, name: string): KvmState {
+  const mark = state.marks.get(name.trim());
+  if (mark === undefined) return tell<KvmState, KvmPane>(state, `no mark ${escapeText(name.trim())}`);
+  const there = mark.snapshot === state.snapshots.cursor ? state : show(state, mark.snapshot);
+  return mark.path === '' ? there : toField(there, ({ path }) => path === mark.path, `field ${escapeText(mark.path)}`);
 }
 
 const KEYS: readonly Key<KvmState>[] = [
-  ...moveKeys<KvmState, KvmPane>(view, { left: 'snapshot before', right: 'next snapshot' }),
   { keys: [']'], group: SNAPSHOTS, help: 'next snapshot', hint: 'next', run: (state, count) => show(state, state.snapshots.cursor + (count ?? 1)) },
   { keys: ['['], group: SNAPSHOTS, help: 'snapshot before', hint: 'before', run: (state, count) => show(state, state.snapshots.cursor - (count ?? 1)) },
-  ...searchKeys<KvmState, KvmPane>(
-    view,
-    SNAPSHOTS,
-    { enter: 'among the snapshots: look at the fields of the one under the cursor', search: 'search fields; among the snapshots, search those' },
-    (state, by) => find(state, by, false),
-  ),
-  { keys: ['y'], group: SNAPSHOTS, help: 'copy the value (through the terminal, OSC 52)', run: (state) => copy(state, 'value') },
-  { keys: ['Y'], group: SNAPSHOTS, help: "copy the field's path", run: (state) => copy(state, 'path') },
-  ...paneKeys<KvmState, KvmPane>(view),
-  ...generalKeys<KvmState, KvmPane>(view, (state) => ({ ...state, query: null })),
+  { keys: ['y'], group: SEARCH, help: 'copy the value (through the terminal, OSC 52)', run: (state) => copy(state, 'value') },
+  { keys: ['Y'], group: SEARCH, help: "copy the field's path", run: (state) => copy(state, 'path') },
+  { keys: ['c'], group: SEARCH, help: 'copy a command line that shows this snapshot', run: (state) => copy(state, 'command') },
+  { keys: ['m'], group: SNAPSHOTS, help: 'name this place', run: (state) => asked<KvmState, KvmPane>(state, 'mark: ') },
+  { keys: ["'"], group: SNAPSHOTS, help: 'go to a named place (Tab completes)', run: (state) => asked<KvmState, KvmPane>(state, 'go to mark: ') },
 ];
 
 const COMMANDS: readonly Command<KvmState>[] = [
@@ -43,17 +105,63 @@ const COMMANDS: readonly Command<KvmState>[] = [
     help: 'show snapshot n, counted from 0',
     run: (state, argument) => (/^\d{1,9}$/.test(argument) ? show(state, Number(argument)) : tell<KvmState, KvmPane>(state, ':snapshot takes a number')),
   },
-  { name: 'find', args: '<text>', help: 'search, as / does', run: (state, text) => find({ ...state, query: text || null }, 1, true) },
-  ...commonCommands<KvmState, KvmPane>(view),
 ];
+
+const NO_SESSIONS = 'a kvm_run page has no sessions; a dump of the machine has';
+
+const SHARED: SharedCommands<KvmState> = {
+  goto: { help: 'go to the field at an offset of the page', run: (state, argument) => atOffset(state, argument, false) },
+  whatis: { help: 'what stands at an offset of the page', run: (state, argument) => atOffset(state, argument, true) },
+  path: {
+    help: 'go to the field with this path',
+    complete: (state) => state.rows.flatMap((row) => ('heading' in row ? [] : [row.path])),
+    run: (state, path) => toField(state, (row) => row.path === path, `field ${escapeText(path)}`),
+  },
+  session: NO_SESSIONS,
+  token: NO_SESSIONS,
+  set: 'a snapshot is only read: nothing runs on it here',
+  find: { run: (state, text) => find({ ...state, query: text || null }, 1, true) },
+  mark: { run: setMark },
+  copy: {
+    help: `copy ${COPIES.join(', ')}`,
+    complete: () => COPIES,
+    run: (state, argument) => {
+      const what = COPIES.find((one) => one === argument);
+      return what === undefined ? tell<KvmState, KvmPane>(state, `:copy takes ${COPIES.join(', ')}`) : copy(state, what);
+    },
+  },
+  export: {
+    help: 'write all fields of this snapshot as text to a new file',
+    run: (state, path) =>
+      path === ''
+        ? tell<KvmState, KvmPane>(state, ':export takes the name of a file')
+        : effect<KvmState, KvmPane>(state, { kind: 'save', path, text: exported(state) }),
+  },
+};
 
 export const KVM: View<KvmState, KvmPane> = {
   name: 'kvm_run snapshots',
   intro: '`luo-inspect <snapshot>`: payload, bytes and explanation of kvm_run pages.',
   panes: KVM_PANES,
   keys: KEYS,
+  groups: [MOVE, SNAPSHOTS, SEARCH, PANES, GENERAL],
   commands: COMMANDS,
-  questions: { '/': { run: (state, text) => find({ ...state, query: text || null }, 1, true) }, 'filter: ': filterQuestion<KvmState, KvmPane>() },
+  shared: SHARED,
+  words: {
+    left: 'snapshot before',
+    right: 'next snapshot',
+    enter: 'among the snapshots: look at the fields of the one under the cursor',
+    search: 'search fields; among the snapshots, search those',
+  },
+  tabs: [],
+  find: (state, by) => find(state, by, false),
+  endSearch: (state) => ({ ...state, query: null }),
+  questions: {
+    '/': { run: (state, text) => find({ ...state, query: text || null }, 1, true) },
+    'filter: ': filterQuestion<KvmState, KvmPane>(),
+    'mark: ': { run: setMark },
+    'go to mark: ': { run: goToMark, complete: (state, text) => [...state.marks.keys()].filter((name) => name.startsWith(text)) },
+  },
   layout: kvmBands,
   title: ({ model }) => model.title,
   summary: (state) => summaryOf([...state.view.findings, ...state.model.findings]),
@@ -72,6 +180,16 @@ export const KVM: View<KvmState, KvmPane> = {
   settle,
   goTo: (state) => state,
   work: () => null,
+  kept: ({ marks }) => ({ breakpoints: [], marks: Object.fromEntries([...marks].map(([name, { snapshot, path }]) => [name, `${snapshot} ${path}`])) }),
+  restored: (state, { marks }) => ({
+    ...state,
+    marks: new Map(
+      Object.entries(marks).flatMap(([name, text]) => {
+        const parts = /^(\d{1,9}) (.*)$/.exec(text);
+        return parts === null || Number(parts[1]) >= state.model.count ? [] : [[name, { snapshot: Number(parts[1]), path: parts[2] ?? '' }] as const];
+      }),
+    ),
+  }),
 };
 
 export const kvmProgram = (model: KvmModel): Program<KvmState> => programOf(KVM, (size) => openKvmState(model, size));

@@ -1,11 +1,60 @@
-/** The keys and commands that every view has. A view adds its own, and may leave some of these out. */
-import type { Command, Key } from './keys.js';
+/** The keys and commands that every view has, and the one table they make with those of the view and of its panes. */
+import { type Command, type Key, type Table, helpLines } from './keys.js';
+import { textPage } from './page.js';
 import type { Motion } from './scroll.js';
-import { type View, type Viewed, asked, closed, cycled, effect, entered, focused, moved, paneBox, searchPage, showHelp, tabbed, tell } from './view.js';
+import { SHARED, SHARED_NAMES } from './shared-commands.js';
+import {
+  type View,
+  type Viewed,
+  asked,
+  closed,
+  cycled,
+  effect,
+  entered,
+  focused,
+  moved,
+  paneBox,
+  panesOf,
+  searchPage,
+  tabbed,
+  tell,
+  withShell,
+} from './view.js';
 
-const MOVE = 'Move';
-const PANES = 'Panes';
-const GENERAL = 'General';
+/** Headings of the help. */
+export const MOVE = 'Move';
+export const SEARCH = 'Search, commands, copying';
+export const PANES = 'Panes';
+export const GENERAL = 'General';
+
+/** The table of a view. */
+export function tableOf<S extends Viewed<P>, P extends string>(view: View<S, P>): Table<S> {
+  // a key that several panes list is one row
+  const byRow = new Map<Key<S>, P[]>();
+  for (const { id, keys = [] } of panesOf(view)) for (const key of keys) byRow.set(key, [...(byRow.get(key) ?? []), id]);
+  const ofPanes = [...byRow].map(([key, panes]): Key<S> => ({ ...key, panes }));
+  const help = (state: S): S => withShell<S, P>(state, { ...state.shell, page: textPage('Keys', (width) => helpLines(table.keys, table.commands, width)) });
+  const common = [...moveKeys(view), ...searchKeys(view), ...tabKeys(view), ...paneKeys(view), ...generalKeys(view, help)];
+  // a view may have a key of everybody's for itself; over a page it is everybody's again
+  const own = new Set(view.keys.flatMap(({ keys }) => keys));
+  const others = common.filter(({ keys }) => !keys.some((key) => own.has(key)));
+  const listed = [...others, ...view.keys, ...ofPanes].map((row, index) => ({ row, index, group: view.groups.indexOf(row.group) }));
+  const table: Table<S> = {
+    keys: listed.sort((a, b) => a.group - b.group || a.index - b.index).map(({ row }) => row),
+    lookup: [...ofPanes, ...view.keys, ...common],
+    commands: [...view.commands, ...panesOf(view).flatMap(({ commands = [] }) => commands), ...sharedCommands(view), ...commonCommands(view, help)],
+  };
+  return table;
+}
+
+function sharedCommands<S extends Viewed<P>, P extends string>(view: View<S, P>): Command<S>[] {
+  return SHARED_NAMES.map((name): Command<S> => {
+    const { args, help } = SHARED[name];
+    const own = view.shared[name];
+    if (typeof own === 'string') return { name, args, help: `not here: ${own}`, run: (state) => tell<S, P>(state, own) };
+    return { name, args, help: own.help ?? help, run: own.run, ...(own.complete === undefined ? {} : { complete: own.complete }) };
+  });
+}
 
 const MOTIONS: readonly (readonly [Motion, readonly string[], string])[] = [
   ['up', ['k', 'up'], 'one row up; 10k goes ten'],
@@ -18,25 +67,25 @@ const MOTIONS: readonly (readonly [Motion, readonly string[], string])[] = [
   ['last', ['G', 'end'], 'to the last row'],
 ];
 
-/** @param view asked for when a key is pressed: a view and its keys know each other */
-export function moveKeys<S extends Viewed<P>, P extends string>(view: () => View<S, P>, sideways: { readonly left: string; readonly right: string }): Key<S>[] {
+function moveKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<S>[] {
+  const { left, right } = view.words;
   const aside = (by: 1 | -1) => (state: S, count: number | null) => {
-    const pane = view().panes[state.shell.focus];
-    return pane.sideways?.(state, by, paneBox(view(), state, state.shell.focus), count ?? 1) ?? state;
+    const pane = view.panes[state.shell.focus];
+    return pane.sideways?.(state, by, paneBox(view, state, state.shell.focus), count ?? 1) ?? state;
   };
   return [
     ...MOTIONS.map(
-      ([motion, keys, help]): Key<S> => ({ keys, group: MOVE, help, overPages: true, run: (state, count) => moved(view(), state, motion, count ?? 1) }),
+      ([motion, keys, help]): Key<S> => ({ keys, group: MOVE, help, overPages: true, run: (state, count) => moved(view, state, motion, count ?? 1) }),
     ),
-    { keys: ['h', 'left'], group: MOVE, help: sideways.left, run: aside(-1) },
-    { keys: ['l', 'right'], group: MOVE, help: sideways.right, run: aside(1) },
+    { keys: ['h', 'left'], group: MOVE, help: left, run: aside(-1) },
+    { keys: ['l', 'right'], group: MOVE, help: right, run: aside(1) },
   ];
 }
 
-export function paneKeys<S extends Viewed<P>, P extends string>(view: () => View<S, P>): Key<S>[] {
+function paneKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<S>[] {
   return [
-    { keys: ['tab'], group: PANES, help: 'next pane', hint: 'pane', run: (state) => cycled(view(), state, 1) },
-    { keys: ['shift-tab'], group: PANES, help: 'previous pane', run: (state) => cycled(view(), state, -1) },
+    { keys: ['tab'], group: PANES, help: 'next pane', hint: 'pane', run: (state) => cycled(view, state, 1) },
+    { keys: ['shift-tab'], group: PANES, help: 'previous pane', run: (state) => cycled(view, state, -1) },
     { keys: ['1', '…', '9'], group: PANES, help: 'pane by its number', run: (state) => state },
     {
       keys: ['z', '+', '_'],
@@ -50,7 +99,7 @@ export function paneKeys<S extends Viewed<P>, P extends string>(view: () => View
       group: PANES,
       help: 'filter: show only rows with this text; an empty text shows all',
       run: (state) =>
-        view().panes[state.shell.focus].filters === true
+        view.panes[state.shell.focus].filters === true
           ? asked<S, P>(state, 'filter: ', state.shell.filters.get(state.shell.focus) ?? '')
           : tell<S, P>(state, 'this pane has no list to filter'),
     },
@@ -58,36 +107,34 @@ export function paneKeys<S extends Viewed<P>, P extends string>(view: () => View
 }
 
 /** `[` and `]` between panes that share a place. */
-export function tabKeys<S extends Viewed<P>, P extends string>(view: () => View<S, P>, panes: readonly P[]): Key<S>[] {
-  const go = (by: number) => (state: S) => tabbed(view(), state, by) ?? tell<S, P>(state, 'this pane has its place to itself');
+function tabKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<S>[] {
+  const panes = view.tabs;
+  if (panes.length === 0) return [];
+  const go = (by: number) => (state: S) => tabbed(view, state, by) ?? tell<S, P>(state, 'this pane has its place to itself');
   return [
     { keys: [']'], group: PANES, help: 'next of the panes that share this place', panes, run: go(1) },
     { keys: ['['], group: PANES, help: 'the one before', panes, run: go(-1) },
   ];
 }
 
-/** Enter, search and its matches. @param find what n and N do in the panes */
-export function searchKeys<S extends Viewed<P>, P extends string>(
-  view: () => View<S, P>,
-  group: string,
-  words: { readonly enter: string; readonly search: string },
-  find: (state: S, by: 1 | -1) => S,
-): Key<S>[] {
+/** Enter, search and its matches. */
+function searchKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<S>[] {
+  const { words } = view;
   const next = (by: 1 | -1) => (state: S) => {
     const { page } = state.shell;
-    if (page === null) return find(state, by);
+    if (page === null) return view.find(state, by);
     return page.query === null ? tell<S, P>(state, 'no search: / starts one') : searchPage<S, P>(state, page, by);
   };
   return [
-    { keys: ['enter'], group, help: words.enter, hint: 'follow', overPages: true, run: (state) => entered(view(), state) },
-    { keys: ['/'], group, help: words.search, hint: 'search', overPages: true, run: (state) => asked<S, P>(state, '/') },
-    { keys: ['n'], group, help: 'next match', overPages: true, run: next(1) },
-    { keys: ['N'], group, help: 'match before', overPages: true, run: next(-1) },
-    { keys: [':'], group, help: 'type a command (Tab completes)', run: (state) => asked<S, P>(state, ':') },
+    { keys: ['enter'], group: SEARCH, help: words.enter, hint: 'follow', overPages: true, run: (state) => entered(view, state) },
+    { keys: ['/'], group: SEARCH, help: words.search, hint: 'search', overPages: true, run: (state) => asked<S, P>(state, '/') },
+    { keys: ['n'], group: SEARCH, help: 'next match', overPages: true, run: next(1) },
+    { keys: ['N'], group: SEARCH, help: 'match before', overPages: true, run: next(-1) },
+    { keys: [':'], group: SEARCH, help: 'type a command (Tab completes)', run: (state) => asked<S, P>(state, ':') },
   ];
 }
 
-export function generalKeys<S extends Viewed<P>, P extends string>(view: () => View<S, P>, endSearch: (state: S) => S): Key<S>[] {
+function generalKeys<S extends Viewed<P>, P extends string>(view: View<S, P>, help: (state: S) => S): Key<S>[] {
   return [
     {
       keys: ['?'],
@@ -95,9 +142,9 @@ export function generalKeys<S extends Viewed<P>, P extends string>(view: () => V
       help: 'this help; / searches it',
       hint: 'help',
       overPages: true,
-      run: (state) => (state.shell.page === null ? showHelp(view(), state) : { ...state, shell: { ...state.shell, page: null } }),
+      run: (state) => (state.shell.page === null ? help(state) : { ...state, shell: { ...state.shell, page: null } }),
     },
-    { keys: ['q'], group: GENERAL, help: 'close what is open on top; at the top, quit', hint: 'quit', overPages: true, run: (state) => closed(view(), state) },
+    { keys: ['q'], group: GENERAL, help: 'close what is open on top; at the top, quit', hint: 'quit', overPages: true, run: (state) => closed(view, state) },
     {
       keys: ['esc'],
       group: GENERAL,
@@ -107,7 +154,7 @@ export function generalKeys<S extends Viewed<P>, P extends string>(view: () => V
         if (state.shell.page !== null) return { ...state, shell: { ...state.shell, page: null } };
         const filters = new Map(state.shell.filters);
         filters.delete(state.shell.focus);
-        return endSearch({ ...state, shell: { ...state.shell, filters } });
+        return view.endSearch({ ...state, shell: { ...state.shell, filters } });
       },
     },
     {
@@ -146,19 +193,10 @@ export const filterQuestion = <S extends Viewed<P>, P extends string>(): { reado
   },
 });
 
-/** Does `text` have every word of what is searched or filtered for, in any case? */
-export function hasWords(text: string, wanted: string): boolean {
-  const low = text.toLowerCase();
-  return wanted
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => low.includes(word));
-}
-
 const THEME_WORDS = ['dark', 'light', '16', 'mono', 'none'];
 
 /** `:q`, `:help`, `:theme`, `:pane` */
-export function commonCommands<S extends Viewed<P>, P extends string>(view: () => View<S, P>): Command<S>[] {
+function commonCommands<S extends Viewed<P>, P extends string>(view: View<S, P>, help: (state: S) => S): Command<S>[] {
   return [
     {
       name: 'theme',
@@ -174,14 +212,14 @@ export function commonCommands<S extends Viewed<P>, P extends string>(view: () =
       name: 'pane',
       args: '<name>',
       help: 'go to a pane',
-      complete: () => Object.keys(view().panes),
+      complete: () => Object.keys(view.panes),
       run: (state, name) => {
-        const pane = Object.values<{ readonly id: P }>(view().panes).find(({ id }) => id === name);
-        return pane === undefined ? tell<S, P>(state, `no pane ${name}: ${Object.keys(view().panes).join(', ')}`) : focused<S, P>(state, pane.id);
+        const pane = Object.values<{ readonly id: P }>(view.panes).find(({ id }) => id === name);
+        return pane === undefined ? tell<S, P>(state, `no pane ${name}: ${Object.keys(view.panes).join(', ')}`) : focused<S, P>(state, pane.id);
       },
     },
-    { name: 'help', args: '', help: 'the keys', run: (state) => showHelp(view(), state) },
-    { name: 'q', aliases: ['quit'], args: '', help: 'quit', run: (state) => closed(view(), { ...state, shell: { ...state.shell, zoom: false, page: null } }) },
+    { name: 'help', args: '', help: 'the keys', run: help },
+    { name: 'q', aliases: ['quit'], args: '', help: 'quit', run: (state) => closed(view, { ...state, shell: { ...state.shell, zoom: false, page: null } }) },
     { name: 'q!', aliases: ['quit!'], args: '', help: 'quit without a question', run: (state) => effect<S, P>(state, { kind: 'quit' }) },
   ];
 }

@@ -39,6 +39,15 @@ export interface Command<S> extends CommandRow {
   readonly run: (state: S, argument: string) => S;
 }
 
+/** All keys and commands of a view. */
+export interface Table<S> {
+  /** as they are listed */
+  readonly keys: readonly Key<S>[];
+  /** as they are looked up: of a pane first, then of the view, then everybody's */
+  readonly lookup: readonly Key<S>[];
+  readonly commands: readonly Command<S>[];
+}
+
 /** The row of `key` while `pane` has the focus; null where it has none. */
 export function keyOf<K extends KeyRow>(table: readonly K[], key: string, pane: string): K | null {
   return table.find((row) => row.keys.includes(key) && (row.panes === undefined || row.panes.includes(pane))) ?? null;

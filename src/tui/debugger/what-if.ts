@@ -1,0 +1,139 @@
+import { escapeText } from '../../report/escape.js';
+import type { TreeNode } from '../../tree/tree.js';
+import { hex } from '../../tree/words.js';
+import type { PageRow } from '../model/page.js';
+import { span } from '../model/text.js';
+import { placeOfPath } from '../model/tree-view.js';
+import { effect, showList } from '../model/view.js';
+import { type TypedEdit, editOfNode, editText, parseEdit } from './edit.js';
+import { decodedAtStep } from './inspect.js';
+import type { DebuggerPane } from './layout.js';
+import { type Debugger, detailRows } from './state.js';
+import { stepText } from './step-lines.js';
+import { changed, tell } from './travel.js';
+
+function stored(state: Debugger, typed: TypedEdit): Debugger {
+  const there = changed(state, () => state.client.edit(typed.address, typed.bytes));
+  const { length } = typed.bytes;
+  return tell(there, `${length} byte${length === 1 ? '' : 's'} stored at ${hex(typed.address)}; D shows what came of it, u takes it back`);
+}
+
+export function edit(state: Debugger, text: string): Debugger {
+  const typed = parseEdit(text);
+  return typed === null ? tell(state, 'an edit is 0x<address> <bytes> or 0x<address>+<1, 2, 4 or 8> = <number>') : stored(state, typed);
+}
+
+/** What `e` starts with: what would mend the failure, the bytes of the row under the cursor, else those that are selected. */
+export function editStart(state: Debugger): string {
+  const { cause, selection } = state;
+  if (cause?.mend != null && state.client.position === (cause.writer ?? 1)) return editText(cause.mend);
+  const row = state.shell.focus === 'step' ? detailRows(state)[state.step.cursor] : undefined;
+  const at =
+    row?.address != null
+      ? { address: row.address, length: row.length }
+      : selection === null
+        ? null
+        : { address: selection.address, length: Math.ceil(selection.bits / 8) };
+  if (at === null) return '0x';
+  const bytes = new Uint8Array(Math.min(at.length, 16));
+  const got = state.present.memory.readInto(at.address, bytes.length, bytes);
+  return got === bytes.length && bytes.length > 0 ? editText({ address: at.address, bytes }) : `${hex(at.address)} `;
+}
+
+/** A node of the memory of this step, by its path or the end of it. */
+function nodeOfPath(state: Debugger, path: string): { readonly node: TreeNode; readonly parent: TreeNode | null } | null {
+  const report = decodedAtStep(state.client);
+  const roots = report?.decoded.handovers.map(({ node }) => node) ?? [];
+  const wanted = path.replace(/\[(\d+)\]/g, '[]/$1').replace(/^[….]+\/?/, '');
+  const found = placeOfPath(roots, wanted);
+  const follow = (place: readonly number[]) => {
+    let nodes: readonly TreeNode[] = roots;
+    let parent: TreeNode | null = null;
+    let node: TreeNode | null = null;
+    for (const index of place) {
+      parent = node;
+      node = nodes[index] ?? null;
+      nodes = node?.children() ?? [];
+    }
+    return node === null ? null : { node, parent };
+  };
+  const exact = found === null ? null : follow(found);
+  if (exact !== null && exact.node.path === wanted) return exact;
+  // the end of a path, looked for breadth first up to a bound
+  let pending: { node: TreeNode; parent: TreeNode | null }[] = roots.map((node) => ({ node, parent: null }));
+  for (let seen = 0; pending.length > 0 && seen < 50_000; ) {
+    const next: typeof pending = [];
+    for (const one of pending) {
+      if (++seen > 50_000) break;
+      if (one.node.path.endsWith(`/${wanted}`)) return one;
+      if (!/\[\d{4,}\]$/.test(one.node.type)) for (const child of one.node.children()) next.push({ node: child, parent: one.node });
+    }
+    pending = next;
+  }
+  return null;
+}
+
+export function setField(state: Debugger, argument: string): Debugger {
+  const typed = /^(\S+)\s*=\s*(.+)$/.exec(argument);
+  if (typed === null) return tell(state, ':set takes <path> = <value>, the path of a decoded field or its end');
+  const found = nodeOfPath(state, typed[1] ?? '');
+  if (found === null) return tell(state, `no field ${escapeText(typed[1] ?? '')} in the memory of this step`);
+  const result = editOfNode(found.node, found.parent, state.present.memory, (typed[2] ?? '').trim());
+  if (typeof result === 'string') return tell(state, escapeText(result));
+  return stored(state, result);
+}
+
+/** Both runs side by side from the first step that differs on. */
+export function compare(state: Debugger): Debugger {
+  const { before, client } = state;
+  if (before === null) return tell(state, 'nothing was changed: e or :set changes memory, then D shows both runs');
+  const now: string[] = [];
+  for (let number = 1; number <= Math.min(client.length, before.steps.length + 10_000); number++) {
+    const step = client.stepAt(number);
+    if (step !== null && step.op !== 'edit memory') now.push(`${step.actor} ${stepText(step)}`);
+  }
+  let first = 0;
+  while (first < now.length && first < before.steps.length && now[first] === before.steps[first]) first++;
+  const same = first === now.length && first === before.steps.length;
+  const rows = (width: number): PageRow[] => {
+    const half = Math.floor((width - 12) / 2);
+    const out: PageRow[] = [
+      { line: [span(`   step  ${'before'.padEnd(half)}│ now`, 'label')], target: null },
+      { line: [span(`         ${`ends: ${before.end}`.padEnd(half)}│ ends: ${client.end?.ending ?? 'still running'}`, 'title')], target: null },
+    ];
+    const from = Math.max(0, first - 3);
+    for (let index = from; index < Math.min(Math.max(now.length, before.steps.length), from + 5_000); index++) {
+      const a = before.steps[index] ?? '';
+      const b = now[index] ?? '';
+      const style = index === first ? 'changed' : a === b ? 'dim' : 'plain';
+      out.push({
+        line: [
+          span(`${index === first ? '*' : a === b ? ' ' : '·'} ${String(index + 1).padStart(6)} `, 'address'),
+          span(a.slice(0, half - 1).padEnd(half), style),
+          span('│ ', 'dim'),
+          span(b.slice(0, half), style),
+        ],
+        target: { step: index + 1 + client.edits.filter(({ step }) => step <= index).length },
+      });
+    }
+    return out;
+  };
+  return showList<Debugger, DebuggerPane>(state, same ? 'both runs are the same' : `the runs part at step ${first + 1}`, rows);
+}
+
+/** The scenario with the edits as flips, as a new file. */
+export function save(state: Debugger, path: string): Debugger {
+  const { client, source } = state;
+  if (path === '') return tell(state, ':save takes the name of a file');
+  if (source === null) return tell(state, 'a run on a dump has no scenario to save; :export writes the trace');
+  if (client.edits.length === 0) return tell(state, 'nothing was changed: there is nothing to save');
+  const flips = client.edits.map(({ step, address, bytes }) => {
+    const jumped = client.moments.some(({ moment, step: at }) => moment === 'early' && at <= step);
+    const data = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+    return `  - { at: flip, moment: ${jumped ? 'early' : 'frozen'}, address: ${hex(address)}, data: { hex: "${data}" } }  # edited at step ${step}`;
+  });
+  const text = /^faults:\s*$/m.test(source)
+    ? source.replace(/^faults:\s*$/m, `faults:\n${flips.join('\n')}`)
+    : source.replace(/^steps:/m, `faults:\n${flips.join('\n')}\nsteps:`);
+  return effect<Debugger, DebuggerPane>(state, { kind: 'save', path, text });
+}

@@ -1,0 +1,114 @@
+/** The commands of the inspector: its own, and what those of every view do here. */
+import { physicalAddress } from '../../memory/memory.js';
+import { escapeText } from '../../report/escape.js';
+import { hex } from '../../tree/words.js';
+import type { Command } from '../model/keys.js';
+import type { SharedCommands } from '../model/shared-commands.js';
+import { nodeAt, placeOfRow, rowOfPlace } from '../model/tree-view.js';
+import { rawValueText } from '../model/value.js';
+import { effect, focused, tell } from '../model/view.js';
+import { COPIES, copy, textOfCopy } from './copy.js';
+import type { PaneId } from './layout.js';
+import { whatIsPage } from './pages.js';
+import { tableRows } from './panes/sessions.js';
+import { setMark } from './places.js';
+import { startSearch } from './search.js';
+import { type Inspector, hexSelection, jump, jumpToAddress, nodeOf, placeOf, selectedNode } from './state.js';
+
+const pathsBelow = (state: Inspector, typed: string): readonly string[] => {
+  const parts = typed.split('/').slice(0, -1);
+  const place = parts.length === 0 ? null : placeOf(state, parts.join('/'));
+  const node = place === null ? null : nodeOf(state, place);
+  if (parts.length > 0 && node?.path !== parts.join('/')) return [];
+  return (node?.children() ?? state.tree.children).slice(0, 1_000).map(({ path }) => path);
+};
+
+const sessionNamed = (state: Inspector, name: string) =>
+  tableRows({ ...state, shell: { ...state.shell, filters: new Map() }, sort: 'order' }).find((row) => row.session === name);
+
+export const toPath = (state: Inspector, path: string, what: string): Inspector => {
+  const place = placeOf(state, path);
+  if (place === null) return tell(state, `no ${what}`);
+  const there = jump(state, place);
+  return selectedNode(there)?.path === path ? there : tell(there, `no ${what}; this is the nearest above it`);
+};
+
+const withAddress = (state: Inspector, argument: string, run: (address: number) => Inspector): Inspector => {
+  const number = /^(0x[0-9a-f]+|[0-9]+)$/i.test(argument) ? BigInt(argument) : null;
+  if (number === null) return tell(state, `takes an address, 0x…${argument === '' ? '' : `, not ${escapeText(argument)}`}`);
+  const address = physicalAddress(number);
+  return address === null ? tell(state, `${argument} is no physical address`) : run(address);
+};
+
+/** Those of the inspector alone. */
+export const INSPECTOR_COMMANDS: readonly Command<Inspector>[] = [];
+
+export const INSPECTOR_SHARED: SharedCommands<Inspector> = {
+  goto: {
+    help: 'go to a physical address: its bytes, and the node decoded there',
+    run: (state, argument) => withAddress(state, argument, (address) => focused<Inspector, PaneId>(jumpToAddress(state, address), 'hex')),
+  },
+  whatis: {
+    help: 'what is at an address: owner, page state, who points there',
+    run: (state, argument) => withAddress(state, argument, (address) => whatIsPage(state, address)),
+  },
+  path: {
+    help: 'select the node with this path',
+    complete: pathsBelow,
+    run: (state, path) => toPath(state, path, `node ${escapeText(path)}`),
+  },
+  session: {
+    help: 'go to a session',
+    complete: (state) => [...new Set(tableRows(state).map((row) => row.session))],
+    run: (state, name) => {
+      const row = sessionNamed(state, name);
+      return row === undefined
+        ? tell(state, `no session ${escapeText(name)}`)
+        : toPath(state, row.path.replace(/\/files\/.*$/, ''), `session ${escapeText(name)}`);
+    },
+  },
+  token: {
+    help: 'go to a file',
+    complete: (state) => tableRows(state).flatMap((row) => (row.token === '' ? [] : [`${row.session} ${row.token}`])),
+    run: (state, argument) => {
+      const row = tableRows(state).find(({ session, token }) => token !== '' && (`${session} ${token}` === argument || token === argument));
+      return row === undefined ? tell(state, `no file ${escapeText(argument)}`) : toPath(state, row.path, `file ${escapeText(argument)}`);
+    },
+  },
+  set: 'a dump is only read here; `luo-inspect step` runs the next kernel on it, where :set changes a field',
+  find: { run: startSearch },
+  mark: {
+    help: "name this place; ' goes back to it",
+    run: setMark,
+  },
+  copy: {
+    help: `copy ${COPIES.join(', ')} of the node`,
+    complete: () => COPIES,
+    run: (state, argument) => {
+      const what = COPIES.find((one) => one === argument);
+      return what === undefined ? tell(state, `:copy takes ${COPIES.join(', ')}`) : copy(state, what);
+    },
+  },
+  export: {
+    help: 'write the selected node and what is open below it as text to a new file',
+    run: (state, path) =>
+      path === '' ? tell(state, ':export takes the name of a file') : effect<Inspector, PaneId>(state, { kind: 'save', path, text: exported(state) }),
+  },
+};
+
+/** The selected node and everything open below it, as text. */
+function exported(state: Inspector): string {
+  const node = selectedNode(state);
+  const rows: string[] = [];
+  const most = 20_000;
+  const first = rowOfPlace(state.tree, state.place);
+  for (let row = first; row < Math.min(state.tree.rows, first + most); row++) {
+    const place = placeOfRow(state.tree, row);
+    if (place === null || (row > first && place.length <= state.place.length)) break;
+    const at = nodeAt(state.tree, place);
+    if (at !== null)
+      rows.push(`${'  '.repeat(place.length - state.place.length)}${escapeText(at.name)} ${escapeText(rawValueText(at))} ${escapeText(at.meaning)}`.trimEnd());
+  }
+  const hexPart = hexSelection(state);
+  return `${[node?.path ?? '', ...rows, ...(hexPart === null ? [] : ['', `at ${hex(hexPart.address)}: ${textOfCopy(state, 'bytes')}`])].join('\n')}\n`;
+}

@@ -1,0 +1,66 @@
+/** What is known of the selected node; of the dump as a whole where that is selected. Pure. */
+import { detailLines } from '../../model/detail.js';
+import type { FindingView } from '../../model/finding.js';
+import { rowsOf, scrollText } from '../../model/scroll.js';
+import { type Line, line, wrap } from '../../model/text.js';
+import type { Pane } from '../../model/view.js';
+import type { PaneId } from '../layout.js';
+import { type Inspector, type InspectorModel, onOverview, parentNode, selectedNode } from '../state.js';
+import { follow } from './tree.js';
+
+import { FINDING_KEYS } from './findings.js';
+
+type Of = Pane<Inspector, PaneId>;
+
+/** Findings about the selected node: the one gone to first, then the others at the same path. */
+export function findingsHere(state: Inspector): readonly FindingView[] {
+  const node = selectedNode(state);
+  const current = state.findingAt === null ? undefined : state.model.findings[state.findingAt];
+  const here = state.model.findings.filter((finding) => finding.path === node?.path);
+  // the finding gone to may be about something below the deepest node that was decoded
+  const about = current?.path != null && node !== null && (current.path === node.path || current.path.startsWith(`${node.path}/`));
+  return current === undefined || !about ? here : [current, ...here.filter((finding) => finding !== current)];
+}
+
+/** The lines about the selected node, or about the dump. */
+export function detailOf(state: Inspector, width: number): Line[] {
+  const { model } = state;
+  if (onOverview(state.place)) return overviewLines(model, width);
+  const node = selectedNode(state);
+  if (node === null) return [];
+  return detailLines(node, parentNode(state), model.memory, findingsHere(state), width, (address) => model.addresses().telescope(address));
+}
+
+/** The answer first: the verdict, the worst finding and what follows from it, then what the dump is. */
+function overviewLines(model: InspectorModel, width: number): Line[] {
+  const { headline, findings } = model;
+  const sign = headline.severity === 'good' ? '' : `${headline.severity === 'error' ? '!' : headline.severity === 'warning' ? '?' : 'i'} `;
+  const out: Line[] = wrap(`${sign}${headline.text}`, width, 2).map((row) => line(row, headline.severity === 'info' ? 'title' : headline.severity));
+  const worst = findings.find(({ severity }) => severity !== 'info');
+  if (worst !== undefined && worst.message !== headline.text) {
+    for (const row of wrap(`because: ${worst.message}`, width, 2)) out.push(line(row));
+    if (worst.reaction !== null && worst.severity === 'error') for (const row of wrap(worst.reaction, width, 2)) out.push(line(`${row}`, 'dim'));
+  }
+  out.push(line(''));
+  for (const text of model.overview) for (const row of wrap(text, width, 2)) out.push(line(row));
+  return out;
+}
+
+export const detailPane: Of = {
+  id: 'detail',
+  content: (state, box) => {
+    const lines = detailOf(state, box.width);
+    const below = lines.length - state.detailTop - box.height;
+    return {
+      title: onOverview(state.place) ? 'overview' : 'detail',
+      note: below > 0 ? `${below} more ↓` : '',
+      rows: lines.slice(state.detailTop, state.detailTop + box.height),
+    };
+  },
+  move: (state, motion, box, count) => ({
+    ...state,
+    detailTop: scrollText(state.detailTop, rowsOf(motion, box.height) * count, detailOf(state, box.width).length, box.height),
+  }),
+  enter: follow,
+  keys: FINDING_KEYS,
+};

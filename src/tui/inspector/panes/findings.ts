@@ -1,0 +1,118 @@
+/** The findings, worst first; notes folded into one row. Pure. */
+import { hasWords } from '../../model/match.js';
+import { type FindingView, findingRow } from '../../model/finding.js';
+import { jumpTo, keepInView, moveBy, positionOf, rowsOf } from '../../model/scroll.js';
+import { type Line, fill, line, lineWidth, restyle, span, wrap } from '../../model/text.js';
+import { type Pane, filterOf, focused, tell } from '../../model/view.js';
+import type { PaneId } from '../layout.js';
+import { type Inspector, boxIn, followHex, jump, jumpToAddress, placeOf, selectedNode } from '../state.js';
+
+import type { Key } from '../../model/keys.js';
+import { FINDINGS } from '../groups.js';
+
+type Of = Pane<Inspector, PaneId>;
+
+type FindingRow = { readonly kind: 'finding'; readonly index: number; readonly finding: FindingView } | { readonly kind: 'notes'; readonly count: number };
+
+/** Errors and warnings; notes in one row until they are asked for. */
+export function findingRows(state: Inspector): FindingRow[] {
+  const filter = filterOf<PaneId>(state, 'findings');
+  const all = state.model.findings.map((finding, index): FindingRow & { kind: 'finding' } => ({ kind: 'finding', index, finding }));
+  if (filter !== '') return all.filter(({ finding }) => hasWords(`${finding.severity} ${finding.rule} ${finding.message} ${finding.path ?? ''}`, filter));
+  if (state.notesOpen) return all;
+  const notes = all.filter(({ finding }) => finding.severity === 'info').length;
+  return [...all.filter(({ finding }) => finding.severity !== 'info'), ...(notes === 0 ? [] : [{ kind: 'notes', count: notes } as const])];
+}
+
+export const findingsPane: Of = {
+  id: 'findings',
+  filters: true,
+  content: (state, box) => {
+    const rows = findingRows(state);
+    if (rows.length === 0) return { title: 'findings', note: '', rows: [line('  nothing to report', 'good')] };
+    const inFocus = state.shell.focus === 'findings';
+    const { cursor, top } = keepInView(state.findings, rows.length, box.height);
+    const at = rows[cursor];
+    const whole = inFocus && at?.kind === 'finding' ? wholeFinding(at.finding, box.width) : [];
+    // the selected finding is shown whole: the list gives way
+    const start = Math.max(top, Math.min(cursor, cursor + 1 + whole.length - box.height));
+    const shown = rows.slice(start, start + box.height).flatMap((row, index): Line[] => {
+      const selected = inFocus && start + index === cursor;
+      const current = row.kind === 'finding' && row.index === state.findingAt;
+      const spans: Line = [
+        span(selected || current ? '›' : ' ', 'focus'),
+        ...(row.kind === 'finding'
+          ? findingRow(row.finding)
+          : [span(`i ${row.count} note${row.count === 1 ? '' : 's'}`, 'info'), span('  Enter shows them', 'dim')]),
+      ];
+      if (selected) return [restyle(fill(spans, box.width), 'cursor'), ...whole];
+      return [current ? restyle(fill(spans, box.width), 'selected') : spans];
+    });
+    return { title: 'findings', note: positionOf(cursor, rows.length), rows: shown };
+  },
+  move: (state, motion, box, count) => ({
+    ...state,
+    findings: moveBy(state.findings, rowsOf(motion, box.height) * count, findingRows(state).length, box.height),
+  }),
+  enter: (state) => {
+    const row = findingRows(state)[state.findings.cursor];
+    if (row === undefined) return state;
+    return row.kind === 'notes' ? { ...state, notesOpen: true } : goToFinding(state, row.index);
+  },
+  click: (state, row) => ({ ...state, findings: { ...state.findings, cursor: Math.min(findingRows(state).length - 1, state.findings.top + row) } }),
+};
+
+/** What does not fit a finding's one row. */
+function wholeFinding(finding: FindingView, width: number): Line[] {
+  if (lineWidth(findingRow(finding)) < width) return [];
+  const rows = wrap(`    ${finding.message}`, width).map((row) => line(row));
+  return finding.reaction === null ? rows : [...rows, ...wrap(`    → ${finding.reaction}`, width, 2).map((row) => line(row))];
+}
+
+/** Selects what a finding is about: its node, its bytes, its console line. */
+export function goToFinding(before: Inspector, index: number): Inspector {
+  const finding = before.model.findings[index];
+  if (finding === undefined) return before;
+  const row = findingRows(before).findIndex((one) => one.kind === 'finding' && one.index === index);
+  const state = {
+    ...before,
+    findingAt: index,
+    findings: row === -1 ? before.findings : jumpTo(before.findings, row, findingRows(before).length, boxIn(before, 'findings').height),
+  };
+  const place = finding.path === null ? null : placeOf(state, finding.path);
+  const there = place === null ? state : jump(state, place);
+  const node = selectedNode(there);
+  // the finding may be about a field deeper than what was decoded, or about bytes without a node
+  if (finding.at !== null && (place === null || (node !== null && node.path !== finding.path)))
+    return followHex({ ...(place === null ? jumpToAddress(state, finding.at) : there), hexAt: finding.at });
+  if (place !== null) return there;
+  const told = logLineOf(state, finding);
+  if (told !== null) return focused<Inspector, PaneId>({ ...state, log: jumpTo(state.log, told, state.model.log.length, boxIn(state, 'log').height) }, 'log');
+  return tell(state, 'this finding is about no single place');
+}
+
+/** The line of the log that a finding quotes by its number; null where it quotes none. */
+export function logLineOf(state: Inspector, finding: FindingView): number | null {
+  const number = /console line (\d+)/.exec(finding.message)?.[1];
+  if (number === undefined) return null;
+  const index = state.model.log.findIndex((row) => row.number === Number(number));
+  return index === -1 ? null : index;
+}
+
+function stepFinding(state: Inspector, by: number): Inspector {
+  const { findings } = state.model;
+  // notes are gone through where there is nothing else, or where they are shown
+  const indexes = findings.flatMap(({ severity }, index) => (severity !== 'info' || state.notesOpen ? [index] : []));
+  const among = indexes.length > 0 ? indexes : findings.map((_, index) => index);
+  if (among.length === 0) return tell(state, 'no findings');
+  const at = among.indexOf(state.findingAt ?? -1);
+  const next = at === -1 ? (by === 1 ? 0 : among.length - 1) : (at + by + among.length) % among.length;
+  const index = among[next] ?? 0;
+  return tell(goToFinding(state, index), `finding ${next + 1}/${among.length}: ${findings[index]?.message ?? ''}`);
+}
+
+/** `[` and `]` where a place is not shared. */
+export const FINDING_KEYS: readonly Key<Inspector>[] = [
+  { keys: [']'], group: FINDINGS, help: 'go to the next finding', hint: 'finding', run: (state) => stepFinding(state, 1) },
+  { keys: ['['], group: FINDINGS, help: 'go to the finding before', run: (state) => stepFinding(state, -1) },
+];

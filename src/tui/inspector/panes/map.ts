@@ -1,0 +1,93 @@
+/** The machine's memory as a map: what each share of it is used for. Pure. */
+import { describeState } from '../../../memory/memory.js';
+import { formatBytes, hex } from '../../../tree/words.js';
+import type { PaneBox } from '../../model/screen.js';
+import { rowsOf } from '../../model/scroll.js';
+import { type Line, clip, span } from '../../model/text.js';
+import { type Pane, tell } from '../../model/view.js';
+import type { PaneId } from '../layout.js';
+import { MAP_KINDS, type MapCells, MemoryMap } from '../memory-map.js';
+import { type Inspector, type InspectorModel, boxIn, jumpToAddress } from '../state.js';
+
+import { GO } from '../groups.js';
+
+type Of = Pane<Inspector, PaneId>;
+
+const maps = new WeakMap<InspectorModel, MemoryMap>();
+
+/** Cells the map pane has room for, the legend and the line of the cursor left out. */
+const mapCells = (state: Inspector, box: PaneBox): { readonly cells: MapCells; readonly columns: number } => {
+  const columns = Math.max(1, box.width - state.digits - 2);
+  const count = columns * Math.max(1, box.height - 2);
+  const map = maps.get(state.model) ?? new MemoryMap(state.model.memory, state.model.handovers);
+  maps.set(state.model, map);
+  return { cells: map.cells(state.map.from, state.map.to, count), columns };
+};
+
+const cursorAddress = (state: Inspector, box: PaneBox): number => {
+  const { cells } = mapCells(state, box);
+  return cells.from + Math.min(state.map.cursor, cells.kinds.length - 1) * cells.unit;
+};
+
+export const mapPane: Of = {
+  id: 'map',
+  content: (state, box) => {
+    const { cells, columns } = mapCells(state, box);
+    const cursor = Math.min(state.map.cursor, cells.kinds.length - 1);
+    const at = cursorAddress(state, box);
+    const kind = MAP_KINDS[cells.kinds[cursor] ?? 0];
+    const about: Line = [
+      span(`${hex(at)}–${hex(at + cells.unit - 1)}`, 'address'),
+      span(`  ${kind?.words ?? ''}`),
+      span(cells.left === 0 ? '' : `  (${cells.left} preserved blocks not drawn)`, 'warning'),
+    ];
+    const rows: Line[] = [];
+    for (let first = 0; first < cells.kinds.length && cells.from + first * cells.unit < state.map.to; first += columns) {
+      const row = [span((cells.from + first * cells.unit).toString(16).padStart(state.digits, '0'), 'address'), span('  ')];
+      for (let cell = first; cell < Math.min(first + columns, cells.kinds.length); cell++) {
+        if (cells.from + cell * cells.unit >= state.map.to) break;
+        const one = MAP_KINDS[cells.kinds[cell] ?? 0];
+        row.push(span(cell === cursor && one?.sign === ' ' ? '_' : (one?.sign ?? ' '), cell === cursor ? 'cursor' : (one?.style ?? 'plain')));
+      }
+      rows.push(row);
+    }
+    const legend = MAP_KINDS.filter(({ sign }) => sign !== ' ').flatMap(({ sign, style, words }) => [
+      span(` ${sign} `, style),
+      span(`${words.split(':')[0]} `, 'dim'),
+    ]);
+    return { title: 'map', note: `${formatBytes(cells.unit)} a cell  > < zoom`, rows: [about, clip(legend, box.width), ...rows] };
+  },
+  move: (state, motion, box, count) => {
+    const { cells, columns } = mapCells(state, box);
+    const last = Math.min(cells.kinds.length - 1, Math.ceil((state.map.to - cells.from) / cells.unit) - 1);
+    const by = rowsOf(motion, box.height - 2) * count;
+    const cursor = by === Number.NEGATIVE_INFINITY ? 0 : by === Number.POSITIVE_INFINITY ? last : state.map.cursor + by * columns;
+    return { ...state, map: { ...state.map, cursor: Math.max(0, Math.min(cursor, last)) } };
+  },
+  sideways: (state, by, _box, count) => ({ ...state, map: { ...state.map, cursor: Math.max(0, state.map.cursor + by * count) } }),
+  enter: (state) => {
+    const address = cursorAddress(state, boxIn(state, 'map'));
+    const is = state.model.addresses().at(address);
+    return tell(jumpToAddress(state, address), `${hex(address)}: ${is.what}, ${describeState(is.state)}`);
+  },
+  keys: [
+    { keys: ['>'], group: GO, help: 'a closer map', run: (state) => zoomMap(state, 1) },
+    { keys: ['<'], group: GO, help: 'a wider map', run: (state) => zoomMap(state, -1) },
+  ],
+};
+
+/** Zooms the map by a factor of 8 around its cursor (in), or out again. */
+export function zoomMap(state: Inspector, by: 1 | -1): Inspector {
+  const box = boxIn(state, 'map');
+  const last = state.model.memory.readable.at(-1)?.end ?? state.model.memory.pageSize;
+  const { pageSize } = state.model.memory;
+  const at = cursorAddress(state, box);
+  const { columns } = mapCells(state, box);
+  const least = columns * pageSize;
+  const size = by === 1 ? (state.map.to - state.map.from) / 8 : (state.map.to - state.map.from) * 8;
+  const span = Math.max(least, Math.min(size, last));
+  const from = Math.max(0, Math.floor(Math.min(at - span / 2, last - span) / pageSize) * pageSize);
+  const zoomed = { ...state, map: { from, to: Math.min(last, from + span), cursor: 0 } };
+  const { cells } = mapCells(zoomed, box);
+  return { ...zoomed, map: { ...zoomed.map, cursor: Math.max(0, Math.floor((at - from) / cells.unit)) } };
+}

@@ -1,0 +1,212 @@
+/** A view as a program: keys go to what is open on top first (a question, a prompt, a page), then to the view's rows. Pure. */
+import { tableOf } from './common-keys.js';
+import { type Command, type Key, type Table, footerLine, keyOf } from './keys.js';
+import { NOTHING_KEPT } from './kept.js';
+import { nearest } from './match.js';
+import { type Page, movePage, pageLines } from './page.js';
+import type { Program, Step } from './program.js';
+import { type Completer, promptLine, typeInto } from './prompt.js';
+import { type PaneBox, type PaneContent, type Screen, type Size, bar, compose, isTooSmall, tooSmall } from './screen.js';
+import type { Motion } from './scroll.js';
+import { type Shell, enteredText, say } from './shell.js';
+import { type Line, clip, line, span, spread } from './text.js';
+import { type View, type Viewed, effect, filterOf, focused, pageBox, panesOf, searchPage, tell, withShell } from './view.js';
+
+export function programOf<S extends Viewed<P>, P extends string>(view: View<S, P>, initial: (size: Size) => S): Program<S> {
+  const table = tableOf(view);
+  return {
+    initial: (size) => view.settle(initial(size)),
+    key: (state, key) => keyIn(view, table, state, key),
+    resize: (state, size) => view.settle(withShell<S, P>(state, { ...state.shell, size })),
+    screen: (state) => screenOf(view, table, state),
+    work: view.work,
+    told: (state, message) => withShell<S, P>(state, say(state.shell, message)),
+    kept: (state) => ({ ...NOTHING_KEPT, histories: state.shell.histories, ...view.kept?.(state) }),
+    restored: (state, kept) => {
+      const known = withShell<S, P>(state, { ...state.shell, histories: kept.histories });
+      return view.restored?.(known, kept) ?? known;
+    },
+  };
+}
+
+/** One key, by the name the key table uses. */
+function keyIn<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, before: S, key: string): Step<S> {
+  const state = pressed(view, table, withShell<S, P>(before, { ...before.shell, toast: null, effects: [] }), key);
+  return { state: withShell<S, P>(state, { ...state.shell, effects: [] }), effects: state.shell.effects };
+}
+
+function pressed<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S, key: string): S {
+  const { shell } = state;
+  if (key === 'ctrl-c') return effect<S, P>(state, { kind: 'quit' });
+  if (shell.leaving !== null) {
+    const stay = withShell<S, P>(state, { ...shell, leaving: null });
+    return key === 'y' || key === 'enter' ? effect<S, P>(stay, { kind: 'quit' }) : stay;
+  }
+  if (shell.prompt !== null) return view.settle(typing(view, table, state, key));
+  if (key.startsWith('mouse:')) return view.settle(mouse(view, state, key));
+  if (/^[0-9]$/.test(key) && shell.page === null) return view.settle(digit(view, state, key));
+  // one digit alone was the number of a pane
+  const count = shell.count.length < 2 ? null : Math.min(1_000_000, Number(shell.count));
+  const ready = withShell<S, P>(state, { ...shell, count: '', beforeCount: null });
+  const row = rowOf(table, key, shell);
+  return row === null ? ready : view.settle(row.run(ready, count, key));
+}
+
+/** The row of a key: over a page only those that hold there; of the pane in focus before the view's, of the view before everybody's. */
+function rowOf<S, P extends string>({ lookup }: Table<S>, key: string, { focus, page }: Shell<P>): Key<S> | null {
+  return keyOf(page === null ? lookup : lookup.filter(({ overPages }) => overPages === true), key, focus);
+}
+
+/**
+ * Digits: one goes to the pane of that number, two or more (or a 0 first) are a count for the key that follows: `10j`, `05s`.
+ */
+function digit<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, key: string): S {
+  const { shell } = state;
+  const back = shell.beforeCount ?? { focus: shell.focus, zoom: shell.zoom };
+  const count = shell.count + key;
+  if (shell.count !== '' || key === '0') return withShell<S, P>(state, { ...shell, ...back, count: count.slice(-7), beforeCount: back });
+  const pane = panesOf(view)[Number(key) - 1];
+  return withShell<S, P>(state, { ...shell, focus: pane?.id ?? shell.focus, count, beforeCount: back });
+}
+
+function typing<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S, key: string): S {
+  const { shell } = state;
+  const { prompt } = shell;
+  if (prompt === null) return state;
+  const complete: Completer = (text) =>
+    prompt.sign === ':' ? commandChoices(table, state, text) : (view.questions[prompt.sign]?.complete?.(state, text) ?? []);
+  const result = typeInto(prompt, key, complete);
+  switch (result.kind) {
+    case 'typing':
+      return withShell<S, P>(state, { ...shell, prompt: result.prompt });
+    case 'cancelled':
+      return withShell<S, P>(state, { ...shell, prompt: null });
+    case 'entered': {
+      const done = withShell<S, P>(state, enteredText(shell, prompt.sign, result.text));
+      if (prompt.sign === ':') return runCommand<S, P>(table, done, result.text);
+      if (prompt.sign === '/' && shell.page !== null) return searchPage(done, { ...shell.page, query: result.text || null }, 1);
+      return view.questions[prompt.sign]?.run(done, result.text) ?? done;
+    }
+  }
+}
+
+/** Names of commands, then the arguments of the one that is typed. */
+function commandChoices<S>(table: Table<S>, state: S, text: string): readonly string[] {
+  const space = text.indexOf(' ');
+  if (space === -1) return table.commands.map(({ name, args }) => (args === '' ? name : `${name} `)).filter((name) => name.startsWith(text));
+  const name = text.slice(0, space);
+  const typed = text.slice(space + 1);
+  const command = commandNamed(table, name);
+  return (command?.complete?.(state, typed) ?? [])
+    .filter((choice) => choice.toLowerCase().startsWith(typed.toLowerCase()))
+    .map((choice) => `${name} ${choice}`);
+}
+
+const commandNamed = <S>(table: Table<S>, name: string): Command<S> | null =>
+  table.commands.find((one) => one.name === name || one.aliases?.includes(name) === true) ?? null;
+
+function runCommand<S extends Viewed<P>, P extends string>(table: Table<S>, state: S, text: string): S {
+  const [, name = '', argument = ''] = /^\s*(\S*)\s*(.*?)\s*$/s.exec(text) ?? [];
+  if (name === '') return state;
+  const command = commandNamed(table, name);
+  if (command !== null) return command.run(state, argument);
+  const names = table.commands.flatMap((one) => [one.name, ...(one.aliases ?? [])]);
+  const near = nearest(name, names);
+  return tell<S, P>(state, `no command ${name}${near === null ? '' : `: did you mean :${near}?`}  (? lists them)`);
+}
+
+function mouse<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, key: string): S {
+  const [, button = '', x = '', y = ''] = /^mouse:(\w+):(\d+):(\d+)$/.exec(key) ?? [];
+  const column = Number(x) - 1;
+  const row = Number(y) - 2;
+  const { shell } = state;
+  if (!shell.mouse) return state;
+  if (shell.page !== null) {
+    const box = pageBox(shell.size);
+    const motion: Motion | null = button === 'wheelup' ? 'up' : button === 'wheeldown' ? 'down' : null;
+    return motion === null ? state : withShell<S, P>(state, { ...shell, page: movePage(shell.page, motion, box.width, box.height, 3) });
+  }
+  let top = 0;
+  for (const band of view.layout(state)) {
+    let left = 0;
+    for (const { width, panes } of band.columns) {
+      let at = top;
+      for (const { id, height } of panes) {
+        const inside = column >= left && column < left + width && row >= at && row < at + height;
+        const box = { width, height: height - 1 };
+        if (inside && button === 'wheelup') return view.panes[id].move(focused<S, P>(state, id), 'up', box, 3);
+        if (inside && button === 'wheeldown') return view.panes[id].move(focused<S, P>(state, id), 'down', box, 3);
+        if (inside && button === 'left') {
+          const there = focused<S, P>(state, id);
+          return row === at ? there : (view.panes[id].click?.(there, row - at - 1, box) ?? there);
+        }
+        at += height;
+      }
+      left += width + 1;
+    }
+    top += band.height;
+  }
+  return state;
+}
+
+// The whole screen.
+
+function screenOf<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S): Screen {
+  const { shell } = state;
+  const { size } = shell;
+  if (isTooSmall(size)) return tooSmall(size);
+  const header = bar(spread([span(` ${view.title(state)}`, 'bar')], [...view.summary(state), span(' ', 'bar')], size.columns, 'bar'), size.columns);
+  const footer = footerOf(view, table, state);
+  if (shell.page !== null) return { header, bands: [pageBand(shell.page, size)], footer };
+  const panes = panesOf(view);
+  const contentOf = (id: P, box: PaneBox): PaneContent => {
+    const content = view.panes[id].content(state, box);
+    const filter = filterOf(state, id);
+    return filter === '' ? content : { ...content, note: `filter ${filter}${content.note === '' ? '' : `  ${content.note}`}` };
+  };
+  return {
+    header,
+    bands: compose(
+      view.layout(state),
+      panes.map(({ id }) => id),
+      shell.focus,
+      contentOf,
+    ),
+    footer,
+  };
+}
+
+function pageBand(page: Page, { columns, rows }: Size): Screen['bands'][number] {
+  const height = rows - 2;
+  const count = page.rows(columns).length;
+  const { top } = page.scroll;
+  const note = count > height - 1 ? `  ${top + 1}–${Math.min(count, top + height - 1)} of ${count}` : '';
+  const title = clip([span(`━ ${page.title}`, 'focus'), span(note, 'dim')], columns);
+  return { height, columns: [{ width: columns, rows: [title, ...pageLines(page, columns, height - 1)] }] };
+}
+
+const PAGE_HINTS: Line = [
+  span(' q', 'key'),
+  span(' close  ', 'dim'),
+  span('j k', 'key'),
+  span(' scroll  ', 'dim'),
+  span('/', 'key'),
+  span(' search  ', 'dim'),
+  span('n N', 'key'),
+  span(' next, previous', 'dim'),
+];
+
+function footerOf<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S): Line {
+  const { shell } = state;
+  const { columns } = shell.size;
+  if (shell.leaving !== null) return clip(line(` ${shell.leaving}: leave all the same? y leaves, any other key stays`, 'warning'), columns);
+  if (shell.prompt !== null) return clip(promptLine(shell.prompt), columns);
+  if (shell.toast !== null) return clip(line(` ${shell.toast}`, 'info'), columns);
+  if (shell.page !== null) {
+    const choosing = shell.page.rows(columns).some(({ target }) => target !== null);
+    return clip(choosing ? [span(' Enter', 'key'), span(' go there ', 'dim'), ...PAGE_HINTS] : PAGE_HINTS, columns);
+  }
+  const status = view.status(state);
+  if (status !== null) return clip(status, columns);
+  return clip([span(' '), ...footerLine(table.keys, shell.focus, columns - 1)], columns);
+}
