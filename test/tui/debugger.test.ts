@@ -1,10 +1,12 @@
 /** The debugger played on runs of the engine: the scenarios that ship in samples/scenarios. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EngineClient } from '../../src/engine/client.js';
 import { parseScenario, readScenario } from '../../src/engine/scenario/parse.js';
 import { parseEdit } from '../../src/tui/debugger/edit.js';
 import { debuggerProgram } from '../../src/tui/debugger/view.js';
 import type { Debugger } from '../../src/tui/debugger/state.js';
+import { parseKept } from '../../src/tui/model/kept.js';
 import { lineWidth, textOf } from '../../src/tui/model/text.js';
 import { Play } from './play.js';
 
@@ -210,6 +212,81 @@ describe('edits', () => {
     screen.press('u', 'c');
     expect(client.edits).toHaveLength(0);
     expect(client.end?.ending).toBe(fine);
+  });
+});
+
+describe('breakpoints that are passed', () => {
+  it('stop only after so many times, say how often they stopped, and go by their number', () => {
+    const client = short();
+    const screen = play(client, 160, 40).press(':').type('break actor:luo').press('enter', 'c');
+    const second = at(screen.press('c'));
+    screen.press('c');
+    const fourth = at(screen.press('c'));
+    expect(screen.pane('calls').rows.join('\n')).toContain('actor:luo  4×');
+    screen.press(':').type('run 1').press('enter', ':').type('ignore 1 3').press('enter');
+    expect(screen.footer).toContain('is passed 3 times');
+    expect(screen.pane('calls').rows.join('\n')).toContain('passes 3 more');
+    expect(at(screen.press('c'))).toBe(fourth);
+    expect(at(screen.press('C', 'C'))).toBe(second);
+    screen.press(':').type('info').press('enter');
+    expect(screen.rows.join('\n')).toMatch(/1 {2}actor:luo: stopped 7×, \d+ such steps in this run/);
+    screen.press('q', ':').type('delete 2').press('enter');
+    expect(screen.footer).toContain('no breakpoint 2');
+    screen.press(':').type('delete 1').press('enter');
+    expect(client.breakpoints).toHaveLength(0);
+    expect(screen.press(':').type('ignore 1').press('enter').footer).toContain(':ignore takes');
+  });
+
+  it('are gone to again with .', () => {
+    const screen = play(short());
+    screen.press('0', '3', 's');
+    expect(at(screen)).toBe(4);
+    expect(at(screen.press('.'))).toBe(7);
+    expect(at(screen.press('S', '.'))).toBe(5);
+  });
+});
+
+describe('edits are kept', () => {
+  const COUNT = 'samples/scenarios/count.yaml';
+
+  it('from one run to the next, with marks and breakpoints', async () => {
+    const client = await sample('freeze-fails');
+    const program = debuggerProgram(client);
+    const screen = new Play(program, { columns: 120, rows: 40 });
+    screen.press(':').type('run 40').press('enter', 'm').type('here').press('enter', ':').type('break errno:any').press('enter');
+    screen.press(':').type('edit 0x111058+8 = 7').press('enter');
+    const kept = program.kept?.(screen.state);
+    expect(kept?.edits).toEqual(['40 0x111058 0700000000000000']);
+    const later = debuggerProgram(await sample('freeze-fails'));
+    const again = new Play(later, { columns: 120, rows: 40 });
+    again.state = later.restored?.(again.state, parseKept(JSON.stringify(kept))) ?? again.state;
+    again.press('ctrl-l');
+    expect(again.header).toContain('1 edit');
+    expect(again.state.client.edits).toEqual(client.edits);
+    expect(again.state.client.marks.get('here')).toBe(40);
+    expect(again.press('D').rows.join('\n')).toContain('before');
+    expect(again.press('q', 'q').footer).toContain('made again when this file is next opened');
+  });
+
+  it('in a scenario, as flips at the very step, whatever the moment; and the file that is written runs as the edited one did', async () => {
+    const source = readFileSync(COUNT, 'utf8');
+    const client = EngineClient.ofScenario(await readScenario(COUNT));
+    const screen = new Play(debuggerProgram(client, source), { columns: 120, rows: 40 });
+    // before the files are preserved, at no moment that has a name
+    screen.press(':').type('run 30').press('enter', ':').type('edit 0x2000 01 02').press('enter', ':').type('run 60').press('enter');
+    screen.press(':').type('edit 0x3000+4 = 9').press('enter', ':').type('save own.yaml').press('enter');
+    const saved = screen.effects.find((effect) => effect.kind === 'save');
+    const scenario = parseScenario(saved?.kind === 'save' ? saved.text : '', 'own.yaml');
+    expect(scenario.faults.flatMap((fault) => (fault.kind === 'flip' && fault.step !== null ? [fault.step] : []))).toEqual([30, 60]);
+    const again = EngineClient.ofScenario(scenario);
+    again.toEnd();
+    client.toEnd();
+    const told = (run: EngineClient) =>
+      Array.from({ length: run.length }, (_, index) => run.stepAt(index + 1)).map((step) =>
+        step?.op === 'flip' || step?.op === 'edit memory' ? 'changed' : step?.op,
+      );
+    expect(told(again)).toEqual(told(client));
+    expect(again.stepAt(31)?.op).toBe('flip');
   });
 });
 

@@ -17,7 +17,7 @@ import { DEBUGGER_PANES } from './panes.js';
 import { type Debugger, arrive, layoutOf, openDebuggerState, seek, settle } from './state.js';
 import { goToMark, setMark } from './stops.js';
 import { travelled } from './travel.js';
-import { edit } from './what-if.js';
+import { edit, keptEdits, withEdits } from './what-if.js';
 
 /** Where the run is, and what it has come to if it was run to its end. */
 function summary({ client, present, headline, seeking }: Debugger): Line {
@@ -79,13 +79,16 @@ export const DEBUGGER: View<Debugger, DebuggerPane> = {
     return 'address' in target ? settle({ ...state, selection: { address: target.address, firstBit: 0, bits: 8 } }) : state;
   },
   unsaved: ({ client }) =>
-    client.edits.length === 0 ? null : `${client.edits.length} edit${client.edits.length === 1 ? '' : 's'} to memory would be forgotten (:save keeps them)`,
+    client.edits.length === 0
+      ? null
+      : `${client.edits.length} edit${client.edits.length === 1 ? '' : 's'} to memory (made again when this file is next opened; :save makes a scenario of it)`,
   work: seek,
-  kept: ({ client }) => ({
-    marks: Object.fromEntries([...client.marks, ['last', client.position] as const].map(([name, step]) => [name, String(step)])),
-    breakpoints: client.breakpoints.map(breakpointText),
+  kept: (state) => ({
+    marks: Object.fromEntries([...state.client.marks, ['last', state.client.position] as const].map(([name, step]) => [name, String(step)])),
+    breakpoints: state.client.breakpoints.map(breakpointText),
+    edits: keptEdits(state),
   }),
-  restored: (state, { marks, breakpoints }) => {
+  restored: (state, { marks, breakpoints, edits }) => {
     for (const [name, step] of Object.entries(marks)) if (/^\d{1,9}$/.test(step)) state.client.mark(name, Number(step));
     for (const text of breakpoints) {
       try {
@@ -94,7 +97,7 @@ export const DEBUGGER: View<Debugger, DebuggerPane> = {
         // written by another release
       }
     }
-    return settle({ ...state });
+    return settle(withEdits({ ...state }, edits));
   },
 };
 

@@ -1,6 +1,7 @@
+import { physicalAddress } from '../../memory/memory.js';
 import { escapeText } from '../../report/escape.js';
 import type { TreeNode } from '../../tree/tree.js';
-import { hex } from '../../tree/words.js';
+import { hex, hexBytes } from '../../tree/words.js';
 import type { PageRow } from '../model/page.js';
 import { span } from '../model/text.js';
 import { placeOfPath } from '../model/tree-view.js';
@@ -21,6 +22,39 @@ function stored(state: Debugger, typed: TypedEdit): Debugger {
 export function edit(state: Debugger, text: string): Debugger {
   const typed = parseEdit(text);
   return typed === null ? tell(state, 'an edit is 0x<address> <bytes> or 0x<address>+<1, 2, 4 or 8> = <number>') : stored(state, typed);
+}
+
+/** Edits as they are kept from one run to the next. */
+export const keptEdits = (state: Debugger): readonly string[] =>
+  state.client.edits.map(({ step, address, bytes }) => `${step} ${hex(address)} ${hexBytes(bytes)}`);
+
+const MOST_EDITS = 200;
+
+/** Makes the edits of an earlier run again, each at its step; where a run has no such step any more, that edit and the later ones are left out. */
+export function withEdits(state: Debugger, texts: readonly string[]): Debugger {
+  const { client } = state;
+  const here = client.position;
+  let made = 0;
+  let there = state;
+  for (const text of texts.slice(0, MOST_EDITS)) {
+    const parts = /^(\d{1,9}) (0x[0-9a-f]+) ((?:[0-9a-f]{2})+)$/.exec(text);
+    const address = parts === null ? null : physicalAddress(BigInt(parts[2] ?? ''));
+    const step = Number(parts?.[1] ?? 0);
+    if (parts === null || address === null) continue;
+    client.runTo(step);
+    if (client.position !== step) break;
+    const bytes = Uint8Array.from((parts[3] ?? '').match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+    there = changed(there, () => client.edit(address, bytes));
+    made++;
+  }
+  if (made === 0) {
+    client.runTo(here);
+    return state;
+  }
+  return tell(
+    there,
+    `${made} edit${made === 1 ? '' : 's'} of the last run made again; u takes ${made === 1 ? 'it' : 'them'} back, D shows what came of ${made === 1 ? 'it' : 'them'}`,
+  );
 }
 
 /** What `e` starts with: what would mend the failure, the bytes of the row under the cursor, else those that are selected. */
@@ -128,9 +162,8 @@ export function save(state: Debugger, path: string): Debugger {
   if (source === null) return tell(state, 'a run on a dump has no scenario to save; :export writes the trace');
   if (client.edits.length === 0) return tell(state, 'nothing was changed: there is nothing to save');
   const flips = client.edits.map(({ step, address, bytes }) => {
-    const jumped = client.moments.some(({ moment, step: at }) => moment === 'early' && at <= step);
-    const data = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-    return `  - { at: flip, moment: ${jumped ? 'early' : 'frozen'}, address: ${hex(address)}, data: { hex: "${data}" } }  # edited at step ${step}`;
+    const after = client.stepAt(step);
+    return `  - { at: flip, step: ${step}, address: ${hex(address)}, data: { hex: "${hexBytes(bytes)}" } }${after === null ? '' : `  # after ${after.op.replace(/[^ -~]/g, '?')}`}`;
   });
   const text = /^faults:\s*$/m.test(source)
     ? source.replace(/^faults:\s*$/m, `faults:\n${flips.join('\n')}`)

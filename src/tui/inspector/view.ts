@@ -51,7 +51,6 @@ export const INSPECTOR: View<Inspector, PaneId> = {
   },
   work,
   kept: (state) => ({
-    breakpoints: [],
     marks: Object.fromEntries(
       [...state.bookmarks, ['last', visitOf(state)] as const].map(([name, { place, hexAt }]) => [
         name,

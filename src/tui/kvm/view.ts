@@ -180,7 +180,7 @@ export const KVM: View<KvmState, KvmPane> = {
   settle,
   goTo: (state) => state,
   work: () => null,
-  kept: ({ marks }) => ({ breakpoints: [], marks: Object.fromEntries([...marks].map(([name, { snapshot, path }]) => [name, `${snapshot} ${path}`])) }),
+  kept: ({ marks }) => ({ marks: Object.fromEntries([...marks].map(([name, { snapshot, path }]) => [name, `${snapshot} ${path}`])) }),
   restored: (state, { marks }) => ({
     ...state,
     marks: new Map(

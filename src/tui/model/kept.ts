@@ -6,11 +6,13 @@ export interface Kept {
   /** named places: a path, an address or a step, as the view writes them */
   readonly marks: Readonly<Record<string, string>>;
   readonly breakpoints: readonly string[];
+  /** of memory: step, address and bytes, as the view writes them */
+  readonly edits: readonly string[];
   /** a name of the theme the user chose; null for none */
   readonly theme: string | null;
 }
 
-export const NOTHING_KEPT: Kept = { histories: {}, marks: {}, breakpoints: [], theme: null };
+export const NOTHING_KEPT: Kept = { histories: {}, marks: {}, breakpoints: [], edits: [], theme: null };
 
 const MOST = 200;
 const LONGEST = 1024;
@@ -36,6 +38,7 @@ export function parseKept(text: string): Kept {
     histories: Object.fromEntries(entriesOf(parts.get('histories')).map(([sign, texts]) => [sign, textsOf(texts)])),
     marks: Object.fromEntries(entriesOf(parts.get('marks')).flatMap(([name, place]) => (isText(place) ? [[name, place] as const] : []))),
     breakpoints: textsOf(parts.get('breakpoints')),
+    edits: textsOf(parts.get('edits')),
     theme: isText(theme) ? theme : null,
   };
 }

@@ -80,7 +80,7 @@ export interface View<S extends Viewed<P>, P extends string> {
   readonly unsaved?: (state: S) => string | null;
   readonly work: (state: S) => S | null;
   /** named places and breakpoints, as text */
-  readonly kept?: (state: S) => Pick<Kept, 'marks' | 'breakpoints'>;
+  readonly kept?: (state: S) => Pick<Kept, 'marks'> & Partial<Pick<Kept, 'breakpoints' | 'edits'>>;
   readonly restored?: (state: S, kept: Kept) => S;
 }
 

@@ -17,7 +17,7 @@ describe('what is kept from one run to the next', () => {
     expect(identityOf(join(home, 'c'), 'inspector')).not.toBe(identity);
     expect(identityOf(join(home, 'missing'), 'inspector')).toBeNull();
     const env = { XDG_STATE_HOME: join(home, 'state') };
-    const kept = { histories: { ':': ['goto 0x1000'] }, marks: { here: 'outgoing/luo' }, breakpoints: ['errno:any'], theme: 'light' };
+    const kept = { histories: { ':': ['goto 0x1000'] }, marks: { here: 'outgoing/luo' }, breakpoints: ['errno:any'], edits: ['3 0x1000 01'], theme: 'light' };
     writeKept(identity, kept, env);
     expect(readKept(identity, env)).toEqual(kept);
     const [file = ''] = readdirSync(join(home, 'state/luo-inspect'));
@@ -27,7 +27,7 @@ describe('what is kept from one run to the next', () => {
 
   it('is read with care', () => {
     for (const text of ['', '[]', '{"marks": 3}', '{"histories": {"/": 7}, "theme": {}}'])
-      expect(parseKept(text)).toMatchObject({ marks: {}, breakpoints: [], theme: null });
+      expect(parseKept(text)).toMatchObject({ marks: {}, breakpoints: [], edits: [], theme: null });
   });
 
   it('of the inspector: what was typed, named places, and where it was left', () => {
