@@ -76,13 +76,19 @@ export const limits = {
     past: 'the chain is read up to there',
   },
   'vmalloc-chunks': {
-    allowed: 1 << 14,
+    allowed: 1 << 18,
     unit: 'chunks',
     counts: 'chunks of all vmalloc areas together',
     past: 'the area is read up to there',
   },
+  references: {
+    allowed: 1 << 21,
+    unit: 'pages',
+    counts: 'pages of one handover that structures point to, folios apart',
+    past: 'whether those behind are preserved is not checked',
+  },
   'check-items': {
-    allowed: 1 << 22,
+    allowed: 1 << 25,
     unit: 'items',
     counts: 'folios, blocks and references that one rule looks at',
     past: 'the rule has not looked at the rest',

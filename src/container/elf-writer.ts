@@ -59,9 +59,18 @@ interface Placed extends MemoryRange {
   readonly offset: number;
 }
 
-async function writeImage(output: OutputFile, { memory, arch, vmcoreinfo, withheld = [] }: CoreImage): Promise<void> {
+/** What a core starts with, and where its memory stands in the file. */
+export interface CoreLayout {
+  readonly head: Uint8Array;
+  readonly placed: readonly Placed[];
+  /** bytes of the whole file */
+  readonly end: number;
+}
+
+/** Plans a core without writing it: for whoever places the memory's bytes himself. @param readable as of `PhysicalMemory` */
+export function coreLayout({ readable, arch, vmcoreinfo, withheld = [] }: Omit<CoreImage, 'memory'> & Pick<PhysicalMemory, 'readable'>): CoreLayout {
   const note = vmcoreinfoNote(vmcoreinfo);
-  const ranges = joined(memory.readable);
+  const ranges = joined(readable);
   const count = ranges.length + withheld.length + (note.length > 0 ? 1 : 0);
   const phoff = sizeOf(elf64Ehdr);
   const shoff = count >= PN_XNUM ? phoff + count * sizeOf(elf64Phdr) : 0;
@@ -95,6 +104,11 @@ async function writeImage(output: OutputFile, { memory, arch, vmcoreinfo, withhe
     at += sizeOf(elf64Phdr);
   }
   head.set(note, noteAt);
+  return { head, placed, end };
+}
+
+async function writeImage(output: OutputFile, { memory, ...rest }: CoreImage): Promise<void> {
+  const { head, placed, end } = coreLayout({ ...rest, readable: memory.readable });
   output.write(head, 0);
   const piece = new Uint8Array(PIECE);
   for (const range of placed) await copyRange(output, memory, range, piece);

@@ -1,6 +1,6 @@
 /** What every part of the decoder needs: the memory, the map once it is known, and where to put what it stumbles over. */
 import { type Contract, behaviourIsKnown } from '../../abi/contract.js';
-import type { Budget } from '../codec/budget.js';
+import { type Budget, currentBudget } from '../codec/budget.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import type { Node } from '../tree/node.js';
 import type { Contracts, ForeignLayout } from './contracts.js';
@@ -72,11 +72,10 @@ export interface Reference {
   readonly fromAddress?: number;
 }
 
-/** More references than this are checked where they are met, not kept. */
-const MAX_REFERENCES = 1 << 17;
-
 export function refer(context: Context, reference: Reference): void {
-  if (context.references.length < MAX_REFERENCES) context.references.push(reference);
+  const budget = currentBudget();
+  if (context.references.length < budget.allowed('references')) context.references.push(reference);
+  else budget.reach('references', reference.from.path);
 }
 
 /** Why bytes that are there don't make sense: freed and reused once the new kernel has booted, else damage. */

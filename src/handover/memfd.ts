@@ -27,6 +27,19 @@ export interface Folio {
   readonly exactIndex?: bigint;
 }
 
+/** Entries of a folio table as columns: what passes over millions of them read. The arrays are used again for the next piece. */
+export interface FolioColumns {
+  /** number of the first entry */
+  readonly first: number;
+  readonly count: number;
+  /** how many of the entries behind (two at most) stand in the arrays after the last */
+  readonly ahead: number;
+  readonly pfn: Float64Array;
+  /** in pages from the start of the file; rounded beyond 2^53 */
+  readonly index: Float64Array;
+  readonly flags: Uint32Array;
+}
+
 /** Folios that follow each other both in the file and in memory, with the same flags. */
 export interface FolioRun {
   /** a bigint beyond 2^53 */
@@ -60,6 +73,10 @@ export interface Memfd {
   entryAddress(entry: number): number | null;
   /** The entries in table order, as far as they can be read. */
   entries(): Iterable<Folio>;
+  /** The same in pieces, as columns. */
+  columns(): Iterable<FolioColumns>;
+  /** One entry of a piece of the table. */
+  folioAt(columns: FolioColumns, at: number): Folio;
   /** The folios in table order; entries with pfn 0 are skipped, as the kernel does. */
   folios(): Iterable<Folio>;
   /** The first entry behind nr_folios that is not 0, or null: the table is zeroed before it is filled. */
@@ -77,8 +94,8 @@ export interface Memfd {
 }
 
 const ENTRIES_A_PIECE = 4096;
-/** Tables up to here (256 MiB in pages of 4 KiB) are kept decoded. */
-const MAX_KEPT_FOLIOS = 1 << 16;
+/** Entries behind a piece that are seen with it. */
+const AHEAD = 2;
 /** Pages a file can have at most: the kernel refuses more than UINT_MAX. */
 const MAX_FILE_PAGES = 2 ** 32;
 
@@ -252,9 +269,6 @@ class MemfdTable implements Memfd {
   readonly flagNames: FlagNames | undefined;
   readonly layout: MemfdLayout;
   readonly #context: Context;
-  #kept: readonly Folio[] | null = null;
-  /** orders by entry, as asked for: 0 = not asked yet, 1 = not preserved, else the order + 2 */
-  readonly #orders: Uint8Array | null;
 
   constructor(
     context: Context,
@@ -279,7 +293,6 @@ class MemfdTable implements Memfd {
     this.folioCount = scalars.folioCount;
     this.area = area;
     this.readableFolios = readable;
-    this.#orders = readable <= MAX_KEPT_FOLIOS ? new Uint8Array(readable) : null;
   }
 
   entryAddress(entry: number): number | null {
@@ -301,25 +314,39 @@ class MemfdTable implements Memfd {
     return used === bytes.length ? null : this.readableFolios + Math.floor(used / entrySize);
   }
 
-  /** Tables of everyday size are decoded once; those of huge guests are read again, in pieces, by whoever asks. */
-  entries(): Iterable<Folio> {
-    if (this.readableFolios > MAX_KEPT_FOLIOS) return this.#readEntries();
-    this.#kept ??= [...this.#readEntries()];
-    return this.#kept;
+  *entries(): Iterable<Folio> {
+    for (const columns of this.columns()) for (let at = 0; at < columns.count; at++) yield this.folioAt(columns, at);
   }
 
-  *#readEntries(): Iterable<Folio> {
+  folioAt({ first, pfn, index, flags }: FolioColumns, at: number): Folio {
+    const folio = { entry: first + at, pfn: pfn[at] ?? 0, flags: flags[at] ?? 0, index: index[at] ?? 0 };
+    const { wideIndexAt } = this.layout;
+    if (Number.isSafeInteger(folio.index) || wideIndexAt === null || this.area === null) return folio;
+    const bytes = this.area.read(folio.entry * this.entrySize + wideIndexAt, 8);
+    return { ...folio, exactIndex: new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true) };
+  }
+
+  *columns(): Iterable<FolioColumns> {
     if (this.area === null) return;
-    const { entrySize, pfn, flags, index, wideIndexAt } = this.layout;
+    const { entrySize } = this;
+    let held: Piece | null = null;
+    let spare: Piece | null = null;
     for (let first = 0; first < this.readableFolios; first += ENTRIES_A_PIECE) {
       const bytes = this.area.read(first * entrySize, Math.min(ENTRIES_A_PIECE, this.readableFolios - first) * entrySize);
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      for (let offset = 0; offset + entrySize <= bytes.length; offset += entrySize) {
-        const at = index(view, offset);
-        const folio = { entry: first + offset / entrySize, pfn: pfn(view, offset), flags: flags === null ? 0 : flags(view, offset), index: at };
-        yield Number.isSafeInteger(at) || wideIndexAt === null ? folio : { ...folio, exactIndex: view.getBigUint64(offset + wideIndexAt, true) };
+      const piece: Piece = spare ?? new Piece(Math.min(ENTRIES_A_PIECE, this.readableFolios));
+      piece.fill(this.layout, first, bytes);
+      if (piece.count === 0) {
+        spare = piece;
+        continue;
       }
+      if (held !== null) {
+        held.lookAhead(piece);
+        yield held;
+      }
+      spare = held;
+      held = piece;
     }
+    if (held !== null) yield held;
   }
 
   /** The nodes of one entry's fields, down to the bit. */
@@ -330,7 +357,7 @@ class MemfdTable implements Memfd {
 
   pagesOf(folio: Folio, next: Folio | null): number | null {
     if (this.#context.map !== null) {
-      const order = this.#orderOf(folio);
+      const order = this.#context.map.orderAt(folio.pfn * this.pageSize);
       return order === null ? null : 2 ** order;
     }
     // Preserving fills holes, so a folio reaches to the next one's index, and the last one to the end of the file.
@@ -338,28 +365,86 @@ class MemfdTable implements Memfd {
     return end > folio.index ? end - folio.index : null;
   }
 
-  #orderOf(folio: Folio): number | null {
-    const known = this.#orders?.[folio.entry] ?? 0;
-    if (known > 0) return known === 1 ? null : known - 2;
-    const order = this.#context.map?.orderAt(folio.pfn * this.pageSize) ?? null;
-    if (this.#orders !== null) this.#orders[folio.entry] = order === null ? 1 : order + 2;
-    return order;
-  }
-
   *runs(): Iterable<FolioRun> {
+    const { map } = this.#context;
+    const { pageSize } = this;
     let run: { index: number | bigint; pfn: number; pages: number; flags: number } | null = null;
-    for (const [folio, next] of pairs(this.folios())) {
-      const pages = this.pagesOf(folio, next) ?? 1;
-      const index = folio.exactIndex ?? folio.index;
-      if (run !== null && typeof run.index === 'number' && run.index + run.pages === index && run.pfn + run.pages === folio.pfn && run.flags === folio.flags)
-        run.pages += pages;
-      else {
+    for (const columns of this.columns()) {
+      const { count, pfn: pfns, index: indexes, flags: allFlags } = columns;
+      for (let at = 0; at < count; at++) {
+        const pfn = pfns[at] ?? 0;
+        if (pfn === 0) continue;
+        const index = indexes[at] ?? 0;
+        const flags = allFlags[at] ?? 0;
+        const order = map === null ? null : map.orderAt(pfn * pageSize);
+        const pages: number = map === null ? (this.pagesOf(this.folioAt(columns, at), nextIn(this, columns, at)) ?? 1) : order === null ? 1 : 2 ** order;
+        if (run !== null && run.index === index - run.pages && run.pfn + run.pages === pfn && run.flags === flags && index < Number.MAX_SAFE_INTEGER) {
+          run.pages += pages;
+          continue;
+        }
         if (run !== null) yield run;
-        run = { index, pfn: folio.pfn, pages, flags: folio.flags };
+        run = { index: index < Number.MAX_SAFE_INTEGER ? index : (this.folioAt(columns, at).exactIndex ?? index), pfn, pages, flags };
       }
     }
     if (run !== null) yield run;
   }
+}
+
+/** The folio behind entry `at` of a piece, as far as is seen from there. */
+function nextIn(memfd: Memfd, columns: FolioColumns, at: number): Folio | null {
+  for (let next = at + 1; next < columns.count + columns.ahead; next++) if (columns.pfn[next] !== 0) return memfd.folioAt(columns, next);
+  return null;
+}
+
+/** Columns of a piece, filled again and again. */
+class Piece implements FolioColumns {
+  first = 0;
+  count = 0;
+  ahead = 0;
+  readonly pfn: Float64Array;
+  readonly index: Float64Array;
+  readonly flags: Uint32Array;
+
+  constructor(entries: number) {
+    this.pfn = new Float64Array(entries + AHEAD);
+    this.index = new Float64Array(entries + AHEAD);
+    this.flags = new Uint32Array(entries + AHEAD);
+  }
+
+  fill({ entrySize, pfn, index, flags }: MemfdLayout, first: number, bytes: Uint8Array): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.first = first;
+    this.count = Math.floor(bytes.length / entrySize);
+    this.ahead = 0;
+    for (let entry = 0, at = 0; entry < this.count; entry++, at += entrySize) {
+      this.pfn[entry] = pfn(view, at);
+      this.index[entry] = index(view, at);
+      this.flags[entry] = flags === null ? 0 : flags(view, at);
+    }
+  }
+
+  lookAhead(next: Piece): void {
+    this.ahead = Math.min(AHEAD, next.count);
+    for (let at = 0; at < this.ahead; at++) {
+      this.pfn[this.count + at] = next.pfn[at] ?? 0;
+      this.index[this.count + at] = next.index[at] ?? 0;
+      this.flags[this.count + at] = next.flags[at] ?? 0;
+    }
+  }
+}
+
+/** Entries kept as objects, as columns: for tables that are small. */
+export function* columnsOf(entries: Iterable<Folio>): Iterable<FolioColumns> {
+  const all = [...entries];
+  if (all.length === 0) return;
+  yield {
+    first: 0,
+    count: all.length,
+    ahead: 0,
+    pfn: Float64Array.from(all, ({ pfn }) => pfn),
+    index: Float64Array.from(all, ({ index }) => index),
+    flags: Uint32Array.from(all, ({ flags }) => flags),
+  };
 }
 
 function* pairs<T>(items: Iterable<T>): Iterable<[T, T | null]> {

@@ -5,7 +5,7 @@
 import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { memfdLuoSerV2 } from '../../abi/memfd/v2.js';
 import { sizeOf } from '../codec/layout-table.js';
-import type { Folio, FolioRun, Memfd } from '../handover/memfd.js';
+import { type Folio, type FolioColumns, type FolioRun, type Memfd, columnsOf } from '../handover/memfd.js';
 import type { Node } from '../tree/node.js';
 import type { Reading } from '../tree/reading.js';
 import { KernelFault, optional } from '../kernel/fault.js';
@@ -120,6 +120,14 @@ export class LiveMemfd implements Memfd {
 
   folios(): Iterable<Folio> {
     return this.entries();
+  }
+
+  columns(): Iterable<FolioColumns> {
+    return columnsOf(this.entries());
+  }
+
+  folioAt({ pfn, index, flags }: FolioColumns, at: number): Folio {
+    return { entry: at, pfn: pfn[at] ?? 0, index: index[at] ?? 0, flags: flags[at] ?? 0 };
   }
 
   entryBehind(): number | null {

@@ -1,7 +1,7 @@
 /** A value as JSON, line by line as `JSON.stringify(value, null, 2)` writes it: a report can be longer than a string may be. */
 import { JsonItems } from './json-value.js';
 
-/** @param value plain data; functions, symbols and undefined are left out as JSON.stringify leaves them out */
+/** Whole lines, one or several at a time. @param value plain data; functions, symbols and undefined are left out as JSON.stringify leaves them out */
 export function* jsonLines(value: unknown): Iterable<string> {
   let line = '';
   for (const [text, ends] of pieces(value, '')) {
@@ -30,20 +30,39 @@ function* pieces(value: unknown, indent: string): Iterable<Piece> {
   } else yield [JSON.stringify(value) ?? 'null', false];
 }
 
+/** Items that are written before they are given on. */
+const BATCH = 256;
+
 function* streamed(items: JsonItems<unknown>, indent: string): Iterable<Piece> {
   const inner = `${indent}  `;
+  const gap = `\n${inner}`;
+  let text = '[';
   let count = 0;
   for (const item of items) {
-    yield [count++ === 0 ? '[' : ',', true];
-    yield [inner, false];
-    yield* pieces(item, inner);
+    text += count++ === 0 ? gap : `,${gap}`;
+    // Runs of folios are millions: what holds nothing but values is written in one go.
+    const flat = isFlat(item) ? JSON.stringify(item, null, 2).replaceAll('\n', gap) : null;
+    if (flat !== null) text += flat;
+    else {
+      yield [text, false];
+      text = '';
+      yield* pieces(item, inner);
+    }
+    if (count % BATCH !== 0) continue;
+    const last = text.lastIndexOf('\n');
+    if (last === -1) continue;
+    yield [text.slice(0, last), true];
+    text = text.slice(last + 1);
   }
-  if (count === 0) yield ['[]', false];
-  else {
-    yield ['', true];
-    yield [`${indent}]`, false];
-  }
+  yield [count === 0 ? '[]' : `${text}\n${indent}]`, false];
 }
+
+const isFlat = (value: unknown): value is object =>
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !(value instanceof JsonItems) &&
+  Object.values(value).every((each) => typeof each !== 'object');
 
 type Item = (index: number, inner: string) => { readonly key: string; readonly value: unknown; readonly inner: string };
 

@@ -33,7 +33,9 @@ describe.each([4096, 16384, 65536])('pages of %i bytes', (pageSize) => {
           if (gone !== undefined) expect(map.remove(gone.address, gone.order)).toBe(expected.delete(`${gone.address}/${gone.order}`));
         }
         const sorted = (list: Iterable<{ address: number; order: number }>): string[] => [...list].map(({ address, order }) => `${address}/${order}`).sort();
-        expect(sorted(runThrough(walkRadix(machine, map.root)))).toEqual(sorted(expected.values()));
+        const walked: { address: number; order: number }[] = [];
+        runThrough(walkRadix(machine, map.root, (address, order) => walked.push({ address, order })));
+        expect(sorted(walked)).toEqual(sorted(expected.values()));
         const decoded = readRadixMap(machine.memory.now, map.root, new Node('map', 'map'), new Observations(), 1 << 20);
         expect(sorted([...(decoded?.blocks() ?? [])].map(({ start, order }) => ({ address: start, order })))).toEqual(sorted(expected.values()));
         for (const { address, order } of blocks) expect(map.has(address, order)).toBe(expected.has(`${address}/${order}`));
@@ -67,12 +69,12 @@ describe('a damaged map', () => {
   it('that points outside memory stops the kernel', () => {
     const { machine: made, map } = machine();
     made.memory.write(map.root + 8, pointer(0x7fff_ffff_f000n));
-    expect(() => runThrough(walkRadix(made, map.root))).toThrow(/page fault/);
+    expect(() => runThrough(walkRadix(made, map.root, () => undefined))).toThrow(/page fault/);
   });
 
   it('that leads back into itself does not keep the engine walking for ever', () => {
     const { machine: made, map } = machine();
     for (let slot = 0; slot < 512; slot++) made.memory.write(map.root + slot * 8, pointer(BigInt(map.root)));
-    expect(() => runThrough(walkRadix(made, map.root))).toThrow(/does not end|unable to handle page fault/);
+    expect(() => runThrough(walkRadix(made, map.root, () => undefined))).toThrow(/does not end|unable to handle page fault/);
   });
 });

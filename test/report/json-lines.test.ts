@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { oneLine, plainOutput } from '../../src/report/escape.js';
 import { jsonLines } from '../../src/report/json-lines.js';
+import { JsonItems } from '../../src/report/json-value.js';
 
 describe('jsonLines', () => {
   it('writes any value as JSON.stringify does', () => {
@@ -10,6 +11,13 @@ describe('jsonLines', () => {
       fc.property(fc.jsonValue(), (value) => {
         expect([...jsonLines(value)].join('\n')).toBe(JSON.stringify(value, null, 2));
       }),
+    );
+    fc.assert(
+      fc.property(fc.array(fc.oneof(fc.jsonValue(), fc.dictionary(fc.string(), fc.string())), { maxLength: 600 }), (values) => {
+        const streamed = { runs: new JsonItems(() => values), end: 1 };
+        expect([...jsonLines(streamed)].join('\n')).toBe(JSON.stringify({ runs: values, end: 1 }, null, 2));
+      }),
+      { numRuns: 30 },
     );
     expect([...jsonLines({ a: undefined, b: [undefined, []], c: {} })].join('\n')).toBe(JSON.stringify({ a: undefined, b: [undefined, []], c: {} }, null, 2));
   });

@@ -2,7 +2,7 @@
 import type { Handover } from '../../handover/decode.js';
 import type { PreservedBlock } from '../../handover/preserved/preserved-map.js';
 import { FrameSet } from '../../memory/frame-set.js';
-import { referencedStarts } from '../rules/referenced.js';
+import { memfdsIn, referencedStarts } from '../rules/referenced.js';
 import { type Subject, cutShort, isIntact } from '../subject.js';
 
 const known = new WeakMap<Handover, readonly PreservedBlock[] | null>();
@@ -27,6 +27,16 @@ function find(subject: Subject): readonly PreservedBlock[] | null {
   const { pageSize } = subject.dump.memory;
   const claimed = FrameSet.of(subject.dump.memory);
   for (const [address] of referencedStarts(subject)) if (address % pageSize === 0) claimed.add(address / pageSize);
+  let left = subject.limits.items;
+  for (const memfd of memfdsIn(subject))
+    for (const { first, count, pfn } of memfd.columns()) {
+      left -= count;
+      if (left < 0) {
+        cutShort(subject, `${subject.handover.path}, pages that are pointed to`, memfd.readableFolios - first);
+        return null;
+      }
+      for (let at = 0; at < count; at++) if (pfn[at] !== 0) claimed.add(pfn[at] ?? 0);
+    }
   const regions = (memblock ?? []).map(({ start, size }) => ({ start: Number(start), end: Number(start + size) }));
   const found: PreservedBlock[] = [];
   for (const block of map.blocks()) {

@@ -5,7 +5,7 @@
  */
 import type { Reference } from '../../handover/context.js';
 import type { Handover } from '../../handover/decode.js';
-import type { Folio, Memfd } from '../../handover/memfd.js';
+import type { Folio, FolioColumns, Memfd } from '../../handover/memfd.js';
 import type { PreservedBlock } from '../../handover/preserved/preserved-map.js';
 import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
 import { filePages } from '../../../abi/luo/areas.js';
@@ -13,10 +13,10 @@ import { luoFileSer } from '../../../abi/luo/entries.js';
 import { decodeStruct } from '../../codec/decode.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { type PhysicalMemory, isReadable, readBytes } from '../../memory/memory.js';
-import { type Subject, isIntact } from '../subject.js';
+import { type Subject, cutShort, isIntact } from '../subject.js';
 import { unclaimedBlocks } from './claims.js';
 import { type Verdict, isPlausible } from './plausible.js';
-import { type PageUser, usersOf } from './users.js';
+import { type PageUser, usedFrames, usersOf } from './users.js';
 
 export interface Distrusted {
   readonly reference: Reference;
@@ -242,6 +242,7 @@ class Judge {
     const { map } = handover;
     if (map === null) return;
     const users = usersOf(this.#subject);
+    const used = usedFrames(this.#subject);
     const { pageSize } = dump.memory;
     let left = limits.items;
     for (const session of handover.luo?.sessions ?? []) {
@@ -261,14 +262,24 @@ class Judge {
           this.#lacking.push({ name: 'folio', order: orderFor(pages), address, reference: null, folio: { memfd: decoded, folio, isBetween } });
         };
         let before: Folio | null = null;
-        let current: Folio | null = null;
-        for (const folio of decoded.folios()) {
-          if (left-- <= 0) return;
-          if (current !== null) see(current, before, folio);
-          before = current;
-          current = folio;
+        for (const columns of decoded.columns()) {
+          const { first, count, ahead, pfn } = columns;
+          left -= count;
+          if (left < 0) {
+            cutShort(this.#subject, `${handover.path}/luo/sessions, folios of memfds`, decoded.readableFolios - first);
+            return;
+          }
+          for (let at = 0; at < count; at++) {
+            const frame = pfn[at] ?? 0;
+            // Nearly all start a block, and no structure stands where they do.
+            if (frame === 0 || (!used.has(frame) && map.orderAt(frame * pageSize) !== null)) continue;
+            let next = at + 1;
+            while (next < count + ahead && pfn[next] === 0) next++;
+            const previous = previousIn(decoded, columns, at) ?? before;
+            see(decoded.folioAt(columns, at), previous, next < count + ahead ? decoded.folioAt(columns, next) : null);
+          }
+          before = previousIn(decoded, columns, count) ?? before;
         }
-        if (current !== null) see(current, before, null);
       }
     }
   }
@@ -318,6 +329,12 @@ class Judge {
     if (folio?.isBetween === true) return null;
     return fitting.find((block) => differsByAByte(block.start, address)) ?? fitting[0] ?? null;
   }
+}
+
+/** The folio before entry `at` of a piece, as far as it stands in that piece. */
+function previousIn(memfd: Memfd, columns: FolioColumns, at: number): Folio | null {
+  for (let before = at - 1; before >= 0; before--) if (columns.pfn[before] !== 0) return memfd.folioAt(columns, before);
+  return null;
 }
 
 const JUDGED = new Set(['struct memfd_luo_ser', 'session block', 'file block', 'file area', 'session area']);

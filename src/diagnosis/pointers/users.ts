@@ -1,6 +1,7 @@
 /** Who uses each page of a handover: structures by the pointers that lead to them, and the preserved memory map by its own. */
 import type { Reference } from '../../handover/context.js';
 import type { Handover } from '../../handover/decode.js';
+import { FrameSet } from '../../memory/frame-set.js';
 import { readBytes } from '../../memory/memory.js';
 import { type TreeNode, walk } from '../../tree/tree.js';
 import type { Subject } from '../subject.js';
@@ -38,6 +39,20 @@ export function usersOf(subject: Subject): ReadonlyMap<number, readonly PageUser
   for (const [page, user] of mapPages(subject)) add(page, user);
   indexes.set(handover, index);
   return index;
+}
+
+const frames = new WeakMap<Handover, FrameSet>();
+
+/** The same pages as frame numbers: asked for every folio. */
+export function usedFrames(subject: Subject): FrameSet {
+  const { handover, dump } = subject;
+  let used = frames.get(handover);
+  if (used === undefined) {
+    used = FrameSet.of(dump.memory);
+    for (const page of usersOf(subject).keys()) used.add(page / dump.memory.pageSize);
+    frames.set(handover, used);
+  }
+  return used;
 }
 
 /** The pages of the preserved map, each with the entry that leads to it. */

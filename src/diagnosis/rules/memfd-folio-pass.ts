@@ -7,11 +7,12 @@ import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
 import { behaviourIsKnown } from '../../../abi/contract.js';
 import { offsetOf } from '../../codec/layout-table.js';
 import type { Handover } from '../../handover/decode.js';
-import type { Folio, Memfd } from '../../handover/memfd.js';
+import type { Folio, FolioColumns, Memfd } from '../../handover/memfd.js';
+import type { PreservedMap } from '../../handover/preserved/preserved-map.js';
 import { FrameSet } from '../../memory/frame-set.js';
 import { formatBytes, hex } from '../../tree/words.js';
 import { folioKey, trustOf } from '../pointers/trust.js';
-import { usersOf } from '../pointers/users.js';
+import { usedFrames, usersOf } from '../pointers/users.js';
 import type { Clue, Hit } from '../rule.js';
 import { type Subject, cutShort } from '../subject.js';
 import { memfdsOf } from './memfd.js';
@@ -56,9 +57,8 @@ export function passOf(subject: Subject): Pass {
   if (known !== undefined) return known;
   const memfds = memfdsOf(subject);
   const run = new Run(subject, listedTwice(subject, memfds));
-  const entries = memfds.reduce((sum, memfd) => sum + memfd.readableFolios, 0);
-  if (entries > subject.limits.items) cutShort(subject, `${subject.handover.path}/luo/sessions, folios of memfds`, entries - subject.limits.items);
   for (const memfd of memfds) run.table(memfd);
+  if (run.unseen > 0) cutShort(subject, `${subject.handover.path}/luo/sessions, folios of memfds`, run.unseen);
   const pass = { hits: run.hits };
   passes.set(subject.handover, pass);
   return pass;
@@ -69,11 +69,18 @@ function listedTwice(subject: Subject, memfds: readonly Memfd[]): ReadonlySet<nu
   const seen = FrameSet.of(subject.dump.memory);
   const twice = new Set<number>();
   let left = subject.limits.items;
-  for (const memfd of memfds)
-    for (const { pfn } of memfd.folios()) {
-      if (left-- <= 0 || twice.size >= MAX_TWICE) return twice;
-      if (!seen.add(pfn)) twice.add(pfn);
+  for (const memfd of memfds) {
+    for (const { count, pfn } of memfd.columns()) {
+      left -= count;
+      if (left < 0) return twice;
+      for (let at = 0; at < count; at++) {
+        const frame = pfn[at] ?? 0;
+        if (frame === 0 || seen.add(frame)) continue;
+        twice.add(frame);
+        if (twice.size >= MAX_TWICE) return twice;
+      }
     }
+  }
   return twice;
 }
 
@@ -87,6 +94,23 @@ interface Entry {
   readonly second: Folio | null;
 }
 
+/** How far the pass has come in a table. */
+interface Walk {
+  readonly memfd: Memfd;
+  /** pages of the file */
+  readonly size: number;
+  /** page of the file that the next folio should start at */
+  expected: number;
+  /** is a gap before the next entry explained: by one that could not be read, or that is empty? */
+  excused: boolean;
+  beyond: number;
+  before: Folio | null;
+  /** entry that was looked at last */
+  last: number;
+  /** entries that were never written, with none behind them yet */
+  empty: Folio[];
+}
+
 class Run {
   readonly hits = new Map<string, Hit[]>();
   readonly #subject: Subject;
@@ -96,49 +120,94 @@ class Run {
   readonly #listed = new Map<number, Entry>();
   readonly #pageSize: number;
   readonly #whole: boolean;
+  readonly #map: PreservedMap | null;
+  /** page frames that structures stand on */
+  readonly #used: FrameSet;
   #budget: number;
+  /** entries behind the limit */
+  unseen = 0;
 
   constructor(subject: Subject, twice: ReadonlySet<number>) {
     this.#subject = subject;
     this.#twice = twice;
     this.#pageSize = subject.dump.memory.pageSize;
     this.#whole = canAskMap(subject);
+    this.#map = subject.handover.map;
+    this.#used = usedFrames(subject);
     this.#budget = subject.limits.items;
   }
 
   table(memfd: Memfd): void {
     const size = Math.ceil(Number(memfd.size) / this.#pageSize);
-    /** entries that were never written, with none behind them yet */
-    let empty: Folio[] = [];
-    let expected = 0;
-    /** is a gap before this entry explained: by one that could not be read, or that is empty? */
-    let excused = false;
-    let beyond = 0;
-    let before: Folio | null = null;
-    let last = -1;
-    for (const [folio, next, second] of withNext(memfd.entries())) {
-      if (this.#budget-- <= 0) return;
-      if (folio.entry !== last + 1) excused = true;
-      last = folio.entry;
-      if (folio.pfn === 0) {
-        excused = true;
-        if (folio.index === 0 && folio.flags === 0) empty.push(folio);
-        else this.#none(memfd, folio);
-        continue;
+    const walk: Walk = { memfd, size, expected: 0, excused: false, beyond: 0, before: null, last: -1, empty: [] };
+    for (const columns of memfd.columns()) {
+      const { first, count } = columns;
+      if (this.#budget < count) {
+        this.unseen += memfd.readableFolios - first;
+        return;
       }
-      for (const none of empty) this.#none(memfd, none);
-      empty = [];
-      const entry: Entry = { memfd, folio, before, next, second };
-      const pages = memfd.pagesOf(folio, next);
-      if (!this.#isAsWritten(entry, pages, expected, size)) {
-        const known = this.#page(entry, pages);
-        expected = this.#index(entry, known ? pages : null, expected, excused, size);
-      } else expected += pages ?? 1;
-      if (folio.index >= size && folio.index < expected) beyond++;
-      excused = false;
-      before = folio;
+      this.#budget -= count;
+      for (let at = 0; at < count; ) {
+        const fine = this.#fine(walk, columns, at);
+        if (fine > at) {
+          walk.before = memfd.folioAt(columns, fine - 1);
+          walk.last = first + fine - 1;
+          walk.excused = false;
+          at = fine;
+          if (at === count) break;
+        }
+        this.#entry(walk, columns, at++);
+      }
     }
-    this.#end(memfd, { size, expected, beyond, last, empty });
+    this.#end(memfd, walk);
+  }
+
+  /** Goes over entries as the kernel writes them, which break no rule, and nearly all are. @returns the first, from `at` on, that is not */
+  #fine(walk: Walk, { first, count, ahead, pfn, index, flags }: FolioColumns, at: number): number {
+    if (!this.#whole || this.#map === null || walk.empty.length > 0 || first + at !== walk.last + 1) return at;
+    const seen = count + ahead;
+    const pageSize = this.#pageSize;
+    let { expected } = walk;
+    let entry = at;
+    for (; entry < count; entry++) {
+      const frame = pfn[entry] ?? 0;
+      if (frame === 0 || flags[entry] !== DIRTY_UPTODATE || index[entry] !== expected || expected >= walk.size) break;
+      if (this.#used.has(frame) || (this.#twice.size > 0 && this.#twice.has(frame))) break;
+      const order = this.#map.orderAt(frame * pageSize);
+      if (order === null) break;
+      const pages = 2 ** order;
+      if (order > 0 && expected % pages !== 0) break;
+      const next = entry + 1;
+      if (next < seen && pfn[next] !== 0 && index[next] !== expected + pages) break;
+      expected += pages;
+    }
+    walk.expected = expected;
+    return entry;
+  }
+
+  #entry(walk: Walk, columns: FolioColumns, at: number): void {
+    const { memfd, size } = walk;
+    const folio = memfd.folioAt(columns, at);
+    if (folio.entry !== walk.last + 1) walk.excused = true;
+    walk.last = folio.entry;
+    if (folio.pfn === 0) {
+      walk.excused = true;
+      if (folio.index === 0 && folio.flags === 0) walk.empty.push(folio);
+      else this.#none(memfd, folio);
+      return;
+    }
+    for (const none of walk.empty) this.#none(memfd, none);
+    walk.empty = [];
+    const seen = columns.count + columns.ahead;
+    const next = at + 1 < seen ? memfd.folioAt(columns, at + 1) : null;
+    const second = at + 2 < seen ? memfd.folioAt(columns, at + 2) : null;
+    const entry: Entry = { memfd, folio, before: walk.before, next, second };
+    const pages = memfd.pagesOf(folio, next);
+    const known = this.#page(entry, pages);
+    walk.expected = this.#index(entry, known ? pages : null, walk.expected, walk.excused, size);
+    if (folio.index >= size && folio.index < walk.expected) walk.beyond++;
+    walk.excused = false;
+    walk.before = folio;
   }
 
   keep(id: FolioRule, hit: Hit): void {
@@ -160,23 +229,6 @@ class Run {
 
   #none(memfd: Memfd, folio: Folio): void {
     this.#at(folioRuleIds.none, { memfd, folio }, 'pfn_flags', `entry ${folio.entry} (page ${folio.index} of the file): pfn is 0`);
-  }
-
-  /** An entry as the kernel writes it breaks no rule, and nearly all are. */
-  #isAsWritten(entry: Entry, pages: number | null, expected: number, size: number): boolean {
-    const { folio, next } = entry;
-    const fits =
-      this.#whole &&
-      pages !== null &&
-      folio.flags === DIRTY_UPTODATE &&
-      folio.index === expected &&
-      folio.index < size &&
-      folio.index % pages === 0 &&
-      folio.exactIndex === undefined &&
-      (next === null || next.pfn === 0 || next.index === expected + pages) &&
-      !this.#twice.has(folio.pfn) &&
-      !usersOf(this.#subject).has(folio.pfn * this.#pageSize);
-    return fits;
   }
 
   /** pfn and flags. @returns false where the pfn is known to be wrong, so that the map does not tell how long the folio is */
@@ -280,7 +332,7 @@ class Run {
       );
   }
 
-  #end(memfd: Memfd, { size, expected, beyond, last, empty }: { size: number; expected: number; beyond: number; last: number; empty: readonly Folio[] }): void {
+  #end(memfd: Memfd, { size, expected, beyond, last, empty }: Walk): void {
     const readAll = BigInt(last + 1) === memfd.folioCount && (memfd.area !== null || memfd.folioCount === 0n);
     if (!readAll) return;
     const count = memfd.reading.field('nr_folios');
@@ -313,18 +365,6 @@ class Run {
 function followsNeighbours({ memfd, folio, before, next }: Entry, pages: number | null): boolean {
   const length = pages ?? 1;
   return (before !== null && before.pfn + (memfd.pagesOf(before, folio) ?? 1) === folio.pfn) || (next !== null && next.pfn === folio.pfn + length);
-}
-
-function* withNext(entries: Iterable<Folio>): Iterable<readonly [Folio, Folio | null, Folio | null]> {
-  let first: Folio | null = null;
-  let second: Folio | null = null;
-  for (const third of entries) {
-    if (first !== null) yield [first, second, third];
-    first = second;
-    second = third;
-  }
-  if (first !== null) yield [first, second, null];
-  if (second !== null) yield [second, null, null];
 }
 
 const place = ({ folio }: { readonly folio: Folio }): string =>

@@ -1,4 +1,4 @@
-/** Every block start that the decoded handover uses, as far as it could be read: structures, areas, folios. Lazily. */
+/** What the decoded handover uses, as far as it could be read: structures and areas, and the memfds whose folios it names. Lazily. */
 import type { Memfd } from '../../handover/memfd.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { type Subject, cutShort } from '../subject.js';
@@ -15,8 +15,12 @@ function likelyOrder(pfn: number, pages: number): number {
 
 const MAX_ORDER = 40;
 
-/** At most `limits.items` of them; folios in table order, `all` or only those that start no preserved block. */
-export function* referencedStarts(subject: Subject, folios: 'all' | 'unpreserved' = 'all'): Iterable<Referenced> {
+/** The memfds of a handover, each once. */
+export const memfdsIn = (subject: Subject): ReadonlySet<Memfd> =>
+  new Set((subject.handover.luo?.sessions ?? []).flatMap(({ files }) => files.flatMap(({ decoded }) => (decoded?.kind === 'memfd' ? [decoded] : []))));
+
+/** Structures and regions, not folios of memfds; at most `limits.items` of them. */
+export function* referencedStarts(subject: Subject): Iterable<Referenced> {
   let left = subject.limits.items;
   for (const { address, order, what } of subject.handover.references) {
     if (left-- <= 0) return cutShort(subject, `${subject.handover.path}, pages that are pointed to`);
@@ -27,17 +31,5 @@ export function* referencedStarts(subject: Subject, folios: 'all' | 'unpreserved
     const address = physicalAddress(start);
     if (address !== null && address > 0 && size >= BigInt(pageSize))
       yield [address, likelyOrder(address / pageSize, Number(size) / pageSize), `region ${JSON.stringify(name)}`];
-  }
-  const memfds = new Set<Memfd>();
-  for (const session of subject.handover.luo?.sessions ?? []) {
-    for (const file of session.files) {
-      if (file.decoded?.kind !== 'memfd' || memfds.has(file.decoded)) continue;
-      memfds.add(file.decoded);
-      for (const folio of file.decoded.folios()) {
-        if (left-- <= 0) return cutShort(subject, `${subject.handover.path}, pages that are pointed to`);
-        if (folios === 'unpreserved' && file.decoded.pagesOf(folio, null) !== null) continue;
-        yield [folio.pfn * pageSize, null, 'folio'];
-      }
-    }
   }
 }

@@ -12,7 +12,7 @@ import { type HandoverPointer, populate } from '../kho/incoming.js';
 import { Kho } from '../kho/kho.js';
 import type { ScratchArea } from '../kho/parts.js';
 import { walkChunks } from '../kho/chunk-map.js';
-import type { PreservedBlock } from '../kho/preserved-map.js';
+import type { TakeBlock } from '../kho/preserved-map.js';
 import { walkRadix } from '../kho/radix-map.js';
 import { FlbRegistry } from '../luo/flb.js';
 import { Luo } from '../luo/luo.js';
@@ -22,7 +22,7 @@ import type { ReserveMem, ScenarioHandler } from '../scenario/types.js';
 import { runKhoTest } from './kho-test.js';
 import { exchangeMetadata } from './kexec-metadata.js';
 import { type KexecImage, loadImage } from './kexec-image.js';
-import { KERNEL_IMAGE, LEAST_FREE, LOW_MEMORY, placeFromTop, type Range, RangeSet, scratchAlignment, without } from './memory-map.js';
+import { KERNEL_IMAGE, LEAST_FREE, LOW_MEMORY, placeFromTop, type Range, RangeList, type RangeSet, scratchAlignment, without } from './memory-map.js';
 import { PageAllocator } from './pages.js';
 import { Processes } from './processes.js';
 import type { KernelSpec } from './release.js';
@@ -129,23 +129,16 @@ export class Kernel implements KernelServices {
   *#memoryInit(): Steps<void> {
     const { machine, kho } = this;
     const whole: Range = { start: 0, end: machine.size };
-    const taken: Range[] = [LOW_MEMORY];
+    const taken = new RangeList();
+    taken.push(LOW_MEMORY);
     if (machine.kernel > 0) yield machine.passMoment('early');
     yield machine.enter('next-kernel', 'kho_memory_init');
     if (kho.incoming !== null) {
       kho.scratch = kho.incoming.scratch;
-      const blocks = yield* this.#walk(kho.incoming.map);
-      let last: { readonly start: number; end: number } | null = null;
-      for (const { address, order } of blocks) {
+      yield* this.#walk(kho.incoming.map, (address, order) => {
         kho.tags.set(address, order);
-        const end = address + machine.pageSize * 2 ** order;
-        // Blocks come in the order of their keys: most join the one before.
-        if (last !== null && last.end === address) last.end = end;
-        else {
-          last = { start: address, end };
-          taken.push(last);
-        }
-      }
+        taken.add(address, address + machine.pageSize * 2 ** order);
+      });
       machine.state.set(`kernel ${machine.kernel}/kho/unclaimed blocks`, kho.tags.size);
       machine.isPreserved = (address) => kho.tags.covers(address);
     } else taken.push(KERNEL_IMAGE);
@@ -157,15 +150,15 @@ export class Kernel implements KernelServices {
     yield* this.#freeRest(whole, taken);
   }
 
-  *#walk(map: number): Steps<PreservedBlock[]> {
-    if (this.spec.map === 'radix') return yield* walkRadix(this.machine, map);
-    return yield* walkChunks(this.machine, map, this.spec.map === 'chunks-512' ? '512' : 'page');
+  *#walk(map: number, take: TakeBlock): Steps<void> {
+    if (this.spec.map === 'radix') yield* walkRadix(this.machine, map, take);
+    else yield* walkChunks(this.machine, map, this.spec.map === 'chunks-512' ? '512' : 'page', take);
   }
 
-  *#placeRegions(whole: Range, taken: Range[]): Steps<void> {
+  *#placeRegions(whole: Range, taken: RangeList): Steps<void> {
     for (const { name, size, align } of this.#options.reserveMem) {
       if (this.#regions.some((region) => region.name === name)) continue;
-      const place = placeFromTop(whole, taken, size, Math.max(align, this.machine.pageSize));
+      const place = placeFromTop(whole, taken.toSet(), size, Math.max(align, this.machine.pageSize));
       if (place === null) {
         yield this.machine.printk(`reserve_mem: no room for '${name}'`, 'next-kernel');
         continue;
@@ -176,14 +169,18 @@ export class Kernel implements KernelServices {
     }
   }
 
-  *#reserveScratch(whole: Range, taken: readonly Range[]): Steps<void> {
+  *#reserveScratch(whole: Range, taken: RangeList): Steps<void> {
     const align = scratchAlignment(this.machine);
     const placed: Range[] = [];
+    const reserved = taken.copy();
     for (const size of this.#options.scratch) {
-      const place = placeFromTop(whole, [...taken, ...placed], Math.ceil(size / align) * align, align);
-      if (place !== null) placed.push(place);
+      const place = placeFromTop(whole, reserved.toSet(), Math.ceil(size / align) * align, align);
+      if (place === null) continue;
+      placed.push(place);
+      reserved.push(place);
     }
-    const left = without(whole, [...taken, ...placed]).reduce((sum, range) => sum + range.end - range.start, 0);
+    let left = 0;
+    for (const { start, end } of without(whole, reserved.toSet())) left += end - start;
     if (placed.length < this.#options.scratch.length || left < LEAST_FREE) {
       yield this.machine.printk('KHO: Failed to reserve nid 0 scratch buffer', 'next-kernel');
       yield this.machine.printk('KHO: Failed to reserve scratch, disabling kexec handover', 'next-kernel');
@@ -194,24 +191,28 @@ export class Kernel implements KernelServices {
     yield this.machine.event('next-kernel', 'kho_reserve_scratch', { areas: placed.length });
   }
 
-  *#freeRest(whole: Range, taken: readonly Range[]): Steps<void> {
+  *#freeRest(whole: Range, taken: RangeList): Steps<void> {
     const { machine } = this;
-    const reserved = new RangeSet(taken);
-    const lost = machine.kernel > 0 ? this.#overwrite(reserved) : [];
-    for (const { start, end } of lost) this.pages.addFreeLast(start, end);
-    for (const { start, end } of without(whole, new RangeSet([...reserved.ranges, ...lost]).ranges)) this.pages.addFree(start, end);
+    const lost = machine.kernel > 0 ? this.#overwrite(taken.toSet()) : null;
+    for (let index = 0; lost !== null && index < lost.count; index++) {
+      this.pages.addFreeLast(lost.startOf(index), lost.endOf(index));
+      taken.add(lost.startOf(index), lost.endOf(index));
+    }
+    for (const { start, end } of without(whole, taken.toSet())) this.pages.addFree(start, end);
     yield machine.event('next-kernel', 'memblock_free_all', { pages: this.pages.freePages });
     if (this.pages.freePages * machine.pageSize < LEAST_FREE)
       throw new PanicError('System is deadlocked on memory: what is handed over leaves nothing to boot with');
   }
 
   // What nobody preserved is lost: its pages are reused. A dump's own pages beneath are left, nobody can tell by what they would be.
-  #overwrite(reserved: RangeSet): readonly Range[] {
+  #overwrite(reserved: RangeSet): RangeSet {
     const { memory, pageSize } = this.machine;
     const poison = new Uint8Array(pageSize).fill(POISON);
     const lost = [...memory.now.touched()].filter((page) => !reserved.has(page * pageSize) && memory.now.page(page) !== memory.now.zeroPage);
     for (const page of lost.sort((a, b) => a - b)) if (page * pageSize !== this.#refused) memory.replacePage(page * pageSize, poison, 'reused');
-    return new RangeSet(lost.map((page) => ({ start: page * pageSize, end: (page + 1) * pageSize }))).ranges;
+    const ranges = new RangeList();
+    for (const page of lost) ranges.add(page * pageSize, (page + 1) * pageSize);
+    return ranges.toSet();
   }
 
   *#initcalls(): Steps<void> {

@@ -17,55 +17,120 @@ export const LEAST_FREE = 4 << 20;
 /** Alignment of scratch areas from 7.2 on: the largest block of the buddy allocator. */
 export const scratchAlignment = (machine: Machine): number => machine.pageSize * 2 ** MAX_PAGE_ORDER;
 
-/** What of `whole` is in none of `taken`. */
-export function without(whole: Range, taken: readonly Range[]): Range[] {
-  const free: Range[] = [];
-  let at = whole.start;
-  for (const { start, end } of [...taken].sort((a, b) => a.start - b.start)) {
-    if (start > at) free.push({ start: at, end: Math.min(start, whole.end) });
-    at = Math.max(at, end);
-    if (at >= whole.end) break;
+/** Ranges in any order, which may overlap: numbers, because a handover may have millions of blocks. */
+export class RangeList {
+  #starts = new Float64Array(16);
+  #ends = new Float64Array(16);
+  #count = 0;
+
+  push({ start, end }: Range): void {
+    this.add(start, end);
   }
-  if (at < whole.end) free.push({ start: at, end: whole.end });
-  return free.filter((range) => range.end > range.start);
+
+  /** Adds [start, end); one that follows the one before joins it. */
+  add(start: number, end: number): void {
+    if (end <= start) return;
+    if (this.#count > 0 && this.#ends[this.#count - 1] === start) {
+      this.#ends[this.#count - 1] = end;
+      return;
+    }
+    if (this.#count === this.#starts.length) {
+      this.#starts = doubled(this.#starts);
+      this.#ends = doubled(this.#ends);
+    }
+    this.#starts[this.#count] = start;
+    this.#ends[this.#count++] = end;
+  }
+
+  copy(): RangeList {
+    const copy = new RangeList();
+    for (let index = 0; index < this.#count; index++) copy.add(this.#starts[index] ?? 0, this.#ends[index] ?? 0);
+    return copy;
+  }
+
+  /** As they are now. */
+  toSet(): RangeSet {
+    return new RangeSet(this.#starts.slice(0, this.#count), this.#ends.slice(0, this.#count));
+  }
+}
+
+const doubled = (array: Float64Array): Float64Array<ArrayBuffer> => {
+  const larger = new Float64Array(array.length * 2);
+  larger.set(array);
+  return larger;
+};
+
+/** What of `whole` is in none of `taken`, ascending. */
+export function* without(whole: Range, taken: RangeSet): Iterable<Range> {
+  let at = whole.start;
+  for (let index = 0; index < taken.count && at < whole.end; index++) {
+    const start = Math.min(taken.startOf(index), whole.end);
+    if (start > at) yield { start: at, end: start };
+    at = Math.max(at, taken.endOf(index));
+  }
+  if (at < whole.end) yield { start: at, end: whole.end };
 }
 
 /** The highest place for `size` bytes that is free, as memblock allocates: from the top. @returns null where there is none */
-export function placeFromTop(whole: Range, taken: readonly Range[], size: number, align: number): Range | null {
-  for (const range of without(whole, taken).reverse()) {
-    const start = Math.floor((range.end - size) / align) * align;
-    if (start >= range.start) return { start, end: start + size };
+export function placeFromTop(whole: Range, taken: RangeSet, size: number, align: number): Range | null {
+  let end = whole.end;
+  for (let index = taken.count - 1; index >= -1; index--) {
+    const floor = Math.max(whole.start, index < 0 ? whole.start : taken.endOf(index));
+    const start = Math.floor((end - size) / align) * align;
+    if (start >= floor && end > floor) return { start, end: start + size };
+    if (index >= 0) end = Math.min(end, taken.startOf(index));
   }
   return null;
 }
 
-/** A sorted, searchable set of ranges. */
+/** A sorted, searchable set of ranges, joined where they meet. */
 export class RangeSet {
-  readonly #ranges: readonly Range[];
+  readonly count: number;
+  readonly #starts: Float64Array;
+  readonly #ends: Float64Array;
 
-  constructor(ranges: readonly Range[]) {
-    const sorted = ranges.filter((range) => range.end > range.start).sort((a, b) => a.start - b.start);
-    const merged: { start: number; end: number }[] = [];
-    for (const range of sorted) {
-      const last = merged.at(-1);
-      if (last !== undefined && range.start <= last.end) last.end = Math.max(last.end, range.end);
-      else merged.push({ start: range.start, end: range.end });
+  /** Takes the arrays over. No range may be empty. */
+  constructor(starts: Float64Array, ends: Float64Array) {
+    // Where a stretch that is covered starts and ends does not depend on which start belongs to which end.
+    starts.sort();
+    ends.sort();
+    let count = 0;
+    for (let start = 0, end = 0; end < ends.length; ) {
+      const from = starts[start] ?? 0;
+      for (let depth = 0; ; ) {
+        if (start < starts.length && (starts[start] ?? 0) <= (ends[end] ?? 0)) {
+          depth++;
+          start++;
+        } else {
+          depth--;
+          end++;
+          if (depth === 0) break;
+        }
+      }
+      starts[count] = from;
+      ends[count++] = ends[end - 1] ?? 0;
     }
-    this.#ranges = merged;
+    this.#starts = starts.subarray(0, count);
+    this.#ends = ends.subarray(0, count);
+    this.count = count;
   }
 
-  get ranges(): readonly Range[] {
-    return this.#ranges;
+  startOf(index: number): number {
+    return this.#starts[index] ?? Number.POSITIVE_INFINITY;
+  }
+
+  endOf(index: number): number {
+    return this.#ends[index] ?? 0;
   }
 
   has(address: number): boolean {
     let low = 0;
-    let high = this.#ranges.length;
+    let high = this.count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#ranges[middle]?.end ?? 0) <= address) low = middle + 1;
+      if (this.endOf(middle) <= address) low = middle + 1;
       else high = middle;
     }
-    return (this.#ranges[low]?.start ?? Number.POSITIVE_INFINITY) <= address;
+    return this.startOf(low) <= address;
   }
 }

@@ -2,7 +2,7 @@
 import { type BitmapForm, bitmapBytes, khoserMemChunk } from '../../../abi/kho/chunk.js';
 import { arrayCount, layoutTable } from '../../codec/layout-table.js';
 import { type Machine, PanicError, type Steps } from '../machine.js';
-import { checkBlock, type PreservedBlock } from './preserved-map.js';
+import { checkBlock, type TakeBlock } from './preserved-map.js';
 
 /** Blocks are numbered with 52 bits at most: no order is higher. */
 const MOST_ORDER = 52;
@@ -11,33 +11,35 @@ const MOST_ORDER = 52;
  * @param first physical address of the first chunk; 0: nothing is preserved
  * @throws PanicError where the kernel would touch what is no memory, or walk without end @throws MissingPageError
  */
-export function* walkChunks(machine: Machine, first: number, form: BitmapForm): Steps<PreservedBlock[]> {
-  const blocks: PreservedBlock[] = [];
+export function* walkChunks(machine: Machine, first: number, form: BitmapForm, take: TakeBlock): Steps<void> {
   const room = arrayCount(layoutTable(khoserMemChunk, machine.pageSize).field('bitmaps'), machine.pageSize);
   const limit = Math.ceil(machine.size / machine.pageSize);
   let walked = 0;
   for (let chunk = first; chunk !== 0; ) {
     if (++walked > limit) throw new PanicError('the chain of the preserved memory map does not end');
     const { hdr, bitmaps } = machine.readStruct(khoserMemChunk, chunk);
-    const before = blocks.length;
+    let blocks = 0;
     for (const { phys_start, bitmap } of bitmaps.slice(0, Math.min(hdr.num_elms, room))) {
       const bits = machine.read(Number(bitmap), bitmapBytes(form, machine.pageSize));
-      if (hdr.order <= MOST_ORDER) readBitmap(machine, blocks, bits, Number(phys_start), hdr.order);
+      if (hdr.order <= MOST_ORDER) blocks += readBitmap(machine, bits, Number(phys_start), hdr.order, take);
     }
-    yield machine.event('next-kernel', 'kho_mem_deserialize', { address: chunk, order: hdr.order, blocks: blocks.length - before });
+    yield machine.event('next-kernel', 'kho_mem_deserialize', { address: chunk, order: hdr.order, blocks });
     chunk = Number(hdr.next);
   }
-  return blocks;
 }
 
-function readBitmap(machine: Machine, blocks: PreservedBlock[], bits: Uint8Array, start: number, order: number): void {
+function readBitmap(machine: Machine, bits: Uint8Array, start: number, order: number, take: TakeBlock): number {
+  let blocks = 0;
   const span = machine.pageSize * 2 ** order;
   for (const [index, byte] of bits.entries()) {
     for (let bit = 0; byte >> bit !== 0; bit++) {
       const address = start + (index * 8 + bit) * span;
       if (((byte >> bit) & 1) === 0) continue;
       checkBlock(machine, address, order);
-      if (machine.fromDump || address + span <= machine.size) blocks.push({ address, order });
+      if (!machine.fromDump && address + span > machine.size) continue;
+      take(address, order);
+      blocks++;
     }
   }
+  return blocks;
 }

@@ -13,11 +13,8 @@ export interface PreservedMap {
   finalize?(): Steps<number>;
 }
 
-/** A preserved block as the next kernel finds it. */
-export interface PreservedBlock {
-  readonly address: number;
-  readonly order: number;
-}
+/** Told of each preserved block that the next kernel finds. @param address physical */
+export type TakeBlock = (address: number, order: number) => void;
 
 /** No x86-64 or arm64 kernel has a struct page for what lies above (MAX_PHYSMEM_BITS of 4-level paging). */
 const MOST_MEMORY = 2 ** 46;

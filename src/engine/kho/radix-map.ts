@@ -8,7 +8,7 @@ import { PHYSICAL_LIMIT } from '../../memory/memory.js';
 import { negative } from '../faults.js';
 import type { PageAllocator } from '../kernel/pages.js';
 import { type Machine, PanicError, type Steps } from '../machine.js';
-import { checkBlock, type PreservedBlock, type PreservedMap } from './preserved-map.js';
+import { checkBlock, type PreservedMap, type TakeBlock } from './preserved-map.js';
 
 export class RadixMap implements PreservedMap {
   readonly root: number;
@@ -106,9 +106,8 @@ function keyOf(address: number, order: number, pageShift: number): number {
  * @throws PanicError where the kernel would touch what is no memory, or walk without end
  * @throws MissingPageError
  */
-export function* walkRadix(machine: Machine, root: number): Steps<PreservedBlock[]> {
+export function* walkRadix(machine: Machine, root: number, take: TakeBlock): Steps<void> {
   const geometry = radixGeometry(machine.pageShift);
-  const blocks: PreservedBlock[] = [];
   const limit = Math.ceil(machine.size / machine.pageSize);
   const table = machine.elementAt(khoRadixNode, 0, 'table', 0);
   const entry = machine.elementAt(khoRadixNode, 0, 'table', 1) - table;
@@ -120,14 +119,14 @@ export function* walkRadix(machine: Machine, root: number): Steps<PreservedBlock
     const bytes = machine.read(node, machine.pageSize);
     if (level === 0) {
       const start = offsetOf(khoRadixLeaf, 'bitmap', machine.pageSize);
-      const before = blocks.length;
+      let blocks = 0;
       for (let byte = start; byte < sizeOf(khoRadixLeaf, machine.pageSize); byte++) {
         const bits = bytes[byte] ?? 0;
         for (let bit = 0; bits >> bit !== 0; bit++) {
-          if (((bits >> bit) & 1) !== 0) addBlock(blocks, prefix * 2 ** geometry.leafLog2 + (byte - start) * 8 + bit, machine);
+          if (((bits >> bit) & 1) !== 0 && takeKey(prefix * 2 ** geometry.leafLog2 + (byte - start) * 8 + bit, machine, take)) blocks++;
         }
       }
-      yield machine.event('next-kernel', 'kho_radix_walk_leaf', { address: node, blocks: blocks.length - before });
+      yield machine.event('next-kernel', 'kho_radix_walk_leaf', { address: node, blocks });
       return;
     }
     // The page is there already: asking memory for each of its entries again would be most of the walk.
@@ -139,16 +138,18 @@ export function* walkRadix(machine: Machine, root: number): Steps<PreservedBlock
     }
   };
   yield* visit(root, geometry.levels - 1, 0);
-  return blocks;
 }
 
-function addBlock(blocks: PreservedBlock[], key: number, machine: Machine): void {
-  if (key === 0) return;
+/** @returns whether the key stands for a block */
+function takeKey(key: number, machine: Machine, take: TakeBlock): boolean {
+  if (key === 0) return false;
   let marker = Math.floor(Math.log2(key));
   if (2 ** marker > key) marker--;
   const order = 64 - machine.pageShift - marker;
   const address = (key - 2 ** marker) * 2 ** (machine.pageShift + order);
   if (order >= 0) checkBlock(machine, address, order);
   const end = machine.fromDump ? PHYSICAL_LIMIT : machine.size;
-  if (order >= 0 && address + machine.pageSize * 2 ** order <= end) blocks.push({ address, order });
+  if (order < 0 || address + machine.pageSize * 2 ** order > end) return false;
+  take(address, order);
+  return true;
 }

@@ -8,8 +8,11 @@ export class Buddy {
   readonly #stacks: number[][] = Array.from({ length: MAX_PAGE_ORDER + 1 }, () => []);
   /** first page of each free block -> its order */
   readonly #free = new Map<number, number>();
-  /** not split yet, the lowest last */
-  readonly #ranges: { start: number; readonly end: number }[] = [];
+  /** not split yet; from `#head` on, ascending where `#sorted`. Numbers: a machine with a scattered handover may have millions. */
+  #starts = new Float64Array(16);
+  #ends = new Float64Array(16);
+  #head = 0;
+  #count = 0;
   #sorted = true;
   #freePages = 0;
 
@@ -20,8 +23,13 @@ export class Buddy {
   /** Makes pages [start, end) free. They are split into blocks only when they are needed: a machine may have millions. */
   addRange(start: number, end: number): void {
     if (end <= start) return;
-    this.#ranges.push({ start, end });
-    this.#sorted = false;
+    if (this.#count === this.#starts.length) {
+      this.#starts = doubled(this.#starts);
+      this.#ends = doubled(this.#ends);
+    }
+    if (this.#count > this.#head && start < (this.#ends[this.#count - 1] ?? 0)) this.#sorted = false;
+    this.#starts[this.#count] = start;
+    this.#ends[this.#count++] = end;
     this.#freePages += end - start;
   }
 
@@ -34,15 +42,22 @@ export class Buddy {
 
   // The lowest block of the lowest range joins the blocks.
   #carve(): boolean {
-    if (!this.#sorted) this.#ranges.sort((a, b) => b.start - a.start);
-    this.#sorted = true;
-    const range = this.#ranges.at(-1);
-    if (range === undefined) return false;
-    const { start, end } = range;
+    if (this.#head === this.#count) return false;
+    if (!this.#sorted) {
+      // They do not overlap: in order, each start goes with the end at its place.
+      this.#starts.subarray(this.#head, this.#count).sort();
+      this.#ends.subarray(this.#head, this.#count).sort();
+      this.#sorted = true;
+    }
+    const start = this.#starts[this.#head] ?? 0;
+    const end = this.#ends[this.#head] ?? 0;
     let order = 0;
     while (order < MAX_PAGE_ORDER && start % 2 ** (order + 1) === 0 && start + 2 ** (order + 1) <= end) order++;
-    range.start += 2 ** order;
-    if (range.start >= end) this.#ranges.pop();
+    if (start + 2 ** order < end) this.#starts[this.#head] = start + 2 ** order;
+    else if (++this.#head === this.#count) {
+      this.#head = 0;
+      this.#count = 0;
+    }
     this.#freePages -= 2 ** order;
     this.#push(start, order);
     return true;
@@ -91,4 +106,10 @@ export class Buddy {
     }
     return null;
   }
+}
+
+function doubled(array: Float64Array): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(array.length * 2);
+  larger.set(array);
+  return larger;
 }
