@@ -38,7 +38,7 @@ export async function damageCase(options: LabOptions): Promise<CaseResult> {
     const loaded = await loadDump(snapshot.core, { log: false, cmdline: COMMAND_LINE });
     const [handover] = loaded.report.handovers;
     if (handover === undefined || base.ending !== 'off') throw new Error('the undamaged handover is not taken over; nothing can be compared');
-    const undamaged = judgeRun(loaded.report, snapshot.answers, base, base);
+    const undamaged = judgeRun(loaded.report, null, snapshot.answers, base, base);
     const lines = [`undamaged: foretold ${undamaged.foretold}, happened ${undamaged.happened}${undamaged.differences.map((line) => `; ${line}`).join('')}`];
     const random = new Random(options.seed);
     const choose = damages(loaded.opened.memory, handover, random);
@@ -54,7 +54,7 @@ export async function damageCase(options: LabOptions): Promise<CaseResult> {
         continue;
       }
       const run = await runNext(snapshot, changes, SECONDS);
-      const judged = judgeRun(report, snapshot.answers, base, run);
+      const judged = judgeRun(report, damage.group, snapshot.answers, base, run);
       kinds.set(judged.happened, (kinds.get(judged.happened) ?? 0) + 1);
       if (judged.agrees) agreed++;
       const found = report.findings.find(({ severity }) => severity !== 'info');

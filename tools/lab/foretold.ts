@@ -23,17 +23,22 @@ export interface Judged {
   readonly untold: boolean;
 }
 
-const MILD = new Set(['taken-over', 'leaks', 'warns', 'ignored', 'unknown']);
+const MILD = new Set(['taken-over', 'leaks', 'warns', 'ignored']);
 const errnoOf = (text: string): string => (text === '0' ? '0' : (errnoName(Number(text)) ?? text));
 const HANDOVER_FOUND = 'KHO: found kexec handover data';
 const REVIVAL_OFF = 'KHO: disabling KHO revival';
 
-/** @param first answers of the first kernel @param base answers of the undamaged run, by which warnings are told from those of every boot */
-export function judgeRun(report: DumpReport, first: readonly string[], base: NextRun, run: NextRun): Judged {
+/** Fields in which any value is as good as another: the dump does not know what was meant. Their answers are held against what it says now. */
+const FREE = /\/(?:token|name|pos|seals)$/;
+
+/**
+ * @param group what kind of field was damaged; null for none
+ * @param first answers of the first kernel @param base answers of the undamaged run, by which warnings are told from those of every boot */
+export function judgeRun(report: DumpReport, group: string | null, first: readonly string[], base: NextRun, run: NextRun): Judged {
   const { verdict } = report;
   const happened = kindOf(first, base, run);
   const differences = [...answersThatDiffer(report, first, run)];
-  const same = verdict.kind === happened || (MILD.has(verdict.kind) && MILD.has(happened));
+  const same = (group !== null && FREE.test(group)) || verdict.kind === happened || (MILD.has(verdict.kind) && MILD.has(happened));
   const untold = verdict.kind === 'unknown' || differences.some((line) => line.startsWith('?'));
   return {
     foretold: `${verdict.kind}${verdict.errno === null ? '' : ` ${verdict.errno}`}`,

@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { captureCase } from './case-capture.js';
 import { damageCase } from './case-damage.js';
+import { forgeCase } from './case-forge.js';
 import { liveCase } from './case-live.js';
 import { preflightCase } from './case-preflight.js';
 import { randomCase } from './case-random.js';
@@ -17,6 +18,7 @@ const cases: Readonly<Record<string, (options: LabOptions) => Promise<CaseResult
   preflight: preflightCase,
   capture: captureCase,
   damage: damageCase,
+  forge: forgeCase,
   random: randomCase,
 };
 

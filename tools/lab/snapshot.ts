@@ -12,10 +12,14 @@ export interface SnapshotOptions {
   readonly kernel: string;
   /** the next kernel */
   readonly next: string;
-  /** lines of the agent's plan */
+  /** lines of the agent's plan in the first kernel */
   readonly plan: readonly string[];
+  /** its plan in the next one; the same unless given */
+  readonly nextPlan?: readonly string[];
   /** of both kernels */
   readonly commandLine: string;
+  /** of the first kernel alone */
+  readonly firstOnly?: string;
   /** MiB */
   readonly memory: number;
   /** an empty folder on a file system in memory; whoever made it removes it */
@@ -59,7 +63,14 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
   const { folder } = options;
   const initrd = makeInitramfs(options);
   const ram = join(folder, 'ram');
-  const child = start(options.memory, folder, ['-kernel', options.kernel, '-initrd', initrd, '-append', `${QUIET} ${options.commandLine}`]);
+  const child = start(options.memory, folder, [
+    '-kernel',
+    options.kernel,
+    '-initrd',
+    initrd,
+    '-append',
+    `${QUIET} ${options.commandLine} ${options.firstOnly ?? ''}`,
+  ]);
   try {
     const qmp = await Qmp.connect(join(folder, 'qmp'));
     const said = (): readonly string[] => linesOf(join(folder, 'answers'));
@@ -151,9 +162,11 @@ function makeInitramfs(options: SnapshotOptions): string {
   const small = join(folder, 'next-root');
   mkdirSync(small);
   execFileSync('cc', ['-static', '-O1', '-o', join(small, 'init'), join(options.sources, 'agent.c')]);
-  writeFileSync(join(small, 'plan'), `${options.plan.join('\n')}\n`);
+  const plan = join(small, 'plan');
+  writeFileSync(plan, `${(options.nextPlan ?? options.plan).join('\n')}\n`);
   const next = join(folder, 'next.img');
   pack(small, next);
+  writeFileSync(plan, `${options.plan.join('\n')}\n`);
   mkdirSync(join(small, 'next'));
   copyFileSync(options.next, join(small, 'next/vmlinuz'));
   copyFileSync(next, join(small, 'next/initrd'));
