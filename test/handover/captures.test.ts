@@ -1,6 +1,6 @@
 /** Every capture that ships, against what the guest did and what an independent decoder reads. */
 import { describe, expect, it } from 'vitest';
-import { type MomentResult, checkFolder } from '../../src/captures/check-folder.js';
+import { type MomentResult, checkFolder } from '../../tools/captures/check-folder.js';
 
 const results: MomentResult[] = [];
 for await (const result of checkFolder('samples')) results.push(result);

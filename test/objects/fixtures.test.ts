@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkObjects } from '../../src/captures/check-objects.js';
-import { Truth } from '../../src/captures/json-path.js';
+import { checkObjects } from '../../tools/captures/check-objects.js';
+import { Truth } from '../../tools/captures/json-path.js';
 import { loadDump } from '../../src/cli/load-dump.js';
 import { EngineClient } from '../../src/engine/client.js';
 import { parseScenario } from '../../src/engine/scenario/parse.js';

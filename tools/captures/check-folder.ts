@@ -1,7 +1,7 @@
 /** Checks every moment of a folder of captures (and of the folders in it) against its ground truth. For `npm run captures`. */
 import { readdirSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadDump } from '../cli/load-dump.js';
+import { loadDump } from '../../src/cli/load-dump.js';
 import { type Differences, checkAgainstDecoder } from './check-moment.js';
 import { checkObjects } from './check-objects.js';
 import { checkAgainstTruth } from './check-truth.js';

@@ -1,8 +1,8 @@
 /** Holds one decoded moment against what an independent decoder read in it, and against what the guest did. Returns differences, a sentence each. */
-import type { Handover } from '../handover/decode.js';
-import type { LuoFile, LuoSession } from '../handover/luo.js';
-import type { Memfd } from '../handover/memfd.js';
-import type { DumpReport } from '../report/dump-report.js';
+import type { Handover } from '../../src/handover/decode.js';
+import type { LuoFile, LuoSession } from '../../src/handover/luo.js';
+import type { Memfd } from '../../src/handover/memfd.js';
+import type { DumpReport } from '../../src/report/dump-report.js';
 import type { Truth } from './json-path.js';
 
 export interface Difference {

@@ -1,6 +1,6 @@
 /** `npm run captures -- <folder>`: a line for each capture; exit status 1 if one differs from its ground truth. */
-import { UserError } from '../codec/user-error.js';
-import { escapeText } from '../report/escape.js';
+import { UserError } from '../../src/codec/user-error.js';
+import { escapeText } from '../../src/report/escape.js';
 import { checkFolder } from './check-folder.js';
 
 const folder = process.argv[2];

@@ -1,10 +1,10 @@
 /** Holds what a dump of a running kernel tells of sessions and files against what the guest drove them to (`objects.json`): every field, and contents by their SHA-256. */
 import { createHash } from 'node:crypto';
-import { readContents } from '../handover/contents.js';
-import { phaseOfRole, stateOfRole } from '../handover/life.js';
-import type { LuoFile } from '../handover/luo.js';
-import type { Memfd } from '../handover/memfd.js';
-import type { DumpReport } from '../report/dump-report.js';
+import { readContents } from '../../src/handover/contents.js';
+import { phaseOfRole, stateOfRole } from '../../src/handover/life.js';
+import type { LuoFile } from '../../src/handover/luo.js';
+import type { Memfd } from '../../src/handover/memfd.js';
+import type { DumpReport } from '../../src/report/dump-report.js';
 import { Differences } from './check-moment.js';
 import type { TruthResult } from './check-truth.js';
 import type { Truth } from './json-path.js';

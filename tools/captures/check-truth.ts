@@ -1,9 +1,9 @@
 /** Holds the sessions of a frozen or early moment against what the guest did: sizes, seals, positions, page frames, contents. */
 import { createHash } from 'node:crypto';
-import { readContents } from '../handover/contents.js';
-import type { LuoFile } from '../handover/luo.js';
-import type { Memfd } from '../handover/memfd.js';
-import type { DumpReport } from '../report/dump-report.js';
+import { readContents } from '../../src/handover/contents.js';
+import type { LuoFile } from '../../src/handover/luo.js';
+import type { Memfd } from '../../src/handover/memfd.js';
+import type { DumpReport } from '../../src/report/dump-report.js';
 import { Differences } from './check-moment.js';
 import type { Truth } from './json-path.js';
 
