@@ -26,6 +26,15 @@ function check(name, ok, said = '') {
   console.log(`${ok ? 'passed' : 'FAILED'}  ${name}${ok || said === '' ? '' : `\n${said.trim().slice(-2000)}`}`);
 }
 
+/** The tests of a file that asks for the extent: itself, or those that import it. */
+function testsOf(file) {
+  if (file === '' || file.endsWith('.test.ts')) return file === '' ? [] : [file];
+  const name = file.slice(file.lastIndexOf('/') + 1).replace(/\.ts$/, '\\.js');
+  return run('grep', ['-rlE', `/${name}'`, 'test', '--include=*.test.ts'])
+    .stdout.split('\n')
+    .filter(Boolean);
+}
+
 function notHere(name, why) {
   missing++;
   console.log(`absent  ${name}: ${why}`);
@@ -144,6 +153,13 @@ try {
     const page = run('man', ['--warnings', '-l', 'man/luo-inspect.1'], { env: { ...process.env, MANPAGER: 'cat', MANWIDTH: '80' } });
     check('the manual page', page.status === 0 && page.stderr === '' && /SYNOPSIS/.test(page.stdout), page.stderr);
   }
+  // Tests of which every change runs a part (test/extent.ts), in full.
+  const long = run('grep', ['-rlE', '/extent\\.js', 'test']).stdout.split('\n');
+  const tests = run('node_modules/.bin/vitest', ['run', '--testTimeout=900000', ...new Set(long.flatMap(testsOf))], {
+    env: { ...process.env, LUO_INSPECT_TESTS: 'all' },
+    timeout: 1_200_000,
+  });
+  check(`long tests in full: ${/Tests .*/.exec(tests.stdout)?.[0] ?? 'no result'}`, tests.status === 0, tests.stdout + tests.stderr);
   const fuzz = run(process.execPath, ['dist/src/fuzz/main.js', '--minutes', String(FUZZ_MINUTES), '--seed', FUZZ_SEED], {
     timeout: (FUZZ_MINUTES + 3) * 60_000,
   });

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { diagnose } from '../../src/diagnosis/diagnose.js';
 import { decodeHandovers } from '../../src/handover/decode.js';
 import type { Moment } from '../../src/engine/scenario/types.js';
+import { extent } from '../extent.js';
 import { play } from './scenario-text.js';
 
 const names = ['a', 'b', 'c'];
@@ -82,7 +83,7 @@ describe('any program', () => {
         expect(again.answers).toEqual(once.answers);
         expect(again.client.length).toBe(once.client.length);
       }),
-      { numRuns: 60 },
+      { numRuns: extent(20, 200) },
     );
   });
 
@@ -99,7 +100,7 @@ describe('any program', () => {
           expect(complaints.map((finding) => `${moment}: ${finding.rule} ${finding.message}`)).toEqual([]);
         }
       }),
-      { numRuns: 20 },
+      { numRuns: extent(7, 60) },
     );
   }, 60_000);
 
@@ -113,7 +114,7 @@ describe('any program', () => {
         const preserved = (step: number | undefined): unknown => client.stateAt(step).get('kernel 0/kho/preserved blocks');
         expect(preserved(client.length)).toBe(preserved(booted));
       }),
-      { numRuns: 40 },
+      { numRuns: extent(15, 120) },
     );
   });
 });

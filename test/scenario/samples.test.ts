@@ -1,6 +1,7 @@
 /** Every scenario that ships runs on the engine and meets what it expects; run twice, it leaves the same trace. */
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { readScenario } from '../../src/engine/scenario/parse.js';
 import { VERBS } from '../../src/engine/scenario/verbs.js';
 import { stepToJson } from '../../src/engine/trace/step.js';
 import { runFile } from './run.js';
@@ -16,9 +17,9 @@ describe('the scenarios that ship', () => {
     expect(second.trace.map(stepToJson)).toEqual(first.trace.map(stepToJson));
   });
 
-  it('use every verb of the language', { timeout: 60_000 }, async () => {
+  it('use every verb of the language', async () => {
     const used = new Set<string>();
-    for (const name of names) for (const step of (await runFile(`samples/scenarios/${name}`)).scenario.steps) used.add(step.do);
+    for (const name of names) for (const step of (await readScenario(`samples/scenarios/${name}`)).steps) used.add(step.do);
     expect(Object.keys(VERBS).filter((verb) => !used.has(verb))).toEqual([]);
   });
 });

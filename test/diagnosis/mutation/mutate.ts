@@ -13,6 +13,7 @@ import { type Others, damagesOf } from './damages.js';
 import { whyFree } from './free.js';
 import { knownBlocks, whyFreeInMap } from './free-in-map.js';
 import { type Target, targetsOf } from './targets.js';
+import { extent } from '../../extent.js';
 import { contracts } from '../../../abi/registry.js';
 
 const RELEASE = '7.3.4';
@@ -27,6 +28,9 @@ interface Result {
 
 const read = (memory: PhysicalMemory): DecodedDump => decodeHandovers({ memory, runningRelease: RELEASE });
 const key = (finding: Finding): string => JSON.stringify([finding.rule, finding.path, finding.at, finding.message]);
+/** One damage in this many; a prime, so that every field and every kind of damage has its turn. */
+const EVERY = extent(7, 1);
+
 /** Roles may change with the damage; the rest of a path does not. */
 const rest = (path: string): string => path.slice(path.indexOf('/') + 1);
 
@@ -53,8 +57,10 @@ async function mutate(capture: string): Promise<Result> {
     const others = othersOf(decoded);
     const map = knownBlocks(decoded);
     const result: Result = { done: 0, found: 0, missed: [], free: new Map(), thrown: [] };
+    let turn = 0;
     for (const target of decoded.handovers.flatMap((handover) => targetsOf(opened.memory, handover))) {
       for (const damage of damagesOf(target, others)) {
+        if (turn++ % EVERY !== 0) continue;
         const what = `${target.name} = ${damage.what}`;
         try {
           const damaged = read(overlayMemory(opened.memory, [{ address: target.address, bytes: damage.bytes }]));
@@ -88,7 +94,7 @@ export function mutationTest(capture: string, least = 0.95): void {
     for (const [why, count] of free) lines.push(`  not counted: ${count} times: ${why}`);
     console.log(lines.join('\n'));
     expect(thrown).toEqual([]);
-    expect(done).toBeGreaterThan(100);
+    expect(done).toBeGreaterThan(extent(50, 100));
     expect(found / done).toBeGreaterThanOrEqual(least);
   });
 }
