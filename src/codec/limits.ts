@@ -60,11 +60,11 @@ export const limits = {
   'map-nodes': {
     allowed: 1 << 20,
     unit: 'nodes',
-    counts: 'nodes of a preserved memory map',
+    counts: 'nodes, chunks and bitmaps of preserved memory maps',
     past: 'the map is read up to there',
   },
   entries: {
-    allowed: 1 << 20,
+    allowed: 1 << 16,
     unit: 'entries',
     counts: 'sessions, files and FLBs of all handovers together',
     past: 'those behind are not decoded',
@@ -86,6 +86,12 @@ export const limits = {
     unit: 'pages',
     counts: 'pages of one handover that structures point to, folios apart',
     past: 'whether those behind are preserved is not checked',
+  },
+  'shared-pages': {
+    allowed: 1 << 14,
+    unit: 'pages',
+    counts: 'pages of tables, of bitmaps and of files that are reached a second time, as nothing that a kernel hands over is',
+    past: 'those behind are not read again',
   },
   'check-items': {
     allowed: 1 << 25,

@@ -2,7 +2,9 @@
  * The contents of a preserved memfd, in pieces, in file order: bytes where the dump has them, holes, and what could not be
  * read. For `extract`, `diff` and whoever checks a capture. Nothing is filled in: a page that is not there is said to be so.
  */
-import { type PageState, type PhysicalMemory, describeState, isReadable } from '../memory/memory.js';
+import { type Budget, currentBudget } from '../codec/budget.js';
+import { FrameSet } from '../memory/frame-set.js';
+import { type PageState, type PhysicalMemory, describeState, findRange, isReadable } from '../memory/memory.js';
 import type { Folio, Memfd } from './memfd.js';
 import { hex } from '../tree/words.js';
 
@@ -37,11 +39,31 @@ export type ContentPiece = ContentBytes | ContentHole | ContentMissing;
 /** Bytes of one piece at most. */
 const PIECE = 1 << 20;
 
+/** Which pages were read for files so far: no page is that of two places, so that reading one again and again is damage, and ends. */
+export class PagesRead {
+  readonly #seen: FrameSet;
+  readonly #pageSize: number;
+  readonly #budget: Budget;
+
+  constructor(memory: PhysicalMemory) {
+    this.#seen = FrameSet.of(memory);
+    this.#pageSize = memory.pageSize;
+    this.#budget = currentBudget();
+  }
+
+  /** False where too many of the pages at `address` were read before. */
+  add(address: number, length: number, where: string): boolean {
+    let again = 0;
+    for (let at = address; at < address + length; at += this.#pageSize) if (!this.#seen.add(Math.floor(at / this.#pageSize))) again++;
+    return again === 0 || this.#budget.spend('shared-pages', again, where);
+  }
+}
+
 /**
  * Reads a file piece by piece, ascending and without gaps, cut at its size. Pieces hold at most 1 MiB; their bytes are the
- * caller's to keep. A file above 2^53 bytes (none exists) is cut there.
+ * caller's to keep. A file above 2^53 bytes (none exists) is cut there. `read`: by the same command before.
  */
-export function* readContents(memfd: Memfd, memory: PhysicalMemory): Iterable<ContentPiece> {
+export function* readContents(memfd: Memfd, memory: PhysicalMemory, read = new PagesRead(memory)): Iterable<ContentPiece> {
   const { pageSize } = memory;
   const size = Math.min(Number(memfd.size), Number.MAX_SAFE_INTEGER);
   let at = 0;
@@ -58,7 +80,14 @@ export function* readContents(memfd: Memfd, memory: PhysicalMemory): Iterable<Co
     if (pages === null) {
       const why = `the folio at ${hex(folio.pfn * pageSize)} is not preserved, so what stands there need not be the file's`;
       yield { offset: from, length: end - from, missing: 'unknown', address: folio.pfn * pageSize, why };
-    } else yield* readFolio(memory, folio.pfn * pageSize + (from - start), from, end - from);
+    } else {
+      const done = yield* readFolio(memory, folio.pfn * pageSize + (from - start), from, end - from, memfd.node.path, read);
+      if (done < end) {
+        const why = 'its table names pages again and again that are read already; what is behind is not read (limit shared-pages)';
+        yield { offset: done, length: size - done, missing: 'unknown', address: null, why };
+        return;
+      }
+    }
     at = end;
   }
   if (at < size) yield gap(memfd, memory, at, size - at, entry, memfd.folioCount);
@@ -88,26 +117,33 @@ function firstUnread(memfd: Memfd, memory: PhysicalMemory, from: number, until: 
   return { entry: memfd.readableFolios, address: memfd.entryAddress(memfd.readableFolios) };
 }
 
-function* readFolio(memory: PhysicalMemory, address: number, offset: number, length: number): Iterable<ContentPiece> {
+/** @returns the offset behind the last byte that was told of */
+function* readFolio(memory: PhysicalMemory, address: number, offset: number, length: number, where: string, read: PagesRead): Generator<ContentPiece, number> {
   for (let done = 0; done < length; ) {
     const wanted = Math.min(PIECE, length - done);
     const bytes = new Uint8Array(wanted);
     const got = memory.readInto(address + done, wanted, bytes);
-    if (got > 0) yield { offset: offset + done, bytes: bytes.subarray(0, got) };
+    if (got > 0) {
+      yield { offset: offset + done, bytes: bytes.subarray(0, got) };
+      if (!read.add(address + done, got, where)) return offset + done + got;
+    }
     done += got;
     if (got === wanted) continue;
     const missing = missingFrom(memory, address + done, length - done);
     yield { offset: offset + done, ...missing };
     done += missing.length;
   }
+  return offset + length;
 }
 
-/** The pages from `address` on that share its state. */
+/** The pages from `address` on up to the next that can be read; in the words of the first. */
 function missingFrom(memory: PhysicalMemory, address: number, limit: number): Omit<ContentMissing, 'offset'> {
   const state = memory.stateOf(address);
-  let length = Math.min(limit, memory.pageSize - (address % memory.pageSize));
-  while (length < limit && memory.stateOf(address + length) === state) length = Math.min(limit, length + memory.pageSize);
-  return { length, missing: state, address, why: `the page at ${hex(address)} is ${describeState(state)}` };
+  const { index, inside } = findRange(memory.readable, address);
+  const page = memory.pageSize - (address % memory.pageSize);
+  // A page of a readable range whose bytes can't be had is damaged by itself.
+  const gap = inside ? page : Math.max(page, (memory.readable[index]?.start ?? Number.POSITIVE_INFINITY) - address);
+  return { length: Math.min(limit, gap), missing: state, address, why: `the page at ${hex(address)} is ${describeState(state)}` };
 }
 
 function* withNext(folios: Iterable<Folio>): Iterable<[Folio, Folio | null]> {

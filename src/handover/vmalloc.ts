@@ -6,6 +6,7 @@ import { khoVmalloc, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
 import { currentBudget } from '../codec/budget.js';
 import { type Leaf, leafOf } from '../codec/leaf.js';
 import { typeSize } from '../codec/layout-table.js';
+import { FrameSet } from '../memory/frame-set.js';
 import { PHYSICAL_LIMIT, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
 import { hex } from '../tree/words.js';
@@ -131,6 +132,15 @@ function onceFor(context: Context, key: string, walk: () => Walk): { readonly re
   return { result, again: false };
 }
 
+const listedBlocks = new WeakMap<Context, FrameSet>();
+
+/** The blocks of all areas so far, by their first page frame. */
+function blocksListed(context: Context): FrameSet {
+  const known = listedBlocks.get(context) ?? FrameSet.of(context.memory);
+  listedBlocks.set(context, known);
+  return known;
+}
+
 interface Walk {
   readonly chunks: readonly number[];
   readonly blocks: Float64Array;
@@ -162,6 +172,7 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
   const chunks: number[] = [];
   const blocks: number[] = [];
   const seen = new Set<number>();
+  const listed = blocksListed(context);
   const budget = currentBudget();
   let lastChunk: Node | null = null;
   let endAt: number | null = null;
@@ -216,6 +227,8 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
         );
         return stop(false);
       }
+      // A page that stands in two places of a list is damage; listed again and again it is work without end.
+      if (!listed.add(block / memory.pageSize) && !budget.spend('shared-pages', 1, node.path)) return stop(false);
       blocks.push(block);
       refer(context, {
         address: block,

@@ -27,11 +27,12 @@ export const notDecoded: LastRule = {
   *checkLast(subject, findings) {
     const { handover, limits } = subject;
     const spoken = new Set(findings.flatMap(({ path }) => (path === null ? [] : prefixes(path))));
+    const observed = byPath(handover.observations);
     let left = limits.items;
     for (const part of openParts(handover)) {
       if (spoken.has(part.path)) continue;
       if (left-- <= 0) return cutShort(subject, `${handover.path}, parts that could not be decoded`);
-      yield toHit(handover, part);
+      yield toHit(observed, part);
     }
   },
 };
@@ -42,9 +43,16 @@ function prefixes(path: string): readonly string[] {
   return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
+/** The first observation at or below each path. */
+function byPath(observations: Handover['observations']): ReadonlyMap<string, Handover['observations'][number]> {
+  const found = new Map<string, Handover['observations'][number]>();
+  for (const observation of observations) for (const path of prefixes(observation.node.path)) if (!found.has(path)) found.set(path, observation);
+  return found;
+}
+
 /** With the decoder's own words where it had some. */
-function toHit(handover: Handover, { path, at, message }: Part): Hit {
-  const observed = handover.observations.find((observation) => observation.node.path === path || observation.node.path.startsWith(`${path}/`));
+function toHit(observations: ReturnType<typeof byPath>, { path, at, message }: Part): Hit {
+  const observed = observations.get(path);
   return observed === undefined ? { message, at, path } : { message: observed.text, at: observed.at, path };
 }
 

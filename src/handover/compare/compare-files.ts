@@ -1,17 +1,16 @@
 /** What became of one preserved file: its handler, its description, its folios, its contents; a device by its address. */
 import { sealNames } from '../../../abi/memfd/v2.js';
-import type { PhysicalMemory } from '../../memory/memory.js';
 import type { LuoFile } from '../luo.js';
 import { flagsText, formatBytes, hex } from '../../tree/words.js';
 import type { Folio, Memfd } from '../memfd.js';
 import type { Payload } from '../payload.js';
 import { integer, pciAddress } from '../pci.js';
 import type { Difference, Kept } from './difference.js';
-import { compareContents } from './same-contents.js';
+import { type ContentSide, compareContents } from './same-contents.js';
 
 export interface Sides {
-  readonly before: PhysicalMemory;
-  readonly after: PhysicalMemory;
+  readonly before: ContentSide;
+  readonly after: ContentSide;
 }
 
 /** Adds what differs to `out`, and what does not to `kept`. */

@@ -4,10 +4,14 @@
  */
 import type { DecodedDump, Handover } from '../decode.js';
 import type { LuoFile, LuoFlb, LuoSession } from '../luo.js';
+import { currentBudget } from '../../codec/budget.js';
+import type { PhysicalMemory } from '../../memory/memory.js';
+import { PagesRead } from '../contents.js';
 import { formatBytes, hex } from '../../tree/words.js';
 import { type PciDevice, pciAddress } from '../pci.js';
 import { type Sides, compareFile, fileText } from './compare-files.js';
 import { type Difference, type Kept, worstFirst } from './difference.js';
+import type { ContentSide } from './same-contents.js';
 import { type FileFate, type OpenPages, fatesOf } from './fates.js';
 
 export interface Comparison {
@@ -20,9 +24,6 @@ export interface Comparison {
   /** of every file before */
   readonly fates: readonly FileFate[];
 }
-
-/** Blocks of the maps compared at most. */
-const MAX_BLOCKS = 1 << 22;
 
 /** The handover a dump gives away: the outgoing one, if sessions are serialised in it, else the one with sessions. */
 const givenAway = (dump: DecodedDump): Handover | undefined =>
@@ -61,13 +62,16 @@ export function compareDumps(before: DecodedDump, after: DecodedDump, openPages:
   if (to === null || to.role === 'stale') allLost(from, to, out);
   else {
     compareHeads(from, to, out);
-    compareSessions(from, to, { before: before.memory, after: after.memory }, fates, out, kept);
+    const sides = { before: sideOf(before.memory), after: sideOf(after.memory) };
+    compareSessions(from, to, sides, new Map(fates.map((fate) => [fate.beforePath, fate])), out, kept);
     compareFlbs(from, to, out, kept);
     compareRegions(from, to, out, kept);
     comparePages(from, to, before.memory.pageSize, out, kept);
   }
   return { before: from, after: to, differences: out.sort(worstFirst), kept, fates };
 }
+
+const sideOf = (memory: PhysicalMemory): ContentSide => ({ memory, read: new PagesRead(memory) });
 
 const named = (session: LuoSession): string => `session ${JSON.stringify(session.name.text)}`;
 const fileNamed = (session: LuoSession, file: LuoFile): string => `${named(session)} file ${hex(file.token)}`;
@@ -114,7 +118,7 @@ function compareHeads(from: Handover, to: Handover, out: Difference[]): void {
 
 const place = (address: number | null): string | null => (address === null ? null : hex(address));
 
-function compareSessions(from: Handover, to: Handover, memory: Sides, fates: readonly FileFate[], out: Difference[], kept: Kept): void {
+function compareSessions(from: Handover, to: Handover, memory: Sides, fates: ReadonlyMap<string, FileFate>, out: Difference[], kept: Kept): void {
   if (!from.hasLuo && !to.hasLuo) return;
   if (to.luo === null || to.luo.sessions === null) {
     if (sessionsOf(from).length === 0 && from.luo?.sessions != null) return;
@@ -141,14 +145,14 @@ function compareSessions(from: Handover, to: Handover, memory: Sides, fates: rea
   }
 }
 
-function compareSession(from: LuoSession, to: LuoSession, memory: Sides, fates: readonly FileFate[], out: Difference[], kept: Kept): void {
+function compareSession(from: LuoSession, to: LuoSession, memory: Sides, fates: ReadonlyMap<string, FileFate>, out: Difference[], kept: Kept): void {
   const count = out.length;
   const others = keyed(to.files, (file) => hex(file.token));
   for (const [key, file] of keyed(from.files, (candidate) => hex(candidate.token))) {
     const other = others.get(key);
     others.delete(key);
     const name = fileNamed(from, file);
-    const fate = fates.find(({ beforePath }) => beforePath === file.path);
+    const fate = fates.get(file.path);
     if (other !== undefined && fate?.fate === 'failed') {
       const text = `${fileText(file)}: ${fate.text}, and what was handed over of it is freed`;
       out.push({ change: 'lost', what: 'file', name, text, before: file.path, after: other.path });
@@ -311,9 +315,12 @@ function missingFrom(blocks: Iterable<{ start: number; order: number }>, other: 
   let pages = 0;
   let kept = 0;
   let first = '';
-  let left = MAX_BLOCKS;
+  let left = currentBudget().allowed('check-items');
   for (const { start, order } of blocks) {
-    if (left-- <= 0) break;
+    if (left-- <= 0) {
+      currentBudget().reach('check-items', 'blocks of the preserved memory maps');
+      break;
+    }
     if (other.ordersAt(start).includes(order)) {
       kept += 2 ** order;
       continue;

@@ -52,12 +52,21 @@ export function fatesOf(from: Handover, to: Handover | null, openPages: OpenPage
   const sessions = new Map((to?.luo?.sessions ?? []).map((session) => [session.name.text, session]));
   return (from.luo?.sessions ?? []).flatMap((session) => {
     const later = sessions.get(session.name.text) ?? null;
-    return session.files.map((file) => fateOf(from, to, session, file, later, openPages));
+    // Of two with one token the first counts.
+    const byToken = new Map([...(later?.files ?? [])].reverse().map((file) => [file.token, file]));
+    return session.files.map((file) => fateOf(from, to, session, file, later, byToken.get(file.token) ?? null, openPages));
   });
 }
 
-function fateOf(from: Handover, to: Handover | null, session: LuoSession, file: LuoFile, later: LuoSession | null, openPages: OpenPages): FileFate {
-  const found = later?.files.find(({ token }) => token === file.token) ?? null;
+function fateOf(
+  from: Handover,
+  to: Handover | null,
+  session: LuoSession,
+  file: LuoFile,
+  later: LuoSession | null,
+  found: LuoFile | null,
+  openPages: OpenPages,
+): FileFate {
   const base = {
     session: session.name.text,
     token: file.token,

@@ -1,6 +1,6 @@
 /** Are the contents of a memfd the same in two dumps? Page by page where both have them, in one pass, holding one piece of each. */
 import type { PhysicalMemory } from '../../memory/memory.js';
-import { type ContentPiece, readContents } from '../contents.js';
+import { type ContentPiece, type PagesRead, readContents } from '../contents.js';
 import type { Memfd } from '../memfd.js';
 
 export interface ContentsVerdict {
@@ -15,12 +15,18 @@ export interface ContentsVerdict {
   readonly why: string | null;
 }
 
+/** One side of a comparison, with what was read of it so far. */
+export interface ContentSide {
+  readonly memory: PhysicalMemory;
+  readonly read: PagesRead;
+}
+
 /** Compares up to the smaller of the two sizes. */
-export function compareContents(before: Memfd, beforeMemory: PhysicalMemory, after: Memfd, afterMemory: PhysicalMemory): ContentsVerdict {
-  const { pageSize } = beforeMemory;
+export function compareContents(before: Memfd, from: ContentSide, after: Memfd, to: ContentSide): ContentsVerdict {
+  const { pageSize } = from.memory;
   const size = Math.min(Number(before.size), Number(after.size));
-  const left = new Cursor(readContents(before, beforeMemory));
-  const right = new Cursor(readContents(after, afterMemory));
+  const left = new Cursor(readContents(before, from.memory, from.read));
+  const right = new Cursor(readContents(after, to.memory, to.read));
   const verdict = { same: 0, different: 0, firstDifference: null as number | null, unknown: 0, why: null as string | null };
   for (let at = 0; at < size; ) {
     const [a, b] = [left.at(at), right.at(at)];
@@ -31,18 +37,21 @@ export function compareContents(before: Memfd, beforeMemory: PhysicalMemory, aft
       at = end;
       continue;
     }
-    const end = Math.min(size, at - (at % pageSize) + pageSize, a.end, b.end);
     const missing = 'missing' in a.piece ? a.piece : 'missing' in b.piece ? b.piece : null;
     if (missing !== null) {
-      verdict.unknown++;
+      // As far as it reaches: a size that damage made has more pages than anybody can count one by one.
+      const end = Math.min(size, 'missing' in a.piece ? a.end : b.end);
+      verdict.unknown += Math.ceil((end - at) / pageSize);
       verdict.why ??= missing.why;
-    } else {
-      const offset = firstDifference(a.piece, b.piece, at, end);
-      if (offset === null) verdict.same++;
-      else {
-        verdict.different++;
-        verdict.firstDifference ??= offset;
-      }
+      at = end;
+      continue;
+    }
+    const end = Math.min(size, at - (at % pageSize) + pageSize, a.end, b.end);
+    const offset = firstDifference(a.piece, b.piece, at, end);
+    if (offset === null) verdict.same++;
+    else {
+      verdict.different++;
+      verdict.firstDifference ??= offset;
     }
     at = end;
   }

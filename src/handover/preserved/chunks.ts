@@ -12,6 +12,7 @@ import {
   khoserMemChunk,
   khoserMemChunkHdr,
 } from '../../../abi/kho/chunk.js';
+import { currentBudget } from '../../codec/budget.js';
 import { decodeStruct } from '../../codec/decode.js';
 import { arrayCount, layoutTable, offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../../memory/memory.js';
@@ -42,6 +43,8 @@ interface Chain {
 
 const MAX_CACHED_BITMAPS = 1024;
 const MAX_COMPARED_BLOCKS = 1 << 16;
+/** So many bitmaps are shown with their blocks. */
+const MAX_SHOWN_BITMAPS = 4096;
 
 /** Walks the chain at `first` (physical, not 0); null if its first chunk is missing or holds something else. */
 export function readChunkMap(memory: PhysicalMemory, first: number, parent: Node, observations: Observations, maxChunks: number): PreservedMap | null {
@@ -75,6 +78,7 @@ function looksReused(map: ChunkMap, memory: PhysicalMemory): boolean {
 function walkChain(memory: PhysicalMemory, first: number, parent: Node, observations: Observations, maxChunks: number): Chain | null {
   const chain: Chain = { bitmaps: [], chunks: [], links: [], complete: true, broken: [] };
   const seen = new Set<number>();
+  const bitmaps = new Set<number>();
   const capacity = arrayCount(layoutTable(khoserMemChunk, memory.pageSize).field('bitmaps'), memory.pageSize);
   let from: Node = parent;
   let lastOrder = -1;
@@ -156,7 +160,11 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
     lastUsed = used;
     chunk.node.meaning = `order ${order}, ${used} bitmaps`;
     chain.chunks.push(address);
-    collect(memory, chunk, order, used, chain, observations);
+    if (!collect(memory, chunk, order, used, chain, observations, bitmaps)) {
+      chain.broken.push({ at: address, first: order, last: maxOrder(Math.log2(memory.pageSize)) });
+      chain.complete = false;
+      return chain;
+    }
     from = chunk.field('hdr.next');
     chain.links.push({ order, place: { path: from.path, at: from.address ?? address, above: true } });
     next = chunk.values.hdr.next;
@@ -183,21 +191,31 @@ function looksLikeChunk(memory: PhysicalMemory, chunk: Reading<typeof khoserMemC
   return isPage(first?.bitmap) && (next === 0n || isPage(next));
 }
 
-function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, order: number, used: number, chain: Chain, observations: Observations): void {
+/** Adds the bitmaps of one chunk. @param bitmaps addresses of all so far @returns false where a limit ends the walk */
+function collect(
+  memory: PhysicalMemory,
+  chunk: Reading<typeof khoserMemChunk>,
+  order: number,
+  used: number,
+  chain: Chain,
+  observations: Observations,
+  bitmaps: Set<number>,
+): boolean {
   const entries = chunk.values?.bitmaps ?? [];
+  const budget = currentBudget();
   for (let index = 0; index < used; index++) {
     const entry = entries[index];
     if (entry === undefined) break;
     const physStart = physicalAddress(entry.phys_start);
     const address = physicalAddress(entry.bitmap);
-    const node = chunk.field(`bitmaps.[${index}]`);
+    const node = (): Node => chunk.field(`bitmaps.[${index}]`);
     if (entry.phys_start === 0n && entry.bitmap === 0n) {
       const text = `num_elms is ${used}, but bitmap ${index} was never written`;
       // A chunk is made for its first bitmap; behind that, the count is more likely wrong than both fields of the last entry.
       if (index > 0 && entries.slice(index, used).every((other) => other.phys_start === 0n && other.bitmap === 0n)) {
         observations.add('map-node', chunk.field('hdr.num_elms'), text);
         break;
-      } else observations.add('map-node', node, text, 'wrong', bitmapField(chunk, index, 'bitmap'));
+      } else observations.add('map-node', node(), text, 'wrong', bitmapField(chunk, index, 'bitmap'));
       chain.broken.push({ at: bitmapField(chunk, index, 'bitmap') ?? 0, first: order, last: order });
       chain.complete = false;
       continue;
@@ -206,7 +224,7 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
       chain.complete = false;
       observations.add(
         'map-node',
-        node,
+        node(),
         `phys_start ${hex(physStart)} of bitmap ${index} is no multiple of what a bitmap of order ${order} covers`,
         'wrong',
         entryAddress(chunk, index),
@@ -218,7 +236,7 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
       chain.complete = false;
       observations.add(
         'map-node',
-        node,
+        node(),
         `bitmap ${index} (${hex(entry.bitmap)} for memory from ${hex(entry.phys_start)}) is not on this machine`,
         'wrong',
         bitmapField(chunk, index, physStart === null ? 'phys_start' : 'bitmap'),
@@ -226,7 +244,21 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
       chain.broken.push({ at: bitmapField(chunk, index, physStart === null ? 'phys_start' : 'bitmap') ?? 0, first: order, last: order });
       continue;
     }
-    chain.bitmaps.push({ order, physStart, address, node });
+    if (bitmaps.has(address) && !budget.spend('shared-pages', 1, chunk.node.path)) {
+      observations.add('map-node', chunk.field(`bitmaps.[${index}]`), `bitmap ${index} at ${hex(address)} is linked again, as others are: the walk stopped`);
+      return false;
+    }
+    bitmaps.add(address);
+    if (!budget.spend('map-nodes', 1, chunk.node.path)) return false;
+    // Made for who asks: a map can have more bitmaps than there is room for nodes.
+    chain.bitmaps.push({
+      order,
+      physStart,
+      address,
+      get node() {
+        return chunk.field(`bitmaps.[${index}]`);
+      },
+    });
   }
   const behind = entries[used];
   if (behind !== undefined && (behind.phys_start !== 0n || behind.bitmap !== 0n)) {
@@ -234,6 +266,7 @@ function collect(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>, 
     chain.broken.push({ at: chunk.field('hdr.num_elms').address ?? 0, first: order, last: order });
     chain.complete = false;
   }
+  return true;
 }
 
 const entryAddress = (chunk: Reading<typeof khoserMemChunk>, index: number): number | null =>
@@ -319,6 +352,7 @@ class ChunkMap implements PreservedMap {
     this.#broken = chain.broken;
     this.structurePages = [...chain.chunks, ...chain.bitmaps.map((bitmap) => bitmap.address)];
     const counts = new Map<number, number>();
+    let shown = 0;
     for (const bitmap of chain.bitmaps) {
       const words = this.#words(bitmap);
       if (words === null) {
@@ -330,16 +364,7 @@ class ChunkMap implements PreservedMap {
       let bits = 0;
       for (const word of words) bits += popcount(word);
       counts.set(bitmap.order, (counts.get(bitmap.order) ?? 0) + bits);
-      bitmap.node.meaning = `${bits} blocks`;
-      bitmap.node.add(
-        new Node(`${bitmap.node.path}/bits`, 'bits', {
-          type: 'bitmap',
-          address: bitmap.address,
-          bits: this.#bytes * 8,
-          meaning: `${bits} blocks of order ${bitmap.order}`,
-          layout: { struct: form.form === '512' ? khoMemPhysBitsSmall : khoMemPhysBits, field: null },
-        }),
-      );
+      if (shown++ < MAX_SHOWN_BITMAPS) this.#show(bitmap, bits);
       let ofOrder = this.#byOrder.get(bitmap.order);
       if (ofOrder === undefined) {
         ofOrder = new Map();
@@ -348,6 +373,20 @@ class ChunkMap implements PreservedMap {
       ofOrder.set(bitmap.physStart, bitmap);
     }
     this.summary = summarise(counts, memory.pageSize);
+  }
+
+  #show(bitmap: Bitmap, bits: number): void {
+    const { node } = bitmap;
+    node.meaning = `${bits} blocks`;
+    node.add(
+      new Node(`${node.path}/bits`, 'bits', {
+        type: 'bitmap',
+        address: bitmap.address,
+        bits: this.#bytes * 8,
+        meaning: `${bits} blocks of order ${bitmap.order}`,
+        layout: { struct: this.#form === '512' ? khoMemPhysBitsSmall : khoMemPhysBits, field: null },
+      }),
+    );
   }
 
   ordersAt(address: number): readonly number[] {

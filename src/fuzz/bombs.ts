@@ -1,0 +1,432 @@
+/**
+ * Files that are small and well formed, and name far more work than they hold: structures that many pointers share, ranges that overlap, counts
+ * that multiply. Random damage never makes these. Each is written by the layouts of abi/, in a size that the random numbers choose.
+ */
+import { gzipSync } from 'node:zlib';
+import { khoData, SETUP_KEXEC_KHO, setupData } from '../../abi/boot/setup-data.js';
+import {
+  ELFCLASS64,
+  ELFDATA2LSB,
+  ELFMAG,
+  EM_X86_64,
+  ET_CORE,
+  elf64Ehdr,
+  elf64Nhdr,
+  elf64Phdr,
+  elf64Shdr,
+  elfIdent,
+  PN_XNUM,
+  PT_LOAD,
+  PT_NOTE,
+} from '../../abi/elf/elf64.js';
+import {
+  FLATTENED_HEADER_BLOCK,
+  FLATTENED_SIGNATURE,
+  diskDumpHeader,
+  flattenedHeader,
+  flattenedPiece,
+  KDUMP_SIGNATURE,
+  kdumpSubHeader,
+  pageDesc,
+} from '../../abi/kdump/kdump.js';
+import { khoBlockHeaderSer } from '../../abi/kho/block.js';
+import { khoserMemBitmapPtr, khoserMemChunkHdr } from '../../abi/kho/chunk.js';
+import { khoScratch } from '../../abi/kho/scratch.js';
+import { LIME_MAGIC, limeHeader } from '../../abi/lime/v1.js';
+import { fileBlocks, flbPage, sessionBlocks } from '../../abi/luo/areas.js';
+import { luoFileSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../../abi/luo/entries.js';
+import { luoSer } from '../../abi/luo/v5.js';
+import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
+import { memfdLuoSerV2 } from '../../abi/memfd/v2.js';
+import { areaCapacity, entryOffset } from '../codec/area.js';
+import { type EncodableStruct, encodeInto, encodeStruct } from '../codec/encode.js';
+import { buildFdt } from '../codec/fdt.js';
+import { sizeOf } from '../codec/layout-table.js';
+import type { Area } from '../../abi/contract.js';
+import type { Struct } from '../../abi/layout.js';
+import type { Random } from './random.js';
+
+const PAGE = 4096;
+const text = (value: string): Uint8Array => new TextEncoder().encode(`${value}\0`);
+const words = (...values: readonly (number | bigint)[]): Uint8Array => new Uint8Array(BigUint64Array.from(values, BigInt).buffer);
+
+/** Physical memory that grows page by page. */
+class Memory {
+  #bytes = Buffer.alloc(4 << 20);
+  /** the first page is no pointer's */
+  #end = PAGE;
+
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#end);
+  }
+
+  /** Address of `pages` fresh pages of zeros. */
+  alloc(pages = 1): number {
+    const at = this.#end;
+    this.#end += pages * PAGE;
+    if (this.#end > this.#bytes.length) this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(Math.max(this.#bytes.length, pages * PAGE))]);
+    return at;
+  }
+
+  put(at: number, bytes: Uint8Array): void {
+    this.#bytes.set(bytes, at);
+  }
+
+  write<S extends Struct>(at: number, struct: S, values: EncodableStruct<S>): void {
+    encodeInto(struct, values, this.#bytes, at);
+  }
+
+  /** A page of little-endian words of 8 bytes, all the same from `first` on. */
+  repeat(at: number, first: number, count: number, value: number): void {
+    for (let index = first; index < first + count; index++) this.#bytes.writeBigUInt64LE(BigInt(value), at + index * 8);
+  }
+
+  /** A chain of blocks of `count` entries in all, each written by `put`; the address of the first, 0 of none. */
+  chain<S extends Struct>(area: Area, entry: S, count: number, fieldsOf: (index: number) => EncodableStruct<S>): number {
+    const capacity = areaCapacity(area, PAGE);
+    const blocks = Array.from({ length: Math.ceil(count / capacity) }, () => this.alloc());
+    for (const [index, at] of blocks.entries()) {
+      const here = Math.min(capacity, count - index * capacity);
+      this.write(at, khoBlockHeaderSer, { next: blocks[index + 1] ?? 0, count: here });
+      for (let slot = 0; slot < here; slot++) this.write(at + entryOffset(area, slot, PAGE), entry, fieldsOf(index * capacity + slot));
+    }
+    return blocks[0] ?? 0;
+  }
+
+  /** Chunks of a vmalloc area, `blocks` of them in all, every one the same; the address of the first chunk. */
+  vmalloc(block: number, blocks: number): number {
+    const each = PAGE / 8 - 1;
+    const chunks = Array.from({ length: Math.ceil(blocks / each) }, () => this.alloc());
+    for (const [index, at] of chunks.entries()) {
+      this.repeat(at, 0, 1, chunks[index + 1] ?? 0);
+      this.repeat(at, 1, Math.min(each, blocks - index * each), block);
+    }
+    return chunks[0] ?? 0;
+  }
+
+  /** The radix tree's page of a level above one that all its entries lead to, or a leaf of ones. */
+  radix(levels: number): number {
+    let below = this.alloc();
+    this.put(below, new Uint8Array(PAGE).fill(0xff));
+    for (let level = 1; level < levels; level++) {
+      const at = this.alloc();
+      this.repeat(at, 0, PAGE / 8, below);
+      below = at;
+    }
+    return below;
+  }
+
+  /** Sets the root FDT, and the setup_data node that names it. */
+  handOver(compatible: string, map: number, subtrees: readonly { readonly name: string; readonly at: number; readonly size: number }[]): number {
+    const children = subtrees.map(({ name, at, size }) => ({
+      name,
+      properties: [['preserved-data', words(at)] as const, ['blob-size', words(size)] as const],
+      children: [],
+    }));
+    const fdt = buildFdt({
+      name: '',
+      properties: [
+        ['compatible', text(compatible)],
+        ['preserved-memory-map', words(map)],
+      ],
+      children,
+    });
+    const at = this.alloc(Math.ceil(fdt.length / PAGE));
+    this.put(at, fdt);
+    const [node, scratch] = [this.alloc(), this.alloc()];
+    this.write(node, setupData, { type: SETUP_KEXEC_KHO, len: sizeOf(khoData) });
+    this.put(node + sizeOf(setupData), encodeStruct(khoData, { fdt_addr: at, fdt_size: PAGE, scratch_addr: scratch, scratch_size: sizeOf(khoScratch) }));
+    this.write(scratch, khoScratch, { addr: 0x40000000, size: 0x800000 });
+    return at;
+  }
+
+  luo(sessions: number, flbs = 0): { readonly name: string; readonly at: number; readonly size: number } {
+    const at = this.alloc();
+    this.write(at, luoSer, { compatible: 'luo-v5', liveupdate_num: 1, sessions_pa: sessions, flbs_pa: flbs });
+    return { name: 'LUO', at, size: sizeOf(luoSer) };
+  }
+
+  core(): Uint8Array {
+    return elfCore([{ at: 0, offset: 0, size: this.#end }], this.bytes);
+  }
+}
+
+interface Segment {
+  readonly at: number;
+  /** behind the headers */
+  readonly offset: number;
+  readonly size: number;
+  readonly isNote?: boolean;
+}
+
+/** An ELF core whose program headers name parts of `bytes`. */
+function elfCore(segments: readonly Segment[], bytes: Uint8Array): Uint8Array {
+  const wide = segments.length >= PN_XNUM;
+  const tableAt = sizeOf(elf64Ehdr) + (wide ? sizeOf(elf64Shdr) : 0);
+  const each = sizeOf(elf64Phdr);
+  const start = Math.ceil((tableAt + segments.length * each) / PAGE) * PAGE;
+  const out = new Uint8Array(start + bytes.length);
+  encodeInto(
+    elf64Ehdr,
+    {
+      e_ident: encodeStruct(elfIdent, { ei_mag: Uint8Array.from(ELFMAG), ei_class: ELFCLASS64, ei_data: ELFDATA2LSB, ei_version: 1 }),
+      e_type: ET_CORE,
+      e_machine: EM_X86_64,
+      e_phoff: tableAt,
+      e_phentsize: each,
+      e_phnum: wide ? PN_XNUM : segments.length,
+      e_shoff: wide ? sizeOf(elf64Ehdr) : 0,
+    },
+    out,
+    0,
+  );
+  if (wide) encodeInto(elf64Shdr, { sh_info: segments.length }, out, sizeOf(elf64Ehdr));
+  for (const [index, { at, offset, size, isNote }] of segments.entries())
+    encodeInto(
+      elf64Phdr,
+      { p_type: isNote === true ? PT_NOTE : PT_LOAD, p_offset: start + offset, p_paddr: at, p_filesz: size, p_memsz: size },
+      out,
+      tableAt + index * each,
+    );
+  out.set(bytes, start);
+  return out;
+}
+
+/** How much of something, in orders of magnitude. */
+const many = (random: Random, most: number): number => Math.max(1, Math.round(most ** random.next()));
+
+/** A memfd whose table has `blocks` pages of entries that start at page frame `pfn`. */
+function memfd(memory: Memory, size: bigint, folios: bigint, first: number, blocks: number): number {
+  const at = memory.alloc();
+  memory.write(at, memfdLuoSerV2, { size, nr_folios: folios, folios: { first, total_pages: blocks, flags: 1, order: 0 } });
+  return at;
+}
+
+function tablePage(memory: Memory, step: number): number {
+  const at = memory.alloc();
+  const each = sizeOf(memfdLuoFolioSer);
+  for (let entry = 0; entry < PAGE / each; entry++)
+    memory.write(at + entry * each, memfdLuoFolioSer, { pfn_flags: { pfn: 1 + (entry % 8) * step, flags: 3 }, index: entry });
+  return at;
+}
+
+type Make = (random: Random, most: (limit: number) => number) => Uint8Array;
+
+const named = (index: number): { compatible: string; token: number } => ({ compatible: 'memfd-v2', token: index });
+
+/** By name; `most(n)` is a size of up to n. */
+export const bombs: Readonly<Record<string, Make>> = {
+  /** sessions whose files all lead to a few memfds, and these to one table */
+  'shared-files'(random, most) {
+    const memory = new Memory();
+    const table = tablePage(memory, random.below(2));
+    const blocks = most(4000);
+    const first = memory.vmalloc(table, blocks);
+    const memfds = Array.from({ length: most(400) }, () => memfd(memory, BigInt(blocks) * 1044480n, BigInt(blocks) * 255n, first, blocks));
+    const files = most(60);
+    const sessions = memory.chain(sessionBlocks, luoSessionSer, most(500), (index) => ({
+      name: `s${index}`,
+      file_set_ser: { files: memory.chain(fileBlocks, luoFileSer, files, (file) => ({ ...named(file), data: random.pick(memfds) })), count: files },
+    }));
+    memory.handOver('kho-v4', memory.radix(6), [memory.luo(sessions)]);
+    return memory.core();
+  },
+  /** sessions and files without end, each its own */
+  entries(random, most) {
+    const memory = new Memory();
+    const files = most(400_000);
+    const inOne = random.below(2) === 0;
+    const data = memfd(memory, 0n, 0n, 0, 0);
+    const one = inOne ? memory.chain(fileBlocks, luoFileSer, files, (file) => ({ ...named(file), data })) : 0;
+    const sessions = memory.chain(sessionBlocks, luoSessionSer, inOne ? 1 : files, (index) => ({
+      name: `s${index}`,
+      file_set_ser: { files: one, count: inOne ? files : 0 },
+    }));
+    memory.handOver('kho-v4', memory.radix(6), [memory.luo(sessions)]);
+    return memory.core();
+  },
+  /** memfds, each its own, each with a table of its own */
+  memfds(random, most) {
+    const memory = new Memory();
+    const files = most(20_000);
+    const table = tablePage(memory, 1);
+    const sessions = memory.chain(sessionBlocks, luoSessionSer, 1, () => ({
+      name: 's',
+      file_set_ser: {
+        files: memory.chain(fileBlocks, luoFileSer, files, (file) => {
+          const blocks = random.below(4);
+          return { ...named(file), data: memfd(memory, BigInt(blocks) << 20n, BigInt(blocks) * 255n, memory.vmalloc(table, blocks), blocks) };
+        }),
+        count: files,
+      },
+    }));
+    memory.handOver('kho-v4', 0, [memory.luo(sessions)]);
+    return memory.core();
+  },
+  /** one memfd, and a table of ever the same page */
+  table(random, most) {
+    const memory = new Memory();
+    const blocks = most(2_000_000);
+    const first = memory.vmalloc(tablePage(memory, random.below(2)), blocks);
+    const data = memfd(memory, 1n << BigInt(random.below(63)), BigInt(blocks) * 255n, first, blocks);
+    const files = memory.chain(fileBlocks, luoFileSer, 1, () => ({ ...named(1), data }));
+    const sessions = memory.chain(sessionBlocks, luoSessionSer, 1, () => ({ name: 'vm-0', file_set_ser: { files, count: 1 } }));
+    memory.handOver('kho-v4', random.below(2) === 0 ? 0 : memory.radix(6), [memory.luo(sessions)]);
+    return memory.core();
+  },
+  /** handovers that all lead to the same map and sessions */
+  roots(random, most) {
+    const memory = new Memory();
+    const table = tablePage(memory, 1);
+    const blocks = most(500);
+    const data = memfd(memory, 1n << 40n, BigInt(blocks) * 255n, memory.vmalloc(table, blocks), blocks);
+    const count = most(20_000);
+    const files = memory.chain(fileBlocks, luoFileSer, count, (file) => ({ ...named(file), data }));
+    const sessions = memory.chain(sessionBlocks, luoSessionSer, 1, () => ({ name: 's', file_set_ser: { files, count } }));
+    const [luo, map] = [memory.luo(sessions), memory.radix(6)];
+    for (let left = most(4000); left > 0; left--)
+      memory.handOver(
+        'kho-v4',
+        map,
+        Array.from({ length: 1 + random.below(4) }, () => luo),
+      );
+    return memory.core();
+  },
+  /** subtrees that are all one large FDT */
+  subtrees(random, most) {
+    const memory = new Memory();
+    const properties = Array.from({ length: most(20_000) }, (_, index) => [`p${index % 50}`, words(index)] as const);
+    const fdt = buildFdt({ name: '', properties: [['compatible', text('x-v1')], ...properties], children: [] });
+    const at = memory.alloc(Math.ceil(fdt.length / PAGE));
+    memory.put(at, fdt);
+    const map = memory.radix(6);
+    const subtrees = Array.from({ length: most(40) }, (_, index) => ({ name: `t${index}`, at, size: random.below(2) === 0 ? fdt.length : 1 << 20 }));
+    for (let left = most(200); left > 0; left--) memory.handOver('kho-v4', map, subtrees);
+    return memory.core();
+  },
+  /** reserve_mem regions without end */
+  regions(_random, most) {
+    const memory = new Memory();
+    const children = Array.from({ length: most(30_000) }, (_, index) => ({
+      name: `r${index}`,
+      properties: [['compatible', text('reserve-mem-v1')] as const, ['start', words(0x1000 * (index % 7))] as const, ['size', words(0x1000)] as const],
+      children: [],
+    }));
+    const fdt = buildFdt({ name: '', properties: [['compatible', text('memblock-v1')]], children });
+    const at = memory.alloc(Math.ceil(fdt.length / PAGE));
+    memory.put(at, fdt);
+    memory.handOver('kho-v4', memory.radix(6), [{ name: 'memblock', at, size: fdt.length }]);
+    return memory.core();
+  },
+  /** a map of chunks whose bitmaps are all one */
+  chunks(random, most) {
+    const memory = new Memory();
+    const bitmap = memory.alloc();
+    memory.put(bitmap, new Uint8Array(PAGE).fill(random.pick([0xff, 0x55, 1])));
+    const chunks = Array.from({ length: most(3000) }, () => memory.alloc());
+    const [head, each] = [sizeOf(khoserMemChunkHdr), sizeOf(khoserMemBitmapPtr)];
+    const perChunk = Math.floor((PAGE - head) / each);
+    const order = random.below(11);
+    const span = PAGE * 8 * PAGE * 2 ** order;
+    for (const [index, at] of chunks.entries()) {
+      memory.write(at, khoserMemChunkHdr, { next: chunks[index + 1] ?? 0, order, num_elms: perChunk });
+      for (let slot = 0; slot < perChunk; slot++)
+        memory.write(at + head + slot * each, khoserMemBitmapPtr, { phys_start: ((index * perChunk + slot) * span) % 2 ** 51, bitmap });
+    }
+    memory.handOver('kho-v1', chunks[0] ?? 0, []);
+    return memory.core();
+  },
+  /** FLBs that all lead to one table of devices */
+  flbs(random, most) {
+    const memory = new Memory();
+    const devices = memory.alloc(most(2000));
+    memory.put(devices, words(random.below(2) === 0 ? 1 << 20 : 40_000, 40_000));
+    const page = memory.alloc();
+    const capacity = areaCapacity(flbPage, PAGE);
+    memory.write(page, luoFlbHeaderSer, { pgcnt: 1, count: capacity });
+    for (let slot = 0; slot < capacity; slot++)
+      memory.write(page + entryOffset(flbPage, slot, PAGE), luoFlbSer, {
+        name: random.pick(['pci-v1', 'pci-v2', 'pci-v3', 'iommu-v1']),
+        data: devices,
+        count: 1,
+      });
+    const map = memory.radix(6);
+    for (let left = most(64); left > 0; left--) memory.handOver('kho-v4', map, [memory.luo(0, page)]);
+    return memory.core();
+  },
+  /** PT_LOADs and notes that all name one part of the file */
+  'elf-overlap'(random, most) {
+    const bytes = new Uint8Array(most(4 << 20) + PAGE).fill(random.pick([0, 1, 0x55]));
+    const head = sizeOf(elf64Nhdr);
+    const notes = random.below(2) === 0;
+    for (let at = 0; notes && at + head + 12 <= bytes.length; at += head + 12) encodeInto(elf64Nhdr, { n_namesz: 11, n_descsz: 0, n_type: 0 }, bytes, at);
+    const count = most(200_000);
+    const size = bytes.length - (bytes.length % PAGE);
+    return elfCore(
+      Array.from({ length: count }, (_, index) => ({ at: (index * 2 * size) % 2 ** 51, offset: 0, size, isNote: notes && index > 0 })),
+      bytes,
+    );
+  },
+  /** page descriptors that all lead to one page */
+  kdump(random, most) {
+    const count = most(2_000_000);
+    const bitmapBlocks = Math.ceil(count / 8 / PAGE);
+    const descriptorsAt = (2 + 2 * bitmapBlocks) * PAGE;
+    const each = sizeOf(pageDesc);
+    const page = descriptorsAt + count * each;
+    const out = Buffer.alloc(page + PAGE, random.pick([1, 0x55]));
+    out.fill(0, 0, 2 * PAGE);
+    encodeInto(
+      diskDumpHeader,
+      {
+        signature: new TextEncoder().encode(KDUMP_SIGNATURE),
+        header_version: 6,
+        utsname: { machine: 'x86_64', release: '7.3.4' },
+        block_size: PAGE,
+        sub_hdr_size: 1,
+        bitmap_blocks: 2 * bitmapBlocks,
+        max_mapnr: count,
+      },
+      out,
+      0,
+    );
+    encodeInto(kdumpSubHeader, { max_mapnr_64: count }, out, PAGE);
+    out.fill(0xff, 2 * PAGE, descriptorsAt);
+    const descriptor = encodeStruct(pageDesc, { offset: page, size: PAGE });
+    for (let index = 0; index < count; index++) out.set(descriptor, descriptorsAt + index * each);
+    return out;
+  },
+  /** ranges of LiME without end */
+  lime(random, most) {
+    const count = most(100_000);
+    const size = random.pick([1, 16, PAGE]);
+    const part = Buffer.alloc(sizeOf(limeHeader) + size);
+    return Buffer.concat(
+      Array.from({ length: Math.min(count, Math.floor((64 << 20) / part.length)) }, (_, index) => {
+        encodeInto(limeHeader, { magic: LIME_MAGIC, version: 1, s_addr: index * 2 * PAGE, e_addr: index * 2 * PAGE + size - 1 }, part, 0);
+        return Buffer.from(part);
+      }),
+    );
+  },
+  /** pieces that each lie over the one before */
+  flattened(random, most) {
+    const head = Buffer.alloc(FLATTENED_HEADER_BLOCK);
+    encodeInto(flattenedHeader, { signature: FLATTENED_SIGNATURE, type: 1, version: 1 }, head, 0);
+    const size = random.pick([1, 64, PAGE]);
+    const pieces = Array.from({ length: Math.min(most(500_000), Math.floor((64 << 20) / (size + 16))) }, (_, index) =>
+      Buffer.concat([
+        encodeStruct(flattenedPiece, { offset: random.below(2) === 0 ? index : random.below(1 << 30), buf_size: size }),
+        Buffer.alloc(size, 0x7f),
+      ]),
+    );
+    return Buffer.concat([head, ...pieces, encodeStruct(flattenedPiece, { offset: -1n, buf_size: -1n })]);
+  },
+};
+
+/** One of these, in a size up to `scale` of the largest, as it is or compressed. */
+export function bomb(name: string, random: Random, scale = 1): Uint8Array {
+  const make = bombs[name];
+  if (make === undefined) throw new RangeError(`no bomb is called ${name}`);
+  const bytes = make(random, (limit) => (scale === 1 ? limit : many(random, limit * scale)));
+  return random.below(4) === 0 ? gzipSync(bytes, { level: 1 }) : bytes;
+}
