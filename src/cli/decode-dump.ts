@@ -15,9 +15,12 @@ export interface DecodedFile {
   readonly kernel: (NonNullable<DumpReport['kernel']> & { readonly evidence: string | null }) | null;
 }
 
-/** Decodes a dump. Where it carries no VMCOREINFO, its memory is asked for the kernel and the size of pages. */
-export function decodeDump(opened: OpenedDump, khoFdt: number | null, contracts?: Contracts): DecodedFile {
-  const input = { files: opened.handoverFiles, khoFdt, ...(contracts === undefined ? {} : { contracts }) };
+/**
+ * Decodes a dump. Where it carries no VMCOREINFO, its memory is asked for the kernel and the size of pages.
+ * @param takenUp physical address of the root FDT that the running kernel says it was started with, where that is known
+ */
+export function decodeDump(opened: OpenedDump, khoFdt: number | null, contracts?: Contracts, takenUp: number | null = null): DecodedFile {
+  const input = { files: opened.handoverFiles, khoFdt, takenUp, ...(contracts === undefined ? {} : { contracts }) };
   const release = opened.vmcoreinfo?.get('OSRELEASE') ?? null;
   const decoded = decodeHandovers({ ...input, memory: opened.memory, runningRelease: release, searchKernels: release === null });
   if (opened.recorded?.release != null && release === null) {
@@ -66,6 +69,13 @@ function* namesIn({ compatible, luo }: Handover): Iterable<string> {
   yield* new Set((luo?.sessions ?? []).flatMap(({ files }) => files.map((file) => file.compatible.text)));
   for (const flb of luo?.flbs ?? []) yield flb.name.text;
 }
+
+/** The same with what the running kernel's own objects say it was started with. */
+export const decodeDumpTakenUp = ({ opened, btf, said }: ReadDump, khoFdt: number | null, takenUp: number): ReadDump => ({
+  ...decodeDump(opened, khoFdt, btf?.contracts, takenUp),
+  btf,
+  said,
+});
 
 /** The same with the BTF of the kernel that wrote it, where --btf names one or one beside the dump is needed. @throws UserError */
 export async function decodeDumpByBtf(opened: OpenedDump, khoFdt: number | null, { btf }: BtfOption): Promise<ReadDump> {

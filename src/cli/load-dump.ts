@@ -7,7 +7,7 @@ import type { NextOptions } from '../verdict/next-kernel.js';
 import { UserError } from '../codec/user-error.js';
 import type { DecodedDump } from '../handover/decode.js';
 import { describeState } from '../memory/memory.js';
-import { type ReadDump, decodeDump, decodeDumpByBtf, decodeDumpByOwnBtf } from './decode-dump.js';
+import { type ReadDump, decodeDump, decodeDumpByBtf, decodeDumpByOwnBtf, decodeDumpTakenUp } from './decode-dump.js';
 import type { BtfOption } from './dump-contracts.js';
 import { findLog } from './find-log.js';
 import { nextOptions } from './next-option.js';
@@ -55,6 +55,11 @@ export async function loadDump(path: string, options: LoadOptions = {}, wrap: (o
     if (other !== null) {
       read = { ...decodeDump(opened, khoFdt), btf: null, said: [...read.said, `not used: ${other}`] };
       objects = await loadObjects(read.opened, read.decoded, options);
+    }
+    const takenUp = objects.live?.kho.incomingFdt ?? null;
+    if (takenUp !== null && read.decoded.handovers.some(({ candidate, role }) => candidate.fdtAddress === takenUp && role !== 'incoming')) {
+      read = decodeDumpTakenUp(read, khoFdt, takenUp);
+      objects = await loadObjects(read.opened, read.decoded, { ...options, types: read.btf });
     }
     const types = objects.kernel?.btfBytes == null || options.btf === false || read.btf !== null ? null : objects.kernel.typesOrNull;
     const own = types === null ? null : decodeDumpByOwnBtf(opened, khoFdt, read, types.btf);

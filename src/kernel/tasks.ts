@@ -26,6 +26,9 @@ export function* processes(kernel: Kernel): Generator<KernelObject> {
   if (others === 0) throw new KernelFault('implausible', 'no process is listed behind init_task');
 }
 
+/** The threads of a process, its leader included. @throws KernelFault where the list is damaged, after what comes before it */
+export const threadsOf = (leader: KernelObject): Generator<KernelObject> => listEntries(leader.get('signal.thread_head'), 'struct task_struct', 'thread_node');
+
 export const pidOf = (task: KernelObject): number => task.get('tgid').number();
 export const commOf = (task: KernelObject): string => task.get('comm').text(64);
 
@@ -35,10 +38,27 @@ export interface OpenDescriptor {
   readonly file: KernelObject;
 }
 
-/** The descriptors of a process; kernel threads and processes that end have none. @throws KernelFault */
-export function* descriptorsOf(task: KernelObject): Generator<OpenDescriptor> {
-  const files = task.get('files');
-  if (files.isNull) return;
+/**
+ * The descriptors of a process. Threads share one table as a rule, but may have their own, and those of a process whose leader has ended keep
+ * theirs; kernel threads have none. @throws KernelFault
+ */
+export function* descriptorsOf(leader: KernelObject): Generator<OpenDescriptor> {
+  const seen = new Set<bigint>();
+  const own = leader.get('files');
+  if (!own.isNull) yield* descriptorsIn(own);
+  seen.add(own.value());
+  // Kernel threads have no address space, and no descriptors of their own.
+  if (leader.get('mm').isNull && own.isNull && leader.get('signal.nr_threads').value() <= 1n) return;
+  for (const thread of threadsOf(leader)) {
+    const files = thread.get('files');
+    const at = files.value();
+    if (at === 0n || seen.has(at)) continue;
+    seen.add(at);
+    yield* descriptorsIn(files);
+  }
+}
+
+function* descriptorsIn(files: KernelObject): Generator<OpenDescriptor> {
   const table = files.get('fdt').deref();
   const count = Math.min(table.get('max_fds').number(), MAX_FDS);
   const slots = table.get('fd');

@@ -33,7 +33,17 @@ export const logJson = ({ path, release, lines, panic }: LogReport): JsonObject 
     path: node?.path ?? null,
     at: node === null || node.address === null ? null : hex(node.address),
   })),
-  panic: panic === null ? null : { line: panic.line, text: panic.text, task: panic.task === null ? null : { ...panic.task }, stack: [...panic.stack] },
+  panic:
+    panic === null
+      ? null
+      : {
+          line: panic.line,
+          text: panic.text,
+          panicked: panic.panicked,
+          cause: panic.cause,
+          task: panic.task === null ? null : { ...panic.task },
+          stack: [...panic.stack],
+        },
 });
 
 export function* logText({ path, release, lines, panic }: LogReport, color: boolean): Iterable<string> {
@@ -47,6 +57,6 @@ export function* logText({ path, release, lines, panic }: LogReport, color: bool
   yield `${escapeText(path)}: kernel ${escapeText(release ?? 'unknown')}, ${lines.length} lines, ${lines.filter(({ isOurs }) => isOurs).length} of KHO and LUO`;
   if (panic === null) return;
   const { task } = panic;
-  yield `died of: ${escapeText(panic.text)}${task === null ? '' : `; in ${escapeText(task.comm)}[${task.pid}] on CPU ${task.cpu}`}`;
+  yield `${panic.panicked ? 'died of' : 'a task died of'}: ${panic.cause === null ? '' : `${escapeText(panic.cause)}; `}${escapeText(panic.text)}${task === null ? '' : `; in ${escapeText(task.comm)}[${task.pid}] on CPU ${task.cpu}`}`;
   for (const frame of panic.stack) yield `  ${escapeText(frame)}`;
 }

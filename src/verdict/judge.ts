@@ -3,10 +3,12 @@
  * and the dump show; and the findings with their reactions from there.
  */
 import type { ConsoleLog } from '../diagnosis/log/console-log.js';
+import { deathIn, deathText } from '../diagnosis/log/death.js';
 import type { ErrnoName, Finding, ForetoldBy, ReactionKind } from '../diagnosis/finding.js';
 import { type LoggedEvent, loggedEvents } from '../diagnosis/rules/log.js';
 import { momentOf } from '../diagnosis/subject.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
+import type { PanicStory } from '../kernel/panic.js';
 import { UserError } from '../codec/user-error.js';
 import { reachedText } from '../codec/budget.js';
 import { foretell } from './foretell.js';
@@ -56,6 +58,8 @@ export function judge(input: JudgeInput): Judgement {
   const logged = log === null ? null : fromLog(log, decoded, handover, next);
   const moment = momentOf(handover);
   const refused = moment === 'serialised' ? null : refusal(decoded, findings, next);
+  const died = deathIn(log, decoded);
+  if (died?.panicked === true && (logged === null || moment !== 'early')) return { findings, verdict: ofTheDead(died, input, handover, next) };
   if (refused !== null) return { findings, verdict: logged !== null && logged.kind === refused.kind ? logged : refused };
   if (handover.released || moment === 'stale' || moment === 'booted') {
     // What became of the handover stands in the objects; a log tells the same story line by line, or that of a kernel before.
@@ -219,6 +223,28 @@ function afterBoot({ findings, objects }: JudgeInput, handover: Handover, next: 
     text: `${next?.release ?? 'the next kernel'} has taken the handover over and freed its pages; whether every file came back is not told by them`,
     unchecked: NEEDS_OBJECTS,
   };
+}
+
+/** The kernel of the dump panicked: what it had taken over so far, or had preserved, ends with it. */
+function ofTheDead(died: PanicStory, input: JudgeInput, handover: Handover, next: NextKernel | null): Verdict {
+  // The first frame of a panic that follows nothing is panic() itself.
+  const story = deathText(died, died.cause === null ? 0 : 1);
+  const { preserved } = input;
+  if (handover.role !== 'incoming') {
+    const total = preserved?.files ?? countFiles(handover);
+    const held = preserved == null || preserved.sessions === 0 ? '' : `; ${preserved.sessions} sessions with ${preserved.files} files were preserved`;
+    return {
+      ...blank(next),
+      kind: 'panic',
+      text: `the kernel panicked before it could hand over: ${story}${held}`,
+      foretoldBy: 'log',
+      files: { total, comeBack: 0, fail: total },
+    };
+  }
+  const before = input.objects ?? null;
+  const text = `the kernel that was handed over to panicked: ${story}`;
+  if (before === null) return { ...blank(next), kind: 'panic', text, foretoldBy: 'log', files: { ...NO_FILES, total: countFiles(handover) } };
+  return { ...blank(next), ...before, kind: 'panic', errno: null, text: `${text}; before that, ${before.text}`, foretoldBy: 'log' };
 }
 
 // Where nothing can be run.

@@ -66,6 +66,30 @@ it('names the findings that follow', async () => {
   expect(open.rules).toContain('live/open-failed');
 });
 
+it('says who has what open: a child, and a thread whose leader has ended', async () => {
+  const { opened, report } = await load('several-processes');
+  opened.close();
+  const sessions = report.handovers.flatMap(({ luo }) => luo?.sessions ?? []);
+  expect(sessions.map(({ name, life }) => [name.text, life?.openBy])).toEqual([
+    ['vm-a', [{ pid: 38, comm: 'keeper', fd: 8 }]],
+    ['vm-b', [{ pid: 37, comm: 'init', fd: 10 }]],
+    ['none', []],
+  ]);
+});
+
+it('a panic in the next kernel: what panicked, and the incoming objects as far as they had come', async () => {
+  const { opened, report } = await load('panic-in-retrieve');
+  opened.close();
+  const { findings, verdict } = report;
+  expect(verdict).toMatchObject({ kind: 'panic', errno: null, foretoldBy: 'log', files: { total: 6, comeBack: 0, fail: 1 } });
+  expect(verdict.text).toMatch(
+    /unable to handle page fault.*in init\[1\] on CPU 0; memfd_luo_retrieve\+0x172.*before that, session "vm-a", token 0x1 could not be retrieved/,
+  );
+  expect(findings[0]).toMatchObject({ rule: 'live/panicked', reaction: { kind: 'panic', foretoldBy: 'log' } });
+  expect(findings[0]?.message).toContain('memfd_luo_retrieve+0x172/0x440 < luo_retrieve_file+0xc1/0x1f0 < luo_session_retrieve_fd+0x64/0xf0');
+  expect(findings.find(({ rule }) => rule === 'live/retrieve-failed')).toMatchObject({ path: 'incoming/luo/sessions/vm-a/files/0x1' });
+});
+
 it('the JSON says where it was read, and who has what open', async () => {
   const { opened, report } = await load('objects-7.3-s2-partly');
   const json = new Truth(reportJson(report));

@@ -1,6 +1,6 @@
 /**
  * The lab: real kernels in QEMU against this package's own answers. `npm run lab -- <case…> [--kernel <bzImage>] [--seed n] [--count n]`.
- * Needs Debian's qemu-system-x86, busybox-static and cpio, and a kernel: one it is given, or one it builds (--build).
+ * Needs Debian's qemu-system-x86, busybox-static and cpio (`dump` gcc and a static libc instead of busybox), and a kernel: one it is given, or one it builds (--build).
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { captureCase } from './case-capture.js';
 import { damageCase } from './case-damage.js';
 import { forgeCase } from './case-forge.js';
+import { dumpCase } from './case-dump.js';
 import { liveCase } from './case-live.js';
 import { preflightCase } from './case-preflight.js';
 import { randomCase } from './case-random.js';
@@ -20,6 +21,7 @@ const cases: Readonly<Record<string, (options: LabOptions) => Promise<CaseResult
   damage: damageCase,
   forge: forgeCase,
   random: randomCase,
+  dump: dumpCase,
 };
 
 async function main(): Promise<number> {

@@ -23,6 +23,15 @@ export interface ConsoleLog {
   readonly boots: readonly Boot[];
   /** lines beyond the limit were not read */
   readonly cut: boolean;
+  /** the newest lines that the printk buffer of the dump itself holds: they tell where in the log the dump was taken; empty where it can't be read */
+  readonly inDump?: readonly LoggedLine[];
+}
+
+/** A line as it stands in a printk buffer. */
+export interface LoggedLine {
+  /** seconds since boot */
+  readonly time: number;
+  readonly text: string;
 }
 
 /** Lines read at most; a console at debug level prints a few thousand a boot. */

@@ -3,7 +3,7 @@ import type { DecodedDump, Handover } from '../../handover/decode.js';
 import { type Moment, momentOf } from '../subject.js';
 import type { Boot, ConsoleLog, LogLine } from './console-log.js';
 
-/** `past`: of a kernel before. `present`: of the kernel that runs in the dump, and before it was taken. `unplaced`: of that kernel, before or after. `future`: of a later kernel. */
+/** `past`: of a kernel before. `present`: of the kernel that runs in the dump, and before it was taken. `unplaced`: of that kernel, before or after. `future`: of that kernel, after it, or of a later one. */
 export type When = 'past' | 'present' | 'unplaced' | 'future';
 
 export interface PlacedLine {
@@ -50,6 +50,18 @@ export function* placedLines(log: ConsoleLog, situation: Situation): Iterable<Pl
   const present: When = situation.moment === 'early' || situation.moment === 'unknown' || goesOn ? 'unplaced' : 'present';
   for (const [index, boot] of log.boots.entries()) {
     const when: When = index < running ? 'past' : index > running ? 'future' : present;
-    for (const line of boot.lines) yield { line, boot, when };
+    const last = index === running ? lastInDump(boot, log) : null;
+    for (const [position, line] of boot.lines.entries()) yield { line, boot, when: last === null ? when : position <= last ? 'present' : 'future' };
   }
+}
+
+/** The last line of a boot that the dump's own printk buffer has: what follows was printed after it was taken. Null where the buffer tells nothing of this boot. */
+function lastInDump(boot: Boot, { inDump }: ConsoleLog): number | null {
+  if (inDump === undefined || inDump.length === 0) return null;
+  const known = new Set(inDump.map(({ time, text }) => `${time.toFixed(6)} ${text}`));
+  for (let position = boot.lines.length - 1; position >= 0; position--) {
+    const line = boot.lines[position];
+    if (line !== undefined && line.time !== null && known.has(`${line.time.toFixed(6)} ${line.text}`)) return position;
+  }
+  return null;
 }

@@ -7,8 +7,7 @@ import type { Handover } from '../../handover/decode.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
 import type { LiveFile, LiveSession } from '../../objects/model.js';
-import { panicIn } from '../../kernel/panic.js';
-import { placedLines, situationOf } from '../log/situate.js';
+import { deathIn, deathText } from '../log/death.js';
 import { type DumpRule, type Hit, reaction } from '../rule.js';
 import { type DumpSubject, momentOf } from '../subject.js';
 
@@ -142,29 +141,31 @@ export const liveRules: readonly DumpRule[] = [
   },
   {
     id: 'live/panicked',
+    severity: 'error',
+    phase: 'early boot',
+    title: 'the kernel of this dump panicked',
+    about:
+      'Its own log ends in a panic. Whether that has to do with the handover is told by the line and the stack; the objects show how far the sessions had come. Nothing that was preserved outlives it.',
+    reactions: { otherwise: reaction('panic', 'This kernel has ended: what it had taken over, and what it had preserved, goes with it.', null, 'log') },
+    confirm: '`luo-inspect log <dump>` prints the whole log, with the stack.',
+    sources: ['kernel/panic.c, 7.3', 'seen with 7.3.4: a kernel without a root file system, one whose init ended, one that died in RETRIEVE_FD'],
+    *checkDump({ log, dump }) {
+      const story = deathIn(log, dump);
+      if (story?.panicked === true) yield { message: deathText(story, NAMED), at: null, path: null };
+    },
+  },
+  {
+    id: 'live/oopsed',
     severity: 'info',
     phase: 'early boot',
-    title: 'the kernel of this dump died',
-    about:
-      'Its own log ends in a panic or an Oops. Whether that has to do with the handover is told by the line and the stack; the objects show how far the sessions had come.',
+    title: 'a task of the kernel in this dump died in the kernel',
+    about: 'Its log has an Oops that ended a task, not the kernel. What that task held (locks, a session half retrieved) stays as it was.',
     reactions: null,
     confirm: '`luo-inspect log <dump>` prints the whole log, with the stack.',
-    sources: ['kernel/panic.c, 7.3', 'seen with 7.3.4: a kernel without a root file system'],
+    sources: ['kernel/panic.c, arch/x86/kernel/dumpstack.c, 7.3'],
     *checkDump({ log, dump }) {
-      if (log === null) return;
-      const lines = [...placedLines(log, situationOf(dump))].filter(({ when }) => when === 'present').map(({ line }) => line.text);
-      const story = panicIn(lines);
-      if (story === null) return;
-      const { task } = story;
-      const where = task === null ? '' : `; in ${task.comm}[${task.pid}] on CPU ${task.cpu}`;
-      const stack =
-        story.stack.length === 0
-          ? ''
-          : `; ${story.stack
-              .filter((frame) => !frame.startsWith('?'))
-              .slice(0, NAMED)
-              .join(' < ')}`;
-      yield { message: `${story.text}${where}${stack}`, at: null, path: null };
+      const story = deathIn(log, dump);
+      if (story?.panicked === false) yield { message: deathText(story, NAMED), at: null, path: null };
     },
   },
   {
