@@ -2,7 +2,6 @@
 import type { ObservationKind } from '../../handover/observe.js';
 import type { Reaction } from '../finding.js';
 import { khoVmalloc } from '../../../abi/kho/vmalloc.js';
-import { offsetOf } from '../../codec/layout-table.js';
 import { type HandoverRule, type Hit, reaction, wrong } from '../rule.js';
 import { type TreeNode, walk } from '../../tree/tree.js';
 import { type Subject, isIntact } from '../subject.js';
@@ -93,29 +92,6 @@ export const vmallocRules: readonly HandoverRule[] = [
     confirm: 'Show the structure in hex.',
     sources: ['memfd_luo_preserve_folios(), mm/memfd_luo.c, 6.19 to 7.3'],
     check: notEmpty,
-  },
-  {
-    id: 'vmalloc/huge-6.18',
-    severity: 'info',
-    phase: 'retrieve',
-    title: '6.18 restores areas of large pages wrongly',
-    about:
-      'For an order above 0 the first page of each block is mapped again and again. The data in memory is right; what the next kernel maps is not. Fixed in 6.19.',
-    reactions: { otherwise: reaction('corrupts', 'A 6.18 that takes over sees the first page of each block repeated.') },
-    confirm: 'Is the next kernel 6.18?',
-    sources: ['kho_restore_vmalloc(), 6.18.15; fixed on 27 Nov 2025'],
-    *check(subject) {
-      if (subject.dialect !== '6.16') return;
-      for (const memfd of memfdsOf(subject)) {
-        const node = memfd.reading.field('folios');
-        if (memfd.area !== null && memfd.area.blockSize > subject.dump.memory.pageSize)
-          yield {
-            message: 'the folio table stands in blocks of more than one page',
-            at: node.address === null ? null : node.address + offsetOf(khoVmalloc, 'order'),
-            path: node.path,
-          };
-      }
-    },
   },
 ];
 
