@@ -285,13 +285,14 @@ describe('objects of a running kernel', () => {
     expect(lost.filter(({ rule }) => rule === 'live/lost-file').map(({ path }) => path)).toEqual(['incoming/luo/sessions/vm-web/files/0x77']);
   });
 
-  it('live/panicked: the log ends in a panic', async () => {
+  it.each([
+    ['live/panicked', 'Kernel panic - not syncing: sysrq triggered crash'],
+    ['live/oopsed', 'Oops: general protection fault, maybe for address 0x0: 0000 [#1] SMP PTI'],
+  ])('%s: the log ends in it', async (rule, death) => {
     const { objects } = await running('objects-7.3-s2-partly');
-    const log = parseConsoleLog(
-      'console.log',
-      ['Linux version 7.3.4 (new) #1', 'Kernel panic - not syncing: sysrq triggered crash', 'CPU: 1 UID: 0 PID: 7 Comm: agent Not tainted'].join('\n'),
-    );
-    const [finding] = diagnose(objects.decoded, { log, objects }).filter(({ rule }) => rule === 'live/panicked');
-    expect(finding?.message).toBe('Kernel panic - not syncing: sysrq triggered crash; in agent[7] on CPU 1');
+    const log = parseConsoleLog('console.log', ['Linux version 7.3.4 (new) #1', death, 'CPU: 1 UID: 0 PID: 7 Comm: agent Not tainted'].join('\n'));
+    const [finding, ...others] = diagnose(objects.decoded, { log, objects }).filter(({ rule: id }) => id === 'live/panicked' || id === 'live/oopsed');
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({ rule, message: `${death}; in agent[7] on CPU 1` });
   });
 });
