@@ -83,8 +83,8 @@ async function print(report: DumpReport, { findings, accepted }: Sorted, options
     ]);
     await writeJson(sarif({ source: report.source.path, version: await ownVersion(), findings, accepted, rules }));
   } else {
-    const [{ diagnoseText }, { wantsColor }] = await Promise.all([import('../report/diagnose-text.js'), import('./terminal.js')]);
-    const color = process.stdout.isTTY === true && wantsColor(options);
+    const [{ diagnoseText }, { paintsOutput }] = await Promise.all([import('../report/diagnose-text.js'), import('./terminal.js')]);
+    const color = paintsOutput(options);
     await writeLines(diagnoseText(report, findings, { width: process.stdout.columns ?? 120, color, accepted }));
   }
 }

@@ -39,8 +39,8 @@ async function runDiff(before: string, after: string, options: Options): Promise
       const paths = { before, after };
       if (options.json === true) await writeJson((await import('../report/diff-json.js')).diffJson(comparison, paths));
       else {
-        const [{ diffText }, { wantsColor }] = await Promise.all([import('../report/diff-text.js'), import('./terminal.js')]);
-        await writeLines(diffText(comparison, paths, process.stdout.isTTY === true && wantsColor(options)));
+        const [{ diffText }, { paintsOutput }] = await Promise.all([import('../report/diff-text.js'), import('./terminal.js')]);
+        await writeLines(diffText(comparison, paths, paintsOutput(options)));
       }
       if (comparison.differences.some(({ change }) => change === 'lost' || change === 'changed')) process.exitCode = 1;
     } finally {

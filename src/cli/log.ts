@@ -23,18 +23,27 @@ export function registerLog(program: Command): void {
 }
 
 async function runLog(path: string, options: Options): Promise<void> {
-  const [{ openDump }, { decodeDumpByBtf }, { loadObjects }, { kernelRecords }, { panicIn }, { tiedLine }, report, { writeJson, writeLines }, { wantsColor }] =
-    await Promise.all([
-      import('../container/open.js'),
-      import('./decode-dump.js'),
-      import('./load-objects.js'),
-      import('../kernel/log.js'),
-      import('../kernel/panic.js'),
-      import('../diagnosis/log/tied-lines.js'),
-      import('../report/log-report.js'),
-      import('./output.js'),
-      import('./terminal.js'),
-    ]);
+  const [
+    { openDump },
+    { decodeDumpByBtf },
+    { loadObjects },
+    { kernelRecords },
+    { panicIn },
+    { tiedLine },
+    report,
+    { writeJson, writeLines },
+    { paintsOutput },
+  ] = await Promise.all([
+    import('../container/open.js'),
+    import('./decode-dump.js'),
+    import('./load-objects.js'),
+    import('../kernel/log.js'),
+    import('../kernel/panic.js'),
+    import('../diagnosis/log/tied-lines.js'),
+    import('../report/log-report.js'),
+    import('./output.js'),
+    import('./terminal.js'),
+  ]);
   const opened = await openDump(path);
   try {
     const read = await decodeDumpByBtf(opened, null, options);
@@ -48,7 +57,7 @@ async function runLog(path: string, options: Options): Promise<void> {
     const lines = records.map((record) => ({ record, ...tiedLine(decoded, record.text) }));
     const log = { path, release: read.kernel?.release ?? null, lines, panic: panicIn(records.map(({ text }) => text)) };
     if (options.json === true) await writeJson(report.logJson(log));
-    else await writeLines(report.logText(log, process.stdout.isTTY === true && wantsColor(options)));
+    else await writeLines(report.logText(log, paintsOutput(options)));
   } finally {
     opened.close();
   }

@@ -19,7 +19,7 @@ import { decodeDumpByBtf } from './decode-dump.js';
 import type { BtfOption } from './dump-contracts.js';
 import { writeJson, writeLines } from './output.js';
 import { layoutOptions } from './report.js';
-import { wantsColor } from './terminal.js';
+import { paintsOutput } from './terminal.js';
 
 interface Options extends BtfOption {
   readonly next?: string;
@@ -56,7 +56,7 @@ async function runPreflight(devices: readonly string[], options: Options): Promi
     seesAll: tree.live ? process.getuid?.() === 0 : tree.has(DESCRIPTORS),
   });
   if (options.json === true) await writeJson(preflightJson(result));
-  else await writeLines(preflightText(result, wantsColor(options) && process.stdout.isTTY === true));
+  else await writeLines(preflightText(result, paintsOutput(options)));
   const untold = options.strict === true && result.lines.some(({ state }) => state === 'cannot-tell');
   process.exitCode = result.verdict === 'unknown' ? 2 : result.verdict === 'blocks' || untold ? 1 : 0;
 }

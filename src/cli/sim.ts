@@ -9,7 +9,7 @@ import { readScenario } from '../engine/scenario/parse.js';
 import { MOMENTS, type Moment } from '../engine/scenario/types.js';
 import { writeLines } from './output.js';
 import { endLine, stepLines } from './sim-text.js';
-import { onTerminal, wantsColor } from './terminal.js';
+import { onTerminal, wantsColor, paintsOutput } from './terminal.js';
 
 export interface SimOptions {
   readonly json?: boolean;
@@ -116,7 +116,7 @@ function* jsonLines(client: EngineClient, last: number | null): Iterable<string>
 }
 
 function* textLines(client: EngineClient, last: number | null, options: SimOptions): Iterable<string> {
-  const style = { color: wantsColor(options) && process.stdout.isTTY === true, verbose: options.verbose === true, judged: true };
+  const style = { color: paintsOutput(options), verbose: options.verbose === true, judged: true };
   for (const step of stepsUpTo(client, last)) yield* stepLines(client, step, client.mismatches, style);
   yield endLine(client, endOf(client, last), style);
 }

@@ -27,7 +27,7 @@ import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
 import { loadObjects } from './load-objects.js';
 import { dumpOptions } from './report.js';
 import { endLine, stepLines } from './sim-text.js';
-import { onTerminal, wantsColor } from './terminal.js';
+import { onTerminal, wantsColor, paintsOutput } from './terminal.js';
 
 interface StepOptions {
   readonly next?: string;
@@ -191,7 +191,7 @@ function* jsonLines(client: EngineClient, verdict: Verdict): Iterable<string> {
 }
 
 function* textLines(client: EngineClient, verdict: Verdict, why: readonly string[], options: StepOptions): Iterable<string> {
-  const style = { color: wantsColor(options) && process.stdout.isTTY === true, verbose: options.verbose === true, judged: false };
+  const style = { color: paintsOutput(options), verbose: options.verbose === true, judged: false };
   yield escapeText(verdictSentence(verdict));
   for (const line of why) yield escapeText(line);
   client.toEnd();

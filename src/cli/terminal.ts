@@ -6,8 +6,20 @@ import { ReadStream } from 'node:tty';
 /** Can the terminal UI be shown: are input and output terminals that can do more than print? */
 export const onTerminal = (): boolean => process.stdout.isTTY === true && process.stdin.isTTY === true && process.env.TERM !== 'dumb';
 
-/** NO_COLOR (any value but the empty one), --no-color. */
-export const wantsColor = (options: { readonly color?: boolean }): boolean => options.color !== false && (process.env.NO_COLOR ?? '') === '';
+interface ColorOption {
+  /** false with --no-color */
+  readonly color?: boolean;
+}
+
+/** --no-color, NO_COLOR (any value but the empty one), FORCE_COLOR=0. */
+export const wantsColor = (options: ColorOption): boolean => options.color !== false && (process.env.NO_COLOR ?? '') === '' && process.env.FORCE_COLOR !== '0';
+
+/** Is text on standard output coloured: on a terminal that can, or anywhere with FORCE_COLOR. */
+export function paintsOutput(options: ColorOption): boolean {
+  if (!wantsColor(options)) return false;
+  const forced = process.env.FORCE_COLOR ?? '';
+  return forced !== '' || (process.stdout.isTTY === true && process.env.TERM !== 'dumb');
+}
 
 /** Streams of a terminal: the process' own, or the terminal itself where standard input is something else. */
 export interface Terminal {

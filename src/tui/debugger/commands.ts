@@ -1,5 +1,5 @@
 /** The commands of the debugger: its own, and what those of every view do here. */
-import { breakpointText } from '../../engine/client.js';
+import { breakpointText, stepToJson } from '../../engine/client.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { escapeText } from '../../report/escape.js';
 import { jump, placeOf } from '../inspector/state.js';
@@ -105,11 +105,11 @@ const stateChoices =
     ...new Set(kernelRows({ ...state, closed: new Set() }).flatMap(({ node }) => shape.exec(decodeURI(node.path))?.slice(1).join(' ') ?? [])),
   ];
 
-function exported({ client }: Debugger): string {
+function exported({ client }: Debugger, json: boolean): string {
   const rows: string[] = [];
   for (let number = 1; number <= Math.min(client.length, MOST_CHECKED); number++) {
     const step = client.stepAt(number);
-    if (step !== null) rows.push(`${number} ${step.actor} ${stepText(step)}`);
+    if (step !== null) rows.push(json ? JSON.stringify(stepToJson(step)) : `${number} ${step.actor} ${stepText(step)}`);
   }
   return `${rows.join('\n')}\n`;
 }
@@ -150,8 +150,10 @@ export const DEBUGGER_SHARED: SharedCommands<Debugger> = {
     },
   },
   export: {
-    help: 'write the trace as text to a new file',
+    help: 'write the trace to a new file: as JSON lines where its name ends in .json, else as text',
     run: (state, path) =>
-      path === '' ? tell(state, ':export takes the name of a file') : effect<Debugger, DebuggerPane>(state, { kind: 'save', path, text: exported(state) }),
+      path === ''
+        ? tell(state, ':export takes the name of a file')
+        : effect<Debugger, DebuggerPane>(state, { kind: 'save', path, text: exported(state, path.endsWith('.json')) }),
   },
 };

@@ -2,26 +2,40 @@
 import { escapeText } from '../../report/escape.js';
 import { hex } from '../../tree/words.js';
 import { jumpTo } from '../model/scroll.js';
+import { hints } from '../model/keys.js';
+import { type Line, span } from '../model/text.js';
 import { type Debugger, timelineHeight } from './state.js';
-import { stepText } from './step-lines.js';
+import { SEARCH_STEPS } from './trace-index.js';
 import { tell, travelled } from './travel.js';
 
-/** Steps of the trace that a search looks at. */
-const SEARCH_STEPS = 200_000;
-
-/** Searches the timeline; in the console, its lines. */
+/** To the next step with the text that is searched for, around the end. */
 export function find(state: Debugger, by: 1 | -1): Debugger {
-  const { client, query } = state;
+  const { client, query, index } = state;
   if (query === null) return tell(state, 'no search: / starts one');
-  const wanted = query.toLowerCase();
-  const from = state.timeline.cursor + 1;
-  for (let count = 1; count <= Math.min(client.length, SEARCH_STEPS); count++) {
-    const number = ((((from - 1 + by * count) % client.length) + client.length) % client.length) + 1;
-    const step = client.stepAt(number);
-    if (step === null || !`${step.actor} ${stepText(step)}`.toLowerCase().includes(wanted)) continue;
-    return { ...state, timeline: jumpTo(state.timeline, number - 1, client.length, timelineHeight(state)) };
-  }
-  return tell(state, `no step with ${query} in the ${Math.min(client.length, SEARCH_STEPS)} looked at`);
+  const steps = index.matches(client, query);
+  const here = state.timeline.cursor + 1;
+  const next = by === 1 ? (steps.find((number) => number > here) ?? steps[0]) : (steps.findLast((number) => number < here) ?? steps.at(-1));
+  if (next === undefined) return tell(state, `no step with ${query} in the ${Math.min(client.length, SEARCH_STEPS)} looked at`);
+  return { ...state, timeline: jumpTo(state.timeline, next - 1, client.length, timelineHeight(state)) };
+}
+
+/** `/text  3/17`, and what the keys do. */
+export function searchLine(state: Debugger): Line | null {
+  const { query, client, index } = state;
+  if (query === null) return null;
+  const steps = index.matches(client, query);
+  const at = steps.indexOf(state.timeline.cursor + 1);
+  const count = steps.length === 0 ? 'no match' : `${at === -1 ? '–' : at + 1}/${steps.length}`;
+  return [
+    span(` /${query}`, 'match'),
+    span(`  ${count}  `),
+    ...hints([
+      ['n', 'next'],
+      ['N', 'previous'],
+      ['Enter', 'go there'],
+      ['Esc', 'end'],
+    ]),
+  ];
 }
 
 /** The next step after this one whose state has `path` (or an end of it) at `value`. */

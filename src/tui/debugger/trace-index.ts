@@ -3,6 +3,11 @@
  * the program ended.
  */
 import type { EngineClient, Step } from '../../engine/client.js';
+import { hasWords } from '../model/match.js';
+import { stepText } from './step-lines.js';
+
+/** Steps of the trace that a search looks at. */
+export const SEARCH_STEPS = 200_000;
 
 export interface ConsoleLine {
   readonly step: number;
@@ -23,6 +28,7 @@ export class TraceIndex {
   readonly console: ConsoleLine[] = [];
   readonly actions = new Map<number, ActionResult>();
   #seen = 0;
+  #searched: { readonly query: string; readonly length: number; readonly steps: readonly number[] } | null = null;
 
   /** Takes up what the trace has grown by. */
   extend(client: EngineClient): void {
@@ -36,7 +42,22 @@ export class TraceIndex {
   clear(): void {
     this.console.length = 0;
     this.actions.clear();
+    this.#searched = null;
     this.#seen = 0;
+  }
+
+  /** Numbers of the steps whose text has all words of `query`, ascending; looked for once. */
+  matches(client: EngineClient, query: string): readonly number[] {
+    const length = Math.min(client.length, SEARCH_STEPS);
+    const known = this.#searched;
+    if (known !== null && known.query === query && known.length === length) return known.steps;
+    const steps = known !== null && known.query === query && known.length < length ? [...known.steps] : [];
+    for (let number = (known?.query === query ? known.length : 0) + 1; number <= length; number++) {
+      const step = client.stepAt(number);
+      if (step !== null && hasWords(`${step.actor} ${stepText(step)}`, query)) steps.push(number);
+    }
+    this.#searched = { query, length, steps };
+    return steps;
   }
 
   /** Console lines up to and with `step`. */

@@ -7,9 +7,9 @@ import { glyphOf } from '../model/finding.js';
 import type { Program, Step as ProgramStep } from '../model/program.js';
 import { programOf } from '../model/program-of.js';
 import { type Line, span } from '../model/text.js';
-import type { View } from '../model/view.js';
+import { lastOffered, type View } from '../model/view.js';
 import { DEBUGGER_COMMANDS, DEBUGGER_SHARED } from './commands.js';
-import { find } from './find.js';
+import { find, searchLine } from './find.js';
 import { LOOK, STOPS, TIME } from './groups.js';
 import { DEBUGGER_KEYS } from './keys.js';
 import { type DebuggerPane, SHARED, debuggerBands } from './layout.js';
@@ -59,20 +59,7 @@ export const DEBUGGER: View<Debugger, DebuggerPane> = {
   layout: (state) => debuggerBands(layoutOf(state)),
   title: ({ client }) => escapeText(client.scenario.title || client.scenario.file),
   summary,
-  status: ({ query }) =>
-    query === null
-      ? null
-      : [
-          span(` /${query}  `, 'match'),
-          span('n', 'key'),
-          span(' next  ', 'dim'),
-          span('N', 'key'),
-          span(' previous  ', 'dim'),
-          span('Enter', 'key'),
-          span(' go there  ', 'dim'),
-          span('Esc', 'key'),
-          span(' end', 'dim'),
-        ],
+  status: searchLine,
   settle,
   goTo: (state, target) => {
     if ('step' in target) return travelled(state, () => state.client.runTo(target.step), true);
@@ -97,7 +84,7 @@ export const DEBUGGER: View<Debugger, DebuggerPane> = {
         // written by another release
       }
     }
-    return settle(withEdits({ ...state }, edits));
+    return settle(withEdits(lastOffered<Debugger, DebuggerPane>({ ...state }, marks.last === undefined ? undefined : `step ${marks.last}`), edits));
   },
 };
 

@@ -5,7 +5,8 @@ import { hex } from '../../tree/words.js';
 import type { Command } from '../model/keys.js';
 import type { SharedCommands } from '../model/shared-commands.js';
 import { nodeAt, placeOfRow, rowOfPlace } from '../model/tree-view.js';
-import { rawValueText } from '../model/value.js';
+import type { TreeNode } from '../../tree/tree.js';
+import { rawValueText, tableEntries } from '../model/value.js';
 import { effect, focused, tell } from '../model/view.js';
 import { COPIES, copy, textOfCopy } from './copy.js';
 import type { PaneId } from './layout.js';
@@ -13,7 +14,7 @@ import { whatIsPage } from './pages.js';
 import { tableRows } from './panes/sessions.js';
 import { setMark } from './places.js';
 import { startSearch } from './search.js';
-import { type Inspector, hexSelection, jump, jumpToAddress, nodeOf, placeOf, selectedNode } from './state.js';
+import { type Inspector, hexSelection, jump, jumpToAddress, nodeOf, onOverview, placeOf, selectedNode } from './state.js';
 
 const pathsBelow = (state: Inspector, typed: string): readonly string[] => {
   const parts = typed.split('/').slice(0, -1);
@@ -90,19 +91,45 @@ export const INSPECTOR_SHARED: SharedCommands<Inspector> = {
     },
   },
   export: {
-    help: 'write the selected node and what is open below it as text to a new file',
+    help: 'write the selected node and what is open below it to a new file: as JSON where its name ends in .json, else as text',
     run: (state, path) =>
-      path === '' ? tell(state, ':export takes the name of a file') : effect<Inspector, PaneId>(state, { kind: 'save', path, text: exported(state) }),
+      path === ''
+        ? tell(state, ':export takes the name of a file')
+        : effect<Inspector, PaneId>(state, { kind: 'save', path, text: path.endsWith('.json') ? exportedJson(state) : exported(state) }),
   },
 };
+
+/** Nodes that an export holds. */
+const MOST_EXPORTED = 20_000;
+
+/** The selected node and everything below it that is no bulk table, as JSON. */
+function exportedJson(state: Inspector): string {
+  let left = MOST_EXPORTED;
+  const jsonOf = (node: TreeNode): object => {
+    const { path, name, type, meaning, address, bits } = node;
+    const value = typeof node.value === 'bigint' ? hex(node.value) : node.value;
+    const children: object[] = [];
+    if (tableEntries(node) === null)
+      for (const child of node.children()) {
+        if (--left <= 0) break;
+        children.push(jsonOf(child));
+      }
+    return {
+      ...{ path, name, type, value, meaning, address: address === null ? null : hex(address), bits, state: node.state },
+      ...(children.length === 0 ? {} : { children }),
+    };
+  };
+  const node = selectedNode(state);
+  const roots = node === null || onOverview(state.place) ? state.model.roots.map(jsonOf) : jsonOf(node);
+  return `${JSON.stringify(roots, null, 1)}\n`;
+}
 
 /** The selected node and everything open below it, as text. */
 function exported(state: Inspector): string {
   const node = selectedNode(state);
   const rows: string[] = [];
-  const most = 20_000;
   const first = rowOfPlace(state.tree, state.place);
-  for (let row = first; row < Math.min(state.tree.rows, first + most); row++) {
+  for (let row = first; row < Math.min(state.tree.rows, first + MOST_EXPORTED); row++) {
     const place = placeOfRow(state.tree, row);
     if (place === null || (row > first && place.length <= state.place.length)) break;
     const at = nodeAt(state.tree, place);

@@ -5,7 +5,7 @@ import { GENERAL, MOVE, PANES, SEARCH, filterQuestion } from '../model/common-ke
 import { summaryOf } from '../model/finding.js';
 import type { Program } from '../model/program.js';
 import { programOf } from '../model/program-of.js';
-import type { View } from '../model/view.js';
+import { lastOffered, type View } from '../model/view.js';
 import { INSPECTOR_COMMANDS, INSPECTOR_SHARED, toPath } from './commands.js';
 import { FINDINGS, GO, TREE } from './groups.js';
 import { INSPECTOR_KEYS } from './keys.js';
@@ -58,16 +58,20 @@ export const INSPECTOR: View<Inspector, PaneId> = {
       ]),
     ),
   }),
-  restored: (state, { marks }) => ({
-    ...state,
-    bookmarks: new Map(
-      Object.entries(marks).flatMap(([name, text]) => {
-        const [path = '', at = ''] = text.split(' ');
-        const place = placeOf(state, path);
-        return place === null ? [] : [[name, { place, hexAt: /^0x[0-9a-f]+$/.test(at) ? Number(at) : null }] as const];
-      }),
+  restored: (state, { marks }) =>
+    lastOffered<Inspector, PaneId>(
+      {
+        ...state,
+        bookmarks: new Map(
+          Object.entries(marks).flatMap(([name, text]) => {
+            const [path = '', at = ''] = text.split(' ');
+            const place = placeOf(state, path);
+            return place === null ? [] : [[name, { place, hexAt: /^0x[0-9a-f]+$/.test(at) ? Number(at) : null }] as const];
+          }),
+        ),
+      },
+      marks.last === 'overview' ? undefined : marks.last,
     ),
-  }),
 };
 
 export const inspectorProgram = (model: InspectorModel): Program<Inspector> => programOf(INSPECTOR, (size) => openState(model, size));

@@ -1,6 +1,7 @@
 /** The state of the kvm_run view, and what keys do to it. Pure. */
 import type { SnapshotRow, SnapshotView } from '../../kvm/snapshot-view.js';
 import type { FindingView } from '../model/finding.js';
+import { hasWords } from '../model/match.js';
 import type { Size } from '../model/screen.js';
 import { type Scroll, START, jumpTo, keepInView, scrollText } from '../model/scroll.js';
 import { type Shell, openShell } from '../model/shell.js';
@@ -102,25 +103,45 @@ export const kvmPerRow = (width: number): 8 | 16 => (width >= 4 + 3 + 16 * 4 ? 1
 /** Snapshots a search looks at; each is decoded for its line. */
 const SEARCH_SNAPSHOTS = 10_000;
 
-/** To the next field (or snapshot, in their list) with the text searched for. @param here may it be the one under the cursor? */
+/** Indexes of the snapshots whose line has the words of a search; each is decoded for it once. */
+const found = new WeakMap<KvmModel, { readonly query: string; readonly indexes: readonly number[] }>();
+
+function snapshotsWith(model: KvmModel, query: string): readonly number[] {
+  const known = found.get(model);
+  if (known?.query === query) return known.indexes;
+  const indexes = Array.from({ length: Math.min(model.count, SEARCH_SNAPSHOTS) }, (_, index) => index).filter((index) => hasWords(model.label(index), query));
+  found.set(model, { query, indexes });
+  return indexes;
+}
+
+/** What the search finds in the pane in focus: fields, or snapshots in their list. */
+function matches({ query, model, shell, rows }: KvmState): readonly number[] {
+  if (query === null) return [];
+  if (shell.focus === 'snapshots') return snapshotsWith(model, query);
+  return rows.flatMap((row, index) => ('heading' in row || !hasWords(`${row.path} ${row.value} ${row.words}`, query) ? [] : [index]));
+}
+
+const cursorOf = (state: KvmState): number => (state.shell.focus === 'snapshots' ? state.snapshots.cursor : state.fields.cursor);
+
+/** Which of the matches the cursor is on (-1: none), and how many there are. */
+export function searched(state: KvmState): { readonly at: number; readonly count: number } {
+  const indexes = matches(state);
+  return { at: indexes.indexOf(cursorOf(state)), count: indexes.length };
+}
+
+/** To the next field (or snapshot, in their list) with the text searched for, around the end. @param here may it be the one under the cursor? */
 export function find(state: KvmState, by: 1 | -1, here: boolean): KvmState {
-  const { query, model } = state;
+  const { query } = state;
   if (query === null) return tell(state, 'no search: / starts one');
-  const wanted = query.toLowerCase();
-  const among = state.shell.focus === 'snapshots';
-  const count = among ? model.count : state.rows.length;
-  const from = among ? state.snapshots.cursor : state.fields.cursor;
-  const text = (index: number): string => {
-    if (among) return model.label(index);
-    const row = state.rows[index];
-    return row === undefined || 'heading' in row ? '' : `${row.path} ${row.value} ${row.words}`;
-  };
-  for (let step = here ? 0 : 1; step <= Math.min(count, SEARCH_SNAPSHOTS); step++) {
-    const index = (from + by * step + count * 2) % count;
-    if (!text(index).toLowerCase().includes(wanted)) continue;
-    return among ? show(state, index) : settle({ ...state, fields: jumpTo(state.fields, index, count, kvmBox(state, 'payload').height) });
-  }
-  return tell(state, `no match for ${query}`);
+  const indexes = matches(state);
+  const from = cursorOf(state);
+  const next =
+    by === 1
+      ? (indexes.find((index) => index > from || (here && index === from)) ?? indexes[0])
+      : (indexes.findLast((index) => index < from) ?? indexes.at(-1));
+  if (next === undefined) return tell(state, `no match for ${query}`);
+  if (state.shell.focus === 'snapshots') return show(state, next);
+  return settle({ ...state, fields: jumpTo(state.fields, next, state.rows.length, kvmBox(state, 'payload').height) });
 }
 
 /** Cursors into view; the hex pane follows the selected field. */

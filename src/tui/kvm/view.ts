@@ -3,17 +3,17 @@ import type { SnapshotRow } from '../../kvm/snapshot-view.js';
 import { escapeText } from '../../report/escape.js';
 import { GENERAL, MOVE, PANES, SEARCH, filterQuestion } from '../model/common-keys.js';
 import { summaryOf } from '../model/finding.js';
-import type { Command, Key } from '../model/keys.js';
+import { type Command, type Key, hints } from '../model/keys.js';
 import { shellWord } from '../model/match.js';
 import type { Program } from '../model/program.js';
 import { programOf } from '../model/program-of.js';
 import { jumpTo } from '../model/scroll.js';
 import type { SharedCommands } from '../model/shared-commands.js';
 import { span } from '../model/text.js';
-import { type View, asked, effect, tell } from '../model/view.js';
+import { lastOffered, type View, asked, effect, tell } from '../model/view.js';
 import { type KvmPane, kvmBands, kvmBox } from './layout.js';
 import { KVM_PANES } from './panes.js';
-import { type KvmModel, type KvmState, find, openKvmState, selectedField, settle, show } from './state.js';
+import { type KvmModel, type KvmState, find, openKvmState, searched, selectedField, settle, show } from './state.js';
 
 const SNAPSHOTS = 'Snapshots and fields';
 
@@ -65,7 +65,8 @@ function atOffset(state: KvmState, argument: string, told: boolean): KvmState {
   );
 }
 
-function exported({ rows, view }: KvmState): string {
+function exported({ rows, view }: KvmState, json: boolean): string {
+  if (json) return `${JSON.stringify({ exit: view.title, explanation: view.explanation, fields: rows.filter((row) => !('heading' in row)) }, null, 1)}\n`;
   const lines = rows.map((row) =>
     'heading' in row ? `\n${row.heading}` : `  ${row.path} ${row.value}${row.words === '' ? '' : `  ${escapeText(row.words)}`}`,
   );
@@ -131,11 +132,11 @@ const SHARED: SharedCommands<KvmState> = {
     },
   },
   export: {
-    help: 'write all fields of this snapshot as text to a new file',
+    help: 'write all fields of this snapshot to a new file: as JSON where its name ends in .json, else as text',
     run: (state, path) =>
       path === ''
         ? tell<KvmState, KvmPane>(state, ':export takes the name of a file')
-        : effect<KvmState, KvmPane>(state, { kind: 'save', path, text: exported(state) }),
+        : effect<KvmState, KvmPane>(state, { kind: 'save', path, text: exported(state, path.endsWith('.json')) }),
   },
 };
 
@@ -165,31 +166,44 @@ export const KVM: View<KvmState, KvmPane> = {
   layout: kvmBands,
   title: ({ model }) => model.title,
   summary: (state) => summaryOf([...state.view.findings, ...state.model.findings]),
-  status: ({ query }) =>
-    query === null
-      ? null
-      : [
-          span(` /${query}  `, 'match'),
-          span('n', 'key'),
-          span(' next  ', 'dim'),
-          span('N', 'key'),
-          span(' previous  ', 'dim'),
-          span('Esc', 'key'),
-          span(' end', 'dim'),
-        ],
+  status: (state) => {
+    if (state.query === null) return null;
+    const { at, count } = searched(state);
+    const text = count === 0 ? 'no match' : `${at === -1 ? '–' : at + 1}/${count}`;
+    return [
+      span(` /${state.query}`, 'match'),
+      span(`  ${text}  `),
+      ...hints([
+        ['n', 'next'],
+        ['N', 'previous'],
+        ['Esc', 'end'],
+      ]),
+    ];
+  },
   settle,
   goTo: (state) => state,
   work: () => null,
-  kept: ({ marks }) => ({ marks: Object.fromEntries([...marks].map(([name, { snapshot, path }]) => [name, `${snapshot} ${path}`])) }),
-  restored: (state, { marks }) => ({
-    ...state,
-    marks: new Map(
-      Object.entries(marks).flatMap(([name, text]) => {
-        const parts = /^(\d{1,9}) (.*)$/.exec(text);
-        return parts === null || Number(parts[1]) >= state.model.count ? [] : [[name, { snapshot: Number(parts[1]), path: parts[2] ?? '' }] as const];
-      }),
+  kept: (state) => ({
+    marks: Object.fromEntries(
+      [...state.marks, ['last', { snapshot: state.snapshots.cursor, path: selectedField(state)?.path ?? '' }] as const].map(([name, { snapshot, path }]) => [
+        name,
+        `${snapshot} ${path}`,
+      ]),
     ),
   }),
+  restored: (state, { marks }) =>
+    lastOffered<KvmState, KvmPane>(
+      {
+        ...state,
+        marks: new Map(
+          Object.entries(marks).flatMap(([name, text]) => {
+            const parts = /^(\d{1,9}) (.*)$/.exec(text);
+            return parts === null || Number(parts[1]) >= state.model.count ? [] : [[name, { snapshot: Number(parts[1]), path: parts[2] ?? '' }] as const];
+          }),
+        ),
+      },
+      marks.last === undefined ? undefined : `snapshot ${marks.last}`,
+    ),
 };
 
 export const kvmProgram = (model: KvmModel): Program<KvmState> => programOf(KVM, (size) => openKvmState(model, size));

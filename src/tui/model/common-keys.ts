@@ -88,12 +88,14 @@ function paneKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<
     { keys: ['shift-tab'], group: PANES, help: 'previous pane', run: (state) => cycled(view, state, -1) },
     { keys: ['1', '…', '9'], group: PANES, help: 'pane by its number', run: (state) => state },
     {
-      keys: ['z', '+', '_'],
+      keys: ['z'],
       group: PANES,
       help: 'the pane alone on the screen, and back',
       hint: 'zoom',
       run: (state) => ({ ...state, shell: { ...state.shell, zoom: !state.shell.zoom } }),
     },
+    { keys: ['+'], group: PANES, help: 'the pane alone on the screen', run: (state) => ({ ...state, shell: { ...state.shell, zoom: true } }) },
+    { keys: ['_'], group: PANES, help: 'all panes again', run: (state) => ({ ...state, shell: { ...state.shell, zoom: false } }) },
     {
       keys: ['f'],
       group: PANES,

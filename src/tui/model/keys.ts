@@ -73,9 +73,13 @@ const SHOWN: Readonly<Record<string, string>> = {
 /** A key as a person reads it. */
 export const keyLabel = (key: string): string => SHOWN[key] ?? (key.startsWith('ctrl-') ? `Ctrl-${key.slice(5)}` : key);
 
+/** Keys and what they do, for a status line. */
+export const hints = (pairs: readonly (readonly [string, string])[]): Line =>
+  pairs.flatMap(([key, words], index): Span[] => [span(key, 'key'), span(` ${words}${index === pairs.length - 1 ? '' : '  '}`, 'dim')]);
+
 /** The hints that fit a footer of `width` columns, for the pane in focus, in the order of the table; help always, if anything. */
 export function footerLine(table: readonly KeyRow[], pane: string, width: number): Line {
-  const hints = table.flatMap((row) => {
+  const all = table.flatMap((row) => {
     const [key] = row.keys;
     if (row.hint === undefined || key === undefined || (row.panes !== undefined && !row.panes.includes(pane))) return [];
     const label = keyLabel(key);
@@ -83,12 +87,12 @@ export function footerLine(table: readonly KeyRow[], pane: string, width: number
   });
   let left = width;
   const shown = new Set<KeyRow>();
-  for (const hint of [...hints.filter(({ label }) => label === '?'), ...hints]) {
+  for (const hint of [...all.filter(({ label }) => label === '?'), ...all]) {
     if (shown.has(hint.row) || hint.columns > left) continue;
     shown.add(hint.row);
     left -= hint.columns;
   }
-  return hints.filter(({ row }) => shown.has(row)).flatMap(({ label, hint }): Span[] => [span(label, 'key'), span(` ${hint}  `, 'dim')]);
+  return all.filter(({ row }) => shown.has(row)).flatMap(({ label, hint }): Span[] => [span(label, 'key'), span(` ${hint}  `, 'dim')]);
 }
 
 /** The help screen: every key and command, by group. */

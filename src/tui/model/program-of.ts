@@ -83,12 +83,19 @@ function typing<S extends Viewed<P>, P extends string>(view: View<S, P>, table: 
       return withShell<S, P>(state, { ...shell, prompt: null });
     case 'entered': {
       const done = withShell<S, P>(state, enteredText(shell, prompt.sign, result.text));
-      if (prompt.sign === ':') return runCommand<S, P>(table, done, result.text);
+      // an empty line does the last command again
+      if (prompt.sign === ':') return runCommand<S, P>(table, done, result.text.trim() === '' ? repeatable(shell) : result.text);
       if (prompt.sign === '/' && shell.page !== null) return searchPage(done, { ...shell.page, query: result.text || null }, 1);
       return view.questions[prompt.sign]?.run(done, result.text) ?? done;
     }
   }
 }
+
+/** The last command typed; not one that leaves. */
+const repeatable = ({ histories }: Shell): string => {
+  const last = histories[':']?.at(-1) ?? '';
+  return /^q(uit)?!?$/.test(last.trim()) ? '' : last;
+};
 
 /** Names of commands, then the arguments of the one that is typed. */
 function commandChoices<S>(table: Table<S>, state: S, text: string): readonly string[] {

@@ -10,6 +10,7 @@ import { type Band, type PaneBox, type PaneContent, type Size, boxOf } from './s
 import type { Motion } from './scroll.js';
 import type { SharedCommands } from './shared-commands.js';
 import { type Shell, ask, give, say } from './shell.js';
+import { escapeText } from '../../report/escape.js';
 import type { Line } from './text.js';
 
 /** What every state of a view has. */
@@ -164,5 +165,9 @@ export function entered<S extends Viewed<P>, P extends string>(view: View<S, P>,
   const shut = withShell<S, P>(state, { ...state.shell, page: null });
   return target === null ? shut : view.goTo(shut, target);
 }
+
+/** Says where the user was when they left, and how to get there; the answer stays what is seen first. */
+export const lastOffered = <S extends Viewed<P>, P extends string>(state: S, last: string | undefined): S =>
+  last === undefined || last === '' ? state : tell<S, P>(state, `'last goes back to ${escapeText(last)}`);
 
 export const asked = <S extends Viewed<P>, P extends string>(state: S, sign: string, text = ''): S => withShell<S, P>(state, ask(state.shell, sign, text));
