@@ -1,9 +1,9 @@
 /** `luo-inspect <dump>`: the terminal UI; where standard output (or input) is no terminal, the text report. A kvm_run snapshot is shown as one. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
-import { escapeText } from '../report/escape.js';
 import type { LoadedDump } from './load-dump.js';
-import { type Terminal, onTerminal, terminalFor, wantsColor } from './terminal.js';
+import { withOpening } from './opening.js';
+import { onTerminal, terminalFor, wantsColor } from './terminal.js';
 import { type DumpCommandOptions, dumpOptions, runReport } from './report.js';
 
 export interface InspectOptions extends DumpCommandOptions {
@@ -28,39 +28,24 @@ async function runInspect(path: string, options: InspectOptions): Promise<void> 
     await runReport(path, options);
     return;
   }
-  // the first frame stands before anything is decoded, or the rest of the program is even loaded
   const color = wantsColor(options);
-  const { Loading, OpeningCancelled } = await import('../tui/terminal/loading.js');
-  const loading = new Loading(escapeText(path === '-' ? 'standard input' : path), color, terminal);
-  let loaded: LoadedDump;
-  try {
-    await loading.stage('starting');
-    const { loadDump } = await import('./load-dump.js');
-    loaded = await loadDump(path, { ...options, onStage: loading.stage });
-    await loading.stage('drawing');
-  } catch (error) {
-    loading.leave();
-    giveBack(terminal);
-    if (!(error instanceof OpeningCancelled)) throw error;
-    process.exitCode = INTERRUPTED;
-    return;
-  }
-  try {
-    const [{ inspectorModelOf }, { identityOf, openInspector }] = await Promise.all([import('../tui/inspector/from-report.js'), import('../tui/open.js')]);
-    await openInspector(inspectorModelOf(loaded.report), { color, loading, identity: identityOf(path, 'inspector') });
-  } finally {
-    loading.leave();
-    loaded.opened.close();
-    giveBack(terminal);
-  }
-}
-
-/** As a shell has it of a program that Ctrl-C ended. */
-const INTERRUPTED = 130;
-
-/** A terminal opened beside standard input keeps the process alive until it is closed. */
-function giveBack({ stdin }: Terminal): void {
-  if (stdin !== process.stdin) stdin.destroy();
+  await withOpening<LoadedDump>(
+    path,
+    color,
+    terminal,
+    async ({ stage, wrap }) => {
+      const { loadDump } = await import('./load-dump.js');
+      return await loadDump(path, { ...options, onStage: stage }, wrap);
+    },
+    async ({ report, opened }, loading) => {
+      try {
+        const [{ inspectorModelOf }, { identityOf, openInspector }] = await Promise.all([import('../tui/inspector/from-report.js'), import('../tui/open.js')]);
+        await openInspector(inspectorModelOf(report), { color, loading, identity: identityOf(path, 'inspector') });
+      } finally {
+        opened.close();
+      }
+    },
+  );
 }
 
 async function isKvmSnapshot(path: string): Promise<boolean> {

@@ -24,10 +24,11 @@ import type { Scenario } from '../engine/scenario/types.js';
 import type { LiveObjects } from '../objects/model.js';
 import { scenarioOf } from '../objects/scenario.js';
 import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
-import { loadObjects } from './load-objects.js';
+import { type LoadedObjects, loadObjects } from './load-objects.js';
+import { type Opening, withOpening } from './opening.js';
 import { dumpOptions } from './report.js';
 import { endLine, stepLines } from './sim-text.js';
-import { onTerminal, wantsColor, paintsOutput } from './terminal.js';
+import { paintsOutput, terminalFor, wantsColor } from './terminal.js';
 
 interface StepOptions {
   readonly next?: string;
@@ -51,10 +52,54 @@ export function registerStep(program: Command): void {
 }
 
 async function runStep(path: string, options: StepOptions): Promise<void> {
-  const opened = await openDump(path);
+  const terminal = options.json === true ? null : terminalFor(path === '-');
+  if (terminal === null) {
+    const stepping = await openStepping(path, options);
+    try {
+      await printStepping(stepping, options);
+    } finally {
+      stepping.opened.close();
+    }
+    return;
+  }
+  const color = wantsColor(options);
+  await withOpening(
+    path,
+    color,
+    terminal,
+    (opening) => openStepping(path, options, opening),
+    async ({ client, opened }, loading) => {
+      try {
+        const { identityOf, openDebugger } = await import('../tui/open.js');
+        await openDebugger(client, { color, loading, identity: identityOf(path, 'debugger') });
+      } finally {
+        opened.close();
+      }
+    },
+  );
+}
+
+interface Stepping {
+  readonly opened: OpenedDump;
+  readonly decoded: DecodedDump;
+  readonly objects: LoadedObjects;
+  readonly release: string | null;
+  readonly log: ConsoleLog | null;
+  readonly told: NextOptions;
+  readonly client: EngineClient;
+  readonly why: readonly string[];
+}
+
+/** @throws UserError where there is nothing to step */
+async function openStepping(path: string, options: StepOptions, opening: Pick<Opening, 'stage' | 'wrap'> | null = null): Promise<Stepping> {
+  await opening?.stage('opening');
+  const file = await openDump(path);
+  const opened = opening?.wrap(file) ?? file;
   try {
+    await opening?.stage(`${opened.container}: searching for handovers and decoding them`);
     const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
     const { opened: dump, decoded, kernel, btf } = await decodeDumpByBtf(opened, khoFdt, options);
+    await opening?.stage("reading the kernel's own objects");
     const objects = await loadObjects(dump, decoded, { ...options, types: btf });
     if (objects.decoded.handovers.length === 0) throw new UserError(`${path}: no handover found; if you know where the root FDT is, name it: --kho-fdt 0x…`);
     const work = Math.max(...decoded.handovers.map(replayWork));
@@ -63,37 +108,30 @@ async function runStep(path: string, options: StepOptions): Promise<void> {
       throw new UserError(
         `${path}: ${work} entries are too many to run the next kernel on; diagnose tells what the rules say, or ${raise(budget, 'replay-entries')}`,
       );
+    await opening?.stage('preparing the next kernel');
     const log = await findLog(dump, options.log ?? true);
     const told = await nextOptions(options);
-    const { client, why } = clientOf({
-      opened: dump,
-      decoded,
-      live: objects.live,
-      release: kernel?.release ?? null,
-      log,
-      told,
-      logReads: options.json !== true,
-    });
-    if (options.json !== true && onTerminal()) {
-      const { identityOf, openDebugger } = await import('../tui/open.js');
-      await openDebugger(client, { color: wantsColor(options), identity: identityOf(path, 'debugger') });
-      return;
-    }
-    const facts = { path, memory: dump.memory, arch: dump.arch, release: kernel?.release ?? null };
-    const { findings, verdict } = judge({
-      facts,
-      decoded,
-      findings: diagnose(decoded, { log, objects }),
-      log,
-      options: told,
-      objects: toldByObjects(objects.live, objects.decoded.handovers),
-      preserved: preservedOf(objects.live),
-    });
-    await writeLines(options.json === true ? jsonLines(client, verdict) : textLines(client, verdict, why, options));
-    if (isFailure(verdict.kind) || findings.some(({ severity }) => severity === 'error')) process.exitCode = 1;
-  } finally {
+    const release = kernel?.release ?? null;
+    const { client, why } = clientOf({ opened: dump, decoded, live: objects.live, release, log, told, logReads: options.json !== true });
+    return { opened: dump, decoded, objects, release, log, told, client, why };
+  } catch (error) {
     opened.close();
+    throw error;
   }
+}
+
+async function printStepping({ opened, decoded, objects, release, log, told, client, why }: Stepping, options: StepOptions): Promise<void> {
+  const { findings, verdict } = judge({
+    facts: { path: opened.path, memory: opened.memory, arch: opened.arch, release },
+    decoded,
+    findings: diagnose(decoded, { log, objects }),
+    log,
+    options: told,
+    objects: toldByObjects(objects.live, objects.decoded.handovers),
+    preserved: preservedOf(objects.live),
+  });
+  await writeLines(options.json === true ? jsonLines(client, verdict) : textLines(client, verdict, why, options));
+  if (isFailure(verdict.kind) || findings.some(({ severity }) => severity === 'error')) process.exitCode = 1;
 }
 
 interface StepInput {

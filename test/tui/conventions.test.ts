@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
 import { EngineClient } from '../../src/engine/client.js';
 import { parseScenario } from '../../src/engine/scenario/parse.js';
@@ -18,9 +19,12 @@ import { NOTHING_KEPT } from '../../src/tui/model/kept.js';
 import type { Program } from '../../src/tui/model/program.js';
 import { textOf } from '../../src/tui/model/text.js';
 import { copySequence } from '../../src/tui/terminal/clipboard.js';
+import type { TerminalStreams } from '../../src/tui/terminal/alternate-screen.js';
+import { Loading, OpeningCancelled } from '../../src/tui/terminal/loading.js';
 import { Store } from '../../src/tui/terminal/store.js';
 import { readKept, writeKept } from '../../src/tui/terminal/state-file.js';
 import { THEMES, THEME_NAMES, themeFor } from '../../src/tui/terminal/theme.js';
+import { luoInspect } from '../cli/run.js';
 import { fixtureModel } from './fixture.js';
 import { Play } from './play.js';
 
@@ -477,5 +481,74 @@ describe('bytes as hexyl and xxd show them: classes by colour, columns, repeats 
 
   it('other readings of the bytes under the cursor', () => {
     expect(inspector(200, 60).press(']', '3').rows.join('\n')).toMatch(/u32 +0x9 9/);
+  });
+});
+
+describe('NO_COLOR, FORCE_COLOR, TERM=dumb (no-color.org, clig.dev)', () => {
+  const styled = (env: NodeJS.ProcessEnv): boolean => luoInspect(['diagnose', 'failed/seals/s1-frozen'], { env }).stdout.includes('\u001b[');
+  it('decide over text that is no screen', () => {
+    expect(styled({ NO_COLOR: '', FORCE_COLOR: '' })).toBe(false);
+    expect(styled({ NO_COLOR: '', FORCE_COLOR: '1' })).toBe(true);
+    expect(styled({ NO_COLOR: '', FORCE_COLOR: '0' })).toBe(false);
+    expect(styled({ NO_COLOR: '1', FORCE_COLOR: '1' })).toBe(false);
+  });
+});
+
+describe('where there is no terminal the same program prints a report; --json; exit codes; completion (clig.dev, diff, fq)', () => {
+  it('prints the report, as JSON with a schema where asked', () => {
+    const text = luoInspect(['handover-7.3/s1-frozen']);
+    expect(text).toMatchObject({ status: 0, stderr: '' });
+    expect(text.stdout).toContain('vm-0');
+    expect(text.stdout).not.toContain('\u001b[?1049h');
+    expect(JSON.parse(luoInspect(['report', 'handover-7.3/s1-frozen', '--json']).stdout)).toMatchObject({ schema: 'luo-inspect.report/1' });
+  });
+
+  it('exits 0 where all is well, 1 where something fails, 2 where it cannot be read', () => {
+    expect(luoInspect(['diagnose', 'handover-7.3/s1-frozen']).status).toBe(0);
+    expect(luoInspect(['diagnose', 'failed/pfn/s1-frozen']).status).toBe(1);
+    expect(luoInspect(['diagnose', 'package.json']).status).toBe(2);
+  });
+
+  it('completes in three shells', () => {
+    for (const shell of ['bash', 'zsh', 'fish'])
+      expect(luoInspect(['completion', shell])).toMatchObject({ status: 0, stdout: expect.stringContaining('whatis') });
+  });
+});
+
+describe('the first screen at once, progress, and Esc or Ctrl-C gives the opening up (visidata)', () => {
+  /** A terminal that remembers what was written. */
+  function fakeTerminal() {
+    const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => undefined, ref: () => undefined, unref: () => undefined });
+    let written = '';
+    const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 24 });
+    stdout.on('data', (data) => {
+      written += String(data);
+    });
+    const streams: unknown = { stdin, stdout };
+    if (!isStreams(streams)) throw new Error('no terminal');
+    return { streams, stdin, text: () => written };
+  }
+  const isStreams = (value: unknown): value is TerminalStreams => typeof value === 'object' && value !== null && 'stdin' in value;
+
+  it.each([
+    ['Esc', '\u001b'],
+    ['q', 'q'],
+    ['Ctrl-C', '\u0003'],
+  ])('by %s', async (_, key) => {
+    const { streams, stdin, text } = fakeTerminal();
+    const loading = new Loading('large.elf', false, streams);
+    expect(text()).toContain('large.elf');
+    await loading.stage('searching');
+    expect(text()).toContain('searching …');
+    await loading.stage('checking');
+    expect(text()).toMatch(/searching \d+\.\d s/);
+    stdin.write('jj');
+    await loading.stage('drawing');
+    stdin.write(key);
+    await expect(loading.cancelled).rejects.toThrow(OpeningCancelled);
+    await expect(loading.stage('more')).rejects.toThrow(OpeningCancelled);
+    expect(String(loading.finish())).toBe('jj');
+    loading.leave();
+    expect(text()).toContain('\u001b[?1049l');
   });
 });

@@ -2,10 +2,14 @@
  * The first frame, before a dump is decoded: which file, and what is being done. Keys typed meanwhile are not echoed; they are kept for
  * the view that follows, but for Esc, q and Ctrl-C, which give the opening up. Knows neither Ink nor React, so that it stands at once.
  */
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { AlternateScreen, type TerminalStreams } from './alternate-screen.js';
 import { isPlainTerminal, toPlain } from './glyphs.js';
 
 const ESC = '\u001b';
+
+/** Between two looks at the keys. */
+const CHECK_MS = 50;
 
 /** The user did not want to wait. */
 export class OpeningCancelled extends Error {
@@ -21,6 +25,12 @@ export class Loading {
   #stage = '';
   #done: string[] = [];
   #cancelled = false;
+  /** the terminal once more, to be asked for keys while nothing else runs; null where it cannot be */
+  #keys: number | null = null;
+  #asked = 0;
+  #give: () => void = () => undefined;
+  /** fails once the user has given it up, also while a stage waits for something */
+  readonly cancelled: Promise<never>;
   #started = performance.now();
 
   /** @param title escaped: the file as the user named it */
@@ -28,7 +38,17 @@ export class Loading {
     this.#title = title;
     this.#color = color;
     this.streams = streams;
-    this.screen = new AlternateScreen(streams, { redraw: () => this.#draw(), end: () => this.#give() });
+    this.screen = new AlternateScreen(streams, { redraw: () => this.#draw(), end: () => this.#cancel() });
+    this.cancelled = new Promise<never>((_, reject) => {
+      this.#give = () => reject(this.#refusal());
+    });
+    // who never races against it is not to be told of it
+    this.cancelled.catch(() => undefined);
+    try {
+      this.#keys = openSync('/dev/tty', constants.O_RDONLY | constants.O_NONBLOCK);
+    } catch {
+      // keys are then taken between the stages
+    }
     streams.stdin.setRawMode(true);
     streams.stdin.on('readable', this.#onReadable);
     this.screen.open();
@@ -47,18 +67,48 @@ export class Loading {
     // twice: what the terminal has sent is read in one turn of the loop, and dealt with in the next
     await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setImmediate(resolve));
-    if (this.#cancelled) throw new OpeningCancelled(`${this.#title}: not opened`);
+    if (this.#cancelled) throw this.#refusal();
   };
+
+  /**
+   * For who works long without a pause: looks whether a key was pressed, a few times a second.
+   * @throws OpeningCancelled once the user has given it up
+   */
+  readonly check = (): void => {
+    if (this.#keys === null) return;
+    const now = performance.now();
+    if (now - this.#asked < CHECK_MS) return;
+    this.#asked = now;
+    const buffer = Buffer.alloc(256);
+    try {
+      const got = readSync(this.#keys, buffer);
+      if (got > 0) this.#take(buffer.toString('utf8', 0, got));
+    } catch {
+      // no key is waiting
+    }
+    if (this.#cancelled) throw this.#refusal();
+  };
+
+  #refusal(): OpeningCancelled {
+    return new OpeningCancelled(`${this.#title}: not opened`);
+  }
+
+  #closeKeys(): void {
+    if (this.#keys !== null) closeSync(this.#keys);
+    this.#keys = null;
+  }
 
   /** The view may begin; the alternate screen stays. @returns what was typed meanwhile, for the view to take */
   finish(): Buffer {
     this.streams.stdin.off('readable', this.#onReadable);
+    this.#closeKeys();
     return Buffer.concat(this.#typed);
   }
 
   /** Gives the terminal back. */
   leave(): void {
     this.streams.stdin.off('readable', this.#onReadable);
+    this.#closeKeys();
     this.screen.close();
     // nobody reads it any more: it must not keep the process
     this.streams.stdin.unref();
@@ -67,16 +117,20 @@ export class Loading {
   // not 'data': a stream that flowed and was paused would not start again for whoever listens next
   readonly #onReadable = (): void => {
     for (let data: unknown = this.streams.stdin.read(); data !== null; data = this.streams.stdin.read()) {
-      const text = String(data);
-      // a lone Esc; arrows and other keys begin with one as well
-      if (text === ESC || text === 'q' || text.includes('\u0003')) this.#give();
-      else this.#typed.push(Buffer.from(text));
+      this.#take(String(data));
     }
   };
 
-  #give(): void {
+  #take(text: string): void {
+    // a lone Esc; arrows and other keys begin with one as well
+    if (text === ESC || text === 'q' || text.includes('\u0003')) this.#cancel();
+    else this.#typed.push(Buffer.from(text));
+  }
+
+  #cancel(): void {
     this.#cancelled = true;
     this.#stage = 'giving up';
+    this.#give();
   }
 
   #draw(): void {

@@ -4,10 +4,12 @@ import { compiled } from './compiled.js';
 import { PseudoTerminal } from './terminal.js';
 
 let show = '';
+let long = '';
 const running: PseudoTerminal[] = [];
 
 beforeAll(() => {
   show = compiled('test/tui/pty/show.ts');
+  long = compiled('test/tui/pty/long-opening.ts');
 }, 60_000);
 
 afterEach(() => {
@@ -153,5 +155,17 @@ describe('the inspector in a terminal', { timeout: 60_000 }, () => {
     terminal.write('y');
     await terminal.shows('copied 0x9');
     expect(terminal.output).toContain(`\u001b]52;c;${Buffer.from('0x9').toString('base64')}\u0007`);
+  });
+
+  it('an opening that works without a pause is given up with Esc; an arrow, which begins like it, is kept for the view', async () => {
+    const terminal = new PseudoTerminal([process.execPath, long]);
+    running.push(terminal);
+    await terminal.shows('decoding');
+    terminal.write('j\u001b[B');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    terminal.write('\u001b');
+    await ended(terminal);
+    expect(terminal.text).toContain('given up, typed "j\\u001b[B"');
+    expect(terminal.alternate).toBe(false);
   });
 });

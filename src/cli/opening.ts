@@ -1,0 +1,51 @@
+/** The screen that stands while a dump is opened for the terminal UI, and the way out of it: Esc gives the opening up at any time. */
+import type { OpenedDump } from '../container/opened-dump.js';
+import { WatchedMemory } from '../memory/watched.js';
+import { escapeText } from '../report/escape.js';
+import type { Loading } from '../tui/terminal/loading.js';
+import type { Terminal } from './terminal.js';
+
+/** What an opening is given to say where it is, and to look through. */
+export interface Opening {
+  readonly stage: (text: string) => Promise<void>;
+  readonly wrap: (opened: OpenedDump) => OpenedDump;
+  /** for the view that takes the screen over */
+  readonly loading: Loading;
+}
+
+/** As a shell has it of a program that Ctrl-C ended. */
+const INTERRUPTED = 130;
+
+/**
+ * The first frame stands before anything is decoded, or the rest of the program is even loaded.
+ * @param path as the user named the dump
+ * @param open opens it and shows it, until the user leaves
+ */
+export async function withOpening<T>(
+  path: string,
+  color: boolean,
+  terminal: Terminal,
+  open: (opening: Opening) => Promise<T>,
+  show: (opened: T, loading: Loading) => Promise<void>,
+): Promise<void> {
+  const { Loading, OpeningCancelled } = await import('../tui/terminal/loading.js');
+  const loading = new Loading(escapeText(path === '-' ? 'standard input' : path), color, terminal);
+  const leave = (): void => {
+    loading.leave();
+    // a terminal opened beside standard input keeps the process alive until it is closed
+    if (terminal.stdin !== process.stdin) terminal.stdin.destroy();
+  };
+  try {
+    await loading.stage('starting');
+    const wrap = (opened: OpenedDump): OpenedDump => ({ ...opened, memory: new WatchedMemory(opened.memory, loading.check) });
+    const opened = await Promise.race([open({ stage: loading.stage, wrap, loading }), loading.cancelled]);
+    await loading.stage('drawing');
+    await show(opened, loading);
+  } catch (error) {
+    leave();
+    if (!(error instanceof OpeningCancelled)) throw error;
+    // whatever is still being read or unpacked is of no use any more
+    process.exit(INTERRUPTED);
+  }
+  leave();
+}
