@@ -103,12 +103,18 @@ export function judge(input: JudgeInput): Judgement {
   const fates = fatesOf(replayed, handover);
   const foretold = foretell(findings, handover, replayed, fates);
   const verdict = fromReplay(replayed, fates, foretold, handover, next, input.preserved ?? null);
+  return { findings: foretold, verdict: logged === null ? verdict : seenToo(verdict, logged) };
+}
+
+/** What was seen decides; where the replay meets the same, it names the sessions and files that a line of a log does not. */
+function seenToo(replayed: Verdict, logged: Verdict): Verdict {
+  const agree = replayed.kind === logged.kind && (logged.errno === null || logged.errno === replayed.errno);
   return {
-    findings: foretold,
-    verdict:
-      logged === null || !isFailure(logged.kind)
-        ? verdict
-        : { ...verdict, kind: logged.kind, errno: logged.errno ?? verdict.errno, text: logged.text, foretoldBy: 'log' },
+    ...replayed,
+    kind: logged.kind,
+    errno: logged.errno ?? replayed.errno,
+    text: agree ? `${replayed.text}, as the log shows` : logged.text,
+    foretoldBy: 'log',
   };
 }
 
@@ -162,9 +168,12 @@ function refusal(decoded: DecodedDump, findings: readonly Finding[], next: NextK
 /** What the log shows of the kernel that took this handover over; null where it shows no failure. */
 function fromLog(log: ConsoleLog, decoded: DecodedDump, handover: Handover, next: NextKernel | null): Verdict | null {
   const events = [...loggedEvents(log, decoded)].filter((event) => concerns(event, handover) && isFailure(event.reaction.kind));
-  const found = worst(events.map((event) => ({ event, kind: event.reaction.kind })));
-  if (found === null) return null;
-  const { event, kind } = found;
+  // A line that names what it is about tells more than the warning that goes before it.
+  const told = worst(events.map((event) => event.reaction));
+  const alike = events.filter(({ reaction }) => reaction.kind === told?.kind);
+  const event = alike.find(({ path }) => path !== null && path !== handover.path) ?? alike.find(({ line }) => !line.text.startsWith('WARNING: ')) ?? alike[0];
+  if (event === undefined) return null;
+  const { kind } = event.reaction;
   const who = event.boot.release ?? 'the kernel';
   return {
     ...blank(next),

@@ -171,4 +171,9 @@ function stageMet(stage: Stage, where: MetIn, path: string | null, doing: string
   }
 }
 
-export const reasonOf = ({ text, line }: Met): string => (line === null || text.includes(line) ? text : `${text} ("${line}")`);
+/** What was met, with the kernel's own line; where the line repeats the text's end, the line alone. */
+export function reasonOf({ text, line }: Met): string {
+  if (line === null || text.includes(line)) return text;
+  const [doing = text, ...said] = text.split(': ');
+  return said.length > 0 && line.includes(said.join(': ')) ? `${doing} ("${line}")` : `${text} ("${line}")`;
+}

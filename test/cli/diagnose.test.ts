@@ -31,6 +31,14 @@ describe('diagnose', () => {
     expect(stdout).not.toContain('\u001b');
   });
 
+  it('says which file failed where a log and the replay agree, and the line that names most where only a log tells', () => {
+    const first = (moment: string): string => luoInspect(['diagnose', `samples/failed/pfn/${moment}.sparse.elf.xz`]).stdout.replaceAll('\n', ' ');
+    expect(first('s2-at-kho_memory_init')).toMatch(
+      /^7\.3\.4 takes over, 3 sessions and 4 of 5 files come back: retrieving file 0x2 of session "web" fails with EIO \("memfd_luo: .*"\), as the log shows/,
+    );
+    expect(first('s2-boot')).toMatch(/^7\.3\.4 said "memfd_luo: Unable to restore folio at physical address: 33e7000"/);
+  });
+
   it('--json is luo-inspect.findings/1, worst first', () => {
     const found: unknown = JSON.parse(luoInspect(['diagnose', DAMAGED, '--json']).stdout);
     expect(found).toMatchObject({
