@@ -64,7 +64,7 @@ import { vfioPciV1Iommufd } from './vfio-pci/v1-iommufd.js';
 import { vfioPciV1 } from './vfio-pci/v1.js';
 import { vfioPciV2 } from './vfio-pci/v2.js';
 
-export { type ExpectedRelease, expectedReleaseOf, expectedReleases, type ReleaseInfo, releaseInfos, releaseOf, releases } from './releases.js';
+export { type ExpectedRelease, expectedReleaseOf, expectedReleases, isSince, type ReleaseInfo, releaseInfos, releaseOf, releases } from './releases.js';
 
 /**
  * What one kernel hands to the next, as it is described here. Where a string names several layouts, the one that is most likely met first stands

@@ -4,7 +4,7 @@
  * 7.2.13, 7.3.4).
  */
 import type { Release } from '../contract.js';
-import { releases } from '../releases.js';
+import { isSince } from '../releases.js';
 
 export interface Habits {
   readonly release: Release;
@@ -93,7 +93,6 @@ const rows: readonly Habits[] = [
 
 /** What `release` does: its own row, or that of the release before. */
 export function habitsOf(release: Release): Habits {
-  const until = releases.indexOf(release);
-  const last = rows.filter((row) => releases.indexOf(row.release) <= until).at(-1) ?? v618;
+  const last = rows.filter((row) => isSince(release, row.release)).at(-1) ?? v618;
   return last.release === release ? last : { ...last, release, uname: `${release}.0` };
 }

@@ -4,7 +4,7 @@ import { UserError } from '../codec/user-error.js';
 import type { Btf } from '../compat/btf/btf.js';
 import { buildIdOf, isElf } from '../compat/btf/elf-image.js';
 import { openKernelFile } from '../compat/btf/kernel-file.js';
-import { decompressPayload, payloadKindOf } from '../compat/btf/payload.js';
+import { decompressPayload, payloadKindOf } from '../compress/payload.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { DecodedDump } from '../handover/decode.js';
 import { attempt } from '../kernel/fault.js';

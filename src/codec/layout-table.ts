@@ -156,3 +156,23 @@ function placeBits(struct: Struct, name: string, type: FieldType): readonly BitP
 }
 
 const roundUp = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
+
+/** The C-like name of a field's type. @param count elements of an array, where its layout has settled it */
+export function typeName(type: FieldType, count?: number): string {
+  switch (type.kind) {
+    case 'int':
+      return `${type.signed ? 's' : 'u'}${type.bytes * 8}`;
+    case 'cstring':
+      return `char[${type.bytes}]`;
+    case 'bytes':
+      return `u8[${type.bytes}]`;
+    case 'bits':
+      return `u${type.bytes * 8} bits`;
+    case 'union':
+      return 'union';
+    case 'nested':
+      return `struct ${type.struct.name}`;
+    case 'array':
+      return `${typeName(type.of)}[${count ?? (type.count === 'page' ? '' : type.count)}]`;
+  }
+}

@@ -4,7 +4,7 @@
  */
 import { NEWEST } from '../../abi/behaviour/registry.js';
 import type { Release } from '../../abi/contract.js';
-import { releaseOf, releases, spokenBy } from '../../abi/registry.js';
+import { isSince, releaseOf, releases, spokenBy } from '../../abi/registry.js';
 import { UserError } from '../codec/user-error.js';
 import type { Contracts } from '../handover/contracts.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
@@ -108,7 +108,7 @@ const BUILDS_AT_BOOT: Release = '6.19';
 /** kho=off and liveupdate=off show once the kernel has booted: it has no outgoing tree, or one without LUO. */
 function switchesOf(decoded: DecodedDump, outgoing: Handover | null, told: readonly Release[]): Side['switches'] {
   const on = { kho: true, liveupdate: true };
-  if (!told.every((release) => releases.indexOf(release) >= releases.indexOf(BUILDS_AT_BOOT))) return on;
+  if (!told.every((release) => isSince(release, BUILDS_AT_BOOT))) return on;
   if (outgoing !== null) {
     const metadata = outgoing.kexecMetadata !== null || outgoing.subtrees.length > 0;
     return outgoing.hasLuo || !metadata ? on : { kho: true, liveupdate: false, why: 'its own outgoing tree has no LUO: it was started without liveupdate=on' };

@@ -2,8 +2,8 @@
  * A structure's layout in one form, whether it comes from a contract or from a kernel's BTF, and how two of them differ.
  * For everything that compares layouts.
  */
-import type { FieldType, Struct } from '../../abi/layout.js';
-import { arrayCount, layoutTable } from '../codec/layout-table.js';
+import type { Struct } from '../../abi/layout.js';
+import { arrayCount, layoutTable, typeName } from '../codec/layout-table.js';
 import { currentBudget, raise } from '../codec/budget.js';
 import type { Btf } from './btf/btf.js';
 
@@ -46,7 +46,7 @@ export function shapeOfContract(struct: Struct, pageSize: number): Shape {
         name: placed.name,
         bitOffset,
         bits: placed.size * 8,
-        type: typeOf(placed.type, placed.type.kind === 'array' ? arrayCount(placed, pageSize) : 0),
+        type: typeName(placed.type, placed.type.kind === 'array' ? arrayCount(placed, pageSize) : undefined),
       };
       if (depth === 0) fields.push(field);
       if (placed.type.kind === 'nested' && depth < MAX_NESTING) add(placed.type.struct, bitOffset, [leaves], depth + 1);
@@ -55,26 +55,6 @@ export function shapeOfContract(struct: Struct, pageSize: number): Shape {
   };
   add(struct, 0, [fields, leaves], 0);
   return { name: struct.name, size: layoutTable(struct, pageSize).size, fields, leaves };
-}
-
-/** @param count elements, of an array */
-function typeOf(type: FieldType, count: number): string {
-  switch (type.kind) {
-    case 'int':
-      return `${type.signed ? 's' : 'u'}${type.bytes * 8}`;
-    case 'cstring':
-      return `char[${type.bytes}]`;
-    case 'bytes':
-      return `u8[${type.bytes}]`;
-    case 'bits':
-      return `u${type.bytes * 8}`;
-    case 'array':
-      return `${typeOf(type.of, 0)}[${count}]`;
-    case 'union':
-      return 'union';
-    case 'nested':
-      return `struct ${type.struct.name}`;
-  }
 }
 
 /** The shape of a struct or union of that name; null where the BTF has none. Of several, the first. @throws UserError where it is damaged */

@@ -3,24 +3,22 @@
  * zstd the reference decoder, both in WebAssembly and loaded when first needed. All check the streams' checksums.
  */
 import { pipeline, Readable } from 'node:stream';
-import { ReadableStream } from 'node:stream/web';
 import { createGunzip } from 'node:zlib';
 import { UserError } from '../codec/user-error.js';
 import { type ByteSource, readAt } from './byte-source.js';
+import { payloadKindOf } from '../compress/payload.js';
+import { unxz } from '../compress/xz.js';
 import { xzStreams } from './xz-streams.js';
-import { zstdDecoder } from './zstd.js';
+import { zstdDecoder } from '../compress/zstd.js';
 
 export type Compression = 'gzip' | 'xz' | 'zstd';
 
 /** Which compression these first bytes of a file are, or null. */
 export function compressionOf(head: Uint8Array): Compression | null {
-  const starts = (...magic: number[]): boolean => magic.every((byte, index) => head[index] === byte);
-  if (starts(0x1f, 0x8b, 0x08)) return 'gzip';
-  if (starts(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00)) return 'xz';
-  if (starts(0x28, 0xb5, 0x2f, 0xfd)) return 'zstd';
+  const kind = payloadKindOf(head);
   // A skippable frame before the first: how seekable and parallel zstd files start.
   if (((head[0] ?? 0) & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18) return 'zstd';
-  return null;
+  return kind === 'lz4' ? null : kind;
 }
 
 /** What xz-embedded's codes (enum xz_ret) say; 8, XZ_BUF_ERROR, is the end of the input inside the stream. */
@@ -79,24 +77,4 @@ async function* gunzip(input: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> 
   // Errors of either side reach the loop below, because pipeline destroys the transform with them.
   pipeline(Readable.from(input), transform, () => {});
   for await (const chunk of transform) if (chunk instanceof Uint8Array) yield chunk;
-}
-
-async function* unxz(input: Generator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const { XzReadableStream } = (await import('xz-decompress')).default;
-  const compressed = new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        const { done, value } = input.next();
-        if (done === true) controller.close();
-        else controller.enqueue(value);
-      },
-    },
-    { highWaterMark: 0 },
-  );
-  const reader = new XzReadableStream(compressed).getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    if (value.length > 0) yield value;
-  }
 }

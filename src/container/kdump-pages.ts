@@ -8,7 +8,7 @@ import { type ByteSource, readAt } from './byte-source.js';
 import { lzoDecompress } from './lzo.js';
 import type { PageBitmap } from './page-bitmap.js';
 import { snappyDecompress } from './snappy.js';
-import type { ZstdDecoder } from './zstd.js';
+import type { ZstdDecoder } from '../compress/zstd.js';
 
 const KEPT_PAGES = 64;
 /** Descriptors at the end of the table that are looked at to tell a file cut short. */

@@ -15,7 +15,7 @@ import { descriptorsEnd, KdumpPages } from './kdump-pages.js';
 import type { Arch, DumpContents } from './opened-dump.js';
 import { PageBitmap } from './page-bitmap.js';
 import { pageSizeOf, parseVmcoreinfo, VMCOREINFO_LIMIT } from './vmcoreinfo.js';
-import { zstdDecoder } from './zstd.js';
+import { zstdDecoder } from '../compress/zstd.js';
 
 const RETRY = 'take the dump again, or copy it again';
 const BLOCK_SIZES = [4096, 8192, 16384, 65536];

@@ -1,7 +1,7 @@
 /** The running kernel: its release, configuration, command line, scratch areas, and whether it can be looked at. */
 import { scratchNames } from '../../abi/boot/scratch-names.js';
 import { KHO_DEFAULT_ON, kernelOptions, type OptionPurpose } from '../../abi/kernel/options.js';
-import { releaseInfos, releaseOf } from '../../abi/registry.js';
+import { isSince, releaseOf } from '../../abi/registry.js';
 import { switchOf } from '../host/command-line.js';
 import { type HostTree, textOf } from '../host/host-tree.js';
 import { isSet, type KernelConfig } from '../host/kernel-config.js';
@@ -40,9 +40,8 @@ function releaseLine({ version }: KernelContext): PreflightLine {
   if (version === null) return cannotTell('kernel/release', 'the release of this kernel is not known');
   const release = releaseOf(version);
   const luo = kernelOptions.find(({ name }) => name === 'CONFIG_LIVEUPDATE')?.since ?? null;
-  const order = releaseInfos.map((info) => info.release);
   if (release === null) return cannotTell('kernel/release', `Linux ${version}: a release whose live update is not known here`);
-  if (luo !== null && order.indexOf(release) < order.indexOf(luo))
+  if (luo !== null && !isSince(release, luo))
     return blocks('kernel/release', `Linux ${version}: no Live Update Orchestrator before ${luo}`, `boot ${luo} or later`);
   return fine('kernel/release', `Linux ${version}`);
 }
@@ -56,11 +55,10 @@ function optionLines({ config, version, purposes }: KernelContext): readonly Pre
         'record the .config as proc/config',
       ),
     ];
-  const order = releaseInfos.map((info) => info.release);
   const release = version === null ? null : releaseOf(version);
   return kernelOptions
     .filter(({ purpose }) => purposes.has(purpose))
-    .filter(({ since }) => since === null || release === null || order.indexOf(since) <= order.indexOf(release))
+    .filter(({ since }) => since === null || release === null || isSince(release, since))
     .map(({ name, without, purpose }) => {
       const check = `kernel/config/${name}`;
       if (isSet(config, name)) return fine(check, `${name}=${config.get(name)}`);

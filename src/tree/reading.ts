@@ -2,7 +2,7 @@
 import type { CStringValue, DecodedStruct, FieldType, Struct } from '../../abi/layout.js';
 import { decodeStruct, decodeValue } from '../codec/decode.js';
 import { integerOf, leafOf, textOf } from '../codec/leaf.js';
-import { type FieldPlacement, layoutTable, typeSize } from '../codec/layout-table.js';
+import { type FieldPlacement, layoutTable, typeName, typeSize } from '../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { gapNode } from './gaps.js';
 import { Node } from './node.js';
@@ -168,26 +168,6 @@ function partNodes(
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !(value instanceof Uint8Array);
-
-/** The C-like name of a field's type. */
-export function typeName(type: FieldType): string {
-  switch (type.kind) {
-    case 'int':
-      return `${type.signed ? 's' : 'u'}${type.bytes * 8}`;
-    case 'cstring':
-      return `char[${type.bytes}]`;
-    case 'bytes':
-      return `u8[${type.bytes}]`;
-    case 'bits':
-      return `u${type.bytes * 8} bits`;
-    case 'union':
-      return 'union';
-    case 'nested':
-      return `struct ${type.struct.name}`;
-    case 'array':
-      return `${typeName(type.of)}[${type.count === 'page' ? '' : type.count}]`;
-  }
-}
 
 /** A single value (an FDT property's, say) as a node. `bytes` must be as long as the type. */
 export function valueNode(path: string, name: string, type: FieldType, bytes: Uint8Array, address: number | null, bitOffset: number, pageSize: number): Node {

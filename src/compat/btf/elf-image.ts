@@ -5,6 +5,7 @@
 import { BTF_MAGIC, BTF_VERSION, btfHeader } from '../../../abi/btf/header.js';
 import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../../abi/boot/arm64-image.js';
 import { ELFMAG, elf64Ehdr, elf64Nhdr, elf64Phdr, elf64Shdr, elfIdent, PT_LOAD } from '../../../abi/elf/elf64.js';
+import type { DecodedStruct, Endian, Struct } from '../../../abi/layout.js';
 import { PF_X, SHF_ALLOC, SHF_COMPRESSED, SHF_EXECINSTR, SHT_NOBITS } from '../../../abi/elf/sections.js';
 import { decodeStruct } from '../../codec/decode.js';
 import { encodeStruct } from '../../codec/encode.js';
@@ -40,47 +41,67 @@ const MAX_NAMES = 1 << 20;
 
 export const isElf = (head: Uint8Array): boolean => ELFMAG.every((byte, index) => head[index] === byte);
 
-/** @throws UserError where it is no 64-bit ELF, or its headers are outside the file */
-export function openElfImage(source: ImageSource): ElfImage {
+export interface ElfSection {
+  readonly header: DecodedStruct<typeof elf64Shdr>;
+  readonly range: FileRange;
+}
+
+interface ElfHeaders {
+  readonly endian: Endian;
+  /** empty where the file has none */
+  readonly sections: readonly ElfSection[];
+  readonly segments: readonly DecodedStruct<typeof elf64Phdr>[];
+}
+
+const damaged = ({ name }: ImageSource, offset: number, what: string): UserError =>
+  new UserError(`${name}: ELF header at offset 0x${offset.toString(16)}: ${what}; the kernel image is damaged or cut short, copy it again`);
+
+/** Sections, or segments where it has no sections. @throws UserError where it is no 64-bit ELF, or its headers are outside the file */
+export function elfHeaders(source: ImageSource): ElfHeaders {
   const { name } = source;
-  const damaged = (offset: number, what: string): UserError =>
-    new UserError(`${name}: ELF header at offset 0x${offset.toString(16)}: ${what}; the kernel image is damaged or cut short, copy it again`);
   const head = source.read(0, sizeOf(elf64Ehdr));
-  if (head.length < sizeOf(elf64Ehdr)) throw damaged(0, `needs ${sizeOf(elf64Ehdr)} bytes, ${head.length} are there`);
+  if (head.length < sizeOf(elf64Ehdr)) throw damaged(source, 0, `needs ${sizeOf(elf64Ehdr)} bytes, ${head.length} are there`);
   const ident = decodeStruct(elfIdent, head);
   if (ident.ei_class !== 2) throw new UserError(`${name}: a 32-bit ELF file; KHO exists on 64-bit kernels only, give the vmlinux of such a kernel`);
   const endian = ident.ei_data === 2 ? 'big' : 'little';
   const ehdr = decodeStruct(elf64Ehdr, head, 0, { endian });
-  const table = (offset: bigint, each: number, wanted: number, count: number): Uint8Array => {
-    if (each < wanted) throw damaged(0, `headers of ${each} bytes, ${wanted} are needed`);
+  const table = <S extends Struct>(struct: S, offset: bigint, each: number, count: number): readonly DecodedStruct<S>[] => {
+    if (count === 0) return [];
+    if (each < sizeOf(struct)) throw damaged(source, 0, `headers of ${each} bytes, ${sizeOf(struct)} are needed`);
     const bytes = source.read(Number(offset), each * count);
-    if (offset > BigInt(source.size) || bytes.length < each * count) throw damaged(Number(offset), `${count} headers end behind the end of the file`);
-    return bytes;
+    if (offset > BigInt(source.size) || bytes.length < each * count) throw damaged(source, Number(offset), `${count} headers end behind the end of the file`);
+    return Array.from({ length: count }, (_, index) => decodeStruct(struct, bytes, index * each, { endian }));
   };
-  if (ehdr.e_shoff === 0n || ehdr.e_shnum === 0) {
-    const bytes = ehdr.e_phnum === 0 ? new Uint8Array(0) : table(ehdr.e_phoff, ehdr.e_phentsize, sizeOf(elf64Phdr), ehdr.e_phnum);
-    const segments = Array.from({ length: ehdr.e_phnum }, (_, index) => decodeStruct(elf64Phdr, bytes, index * ehdr.e_phentsize, { endian }));
+  if (ehdr.e_shoff === 0n || ehdr.e_shnum === 0) return { endian, sections: [], segments: table(elf64Phdr, ehdr.e_phoff, ehdr.e_phentsize, ehdr.e_phnum) };
+  const headers = table(elf64Shdr, ehdr.e_shoff, ehdr.e_shentsize, ehdr.e_shnum);
+  const nameTable = headers[ehdr.e_shstrndx];
+  if (nameTable === undefined) throw damaged(source, 0, `names of sections are in section ${ehdr.e_shstrndx}, and there are ${ehdr.e_shnum}`);
+  const names = source.read(Number(nameTable.sh_offset), Math.min(MAX_NAMES, Number(nameTable.sh_size)));
+  const rangeOf = ({ sh_name, sh_offset, sh_size }: DecodedStruct<typeof elf64Shdr>): FileRange => ({
+    name: textAt(names, sh_name),
+    offset: Number(sh_offset),
+    size: Number(sh_size),
+  });
+  return { endian, sections: headers.map((header) => ({ header, range: rangeOf(header) })), segments: [] };
+}
+
+/** @throws UserError where it is no 64-bit ELF, or its headers are outside the file */
+export function openElfImage(source: ImageSource): ElfImage {
+  const { name } = source;
+  const { sections, segments } = elfHeaders(source);
+  if (sections.length === 0) {
     const data = segments
       .filter((segment) => segment.p_type === PT_LOAD && (segment.p_flags & PF_X) === 0)
       .map((segment) => within(source, { name: 'segment', offset: Number(segment.p_offset), size: Number(segment.p_filesz) }));
     return { source, btf: null, data };
   }
-  const bytes = table(ehdr.e_shoff, ehdr.e_shentsize, sizeOf(elf64Shdr), ehdr.e_shnum);
-  const headers = Array.from({ length: ehdr.e_shnum }, (_, index) => decodeStruct(elf64Shdr, bytes, index * ehdr.e_shentsize, { endian }));
-  const nameTable = headers[ehdr.e_shstrndx];
-  if (nameTable === undefined) throw damaged(0, `names of sections are in section ${ehdr.e_shstrndx}, and there are ${ehdr.e_shnum}`);
-  const names = source.read(Number(nameTable.sh_offset), Math.min(MAX_NAMES, Number(nameTable.sh_size)));
-  const sections = headers.map((header) => ({
-    header,
-    range: { name: textAt(names, header.sh_name), offset: Number(header.sh_offset), size: Number(header.sh_size) },
-  }));
   const btf = sections.find(({ header, range }) => range.name === '.BTF' && header.sh_type !== SHT_NOBITS);
   if (btf !== undefined) {
+    const { offset, size } = btf.range;
     if ((btf.header.sh_flags & SHF_COMPRESSED) !== 0n)
       throw new UserError(`${name}: its .BTF section is compressed; decompress it with \`objcopy --decompress-debug-sections\``);
-    if (btf.range.size > MAX_BTF) throw damaged(Number(ehdr.e_shoff), `a .BTF section of ${btf.range.size} bytes`);
-    if (btf.range.offset + btf.range.size > source.size)
-      throw damaged(Number(ehdr.e_shoff), `the .BTF section ends behind the end of the file (${source.size} bytes)`);
+    if (size > MAX_BTF) throw damaged(source, offset, `a .BTF section of ${size} bytes`);
+    if (offset + size > source.size) throw damaged(source, offset, `the .BTF section ends behind the end of the file (${source.size} bytes)`);
   }
   const data = sections
     .filter(

@@ -7,9 +7,9 @@ import { currentBudget, raise } from '../../codec/budget.js';
 import { UserError } from '../../codec/user-error.js';
 import { type Btf, openBtf } from './btf.js';
 import { btfStarts, type ElfImage, type ImageSource, isArm64Image, isElf, openElfImage } from './elf-image.js';
-import { decompressPayload, payloadHead, type PayloadKind, payloadKindOf, payloadMagics } from './payload.js';
+import { decompressPayload, payloadHead, type PayloadKind, payloadKindOf, payloadMagics } from '../../compress/payload.js';
 import { findBtf } from './section.js';
-import { tooLarge } from './too-large.js';
+import { tooLarge } from '../../compress/too-large.js';
 
 export interface KernelFile {
   readonly path: string;

@@ -9,7 +9,7 @@ import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../../abi/boot/arm64-ima
 import { encodeStruct } from '../../../src/codec/encode.js';
 import { UserError } from '../../../src/codec/user-error.js';
 import { fromBytes, openKernelFile } from '../../../src/compat/btf/kernel-file.js';
-import { decompressPayload, type PayloadKind } from '../../../src/compat/btf/payload.js';
+import { decompressPayload, type PayloadKind } from '../../../src/compress/payload.js';
 
 const fixture = (name: string): string => new URL(`../../fixtures/btf/${name}`, import.meta.url).pathname;
 const tiny = readFileSync(fixture('tiny-vmlinux'));

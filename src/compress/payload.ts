@@ -7,6 +7,7 @@ import { constants, crc32, createInflateRaw, inflateRawSync } from 'node:zlib';
 import { decompressLz4Legacy, lz4LegacyHead } from './lz4.js';
 import { tooLarge } from './too-large.js';
 import { decompressXz, xzHead } from './xz.js';
+import { zstdDecoder } from './zstd.js';
 
 export type PayloadKind = 'gzip' | 'xz' | 'zstd' | 'lz4';
 
@@ -42,7 +43,7 @@ export async function decompressPayload(kind: PayloadKind, bytes: Uint8Array, li
     case 'xz':
       return decompressXz(bytes, limit);
     case 'zstd':
-      return collect(zstdChunks(bytes), limit);
+      return collect((await zstdDecoder()).stream(pieces(bytes)), limit);
   }
 }
 
@@ -57,7 +58,7 @@ export async function payloadHead(kind: PayloadKind, bytes: Uint8Array): Promise
     case 'xz':
       return xzHead(bytes);
     case 'zstd':
-      for await (const chunk of zstdChunks(bytes)) if (chunk.length > 0) return chunk;
+      for (const chunk of (await zstdDecoder()).stream(pieces(bytes))) if (chunk.length > 0) return chunk;
       return new Uint8Array(0);
   }
 }
@@ -90,10 +91,10 @@ class Grown {
   }
 }
 
-async function collect(chunks: AsyncIterable<Uint8Array>, limit: number): Promise<Uint8Array> {
+function collect(chunks: Iterable<Uint8Array>, limit: number): Uint8Array {
   const grown = new Grown(limit);
   try {
-    for await (const chunk of chunks) grown.add(chunk);
+    for (const chunk of chunks) grown.add(chunk);
   } catch (error) {
     if (grown.bytes.length === 0 || error instanceof RangeError) throw error;
   }
@@ -102,21 +103,6 @@ async function collect(chunks: AsyncIterable<Uint8Array>, limit: number): Promis
 
 function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
-}
-
-/** Calls in a row without output: the decoder reports an error by standing still. */
-const STALLED = 64;
-
-async function* zstdChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  const { ZSTDDecoder } = await import('zstddec/stream');
-  const wasm = new ZSTDDecoder();
-  await wasm.init();
-  let empty = 0;
-  for (const chunk of wasm.decodeStreaming(pieces(bytes))) {
-    empty = chunk.length > 0 ? 0 : empty + 1;
-    if (empty >= STALLED) return;
-    yield chunk;
-  }
 }
 
 /** Bits of a gzip header's flags: what follows its first ten bytes. Source: RFC 1952, 2.3.1. */

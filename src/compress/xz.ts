@@ -4,6 +4,7 @@
  * handed to it as a stream of its own and the filter undone here. For payload.ts.
  * Source: The .xz File Format 1.1.0; lib/xz/xz_dec_bcj.c (bcj_x86) of 7.3.
  */
+import { ReadableStream } from 'node:stream/web';
 import { crc32 } from 'node:zlib';
 import { tooLarge } from './too-large.js';
 
@@ -123,29 +124,35 @@ function walkChunks(bytes: Uint8Array, start: number, enough: number): { readonl
   }
 }
 
-/** A stream of this block alone, without filter and check, through xz-decompress. */
-async function decodeBlock(block: Block): Promise<Uint8Array> {
+/** The contents of one stream, piece by piece, through xz-decompress: LZMA2 alone, checks verified. @throws Error with a code of enum xz_ret */
+export async function* unxz(input: Iterator<Uint8Array>): AsyncGenerator<Uint8Array> {
   const { XzReadableStream } = (await import('xz-decompress')).default;
-  const pieces = aloneAsStream(block);
   const compressed = new ReadableStream<Uint8Array>(
     {
       pull(controller) {
-        const piece = pieces.shift();
-        // It asks once more behind the footer; a block that is cut short it refuses by itself.
-        if (piece === undefined) controller.close();
-        else controller.enqueue(piece);
+        const { done, value } = input.next();
+        // It asks once more behind the footer; what is cut short it refuses by itself.
+        if (done === true) controller.close();
+        else controller.enqueue(value);
       },
     },
     { highWaterMark: 0 },
   );
-  const out = new Uint8Array(block.size);
-  let done = 0;
   const reader = new XzReadableStream(compressed).getReader();
   for (;;) {
-    const result = await reader.read();
-    if (result.done) break;
-    out.set(result.value.subarray(0, block.size - done), done);
-    done += result.value.length;
+    const { done, value } = await reader.read();
+    if (done) return;
+    if (value.length > 0) yield value;
+  }
+}
+
+/** A stream of this block alone, without filter and check, through xz-decompress. */
+async function decodeBlock(block: Block): Promise<Uint8Array> {
+  const out = new Uint8Array(block.size);
+  let done = 0;
+  for await (const piece of unxz(aloneAsStream(block).values())) {
+    out.set(piece.subarray(0, block.size - done), done);
+    done += piece.length;
   }
   if (done !== block.size) throw new RangeError(`a block holds ${done} bytes, its chunks say ${block.size}`);
   return out;
