@@ -157,7 +157,7 @@ try {
   const long = run('grep', ['-rlE', '/extent\\.js', 'test']).stdout.split('\n');
   const tests = run('node_modules/.bin/vitest', ['run', '--testTimeout=900000', ...new Set(long.flatMap(testsOf))], {
     env: { ...process.env, LUO_INSPECT_TESTS: 'all' },
-    timeout: 1_200_000,
+    timeout: 3_600_000,
   });
   check(`long tests in full: ${/Tests .*/.exec(tests.stdout)?.[0] ?? 'no result'}`, tests.status === 0, tests.stdout + tests.stderr);
   const fuzz = run(process.execPath, ['dist/src/fuzz/main.js', '--minutes', String(FUZZ_MINUTES), '--seed', FUZZ_SEED], {

@@ -5,6 +5,7 @@ import type { OpenedDump } from '../container/opened-dump.js';
 import type { Contracts } from '../handover/contracts.js';
 import { type DecodedDump, type Handover, decodeHandovers } from '../handover/decode.js';
 import { pageSizeFromMemory, runningKernel, withPageSize } from '../handover/kernel/running.js';
+import { vmcoreinfoThatRuns } from '../objects/which-kernel.js';
 import { type BtfOption, type DumpBtf, hasUnknownVersion } from './dump-contracts.js';
 import type { DumpReport } from '../report/dump-report.js';
 
@@ -34,8 +35,12 @@ export function decodeDump(opened: OpenedDump, khoFdt: number | null, contracts?
   const kernel = runningKernel(inPages);
   if (kernel === null) return { opened: { ...opened, memory }, decoded: inPages, kernel: null };
   const { foundBy, evidence } = kernel;
+  const incoming = new Set(
+    inPages.handovers.flatMap(({ role, candidate }) => (role === 'incoming' && candidate.fdtAddress !== null ? [candidate.fdtAddress] : [])),
+  );
+  const vmcoreinfo = kernel.several.length === 0 ? kernel.vmcoreinfo : vmcoreinfoThatRuns(memory, kernel.several, incoming);
   return {
-    opened: { ...opened, memory, vmcoreinfo: kernel.vmcoreinfo },
+    opened: { ...opened, memory, vmcoreinfo },
     decoded: decodeHandovers({ ...input, memory, runningRelease: kernel.release, find: inPages.find }),
     kernel: { release: kernel.release, foundBy, evidence },
   };

@@ -3,6 +3,8 @@ import { expect, it } from 'vitest';
 import { loadDump } from '../../src/cli/load-dump.js';
 import { diagnose } from '../../src/diagnosis/diagnose.js';
 import { parseConsoleLog } from '../../src/diagnosis/log/console-log.js';
+import { deathIn } from '../../src/diagnosis/log/death.js';
+import { placedLines, situationOf } from '../../src/diagnosis/log/situate.js';
 
 const BANNER = '[    0.000000] Linux version 7.3.4 (root@vm) #1';
 const GIVEN = '[    0.000000] KHO: found kexec handover data.';
@@ -59,4 +61,16 @@ it.each([
     (finding) => finding.rule === rule,
   );
   expect(found.map((finding) => finding.path)).toEqual([path]);
+});
+
+it('is cut where the dump’s own printk buffer ends; one that has nothing of the buffer places nothing', async () => {
+  const { decoded } = (await loadDump('samples/handover-7.3/s2-boot.sparse.elf.xz', { log: false })).report;
+  const log = parseConsoleLog('x', `${BANNER}\n${BANNER}\n${GIVEN}\n[    1.500000] before\n[    2.500000] Kernel panic - not syncing: later\n`);
+  const placed = (inDump: readonly { time: number; text: string }[]) =>
+    [...placedLines({ ...log, inDump }, situationOf(decoded))].slice(2).map(({ when }) => when);
+  expect(placed([])).toEqual(['present', 'present', 'present']);
+  expect(placed([{ time: 1.5, text: 'before' }])).toEqual(['present', 'present', 'future']);
+  expect(placed([{ time: 1.5, text: 'of another run' }])).toEqual(['unplaced', 'unplaced', 'unplaced']);
+  expect(deathIn(log, decoded)?.text).toBe('Kernel panic - not syncing: later');
+  expect(deathIn({ ...log, inDump: [{ time: 1.5, text: 'before' }] }, decoded)).toBeNull();
 });

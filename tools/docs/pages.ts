@@ -8,6 +8,7 @@ import { keysMarkdown } from '../../src/tui/model/keys.js';
 import { abiDocument } from './abi.js';
 import { contractReference } from './contracts.js';
 import { limitsReference } from './limits.js';
+import { peersDocument } from '../peers/results.js';
 import { scenarioReference } from './scenarios.js';
 
 const json = (schema: unknown): string => `${JSON.stringify(schema, null, 1)}\n`;
@@ -18,6 +19,7 @@ export const pages: Readonly<Record<string, () => string>> = {
   'docs/contracts.md': contractReference,
   'docs/keys.md': () => keysMarkdown(KEY_PAGES),
   'docs/limits.md': limitsReference,
+  'docs/peers.md': peersDocument,
   'docs/rules.md': () => rulesDocument(rules),
   'docs/scenarios.md': scenarioReference,
   'samples/contract.schema.json': () => json(contractJsonSchema()),

@@ -7,6 +7,8 @@ import { placedLines, situationOf } from './situate.js';
 /** Null where nothing died, or there is no log. */
 export function deathIn(log: ConsoleLog | null, dump: DecodedDump): PanicStory | null {
   if (log === null) return null;
+  // The dump's own ring tells better than any log beside it.
+  if (log.inDump !== undefined && log.inDump.length > 0) return panicIn(log.inDump.map(({ text }) => text));
   return panicIn([...placedLines(log, situationOf(dump))].filter(({ when }) => when === 'present').map(({ line }) => line.text));
 }
 

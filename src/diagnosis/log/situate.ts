@@ -51,17 +51,21 @@ export function* placedLines(log: ConsoleLog, situation: Situation): Iterable<Pl
   for (const [index, boot] of log.boots.entries()) {
     const when: When = index < running ? 'past' : index > running ? 'future' : present;
     const last = index === running ? lastInDump(boot, log) : null;
-    for (const [position, line] of boot.lines.entries()) yield { line, boot, when: last === null ? when : position <= last ? 'present' : 'future' };
+    for (const [position, line] of boot.lines.entries())
+      yield { line, boot, when: last === null ? when : last === 'elsewhere' ? 'unplaced' : position <= last ? 'present' : 'future' };
   }
 }
 
-/** The last line of a boot that the dump's own printk buffer has: what follows was printed after it was taken. Null where the buffer tells nothing of this boot. */
-function lastInDump(boot: Boot, { inDump }: ConsoleLog): number | null {
+/**
+ * The last line of a boot that the dump's own printk buffer has: what follows was printed after it was taken. Null where the buffer is not in the
+ * dump, or the log has no times; `elsewhere` where it has, and none of the buffer's lines: it is the log of another run, or one that ends before.
+ */
+function lastInDump(boot: Boot, { inDump }: ConsoleLog): number | 'elsewhere' | null {
   if (inDump === undefined || inDump.length === 0) return null;
   const known = new Set(inDump.map(({ time, text }) => `${time.toFixed(6)} ${text}`));
   for (let position = boot.lines.length - 1; position >= 0; position--) {
     const line = boot.lines[position];
     if (line !== undefined && line.time !== null && known.has(`${line.time.toFixed(6)} ${line.text}`)) return position;
   }
-  return null;
+  return boot.lines.some(({ time }) => time !== null) ? 'elsewhere' : null;
 }

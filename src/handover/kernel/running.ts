@@ -15,6 +15,8 @@ export interface RunningKernel {
   readonly evidence: string;
   /** of that kernel, where its page was found */
   readonly vmcoreinfo: ReadonlyMap<string, string> | null;
+  /** where several kernels of that release have left a page, what each holds: `vmcoreinfo` is null then */
+  readonly several: readonly ReadonlyMap<string, string>[];
 }
 
 interface Page {
@@ -40,8 +42,15 @@ export function runningKernel(dump: DecodedDump): RunningKernel | null {
     const places = (page === undefined ? banners : pages).filter((place) => place.release === release).map(({ address }) => hex(address));
     const evidence = `kernel ${release}: ${page === undefined ? 'its banner' : 'its VMCOREINFO page'} at ${places.slice(0, 4).join(', ')}; ${why}`;
     // Of two kernels of one release the page of the earlier would lead into memory that is no longer its own.
-    const alone = pages.filter((candidate) => candidate.release === release).length === 1;
-    return { release, foundBy: page === undefined ? 'banner' : 'vmcoreinfo-page', evidence, vmcoreinfo: alone ? (page?.lines ?? null) : null };
+    const different = new Map(pages.filter((candidate) => candidate.release === release).map(({ lines }) => [JSON.stringify([...lines]), lines]));
+    const alone = different.size === 1;
+    return {
+      release,
+      foundBy: page === undefined ? 'banner' : 'vmcoreinfo-page',
+      evidence,
+      vmcoreinfo: alone ? (page?.lines ?? null) : null,
+      several: alone ? [] : [...different.values()],
+    };
   };
   const all = new Set([...byPage, ...byBanner]);
   const only = single(all);
@@ -67,6 +76,7 @@ const ofWriter = (release: string): RunningKernel => ({
   foundBy: 'kexec-metadata',
   evidence: `kernel ${release}: it wrote the outgoing handover`,
   vmcoreinfo: null,
+  several: [],
 });
 
 /** Bytes of a page on the machine, where a devicetree that names the handover or the kernels' own pages tell; else null. */
