@@ -11,6 +11,7 @@ import { radixGeometry } from '../../abi/kho/radix.js';
 import { khoScratch } from '../../abi/kho/scratch.js';
 import { khoVmallocChunk } from '../../abi/kho/vmalloc.js';
 import { fileBlocks, sessionBlocks } from '../../abi/luo/areas.js';
+import { luoFlbHeaderSer } from '../../abi/luo/entries.js';
 import { luoSer } from '../../abi/luo/v5.js';
 import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { memfdLuoSerV2 } from '../../abi/memfd/v2.js';
@@ -100,7 +101,14 @@ class Writer {
         name: `vm-${String(index).padStart(6, '0')}`,
         file_set_ser: { files: sets[index] ?? 0, count: files[index]?.length ?? 0 },
       }));
-      const luo = this.#page(encodeStruct(luoSer, { compatible: 'luo-v5', liveupdate_num: 1, sessions_pa: first, flbs_pa: 0 }));
+      const luo = this.#page(
+        encodeStruct(luoSer, {
+          compatible: 'luo-v5',
+          liveupdate_num: 1,
+          sessions_pa: first,
+          flbs_pa: this.#page(encodeStruct(luoFlbHeaderSer, { pgcnt: 1, count: 0 })),
+        }),
+      );
       const fdt = this.#alloc();
       const root = this.#tree();
       this.#put(

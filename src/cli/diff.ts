@@ -8,6 +8,8 @@ import { hex } from '../tree/words.js';
 interface Options {
   readonly btf?: string | boolean;
   readonly json?: boolean;
+  /** of both dumps, or of the first and then of the second */
+  readonly khoFdt?: readonly string[];
   /** false with --no-color */
   readonly color?: boolean;
 }
@@ -15,22 +17,32 @@ interface Options {
 export function registerDiff(program: Command): void {
   layoutOptions(program.command('diff <before> <after>'))
     .description('what a handover kept, lost or changed: the outgoing dump beside the incoming one')
+    .option(
+      '--kho-fdt <paddr>',
+      'physical address of the root FDT; given twice: in the first dump, then in the second',
+      (text, before: readonly string[] = []) => [...before, text],
+    )
     .option('--json', 'as JSON (schema luo-inspect.diff/1)')
     .option('--no-color', 'no colours')
     .action(runDiff);
 }
 
 async function runDiff(before: string, after: string, options: Options): Promise<void> {
-  const [{ loadDump }, { compareDumps }, { writeJson, writeLines }] = await Promise.all([
+  const { khoFdt = [] } = options;
+  if (khoFdt.length > 2) throw new UserError('--kho-fdt is given more than twice; give it once for both dumps, or once for each');
+  const [{ loadDecoded }, { compareDumps }, { writeJson, writeLines }, { showProgress }] = await Promise.all([
     import('./load-dump.js'),
     import('../handover/compare/compare.js'),
     import('./output.js'),
+    import('./progress.js'),
   ]);
-  const first = await loadDump(before, { log: false, btf: options.btf });
+  const first = await loadDecoded(before, { khoFdt: khoFdt[0], btf: options.btf });
   try {
-    const second = await loadDump(after, { log: false, btf: options.btf });
+    const second = await loadDecoded(after, { khoFdt: khoFdt.at(-1), btf: options.btf });
     try {
-      const comparison = compareDumps(first.report.decoded, second.report.decoded, second.objects.live?.openPages ?? null);
+      const endProgress = showProgress();
+      const comparison = compareDumps(first.decoded, second.decoded, second.objects.live?.openPages ?? null);
+      endProgress();
       if (comparison === null) throw new UserError(`${before}: no handover found to compare; \`luo-inspect report\` says what was searched`);
       if (isReversed(comparison))
         throw new UserError(

@@ -10,6 +10,7 @@ import { formatBytes, hex } from '../tree/words.js';
 import type { Memfd } from '../handover/memfd.js';
 import { pathPart } from '../tree/path.js';
 import type { PhysicalMemory } from '../memory/memory.js';
+import { progress } from '../memory/progress.js';
 import { escapeText } from '../report/escape.js';
 import { tell } from './messages.js';
 import { layoutOptions } from './report.js';
@@ -18,6 +19,7 @@ interface Options {
   readonly output: string;
   readonly partial?: boolean;
   readonly khoFdt?: string;
+  readonly iomem?: string;
   readonly btf?: string | boolean;
 }
 
@@ -27,18 +29,21 @@ export function registerExtract(program: Command): void {
     .requiredOption('-o, --output <file>', 'where to: a file, or - for standard output')
     .option('--partial', 'write what is there, and leave holes where pages are not in the dump')
     .option('--kho-fdt <paddr>', 'physical address of the root FDT, where it is not found by itself')
+    .option('--iomem <file>', "a copy of the machine's /proc/iomem: where memory is in a raw dump")
     .action(runExtract);
 }
 
 async function runExtract(path: string, session: string, token: string, options: Options): Promise<void> {
-  const { loadDump } = await import('./load-dump.js');
-  const { opened, report } = await loadDump(path, { khoFdt: options.khoFdt, log: false, btf: options.btf });
+  const [{ loadDecoded }, { showProgress }] = await Promise.all([import('./load-dump.js'), import('./progress.js')]);
+  const { opened, decoded } = await loadDecoded(path, { khoFdt: options.khoFdt, iomem: options.iomem, btf: options.btf });
+  const endProgress = showProgress();
   try {
-    const memfd = findMemfd(report.handovers, session, token, path);
+    const memfd = findMemfd(decoded.handovers, session, token, path);
     const written = await write(memfd, opened.memory, options, `${session} ${token}`);
     const stream = isStandardOutput(options.output) ? process.stderr : process.stdout;
     stream.write(`${escapeText(options.output)}: ${written}\n`);
   } finally {
+    endProgress();
     opened.close();
   }
 }
@@ -102,6 +107,7 @@ async function write(memfd: Memfd, memory: PhysicalMemory, options: Options, wha
     let holes = 0;
     const hash = createHash('sha256');
     for (const piece of readContents(memfd, memory)) {
+      progress(`writing ${options.output}`, piece.offset, Number(memfd.size));
       if ('bytes' in piece) {
         output.write(piece.bytes, piece.offset);
         hash.update(piece.bytes);

@@ -13,6 +13,7 @@ import { findLog } from './find-log.js';
 import { nextOptions } from './next-option.js';
 import { type LoadedObjects, loadObjects } from './load-objects.js';
 import { tell } from './messages.js';
+import { showProgress } from './progress.js';
 import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
 import type { DumpReport } from '../report/dump-report.js';
 
@@ -25,6 +26,8 @@ export interface LoadOptions extends NextOptions, BtfOption {
   readonly symbols?: string | undefined;
   /** its vmlinux: symbols and BTF */
   readonly vmlinux?: string | undefined;
+  /** a copy of the machine's /proc/iomem, for raw memory */
+  readonly iomem?: string | undefined;
   /** told what is done next, and may throw to give up */
   readonly onStage?: (text: string) => Promise<void>;
 }
@@ -43,7 +46,67 @@ export interface LoadedDump {
 export async function loadDump(path: string, options: LoadOptions = {}, wrap: (opened: OpenedDump) => OpenedDump = (opened) => opened): Promise<LoadedDump> {
   const stage = options.onStage ?? (async () => undefined);
   await stage('opening');
-  const opened = wrap(await openDump(path));
+  const endProgress = options.onStage === undefined ? showProgress() : () => undefined;
+  try {
+    return await load(path, options, stage, wrap);
+  } finally {
+    endProgress();
+  }
+}
+
+/** What a dump holds, without findings and verdict: for what only looks at contents. */
+export interface DecodedOnly {
+  readonly opened: OpenedDump;
+  /** with the kernel's own objects in it */
+  readonly decoded: DecodedDump;
+  readonly objects: LoadedObjects;
+}
+
+type Stage = (text: string) => Promise<void>;
+
+/** As `loadDump`, but nothing is checked and no kernel run. @throws UserError if the dump can't be read, or holds no handover */
+export async function loadDecoded(path: string, options: LoadOptions = {}): Promise<DecodedOnly> {
+  const endProgress = showProgress();
+  try {
+    const { read, objects } = await decodeFile(
+      path,
+      options,
+      async () => undefined,
+      (opened) => opened,
+    );
+    try {
+      checkFound(read, objects, options);
+      tellChange(read.opened);
+    } catch (error) {
+      read.opened.close();
+      throw error;
+    }
+    return { opened: read.opened, decoded: objects.decoded, objects };
+  } finally {
+    endProgress();
+  }
+}
+
+async function load(path: string, options: LoadOptions, stage: Stage, wrap: (opened: OpenedDump) => OpenedDump): Promise<LoadedDump> {
+  const { read, objects } = await decodeFile(path, options, stage, wrap);
+  try {
+    await stage('checking, and running the next kernel on it');
+    const report = await reportOf(read, objects, options);
+    tellChange(read.opened);
+    return { opened: read.opened, report, objects };
+  } catch (error) {
+    read.opened.close();
+    throw error;
+  }
+}
+
+async function decodeFile(
+  path: string,
+  options: LoadOptions,
+  stage: Stage,
+  wrap: (opened: OpenedDump) => OpenedDump,
+): Promise<{ readonly read: ReadDump; readonly objects: LoadedObjects }> {
+  const opened = wrap(await openDump(path, { iomem: options.iomem }));
   try {
     await stage(`${opened.container}: searching for handovers and decoding them`);
     const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
@@ -67,10 +130,7 @@ export async function loadDump(path: string, options: LoadOptions = {}, wrap: (o
       read = own;
       objects = await loadObjects(read.opened, read.decoded, { ...options, types: read.btf });
     }
-    await stage('checking, and running the next kernel on it');
-    const report = await reportOf(read, objects, options);
-    tellChange(opened);
-    return { opened: read.opened, report, objects };
+    return { read, objects };
   } catch (error) {
     opened.close();
     throw error;
@@ -105,7 +165,8 @@ function archOf({ find }: DecodedDump): Arch | null {
 /** So many are named one by one. */
 const NAMED_TROUBLES = 20;
 
-async function reportOf({ opened, decoded, kernel, btf, said }: ReadDump, objects: LoadedObjects, options: LoadOptions): Promise<DumpReport> {
+/** @throws UserError where there is no handover, or none at the address that was given */
+function checkFound({ opened, decoded }: Pick<ReadDump, 'opened' | 'decoded'>, objects: LoadedObjects, options: LoadOptions): void {
   if (objects.decoded.handovers.length === 0) {
     throw new UserError(
       `${opened.path}: no handover found; searched ${decoded.find.searched.join(', and ')}. If you know where the root FDT is, name it: --kho-fdt 0x…`,
@@ -118,6 +179,10 @@ async function reportOf({ opened, decoded, kernel, btf, said }: ReadDump, object
       `${opened.path}: --kho-fdt ${options.khoFdt}: that page is ${state}; leave it out to search the dump, or take a dump that has the page`,
     );
   }
+}
+
+async function reportOf({ opened, decoded, kernel, btf, said }: ReadDump, objects: LoadedObjects, options: LoadOptions): Promise<DumpReport> {
+  checkFound({ opened, decoded }, objects, options);
   const log = await findLog(opened, options.log ?? true);
   const arch = opened.arch ?? archOf(decoded);
   const facts = { path: opened.path, memory: opened.memory, arch, release: kernel?.release ?? null };

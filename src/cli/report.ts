@@ -7,6 +7,7 @@ export interface DumpCommandOptions {
   readonly json?: boolean;
   readonly ndjson?: boolean;
   readonly khoFdt?: string;
+  readonly iomem?: string;
   readonly symbols?: string;
   readonly vmlinux?: string;
   readonly verbose?: boolean;
@@ -26,6 +27,7 @@ export const layoutOptions = (command: Command): Command =>
 export const dumpOptions = (command: Command): Command =>
   layoutOptions(command)
     .option('--kho-fdt <paddr>', 'physical address of the root FDT, where it is not found by itself')
+    .option('--iomem <file>', "a copy of the machine's /proc/iomem: where memory is in a raw dump")
     .option('--symbols <file>', 'System.map of the kernel in the dump, where the dump lacks its symbols')
     .option('--vmlinux <file>', 'vmlinux of the kernel in the dump: symbols and BTF, where the dump lacks them')
     .option('--log <file>', 'a console log beside the dump')

@@ -42,12 +42,15 @@ export function bufferSource(name: string, bytes: Uint8Array): ByteSource {
 
 const BLOCK = 32 * 1024;
 const CACHED_BLOCKS = 128;
+/** From here on a read is one of memory's pages, not of a structure in one. */
+const PAGE = 4096;
 
 /** The open file `fd`, `size` bytes long; closes it when closed. */
 export function fileSource(name: string, fd: number, size: number): ByteSource {
   const blocks = new Map<number, Uint8Array>();
   let lastIndex = -1;
   let last: Uint8Array = new Uint8Array(0);
+  let lastEnd = -1;
   let open = true;
   const before = fstatSync(fd);
 
@@ -88,7 +91,10 @@ export function fileSource(name: string, fd: number, size: number): ByteSource {
     size,
     readInto(offset, length, target, targetOffset = 0) {
       const wanted = Math.max(0, Math.min(length, size - offset));
-      if (wanted >= BLOCK) return pread(offset, wanted, target, targetOffset);
+      // Whole pages here and there, as scattered folios are: a block around each would be read for nothing.
+      const follows = offset === lastEnd;
+      lastEnd = offset + wanted;
+      if (wanted >= BLOCK || (wanted >= PAGE && !follows && !blocks.has(Math.floor(offset / BLOCK)))) return pread(offset, wanted, target, targetOffset);
       let done = 0;
       while (done < wanted) {
         const at = offset + done;

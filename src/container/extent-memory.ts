@@ -22,6 +22,7 @@ export function extentMemory({ source, table, pageSize, span }: ExtentMemoryOpti
     return index;
   };
   let readable: readonly MemoryRange[] | null = null;
+  let searchable: readonly MemoryRange[] | null = null;
   let holes: readonly MemoryRange[] | null = null;
   const isHole = (address: number): boolean => {
     holes ??= holesBetween(joinedRanges(table));
@@ -33,6 +34,10 @@ export function extentMemory({ source, table, pageSize, span }: ExtentMemoryOpti
     get readable() {
       readable ??= joinedRanges(table);
       return readable;
+    },
+    get searchable() {
+      searchable ??= joinedRanges(table, true);
+      return searchable;
     },
     stateOf(address): PageState {
       const index = find(address);
@@ -60,10 +65,12 @@ export function extentMemory({ source, table, pageSize, span }: ExtentMemoryOpti
   };
 }
 
-function joinedRanges(table: ExtentTable): readonly MemoryRange[] {
+/** @param inFile leave out what the dump has no bytes of because it is zeros */
+function joinedRanges(table: ExtentTable, inFile = false): readonly MemoryRange[] {
   const ranges: { start: number; end: number }[] = [];
   let last: { start: number; end: number } | undefined;
   for (let index = 0; index < table.count; index++) {
+    if (inFile && table.offsets[index] === ZEROS) continue;
     const start = table.starts[index] ?? 0;
     const end = table.ends[index] ?? 0;
     if (last !== undefined && last.end === start) last.end = end;

@@ -19,11 +19,16 @@ interface KdumpMemoryOptions {
 /** A page that turns out to be damaged counts as `excluded` from then on: its bytes can't be had. */
 export function kdumpMemory({ pages, stored, present, frames, pageSize }: KdumpMemoryOptions): PhysicalMemory {
   let readable: readonly MemoryRange[] | null = null;
+  let searchable: readonly MemoryRange[] | null = null;
   return {
     pageSize,
     get readable() {
-      readable ??= rangesOf(stored, pageSize);
+      readable ??= rangesOf(stored.frames(), pageSize);
       return readable;
+    },
+    get searchable() {
+      searchable ??= rangesOf(filled(stored, pages), pageSize);
+      return searchable;
     },
     stateOf(address) {
       const frame = Math.floor(address / pageSize);
@@ -38,12 +43,7 @@ export function kdumpMemory({ pages, stored, present, frames, pageSize }: KdumpM
         const from = at - frame * pageSize;
         const wanted = Math.min(length - done, pageSize - from);
         if (!stored.has(frame)) break;
-        if (pages.isZero(frame)) target.fill(0, targetOffset + done, targetOffset + done + wanted);
-        else {
-          const page = pages.page(frame);
-          if (page === null) break;
-          target.set(page.subarray(from, from + wanted), targetOffset + done);
-        }
+        if (!pages.read(frame, from, wanted, target, targetOffset + done)) break;
         done += wanted;
       }
       return done;
@@ -51,10 +51,26 @@ export function kdumpMemory({ pages, stored, present, frames, pageSize }: KdumpM
   };
 }
 
-function rangesOf(stored: PageBitmap, pageSize: number): readonly MemoryRange[] {
+/** Ranges of frames that are in the file and no zero page. */
+function* filled(stored: PageBitmap, pages: KdumpPages): Iterable<MemoryRange> {
+  for (const { start, end } of stored.frames()) {
+    let from = -1;
+    for (let frame = start; frame < end; frame++) {
+      if (!pages.isZero(frame)) {
+        if (from === -1) from = frame;
+      } else if (from !== -1) {
+        yield { start: from, end: frame };
+        from = -1;
+      }
+    }
+    if (from !== -1) yield { start: from, end };
+  }
+}
+
+function rangesOf(frames: Iterable<MemoryRange>, pageSize: number): readonly MemoryRange[] {
   const budget = currentBudget();
   const ranges: MemoryRange[] = [];
-  for (const { start, end } of stored.frames()) {
+  for (const { start, end } of frames) {
     if (!budget.spend('memory-ranges', 1, 'the pages of the kdump')) break;
     ranges.push({ start: start * pageSize, end: end * pageSize });
   }

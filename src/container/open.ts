@@ -2,10 +2,12 @@
  * Opens a dump: recognises by content, never by name, what a file, a folder or standard input is, unpacks it where it is
  * compressed, and gives random access to its memory. For every command.
  */
-import { closeSync, createReadStream, openSync, type Stats, statSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { currentBudget, raise } from '../codec/budget.js';
 import { hasFdtMagic } from '../codec/fdt.js';
 import { UserError } from '../codec/user-error.js';
+import type { MemoryRange } from '../memory/memory.js';
+import { progress } from '../memory/progress.js';
 import { ELFMAG } from '../../abi/elf/elf64.js';
 import { type ByteSource, fileSource, readAt, reasonOf } from './byte-source.js';
 import { compressionOf, decompress } from './compression.js';
@@ -13,6 +15,7 @@ import { openDebugfs, openRecorded } from './debugfs.js';
 import { openElfCore } from './elf-core.js';
 import { FOREIGN_HEAD, foreignFormat, looksLikeText } from './foreign.js';
 import { flattenedSource, isFlattened } from './flattened.js';
+import { parseIomem } from './iomem.js';
 import { isKdump, openKdump } from './kdump.js';
 import { openKhoFdt } from './kho-fdt.js';
 import { isLime, openLime } from './lime.js';
@@ -32,9 +35,37 @@ const HEAD = Math.max(FOREIGN_HEAD, 4096);
  * @param path a file, a folder, or `-` for standard input
  * @throws UserError with one line that says what is wrong with it, where, and what to try
  */
-export async function openDump(path: string): Promise<OpenedDump> {
+export async function openDump(path: string, { iomem }: OpenOptions = {}): Promise<OpenedDump> {
   if (isFolder(path)) return { ...openDebugfs(path), path, changed: () => null, close() {} };
-  return await dumpOf(path, await openUnpacked(path), openContents);
+  const ram = iomem === undefined ? null : ramOf(iomem);
+  const dump = await dumpOf(path, await openUnpacked(path), (source) => openContents(source, ram));
+  if (ram === null || dump.container === 'raw') return dump;
+  dump.close();
+  throw new UserError(`${path}: a dump of the format ${dump.container}, which says itself where memory is; leave --iomem out`);
+}
+
+export interface OpenOptions {
+  /** a copy of the machine's /proc/iomem: where memory is, for a raw dump */
+  readonly iomem?: string | undefined;
+}
+
+interface Ram {
+  readonly ranges: readonly MemoryRange[];
+  readonly from: string;
+}
+
+/** No machine's is larger. */
+const MAX_IOMEM = 16 << 20;
+
+function ramOf(path: string): Ram {
+  let text: string;
+  try {
+    if (statSync(path).size > MAX_IOMEM) throw new UserError(`${path}: too large for a copy of /proc/iomem; give the text file`);
+    text = readFileSync(path, 'latin1');
+  } catch (error) {
+    throw error instanceof UserError ? error : new UserError(`${path}: cannot open: ${reasonOf(error)}; give a copy of the machine's /proc/iomem`);
+  }
+  return { ranges: parseIomem(text, path), from: path };
 }
 
 /**
@@ -98,6 +129,7 @@ async function spoolStream(name: string, stream: AsyncIterable<unknown>, check: 
       if (!(chunk instanceof Uint8Array)) continue;
       spool.write(chunk);
       check(spool.size);
+      progress(`unpacking ${name}`, spool.size, null);
     }
     return spool.finish();
   } catch (error) {
@@ -171,7 +203,7 @@ function formatOf(head: Uint8Array): Opener | null {
   return isLime(head) ? openLime : null;
 }
 
-function openContents(source: ByteSource): DumpContents | Promise<DumpContents> {
+function openContents(source: ByteSource, ram: Ram | null): DumpContents | Promise<DumpContents> {
   const { name, size } = source;
   if (size === 0) throw new UserError(`${name}: empty: 0 bytes; take the dump again`);
   const head = readAt(source, 0, HEAD);
@@ -181,7 +213,7 @@ function openContents(source: ByteSource): DumpContents | Promise<DumpContents> 
   const foreign = foreignFormat(head);
   if (foreign !== null) throw new UserError(`${name}: ${foreign.what} (by its first bytes); ${foreign.instead}`);
   if (looksLikeText(head)) throw new UserError(`${name}: a text file from offset 0, not a dump; give the dump itself (a console log goes with --log)`);
-  if (size % RAW_UNIT === 0) return openRaw(source);
+  if (size % RAW_UNIT === 0) return openRaw(source, ram);
   throw new UserError(
     `${name}: not recognised: no known format starts at offset 0, and raw memory would have a multiple of ${RAW_UNIT} bytes, not ${size}; give an ELF core, kdump, LiME, raw memory, a KHO FDT or a copy of the kho debugfs folder`,
   );

@@ -46,6 +46,11 @@ export class PageBitmap {
     this.count = count;
   }
 
+  /** First frame behind those that count. */
+  get end(): number {
+    return this.#end;
+  }
+
   /** Ranges of set bits, in page frames, ascending. */
   *frames(): Iterable<MemoryRange> {
     const size = Math.ceil(this.#end / 8);

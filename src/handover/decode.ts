@@ -99,18 +99,19 @@ function decodeWith(budget: Budget, input: DecodeInput): DecodedDump {
   const most = budget.allowed('handovers');
   if (all.candidates.length > most) budget.reach('handovers', 'the dump', all.candidates.length - most);
   const find = { ...all, candidates: all.candidates.slice(0, most) };
-  const scratches = find.candidates.map((candidate) => readScratch(memory, candidate));
+  const known = [...find.candidates, ...find.others.slice(0, most)];
+  const scratches = known.map((candidate) => readScratch(memory, candidate));
   const verdicts = tellRoles(
-    find.candidates.map((candidate, index) => ({ candidate, scratch: scratches[index] ?? NO_SCRATCH, writer: peekWriter(memory, candidate) })),
+    known.map((candidate, index) => ({ candidate, scratch: scratches[index] ?? NO_SCRATCH, writer: peekWriter(memory, candidate) })),
     input.runningRelease ?? null,
     find.searchedSetupData,
   ).map((verdict, index) => {
-    const address = find.candidates[index]?.fdtAddress ?? null;
+    const address = known[index]?.fdtAddress ?? null;
     return address !== null && address === input.takenUp ? { role: 'incoming' as const, evidence: 'the running kernel was started with it' } : verdict;
   });
   const handovers = find.candidates.map((candidate, index) => {
     const verdict = verdicts[index] ?? { role: 'unknown' as const, evidence: '' };
-    const same = verdicts.filter((other) => other.role === verdict.role).length;
+    const same = verdicts.slice(0, find.candidates.length).filter((other) => other.role === verdict.role).length;
     const path = same === 1 || candidate.fdtAddress === null ? verdict.role : `${verdict.role}@${hex(candidate.fdtAddress)}`;
     const afterBoot = verdict.role === 'incoming' && verdicts.some((other) => other.role === 'outgoing');
     return decodeOne(memory, candidate, scratches[index] ?? NO_SCRATCH, { path, ...verdict, afterBoot }, { ...limitsOf(budget), ...input.limits }, contracts);

@@ -36,6 +36,8 @@ export interface BlobFile {
 
 export interface FindResult {
   readonly candidates: readonly Candidate[];
+  /** found beside the one that the user named: not decoded, but its role is told by theirs */
+  readonly others: readonly Candidate[];
   /** were setup_data nodes looked for? Without them, roles can hardly be told. */
   readonly searchedSetupData: boolean;
   /** empty unless they were asked for */
@@ -58,8 +60,11 @@ export interface FdtFile {
 
 /** An FDT bigger than this is no handover's; arm64's machine description may be larger than a page. */
 const MAX_MACHINE_FDT = 2 << 20;
-/** Below this much memory, looking for setup_data costs nothing worth saving. */
-const SMALL_MEMORY = 64 << 20;
+/**
+ * Where the node that names a given FDT is looked for. The jump copies it into the first scratch area with room, and the first of all
+ * lies below 4 GiB. Source: kho_locate_mem_hole() and kho_reserve_scratch(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3.
+ */
+const NODE_BELOW = 2 ** 32;
 
 /** Is this the root of a handover, of whatever version? */
 export const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(fdtProperty(fdt.root, 'compatible')).some((text) => /(^|;)kho-v/.test(text));
@@ -72,24 +77,26 @@ export function findHandovers(
   searchSetupData = true,
   searchKernels = false,
 ): FindResult {
-  const total = memory.readable.reduce((sum, range) => sum + range.end - range.start, 0);
-  const searched: string[] = [];
-  const scan =
-    given === null || total <= SMALL_MEMORY ? scanMemory(memory, { setupData: searchSetupData, devicetrees: given === null, kernels: searchKernels }) : null;
-  if (scan !== null) searched.push(`${scan.scanned} bytes of memory for setup_data nodes of type SETUP_KEXEC_KHO: ${scan.setupData.length} found`);
-  const scratchArrays = scan?.scratchArrays ?? [];
-  const kernels = scan?.kernels ?? { vmcoreinfoPages: [], banners: [] };
-  const candidates: Candidate[] = filesOf(files);
+  const isWhole = given === null || (memory.readable.at(-1)?.end ?? 0) <= NODE_BELOW;
+  const scan = scanMemory(memory, { setupData: searchSetupData, devicetrees: true, kernels: searchKernels, ...(isWhole ? {} : { below: NODE_BELOW }) });
+  const { scratchArrays, kernels } = scan;
+  const searched = [
+    `${scan.scanned} bytes of memory${isWhole ? '' : ' below 4 GiB'} for setup_data nodes of type SETUP_KEXEC_KHO: ${scan.setupData.length} found`,
+    `the start of every page for an FDT whose root compatible starts with kho-v: ${scan.devicetrees.length} devicetrees found`,
+  ];
+  const found = fromScan(memory, scan.setupData, scan.devicetrees);
+  const rest = { searchedSetupData: searchSetupData && isWhole, kernels, scratchArrays, searched };
+  const fromFiles = filesOf(files);
   if (given !== null) {
-    candidates.push(candidateAt(memory, given, 'given', namedAt(scan?.setupData ?? [], given)));
-    return { candidates, searchedSetupData: scan !== null && searchSetupData, kernels, scratchArrays, searched };
+    const namedBy = found.find(({ fdtAddress }) => fdtAddress === given)?.namedBy ?? [];
+    return {
+      candidates: [...fromFiles, candidateAt(memory, given, 'given', namedBy)],
+      others: found.filter(({ fdtAddress }) => fdtAddress !== given),
+      ...rest,
+    };
   }
-  if (scan !== null) {
-    searched.push(`the start of every page for an FDT whose root compatible starts with kho-v: ${scan.devicetrees.length} devicetrees found`);
-    const placed = new Set(candidates.map((candidate) => candidate.fdtAddress));
-    candidates.push(...fromScan(memory, scan.setupData, scan.devicetrees).filter((candidate) => !placed.has(candidate.fdtAddress)));
-  }
-  return { candidates, searchedSetupData: scan !== null && searchSetupData, kernels, scratchArrays, searched };
+  const placed = new Set(fromFiles.map((candidate) => candidate.fdtAddress));
+  return { candidates: [...fromFiles, ...found.filter((candidate) => !placed.has(candidate.fdtAddress))], others: [], ...rest };
 }
 
 function fromScan(memory: PhysicalMemory, nodes: readonly SetupDataNode[], devicetrees: readonly number[]): readonly Candidate[] {

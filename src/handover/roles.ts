@@ -114,7 +114,8 @@ function tellRole(input: RoleInput, all: readonly RoleInput[], running: string |
   if (named && scratch.state === 'empty') return { role: 'outgoing', evidence: `${nodes(candidate)}, but ${scratch.why}` };
   const written = wroteIt(input, running);
   if (named) return tellNamed(input, all, running, written);
-  if (!searched) return { role: 'unknown', evidence: 'its address was given, and setup_data nodes were not searched for in a dump of this size' };
+  if (!searched)
+    return { role: 'unknown', evidence: 'no setup_data node below 4 GiB names it, and memory above was not searched because its address was given' };
   if (written !== null) {
     // The running kernel's own counts one kexec more than the one it came from: whatever counts fewer than any other is older than both.
     const newer = all.find((other) => other !== input && (other.writer.kexecCount ?? 0) > (input.writer.kexecCount ?? 0));

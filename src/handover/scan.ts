@@ -9,6 +9,7 @@ import { khoScratch } from '../../abi/kho/scratch.js';
 import { decodeStruct } from '../codec/decode.js';
 import { FDT_MAGIC } from '../codec/fdt.js';
 import { offsetOf, sizeOf } from '../codec/layout-table.js';
+import { progress } from '../memory/progress.js';
 import { PHYSICAL_LIMIT, type PhysicalMemory, physicalAddress, readBytes } from '../memory/memory.js';
 
 export interface SetupDataNode {
@@ -41,6 +42,8 @@ export interface ScanResult {
 }
 
 export interface ScanOptions {
+  /** look no higher than this physical address */
+  readonly below?: number;
   readonly setupData: boolean;
   readonly devicetrees: boolean;
   readonly kernels: boolean;
@@ -56,7 +59,7 @@ const SMALLEST_PAGE = 4096;
 /** Looks through all readable memory, in pieces of 1 MiB. */
 export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanResult {
   const buffer = new Uint8Array(PIECE);
-  const words = new BigInt64Array(buffer.buffer);
+  const words = new Float64Array(buffer.buffer);
   const pages = new Uint32Array(buffer.buffer);
   const found: SetupDataNode[] = [];
   const devicetrees: number[] = [];
@@ -65,12 +68,23 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
   const scratchArrays: number[] = [];
   const text = Buffer.from(buffer.buffer);
   let scanned = 0;
-  for (const range of memory.readable) {
-    for (let at = range.start; at < range.end; ) {
+  const ranges = memory.searchable ?? memory.readable;
+  const total = ranges.reduce((sum, { start, end }) => sum + Math.max(0, Math.min(end, options.below ?? end) - start), 0);
+  for (const range of ranges) {
+    const end = Math.min(range.end, options.below ?? range.end);
+    for (let at = range.start; at < end; ) {
       // Pieces end at multiples of their size, so that a page never straddles two.
-      const length = Math.min(PIECE - (at % PIECE), range.end - at);
+      const length = Math.min(PIECE - (at % PIECE), end - at);
       const got = memory.readInto(at, length, buffer);
       if (got === 0) break;
+      scanned += got;
+      progress('searching for handovers', scanned, total);
+      const next = at + got;
+      // Memory that nobody used is most of a large machine's.
+      if (isAllZero(words, got)) {
+        at = next;
+        continue;
+      }
       if (options.setupData && found.length < MAX_HITS) findSetupData(memory, words.subarray(0, got >>> 3), at, found);
       if (options.devicetrees && devicetrees.length < MAX_HITS) findPages(pages, at, got, memory.pageSize, MAGIC_WORD, devicetrees);
       if (options.setupData) findScratchArrays(pages, at, got, memory.pageSize, scratchArrays);
@@ -78,19 +92,25 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
         if (vmcoreinfoPages.length < MAX_HITS) findPages(pages, at, got, memory.pageSize, VMCOREINFO_WORD, vmcoreinfoPages);
         if (banners.length < MAX_HITS) findBanners(text.subarray(0, got), at, banners);
       }
-      scanned += got;
-      at += got;
+      at = next;
     }
   }
   return { setupData: found, devicetrees, kernels: { vmcoreinfoPages, banners }, scratchArrays, scanned };
 }
 
+function isAllZero(words: Float64Array, length: number): boolean {
+  const count = length >>> 3;
+  for (let index = 0; index < count; index++) if (words[index] !== 0) return false;
+  return length % 8 === 0;
+}
+
 const TYPE_OFFSET = offsetOf(setupData, 'type');
 const NODE_SIZE = sizeOf(setupData) + sizeOf(khoData);
 /** `type` and `len` as one little-endian u64: they stand side by side, and the node is 8-byte aligned. */
-const TYPE_AND_LEN = (BigInt(sizeOf(khoData)) << 32n) | BigInt(SETUP_KEXEC_KHO);
+const TYPE_AND_LEN = new Float64Array(new Uint32Array([SETUP_KEXEC_KHO, sizeOf(khoData)]).buffer)[0] ?? 0;
 
-function findSetupData(memory: PhysicalMemory, words: BigInt64Array, base: number, found: SetupDataNode[]): void {
+/** The fastest search there is for 8 bytes at a multiple of 8: as doubles, which are equal exactly where these bytes are. */
+function findSetupData(memory: PhysicalMemory, words: Float64Array, base: number, found: SetupDataNode[]): void {
   for (let index = words.indexOf(TYPE_AND_LEN); index !== -1; index = words.indexOf(TYPE_AND_LEN, index + 1)) {
     const address = base + index * 8 - TYPE_OFFSET;
     const node = readSetupData(memory, address);

@@ -23,6 +23,8 @@ export interface PhysicalMemory {
   readonly pageSize: number;
   /** Ranges whose bytes can be read (`present` or `zero`), ascending, not overlapping. */
   readonly readable: readonly MemoryRange[];
+  /** Of `readable` what may hold anything but zeros: what is worth a search. Absent where nothing tells. */
+  readonly searchable?: readonly MemoryRange[];
   /** The state of the page that holds `address`. */
   stateOf(address: number): PageState;
   /**

@@ -17,6 +17,10 @@ export class RecordingMemory implements PhysicalMemory {
     this.readable = memory.readable;
   }
 
+  get searchable(): readonly MemoryRange[] {
+    return this.#memory.searchable ?? this.readable;
+  }
+
   /** Frame numbers of the pages read, in no order. */
   get pages(): ReadonlySet<number> {
     return this.#read;

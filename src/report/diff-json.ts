@@ -8,6 +8,7 @@ export const diffJson = (comparison: Comparison, paths: { readonly before: strin
   schema: 'luo-inspect.diff/1',
   before: sideJson(paths.before, comparison.before),
   after: sideJson(paths.after, comparison.after),
+  doubts: [...comparison.doubts],
   differences: comparison.differences.map(({ change, what, name, text, before, after }) => ({ change, what, name, text, before, after })),
   kept: { ...comparison.kept },
   files: comparison.fates.map(({ session, token, fate, before, after, text, beforePath, afterPath }) => ({

@@ -11,6 +11,7 @@ const COLORS: Readonly<Record<Change, string>> = { lost: '31', changed: '33', un
 export function* diffText(comparison: Comparison, paths: { readonly before: string; readonly after: string }, color: boolean): Iterable<string> {
   yield `before: ${escapeText(paths.before)}: ${sideText(comparison.before)}`;
   yield `after:  ${escapeText(paths.after)}: ${comparison.after === null ? 'no handover came in' : sideText(comparison.after)}`;
+  for (const doubt of comparison.doubts) yield `note: ${escapeText(doubt)}`;
   yield '';
   if (comparison.differences.length === 0) yield 'nothing differs';
   for (const { change, name, text } of comparison.differences) {

@@ -21,6 +21,8 @@ export interface Comparison {
   /** worst first */
   readonly differences: readonly Difference[];
   readonly kept: Kept;
+  /** why the two may not belong together, or not in this order; a sentence each */
+  readonly doubts: readonly string[];
   /** of every file before */
   readonly fates: readonly FileFate[];
 }
@@ -68,7 +70,26 @@ export function compareDumps(before: DecodedDump, after: DecodedDump, openPages:
     compareRegions(from, to, out, kept);
     comparePages(from, to, before.memory.pageSize, out, kept);
   }
-  return { before: from, after: to, differences: out.sort(worstFirst), kept, fates };
+  return { before: from, after: to, differences: out.sort(worstFirst), kept, doubts: doubtsOf(from, to), fates };
+}
+
+/** The FDT is handed over in place, and carries its count of kexecs with it: one handover has the same of both in either dump. */
+function doubtsOf(from: Handover, to: Handover | null): readonly string[] {
+  if (to === null) return [];
+  const doubts: string[] = [];
+  const [a, b] = [from.candidate.fdtAddress, to.candidate.fdtAddress];
+  if (a !== null && b !== null && a !== b)
+    doubts.push(
+      `the handover of the first dump has its root FDT at ${hex(a)}, that of the second at ${hex(b)}: they are of different kexecs, or of different machines`,
+    );
+  const [first, second] = [from.kexecMetadata?.kexecCount ?? null, to.kexecMetadata?.kexecCount ?? null];
+  if (first !== null && second !== null && first !== second)
+    doubts.push(
+      `the handover of the first dump counts ${first} kexecs, that of the second ${second}${second < first ? ': the second dump was taken before' : ''}`,
+    );
+  if (from.role === 'incoming' && to.role === 'incoming')
+    doubts.push('both dumps are of the kernel that received the handover: what the jump itself did to it can not be told by them');
+  return doubts;
 }
 
 const sideOf = (memory: PhysicalMemory): ContentSide => ({ memory, read: new PagesRead(memory) });

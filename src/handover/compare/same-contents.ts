@@ -1,5 +1,6 @@
 /** Are the contents of a memfd the same in two dumps? Page by page where both have them, in one pass, holding one piece of each. */
 import type { PhysicalMemory } from '../../memory/memory.js';
+import { progress } from '../../memory/progress.js';
 import { type ContentPiece, type PagesRead, readContents } from '../contents.js';
 import type { Memfd } from '../memfd.js';
 
@@ -21,6 +22,9 @@ export interface ContentSide {
   readonly read: PagesRead;
 }
 
+/** Bytes between two looks at how far it is. */
+const STRIDE = 1 << 20;
+
 /** Compares up to the smaller of the two sizes. */
 export function compareContents(before: Memfd, from: ContentSide, after: Memfd, to: ContentSide): ContentsVerdict {
   const { pageSize } = from.memory;
@@ -29,6 +33,7 @@ export function compareContents(before: Memfd, from: ContentSide, after: Memfd, 
   const right = new Cursor(readContents(after, to.memory, to.read));
   const verdict = { same: 0, different: 0, firstDifference: null as number | null, unknown: 0, why: null as string | null };
   for (let at = 0; at < size; ) {
+    if (at % STRIDE === 0) progress('comparing contents', at, size);
     const [a, b] = [left.at(at), right.at(at)];
     if (a === null || b === null) break;
     if ('hole' in a.piece && 'hole' in b.piece) {

@@ -77,3 +77,18 @@ it('a session, a file and an FLB that are gone, and new ones, by name', async ()
   const found = await compare('handover-7.3/s1-frozen', 'failed/count/s2-at-kho_memory_init');
   expect(lines(found)).toEqual(expect.arrayContaining(['lost session "vm-0"', 'lost session "vm-0" file 0xdeadbeefcafef00d', 'new session "web"']));
 });
+
+describe('two dumps that do not belong together', () => {
+  it('one handover in both, in order: no doubt', async () => {
+    expect((await compare('handover-7.3/s1-frozen', 'handover-7.3/s2-at-kho_memory_init')).doubts).toEqual([]);
+  });
+
+  it('of another machine, or twice of the kernel that received it: said so', async () => {
+    expect((await compare('handover-7.1/s1-frozen', 'handover-7.3/s2-at-kho_memory_init')).doubts.join('\n')).toMatch(
+      /of different kexecs, or of different machines/,
+    );
+    expect((await compare('handover-7.3/s2-at-kho_memory_init', 'handover-7.3/s2-at-kho_memory_init')).doubts.join('\n')).toMatch(
+      /both dumps are of the kernel/,
+    );
+  });
+});
