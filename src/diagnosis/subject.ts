@@ -12,8 +12,11 @@ import type { ConsoleLog } from './log/console-log.js';
  */
 export type Moment = 'running' | 'serialised' | 'early' | 'booted' | 'stale' | 'unknown';
 
-/** Releases that react alike: 6.16 to 7.0 (kho-v1), 7.1 (kho-v2, kho-v3), 7.2 and later. */
-export type Dialect = '6.16' | '7.1' | '7.2';
+/** Releases that react alike: 6.16 to 6.18 (kho-v1 without LUO), 6.19 and 7.0 (kho-v1 with LUO), 7.1 (kho-v2, kho-v3), 7.2 and later. */
+export type Dialect = '6.16' | '6.19' | '7.1' | '7.2';
+
+/** Is the preserved memory map a chain of chunks? */
+export const isOfChunks = (dialect: Dialect): boolean => dialect === '6.16' || dialect === '6.19';
 
 export interface DiagnoseLimits {
   /** findings of one rule in one handover that are listed */
@@ -70,7 +73,7 @@ export function momentOf(handover: Handover): Moment {
 /** From the KHO string; where that is damaged, from the form of the LUO subtree. Unknown versions count as the newest. */
 export function dialectOf(handover: Handover): Dialect {
   const known = handover.contract?.compatible ?? null;
-  if (known === 'kho-v1') return '6.16';
+  if (known === 'kho-v1') return handover.hasLuo ? '6.19' : '6.16';
   if (known === 'kho-v2' || known === 'kho-v3') return '7.1';
   return '7.2';
 }

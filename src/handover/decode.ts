@@ -177,7 +177,10 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
   context.map = map;
   // An intact map is freed early in boot: where it is gone, so may be everything else. A kernel done with a handover frees it too.
   context.released =
-    named.role === 'stale' || named.afterBoot || observations.count('map-reused') > 0 || (named.role !== 'outgoing' && observations.count('map-missing') > 0);
+    named.role === 'stale' ||
+    named.afterBoot ||
+    (observations.count('map-reused') > 0 && !isStillWhole(memory, candidate, named.role)) ||
+    (named.role !== 'outgoing' && observations.count('map-missing') > 0);
   const { subtrees, blobs } = readSubtrees(context, fdt, candidate, contract, kho);
   const luoBlob = blobs.get('LUO');
   const luo = luoBlob === undefined ? null : readLuo(context, luoBlob, root);
@@ -211,6 +214,12 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
     foreign: [...context.foreign.values()],
     observations: observations.all,
   };
+}
+
+/** Of a handover that nobody has taken yet, and whose blobs all stand where they should, the map was not freed: its pointer is damaged. */
+function isStillWhole(memory: PhysicalMemory, candidate: Candidate, role: Role): boolean {
+  const { intactBlobs, reusedBlobs } = peekWriter(memory, candidate);
+  return role === 'outgoing' && intactBlobs > 0 && reusedBlobs === 0;
 }
 
 /** One observation for all versions that no contract describes, and one for those whose contract the kernel contradicts. */

@@ -84,6 +84,13 @@ function versionOf(context: Context, bytes: Uint8Array): { readonly text: string
 /** A version string longer than any; where the root's first bytes hold no shorter one they are something else. */
 const MAX_COMPATIBLE = 256;
 
+/** blob-size of LUO's subtree. */
+function sizeNode(context: Context): Node | null {
+  let node: Node | null = context.root;
+  for (const name of ['kho', '/', 'LUO', 'blob-size']) node = node === null ? null : child(node, name);
+  return node;
+}
+
 function readLuoStruct(context: Context, bytes: Uint8Array, address: number | null, node: Node): Luo | null {
   const { observations } = context;
   if (isFeatureRoot(bytes)) return readFeatureRoot(context, bytes, address, node);
@@ -95,7 +102,7 @@ function readLuoStruct(context: Context, bytes: Uint8Array, address: number | nu
   if (bytes.length < sizeOf(struct)) {
     observations.add(
       'luo-too-small',
-      node,
+      sizeNode(context) ?? node,
       `the LUO blob has ${bytes.length} bytes, struct luo_ser has ${sizeOf(struct)}`,
       context.released ? 'reused' : 'wrong',
     );

@@ -124,7 +124,9 @@ function readSubtree(
       isOffMachine(context, address) ? 'wrong' : 'absent',
     );
   }
-  const wanted = recorded ?? fdtSize(memory, address);
+  // Who reads an FDT goes by its own size, whatever was recorded.
+  const sizes = [fdtSize(memory, address), recorded].filter((size): size is number => typeof size === 'number' && size > 0 && size <= MAX_BLOB);
+  const wanted = sizes.length === 0 ? recorded : Math.max(...sizes);
   if (typeof wanted !== 'number' || wanted <= 0 || wanted > MAX_BLOB) {
     const at = child(from, 'blob-size') ?? from;
     observations.add(

@@ -5,7 +5,7 @@ import type { Reactions, RuleText } from '../diagnosis/rule.js';
 import type { JsonObject } from './json-value.js';
 
 /** Releases that an answer of its own is for. */
-const DIALECTS: Readonly<Record<Dialect, string>> = { '6.16': '6.16 to 7.0', '7.1': '7.1', '7.2': '7.2 and later' };
+const DIALECTS: Readonly<Record<Dialect, string>> = { '6.16': '6.16 to 6.18', '6.19': '6.19 and 7.0', '7.1': '7.1', '7.2': '7.2 and later' };
 
 const cased = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 

@@ -45,6 +45,12 @@ export function foretell(findings: readonly Finding[], handover: Handover, repla
     const root = roots.get(id);
     if (root !== undefined && root.id !== id && judged.includes(root)) tell(root, one);
   }
+  // What a replay does not meet is as heavy where it is the consequence of something.
+  const quiet = new Map<number, Reaction>();
+  for (const { id, rule, because, reaction: own } of judged) {
+    const root = because === null ? undefined : roots.get(id);
+    if (root !== undefined && own !== null && silent.has(rule) && !BESIDE.has(own.kind)) quiet.set(root.id, own);
+  }
   const ended = met.some(({ where, kind }) => (where === 'boot' || where === 'open') && kind !== 'warns');
   const reaction = (finding: Finding): Reaction | null => {
     const one = told.get(finding.id);
@@ -52,6 +58,9 @@ export function foretell(findings: readonly Finding[], handover: Handover, repla
     if (one !== undefined && !(one.kind === 'unknown' && finding.reaction !== null && finding.reaction.kind !== 'ignored'))
       return { kind: one.kind, errno: one.errno, text: sentence(reasonOf(one)), foretoldBy: 'replay' };
     const own = finding.reaction;
+    if (one !== undefined) return own;
+    const beyond = quiet.get(finding.id);
+    if (beyond !== undefined && (own === null || !ended)) return beyond;
     if (own === null || ended || !judged.includes(finding) || silent.has(finding.rule) || BESIDE.has(own.kind)) return own;
     return {
       kind: 'ignored',

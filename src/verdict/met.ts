@@ -2,6 +2,7 @@
 import { fdtHeader } from '../../abi/fdt/header.js';
 import { sizeOf } from '../codec/layout-table.js';
 import type { ErrnoName, ReactionKind } from '../diagnosis/finding.js';
+import { dialectOf } from '../diagnosis/subject.js';
 import type { Handover } from '../handover/decode.js';
 import type { LuoFile, LuoSession } from '../handover/luo.js';
 import { type Replay, type ReplayedFile, type ReplayedSession, SAME_FILE, type Stage } from './replay.js';
@@ -43,7 +44,8 @@ export function fatesOf(replayed: Replay, handover: Handover): Fates {
   for (const session of handover.luo?.sessions ?? []) if (session.reading.node.address !== null) decoded.set(session.reading.node.address, session);
   const sessions: SessionFate[] = [];
   // Where the device can not be opened, nobody gets as far as a session.
-  if (replayed.open?.end === 'done') for (const session of replayed.sessions) sessions.push(sessionFate(session, decoded.get(session.address) ?? null, met));
+  if (replayed.open?.end === 'done')
+    for (const session of replayed.sessions) sessions.push(sessionFate(session, decoded.get(session.address) ?? null, met, handover));
   return { sessions, met };
 }
 
@@ -86,7 +88,13 @@ const warningsOf = (stage: Stage, base: Pick<Met, 'where' | 'path' | 'stage' | '
 /** The last line that a part of live update printed. */
 const lastWords = (stage: Stage): string | null => stage.lines.findLast((line) => SPOKEN.test(line) && !/^KHO: disabling KHO revival/.test(line)) ?? null;
 
-function sessionFate(session: ReplayedSession, decoded: LuoSession | null, met: Met[]): SessionFate {
+/** The last entry of the list, all zeros: as if the count had been one too many. */
+const isInvented = (session: LuoSession | null, last: LuoSession | undefined): boolean =>
+  session !== null && session === last && session.name.trailing === 0 && session.count === 0n && session.files.length === 0;
+
+function sessionFate(session: ReplayedSession, decoded: LuoSession | null, met: Met[], handover: Handover): SessionFate {
+  const last = handover.luo?.sessions?.at(-1);
+  const takesAnyName = dialectOf(handover) === '6.19';
   const path = decoded?.path ?? null;
   const name = decoded?.name.text ?? new TextDecoder().decode(session.name);
   const stage = session.retrieve;
@@ -98,7 +106,7 @@ function sessionFate(session: ReplayedSession, decoded: LuoSession | null, met: 
   if (stage !== null) {
     const refused = stageMet(stage, 'session', path, `retrieving session ${JSON.stringify(name)}`, 'retrieve-fails');
     if (refused !== null) add(own, refused);
-    else if (session.name.length === 0)
+    else if (session.name.length === 0 && !isInvented(decoded, last) && !takesAnyName)
       add(own, {
         kind: 'retrieve-fails',
         errno: 'ENOENT',

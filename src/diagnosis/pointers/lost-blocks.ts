@@ -12,6 +12,7 @@ import type { TreeNode } from '../../tree/tree.js';
 import { type Subject, isIntact } from '../subject.js';
 import { unclaimedBlocks } from './claims.js';
 import { isFileBlock, isSessionBlock } from './plausible.js';
+import { trustOf } from './trust.js';
 
 export interface LostBlock {
   readonly kind: 'sessions' | 'files';
@@ -89,10 +90,10 @@ function pointerTo(subject: Subject, { kind, next }: Omit<LostBlock, 'pointer'>)
   const behind = references.find((reference) => reference.what === what && BigInt(reference.address) === next);
   if (behind !== undefined) return behind.from;
   if (luo === null) return null;
-  if (kind === 'sessions') return lastLink(luo.entries) ?? rootPointer(luo.node);
+  if (kind === 'sessions') return lastLink(subject, luo.entries) ?? rootPointer(luo.node);
   for (const session of luo.sessions ?? []) {
     if (session.count <= BigInt(session.files.length)) continue;
-    const link = lastLink(session.entries);
+    const link = lastLink(subject, session.entries);
     if (link !== null) return link;
     const files = session.reading.field('file_set_ser.files');
     if (session.files.length === 0) return files;
@@ -100,12 +101,12 @@ function pointerTo(subject: Subject, { kind, next }: Omit<LostBlock, 'pointer'>)
   return null;
 }
 
-/** `next` of the last block of a list. */
-const lastLink = (entries: { readonly pieces: readonly { readonly header: { readonly node: TreeNode } | null }[] } | null): TreeNode | null =>
-  entries?.pieces
-    .at(-1)
-    ?.header?.node.children()
-    .find(({ name }) => name === 'next') ?? null;
+/** `next` of the last block of a list that stands where it should. */
+function lastLink(subject: Subject, entries: { readonly pieces: readonly { readonly header: { readonly node: TreeNode } | null }[] } | null): TreeNode | null {
+  const { isGarbage } = trustOf(subject);
+  const last = entries?.pieces.findLast(({ header }) => header !== null && !isGarbage(header.node.path));
+  return last?.header?.node.children().find(({ name }) => name === 'next') ?? null;
+}
 
 const rootPointer = (luo: TreeNode): TreeNode | null =>
   luo

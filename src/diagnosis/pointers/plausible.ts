@@ -2,6 +2,9 @@
  * Does a page hold what a pointer says that it holds? Judged from several fields at once, so that one damaged field does not make
  * a structure another. Layouts: the contracts in abi/.
  */
+import { fdtHeader } from '../../../abi/fdt/header.js';
+import { khoKexecMetadata } from '../../../abi/kexec-metadata/v1.js';
+import { luoSer } from '../../../abi/luo/v5.js';
 import { luoSessionHeaderSer } from '../../../abi/luo/areas.js';
 import { luoFileSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../../../abi/luo/entries.js';
 import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
@@ -11,11 +14,11 @@ import { memfdLuoSerV1 } from '../../../abi/memfd/v1.js';
 import { KNOWN_SEALS, memfdLuoSerV2 } from '../../../abi/memfd/v2.js';
 import { behaviourIsKnown } from '../../../abi/contract.js';
 import type { CStringValue, DecodedStruct, Struct } from '../../../abi/layout.js';
-import { decodeStruct, toCString } from '../../codec/decode.js';
-import { hasFdtMagic } from '../../codec/fdt.js';
+import { decodeStruct } from '../../codec/decode.js';
+import { FDT_MAGIC } from '../../codec/fdt.js';
 import { layoutTable, sizeOf } from '../../codec/layout-table.js';
 import type { Reference } from '../../handover/context.js';
-import { physicalAddress, readBytes } from '../../memory/memory.js';
+import { isReadable, physicalAddress, readBytes } from '../../memory/memory.js';
 import type { Subject } from '../subject.js';
 
 /** What a pointer leads to: `true` it is that structure, `false` it is none, `null` nothing tells (not in the dump, or any bytes are as good). */
@@ -27,9 +30,9 @@ export function isPlausible(subject: Subject, { what, address, node }: Reference
   if (luo?.contract != null && !behaviourIsKnown(luo.contract)) return null;
   switch (what) {
     case 'session block':
-      return isBlock(subject, address, luoSessionSer, 'name');
+      return isBlock(subject, address, luoSessionSer);
     case 'file block':
-      return isBlock(subject, address, luoFileSer, 'compatible');
+      return isBlock(subject, address, luoFileSer);
     case 'session area':
       return decoded(subject, luoSessionHeaderSer, address, ({ count }) =>
         count === 0n ? null : isArea(subject, address + sizeOf(luoSessionHeaderSer), luoSessionSer, 'name'),
@@ -52,7 +55,9 @@ export function isPlausible(subject: Subject, { what, address, node }: Reference
       return isLuoRoot(subject, address);
     case 'subtree memblock':
     case 'subtree kho_test':
-      return read(subject, address, 4, (bytes) => hasFdtMagic(bytes));
+      return isFdt(subject, address);
+    case 'subtree kexec-metadata':
+      return decoded(subject, khoKexecMetadata, address, ({ version, previous_release: release }) => version === 1 || /^\d+\.\d+/.test(release.text));
     default:
       return null;
   }
@@ -95,24 +100,55 @@ function isArea(subject: Subject, address: number, entry: typeof luoSessionSer |
 }
 
 /** Its count or its first entries may be damaged, not both. */
-function isBlock(subject: Subject, address: number, entry: typeof luoSessionSer | typeof luoFileSer, field: string): Verdict {
+function isBlock(subject: Subject, address: number, entry: typeof luoSessionSer | typeof luoFileSer): Verdict {
   const { pageSize } = subject.dump.memory;
   const header = sizeOf(khoBlockHeaderSer);
   const capacity = BigInt(Math.floor((pageSize - header) / sizeOf(entry)));
   return decoded(subject, khoBlockHeaderSer, address, ({ count, next }) => {
-    const link = physicalAddress(next);
     const isCount = count >= 1n && count <= capacity;
-    const isLink = link !== null && link % pageSize === 0 && isMemory(subject, link);
-    const texts = [0, 1].map((index) => startsWithText(subject, address + header + index * sizeOf(entry), entry, field));
-    if (texts.includes(true)) return isCount || isLink;
-    if (texts.includes(null)) return null;
+    const isLink = isPage(subject, next);
+    const entries = [0, 1].map((index) => {
+      const at = address + header + index * sizeOf(entry);
+      return entry === luoSessionSer ? isSession(subject, at) : isFile(subject, at);
+    });
+    if (entries.includes(true)) return isCount || isLink;
+    const [first = null] = entries;
+    if (first === null) return (isCount && isLink) || !isReadable(subject.dump.memory, address) ? null : false;
     // A last block may be empty: 7.2 and 7.3 leave one behind where a session's name was refused.
-    return (isCount && isLink) || (count === 0n && next === 0n) ? null : false;
+    const isEmpty = first === 'empty' && ((isCount && isLink) || (count === 0n && next === 0n));
+    return isEmpty ? null : false;
   });
 }
 
-export const isSessionBlock = (subject: Subject, address: number): Verdict => isBlock(subject, address, luoSessionSer, 'name');
-export const isFileBlock = (subject: Subject, address: number): Verdict => isBlock(subject, address, luoFileSer, 'compatible');
+const isPage = (subject: Subject, value: bigint): boolean => {
+  const address = physicalAddress(value);
+  return address !== null && address % subject.dump.memory.pageSize === 0 && isMemory(subject, address);
+};
+
+/** Entries of a list: one of their fields may be damaged, which `null` stands for. */
+type EntryVerdict = Verdict | 'empty';
+
+function isSession(subject: Subject, address: number): EntryVerdict {
+  const got = readBytes(subject.dump.memory, address, sizeOf(luoSessionSer));
+  if (!got.ok) return null;
+  if (got.bytes.every((byte) => byte === 0)) return 'empty';
+  const { name, file_set_ser: set } = decodeStruct(luoSessionSer, got.bytes);
+  const good = [isText(name), isPage(subject, set.files), set.count < LIKELY_COUNT].filter((one) => one).length;
+  return good === 3 ? true : good === 2 ? null : false;
+}
+
+function isFile(subject: Subject, address: number): EntryVerdict {
+  const got = readBytes(subject.dump.memory, address, sizeOf(luoFileSer));
+  if (!got.ok) return null;
+  if (got.bytes.every((byte) => byte === 0)) return 'empty';
+  const { compatible, data, token } = decodeStruct(luoFileSer, got.bytes);
+  if (isText(compatible)) return data !== 0n ? true : token !== 0n ? null : false;
+  const letters = compatible.bytes.filter((byte) => byte >= 0x20 && byte < 0x7f).length;
+  return data !== 0n && isPage(subject, data) && (letters >= 4 || compatible.bytes.length === 0) ? null : false;
+}
+
+export const isSessionBlock = (subject: Subject, address: number): Verdict => isBlock(subject, address, luoSessionSer);
+export const isFileBlock = (subject: Subject, address: number): Verdict => isBlock(subject, address, luoFileSer);
 
 const isMemory = (subject: Subject, address: number): boolean => address === 0 || subject.dump.memory.stateOf(address) !== 'out-of-range';
 
@@ -124,7 +160,12 @@ function isFlbPage(subject: Subject, address: number): Verdict {
 function isMemfd(subject: Subject, address: number, isV1: boolean): Verdict {
   const { pageSize } = subject.dump.memory;
   const judge = (size: bigint, nr: bigint, seals: number, flags: number, folios: DecodedStruct<typeof memfdLuoSerV1>['folios']): Verdict => {
-    if (size === 0n && nr === 0n) return seals === 0 && flags === 0 && folios.first === 0n ? null : (seals & ~KNOWN_SEALS) === 0 && flags === 0;
+    // Of an empty file one field may be damaged; zeros are as good as any empty file.
+    const set = [size !== 0n, nr !== 0n, seals !== 0, flags !== 0, folios.first !== 0n, folios.total_pages !== 0, folios.order !== 0].filter(
+      (one) => one,
+    ).length;
+    if (set <= 1) return null;
+    if (size === 0n && nr === 0n) return (seals & ~KNOWN_SEALS) === 0 && flags === 0;
     const first = physicalAddress(folios.first);
     const pages = (size + BigInt(pageSize) - 1n) / BigInt(pageSize);
     const table = (nr * BigInt(sizeOf(memfdLuoFolioSer)) + BigInt(pageSize) - 1n) / BigInt(pageSize);
@@ -168,5 +209,31 @@ function isFolioTable(subject: Subject, address: number): Verdict {
   );
 }
 
-const isLuoRoot = (subject: Subject, address: number): Verdict =>
-  read(subject, address, 16, (bytes) => hasFdtMagic(bytes) || /^([\w.-]+;)*luo-v\d/.test(toCString(bytes).text));
+/** struct luo_ser, or up to 7.1 an FDT. */
+function isLuoRoot(subject: Subject, address: number): Verdict {
+  const isStruct = decoded(
+    subject,
+    luoSer,
+    address,
+    ({ compatible, liveupdate_num: number, sessions_pa: sessions, flbs_pa: flbs }) =>
+      /^([\w.-]+;)*luo-v\d/.test(compatible.text) || (number > 0n && number < LIKELY_COUNT && isPage(subject, sessions) && isPage(subject, flbs)),
+  );
+  return isStruct === false ? isFdt(subject, address) : isStruct;
+}
+
+/** Counts of what kernels count one by one are smaller. */
+const LIKELY_COUNT = 1 << 24;
+
+/** A devicetree as libfdt makes it, but for a field or two of its header. */
+const isFdt = (subject: Subject, address: number): Verdict =>
+  decoded(subject, fdtHeader, address, (header) => {
+    const good = [
+      header.magic === FDT_MAGIC,
+      header.totalsize >= sizeOf(fdtHeader) && header.totalsize < LIKELY_COUNT,
+      header.off_dt_struct % 4 === 0 && header.off_dt_struct >= sizeOf(fdtHeader) && header.off_dt_struct < LIKELY_COUNT,
+      header.off_dt_strings >= sizeOf(fdtHeader) && header.off_dt_strings < LIKELY_COUNT,
+      header.version === 17,
+      header.last_comp_version === 16,
+    ];
+    return good.filter((one) => one).length >= 4;
+  });

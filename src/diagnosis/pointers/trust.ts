@@ -12,10 +12,10 @@ import { filePages } from '../../../abi/luo/areas.js';
 import { luoFileSer } from '../../../abi/luo/entries.js';
 import { decodeStruct } from '../../codec/decode.js';
 import { sizeOf } from '../../codec/layout-table.js';
-import { type PhysicalMemory, isReadable, readBytes } from '../../memory/memory.js';
+import { type PhysicalMemory, isReadable, physicalAddress, readBytes } from '../../memory/memory.js';
 import { type Subject, cutShort, isIntact } from '../subject.js';
 import { unclaimedBlocks } from './claims.js';
-import { type Verdict, isPlausible } from './plausible.js';
+import { type Verdict, isFileBlock, isPlausible, isSessionBlock } from './plausible.js';
 import { type PageUser, usedFrames, usersOf } from './users.js';
 
 export interface Distrusted {
@@ -35,6 +35,8 @@ export interface LostKeys {
   /** what should be preserved there; the first few */
   readonly names: readonly string[];
   readonly count: number;
+  /** kinds of what should be preserved there */
+  readonly all: ReadonlySet<string>;
 }
 
 export interface LackingFolio {
@@ -72,6 +74,8 @@ export function trustOf(subject: Subject): Trust {
 
 const NOTHING: Trust = { distrusted: new Map(), lost: new Map(), lostAt: () => null, folios: new Map(), isGarbage: () => false };
 
+/** Blocks that nothing leads to, looked at for what a damaged link led to. */
+const LOOKED_AT = 4096;
 /** So many lost keys are named. */
 const NAMED = 3;
 /** Folios that lack a key, looked at one by one. */
@@ -83,6 +87,8 @@ interface Lacking {
   readonly address: number;
   readonly reference: Reference | null;
   readonly folio: { readonly memfd: Memfd; readonly folio: Folio; readonly isBetween: boolean } | null;
+  /** a block of a reserve_mem region, which none other can take the place of */
+  readonly isRegion?: true;
 }
 
 class Judge {
@@ -102,7 +108,9 @@ class Judge {
   judge(): Trust {
     this.#sharing();
     this.#pages();
+    this.#further();
     this.#folioPages();
+    this.#regions();
     const folios = new Map<string, LackingFolio>();
     const lost = this.#keys(folios);
     const garbage = this.#garbage;
@@ -136,6 +144,8 @@ class Judge {
       const session = from.path.slice(0, Math.max(from.path.indexOf('/file_set_ser'), from.path.indexOf('/files/')));
       return [...own, ...(this.#entries().get(address) ?? []).filter((path) => path.startsWith(`${session}/files/`))];
     }
+    const subtree = SUBTREE_NODES.get(what);
+    if (subtree !== undefined) return [...own, `${this.#subject.handover.path}/${subtree}`];
     const memfd = /^.*?\/memfd_luo_ser(?=\/)/.exec(node.path)?.[0];
     if (what.startsWith('vmalloc') && memfd !== undefined) return what === 'vmalloc chunk' ? [...own, `${memfd}/folios[]`] : [`${memfd}/folios[]`];
     return own;
@@ -182,6 +192,8 @@ class Judge {
   /** 1: what the pointer's own structure counts is what it leads to; -1: it is not; 0: nothing tells. */
   #fit({ reference }: PageUser): number {
     if (reference === null) return 0;
+    // No list ends with a block that holds nothing.
+    if ((reference.what === 'session block' || reference.what === 'file block') && isEmptyBlock(this.#subject.dump.memory, reference.address)) return -1;
     const owner = /^.*?(?=\/file_set_ser|\/memfd_luo_ser)/.exec(reference.from.path)?.[0];
     const fits = owner === undefined ? undefined : this.#owners().get(owner);
     return fits === undefined ? 0 : fits(reference) ? 1 : -1;
@@ -213,6 +225,20 @@ class Judge {
     return found;
   }
 
+  /** What was reached from garbage is garbage. References stand in the order in which they were met. */
+  #further(): void {
+    if (this.#garbage.size === 0) return;
+    for (const reference of this.#subject.handover.references)
+      if (!this.#distrusted.has(reference) && this.#isGarbage(reference.from.path)) for (const path of this.#reached(reference)) this.#garbage.add(path);
+  }
+
+  /** Is a block without an entry linked, while one with entries is preserved that nothing leads to? */
+  #replaces({ what, address }: Reference): boolean {
+    if ((what !== 'session block' && what !== 'file block') || !isEmptyBlock(this.#subject.dump.memory, address)) return false;
+    const isSame = what === 'session block' ? isSessionBlock : isFileBlock;
+    return (unclaimedBlocks(this.#subject) ?? []).slice(0, LOOKED_AT).some(({ start, order }) => order === 0 && isSame(this.#subject, start) === true);
+  }
+
   /** Every page against the map and against what should stand on it, outer structures first. */
   #pages(): void {
     const { handover, dump } = this.#subject;
@@ -221,7 +247,7 @@ class Judge {
       const { address, order, what } = reference;
       const state = this.#stateOf(address, order);
       if (state === 'preserved' || state === 'unknown') {
-        if (JUDGED.has(what) && isPlausible(this.#subject, reference) === false) this.#distrust(reference, 'something-else');
+        if ((JUDGED.has(what) && isPlausible(this.#subject, reference) === false) || this.#replaces(reference)) this.#distrust(reference, 'something-else');
         continue;
       }
       const plausible = isReadable(dump.memory, address) ? isPlausible(this.#subject, reference) : null;
@@ -284,6 +310,52 @@ class Judge {
     }
   }
 
+  /** Blocks of reserve_mem regions that lost their keys: others of the region have theirs, and no blocks are left over that it may have had. */
+  #regions(): void {
+    const { handover, dump } = this.#subject;
+    const { map } = handover;
+    const { pageSize } = dump.memory;
+    if (map === null) return;
+    for (const { name, start, size } of handover.memblock ?? []) {
+      const first = physicalAddress(start);
+      if (first === null || first === 0 || first % pageSize !== 0 || size % BigInt(pageSize) !== 0n || size > MAX_REGION) continue;
+      const blocks = blocksOf(first / pageSize, Number(size) / pageSize).map(({ pfn, order }) => ({ address: pfn * pageSize, order }));
+      const missing = blocks.filter(({ address, order }) => !map.ordersAt(address).includes(order) && map.brokenAt(address, order) === null);
+      if (missing.length === 0 || missing.some(({ address }) => map.blockOf(address) !== null)) continue;
+      // A region that was made longer lacks its end; one that was moved lacks all, and what it had is left over.
+      const isEnd = missing.length < blocks.length && missing.every((block, index) => block === blocks[blocks.length - missing.length + index]);
+      const left = missing.length < blocks.length ? 0 : (unclaimedBlocks(this.#subject) ?? []).reduce((sum, { order }) => sum + 2 ** order, 0);
+      const moved = left > 0 && left * pageSize >= Number(size);
+      if ((isEnd && !isWhole(size)) || moved) continue;
+      for (const { address, order } of missing)
+        this.#lacking.push({ name: `region ${JSON.stringify(name)}`, order, address, reference: null, folio: null, isRegion: true });
+    }
+  }
+
+  /** Entries of the map that lead to keys of something in use. */
+  #goodEntries(): ReadonlySet<number> {
+    const { map, references, luo, memblock } = this.#subject.handover;
+    const { pageSize } = this.#subject.dump.memory;
+    const good = new Set<number>();
+    const add = (address: number, order: number | null): void => {
+      const of = order ?? map?.blockOf(address)?.order ?? null;
+      if (map === null || of === null || !map.ordersAt(address).includes(of)) return;
+      for (const { at } of map.placeOf(address, of)?.through ?? []) good.add(at);
+    };
+    for (const reference of references) if (!this.#distrusted.has(reference)) add(reference.address, reference.order);
+    for (const session of luo?.sessions ?? [])
+      for (const { decoded } of session.files) {
+        let left = SAMPLED;
+        if (decoded?.kind === 'memfd') for (const { pfn } of decoded.folios()) if (left-- > 0) add(pfn * pageSize, null);
+      }
+    for (const { start, size } of memblock ?? []) {
+      const first = physicalAddress(start);
+      if (first === null || first % pageSize !== 0 || size > MAX_REGION) continue;
+      for (const { pfn, order } of blocksOf(first / pageSize, Math.floor(Number(size) / pageSize))) add(pfn * pageSize, order);
+    }
+    return good;
+  }
+
   /**
    * Two keys that should stand at one place are not lost by two pointers: the place is damaged. A single one is the pointer's fault
    * where a block that nobody claims is what it led to before.
@@ -291,10 +363,23 @@ class Judge {
   #keys(folios: Map<string, LackingFolio>): ReadonlyMap<number, LostKeys> {
     const { map } = this.#subject.handover;
     const places = new Map<number, { path: string; above: boolean; all: Lacking[] }>();
+    const { references } = this.#subject.handover;
+    const good = this.#lacking.length < 2 ? null : this.#goodEntries();
+    // Not one page is in the map: it is not this handover's.
+    const root = good?.size === 0 && references.length > 2 && this.#lacking.length >= references.length - 1 ? this.#rootPointer() : null;
+    const perEntry = new Map<number, Set<number>>();
+    if (good !== null)
+      for (const { address, order } of this.#lacking) {
+        const place = map?.placeOf(address, order);
+        for (const { at } of place?.through ?? []) perEntry.set(at, (perEntry.get(at) ?? new Set()).add(place?.at ?? 0));
+      }
     const garbage = this.#lacking.filter(({ reference, folio }) => !this.#isGarbage(reference?.from.path ?? `${folio?.memfd.node.path ?? ''}/folios[]`));
     for (const lacking of garbage) {
-      const place = map?.placeOf(lacking.address, lacking.order) ?? null;
-      if (place === null) continue;
+      const word = map?.placeOf(lacking.address, lacking.order) ?? null;
+      if (word === null) continue;
+      // An entry below which several words lack keys, and none has one in use, leads to a wrong page.
+      const through = word.above ? undefined : word.through.findLast(({ at }) => good?.has(at) === false && (perEntry.get(at)?.size ?? 0) > 1);
+      const place = root ?? (through === undefined ? word : { ...through, above: true });
       const found = places.get(place.at);
       if (found === undefined) places.set(place.at, { path: place.path, above: place.above, all: [lacking] });
       else found.all.push(lacking);
@@ -311,7 +396,7 @@ class Judge {
         continue;
       }
       const names = all.slice(0, NAMED).map(({ name, address }) => `${name} at 0x${address.toString(16)}`);
-      lost.set(at, { at, path, above, names, count: all.length });
+      lost.set(at, { at, path, above, names, count: all.length, all: new Set(all.map(({ name }) => name)) });
       for (const { reference, folio } of all) {
         if (reference !== null) this.#lostOf.set(reference, at);
         if (folio !== null) folios.set(folioKey(folio.memfd, folio.folio.entry), { memfd: folio.memfd, entry: folio.folio.entry, was: null, lostAt: at });
@@ -320,8 +405,21 @@ class Judge {
     return lost;
   }
 
+  /** Where the root of the map is named. */
+  #rootPointer(): { readonly path: string; readonly at: number; readonly above: boolean } | null {
+    const root = this.#subject.handover.node
+      .children()
+      .find(({ name }) => name === 'kho')
+      ?.children()
+      .find(({ name }) => name === '/')
+      ?.children()
+      .find(({ name }) => name === 'preserved-memory-map');
+    return root?.address == null ? null : { path: root.path, at: root.address, above: true };
+  }
+
   /** The block that a pointer led to before it was changed, or null where it is its key that was lost. */
-  #before({ order, address, reference, folio }: Lacking, unclaimed: readonly PreservedBlock[]): PreservedBlock | null {
+  #before({ order, address, reference, folio, isRegion }: Lacking, unclaimed: readonly PreservedBlock[]): PreservedBlock | null {
+    if (isRegion === true) return null;
     // A structure that stands where its pointer says was not moved.
     if (reference !== null && isPlausible(this.#subject, reference) === true) return null;
     const fitting = unclaimed.filter((block) => block.order === order);
@@ -337,7 +435,22 @@ function previousIn(memfd: Memfd, columns: FolioColumns, at: number): Folio | nu
   return null;
 }
 
-const JUDGED = new Set(['struct memfd_luo_ser', 'session block', 'file block', 'file area', 'session area']);
+const JUDGED = new Set([
+  'struct memfd_luo_ser',
+  'session block',
+  'file block',
+  'file area',
+  'session area',
+  'subtree LUO',
+  'subtree memblock',
+  'subtree kho_test',
+  'subtree kexec-metadata',
+]);
+
+/** What a subtree holds is shown beside KHO's own part of the tree. */
+const SUBTREE_NODES: ReadonlyMap<string, string> = new Map(
+  ['luo', 'memblock', 'kho_test', 'kexec-metadata'].map((name) => [`subtree ${name === 'luo' ? 'LUO' : name}`, name]),
+);
 
 const rank = (plausible: Verdict): number => (plausible === true ? 2 : plausible === null ? 1 : 0);
 
@@ -356,6 +469,26 @@ function fitsTable(memfd: Memfd): boolean {
   return expected >= Math.ceil(Number(memfd.size) / memfd.pageSize) && memfd.entryBehind() === null;
 }
 
+/** Regions are of megabytes; no list is made of what a damaged size claims. */
+const MAX_REGION = 1n << 40n;
+/** Folios of a file that are asked where their keys are. */
+const SAMPLED = 16;
+
+/** A size that a command line has, not one with a page too many. */
+const isWhole = (size: bigint): boolean => size % (64n << 10n) === 0n;
+
+/** How a range is preserved: the largest aligned blocks that fit, from the front. @param first page number @param pages how many */
+function blocksOf(first: number, pages: number): readonly { readonly pfn: number; readonly order: number }[] {
+  const found: { pfn: number; order: number }[] = [];
+  for (let pfn = first; pfn < first + pages; ) {
+    let order = 0;
+    while (pfn % 2 ** (order + 1) === 0 && pfn + 2 ** (order + 1) <= first + pages) order++;
+    found.push({ pfn, order });
+    pfn += 2 ** order;
+  }
+  return found;
+}
+
 const orderFor = (pages: number): number => (pages >= 1 && Number.isInteger(Math.log2(pages)) ? Math.log2(pages) : 0);
 
 /** Does a file area of 6.19 to 7.1 have an entry at `index`? */
@@ -364,6 +497,11 @@ function isWritten(memory: PhysicalMemory, area: number, index: bigint): boolean
   if (index < 0n || (index + 1n) * BigInt(size) > BigInt(filePages.pages * memory.pageSize)) return false;
   const read = readBytes(memory, area + Number(index) * size, size);
   return read.ok && read.bytes.some((byte) => byte !== 0);
+}
+
+function isEmptyBlock(memory: PhysicalMemory, address: number): boolean {
+  const read = readBytes(memory, address, sizeOf(khoBlockHeaderSer));
+  return read.ok && read.bytes.every((byte) => byte === 0);
 }
 
 function once(judge: () => boolean): () => boolean {

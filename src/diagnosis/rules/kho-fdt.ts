@@ -5,7 +5,7 @@
 import { fdtHeader, fdtProp } from '../../../abi/fdt/header.js';
 import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { type Clue, type HandoverRule, type Hit, type Reactions, hit, noted, reaction, wrong } from '../rule.js';
-import type { Subject } from '../subject.js';
+import { type Subject, isOfChunks } from '../subject.js';
 import { khoNode, rootNode } from './kho-nodes.js';
 
 const POPULATE = 'kho_populate(), kernel/liveupdate/kexec_handover.c, 7.3 (kernel/kexec_handover.c up to 6.18)';
@@ -171,6 +171,10 @@ export const khoFdtRules: readonly HandoverRule[] = [
           'panic',
           'Up to 6.19 the map is not checked when the handover is taken: nothing is reserved, and preserved memory is used for other things.',
         ),
+        '6.19': reaction(
+          'panic',
+          'Up to 6.19 the map is not checked when the handover is taken: nothing is reserved, and preserved memory is used for other things.',
+        ),
       },
     },
     confirm: 'decode the FDT page; the property has 8 bytes in every release.',
@@ -204,6 +208,10 @@ export const khoFdtRules: readonly HandoverRule[] = [
           'warns',
           'Nothing is reserved, and what is restored warns in kho_restore_page() ("failed to restore folio for KHO fdt"); seen with 6.18.15.',
         ),
+        '6.19': reaction(
+          'warns',
+          'Nothing is reserved, and what is restored warns in kho_restore_page() ("failed to restore folio for KHO fdt"); seen with 6.18.15.',
+        ),
       },
     },
     confirm: 'Take the dump at the jump (machine_kexec), after finalisation.',
@@ -211,13 +219,13 @@ export const khoFdtRules: readonly HandoverRule[] = [
     *check(subject) {
       // A kernel without LUO (up to 6.18) puts its FDT into an image only once it is finalised.
       const isLoaded = subject.handover.candidate.namedBy.length > 0 && !subject.handover.hasLuo;
-      const early = subject.dialect === '6.16' && subject.moment !== 'early' && !isLoaded;
+      const early = isOfChunks(subject.dialect) && subject.moment !== 'early' && !isLoaded;
       for (const found of noted(subject, 'map-none')) {
         yield early
           ? { ...found, message: 'preserved-memory-map is 0: not finalised yet', severity: 'info', reaction: null }
           : {
               ...found,
-              message: `preserved-memory-map is 0; ${subject.dialect === '6.16' ? 'a finalised handover has a map' : 'from 7.1 on it is set when the kernel boots'}`,
+              message: `preserved-memory-map is 0; ${isOfChunks(subject.dialect) ? 'a finalised handover has a map' : 'from 7.1 on it is set when the kernel boots'}`,
             };
       }
     },

@@ -8,7 +8,8 @@ import { sizeOf } from '../../codec/layout-table.js';
 import type { ScratchArea } from '../../handover/roles.js';
 import { knownAreas, scratchArraysOf } from '../scratch-arrays.js';
 import { type HandoverRule, type Hit, type Reactions, noted, reaction, wrong } from '../rule.js';
-import { type Subject, cutShort, isIntact, scratchAreasOf } from '../subject.js';
+import { type Subject, cutShort, isIntact, isOfChunks, scratchAreasOf } from '../subject.js';
+import { rootNode } from './kho-nodes.js';
 
 const WALK = 'kho_radix_walk_tree() and kho_mem_deserialize(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3';
 
@@ -45,7 +46,11 @@ export const khoMapRules: readonly HandoverRule[] = [
     *check(subject) {
       if (subject.handover.role !== 'outgoing') return;
       for (const observation of subject.handover.observations) {
-        if (observation.kind === 'map-reused') yield { message: observation.text, at: observation.at, path: observation.node.path };
+        if (observation.kind !== 'map-reused') continue;
+        const pointer = rootNode(subject)
+          ?.children()
+          .find(({ name }) => name === 'preserved-memory-map');
+        yield { message: observation.text, at: pointer?.address ?? observation.at, path: pointer?.path ?? observation.node.path };
       }
     },
   },
@@ -111,7 +116,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     sources: ['kernel/kexec_handover.c, 6.17.8 and 6.18.15'],
     *check(subject) {
       const { map, candidate } = subject.handover;
-      if (map === null || subject.dialect !== '6.16') return;
+      if (map === null || !isOfChunks(subject.dialect)) return;
       const shift = Math.log2(subject.dump.memory.pageSize);
       for (const [order, blocks] of map.summary.byOrder) {
         if (order + shift >= 31 && map.brokenAt(0, order) === null)

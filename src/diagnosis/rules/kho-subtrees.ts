@@ -4,10 +4,12 @@
  */
 import type { Handover } from '../../handover/decode.js';
 import type { Layer } from '../../../abi/contract.js';
+import { fdtHeader } from '../../../abi/fdt/header.js';
 import { khoKexecMetadata } from '../../../abi/kexec-metadata/v1.js';
 import { contractsOf } from '../../../abi/registry.js';
 import { decodeStruct, toCString } from '../../codec/decode.js';
 import { fdtProperty, fdtStrings, hasFdtMagic, parseFdt } from '../../codec/fdt.js';
+import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { readBytes } from '../../memory/memory.js';
 import { hex } from '../../tree/words.js';
 import type { Reaction } from '../finding.js';
@@ -34,6 +36,14 @@ export function subtreeReaction(name: string): Reaction {
     default:
       return reaction('unknown', 'What reads this subtree in the next kernel gets an error (EINVAL or ENOENT).');
   }
+}
+
+/** Does a devicetree's own size contradict its header? As kernels write one, it ends where its strings end. */
+function endsElsewhere(subject: Subject, address: number): boolean {
+  const read = readBytes(subject.dump.memory, address, sizeOf(fdtHeader));
+  if (!read.ok || !hasFdtMagic(read.bytes)) return false;
+  const { totalsize, off_dt_strings: strings, size_dt_strings: length } = decodeStruct(fdtHeader, read.bytes);
+  return strings + length !== totalsize;
 }
 
 /** The subtree a node below the root FDT belongs to, by its path. */
@@ -149,13 +159,14 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     confirm: 'Compare blob-size with the header of the blob.',
     sources: ['kho_add_subtree(), kernel/liveupdate/kexec_handover.c, 7.1 to 7.3'],
     *check(subject) {
-      for (const { name, size, ownSize } of subject.handover.subtrees) {
+      for (const { name, size, ownSize, address } of subject.handover.subtrees) {
         if (size === null || ownSize === null || size === ownSize || subject.handover.released) continue;
         const path = `${subject.handover.path}/kho/fdt/${name}/blob-size`;
+        const isOwn = address !== null && endsElsewhere(subject, address);
         yield {
           message: `blob-size of subtree ${JSON.stringify(name)} is ${size}, the blob itself has ${ownSize} bytes`,
-          at: propertyAt(subject, name, 'blob-size'),
-          path,
+          at: isOwn ? address + offsetOf(fdtHeader, 'totalsize') : propertyAt(subject, name, 'blob-size'),
+          path: isOwn ? `${subject.handover.path}/${name === 'LUO' ? 'luo' : name}/fdt_header/totalsize` : path,
         };
       }
     },

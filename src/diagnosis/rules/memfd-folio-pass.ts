@@ -288,7 +288,8 @@ class Run {
     const { folio, next } = entry;
     const index = folio.exactIndex ?? folio.index;
     const gap = next === null || next.pfn === 0 ? null : next.index - folio.index;
-    const reach = pages ?? (gap !== null && gap > 0 ? gap : 1);
+    // How far the last one reaches, the map alone tells.
+    const reach = pages ?? (gap !== null && gap > 0 ? gap : gap === null && next === null ? Math.max(1, size - folio.index) : 1);
     if (index === expected || excused) {
       this.#order(entry, pages, gap);
       return folio.index + Math.max(reach, this.#isShort(entry, pages, gap) ? (gap ?? reach) : reach);

@@ -5,7 +5,7 @@
 import type { TreeNode } from '../../tree/tree.js';
 import type { Observation } from '../../handover/observe.js';
 import { type HandoverRule, hit, isStillTrue, reaction } from '../rule.js';
-import { type Subject, isIntact } from '../subject.js';
+import { type Subject, isIntact, isOfChunks } from '../subject.js';
 
 const LIFE = 'kernel/liveupdate, 7.1 to 7.3, and captures of a 7.3.4 at each moment';
 
@@ -74,7 +74,7 @@ export const momentRules: readonly HandoverRule[] = [
     sources: ['luo_early_startup(), kernel/liveupdate/luo_core.c, 7.3', 'seen with 7.3.4 and kho=off'],
     *check(subject) {
       const { handover, dump } = subject;
-      if (subject.moment !== 'booted' || subject.dialect === '6.16' || dump.handovers.some((other) => other.role === 'outgoing') || !handover.hasLuo) return;
+      if (subject.moment !== 'booted' || isOfChunks(subject.dialect) || dump.handovers.some((other) => other.role === 'outgoing') || !handover.hasLuo) return;
       yield {
         message: 'the handover was taken, but the running kernel has none of its own: it runs with KHO switched off, or had not come that far',
         at: handover.candidate.fdtAddress,

@@ -6,7 +6,7 @@ import type { Contract, Layer } from '../../../abi/contract.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
 import { trustOf } from '../pointers/trust.js';
-import { type Clue, type HandoverRule, type Reactions, hit, reaction, wrong } from '../rule.js';
+import { type Clue, type HandoverRule, type Hit, type Reactions, hit, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 import { emptySession, emptySessions } from './blocks.js';
 import { isSameStructure } from './sharing.js';
@@ -17,7 +17,7 @@ const DESERIALISE = 'luo_session_deserialize() and luo_file_deserialize(), kerne
 const openFails = (text: string): Reactions => ({
   otherwise: reaction('open-fails', `${text} Every open of /dev/liveupdate fails with EIO until the next reboot, and no session can be retrieved.`, 'EIO'),
   byDialect: {
-    '6.16': reaction('retrieve-fails', `${text} 6.19 ignores the failure: the device opens, with part of the sessions.`, 'ENOENT'),
+    '6.19': reaction('retrieve-fails', `${text} 6.19 ignores the failure: the device opens, with part of the sessions.`, 'ENOENT'),
   },
 });
 
@@ -63,8 +63,11 @@ export const sessionRules: readonly HandoverRule[] = [
       const empty = emptySessions(subject);
       for (const found of wrong(subject, 'session-name')) {
         const session = (found.path ?? '').replace(/\/name$/, '');
-        if (empty.has(session)) yield { ...found, ...(empty.size === 1 ? emptySession : { after: emptyEntry(subject) }) };
-        else yield found;
+        // The first LUO takes any name.
+        if (subject.dialect === '6.19' && sessionsOf(subject).some(({ path, name }) => path === session && name.terminated)) continue;
+        const isLast = empty.size === 1 && subject.handover.luo?.sessions?.at(-1)?.path === session;
+        if (isLast) yield { ...found, ...emptySession, severity: 'warning' };
+        else yield { ...found, ...(empty.has(session) && empty.size > 1 ? { after: emptyEntry(subject) } : {}) };
       }
     },
   },
@@ -197,7 +200,7 @@ export const sessionRules: readonly HandoverRule[] = [
     reactions: { otherwise: reaction('leaks', 'RETRIEVE_FD finds the first; the second can not be reached, and FINISH discards it.') },
     confirm: 'List the files of the session in the report.',
     sources: ['luo_retrieve_file(), kernel/liveupdate/luo_file.c, 6.19 to 7.3'],
-    check: (subject) => wrong(subject, 'file-token-duplicate'),
+    check: duplicateTokens,
   },
   {
     id: 'file/compatible',
@@ -354,3 +357,29 @@ export const sessionRules: readonly HandoverRule[] = [
     },
   },
 ];
+
+/** Tokens mostly ascend: of two that are equal the one is blamed that does not stand between its neighbours, else the second, which is never found. */
+function* duplicateTokens(subject: Subject): Iterable<Hit> {
+  const places = new Map(sessionsOf(subject).flatMap(({ files }) => files.map((file, index) => [file.path, { files, index }] as const)));
+  for (const found of wrong(subject, 'file-token-duplicate')) {
+    const second = places.get((found.path ?? '').replace(/\/token$/, ''));
+    const token = second?.files[second.index]?.token;
+    const first = second?.files.findIndex((file) => file.token === token);
+    const other = first === undefined ? undefined : second?.files[first];
+    if (
+      second === undefined ||
+      first === undefined ||
+      other === undefined ||
+      first === second.index ||
+      stands(second.files, first) ||
+      !stands(second.files, second.index)
+    )
+      yield found;
+    else yield hit(other.reading.field('token'), found.message);
+  }
+}
+
+function stands(files: readonly LuoFile[], index: number): boolean {
+  const [before, own, next] = [files[index - 1], files[index], files[index + 1]];
+  return own !== undefined && (before === undefined || before.token < own.token) && (next === undefined || own.token < next.token);
+}

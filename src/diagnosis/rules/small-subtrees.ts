@@ -38,13 +38,20 @@ function* gaps(subject: Subject): Iterable<Hit> {
       if (block === null) {
         const what = `the region ${JSON.stringify(region.name)} (${formatBytes(region.size)} at ${hex(region.start)}) is not preserved at ${hex(at)}`;
         // It was preserved as blocks from its start on: where none starts there, start was changed.
-        yield hit(field(region.node, first === null || first.start !== start ? 'start' : 'size'), what);
+        yield {
+          ...hit(field(region.node, first === null || first.start !== start ? 'start' : 'size'), what),
+          after: lostOf(subject, JSON.stringify(region.name)).map((place) => ({ at: place, rule: 'kho/keys-missing' })),
+        };
         break;
       }
       at = block.start + subject.dump.memory.pageSize * 2 ** block.order;
     }
   }
 }
+
+/** Where keys of a region were lost. @param name in quotes */
+const lostOf = (subject: Subject, name: string): readonly number[] =>
+  [...trustOf(subject).lost.values()].flatMap(({ at, all }) => (all.has(`region ${name}`) ? [at] : []));
 
 /** Regions that lie on a folio, or on the page of a structure. */
 function* onOthers(subject: Subject): Iterable<Hit> {

@@ -6,6 +6,7 @@ import { decodeValue } from '../../codec/decode.js';
 import { encodeValue } from '../../codec/encode.js';
 import { buildFdt, type FdtNode, type FdtNodeSource, fdtProperty, fdtStrings } from '../../codec/fdt.js';
 import { typeSize } from '../../codec/layout-table.js';
+import { PHYSICAL_LIMIT } from '../../memory/memory.js';
 import { readFdt } from '../kho/incoming.js';
 import type { Kho } from '../kho/kho.js';
 import type { Steps } from '../machine.js';
@@ -74,7 +75,7 @@ export function* handOverRegions(kho: Kho, regions: readonly ReservedRegion[], f
   for (const region of regions) {
     // Until the map has been walked, memblock gives out scratch alone: a region that was not revived lies there, and can not be preserved.
     if (kho.incoming !== null && fresh.has(region.name)) yield* kho.warn('kho_preserve_pages');
-    else yield* kho.preservePages(region.start, region.size / machine.pageSize);
+    else if (region.start + region.size <= PHYSICAL_LIMIT) yield* kho.preservePages(region.start, region.size / machine.pageSize);
   }
   const value = (layout: FdtNodeLayout, name: string, given: string | number | bigint): readonly [string, Uint8Array] => {
     const described = layout.properties[name];
@@ -87,7 +88,7 @@ export function* handOverRegions(kho: Kho, regions: readonly ReservedRegion[], f
       value(reserveMemNode, 'compatible', RESERVE_MEM_COMPATIBLE),
       // A damaged one may lie above 2^53; pages are counted exactly all the same.
       value(reserveMemNode, 'start', BigInt(region.start)),
-      value(reserveMemNode, 'size', region.size),
+      value(reserveMemNode, 'size', BigInt(region.size)),
     ],
     children: [],
   }));

@@ -119,5 +119,6 @@ function* restoreEntries(kho: Kho, { first, total_pages, order }: VmallocDescrip
     kho.pages.free(chunk);
     chunk = next;
   }
-  return pages.length === total_pages ? pages : null;
+  // __get_vm_area_node() makes no area of nothing.
+  return pages.length === total_pages && total_pages > 0 ? pages : null;
 }

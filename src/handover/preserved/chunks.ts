@@ -35,7 +35,7 @@ interface Chain {
   readonly bitmaps: Bitmap[];
   readonly chunks: number[];
   /** the link behind each chunk: what the list lacks would hang on one of them */
-  readonly links: { readonly order: number; readonly place: MapPlace }[];
+  readonly links: { readonly order: number; readonly place: MapPlace; readonly ofOrder: MapPlace }[];
   complete: boolean;
   /** links and entries that lead nowhere; blocks of these orders, first to last, may be listed behind them */
   readonly broken: { readonly at: number; readonly first: number; readonly last: number }[];
@@ -166,10 +166,21 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
       return chain;
     }
     from = chunk.field('hdr.next');
-    chain.links.push({ order, place: { path: from.path, at: from.address ?? address, above: true } });
+    const ofOrder = chunk.field('hdr.order');
+    chain.links.push({
+      order,
+      place: { path: from.path, at: from.address ?? address, above: true, through: [] },
+      ofOrder: { path: ofOrder.path, at: ofOrder.address ?? address, above: true, through: [] },
+    });
     next = chunk.values.hdr.next;
   }
   return chain;
+}
+
+/** Where the pointer to a bitmap stands. */
+function pointerTo({ node, address }: Bitmap): { readonly path: string; readonly at: number } {
+  const pointer = node.children().find(({ name }) => name === 'bitmap') ?? node;
+  return { path: pointer.path, at: pointer.address ?? address };
 }
 
 /** The order of the chunk that `link` leads to; null where there is none. */
@@ -415,11 +426,15 @@ class ChunkMap implements PreservedMap {
     if (bitmap === undefined) {
       const ofOrder = [...(this.#byOrder.get(order)?.values() ?? [])];
       const [only] = ofOrder;
-      if (only !== undefined && ofOrder.length === 1) return { path: only.node.path, at: only.node.address ?? only.address, above: true };
-      return this.#links.findLast((link) => link.order <= order)?.place ?? null;
+      if (only !== undefined && ofOrder.length === 1) return { path: only.node.path, at: only.node.address ?? only.address, above: true, through: [] };
+      const last = this.#links.findLastIndex((link) => link.order <= order);
+      // Of one order there is a second chunk only where the first is full.
+      const [following, second] = this.#links.slice(last + 1);
+      if (following !== undefined && following.order === second?.order) return following.ofOrder;
+      return this.#links[last]?.place ?? null;
     }
     const bit = (start - bitmap.physStart) / (this.#memory.pageSize * 2 ** order);
-    return { path: `${bitmap.node.path}/bits`, at: bitmap.address + Math.floor(bit / 64) * 8, above: false };
+    return { path: `${bitmap.node.path}/bits`, at: bitmap.address + Math.floor(bit / 64) * 8, above: false, through: [pointerTo(bitmap)] };
   }
 
   /** Does one of the first blocks lie in another, larger one? */

@@ -51,6 +51,8 @@ export interface MapPlace {
   readonly at: number;
   /** does the lookup end above a leaf or bitmap, so that many blocks share the place? */
   readonly above: boolean;
+  /** the entries that lead to the node, from the root on; the lookup's own place not among them */
+  readonly through: readonly { readonly path: string; readonly at: number }[];
 }
 
 /** Orders a handover can hold: 2^order pages must fit the 52 bits of a physical address. */

@@ -19,6 +19,8 @@ const MAX_KEPT_BLOCKS = 1 << 16;
 /** So many children of a group are shown one by one. */
 const MAX_SHOWN_NODES = 4096;
 
+/** Entries that are taken out one by one where two lead to one node. */
+const MAX_TRIES = 8;
 /** Entries of a table that may be damaged before it is taken for a page that holds something else. */
 const MAX_BAD_ENTRIES = 2;
 /** Broken entries that lookups know of. */
@@ -68,7 +70,10 @@ class RadixWalker {
   readonly #maxNodes: number;
   readonly #pageShift: number;
   readonly #geometry: ReturnType<typeof radixGeometry>;
-  readonly #seen = new Set<number>();
+  /** node -> the entry that leads there, and its level */
+  readonly #seen = new Map<number, { readonly entry: number; readonly level: number }>();
+  /** entries that are not followed, because another leads to the same node with more right */
+  readonly #banned = new Map<number, number>();
   readonly #leaves: Leaf[] = [];
   readonly #byOrder = new Map<number, number>();
   readonly #cache = new Map<number, Uint32Array>();
@@ -92,7 +97,13 @@ class RadixWalker {
 
   read(root: number): PreservedMap | null {
     const top = this.#geometry.levels - 1;
-    const node = this.#nodeFor(root, top, 0n, this.#parent);
+    // A node is linked once. Which of two entries is wrong may show only once both are known: then all is walked again without it.
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const wrong = this.#firstOfTwo(root, top);
+      if (wrong === null) break;
+      this.#banned.set(wrong.entry, wrong.to);
+    }
+    const node = this.#nodeFor(root, top, 0n, this.#parent, 0);
     const words = this.#page(root);
     if (words === null) {
       this.#observations.add(
@@ -126,7 +137,7 @@ class RadixWalker {
       formatEvidence: `a tree of ${this.#geometry.levels} levels, as the KHO version says`,
       summary,
       complete: this.#complete,
-      structurePages: [...this.#seen],
+      structurePages: [...this.#seen.keys()],
       ordersAt: (address) => this.#ordersAt(address),
       orderAt: (address) => this.#orderAt(address),
       blockOf: (address) => {
@@ -185,16 +196,18 @@ class RadixWalker {
   #placeOf(root: number, key: bigint): MapPlace {
     const { tableLog2, leafLog2, levels } = this.#geometry;
     const path = (page: number): string => `${this.#parent.path}/${hex(page)}`;
+    const through: { path: string; at: number }[] = [];
     let at = root;
     for (let level = levels - 1; level > 0; level--) {
       const index = Number((key >> BigInt((level - 1) * tableLog2 + leafLog2)) & BigInt((1 << tableLog2) - 1));
       const words = this.#page(at);
       const next = words === null ? null : entry(words, index);
-      if (next === null || next === 0 || !this.#seen.has(next)) return { path: path(at), at: at + index * 8, above: true };
+      if (next === null || next === 0 || !this.#seen.has(next)) return { path: path(at), at: at + index * 8, above: true, through };
+      through.push({ path: path(at), at: at + index * 8 });
       at = next;
     }
     const bit = Number(key & BigInt((1 << leafLog2) - 1));
-    return { path: path(at), at: at + (bit >>> 6) * 8, above: false };
+    return { path: path(at), at: at + (bit >>> 6) * 8, above: false, through };
   }
 
   *#blocks(leaves: readonly Leaf[]): Iterable<PreservedBlock> {
@@ -235,7 +248,7 @@ class RadixWalker {
     }
     const words = address === null ? null : this.#page(address);
     if (problem !== null || address === null || words === null) return;
-    const node = this.#nodeFor(address, level, prefix, parent);
+    const node = this.#nodeFor(address, level, prefix, parent, entryAddress);
     if (level > 0) this.#interior(address, level, prefix, node);
     else this.#leaf(address, prefix, words, node);
   }
@@ -244,7 +257,7 @@ class RadixWalker {
     const bad = (text: string, nature: 'wrong' | 'absent' = 'wrong', kind: 'map-node' | 'map-limit' = 'map-node') => ({ kind, text, nature });
     const value = address === null ? 'an address beyond 52 bits' : hex(address);
     if (address === null || address % this.#memory.pageSize !== 0) return bad(`entry at ${hex(entryAddress)} is ${value}, no page address`);
-    if (this.#seen.has(address)) return bad(`entry at ${hex(entryAddress)} names the node at ${hex(address)} a second time`);
+    if (this.#seen.has(address) || this.#banned.has(entryAddress)) return bad(`entry at ${hex(entryAddress)} names the node at ${hex(address)} a second time`);
     if (this.#seen.size >= this.#maxNodes) return bad(`more than ${this.#maxNodes} nodes; the walk stopped`, 'wrong', 'map-limit');
     const words = this.#page(address);
     if (words === null) {
@@ -298,8 +311,57 @@ class RadixWalker {
     return bad <= MAX_BAD_ENTRIES || good > bad;
   }
 
-  #nodeFor(address: number, level: number, prefix: bigint, parent: Node): Node {
-    this.#seen.add(address);
+  /** An entry that is met first, and that has less right to its node than another that leads there; null where there is none. */
+  #firstOfTwo(root: number, top: number): { readonly entry: number; readonly to: number } | null {
+    const seen = new Map<number, { readonly entry: number; readonly level: number }>([[root, { entry: 0, level: top }]]);
+    const above = new Set<number>();
+    const visit = (table: number, level: number): { readonly entry: number; readonly to: number } | null => {
+      const words = this.#page(table);
+      if (words === null || (level < top && !this.#looksLikeTable(words))) return null;
+      above.add(table);
+      for (let index = 0; index < 1 << this.#geometry.tableLog2; index++) {
+        const to = entry(words, index);
+        const at = table + index * 8;
+        if (to === 0 || to === null || to % this.#memory.pageSize !== 0 || this.#banned.has(at)) continue;
+        const before = seen.get(to);
+        if (before !== undefined) {
+          // A way back up is never right.
+          if (!above.has(to) && this.#hasMoreRight({ entry: at, level: level - 1 }, before, to)) return { entry: before.entry, to };
+          continue;
+        }
+        if (seen.size >= this.#maxNodes || this.#page(to) === null) continue;
+        seen.set(to, { entry: at, level: level - 1 });
+        const found = level > 1 ? visit(to, level - 1) : null;
+        if (found !== null) return found;
+      }
+      above.delete(table);
+      return null;
+    };
+    return visit(root, top);
+  }
+
+  /** Does `one` go better with the node at `to` than `other`? A table is no leaf, and a node is allocated right behind the one that links it. */
+  #hasMoreRight(one: { readonly entry: number; readonly level: number }, other: { readonly entry: number; readonly level: number }, to: number): boolean {
+    if (other.entry === 0) return false;
+    const words = this.#page(to);
+    if (words !== null && one.level > 0 !== other.level > 0) return one.level > 0 === this.#isTable(words);
+    return Math.abs(one.entry - to) < Math.abs(other.entry - to);
+  }
+
+  /** Is every entry in use a page of this machine? */
+  #isTable(words: Uint32Array): boolean {
+    let used = 0;
+    for (let index = 0; index < words.length / 2; index++) {
+      const next = entry(words, index);
+      if (next === 0) continue;
+      if (next === null || next % this.#memory.pageSize !== 0 || this.#memory.stateOf(next) === 'out-of-range') return false;
+      used++;
+    }
+    return used > 0;
+  }
+
+  #nodeFor(address: number, level: number, prefix: bigint, parent: Node, from: number): Node {
+    this.#seen.set(address, { entry: from, level });
     const node = new Node(`${this.#parent.path}/${hex(address)}`, level === 0 ? `leaf ${hex(address)}` : `level ${level} ${hex(address)}`, {
       type: level === 0 ? 'radix leaf' : 'radix node',
       address,
