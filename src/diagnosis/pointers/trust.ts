@@ -322,10 +322,11 @@ class Judge {
       const blocks = blocksOf(first / pageSize, Number(size) / pageSize).map(({ pfn, order }) => ({ address: pfn * pageSize, order }));
       const missing = blocks.filter(({ address, order }) => !map.ordersAt(address).includes(order) && map.brokenAt(address, order) === null);
       if (missing.length === 0 || missing.some(({ address }) => map.blockOf(address) !== null)) continue;
-      // A region that was made longer lacks its end; one that was moved lacks all, and what it had is left over.
+      // A region that was made longer lacks its end; one that was moved lacks most, and what it had is left over.
       const isEnd = missing.length < blocks.length && missing.every((block, index) => block === blocks[blocks.length - missing.length + index]);
-      const left = missing.length < blocks.length ? 0 : (unclaimedBlocks(this.#subject) ?? []).reduce((sum, { order }) => sum + 2 ** order, 0);
-      const moved = left > 0 && left * pageSize >= Number(size);
+      const pages = missing.reduce((sum, { order }) => sum + 2 ** order, 0);
+      const isMost = 2 * pages * pageSize >= Number(size);
+      const moved = isMost && (unclaimedBlocks(this.#subject) ?? []).reduce((sum, { order }) => sum + 2 ** order, 0) >= pages;
       if ((isEnd && !isWhole(size)) || moved) continue;
       for (const { address, order } of missing)
         this.#lacking.push({ name: `region ${JSON.stringify(name)}`, order, address, reference: null, folio: null, isRegion: true });
