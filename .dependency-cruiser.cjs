@@ -42,6 +42,11 @@ module.exports = {
     only('host-knows-codec', '^src/host/', '^(abi|src/codec|src/host)/'),
     only('preflight-knows-host', '^src/preflight/', '^(abi|src/codec|src/compat|src/host|src/preflight)/'),
     only('engine-knows-device', '^src/engine/', '^(abi|src/codec|src/memory|src/device|src/engine)/'),
+    only(
+      'reproduce-knows-verdict-and-engine',
+      '^src/reproduce/',
+      '^(abi|src/codec|src/memory|src/tree|src/handover|src/verdict|src/reproduce)/|^src/engine/(client|scenario/parse)',
+    ),
     only('live-knows-engine', '^src/live/', '^(abi|src/codec|src/device|src/engine|src/live)/'),
     only('contract-files-are-read-like-scenarios', '^src/contract-file/', '^(abi|src/codec|src/contract-file|src/engine/scenario/(cursor|keys|values|terms))'),
     { name: 'nobody-imports-cli', severity: 'error', from: { pathNot: '^(src/(cli|bench|library|fuzz)|tools)/' }, to: { path: '^src/cli/' } },

@@ -28,6 +28,7 @@ import { type LoadedObjects, loadObjects } from './load-objects.js';
 import { type Opening, withOpening } from './opening.js';
 import { dumpOptions } from './report.js';
 import { endLine, stepLines } from './sim-text.js';
+import { exportScenario } from './step-export.js';
 import { paintsOutput, terminalFor, wantsColor } from './terminal.js';
 
 interface StepOptions {
@@ -40,6 +41,7 @@ interface StepOptions {
   readonly symbols?: string;
   readonly vmlinux?: string;
   readonly verbose?: boolean;
+  readonly export?: string;
   /** false with --no-color */
   readonly color?: boolean;
 }
@@ -47,16 +49,18 @@ interface StepOptions {
 export function registerStep(program: Command): void {
   dumpOptions(program.command('step <dump>').description('opens the debugger on the state found in a dump: what will the next kernel do with it?'))
     .option('--json', 'one JSON object a line: every step, and last the end')
+    .option('--export <scenario.yaml>', 'writes sessions, files, damage and kernels as a scenario that ends as the next kernel does; - is standard output')
     .option('--no-color', 'no colours')
     .action(runStep);
 }
 
 async function runStep(path: string, options: StepOptions): Promise<void> {
-  const terminal = options.json === true ? null : terminalFor(path === '-');
+  const terminal = options.json === true || options.export !== undefined ? null : terminalFor(path === '-');
   if (terminal === null) {
     const stepping = await openStepping(path, options);
     try {
-      await printStepping(stepping, options);
+      if (options.export !== undefined) await exportScenario(options.export, stepping);
+      else await printStepping(stepping, options);
     } finally {
       stepping.opened.close();
     }

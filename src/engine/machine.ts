@@ -251,7 +251,8 @@ export class Machine {
     const got = this.fromDump && !this.isMemory(address) ? 0 : this.memory.now.readInto(address, length, bytes);
     if (got === length) return bytes;
     const at = address + got;
-    if (!this.isMemory(at)) throw new PanicError(`BUG: unable to handle page fault for physical address 0x${at.toString(16)}${this.#place()}`);
+    if (!this.isMemory(at))
+      throw new PanicError(`BUG: unable to handle page fault for physical address 0x${BigInt.asUintN(64, BigInt(at)).toString(16)}${this.#place()}`);
     throw new MissingPageError(at);
   }
 

@@ -66,7 +66,7 @@ export function nextKernel(facts: DumpFacts, decoded: DecodedDump, handover: Han
 }
 
 /** The engine's kernel for a release: the longest that it starts with, in whole numbers. */
-function engineRelease(release: string): string | null {
+export function engineRelease(release: string): string | null {
   const fits = engineReleases.filter(
     (spec) => release === spec.release || (release.startsWith(spec.release) && !/^\d/.test(release.slice(spec.release.length))),
   );
@@ -103,7 +103,7 @@ export function dumpStart(facts: DumpFacts, decoded: DecodedDump, handover: Hand
     release: engine,
     kho: !isOff(next.cmdline, 'kho'),
     liveupdate: !isOff(next.cmdline, 'liveupdate'),
-    reserveMem: reservedRegions(decoded, handover),
+    reserveMem: regionsAsked(next.cmdline, decoded.memory.pageSize) ?? reservedRegions(decoded, handover),
     devices: devicesOf(handover),
     vfio: 'v5',
     steps: null,
@@ -136,8 +136,24 @@ function memoryEnd(decoded: DecodedDump, handover: Handover): number {
 
 const NOWHERE = { line: 1, column: 1 };
 
+/** reserve_mem=size:align:name of a command line; null where none is known. Source: mm/memblock.c reserve_mem(), 7.3. */
+function regionsAsked(cmdline: string | null, pageSize: number): DumpStart['reserveMem'] | null {
+  if (cmdline === null) return null;
+  return [...cmdline.matchAll(/(?:^|\s)reserve_mem=([^:\s]+):([^:\s]+):(\S+)/g)].flatMap(([, size = '', align = '', name = '']) => {
+    const [bytes, aligned] = [memparse(size), memparse(align)];
+    return bytes === null || aligned === null ? [] : [{ name, size: bytes, align: Math.max(aligned, pageSize), position: NOWHERE }];
+  });
+}
+
+/** A size as the kernel's memparse() reads it: any base, K, M, G, T behind. */
+function memparse(text: string): number | null {
+  const found = /^(0x[0-9a-f]+|\d+)([kmgt]?)$/i.exec(text);
+  if (found === null) return null;
+  return Number(found[1]) * 1024 ** ' kmgt'.indexOf((found[2] ?? '').toLowerCase() || ' ');
+}
+
 /**
- * reserve_mem= of the next kernel: what the one before had, as its own subtree says, wherever that is found and however it is
+ * reserve_mem= of the next kernel, where its command line is not known: what the one before had, as its own subtree says, wherever that is found and however it is
  * called now. A command line changes rarely between two kernels; what it asks for decides what is revived.
  */
 function reservedRegions(decoded: DecodedDump, handover: Handover): DumpStart['reserveMem'] {
@@ -147,7 +163,9 @@ function reservedRegions(decoded: DecodedDump, handover: Handover): DumpStart['r
     known.length > 0
       ? known.map(({ name, size }) => ({ name, size: Number(size) }))
       : handover.subtrees.flatMap((subtree) => regionsAt(decoded.memory, subtree.address));
-  return found.map(({ name, size }) => ({ name, size, align, position: NOWHERE }));
+  // No kernel asks for more than there is: a size beyond it is damage, and whatever the command line says is another.
+  const most = decoded.memory.readable.reduce((end, range) => Math.max(end, range.end), 0);
+  return found.map(({ name, size }) => ({ name, size: size > most ? align : size, align, position: NOWHERE }));
 }
 
 function regionsAt(memory: PhysicalMemory, address: number | null): readonly { readonly name: string; readonly size: number }[] {

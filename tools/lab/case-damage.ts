@@ -11,6 +11,7 @@ import type { DumpReport } from '../../src/report/dump-report.js';
 import type { CaseResult, LabOptions } from './case.js';
 import { damages } from './damage-targets.js';
 import { judgeRun } from './foretold.js';
+import { planLines, planned } from './plan.js';
 import { Random } from './random.js';
 import { type ByteChange, runNext, takeSnapshot } from './snapshot.js';
 
@@ -20,13 +21,21 @@ const MEMORY = 256;
 /** A next kernel answers within seconds; what has not ended by then hangs. */
 const SECONDS = 90;
 
-/** Sessions of every shape: files with and without contents, with holes, of many pages; more sessions than a block holds. */
-const PLAN: readonly string[] = [
-  ...['session vm-0', 'memfd 0x1 262144 6 77 3 64', 'memfd 0x2 20491 0 0 4 6', 'memfd 0xfeed 0 0 0 1 0', 'end'],
-  ...['session web', 'memfd 0x10 4096 14 4096 5 1', 'memfd 0x11 1228800 0 0 6 300', 'memfd 0x12 65536 0 5 7 3', 'memfd 0x13 8192 1 0 8 2', 'end'],
-  ...Array.from({ length: 50 }, (_, index) => [`session idle-${index}`, 'end']).flat(),
-  ...['session last', 'memfd 0x7 12288 0 0 9 3', 'end'],
-];
+/** Sessions of every shape: files with and without contents, of many pages, of a part of one; more sessions than a block holds. */
+const PLAN = planLines([
+  { name: 'vm-0', files: [planned('0x1', 262_144, 6, 77, 3, 64), planned('0x2', 20_491, 0, 0, 4, 6), planned('0xfeed', 0, 0, 0, 1, 0)] },
+  {
+    name: 'web',
+    files: [
+      planned('0x10', 4096, 14, 4096, 5, 1),
+      planned('0x11', 1_228_800, 0, 0, 6, 300),
+      planned('0x12', 65_536, 0, 5, 7, 16),
+      planned('0x13', 8192, 1, 0, 8, 2),
+    ],
+  },
+  ...Array.from({ length: 50 }, (_, index) => ({ name: `idle-${index}`, files: [] })),
+  { name: 'last', files: [planned('0x7', 12_288, 0, 0, 9, 3)] },
+]);
 
 export async function damageCase(options: LabOptions): Promise<CaseResult> {
   const folder = mkdtempSync(join(options.memoryFolder ?? tmpdir(), 'luo-damage-'));

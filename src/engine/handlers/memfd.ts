@@ -9,7 +9,7 @@ import { negative } from '../faults.js';
 import { OpenFile } from '../fs/open-file.js';
 import { type Folio, SEAL, ShmemInode } from '../fs/shmem.js';
 import type { FileHandler, FileOpArgs } from '../handler.js';
-import { preserveVmalloc, restoreVmalloc, unpreserveVmalloc, type VmallocDescriptor } from '../kho/vmalloc.js';
+import { preserveVmalloc, restoreVmalloc, unpreserveVmalloc, type VmallocDescriptor, vmallocDescriptor } from '../kho/vmalloc.js';
 import type { KernelServices } from '../kernel/services.js';
 import type { Steps } from '../machine.js';
 
@@ -245,7 +245,7 @@ export class MemfdHandler implements FileHandler {
     file.pos = ser.pos;
     inode.size = Number(ser.size);
     if (ser.nr_folios === 0n) return file;
-    const area = yield* restoreVmalloc(this.#kernel.kho, descriptorOf(ser));
+    const area = yield* restoreVmalloc(this.#kernel.kho, vmallocDescriptor(ser.folios));
     const error = area === null ? negative('EINVAL') : yield* this.#restoreFolios(inode, area, Number(ser.nr_folios));
     for (const page of area ?? []) pages.free(page);
     if (error === 0) return file;
@@ -304,7 +304,7 @@ export class MemfdHandler implements FileHandler {
     const at = Number(args.serializedData);
     const ser = this.#read(at);
     if (ser.nr_folios !== 0n) {
-      const area = yield* restoreVmalloc(kho, descriptorOf(ser));
+      const area = yield* restoreVmalloc(kho, vmallocDescriptor(ser.folios));
       for (let entry = 0; area !== null && entry < Number(ser.nr_folios); entry++) yield* this.#discard(this.#folioRecord(area, entry).pfn_flags.pfn);
       for (const page of area ?? []) pages.free(page);
     }
@@ -319,11 +319,6 @@ export class MemfdHandler implements FileHandler {
       yield machine.printk(`memfd_luo: Unable to restore folio at physical address: ${address.toString(16)}`, 'handler');
     else pages.free(address);
   }
-}
-
-function descriptorOf(ser: MemfdSer): VmallocDescriptor {
-  const { first, total_pages, flags, order } = ser.folios;
-  return { first: Number(first), total_pages, flags, order };
 }
 
 function isPreserved(value: unknown): value is Preserved {

@@ -11,7 +11,7 @@ import { fdtProperty, fdtStrings, type FdtNode } from '../../codec/fdt.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { readFdt } from '../kho/incoming.js';
 import type { Kho } from '../kho/kho.js';
-import { restoreVmalloc } from '../kho/vmalloc.js';
+import { restoreVmalloc, vmallocDescriptor } from '../kho/vmalloc.js';
 import { MissingPageError, type Steps } from '../machine.js';
 
 const SUBTREE = 'kho_test';
@@ -58,7 +58,7 @@ function* restoreData(kho: Kho, root: FdtNode): Steps<boolean> {
     khoVmalloc,
     info.value.length < sizeOf(khoVmalloc) ? new Uint8Array(sizeOf(khoVmalloc)) : info.value,
   );
-  const pages = inline ? null : yield* restoreVmalloc(kho, { first: Number(first), total_pages, flags, order });
+  const pages = inline ? null : yield* restoreVmalloc(kho, vmallocDescriptor({ first, total_pages, flags, order }));
   if (!inline && pages === null) return false;
   for (let index = 0; index < count; index++) {
     const entry = inline ? readEntry(info.value, index * ENTRY) : entryOf(kho, pages ?? [], index);

@@ -7,6 +7,7 @@ import type { Kho } from './kho.js';
 
 /** The fields of struct kho_vmalloc. */
 export interface VmallocDescriptor {
+  /** physical; from 2^63 on as the negative number that phys_to_virt() makes of it: fields behind it wrap around to physical 0 */
   readonly first: number;
   readonly total_pages: number;
   readonly flags: number;
@@ -14,6 +15,14 @@ export interface VmallocDescriptor {
 }
 
 const KHO_VMALLOC_ALLOC = 1;
+
+/** The descriptor as it was handed over. */
+export const vmallocDescriptor = (read: Omit<VmallocDescriptor, 'first'> & { readonly first: bigint }): VmallocDescriptor => ({
+  first: Number(BigInt.asIntN(64, read.first)),
+  total_pages: read.total_pages,
+  flags: read.flags,
+  order: read.order,
+});
 
 /** Entries of one chunk. */
 export const chunkEntries = (pageSize: number): number => arrayCount(layoutTable(khoVmallocChunk, pageSize).field('phys'), pageSize);
@@ -99,11 +108,14 @@ export function* restoreVmalloc(kho: Kho, descriptor: VmallocDescriptor): Steps<
   return pages;
 }
 
+/** Of a shift by `order` the processor takes 5 bits alone (`1 << order` of an int): 2048 is taken as 0, seen with 7.3.4. */
+const SHIFT_BITS = 32;
+
 // Flags that it does not know are no concern of kho_restore_vmalloc: seen with 7.1.13, 7.2.13 and 7.3.4.
 function* restoreEntries(kho: Kho, { first, total_pages, order }: VmallocDescriptor): Steps<number[] | null> {
   const { machine } = kho;
   const room = chunkEntries(machine.pageSize);
-  const each = 2 ** order;
+  const each = 2 ** (order % SHIFT_BITS);
   const pages: number[] = [];
   let chunk = first;
   while (chunk !== 0) {
