@@ -2,6 +2,7 @@
 
 const benches: Readonly<Record<string, () => Promise<{ run(): Promise<string[]> }>>> = {
   report: () => import('./report.js'),
+  objects: () => import('./objects.js'),
   btf: () => import('./btf.js'),
   kvm: () => import('./kvm.js'),
   engine: () => import('./engine.js'),

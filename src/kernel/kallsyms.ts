@@ -6,6 +6,7 @@
 import { KernelFault, hexOf } from './fault.js';
 import { NEAREST_LIMIT, type KernelSymbol, type SymbolTable, isNumbered } from './symbols.js';
 import type { VirtualMemory } from './virtual-memory.js';
+import { kernelLimits } from './limits.js';
 
 /** Virtual addresses of the tables. */
 export interface KallsymsPlaces {
@@ -18,8 +19,7 @@ export interface KallsymsPlaces {
   readonly relativeBase: bigint | null;
 }
 
-/** Kernels have some 250,000 symbols with all of them in. */
-const MAX_SYMBOLS = 4_000_000;
+const MAX_SYMBOLS = kernelLimits.symbols.value;
 /** KSYM_NAME_LEN is 512. */
 const MAX_NAME = 512;
 const TOKENS = 256;

@@ -16,6 +16,7 @@ import { type LinkedSymbols, relocate } from './system-map.js';
 import { KernelTypes } from './types.js';
 import { VirtualMemory } from './virtual-memory.js';
 import { type Vmcoreinfo, vmcoreinfoOf } from './vmcoreinfo.js';
+import { kernelLimits } from './limits.js';
 
 export interface KernelSources {
   readonly vmcoreinfo: ReadonlyMap<string, string>;
@@ -25,8 +26,7 @@ export interface KernelSources {
   readonly btf?: { readonly source: string; readonly btf: Btf } | null;
 }
 
-/** No kernel's BTF is larger. */
-const MAX_BTF = 64 << 20;
+const MAX_BTF = kernelLimits.btfBytes.value;
 
 export class Kernel {
   readonly info: Vmcoreinfo;

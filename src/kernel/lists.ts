@@ -1,9 +1,10 @@
 /** The kernel's linked lists: `list_head` rings and `hlist` chains, with guards against cycles and damage. Source: include/linux/list.h, 7.3. */
 import { KernelFault, hexOf } from './fault.js';
 import type { KernelObject } from './object.js';
+import { kernelLimits } from './limits.js';
 
 /** Longer lists than this no kernel has of what is walked here. */
-const MAX_ENTRIES = 1 << 18;
+const MAX_ENTRIES = kernelLimits.listEntries.value;
 
 /**
  * The entries of the list that `head` (a list_head) starts: objects of `type`, linked by their member `member`.

@@ -3,9 +3,9 @@ import { KernelFault, optional } from './fault.js';
 import type { Kernel } from './kernel.js';
 import { listEntries } from './lists.js';
 import type { KernelObject } from './object.js';
+import { kernelLimits } from './limits.js';
 
-/** Open files of one process that are looked at. */
-const MAX_FDS = 1 << 20;
+const MAX_FDS = kernelLimits.descriptors.value;
 
 /** Every process (thread group leader), init_task first. @throws KernelFault where the list is damaged, after what comes before it */
 export function* processes(kernel: Kernel): Generator<KernelObject> {

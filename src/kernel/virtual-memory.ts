@@ -6,6 +6,7 @@ import { type PhysicalMemory, describeState } from '../memory/memory.js';
 import { KernelFault, hexOf } from './fault.js';
 import type { Geometry } from './geometry.js';
 import { walkTables } from './page-table.js';
+import { kernelLimits } from './limits.js';
 
 export interface AddressSpace {
   readonly geometry: Geometry;
@@ -15,8 +16,7 @@ export interface AddressSpace {
   readonly linear: readonly { readonly start: bigint; readonly end: bigint; readonly offset: bigint }[];
 }
 
-/** Reads of a whole dump's objects: the walks of a machine with thousands of tasks take some hundred thousand. */
-const BUDGET = 4_000_000;
+const BUDGET = kernelLimits.reads.value;
 const KEPT_PAGES = 256;
 const KEPT_TRANSLATIONS = 8192;
 

@@ -1,6 +1,7 @@
 /** The kernel's sparse arrays, as the page cache uses them. Source: include/linux/xarray.h and lib/xarray.c, 6.16 to 7.3. */
 import { KernelFault, hexOf } from './fault.js';
 import { KernelObject } from './object.js';
+import { kernelLimits } from './limits.js';
 
 export interface XarrayEntry {
   readonly index: number;
@@ -12,8 +13,7 @@ export interface XarrayEntry {
   readonly isValue: boolean;
 }
 
-/** Pages of the page cache of one file that are looked at: 64 GiB in pages of 4 KiB. */
-const MAX_ENTRIES = 1 << 24;
+const MAX_ENTRIES = kernelLimits.xarrayEntries.value;
 const INTERNAL = 2n;
 const VALUE = 1n;
 /** Internal entries below this are siblings, retries and zeros, no nodes. */

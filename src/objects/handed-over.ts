@@ -9,11 +9,12 @@ import { memfdHandedOver } from './memfd.js';
 import type { LiveFile, LiveSession } from './model.js';
 import * as paths from './paths.js';
 import { type Reader, cstringOf } from './reader.js';
+import { kernelLimits } from '../kernel/limits.js';
 
 /** Blocks of one chain; the kernel itself gives up at 10000. */
 const MAX_BLOCKS = 10_000;
 /** Sessions, and files of all sessions together. */
-const MAX_ENTRIES = 1 << 17;
+const MAX_ENTRIES = kernelLimits.handedOver.value;
 
 /** Null where this kernel keeps them in no such blocks, or they can't be read. */
 export function handedOverSessions(reader: Reader, header: KernelObject): { readonly sessions: readonly LiveSession[]; readonly complete: boolean } | null {

@@ -14,6 +14,7 @@ import type { Kernel } from '../kernel/kernel.js';
 import { KernelObject } from '../kernel/object.js';
 import { objectNode } from './nodes.js';
 import * as paths from './paths.js';
+import { kernelLimits } from '../kernel/limits.js';
 
 /** A folio with the pages it has. */
 interface Placed {
@@ -26,9 +27,9 @@ interface Placed {
 }
 
 /** Folios of a file that are held in memory; of larger files the rest is told to be missing. */
-const MAX_FOLIOS = 1 << 20;
+const MAX_FOLIOS = kernelLimits.folios.value;
 /** Blocks of a folio table. */
-const MAX_TABLE_PAGES = 1 << 16;
+const MAX_TABLE_PAGES = kernelLimits.tablePages.value;
 
 interface Parts {
   readonly origin: 'page-cache' | 'handed-over';

@@ -15,6 +15,7 @@ import type { Phase, SessionState } from '../handover/life.js';
 import * as paths from './paths.js';
 import { Reader, cstringOf } from './reader.js';
 import { handedOverSessions } from './handed-over.js';
+import { kernelLimits } from '../kernel/limits.js';
 
 /** Everything, or null where this kernel has no LUO that can be found; `troubles` then says why. */
 export function readLiveObjects(kernel: Kernel): { readonly live: LiveObjects | null; readonly troubles: readonly Trouble[] } {
@@ -24,7 +25,7 @@ export function readLiveObjects(kernel: Kernel): { readonly live: LiveObjects | 
 }
 
 /** Page frames of open files that are kept: 64 GiB. */
-const MAX_OPEN_PAGES = 1 << 24;
+const MAX_OPEN_PAGES = kernelLimits.openPages.value;
 
 class ObjectReader extends Reader {
   #holders: Holders | null = null;

@@ -5,9 +5,10 @@ import { KernelFault } from '../kernel/fault.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { KernelObject } from '../kernel/object.js';
 import type { Trouble } from './model.js';
+import { kernelLimits } from '../kernel/limits.js';
 
 /** Troubles that are listed; a damaged dump has one for every object. */
-const MAX_TROUBLES = 1000;
+const MAX_TROUBLES = kernelLimits.troubles.value;
 
 export class Reader {
   readonly kernel: Kernel;

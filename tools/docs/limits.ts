@@ -1,4 +1,5 @@
 /** docs/limits.md: the table of what one command may spend, made from the limits themselves. */
+import { kernelLimits } from '../../src/kernel/limits.js';
 import { limits } from '../../src/codec/limits.js';
 
 export function limitsReference(): string {
@@ -21,5 +22,14 @@ export function limitsReference(): string {
     '| limit | unless raised | what is counted | past it |',
     '|---|---|---|---|',
     ...rows,
+    '',
+    '## In a kernel’s own memory',
+    '',
+    'Objects of a running kernel (docs/objects.md) are read within these; no option raises them. What one ends is told as damage of the objects',
+    '(`live/damaged-objects`), and a list of sessions that was not followed to its end in the verdict.',
+    '',
+    '| most | of what |',
+    '|---|---|',
+    ...Object.values(kernelLimits).map(({ value, unit, counts }) => `| ${value} ${unit} | ${counts} |`),
   ].join('\n')}\n`;
 }

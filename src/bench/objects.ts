@@ -1,0 +1,98 @@
+/**
+ * The report of a dump of a running kernel, from open on, beside that of what is serialised alone: with kernel, symbols, types and LUO's own
+ * objects, and without. `LUO_INSPECT_BENCH_DUMPS` names dumps (folders of `*.elf.xz`, `*.elf.zst`, `*.elf`); else the small ones of the tests are taken.
+ * Beside drgn: docs/peers.md.
+ */
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { loadDump } from '../cli/load-dump.js';
+import { openDump } from '../container/open.js';
+import { diagnose } from '../diagnosis/diagnose.js';
+import { decodeHandovers } from '../handover/decode.js';
+import { judge } from '../verdict/judge.js';
+import { reportJson } from '../report/report-json.js';
+import { milliseconds, paired, timesThat } from './measure.js';
+
+const SMALL = 'test/fixtures/objects';
+const RUNS = 7;
+const WARM_UP = 2;
+const UNPACK: readonly (readonly [RegExp, string])[] = [
+  [/\.xz$/, 'xz'],
+  [/\.zst$/, 'zstd'],
+];
+
+export async function run(): Promise<string[]> {
+  const given = process.env.LUO_INSPECT_BENCH_DUMPS;
+  const lines: string[] = [];
+  const work = mkdtempSync(join(tmpdir(), 'luo-inspect-bench-'));
+  try {
+    for (const packed of dumpsOf(given ?? SMALL)) {
+      const core = unpacked(packed, work);
+      for (let round = 0; round < WARM_UP; round++) await whole(core);
+      const { baseline, works } = await paired(RUNS, () => serialisedOnly(core), [() => whole(core)]);
+      const [own] = works;
+      lines.push(
+        `objects: ${basename(packed)}: ${milliseconds(own?.time ?? 0)}, of what is serialised alone ${milliseconds(baseline)}: ${timesThat(own?.ratio ?? 0)}; peak ${peak(core)} MiB (below 150)`,
+      );
+      rmSync(core);
+    }
+    return lines.length === 0 ? [`objects: no dumps in ${given ?? SMALL}`] : lines;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+const dumpsOf = (path: string): readonly string[] =>
+  !statSync(path).isDirectory()
+    ? [path]
+    : readdirSync(path)
+        .filter((name) => /\.elf(\.xz|\.zst)?$/.test(name))
+        .sort()
+        .map((name) => join(path, name));
+
+/** Unpacking is no part of what is measured. */
+function unpacked(path: string, work: string): string {
+  const tool = UNPACK.find(([pattern]) => pattern.test(path))?.[1] ?? 'cat';
+  const core = join(work, 'core');
+  const file = openSync(core, 'w');
+  const { status } = spawnSync(tool, tool === 'cat' ? [path] : ['-dc', path], { stdio: ['ignore', file, 'inherit'] });
+  closeSync(file);
+  if (status !== 0) throw new Error(`${tool} ${path} exited with ${status}`);
+  return core;
+}
+
+async function whole(path: string): Promise<void> {
+  const { opened, report } = await loadDump(path, { log: false });
+  JSON.stringify(reportJson(report));
+  opened.close();
+}
+
+async function serialisedOnly(path: string): Promise<void> {
+  const opened = await openDump(path);
+  const { memory, arch } = opened;
+  const decoded = decodeHandovers({ memory, runningRelease: opened.vmcoreinfo?.get('OSRELEASE') ?? null });
+  const findings = diagnose(decoded, { log: null });
+  const judged = judge({ facts: { path, memory, arch, release: null }, decoded, findings, log: null, options: {} });
+  const { container, bytes } = opened;
+  JSON.stringify(
+    reportJson({
+      source: { path, container, bytes, arch, pageSize: memory.pageSize },
+      kernel: null,
+      handovers: decoded.handovers,
+      evidence: [],
+      decoded,
+      log: null,
+      ...judged,
+    }),
+  );
+  opened.close();
+}
+
+/** Of a process that prints the report, in MiB. */
+function peak(path: string): number {
+  const code = `import(${JSON.stringify(new URL('../cli/main.js', import.meta.url).href)}).then(({ main }) => main(process.argv.slice(1))).then(() => process.stderr.write(String(process.resourceUsage().maxRSS)))`;
+  const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code, 'report', path, '--json'], { encoding: 'utf8', maxBuffer: 64 << 20 });
+  return Math.round(Number(/\d+$/.exec(stderr)?.[0] ?? 0) / 1024);
+}
