@@ -7,7 +7,9 @@ import { isStandardOutput } from '../container/output-file.js';
 import { EngineClient, type RunEnd, stepToJson } from '../engine/client.js';
 import { readScenario } from '../engine/scenario/parse.js';
 import { MOMENTS, type Moment } from '../engine/scenario/types.js';
+import { tell } from './messages.js';
 import { writeLines } from './output.js';
+import { isPciDevice, withRealDevice } from './sim-device.js';
 import { endLine, stepLines } from './sim-text.js';
 import { onTerminal, wantsColor, paintsOutput } from './terminal.js';
 
@@ -19,6 +21,7 @@ export interface SimOptions {
   readonly verbose?: boolean;
   readonly device?: string;
   readonly compare?: boolean;
+  readonly root?: string;
   /** false with --no-color */
   readonly color?: boolean;
 }
@@ -32,10 +35,12 @@ export function registerSim(program: Command): void {
     .option('--dump <file>', "writes the machine's memory, as it is where the run stopped, as an ELF core; - is standard output, in place of the steps")
     .addOption(new Option('--step', 'opens the debugger, where standard output is a terminal').conflicts(['json']))
     .addOption(
-      new Option('--device <device>', "where virtual machines run: the embedded engine, or this machine's /dev/kvm")
-        .choices(['simulated', 'kvm'])
-        .default('simulated'),
+      new Option(
+        '--device <device>',
+        "simulated: the embedded engine; kvm: virtual machines run on this machine's /dev/kvm; pci:<bdf>: a device of the scenario starts from that function's configuration space",
+      ).default('simulated'),
     )
+    .option('--root <dir>', 'with --device pci:<bdf>: a recorded tree (an unpacked capture) in place of this machine')
     .option('--compare', 'with --device kvm: runs on both, and prints the steps in which they differ; exits 1 where one does')
     .option('--verbose', 'every step of the engine; with --device kvm, kvm_run after every KVM_RUN')
     .option('--no-color', 'no colours')
@@ -49,7 +54,15 @@ export async function runSim(path: string, options: SimOptions): Promise<void> {
     return;
   }
   if (options.compare === true) throw new UserError('--compare needs --device kvm: it runs the scenario on /dev/kvm and on the simulated device');
-  const client = EngineClient.ofScenario(await readScenario(path), { logReads: options.step === true });
+  if (options.device !== undefined && options.device !== 'simulated' && !isPciDevice(options.device))
+    throw new UserError(`--device ${options.device}: give simulated, kvm, or pci:<bdf> as in pci:0000:00:05.0`);
+  let scenario = await readScenario(path);
+  if (isPciDevice(options.device)) {
+    const real = withRealDevice(scenario, options.device, options.root);
+    ({ scenario } = real);
+    tell(real.said);
+  }
+  const client = EngineClient.ofScenario(scenario, { logReads: options.step === true });
   if (options.step === true && onTerminal()) {
     const { identityOf, openDebugger } = await import('../tui/open.js');
     await openDebugger(client, {

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { folderTree } from '../../src/host/host-tree.js';
+import { deviceRestrictions } from '../../abi/vfio-pci/restrictions.js';
 import { releaseSide } from '../../src/compat/release-side.js';
 import { preflight } from '../../src/preflight/preflight.js';
 import type { NextKernel } from '../../src/preflight/next-kernel.js';
@@ -66,6 +67,14 @@ describe('each restriction violated alone', () => {
   ];
   it.each(cases)('%s', (id, changes) => {
     expect(blocking(run(changes, { devices: [DEVICE] }))).toEqual([`device/${DEVICE}/${id}`]);
+  });
+
+  it('of every restriction there is one', () => {
+    const without = gzipSync(GOOD_CONFIG.filter((line) => !line.startsWith('CONFIG_VFIO_DEVICE_CDEV')).join('\n'));
+    const noCdev = { 'proc/config.gz': without, [deviceFile('vfio-dev/vfio0/name')]: null };
+    expect(blocking(run(noCdev, { devices: [DEVICE] })).filter((check) => check.startsWith('device/'))).toEqual([`device/${DEVICE}/cdev`]);
+    const violated = new Set([...cases.map(([id]) => id), 'cdev', 'bridge']);
+    expect([...violated].sort()).toEqual(Object.keys(deviceRestrictions).sort());
   });
 
   it('a device behind a bridge; 7.4 preserves the bridge with it', () => {

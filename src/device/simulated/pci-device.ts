@@ -38,9 +38,13 @@ export interface PciDeviceOptions {
   readonly vf: boolean;
   /** broken: it goes on writing without being a bus master; only a reset or a loss of power stops it */
   readonly stubborn: boolean;
+  /** configuration space of a real function (64 to 4096 bytes), which this one starts from; identity, registers and capabilities are then its */
+  readonly recorded?: Uint8Array | null;
+  /** with `recorded`: its INTx was in use */
+  readonly intx?: boolean;
 }
 
-/** Offsets at which this device has its capabilities; a device chooses them itself. */
+/** Offsets at which a device that is nobody's copy has its capabilities. */
 const CAPABILITIES = { pm: 0xc8, msi: 0xd0, express: 0xe0, msix: 0xa0 } as const;
 /** What firmware programmed into the base address registers. */
 const BARS = [0xfeb8_0000, 0xfeba_0000, 0xc061, 0xfebc_0000, 0, 0] as const;
@@ -71,8 +75,14 @@ export class SimulatedPciDevice {
     this.resetMethod = options.reset;
     this.#bdf = options.bdf;
     this.#powerOn();
-    // Firmware switches decoding on before it starts a kernel.
-    this.command = PCI_COMMAND.IO | PCI_COMMAND.MEMORY;
+    const { recorded } = options;
+    if (recorded == null)
+      // Firmware switches decoding on before it starts a kernel.
+      this.command = PCI_COMMAND.IO | PCI_COMMAND.MEMORY;
+    else {
+      this.config.bytes.set(recorded.subarray(0, this.config.bytes.length));
+      this.#intx = this.config.read(pciHeader).interrupt_pin !== 0 && (this.command & PCI_COMMAND.INTX_DISABLE) === 0 && options.intx === true;
+    }
   }
 
   /** bus << 8 | device << 3 | function, as the bridges route it now */
@@ -125,7 +135,8 @@ export class SimulatedPciDevice {
 
   get power(): PowerState {
     if (this.#cold) return 'D3cold';
-    return POWER_STATES[this.config.read(pciPmCap, CAPABILITIES.pm).ctrl & PCI_PM_CTRL_STATE_MASK] ?? 'D0';
+    const pm = this.config.capability(PCI_CAP_ID.PM);
+    return pm === null ? 'D0' : (POWER_STATES[this.config.read(pciPmCap, pm).ctrl & PCI_PM_CTRL_STATE_MASK] ?? 'D0');
   }
 
   /** Coming back from D3 the function starts as after a reset: it does not keep its state (No_Soft_Reset is 0). */
@@ -134,27 +145,34 @@ export class SimulatedPciDevice {
     this.#cold = state === 'D3cold';
     if ((before === 'D3hot' || before === 'D3cold') && state === 'D0') this.#powerOn();
     const level = Math.min(POWER_STATES.indexOf(state), PCI_PM_CTRL_STATE_MASK);
-    const { ctrl } = this.config.read(pciPmCap, CAPABILITIES.pm);
-    this.config.write(pciPmCap, { ctrl: (ctrl & ~PCI_PM_CTRL_STATE_MASK) | level }, CAPABILITIES.pm);
+    const pm = this.config.capability(PCI_CAP_ID.PM);
+    // Without the capability there is nothing to program: it stays in D0.
+    if (pm !== null) this.config.write(pciPmCap, { ctrl: (this.config.read(pciPmCap, pm).ctrl & ~PCI_PM_CTRL_STATE_MASK) | level }, pm);
     if (state !== 'D0') this.dma.stop();
   }
 
   /** Which interrupts the function is programmed to send; INTx only where its cause is enabled and PCI_COMMAND does not disable it. */
   get interrupts(): IrqMode {
-    if ((this.config.read(pciMsixCap, CAPABILITIES.msix).flags & PCI_MSIX_FLAGS_ENABLE) !== 0) return 'msix';
-    if ((this.config.read(pciMsiCap, CAPABILITIES.msi).flags & PCI_MSI_FLAGS_ENABLE) !== 0) return 'msi';
+    const [msix, msi] = [this.config.capability(PCI_CAP_ID.MSIX), this.config.capability(PCI_CAP_ID.MSI)];
+    if (msix !== null && (this.config.read(pciMsixCap, msix).flags & PCI_MSIX_FLAGS_ENABLE) !== 0) return 'msix';
+    if (msi !== null && (this.config.read(pciMsiCap, msi).flags & PCI_MSI_FLAGS_ENABLE) !== 0) return 'msi';
     return this.#intx && (this.command & PCI_COMMAND.INTX_DISABLE) === 0 ? 'intx' : 'none';
   }
 
   setInterrupts(mode: IrqMode): void {
-    const msix = this.config.read(pciMsixCap, CAPABILITIES.msix).flags;
-    const msi = this.config.read(pciMsiCap, CAPABILITIES.msi).flags;
-    this.config.write(pciMsixCap, { flags: mode === 'msix' ? msix | PCI_MSIX_FLAGS_ENABLE : msix & ~PCI_MSIX_FLAGS_ENABLE }, CAPABILITIES.msix);
-    this.config.write(
-      pciMsiCap,
-      { flags: mode === 'msi' ? msi | PCI_MSI_FLAGS_ENABLE : msi & ~PCI_MSI_FLAGS_ENABLE, address_lo: mode === 'msi' ? MSI_ADDRESS : 0 },
-      CAPABILITIES.msi,
-    );
+    const [msix, msi] = [this.config.capability(PCI_CAP_ID.MSIX), this.config.capability(PCI_CAP_ID.MSI)];
+    if (msix !== null) {
+      const { flags } = this.config.read(pciMsixCap, msix);
+      this.config.write(pciMsixCap, { flags: mode === 'msix' ? flags | PCI_MSIX_FLAGS_ENABLE : flags & ~PCI_MSIX_FLAGS_ENABLE }, msix);
+    }
+    if (msi !== null) {
+      const { flags } = this.config.read(pciMsiCap, msi);
+      this.config.write(
+        pciMsiCap,
+        { flags: mode === 'msi' ? flags | PCI_MSI_FLAGS_ENABLE : flags & ~PCI_MSI_FLAGS_ENABLE, address_lo: mode === 'msi' ? MSI_ADDRESS : 0 },
+        msi,
+      );
+    }
     this.#intx = mode === 'intx';
     this.command = mode === 'intx' ? this.command & ~PCI_COMMAND.INTX_DISABLE : this.command | PCI_COMMAND.INTX_DISABLE;
   }
@@ -180,12 +198,32 @@ export class SimulatedPciDevice {
     return this.writing ? this.dma.next() : null;
   }
 
+  /** What a reset takes from a function that was recorded in use: decoding and bus mastering, interrupts, its power state. Base addresses are programmed again. */
+  #clearProgrammed(): void {
+    this.command = 0;
+    for (const [id, layout, enable] of [
+      [PCI_CAP_ID.MSIX, pciMsixCap, PCI_MSIX_FLAGS_ENABLE],
+      [PCI_CAP_ID.MSI, pciMsiCap, PCI_MSI_FLAGS_ENABLE],
+    ] as const) {
+      const at = this.config.capability(id);
+      if (at !== null) this.config.write(layout, { flags: this.config.read(layout, at).flags & ~enable }, at);
+    }
+    const pm = this.config.capability(PCI_CAP_ID.PM);
+    if (pm !== null) this.config.write(pciPmCap, { ctrl: this.config.read(pciPmCap, pm).ctrl & ~PCI_PM_CTRL_STATE_MASK }, pm);
+  }
+
   /** Registers as they are after a reset, the base addresses as firmware would program them again. */
   #powerOn(): void {
     this.dma.stop();
     this.#intx = false;
-    const { vendor, device, classCode } = this.#options;
+    const { vendor, device, classCode, recorded } = this.#options;
     this.config.bytes.fill(0);
+    if (recorded != null) {
+      this.config.bytes.set(recorded.subarray(0, this.config.bytes.length));
+      this.config.findCapabilities();
+      this.#clearProgrammed();
+      return;
+    }
     this.config.write(pciHeader, {
       vendor_id: vendor,
       device_id: device,

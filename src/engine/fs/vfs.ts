@@ -56,6 +56,12 @@ export function addSeals(file: OpenFile, seals: number): number {
   return body instanceof HugetlbInode ? body.addSeals(seals) : negative('EINVAL');
 }
 
+/** Where lseek(0, SEEK_CUR) says that it is; null where the file has no position (ESPIPE). */
+export function positionOf({ body, pos }: OpenFile): bigint | null {
+  const sized = body instanceof ShmemInode || body instanceof HugetlbInode;
+  return !sized && traitsOf(body.kind).seek === 'none' ? null : pos;
+}
+
 /** lseek(2) to an absolute position. @returns 0 or a negative errno */
 export function seek(file: OpenFile, pos: bigint): number {
   const { body } = file;

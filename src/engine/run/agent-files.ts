@@ -5,7 +5,7 @@ import { HugetlbInode } from '../fs/hugetlb.js';
 import { OpenFile, PlainFile } from '../fs/open-file.js';
 import { patternPage } from '../fs/pattern.js';
 import { SEAL, ShmemInode } from '../fs/shmem.js';
-import { addSeals, fallocate, ftruncate, pwrite } from '../fs/vfs.js';
+import { addSeals, fallocate, ftruncate, positionOf, pwrite } from '../fs/vfs.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Steps } from '../machine.js';
 import type { Fill, SealName, Step } from '../scenario/types.js';
@@ -126,7 +126,7 @@ export function checkFile(kernel: Kernel, file: OpenFile, step: Step<'check'>): 
   };
   look('size', step.size, sized || body instanceof PlainFile ? body.size : 0);
   look('seals', step.seals === null ? null : sealNames(sealBits(step.seals)), sized ? sealNames(body.seals) : 'none to be had');
-  look('pos', step.pos, file.pos);
+  look('pos', step.pos, positionOf(file) ?? 'none to be had');
   look('mode', step.mode, sized ? body.mode : null);
   if (step.fill !== null && !(body instanceof ShmemInode && holdsPattern(kernel, body, step.fill))) differing.push('the pages hold something else');
   look('sha256', step.sha256, step.sha256 !== null && body instanceof ShmemInode ? digest(kernel, body) : null);

@@ -62,6 +62,10 @@ export interface ScenarioDevice {
   readonly iommuGroup: number | null;
   /** broken: it goes on writing without being a bus master, until a reset */
   readonly stubborn: boolean;
+  /** configuration space of a real function that it starts from; absent for one of the engine's own */
+  readonly recorded?: Uint8Array | null;
+  /** with `recorded`: INTx was in use */
+  readonly intx?: boolean;
   readonly position: SourcePosition;
 }
 
