@@ -3,15 +3,15 @@
  * pointer should lead there follows from what they link to, or from the list that is too short.
  */
 import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
-import { luoFileSer, luoSessionSer } from '../../../abi/luo/entries.js';
 import { decodeStruct } from '../../codec/decode.js';
+import { textOf } from '../../codec/leaf.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import type { Handover } from '../../handover/decode.js';
 import { physicalAddress, readBytes } from '../../memory/memory.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { type Subject, isIntact } from '../subject.js';
 import { unclaimedBlocks } from './claims.js';
-import { isFileBlock, isSessionBlock } from './plausible.js';
+import { entryOf, isFileBlock, isSessionBlock } from './plausible.js';
 import { trustOf } from './trust.js';
 
 export interface LostBlock {
@@ -75,10 +75,11 @@ function* find(subject: Subject): Iterable<LostBlock> {
 function namesOf(subject: Subject, kind: LostBlock['kind'], first: number, count: number): readonly string[] {
   const names: string[] = [];
   for (let index = 0; index < Math.min(count, NAMED); index++) {
-    const size = sizeOf(kind === 'sessions' ? luoSessionSer : luoFileSer);
+    const entry = entryOf(subject, kind);
+    const size = sizeOf(entry);
     const read = readBytes(subject.dump.memory, first + index * size, size);
     if (!read.ok) break;
-    const text = kind === 'sessions' ? decodeStruct(luoSessionSer, read.bytes).name.text : decodeStruct(luoFileSer, read.bytes).compatible.text;
+    const text = textOf(entry, decodeStruct(entry, read.bytes), kind === 'sessions' ? 'name' : 'compatible')?.text ?? '';
     if (text !== '') names.push(text);
   }
   return names;

@@ -10,14 +10,16 @@ import { luoFileSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../../../
 import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
 import { khoVmallocChunk } from '../../../abi/kho/vmalloc.js';
 import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
-import { memfdLuoSerV1 } from '../../../abi/memfd/v1.js';
-import { KNOWN_SEALS, memfdLuoSerV2 } from '../../../abi/memfd/v2.js';
+import { KNOWN_SEALS } from '../../../abi/memfd/v2.js';
 import { behaviourIsKnown } from '../../../abi/contract.js';
 import type { CStringValue, DecodedStruct, Struct } from '../../../abi/layout.js';
+import { areaOf } from '../../codec/area.js';
 import { decodeStruct } from '../../codec/decode.js';
 import { FDT_MAGIC } from '../../codec/fdt.js';
+import { integerOf, textOf } from '../../codec/leaf.js';
 import { layoutTable, sizeOf } from '../../codec/layout-table.js';
 import type { Reference } from '../../handover/context.js';
+import { vmallocValues } from '../../handover/vmalloc.js';
 import { isReadable, physicalAddress, readBytes } from '../../memory/memory.js';
 import type { Subject } from '../subject.js';
 
@@ -30,21 +32,19 @@ export function isPlausible(subject: Subject, { what, address, node }: Reference
   if (luo?.contract != null && !behaviourIsKnown(luo.contract)) return null;
   switch (what) {
     case 'session block':
-      return isBlock(subject, address, luoSessionSer);
+      return isBlock(subject, address, 'sessions');
     case 'file block':
-      return isBlock(subject, address, luoFileSer);
+      return isBlock(subject, address, 'files');
     case 'session area':
       return decoded(subject, luoSessionHeaderSer, address, ({ count }) =>
-        count === 0n ? null : isArea(subject, address + sizeOf(luoSessionHeaderSer), luoSessionSer, 'name'),
+        count === 0n ? null : isArea(subject, address + sizeOf(luoSessionHeaderSer), entryOf(subject, 'sessions'), 'name'),
       );
     case 'file area':
-      return isArea(subject, address, luoFileSer, 'compatible');
+      return isArea(subject, address, entryOf(subject, 'files'), 'compatible');
     case 'FLB page':
       return isFlbPage(subject, address);
     case 'struct memfd_luo_ser':
-      return node.layout?.struct === memfdLuoSerV1 || node.layout?.struct === memfdLuoSerV2
-        ? isMemfd(subject, address, node.layout.struct === memfdLuoSerV1)
-        : null;
+      return node.layout === null ? null : isMemfd(subject, address, node.layout.struct);
     case 'vmalloc chunk':
       return isChunk(subject, address);
     case 'vmalloc block':
@@ -78,17 +78,21 @@ function decoded<S extends Struct>(subject: Subject, struct: S, address: number,
 const isText = (value: CStringValue): boolean =>
   value.terminated && value.trailing === 0 && /^[\x20-\x7e\u0080-\uffff]+$/.test(value.text) && !value.text.includes('\ufffd');
 
-function startsWithText(subject: Subject, address: number, entry: typeof luoSessionSer | typeof luoFileSer | typeof luoFlbSer, field: string): Verdict {
+function startsWithText(subject: Subject, address: number, entry: Struct, field: string): Verdict {
   return decoded(subject, entry, address, (values) => {
-    const text: unknown = Object.entries(values).find(([name]) => name === field)?.[1];
-    return isCString(text) && isText(text);
+    const text = textOf(entry, values, field);
+    return text !== null && isText(text);
   });
 }
 
-const isCString = (value: unknown): value is CStringValue => typeof value === 'object' && value !== null && 'terminated' in value && 'text' in value;
+/** The structure of a session's or a file's entry, as the contract of the handover has it. */
+export function entryOf({ handover: { luo } }: Pick<Subject, 'handover'>, list: 'sessions' | 'files'): Struct {
+  const area = luo?.contract == null ? null : areaOf(luo.contract, list);
+  return area?.entry ?? (list === 'sessions' ? luoSessionSer : luoFileSer);
+}
 
 /** An area of entries behind each other: one of the first two starts with text. Null where the count says that there are none yet. */
-function isArea(subject: Subject, address: number, entry: typeof luoSessionSer | typeof luoFileSer, field: string): Verdict {
+function isArea(subject: Subject, address: number, entry: Struct, field: string): Verdict {
   const size = sizeOf(entry);
   const texts = [address, address + size].map((at) => startsWithText(subject, at, entry, field));
   if (texts.includes(true)) return true;
@@ -100,8 +104,9 @@ function isArea(subject: Subject, address: number, entry: typeof luoSessionSer |
 }
 
 /** Its count or its first entries may be damaged, not both. */
-function isBlock(subject: Subject, address: number, entry: typeof luoSessionSer | typeof luoFileSer): Verdict {
+function isBlock(subject: Subject, address: number, list: 'sessions' | 'files'): Verdict {
   const { pageSize } = subject.dump.memory;
+  const entry = entryOf(subject, list);
   const header = sizeOf(khoBlockHeaderSer);
   const capacity = BigInt(Math.floor((pageSize - header) / sizeOf(entry)));
   return decoded(subject, khoBlockHeaderSer, address, ({ count, next }) => {
@@ -109,7 +114,7 @@ function isBlock(subject: Subject, address: number, entry: typeof luoSessionSer 
     const isLink = isPage(subject, next);
     const entries = [0, 1].map((index) => {
       const at = address + header + index * sizeOf(entry);
-      return entry === luoSessionSer ? isSession(subject, at) : isFile(subject, at);
+      return list === 'sessions' ? isSession(subject, entry, at) : isFile(subject, entry, at);
     });
     if (entries.includes(true)) return isCount || isLink;
     const [first = null] = entries;
@@ -128,27 +133,34 @@ const isPage = (subject: Subject, value: bigint): boolean => {
 /** Entries of a list: one of their fields may be damaged, which `null` stands for. */
 type EntryVerdict = Verdict | 'empty';
 
-function isSession(subject: Subject, address: number): EntryVerdict {
-  const got = readBytes(subject.dump.memory, address, sizeOf(luoSessionSer));
+function isSession(subject: Subject, entry: Struct, address: number): EntryVerdict {
+  const got = readBytes(subject.dump.memory, address, sizeOf(entry));
   if (!got.ok) return null;
   if (got.bytes.every((byte) => byte === 0)) return 'empty';
-  const { name, file_set_ser: set } = decodeStruct(luoSessionSer, got.bytes);
-  const good = [isText(name), isPage(subject, set.files), set.count < LIKELY_COUNT].filter((one) => one).length;
+  const values = decodeStruct(entry, got.bytes);
+  const number = (field: string): bigint => integerOf(entry, values, field) ?? 0n;
+  const name = textOf(entry, values, 'name');
+  const good = [name !== null && isText(name), isPage(subject, number('file_set_ser.files')), number('file_set_ser.count') < LIKELY_COUNT].filter(
+    (one) => one,
+  ).length;
   return good === 3 ? true : good === 2 ? null : false;
 }
 
-function isFile(subject: Subject, address: number): EntryVerdict {
-  const got = readBytes(subject.dump.memory, address, sizeOf(luoFileSer));
+function isFile(subject: Subject, entry: Struct, address: number): EntryVerdict {
+  const got = readBytes(subject.dump.memory, address, sizeOf(entry));
   if (!got.ok) return null;
   if (got.bytes.every((byte) => byte === 0)) return 'empty';
-  const { compatible, data, token } = decodeStruct(luoFileSer, got.bytes);
+  const values = decodeStruct(entry, got.bytes);
+  const [data, token] = [integerOf(entry, values, 'data') ?? 0n, integerOf(entry, values, 'token') ?? 0n];
+  const compatible = textOf(entry, values, 'compatible');
+  if (compatible === null) return null;
   if (isText(compatible)) return data !== 0n ? true : token !== 0n ? null : false;
   const letters = compatible.bytes.filter((byte) => byte >= 0x20 && byte < 0x7f).length;
   return data !== 0n && isPage(subject, data) && (letters >= 4 || compatible.bytes.length === 0) ? null : false;
 }
 
-export const isSessionBlock = (subject: Subject, address: number): Verdict => isBlock(subject, address, luoSessionSer);
-export const isFileBlock = (subject: Subject, address: number): Verdict => isBlock(subject, address, luoFileSer);
+export const isSessionBlock = (subject: Subject, address: number): Verdict => isBlock(subject, address, 'sessions');
+export const isFileBlock = (subject: Subject, address: number): Verdict => isBlock(subject, address, 'files');
 
 const isMemory = (subject: Subject, address: number): boolean => address === 0 || subject.dump.memory.stateOf(address) !== 'out-of-range';
 
@@ -157,9 +169,14 @@ function isFlbPage(subject: Subject, address: number): Verdict {
   return decoded(subject, luoFlbHeaderSer, address, ({ pgcnt, count }) => (pgcnt === 1n && count <= 64n) || first === true);
 }
 
-function isMemfd(subject: Subject, address: number, isV1: boolean): Verdict {
+function isMemfd(subject: Subject, address: number, struct: Struct): Verdict {
   const { pageSize } = subject.dump.memory;
-  const judge = (size: bigint, nr: bigint, seals: number, flags: number, folios: DecodedStruct<typeof memfdLuoSerV1>['folios']): Verdict => {
+  return decoded(subject, struct, address, (values) => {
+    const own = (name: string): bigint => (struct.fields[name] === undefined ? 0n : (integerOf(struct, values, name) ?? 0n));
+    const area = vmallocValues((name) => integerOf(struct, values, name), 'folios.');
+    if (area === null) return null;
+    const folios = { first: area.first, total_pages: area.total_pages ?? 0, order: area.order ?? 0, flags: area.flags ?? 0 };
+    const [size, nr, seals, flags] = [own('size'), own('nr_folios'), Number(own('seals')), Number(own('flags'))];
     // Of an empty file one field may be damaged; zeros are as good as any empty file.
     const set = [size !== 0n, nr !== 0n, seals !== 0, flags !== 0, folios.first !== 0n, folios.total_pages !== 0, folios.order !== 0].filter(
       (one) => one,
@@ -177,10 +194,7 @@ function isMemfd(subject: Subject, address: number, isV1: boolean): Verdict {
       folios.order <= 20 && (folios.flags & ~3) === 0,
     ].filter((good) => !good).length;
     return bad <= 2;
-  };
-  return isV1
-    ? decoded(subject, memfdLuoSerV1, address, ({ size, nr_folios: nr, folios }) => judge(size, nr, 0, 0, folios))
-    : decoded(subject, memfdLuoSerV2, address, ({ size, nr_folios: nr, seals, flags, folios }) => judge(size, nr, seals, flags, folios));
+  });
 }
 
 /** Its first block is one that is preserved. A chunk may be empty only behind a full one. */

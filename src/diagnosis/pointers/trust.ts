@@ -9,13 +9,12 @@ import type { Folio, FolioColumns, Memfd } from '../../handover/memfd.js';
 import type { PreservedBlock } from '../../handover/preserved/preserved-map.js';
 import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
 import { filePages } from '../../../abi/luo/areas.js';
-import { luoFileSer } from '../../../abi/luo/entries.js';
 import { decodeStruct } from '../../codec/decode.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { type PhysicalMemory, isReadable, physicalAddress, readBytes } from '../../memory/memory.js';
 import { type Subject, cutShort, isIntact } from '../subject.js';
 import { unclaimedBlocks } from './claims.js';
-import { type Verdict, isFileBlock, isPlausible, isSessionBlock } from './plausible.js';
+import { type Verdict, entryOf, isFileBlock, isPlausible, isSessionBlock } from './plausible.js';
 import { type PageUser, usedFrames, usersOf } from './users.js';
 
 export interface Distrusted {
@@ -202,7 +201,10 @@ class Judge {
   /** Has the block, or the area, as many entries as the session counts? Of the first of several blocks only that they are more than it holds. */
   #holds({ what, address }: Reference, count: bigint): boolean {
     const { memory } = this.#subject.dump;
-    if (what === 'file area') return isWritten(memory, address, count - 1n) && !isWritten(memory, address, count);
+    if (what === 'file area') {
+      const size = sizeOf(entryOf(this.#subject, 'files'));
+      return isWritten(memory, address, size, count - 1n) && !isWritten(memory, address, size, count);
+    }
     const read = readBytes(memory, address, sizeOf(khoBlockHeaderSer));
     if (!read.ok) return false;
     const header = decodeStruct(khoBlockHeaderSer, read.bytes);
@@ -492,9 +494,8 @@ function blocksOf(first: number, pages: number): readonly { readonly pfn: number
 
 const orderFor = (pages: number): number => (pages >= 1 && Number.isInteger(Math.log2(pages)) ? Math.log2(pages) : 0);
 
-/** Does a file area of 6.19 to 7.1 have an entry at `index`? */
-function isWritten(memory: PhysicalMemory, area: number, index: bigint): boolean {
-  const size = sizeOf(luoFileSer);
+/** Does a file area of 6.19 to 7.1 have an entry (of `size` bytes) at `index`? */
+function isWritten(memory: PhysicalMemory, area: number, size: number, index: bigint): boolean {
   if (index < 0n || (index + 1n) * BigInt(size) > BigInt(filePages.pages * memory.pageSize)) return false;
   const read = readBytes(memory, area + Number(index) * size, size);
   return read.ok && read.bytes.some((byte) => byte !== 0);

@@ -2,6 +2,7 @@
  * Which single faults a scenario can suffer: every point that a run without them passes, by the action during which it does, plus
  * another next kernel and damage to each structure that is handed over.
  */
+import { releaseOf, spokenBy } from '../../../abi/registry.js';
 import type { ErrnoName } from '../../../abi/errno.js';
 import { luoFileSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../../../abi/luo/entries.js';
 import { luoSer } from '../../../abi/luo/v5.js';
@@ -89,7 +90,7 @@ function faultAt(at: string, nth: number): Fault | null {
   return isCallback(callback) && errno !== undefined ? { ...base, kind: 'callback', handler: at.slice(0, dot), callback, errno } : null;
 }
 
-/** Structures that are handed over and read back, by the name under which the engine writes them. */
+/** Structures that are handed over and read back, by the name under which the engine writes them; with the fields of the release that does. */
 const HANDED_OVER: readonly Struct[] = [
   luoSer,
   luoSessionSer,
@@ -103,11 +104,15 @@ const HANDED_OVER: readonly Struct[] = [
   pciDevSer,
 ];
 
-function* damage(jumps: number): Iterable<Fault> {
-  for (let jump = 1; jump <= jumps; jump++)
-    for (const { name, fields } of HANDED_OVER)
+function* damage(scenario: Scenario, jumps: number): Iterable<Fault> {
+  for (let jump = 1; jump <= jumps; jump++) {
+    const release = releaseOf(kernelOf(scenario, jump - 1).release);
+    const spoken = release === null ? [] : spokenBy(release).flatMap(({ structs }) => structs);
+    const ofRelease = (struct: Struct): Struct => spoken.find(({ name }) => name === struct.name) ?? struct;
+    for (const { name, fields } of HANDED_OVER.map(ofRelease))
       for (const field of Object.keys(fields))
         yield { kind: 'flip', at: 'flip', nth: 1, position, moment: 'frozen', jump, step: null, where: { struct: name, field }, change: { bit: 0 } };
+  }
 }
 
 function* otherKernels(scenario: Scenario, jumps: number): Iterable<Fault> {
@@ -131,5 +136,5 @@ export function* singleFaults(scenario: Scenario, ranges: readonly PointRange[],
       if (fault !== null) yield fault;
     }
   yield* otherKernels(scenario, jumps);
-  yield* damage(jumps);
+  yield* damage(scenario, jumps);
 }

@@ -20,8 +20,10 @@ export interface KernelSpec extends Habits {
   readonly flbs: boolean;
   /** leaves word of itself in kexec-metadata */
   readonly kexecMetadata: boolean;
-  /** where sessions and the files of one are listed; null before there was LUO */
-  readonly areas: { readonly sessions: Area; readonly files: Area } | null;
+  /** where sessions, the files of one, and FLBs are listed; null before there was LUO */
+  readonly areas: { readonly sessions: Area; readonly files: Area; readonly flbs: Area | null } | null;
+  /** struct luo_ser; null where LUO's root is no struct */
+  readonly luoSer: Struct | null;
   /** struct memfd_luo_ser; null before there was one */
   readonly memfdSer: Struct | null;
 }
@@ -41,7 +43,8 @@ function spec(release: Release): KernelSpec {
     memfdCompatible: speaks('memfd')?.compatible ?? '',
     flbs: luo?.format === 'struct' || speaks('luo-flb') !== undefined,
     kexecMetadata: speaks('kexec-metadata') !== undefined,
-    areas: sessions === null || files === null ? null : { sessions, files },
+    areas: sessions === null || files === null ? null : { sessions, files, flbs: luo === undefined ? null : areaOf(luo, 'flbs') },
+    luoSer: luo?.format === 'struct' ? (luo.structs[0] ?? null) : null,
     memfdSer: speaks('memfd')?.structs[0] ?? null,
   };
 }

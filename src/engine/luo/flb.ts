@@ -1,6 +1,9 @@
 /** File-lifecycle-bound objects: preserved with the first file that depends on them, finished with the last. Source: kernel/liveupdate/luo_flb.c, 7.1.13 to 7.3.4. */
+import type { Area } from '../../../abi/contract.js';
+import type { Struct } from '../../../abi/layout.js';
+import { integerOf, textOf } from '../../codec/leaf.js';
 import { flbPage } from '../../../abi/luo/areas.js';
-import { luoFlbHeaderSer, luoFlbSer } from '../../../abi/luo/entries.js';
+import { luoFlbHeaderSer } from '../../../abi/luo/entries.js';
 import { areaCapacity, entryOffset } from '../../codec/area.js';
 import { negative } from '../faults.js';
 import type { FileHandler, Flb, FlbOpArgs } from '../handler.js';
@@ -36,6 +39,7 @@ export class FlbRegistry {
   readonly #machine: Machine;
   readonly #kho: Kho;
   readonly #spec: KernelSpec;
+  readonly #area: Area;
   /** in the order of registration, which is the order of serialisation */
   readonly #all: Registered[] = [];
   /** of every FLB anybody asked for, registered or not: an owner may look before it registers */
@@ -48,6 +52,7 @@ export class FlbRegistry {
     this.#machine = machine;
     this.#kho = kho;
     this.#spec = spec;
+    this.#area = spec.areas?.flbs ?? flbPage;
   }
 
   /** Physical address of the outgoing FLB page, 0 before it exists. */
@@ -60,7 +65,7 @@ export class FlbRegistry {
     const page = yield* this.#kho.allocPreserve(this.#machine.pageSize);
     if (page < 0) return page;
     this.#outgoingPage = page;
-    this.#machine.writeStruct(luoFlbHeaderSer, page, { pgcnt: flbPage.pages });
+    this.#machine.writeStruct(this.#header, page, { pgcnt: this.#area.pages });
     yield this.#machine.event('luo', 'luo_flb_setup_outgoing', { address: page });
     return 0;
   }
@@ -76,7 +81,7 @@ export class FlbRegistry {
     if (linked.some((one) => one.flb === flb)) return negative('EEXIST');
     const entry = this.#stateOf(flb);
     if (!this.#all.includes(entry)) {
-      if (this.#all.length === areaCapacity(flbPage, this.#machine.pageSize)) return negative('ENOSPC');
+      if (this.#all.length === areaCapacity(this.#area, this.#machine.pageSize)) return negative('ENOSPC');
       if (this.#all.some((one) => one.flb.compatible === flb.compatible)) return negative('EEXIST');
       this.#all.push(entry);
     }
@@ -146,11 +151,11 @@ export class FlbRegistry {
     let written = 0;
     for (const { flb, outgoing } of this.#all) {
       if (outgoing.count <= 0) continue;
-      const at = page + entryOffset(flbPage, written++, this.#machine.pageSize);
-      this.#machine.writeStruct(luoFlbSer, at, { name: flb.compatible, data: outgoing.data, count: outgoing.count });
+      const at = page + entryOffset(this.#area, written++, this.#machine.pageSize);
+      this.#machine.writeStruct(this.#area.entry, at, { name: flb.compatible, data: outgoing.data, count: outgoing.count });
       yield this.#machine.event('luo', 'write luo_flb_ser', { address: at, name: flb.compatible, count: outgoing.count });
     }
-    this.#machine.writeField(luoFlbHeaderSer, page, 'count', written);
+    this.#machine.writeField(this.#header, page, 'count', written);
     yield this.#machine.exit(0, { count: written });
   }
 
@@ -211,12 +216,19 @@ export class FlbRegistry {
     return this.#incomingPage !== 0 && this.#find(compatible) !== null;
   }
 
+  get #header(): Struct {
+    return this.#area.header ?? luoFlbHeaderSer;
+  }
+
   #find(compatible: string): { readonly data: bigint; readonly count: bigint } | null {
-    const header = this.#machine.readStruct(luoFlbHeaderSer, this.#incomingPage);
-    const count = Math.min(Number(header.count), areaCapacity(flbPage, this.#machine.pageSize));
+    const { pageSize } = this.#machine;
+    const header = this.#machine.readStruct(this.#header, this.#incomingPage);
+    const count = Math.min(Number(integerOf(this.#header, header, 'count', pageSize) ?? 0n), areaCapacity(this.#area, this.#machine.pageSize));
     for (let index = 0; index < count; index++) {
-      const entry = this.#machine.readStruct(luoFlbSer, this.#incomingPage + entryOffset(flbPage, index, this.#machine.pageSize));
-      if (entry.name.text === compatible) return { data: entry.data, count: entry.count };
+      const { entry } = this.#area;
+      const values = this.#machine.readStruct(entry, this.#incomingPage + entryOffset(this.#area, index, pageSize));
+      const number = (name: string): bigint => integerOf(entry, values, name, pageSize) ?? 0n;
+      if (textOf(entry, values, 'name', pageSize)?.text === compatible) return { data: number('data'), count: number('count') };
     }
     return null;
   }

@@ -1,4 +1,5 @@
 /** The Live Update Orchestrator of one kernel: boot, /dev/liveupdate, the ioctls, and the reboot call. Source: kernel/liveupdate/luo_core.c, 7.1.13 to 7.3.4. */
+import { sizeOf } from '../../codec/layout-table.js';
 import {
   liveupdateIoctlCreateSession,
   liveupdateIoctlRetrieveSession,
@@ -15,7 +16,7 @@ import { type Machine, PanicError, type Steps } from '../machine.js';
 import type { LuoContext } from './context.js';
 import { errorText } from './callbacks.js';
 import { checkIoctl, ioctlName, ioctlOps, type IoctlOp, type UserBuffer } from './ioctl.js';
-import { fdtRoot, LUO_SUBTREE, readFdtRoot, readStructRoot, storeSessions, structRootSize, writeStructRoot } from './root.js';
+import { fdtRoot, LUO_SUBTREE, readFdtRoot, readStructRoot, storeSessions, structRoot, writeStructRoot } from './root.js';
 import { SessionFile, Sessions } from './session.js';
 import { TestFlbs } from './test-flb.js';
 
@@ -111,7 +112,7 @@ export class Luo {
       return blob;
     }
     const announce = this.#announce.bind(this);
-    const root = spec.luo === 'struct' ? yield* readStructRoot(machine, blob, spec.luoCompatible) : yield* readFdtRoot(machine, blob, spec.flbs, announce);
+    const root = spec.luo === 'struct' ? yield* readStructRoot(machine, spec, blob) : yield* readFdtRoot(machine, blob, spec.flbs, announce);
     if (typeof root === 'number') return root;
     if (spec.luo === 'struct') yield* announce(root.number);
     const error = yield* this.sessions.setUpIncoming(root.sessions);
@@ -143,13 +144,13 @@ export class Luo {
 
   *#setUpStruct(): Steps<number> {
     const { machine, kho, spec, flbs } = this.#context;
-    const root = yield* kho.allocPreserve(structRootSize());
+    const root = yield* kho.allocPreserve(sizeOf(structRoot(spec)));
     if (root < 0) return root;
     let error = yield* flbs.setUpOutgoing();
     if (error === 0) {
-      writeStructRoot(machine, root, spec.luoCompatible, this.#next, flbs.page);
+      writeStructRoot(machine, spec, root, this.#next, flbs.page);
       yield machine.event('luo', 'write luo_ser', { address: root, number: this.#next, flbs_pa: flbs.page });
-      error = yield* kho.addSubtree(LUO_SUBTREE, root, structRootSize());
+      error = yield* kho.addSubtree(LUO_SUBTREE, root, sizeOf(structRoot(spec)));
     }
     if (error !== 0) yield* kho.unpreserveFree(root);
     else this.#root = root;
@@ -286,7 +287,7 @@ export class Luo {
     if (!this.#enabled) return 0;
     yield machine.enter('luo', 'liveupdate_reboot');
     const error = yield* this.sessions.serialize((head) => {
-      if (spec.luo === 'struct') storeSessions(machine, this.#root, head);
+      if (spec.luo === 'struct') storeSessions(machine, spec, this.#root, head);
     });
     if (error === 0 && spec.flbs) yield* flbs.serialize();
     let unfinished = 0;

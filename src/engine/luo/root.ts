@@ -2,6 +2,9 @@
  * LUO's root in memory, in the form the release speaks: struct luo_ser (7.2 on) or an FDT (up to 7.1). Writing it at boot, and
  * reading the one that was handed over. Source: abi/luo; kernel/liveupdate/luo_core.c.
  */
+import type { Struct } from '../../../abi/layout.js';
+import { integerOf, textOf } from '../../codec/leaf.js';
+import type { KernelSpec } from '../kernel/release.js';
 import type { FdtNodeLayout } from '../../../abi/contract.js';
 import { luoFlbNode, luoFlbV1 } from '../../../abi/luo/flb-v1.js';
 import { luoSessionNode, luoSessionV2 } from '../../../abi/luo/session-v2.js';
@@ -28,19 +31,17 @@ export interface IncomingRoot {
   readonly flbs: number;
 }
 
-/** The bytes of luo_ser's `compatible` and what an FDT's compatible must be. */
-export function structRootSize(): number {
-  return sizeOf(luoSer);
+/** Writes struct luo_ser, as `spec` has it. */
+export function writeStructRoot(machine: Machine, spec: KernelSpec, address: number, number: bigint, flbs: number): void {
+  machine.writeStruct(structRoot(spec), address, { compatible: spec.luoCompatible, liveupdate_num: number, flbs_pa: flbs });
 }
 
-/** Writes struct luo_ser. */
-export function writeStructRoot(machine: Machine, address: number, compatible: string, number: bigint, flbs: number): void {
-  machine.writeStruct(luoSer, address, { compatible, liveupdate_num: number, flbs_pa: flbs });
-}
+/** struct luo_ser of a kernel. */
+export const structRoot = (spec: KernelSpec): Struct => spec.luoSer ?? luoSer;
 
 /** Stores where the sessions are; 0 before the reboot call has succeeded. */
-export function storeSessions(machine: Machine, root: number, head: number): void {
-  machine.writeField(luoSer, root, 'sessions_pa', head);
+export function storeSessions(machine: Machine, spec: KernelSpec, root: number, head: number): void {
+  machine.writeField(structRoot(spec), root, 'sessions_pa', head);
 }
 
 /** The bytes of the LUO FDT. @param flbs null: a release without FLBs, and so without their node */
@@ -66,17 +67,19 @@ export function fdtRoot(machine: Machine, number: bigint, sessions: number, flbs
 }
 
 /** Reads struct luo_ser as luo_early_startup does. @returns it, or a negative errno after which the kernel panics */
-export function* readStructRoot(machine: Machine, blob: Subtree, compatible: string): Steps<IncomingRoot | number> {
-  if (blob.size < sizeOf(luoSer)) {
-    yield machine.printk(`luo: LUO state is too small (${blob.size} < ${sizeOf(luoSer)})`, 'next-kernel');
+export function* readStructRoot(machine: Machine, spec: KernelSpec, blob: Subtree): Steps<IncomingRoot | number> {
+  const struct = structRoot(spec);
+  if (blob.size < sizeOf(struct)) {
+    yield machine.printk(`luo: LUO state is too small (${blob.size} < ${sizeOf(struct)})`, 'next-kernel');
     return negative('EINVAL');
   }
-  const ser = machine.readStruct(luoSer, blob.address);
-  if (ser.compatible.text !== compatible) {
-    yield machine.printk(`luo: LUO state is incompatible with '${compatible}'`, 'next-kernel');
+  const ser = machine.readStruct(struct, blob.address);
+  const number = (name: string): bigint => integerOf(struct, ser, name, machine.pageSize) ?? 0n;
+  if (textOf(struct, ser, 'compatible', machine.pageSize)?.text !== spec.luoCompatible) {
+    yield machine.printk(`luo: LUO state is incompatible with '${spec.luoCompatible}'`, 'next-kernel');
     return negative('EINVAL');
   }
-  return { number: ser.liveupdate_num, sessions: Number(ser.sessions_pa), flbs: Number(ser.flbs_pa) };
+  return { number: number('liveupdate_num'), sessions: Number(number('sessions_pa')), flbs: Number(number('flbs_pa')) };
 }
 
 const FDT_ERR_NOTFOUND = -1;
