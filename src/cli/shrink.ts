@@ -10,13 +10,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type Command, Option } from 'commander';
+import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
+import { decodeStruct } from '../codec/decode.js';
+import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
+import { folioRuleIds } from '../diagnosis/rules/memfd-folio-pass.js';
 import { writeElfCore } from '../container/elf-writer.js';
 import { writeKdump } from '../container/kdump-writer.js';
 import { writeOutput } from '../container/output-file.js';
 import type { Memfd } from '../handover/memfd.js';
 import { onlyPages, RecordingMemory, withheld } from '../memory/recording.js';
-import { findRange, type PhysicalMemory } from '../memory/memory.js';
+import { findRange, type PhysicalMemory, readBytes } from '../memory/memory.js';
 import type { DumpReport } from '../report/dump-report.js';
 import { reportJson } from '../report/report-json.js';
 import { logBeside } from './find-log.js';
@@ -41,6 +45,31 @@ export function registerShrink(program: Command): void {
 }
 
 async function runShrink(path: string, given: Options): Promise<void> {
+  const { bytes, pages, pageSize, redacted: names, difference } = await shrinkDump(path, given);
+  const contents = given.contents === true ? ', contents of memfds with them' : ', no contents of memfds';
+  tell(`${given.output}: ${bytes} bytes, ${pages} pages of ${pageSize} bytes${contents}`);
+  if (names > 0) tell(`${names} session names were replaced`);
+  else if (difference === null) tell('its report is that of the whole dump');
+  else {
+    tell(`its report is NOT that of the whole dump: something the report says needs pages that are left out (first at ${difference})`);
+    process.exitCode = 1;
+  }
+}
+
+export interface Shrunken {
+  /** of the file that was written */
+  readonly bytes: number;
+  readonly pages: number;
+  /** bytes */
+  readonly pageSize: number;
+  /** session names that were replaced; then the reports are not compared */
+  readonly redacted: number;
+  /** where in the JSON the report of the small dump first differs; null where it is the same */
+  readonly difference: string | null;
+}
+
+/** Writes the small dump to `given.output`, and holds its report against that of the whole one. @throws UserError */
+export async function shrinkDump(path: string, given: Options): Promise<Shrunken> {
   // The same log for both: the small dump lies in another folder.
   const options = { ...given, log: given.log === undefined || given.log === true ? (logBeside(path) ?? true) : given.log };
   if (options.redact !== undefined && options.redact !== 'names') throw new UserError(`--redact ${options.redact}: only names can be redacted`);
@@ -71,11 +100,8 @@ async function runShrink(path: string, given: Options): Promise<void> {
       output.write(bytes, 0);
       output.finish(bytes.length);
     });
-    tell(
-      `${options.output}: ${bytes.length} bytes, ${kept.size} pages of ${opened.memory.pageSize} bytes${options.contents === true ? ', contents of memfds with them' : ', no contents of memfds'}`,
-    );
-    if (names.length > 0) tell(`${names.length} session names were replaced`);
-    else await compare(core, options, whole);
+    const difference = names.length > 0 ? null : await compare(core, options, whole);
+    return { bytes: bytes.length, pages: kept.size, pageSize: opened.memory.pageSize, redacted: names.length, difference };
   } finally {
     loaded.opened.close();
     rmSync(folder, { recursive: true, force: true });
@@ -93,13 +119,27 @@ function keptPages({ opened, report }: LoadedDump, recording: RecordingMemory | 
   const { pageSize } = opened.memory;
   // What a damaged table claims is bounded by nothing; the pages that were read, and the memory that is there, are.
   const readPages = Float64Array.from(kept).sort();
+  const structures = structuresListed(report);
   for (const memfd of memfdsOf(report))
     for (const { pfn, pages } of memfd.runs()) {
       if (contents) for (const page of presentPages(opened.memory, pfn, pages)) kept.add(page);
-      else for (let at = firstFrom(readPages, pfn); (readPages[at] ?? Number.POSITIVE_INFINITY) < pfn + pages; at++) kept.delete(readPages[at] ?? 0);
+      else
+        for (let at = firstFrom(readPages, pfn); (readPages[at] ?? Number.POSITIVE_INFINITY) < pfn + pages; at++)
+          if (!structures.has(readPages[at] ?? 0)) kept.delete(readPages[at] ?? 0);
     }
   for (const page of kept) if (opened.memory.stateOf(page * pageSize) !== 'present') kept.delete(page);
   return kept;
+}
+
+/** Page frames of structures that a damaged table lists as a folio: no memory of a guest's. */
+function structuresListed({ findings, decoded }: DumpReport): ReadonlySet<number> {
+  const found = new Set<number>();
+  const listed = findings.filter(({ rule }) => rule === folioRuleIds.structure);
+  for (const { at } of listed) {
+    const entry = at === null ? null : readBytes(decoded.memory, at - offsetOf(memfdLuoFolioSer, 'pfn_flags'), sizeOf(memfdLuoFolioSer));
+    if (entry?.ok === true) found.add(Number(decodeStruct(memfdLuoFolioSer, entry.bytes).pfn_flags.pfn));
+  }
+  return found;
 }
 
 /** Index of the first of `sorted` that is not below `value`. */
@@ -135,17 +175,24 @@ function comparable(report: DumpReport): string {
   return JSON.stringify(rest);
 }
 
-async function compare(core: string, options: Options, whole: string): Promise<void> {
+async function compare(core: string, options: Options, whole: string): Promise<string | null> {
   const small = await loadDump(core, options);
   try {
-    if (comparable(small.report) === whole) tell('its report is that of the whole dump');
-    else {
-      tell('its report is NOT that of the whole dump: something the report says needs pages that are left out');
-      process.exitCode = 1;
-    }
+    const other = comparable(small.report);
+    return other === whole ? null : (firstDifference(JSON.parse(whole), JSON.parse(other), '') ?? 'the order of its keys');
   } finally {
     small.opened.close();
   }
+}
+
+/** Path of the first value that is not the same, or null. */
+function firstDifference(a: unknown, b: unknown, path: string): string | null {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b ? null : path;
+  for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+    const found = firstDifference(Reflect.get(a, key), Reflect.get(b, key), path === '' ? key : `${path}.${key}`);
+    if (found !== null) return found;
+  }
+  return null;
 }
 
 const SHORTEST_NAME = 2;

@@ -186,8 +186,11 @@ function tellNamed(input: RoleInput, all: readonly RoleInput[], running: string 
   return { role: 'unknown', evidence: `${nodes(candidate)}, but ${scratch.why}` };
 }
 
+/** arm64 names the handover in /chosen of the devicetree that the kernel was given; x86 in a setup_data node. */
 const nodes = (candidate: Candidate): string =>
-  `named by ${candidate.namedBy.length === 1 ? 'the setup_data node' : `${candidate.namedBy.length} setup_data nodes`} at ${candidate.namedBy.map((node) => hex(node.address)).join(', ')}`;
+  candidate.foundBy === 'devicetree'
+    ? `named by /chosen of the devicetree at ${candidate.namedBy.map((node) => hex(node.address)).join(', ')}`
+    : `named by ${candidate.namedBy.length === 1 ? 'the setup_data node' : `${candidate.namedBy.length} setup_data nodes`} at ${candidate.namedBy.map((node) => hex(node.address)).join(', ')}`;
 
 const place = (candidate: Candidate): string => (candidate.fdtAddress === null ? 'an unknown address' : hex(candidate.fdtAddress));
 

@@ -19,8 +19,11 @@ const dumps = [
   'handover-6.18/s1-frozen',
   'failed/pfn/s1-frozen',
   'vfio-7.3/s1-frozen',
+  'handover-7.3-arm64/s1-frozen',
 ]
   .map((name) => `samples/${name}.sparse.elf.xz`)
+  // A folio table that names the page of the description it belongs to: a structure, no memory of a guest's.
+  .concat('test/fixtures/container/folio-is-structure.sparse.elf.xz')
   .filter((path) => statSync(path, { throwIfNoEntry: false }) !== undefined);
 
 describe.each(dumps)('%s', (dump) => {
@@ -46,6 +49,7 @@ describe.each(dumps)('%s', (dump) => {
           if (decoded?.kind !== 'memfd') continue;
           for (const { pfn, pages } of decoded.runs())
             for (let at = pfn; at < pfn + Math.min(pages, 64); at++) {
+              if (luo?.sessions?.some((session) => session.files.some((file) => Math.floor(Number(file.data) / page.length) === at))) continue;
               if (opened.memory.readInto(at * page.length, page.length, page) < page.length || page.every((byte) => byte === 0)) continue;
               looked++;
               expect(core.indexOf(page)).toBe(-1);

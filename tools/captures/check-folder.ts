@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadDump } from '../../src/cli/load-dump.js';
 import { type Differences, checkAgainstDecoder } from './check-moment.js';
 import { checkObjects } from './check-objects.js';
-import { checkAgainstTruth } from './check-truth.js';
+import { checkAgainstTruth, checkBooted } from './check-truth.js';
 import { Truth } from './json-path.js';
 
 export interface MomentResult {
@@ -15,16 +15,19 @@ export interface MomentResult {
   readonly differences: Differences['all'];
 }
 
-const DUMP = /^(.+?)\.(sparse|full)\.elf(\.(xz|zst|gz))?$/;
+const DUMP = /^(.+?)\.(?:(?:sparse|full)\.)?elf(\.(xz|zst|gz))?$/;
 /** Moments in which what was handed over is whole. */
 const WHOLE = /^s1-frozen$|^s2-at-/;
+/** Moments of the next kernel's in which what it received is freed. */
+const BOOTED = /^s2-(boot|opened|retrieved|finished)$/;
 
 /** Checks all captures below `folder`, one after another; yields a result each. */
 export async function* checkFolder(folder: string): AsyncIterable<MomentResult> {
   for (const name of readdirSync(folder).sort()) {
     const path = join(folder, name);
     const [, moment] = DUMP.exec(name) ?? [];
-    if (moment !== undefined) yield await checkDump(folder, path, moment);
+    const hasTruth = ['truth.json', `${moment}.decoded.json`].some((beside) => existsSync(join(folder, beside)));
+    if (moment !== undefined && hasTruth) yield await checkDump(folder, path, moment);
     else if (name === 'objects.json') yield* checkMoments(folder, Truth.parse(readFileSync(path, 'utf8')));
     else if (statSync(path).isDirectory() && !name.endsWith('-kho') && !name.endsWith('-boot_params')) yield* checkFolder(path);
   }
@@ -57,12 +60,13 @@ async function checkDump(folder: string, path: string, moment: string): Promise<
       truth === null || !WHOLE.test(moment) || truth.at('sessions').list().length === 0
         ? null
         : checkAgainstTruth(report, truth, truth.at('corruption').exists);
+    const booted = truth === null || decoder !== null || !BOOTED.test(moment) ? null : checkBooted(report, truth);
     return {
       dump: path,
-      compared: (decoder?.compared ?? 0) + (guest?.differences.compared ?? 0),
+      compared: (decoder?.compared ?? 0) + (guest?.differences.compared ?? 0) + (booted?.compared ?? 0),
       hashed: guest?.hashed ?? 0,
       notInDump: guest?.notInDump ?? 0,
-      differences: [...(decoder?.all ?? []), ...(guest?.differences.all ?? [])],
+      differences: [...(decoder?.all ?? []), ...(guest?.differences.all ?? []), ...(booted?.all ?? [])],
     };
   } finally {
     opened.close();

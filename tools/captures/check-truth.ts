@@ -42,6 +42,31 @@ export function checkAgainstTruth(report: DumpReport, truth: Truth, damaged: boo
   return { differences, hashed, notInDump };
 }
 
+/** Sizes of `kho_scratch=` on a command line, in bytes. */
+const scratchOf = (cmdline: string): readonly number[] =>
+  (/kho_scratch=([\dM,]+)/.exec(cmdline)?.[1] ?? '').split(',').map((size) => Number.parseInt(size, 10) * 2 ** 20);
+
+/** A moment of the next kernel's in which the sessions are freed already: whose handovers there are, and what the kernels were told. */
+export function checkBooted(report: DumpReport, truth: Truth): Differences {
+  const differences = new Differences();
+  const side = (role: string) => report.handovers.find((handover) => handover.role === role);
+  const [incoming, outgoing] = [side('incoming'), side('outgoing')];
+  differences.equal('handovers', report.handovers.length, 2);
+  differences.equal('arch', report.source.arch, truth.at('case').text()?.includes('arm64') === true ? 'aarch64' : 'x86_64');
+  const release = truth.at('uname').text()?.split('|')[0];
+  differences.equal('kernel', report.kernel?.release, truth.at('uname2').text()?.split('|')[0]);
+  for (const [index, handover] of [incoming, outgoing].entries()) {
+    const where = index === 0 ? 'incoming' : 'outgoing';
+    differences.equal(`${where} compatible`, handover?.compatible, 'kho-v4');
+    differences.equal(`${where} previous release`, handover?.kexecMetadata?.previousRelease, release);
+    differences.equal(`${where} count of kexecs`, handover?.kexecMetadata?.kexecCount, index + 1);
+    differences.equal(`${where} regions`, handover?.memblock?.map(({ name }) => name).join(), 'labmem');
+  }
+  for (const [index, size] of scratchOf(truth.at('cmdline_stage1').text() ?? '').entries())
+    differences.equal(`scratch area ${index}`, incoming?.scratch.areas?.[index]?.size, size);
+  return differences;
+}
+
 function checkFile(
   differences: Differences,
   report: DumpReport,

@@ -1,17 +1,27 @@
-/** `npm run captures -- <folder>`: a line for each capture; exit status 1 if one differs from its ground truth. */
+/** `npm run captures -- <folder>`: a line for each capture; exit status 1 if one differs from its ground truth. With --shrink, from what it shrinks to. */
 import { UserError } from '../../src/codec/user-error.js';
 import { escapeText } from '../../src/report/escape.js';
 import { checkFolder } from './check-folder.js';
+import { shrinkAll } from './shrink-all.js';
 
-const folder = process.argv[2];
+const shrinks = process.argv[2] === '--shrink';
+const folder = process.argv[shrinks ? 3 : 2];
 if (folder === undefined) {
-  process.stderr.write('usage: npm run captures -- <folder with captures>\n');
+  process.stderr.write('usage: npm run captures -- [--shrink] <folder with captures>\n');
   process.exit(2);
 }
 let checked = 0;
 let wrong = 0;
 try {
-  for await (const result of checkFolder(folder)) {
+  if (shrinks)
+    for await (const result of shrinkAll(folder)) {
+      checked++;
+      const fine = result.wrong?.length === 0 || result.wrong === null;
+      const what = result.refused === null ? `${result.bytes} bytes, ${result.contents} pages of memfds left out` : `refused: ${result.refused}`;
+      process.stdout.write(`${fine ? 'agrees' : 'DIFFERS'}: ${escapeText(result.dump)}: ${escapeText([what, ...(result.wrong ?? [])].join('; '))}\n`);
+      if (!fine) wrong++;
+    }
+  for await (const result of shrinks ? [] : checkFolder(folder)) {
     checked++;
     const contents =
       result.hashed + result.notInDump === 0 ? '' : `, contents of ${result.hashed} memfds hash right, ${result.notInDump} not wholly in the dump`;
