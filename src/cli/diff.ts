@@ -1,15 +1,17 @@
 /** `luo-inspect diff <before> <after>`: what a handover kept, lost or changed; exits with 1 where something was lost or changed. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { CompareModel } from '../tui/open.js';
+import { type Opening, withOpening } from './opening.js';
 import { layoutOptions } from './report.js';
+import { escapeText } from '../report/escape.js';
 import { UserError } from '../codec/user-error.js';
-import type { Comparison } from '../handover/compare/compare.js';
-import { hex } from '../tree/words.js';
 
 interface Options {
   readonly btf?: string | boolean;
   readonly json?: boolean;
   /** of both dumps, or of the first and then of the second */
   readonly khoFdt?: readonly string[];
+  readonly tui?: boolean;
   /** false with --no-color */
   readonly color?: boolean;
 }
@@ -23,38 +25,66 @@ export function registerDiff(program: Command): void {
       (text, before: readonly string[] = []) => [...before, text],
     )
     .option('--json', 'as JSON (schema luo-inspect.diff/1)')
+    .addOption(new Option('--tui', 'opens both side by side in the terminal UI').conflicts(['json']))
     .option('--no-color', 'no colours')
     .action(runDiff);
 }
 
 async function runDiff(before: string, after: string, options: Options): Promise<void> {
+  if (options.tui === true) {
+    await showDiff(before, after, options);
+    return;
+  }
+  await withBoth(before, after, options, null, async ({ comparison, paths }) => {
+    const { writeJson, writeLines } = await import('./output.js');
+    if (options.json === true) await writeJson((await import('../report/diff-json.js')).diffJson(comparison, paths));
+    else {
+      const [{ diffText }, { paintsOutput }] = await Promise.all([import('../report/diff-text.js'), import('./terminal.js')]);
+      await writeLines(diffText(comparison, paths, paintsOutput(options)));
+    }
+    if (comparison.differences.some(({ change }) => change === 'lost' || change === 'changed')) process.exitCode = 1;
+  });
+}
+
+async function showDiff(before: string, after: string, options: Options): Promise<void> {
+  const { terminalFor, wantsColor } = await import('./terminal.js');
+  const terminal = terminalFor(false);
+  if (terminal === null) throw new UserError('--tui needs a terminal for input and output; without --tui the differences are printed');
+  const color = wantsColor(options);
+  await withOpening(
+    `${before} and ${after}`,
+    color,
+    terminal,
+    async (opening) => opening,
+    async (opening, loading) =>
+      await withBoth(before, after, options, opening, async (model) => {
+        const { openComparison } = await import('../tui/open.js');
+        await openComparison(model, { color, loading });
+      }),
+  );
+}
+
+/** Both dumps, open for as long as `use` takes. */
+async function withBoth(before: string, after: string, options: Options, opening: Opening | null, use: (model: CompareModel) => Promise<void>): Promise<void> {
   const { khoFdt = [] } = options;
   if (khoFdt.length > 2) throw new UserError('--kho-fdt is given more than twice; give it once for both dumps, or once for each');
-  const [{ loadDecoded }, { compareDumps }, { writeJson, writeLines }, { showProgress }] = await Promise.all([
+  const [{ loadDecoded }, { comparisonOf }, { showProgress }] = await Promise.all([
     import('./load-dump.js'),
-    import('../handover/compare/compare.js'),
-    import('./output.js'),
+    import('./comparison.js'),
     import('./progress.js'),
   ]);
-  const first = await loadDecoded(before, { khoFdt: khoFdt[0], btf: options.btf });
+  await opening?.stage(`decoding ${escapeText(before)}`);
+  const first = await loadDecoded(before, { khoFdt: khoFdt[0], btf: options.btf }, opening?.wrap ?? null);
   try {
-    const second = await loadDecoded(after, { khoFdt: khoFdt.at(-1), btf: options.btf });
+    await opening?.stage(`decoding ${escapeText(after)}`);
+    const second = await loadDecoded(after, { khoFdt: khoFdt.at(-1), btf: options.btf }, opening?.wrap ?? null);
     try {
-      const endProgress = showProgress();
-      const comparison = compareDumps(first.decoded, second.decoded, second.objects.live?.openPages ?? null);
+      await opening?.stage('comparing');
+      const endProgress = opening === null ? showProgress() : () => undefined;
+      const openPages = second.objects.live?.openPages ?? null;
+      const compared = comparisonOf({ path: before, decoded: first.decoded }, { path: after, decoded: second.decoded, openPages });
       endProgress();
-      if (comparison === null) throw new UserError(`${before}: no handover found to compare; \`luo-inspect report\` says what was searched`);
-      if (isReversed(comparison))
-        throw new UserError(
-          `${before} was taken after ${after}: the handover at ${hex(comparison.before.candidate.fdtAddress ?? 0)} came in there, and is still to go out here; try \`luo-inspect diff ${after} ${before}\``,
-        );
-      const paths = { before, after };
-      if (options.json === true) await writeJson((await import('../report/diff-json.js')).diffJson(comparison, paths));
-      else {
-        const [{ diffText }, { paintsOutput }] = await Promise.all([import('../report/diff-text.js'), import('./terminal.js')]);
-        await writeLines(diffText(comparison, paths, paintsOutput(options)));
-      }
-      if (comparison.differences.some(({ change }) => change === 'lost' || change === 'changed')) process.exitCode = 1;
+      await use(compared);
     } finally {
       second.opened.close();
     }
@@ -62,10 +92,3 @@ async function runDiff(before: string, after: string, options: Options): Promise
     first.opened.close();
   }
 }
-
-/** One FDT that came in with the first dump and goes out with the second: the dumps are the other way round. */
-const isReversed = ({ before, after }: Comparison): boolean =>
-  before.role === 'incoming' &&
-  after?.role === 'outgoing' &&
-  before.candidate.fdtAddress !== null &&
-  before.candidate.fdtAddress === after.candidate.fdtAddress;

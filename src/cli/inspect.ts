@@ -40,7 +40,22 @@ async function runInspect(path: string, options: InspectOptions): Promise<void> 
     async ({ report, opened }, loading) => {
       try {
         const [{ inspectorModelOf }, { identityOf, openInspector }] = await Promise.all([import('../tui/inspector/from-report.js'), import('../tui/open.js')]);
-        await openInspector(inspectorModelOf(report), { color, loading, identity: identityOf(path, 'inspector') });
+        const { comparisonOf } = await import('./comparison.js');
+        await openInspector(inspectorModelOf(report), {
+          color,
+          loading,
+          identity: identityOf(path, 'inspector'),
+          beside: async (other, show) => {
+            const [{ loadDecoded }, { fileOrSample }] = await Promise.all([import('./load-dump.js'), import('./samples.js')]);
+            const after = await loadDecoded(fileOrSample(other), {}, (opened) => opened);
+            try {
+              const openPages = after.objects.live?.openPages ?? null;
+              await show(comparisonOf({ path, decoded: report.decoded }, { path: other, decoded: after.decoded, openPages }));
+            } finally {
+              after.opened.close();
+            }
+          },
+        });
       } finally {
         opened.close();
       }

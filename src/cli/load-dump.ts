@@ -64,16 +64,15 @@ export interface DecodedOnly {
 
 type Stage = (text: string) => Promise<void>;
 
-/** As `loadDump`, but nothing is checked and no kernel run. @throws UserError if the dump can't be read, or holds no handover */
-export async function loadDecoded(path: string, options: LoadOptions = {}): Promise<DecodedOnly> {
-  const endProgress = showProgress();
+/**
+ * As `loadDump`, but nothing is checked and no kernel run.
+ * @param wrap what the dump is looked at through, by a caller that shows its own progress
+ * @throws UserError if the dump can't be read, or holds no handover
+ */
+export async function loadDecoded(path: string, options: LoadOptions = {}, wrap: ((opened: OpenedDump) => OpenedDump) | null = null): Promise<DecodedOnly> {
+  const endProgress = wrap === null ? showProgress() : () => undefined;
   try {
-    const { read, objects } = await decodeFile(
-      path,
-      options,
-      async () => undefined,
-      (opened) => opened,
-    );
+    const { read, objects } = await decodeFile(path, options, async () => undefined, wrap ?? ((opened) => opened));
     try {
       checkFound(read, objects, options);
       tellChange(read.opened);

@@ -12,7 +12,7 @@ import { type Hwpoison, readHwpoison } from './hwpoison.js';
 import { type KhoTest, readKhoTest } from './kho-test.js';
 import type { Luo } from './luo.js';
 import { readLuo } from './luo-root.js';
-import { formatBytes, hex } from '../tree/words.js';
+import { counted, formatBytes, hex } from '../tree/words.js';
 import { Node } from '../tree/node.js';
 import { type Observation, Observations } from './observe.js';
 import type { Owners } from './owners/owner.js';
@@ -196,7 +196,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
     if (!KNOWN_SUBTREES.has(name)) readOtherFdt(context, blob, kho, `${name} contents`, null);
   }
   observeForeign(context, luo?.node ?? kho);
-  root.meaning = [compatible ?? 'no version', luo === null ? 'no LUO' : `${luo.sessions?.length ?? '?'} sessions`].join(', ');
+  root.meaning = [compatible ?? 'no version', luo === null ? 'no LUO' : counted(luo.sessions?.length, 'session')].join(', ');
   return {
     ...base,
     compatible,

@@ -15,7 +15,7 @@ import { physicalAddress } from '../memory/memory.js';
 import { addRestOfPage } from '../tree/gaps.js';
 import { Node } from '../tree/node.js';
 import { type Reading, readStruct, structFromBytes } from '../tree/reading.js';
-import { escapeForWhy, hex } from '../tree/words.js';
+import { counted, escapeForWhy, hex } from '../tree/words.js';
 import { type Context, contractsNamed, isOffMachine, natureOfNonsense, refer } from './context.js';
 import { hiddenEntry } from './entries.js';
 import { addFdt } from './fdt-node.js';
@@ -43,7 +43,7 @@ export function readLuo(context: Context, blob: Blob, parent: Node): Luo | null 
   // A blob with no room for an FDT header is none, whatever it starts with.
   const isFdt = hasFdtMagic(blob.bytes) && fdtTotalSize(blob.bytes) !== null;
   const luo = isFdt ? readLuoFdt(context, blob.bytes, blob.address, node) : readLuoStruct(context, blob.bytes, blob.address, node);
-  if (luo !== null) node.meaning = `${luo.compatible}, ${luo.sessions?.length ?? '?'} sessions`;
+  if (luo !== null) node.meaning = `${luo.compatible}, ${counted(luo.sessions?.length, 'session')}`;
   return luo;
 }
 

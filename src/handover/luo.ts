@@ -11,7 +11,7 @@ import type { Node } from '../tree/node.js';
 import type { FileLife, LuoSource, SessionLife } from './life.js';
 import { uniquePart } from '../tree/path.js';
 import { type Reading, readStruct } from '../tree/reading.js';
-import { hex } from '../tree/words.js';
+import { counted, hex } from '../tree/words.js';
 import { type Context, contractsNamed, natureOfNonsense } from './context.js';
 import { type Entries, readEntries } from './entries.js';
 import { type Payload, readPayload } from './payload.js';
@@ -136,7 +136,7 @@ export function readSessions(context: Context, contract: Contract, pointer: bigi
     const session = readSession(context, contract, area.entry, address, group, names, budget);
     if (session !== null) sessions.push(session);
   }
-  group.meaning = `${sessions.length} sessions`;
+  group.meaning = counted(sessions.length, 'session');
   return { list: sessions, entries };
 }
 
@@ -184,7 +184,7 @@ function readSession(
   const name = reading.text('name') ?? NO_TEXT;
   checkName(context, reading, name, entry.seenBefore);
   const { count, ...files } = readFiles(context, contract, reading, budget);
-  reading.node.meaning = `${count} files`;
+  reading.node.meaning = counted(count, 'file');
   return { path, name, count, ...files, reading, node: reading.node };
 }
 
@@ -229,7 +229,7 @@ function readFiles(
     const file = readFile(context, area.entry, address, group, tokens);
     if (file !== null) files.push(file);
   }
-  group.meaning = `${files.length} files`;
+  group.meaning = counted(files.length, 'file');
   const complete = entries.complete && files.length === places.length;
   return { count, files, complete, unreadable: !complete && files.length === 0, entries };
 }
@@ -293,7 +293,7 @@ export function readFlbs(context: Context, contract: Contract, pointer: bigint, 
     const flb = readFlb(context, area.entry, place, group, names);
     if (flb !== null) flbs.push(flb);
   }
-  group.meaning = `${flbs.length} FLBs`;
+  group.meaning = counted(flbs.length, 'FLB');
   return { list: flbs, entries };
 }
 

@@ -9,7 +9,7 @@ import { bulkReader, leafOf } from '../codec/leaf.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
 import { type Context, natureOfNonsense } from './context.js';
-import { flagsText, hex } from '../tree/words.js';
+import { counted as countOf, flagsText, hex } from '../tree/words.js';
 import { Node } from '../tree/node.js';
 import { type Reading, readStruct } from '../tree/reading.js';
 import { addRestOfPage } from '../tree/gaps.js';
@@ -185,7 +185,7 @@ export function readMemfd(context: Context, layout: MemfdLayout, address: number
   const folioCount = counted ?? BigInt(usedEntries(area, layout, capacity, context.memory.pageSize));
   const readable = Number(folioCount < BigInt(capacity) ? folioCount : BigInt(capacity));
   const memfd = new MemfdTable(context, layout, reading, { ...scalars, folioCount }, area, readable);
-  reading.node.meaning = `${scalars.size} bytes, ${folioCount} folios`;
+  reading.node.meaning = `${scalars.size} bytes, ${countOf(folioCount, 'folio')}`;
   reading.node.add(folioTableNode(memfd, reading.node.path));
   addRestOfPage(context.memory, reading.node, address, sizeOf(reading.struct));
   return memfd;

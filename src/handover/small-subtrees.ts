@@ -10,7 +10,7 @@ import { sizeOf } from '../codec/layout-table.js';
 import { type Context, contractsNamed, natureOfNonsense } from './context.js';
 import { addFdt } from './fdt-node.js';
 import { type Blob, child } from './luo-root.js';
-import { formatBytes, hex } from '../tree/words.js';
+import { counted, formatBytes, hex } from '../tree/words.js';
 import type { Node } from '../tree/node.js';
 import { addRestOfPage } from '../tree/gaps.js';
 import { structFromBytes } from '../tree/reading.js';
@@ -73,7 +73,7 @@ export function readMemblock(context: Context, blob: Blob, parent: Node): readon
     regionNode.meaning = `${formatBytes(found.size)} at ${hex(found.start)}`;
     regions.push(found);
   }
-  node.meaning = `${regions.length} regions`;
+  node.meaning = counted(regions.length, 'region');
   return regions;
 }
 

@@ -12,7 +12,7 @@ import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '
 import { type Context, isOffMachine, refer } from './context.js';
 import type { BlobFile, Candidate } from './find.js';
 import { type Blob, child, luoSerSize } from './luo-root.js';
-import { escapeForWhy, hex } from '../tree/words.js';
+import { counted, escapeForWhy, hex } from '../tree/words.js';
 import { Node } from '../tree/node.js';
 import { uniquePart } from '../tree/path.js';
 
@@ -59,7 +59,7 @@ export function readSubtrees(
     subtrees.push(subtree);
     blobs.set(file.name, blob);
   }
-  group.meaning = `${subtrees.length} subtrees`;
+  group.meaning = counted(subtrees.length, 'subtree');
   return { subtrees, blobs };
 }
 

@@ -9,7 +9,7 @@ import { typeSize } from '../codec/layout-table.js';
 import { FrameSet } from '../memory/frame-set.js';
 import { PHYSICAL_LIMIT, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
-import { hex } from '../tree/words.js';
+import { counted, hex } from '../tree/words.js';
 import { Node } from '../tree/node.js';
 
 export interface VmallocArea {
@@ -239,7 +239,7 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
         fromAddress: address + (physIndex + used) * 8,
       });
     }
-    chunk.meaning = `${used} blocks`;
+    chunk.meaning = counted(used, 'block');
     lastChunk = chunk;
     endAt = used < perChunk ? address + (physIndex + used) * 8 : address;
     from = chunk;

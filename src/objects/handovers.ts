@@ -14,7 +14,7 @@ import { readPayload } from '../handover/payload.js';
 import { Node } from '../tree/node.js';
 import { uniquePart } from '../tree/path.js';
 import type { Reading } from '../tree/reading.js';
-import { hex } from '../tree/words.js';
+import { counted, hex } from '../tree/words.js';
 import type { LiveFile, LiveFlb, LiveObjects, LiveSession, LiveSide } from './model.js';
 import { objectNode } from './nodes.js';
 
@@ -148,10 +148,10 @@ const unread = <S extends Struct>(struct: S, node: Node): Reading<S> => ({
 
 function sessionsBelow(decoded: DecodedDump, base: Handover, group: Node, sessions: readonly LiveSession[]): readonly LuoSession[] {
   const names = new Map<string, number>();
-  group.meaning = `${sessions.length} sessions`;
+  group.meaning = counted(sessions.length, 'session');
   return sessions.map((session) => {
     const path = `${group.path}/${uniquePart(names, session.name.text)}`;
-    const node = group.add(objectNode(session.object, path, session.name.text, `${session.state}, ${session.files.length} files`));
+    const node = group.add(objectNode(session.object, path, session.name.text, `${session.state}, ${counted(session.files.length, 'file')}`));
     const files = node.group('files');
     const tokens = new Map<string, number>();
     return {

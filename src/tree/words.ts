@@ -16,6 +16,9 @@ export function formatBytes(value: bigint | number): string {
 }
 
 /** `0x…`, lower case, no leading zeros. */
+/** `1 file`, `2 files`, and `? files` where nobody knows how many. */
+export const counted = (count: number | bigint | null | undefined, what: string): string => `${count ?? '?'} ${what}${count === 1 || count === 1n ? '' : 's'}`;
+
 export const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 
 /** Bytes as hex digits without separators. */

@@ -3,10 +3,14 @@
  * and they are loaded only now.
  */
 import type { EngineClient } from '../engine/client.js';
+import { escapeText } from '../report/escape.js';
+import type { CompareModel } from './compare/view.js';
 import type { InspectorModel } from './inspector/state.js';
 import type { KvmModel } from './kvm/state.js';
+import type { Size } from './model/screen.js';
 import type { Loading } from './terminal/loading.js';
 
+export type { CompareModel } from './compare/view.js';
 export type { InspectorModel } from './inspector/state.js';
 export type { KvmModel } from './kvm/state.js';
 
@@ -29,10 +33,39 @@ function prepareEnvironment(): void {
  * @returns when the user quits; the terminal is then as it was
  * @throws what went wrong inside, after the terminal was restored
  */
-export async function openInspector(model: InspectorModel, options: OpenOptions): Promise<void> {
+export async function openInspector(model: InspectorModel, options: OpenOptions & { readonly beside?: Beside }): Promise<void> {
   prepareEnvironment();
   const [{ runProgram }, { inspectorProgram }] = await Promise.all([import('./terminal/run.js'), import('./inspector/view.js')]);
-  await runProgram(inspectorProgram(model), options, options.loading ?? null);
+  const program = inspectorProgram(model);
+  let left = await runProgram(program, options, options.loading ?? null);
+  while (left.diff !== null && options.beside !== undefined) {
+    const { state } = left;
+    let said: string | null = null;
+    try {
+      await options.beside(left.diff, async (compared) => await openComparison(compared, { color: options.color }));
+    } catch (error) {
+      said = error instanceof Error ? escapeText(error.message) : String(error);
+    }
+    const back = (size: Size) => {
+      const there = program.resize(state, size);
+      return said === null ? there : (program.told?.(there, said) ?? there);
+    };
+    // where it was left, with everything as it stood there
+    left = await runProgram({ ...program, initial: back, restored: (there) => there }, options);
+  }
+}
+
+/**
+ * Opens another dump beside the one that is inspected, shows both, and closes it again.
+ * @throws Error whose message says in a line why it cannot
+ */
+export type Beside = (path: string, show: (model: CompareModel) => Promise<void>) => Promise<void>;
+
+/** Opens two dumps side by side; as `openInspector`. */
+export async function openComparison(model: CompareModel, options: OpenOptions): Promise<void> {
+  prepareEnvironment();
+  const [{ runProgram }, { compareProgram }] = await Promise.all([import('./terminal/run.js'), import('./compare/view.js')]);
+  await runProgram(compareProgram(model), options, options.loading ?? null);
 }
 
 /** Opens the full-screen view of kvm_run snapshots; as `openInspector`. */

@@ -108,6 +108,9 @@ export function fixtureModel(opened?: Opened): InspectorModel {
     handovers: [],
     fates: new Map(),
     addresses: () => new AddressIndex({ memory, handovers: [] }),
+    objects: [],
+    releases: ['7.1', '7.3'],
+    contractsAgainst: (release) => [`Can ${release} take over? yes`],
     log: [
       { number: 11, time: 0.1, text: 'KHO: found kexec handover data at 0x10f000', release: '7.3.4' },
       { number: 12, time: 0.2, text: 'luo: something about sessions', release: '7.3.4' },

@@ -7,7 +7,7 @@ import type { LuoFile, LuoFlb, LuoSession } from '../luo.js';
 import { currentBudget } from '../../codec/budget.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { PagesRead } from '../contents.js';
-import { formatBytes, hex } from '../../tree/words.js';
+import { counted, formatBytes, hex } from '../../tree/words.js';
 import { type PciDevice, pciAddress } from '../pci.js';
 import { type Sides, compareFile, fileText } from './compare-files.js';
 import { type Difference, type Kept, worstFirst } from './difference.js';
@@ -114,7 +114,7 @@ function allLost(from: Handover, to: Handover | null, out: Difference[]): void {
 }
 
 function loseSession(session: LuoSession, out: Difference[]): void {
-  out.push({ change: 'lost', what: 'session', name: named(session), text: `with ${session.files.length} files`, before: session.path, after: null });
+  out.push({ change: 'lost', what: 'session', name: named(session), text: `with ${counted(session.files.length, 'file')}`, before: session.path, after: null });
   for (const file of session.files)
     out.push({ change: 'lost', what: 'file', name: fileNamed(session, file), text: fileText(file), before: file.path, after: null });
 }
@@ -162,7 +162,14 @@ function compareSessions(from: Handover, to: Handover, memory: Sides, fates: Rea
     else compareSession(session, other, memory, fates, out, kept);
   }
   for (const session of others.values()) {
-    out.push({ change: 'new', what: 'session', name: named(session), text: `with ${session.files.length} files`, before: null, after: session.path });
+    out.push({
+      change: 'new',
+      what: 'session',
+      name: named(session),
+      text: `with ${counted(session.files.length, 'file')}`,
+      before: null,
+      after: session.path,
+    });
   }
 }
 

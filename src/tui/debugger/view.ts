@@ -1,13 +1,15 @@
 /** The debugger: its panes, keys and commands put together, and the inspector that opens on the memory of a step. */
 import { type EngineClient, breakpointText, parseBreakpoint } from '../../engine/client.js';
 import { escapeText } from '../../report/escape.js';
+import type { PaneId } from '../inspector/layout.js';
+import type { Inspector } from '../inspector/state.js';
 import { INSPECTOR } from '../inspector/view.js';
 import { GENERAL, MOVE, PANES, SEARCH, filterQuestion } from '../model/common-keys.js';
 import { glyphOf } from '../model/finding.js';
 import type { Program, Step as ProgramStep } from '../model/program.js';
 import { programOf } from '../model/program-of.js';
 import { type Line, span } from '../model/text.js';
-import { lastOffered, type View } from '../model/view.js';
+import { type View, lastOffered, tell } from '../model/view.js';
 import { DEBUGGER_COMMANDS, DEBUGGER_SHARED } from './commands.js';
 import { find, searchLine } from './find.js';
 import { LOOK, STOPS, TIME } from './groups.js';
@@ -113,6 +115,11 @@ const inspectorOwn = programOf(INSPECTOR, () => {
 /** Keys go to the inspector while it is open; its end is the way back, but for Ctrl-C. */
 function inInspector(state: Debugger, inspector: NonNullable<Debugger['inspector']>, key: string): ProgramStep<Debugger> {
   const { state: next, effects } = inspectorOwn.key(inspector, key);
+  if (effects.some(({ kind }) => kind === 'diff'))
+    return {
+      state: { ...state, inspector: tell<Inspector, PaneId>(next, 'a step’s memory is in no file: `luo-inspect sim --until <step> --dump <file>` writes one') },
+      effects: [],
+    };
   const closing = key !== 'ctrl-c' && effects.some(({ kind }) => kind === 'quit');
   return closing ? { state: arrive({ ...state, inspector: null }), effects: [] } : { state: { ...state, inspector: next }, effects };
 }

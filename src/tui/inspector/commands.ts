@@ -7,7 +7,8 @@ import type { SharedCommands } from '../model/shared-commands.js';
 import { nodeAt, placeOfRow, rowOfPlace } from '../model/tree-view.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { rawValueText, tableEntries } from '../model/value.js';
-import { effect, focused, tell } from '../model/view.js';
+import { line, wrap } from '../model/text.js';
+import { effect, focused, showText, tell } from '../model/view.js';
 import { COPIES, copy, textOfCopy } from './copy.js';
 import type { PaneId } from './layout.js';
 import { whatIsPage } from './pages.js';
@@ -42,7 +43,25 @@ const withAddress = (state: Inspector, argument: string, run: (address: number) 
 };
 
 /** Those of the inspector alone. */
-export const INSPECTOR_COMMANDS: readonly Command<Inspector>[] = [];
+export const INSPECTOR_COMMANDS: readonly Command<Inspector>[] = [
+  {
+    name: 'diff',
+    args: '<dump>',
+    help: 'this dump and a later one side by side, differences marked; q comes back',
+    run: (state, path) => (path === '' ? tell(state, ':diff takes the name of a dump') : effect<Inspector, PaneId>(state, { kind: 'diff', path })),
+  },
+  {
+    name: 'contracts',
+    aliases: ['cap'],
+    args: '<release>',
+    help: 'what a kernel of another release makes of this handover, layer by layer',
+    complete: (state) => state.model.releases,
+    run: (state, release) => {
+      const text = state.model.contractsAgainst(release);
+      return showText<Inspector, PaneId>(state, `against ${escapeText(release)}`, (width) => text.flatMap((row) => wrap(row, width).map((part) => line(part))));
+    },
+  },
+];
 
 export const INSPECTOR_SHARED: SharedCommands<Inspector> = {
   goto: {

@@ -1,14 +1,17 @@
 /** From what was decoded of a dump to what the inspector shows: title, overview, roots, findings. */
+import { releases } from '../../../abi/registry.js';
 import { AddressIndex } from '../../address/address-index.js';
 import type { Finding } from '../../diagnosis/finding.js';
 import { rules } from '../../diagnosis/rules/index.js';
 import type { Handover } from '../../handover/decode.js';
 import { formatBytes, hex } from '../../tree/words.js';
+import { againstText } from '../../report/against.js';
 import type { DumpReport } from '../../report/dump-report.js';
 import { escapeText } from '../../report/escape.js';
 import { ruleText } from '../../report/rules-text.js';
 import { type Verdict, isFailure, verdictSentence } from '../../verdict/verdict.js';
 import type { Headline } from '../model/finding.js';
+import { objectRows } from './object-rows.js';
 import type { InspectorModel } from './state.js';
 
 export function inspectorModelOf(report: DumpReport): InspectorModel {
@@ -33,6 +36,9 @@ export function inspectorModelOf(report: DumpReport): InspectorModel {
       return addresses;
     },
     log: (report.log?.boots ?? []).flatMap(({ release, lines }) => lines.map(({ number, time, text }) => ({ number, time, text: escapeText(text), release }))),
+    objects: kernel?.live == null ? [] : objectRows(kernel.live, report.handovers),
+    releases: releases.map(String),
+    contractsAgainst: (release) => againstText(report, release),
     ruleText: (id) => {
       const rule = rules.find((one) => one.id === id);
       return rule === undefined ? null : ruleText(rule);

@@ -3,10 +3,10 @@ import { type Band, type PaneBox, alone, boxOf } from '../model/screen.js';
 import type { Shell } from '../model/shell.js';
 
 /** In the order of their numbers. */
-export type PaneId = 'tree' | 'detail' | 'hex' | 'findings' | 'sessions' | 'map' | 'log';
+export type PaneId = 'tree' | 'detail' | 'hex' | 'findings' | 'sessions' | 'map' | 'log' | 'objects';
 
 /** Panes that share the place at the bottom. */
-export const BOTTOM: readonly PaneId[] = ['findings', 'sessions', 'map', 'log'];
+export const BOTTOM: readonly PaneId[] = ['findings', 'sessions', 'map', 'log', 'objects'];
 
 /** What the layout depends on. */
 export interface Laid {

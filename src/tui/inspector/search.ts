@@ -7,7 +7,10 @@ import { TreeSearch, nextMatch } from '../model/search.js';
 import { type Line, span } from '../model/text.js';
 import { comparePlaces } from '../model/tree-view.js';
 import { tell } from '../model/view.js';
+import { hasWords } from '../model/match.js';
+import type { PaneId } from './layout.js';
 import { logRows } from './panes/log.js';
+import { shownObjects } from './panes/objects.js';
 import { tableRows } from './panes/sessions.js';
 import { type Inspector, boxIn, cursorTo, followHex, hexCursor, jump, jumpToAddress, placeOf, select } from './state.js';
 
@@ -16,7 +19,8 @@ export function startSearch(state: Inspector, text: string): Inspector {
   if (text === '') return { ...state, search: null, searchPending: false, bytesWanted: null };
   const { focus } = state.shell;
   if (focus === 'hex') return findBytes({ ...state, bytesWanted: wantedBytes(text) }, 1);
-  if (focus === 'log' || focus === 'sessions') return inList({ ...state, search: null, shell: state.shell }, text, 1);
+  const list = listInFocus(state);
+  if (list !== null) return inList({ ...state, search: null }, list, text, 1);
   const address = addressOf(text);
   const search = new TreeSearch(text, state.tree);
   // an address from a console: the thing that covers it, or the field that names it; n and N go through all that have the number
@@ -78,7 +82,8 @@ export function goToMatch(state: Inspector, by: 1 | -1): Inspector {
   const { focus } = state.shell;
   if (focus === 'hex' && state.bytesWanted !== null) return findBytes(state, by);
   const typed = state.shell.histories['/']?.at(-1);
-  if ((focus === 'log' || focus === 'sessions') && typed !== undefined) return inList(state, typed, by);
+  const list = listInFocus(state);
+  if (list !== null && typed !== undefined) return inList(state, list, typed, by);
   if (state.search === null) return tell(state, 'no search: / starts one');
   const index = nextMatch(state.search.found, state.place, by === 1);
   const place = index === null ? undefined : state.search.found[index];
@@ -127,19 +132,26 @@ function findBytes(state: Inspector, by: 1 | -1): Inspector {
   return tell(state, here ? 'there is no other place with these bytes' : 'these bytes are nowhere in this dump');
 }
 
-/** In the log or the table: to the next row with the text. */
-function inList(state: Inspector, text: string, by: 1 | -1): Inspector {
-  const isLog = state.shell.focus === 'log';
-  const texts = isLog ? logRows(state).map((row) => row.text) : tableRows(state).map((row) => `${row.session} ${row.token} ${row.handler} ${row.outcome}`);
-  const scroll = isLog ? state.log : state.sessions;
-  const wanted = text.toLowerCase();
-  for (let step = 1; step <= texts.length; step++) {
-    const index = (scroll.cursor + by * step + texts.length * 2) % texts.length;
-    if (!(texts[index] ?? '').toLowerCase().includes(wanted)) continue;
-    const to = jumpTo(scroll, index, texts.length, boxIn(state, isLog ? 'log' : 'sessions').height);
-    return isLog ? { ...state, log: to } : { ...state, sessions: to };
-  }
-  return tell(state, `no ${text} here`);
+/** The lists that are searched by their rows. */
+const LISTS = {
+  log: (state: Inspector) => logRows(state).map((row) => row.text),
+  sessions: (state: Inspector) => tableRows(state).map((row) => `${row.session} ${row.token} ${row.handler} ${row.phase} ${row.owner} ${row.outcome}`),
+  objects: (state: Inspector) => shownObjects(state).map((row) => `${row.name} ${row.text} ${row.object}`),
+} as const satisfies Partial<Record<PaneId, (state: Inspector) => readonly string[]>>;
+
+type ListPane = keyof typeof LISTS;
+
+const listInFocus = ({ shell }: Inspector): ListPane | null =>
+  shell.focus === 'log' || shell.focus === 'sessions' || shell.focus === 'objects' ? shell.focus : null;
+
+/** In a list: to the next row with all the words, and which of how many it is. */
+function inList(state: Inspector, pane: ListPane, text: string, by: 1 | -1): Inspector {
+  const found = LISTS[pane](state).flatMap((row, index) => (hasWords(row, text) ? [index] : []));
+  const { cursor } = state[pane];
+  const next = by === 1 ? (found.find((index) => index > cursor) ?? found[0]) : (found.findLast((index) => index < cursor) ?? found.at(-1));
+  if (next === undefined) return tell(state, `no ${escapeText(text)} here`);
+  const to = jumpTo(state[pane], next, LISTS[pane](state).length, boxIn(state, pane).height);
+  return tell({ ...state, [pane]: to }, `/${escapeText(text)}  ${found.indexOf(next) + 1}/${found.length}  n next  N previous`);
 }
 
 /** `/text  3/17`, how far it is, and what the keys do. */

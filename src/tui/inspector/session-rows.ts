@@ -1,6 +1,9 @@
 /** Sessions and files as rows of a table: who, what, how large, what the findings say of it. Pure. */
+import { errnoName } from '../../../abi/errno.js';
 import type { Handover } from '../../handover/decode.js';
-import { formatBytes, hex } from '../../tree/words.js';
+import { type Holder, phaseOfRole, stateOfRole } from '../../handover/life.js';
+import type { Owner } from '../../handover/owners/owner.js';
+import { counted, formatBytes, hex } from '../../tree/words.js';
 import { escapeText } from '../../report/escape.js';
 import { type Severity, type FindingView, worse } from '../model/finding.js';
 import type { SortKey } from './state.js';
@@ -11,6 +14,10 @@ export interface SessionRow {
   /** '' for a session without files */
   readonly token: string;
   readonly handler: string;
+  /** preserved, frozen, handed-over, … ; of a session without files its state */
+  readonly phase: string;
+  /** who in user space it belongs to, and who has it open; '' where nobody knows */
+  readonly owner: string;
   /** bytes; null where it has none or they are not known */
   readonly size: number | null;
   readonly what: string;
@@ -21,44 +28,85 @@ export interface SessionRow {
 
 export function sessionRows(handovers: readonly Handover[], findings: readonly FindingView[], fates: ReadonlyMap<string, string>): SessionRow[] {
   const rows: SessionRow[] = [];
-  for (const { luo } of handovers)
+  const worst = worstByPath(findings);
+  for (const { luo, role, owners } of handovers)
     for (const session of luo?.sessions ?? []) {
       const name = escapeText(session.name.text);
-      if (session.files.length === 0) rows.push(row(session.path, name, '', '', null, 'no files', findings, fates));
+      const ownerText = (path: string, openBy: readonly Holder[] | null | undefined): string =>
+        [wordsOf(owners.byPath.get(path) ?? owners.byPath.get(session.path)), holders(openBy)].filter(Boolean).join('; ');
+      const state = session.life?.state ?? stateOfRole(role);
+      if (session.files.length === 0)
+        rows.push(
+          row(
+            {
+              path: session.path,
+              session: name,
+              token: '',
+              handler: '',
+              phase: state,
+              owner: ownerText(session.path, session.life?.openBy),
+              size: null,
+              what: 'no files',
+            },
+            worst,
+            fates,
+          ),
+        );
       for (const file of session.files) {
         const { decoded } = file;
         const memfd = decoded?.kind === 'memfd' ? decoded : null;
         const size = memfd === null ? null : Number(memfd.size);
-        const what = memfd !== null ? `${formatBytes(memfd.size)}, ${memfd.folioCount} folios` : decoded?.kind === 'struct' ? decoded.struct : 'not decoded';
-        rows.push(row(file.path, name, hex(file.token), escapeText(file.compatible.text), size, what, findings, fates));
+        const what =
+          memfd !== null ? `${formatBytes(memfd.size)}, ${counted(memfd.folioCount, 'folio')}` : decoded?.kind === 'struct' ? decoded.struct : 'not decoded';
+        const phase = `${file.life?.phase ?? phaseOfRole(role)}${(file.life?.retrieveStatus ?? 0) < 0 ? ` ${errnoName(-(file.life?.retrieveStatus ?? 0)) ?? ''}` : ''}`;
+        const owner = ownerText(file.path, file.life?.openBy ?? session.life?.openBy);
+        rows.push(
+          row({ path: file.path, session: name, token: hex(file.token), handler: escapeText(file.compatible.text), phase, owner, size, what }, worst, fates),
+        );
       }
     }
   return rows;
 }
 
-function row(
-  path: string,
-  session: string,
-  token: string,
-  handler: string,
-  size: number | null,
-  what: string,
-  findings: readonly FindingView[],
-  fates: ReadonlyMap<string, string>,
-): SessionRow {
-  let severity: Severity | null = null;
-  let said = '';
-  for (const finding of findings) {
-    if (finding.severity === 'info' || finding.path === null || !(finding.path === path || finding.path.startsWith(`${path}/`))) continue;
-    if (said === '') said = finding.reactionKind ?? finding.message;
-    severity = worse(severity, finding.severity);
-  }
-  const fate = fates.get(path);
-  if (fate !== undefined && fate !== 'comes back') severity = 'error';
-  return { path, session, token, handler, size, what, severity, outcome: fate ?? said };
+const wordsOf = (owner: Owner | undefined): string =>
+  owner === undefined ? '' : escapeText(`${owner.kind} ${owner.name}${owner.detail === '' ? '' : ` ${owner.detail}`}`);
+
+const holders = (openBy: readonly Holder[] | null | undefined): string => {
+  const [first] = openBy ?? [];
+  if (first === undefined) return '';
+  const more = (openBy?.length ?? 0) - 1;
+  return escapeText(`open in ${first.comm} (${first.pid})${more === 0 ? '' : ` and ${more} more`}`);
+};
+
+interface Worst {
+  readonly said: string;
+  readonly severity: Severity;
 }
 
-export const SORT_KEYS: readonly SortKey[] = ['order', 'session', 'handler', 'size', 'state'];
+/** The first finding at each path or below it, and how bad the worst is. */
+function worstByPath(findings: readonly FindingView[]): ReadonlyMap<string, Worst> {
+  const found = new Map<string, Worst>();
+  for (const finding of findings) {
+    if (finding.severity === 'info' || finding.path === null) continue;
+    for (let path = finding.path; path !== ''; path = path.slice(0, Math.max(0, path.lastIndexOf('/')))) {
+      const old = found.get(path);
+      found.set(path, {
+        said: old?.said ?? finding.reactionKind ?? finding.message,
+        severity: worse(old?.severity ?? null, finding.severity) ?? finding.severity,
+      });
+    }
+  }
+  return found;
+}
+
+function row(known: Omit<SessionRow, 'severity' | 'outcome'>, worst: ReadonlyMap<string, Worst>, fates: ReadonlyMap<string, string>): SessionRow {
+  const at = worst.get(known.path);
+  const fate = fates.get(known.path);
+  const severity = fate !== undefined && fate !== 'comes back' ? 'error' : (at?.severity ?? null);
+  return { ...known, severity, outcome: fate ?? at?.said ?? '' };
+}
+
+export const SORT_KEYS: readonly SortKey[] = ['order', 'session', 'handler', 'phase', 'owner', 'size', 'state'];
 
 const RANK: Readonly<Record<Severity, number>> = { error: 2, warning: 1, info: 0 };
 
@@ -70,7 +118,9 @@ export function sorted(rows: readonly SessionRow[], key: SortKey): readonly Sess
     case 'session':
       return by((a, b) => (a.session < b.session ? -1 : a.session > b.session ? 1 : 0));
     case 'handler':
-      return by((a, b) => (a.handler < b.handler ? -1 : a.handler > b.handler ? 1 : 0));
+    case 'phase':
+    case 'owner':
+      return by((a, b) => (a[key] < b[key] ? -1 : a[key] > b[key] ? 1 : 0));
     case 'size':
       return by((a, b) => (b.size ?? -1) - (a.size ?? -1));
     case 'state':

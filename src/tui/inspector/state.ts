@@ -11,6 +11,7 @@ import { type Scroll, START, jumpTo, keepInView } from '../model/scroll.js';
 import type { TreeSearch } from '../model/search.js';
 import { type Branch, type Place, closedTree, nodeAt, openAt, placeOfPath, reveal, rowOfPlace, rowsBetween } from '../model/tree-view.js';
 import { type BitSpan, bitSpanOf, bytesTouched, hasChildren } from '../model/value.js';
+import type { ObjectRow } from './object-rows.js';
 import { BOTTOM, type Laid, type PaneId, inspectorBox } from './layout.js';
 
 /** A line of a console log. */
@@ -40,6 +41,12 @@ export interface InspectorModel {
   /** built when it is first asked for */
   readonly addresses: () => AddressIndex;
   readonly log: readonly LogRow[];
+  /** what KHO and LUO keep in the running kernel; none where its objects could not be read */
+  readonly objects: readonly ObjectRow[];
+  /** what a kernel of another release makes of what was written, as text; why not where it cannot be told */
+  readonly contractsAgainst: (release: string) => readonly string[];
+  /** releases that can be held against it */
+  readonly releases: readonly string[];
   /** what the rule of a finding means, for `K`; null for a rule nobody knows */
   readonly ruleText: (id: string) => readonly string[] | null;
 }
@@ -51,7 +58,7 @@ export interface Visit {
   readonly hexAt: number | null;
 }
 
-export type SortKey = 'order' | 'session' | 'handler' | 'size' | 'state';
+export type SortKey = 'order' | 'session' | 'handler' | 'phase' | 'owner' | 'size' | 'state';
 
 export interface Inspector {
   readonly model: InspectorModel;
@@ -75,6 +82,7 @@ export interface Inspector {
   readonly sessions: Scroll;
   readonly sort: SortKey;
   readonly log: Scroll;
+  readonly objects: Scroll;
   /** the part of memory that the map shows, and the cell under its cursor */
   readonly map: { readonly from: number; readonly to: number; readonly cursor: number };
   readonly past: readonly Visit[];
@@ -134,6 +142,7 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     sessions: START,
     sort: 'order',
     log: START,
+    objects: START,
     map: { from: 0, to: last, cursor: 0 },
     past: [],
     future: [],

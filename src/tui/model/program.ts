@@ -10,6 +10,8 @@ export type Effect =
   | { readonly kind: 'redraw' }
   | { readonly kind: 'theme'; readonly name: string }
   | { readonly kind: 'mouse'; readonly on: boolean }
+  /** the view is left for two dumps side by side: its own, and this one */
+  | { readonly kind: 'diff'; readonly path: string }
   /** a file is written where the user started the program; never over another one */
   | { readonly kind: 'save'; readonly path: string; readonly text: string };
 

@@ -26,6 +26,19 @@ export interface Wanted {
   readonly identity?: string | null;
 }
 
+/** Why a run is over. */
+interface End {
+  readonly signal?: NodeJS.Signals;
+  readonly error?: unknown;
+  readonly diff?: string;
+}
+
+/** How a program was left: for good, or for two dumps side by side; and the state to come back to. */
+export interface Left<S> {
+  readonly diff: string | null;
+  readonly state: S;
+}
+
 const sizeOf = (stdout: NodeJS.WriteStream): Size => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 });
 
 /**
@@ -33,7 +46,7 @@ const sizeOf = (stdout: NodeJS.WriteStream): Size => ({ columns: stdout.columns 
  * @param loading the screen that was shown before, which this one takes over
  * @throws what went wrong inside, after the terminal was restored
  */
-export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading: Loading | null = null): Promise<void> {
+export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading: Loading | null = null): Promise<Left<S>> {
   const streams: TerminalStreams = loading?.streams ?? process;
   const { stdin, stdout } = streams;
   const identity = wanted.identity ?? null;
@@ -41,8 +54,8 @@ export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading
   let chosen = kept?.theme ?? null;
   const theme = themeFor(process.env, wanted.color, chosen);
   const painter = new Painter((data) => stdout.write(data), THEMES[theme], isPlainTerminal(process.env) ? toPlain : (char) => char);
-  let finish: (end: { readonly signal?: NodeJS.Signals; readonly error?: unknown }) => void = () => undefined;
-  const ended = new Promise<{ readonly signal?: NodeJS.Signals; readonly error?: unknown }>((resolve) => {
+  let finish: (end: End) => void = () => undefined;
+  const ended = new Promise<End>((resolve) => {
     finish = resolve;
   });
   const store = new Store(program, sizeOf(stdout), kept);
@@ -80,6 +93,9 @@ export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading
         break;
       case 'mouse':
         screen.mouse = effect.on;
+        break;
+      case 'diff':
+        finish({ diff: effect.path });
         break;
       case 'save':
         store.tell(savedText(effect.path, effect.text));
@@ -125,6 +141,7 @@ export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading
   // with the handlers gone the signal does what it does to any program
   if (end.signal !== undefined) process.kill(process.pid, end.signal);
   if (end.error !== undefined) throw end.error;
+  return { diff: end.diff ?? null, state: store.snapshot().state };
 }
 
 /** Writes a new file. @returns what came of it */

@@ -7,6 +7,7 @@ import { detailPane } from './detail.js';
 import { findingsPane } from './findings.js';
 import { logPane } from './log.js';
 import { mapPane } from './map.js';
+import { objectsPane } from './objects.js';
 import { sessionsPane } from './sessions.js';
 import { treePane } from './tree.js';
 
@@ -18,4 +19,5 @@ export const INSPECTOR_PANES: Readonly<Record<PaneId, Pane<Inspector, PaneId>>> 
   sessions: sessionsPane,
   map: mapPane,
   log: logPane,
+  objects: objectsPane,
 };

@@ -2,33 +2,73 @@
 import { hasWords } from '../../model/match.js';
 import { listRows } from '../../model/list.js';
 import { keepInView, moveBy, positionOf, rowsOf } from '../../model/scroll.js';
-import { type Line, type Style, line, padTo, span } from '../../model/text.js';
+import { type Line, type Style, line, padTo, span, widthOf } from '../../model/text.js';
 import { type Pane, filterOf, focused } from '../../model/view.js';
 import type { PaneId } from '../layout.js';
 import { type SessionRow, sessionRows, sorted } from '../session-rows.js';
-import { type Inspector, type InspectorModel, jump, placeOf } from '../state.js';
+import { type Inspector, type InspectorModel, type SortKey, jump, placeOf } from '../state.js';
 
 import { SEARCH } from '../../model/common-keys.js';
 import { SORT_KEYS } from '../session-rows.js';
 
 type Of = Pane<Inspector, PaneId>;
 
-/** The rows of the table as they are shown. */
-export function tableRows(state: Inspector): readonly SessionRow[] {
-  const filter = filterOf<PaneId>(state, 'sessions');
-  const rows = tableOf(state.model);
-  return sorted(
-    filter === '' ? rows : rows.filter((row) => hasWords(`${row.session} ${row.token} ${row.handler} ${row.what} ${row.outcome}`, filter)),
-    state.sort,
-  );
+interface Shown {
+  readonly filter: string;
+  readonly sort: SortKey;
+  readonly rows: readonly SessionRow[];
 }
 
-const tables = new WeakMap<InspectorModel, readonly SessionRow[]>();
+interface Made {
+  readonly all: readonly SessionRow[];
+  /** columns of the longest name */
+  readonly name: number;
+  shown: Shown | null;
+}
 
-function tableOf(model: InspectorModel): readonly SessionRow[] {
-  const known = tables.get(model) ?? sessionRows(model.handovers, model.findings, model.fates);
-  tables.set(model, known);
-  return known;
+const tables = new WeakMap<InspectorModel, Made>();
+
+function madeOf(model: InspectorModel): Made {
+  const known = tables.get(model);
+  if (known !== undefined) return known;
+  const all = sessionRows(model.handovers, model.findings, model.fates);
+  const made: Made = { all, name: all.reduce((most, { session }) => Math.max(most, widthOf(session)), 7), shown: null };
+  tables.set(model, made);
+  return made;
+}
+
+/** The rows of the table as they are shown: sorted and filtered once for as long as nothing changes. */
+export function tableRows(state: Inspector): readonly SessionRow[] {
+  const filter = filterOf<PaneId>(state, 'sessions');
+  const made = madeOf(state.model);
+  if (made.shown !== null && made.shown.filter === filter && made.shown.sort === state.sort) return made.shown.rows;
+  const kept =
+    filter === ''
+      ? made.all
+      : made.all.filter((row) => hasWords(`${row.session} ${row.token} ${row.handler} ${row.phase} ${row.owner} ${row.what} ${row.outcome}`, filter));
+  const rows = sorted(kept, state.sort);
+  made.shown = { filter, sort: state.sort, rows };
+  return rows;
+}
+
+interface TableColumn {
+  readonly title: string;
+  readonly width: number;
+  readonly style: Style;
+  readonly text: (row: SessionRow) => string;
+}
+
+/** What there is room for; what comes of it stands last and has the rest. */
+function columnsFor(width: number, name: number, someOwner: boolean): TableColumn[] {
+  const columns: (TableColumn & { readonly from: number })[] = [
+    { title: 'session', width: Math.min(width < 100 ? 16 : 24, name), style: 'name', text: ({ session }) => session, from: 0 },
+    { title: 'token', width: 8, style: 'value', text: ({ token }) => token, from: 0 },
+    { title: 'handler', width: 14, style: 'type', text: ({ handler }) => handler, from: 96 },
+    { title: 'phase', width: 12, style: 'label', text: ({ phase }) => phase, from: 0 },
+    { title: 'size', width: width < 120 ? 14 : 24, style: 'plain', text: ({ what }) => what, from: 0 },
+    { title: 'owner', width: 28, style: 'plain', text: ({ owner }) => owner, from: someOwner ? 110 : Number.POSITIVE_INFINITY },
+  ];
+  return columns.filter(({ from }) => width >= from);
 }
 
 export const sessionsPane: Of = {
@@ -37,23 +77,22 @@ export const sessionsPane: Of = {
   content: (state, box) => {
     const rows = tableRows(state);
     if (rows.length === 0) return { title: 'sessions', note: '', rows: [line('  no sessions', 'dim')] };
-    const name = Math.min(24, Math.max(7, ...rows.map(({ session }) => session.length)));
-    const heading: Line = [span(` ${padTo('session', name)}  ${padTo('token', 8)}  ${padTo('handler', 14)}  ${padTo('size', 24)}  what comes of it`, 'label')];
+    const { name, all } = madeOf(state.model);
+    const columns = columnsFor(
+      box.width,
+      name,
+      all.some(({ owner }) => owner !== ''),
+    );
+    const heading: Line = [span(` ${columns.map(({ title, width }) => padTo(title, width)).join('  ')}  what comes of it`, 'label')];
     const list = listRows(
       rows,
       keepInView(state.sessions, rows.length, box.height - 1),
       { ...box, height: box.height - 1 },
       state.shell.focus === 'sessions',
-      (row): Line => {
-        const style: Style = row.severity ?? 'good';
-        return [
-          span(padTo(row.session, name), 'name'),
-          span(`  ${padTo(row.token, 8)}  `, 'value'),
-          span(padTo(row.handler, 14), 'type'),
-          span(`  ${padTo(row.what, 24)}  `),
-          span(`${row.severity === null ? '  ' : row.severity === 'error' ? '! ' : '? '}${row.outcome}`, style),
-        ];
-      },
+      (row): Line => [
+        ...columns.map(({ width, style, text }) => span(`${padTo(text(row), width)}  `, style)),
+        span(`${row.severity === null ? '' : row.severity === 'error' ? '! ' : '? '}${row.outcome}`, row.severity ?? 'good'),
+      ],
     );
     return { title: 'sessions', note: `by ${state.sort}  ${positionOf(state.sessions.cursor, rows.length)}`, rows: [heading, ...list] };
   },
