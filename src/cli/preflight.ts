@@ -8,7 +8,7 @@ import { releaseSide } from '../compat/release-side.js';
 import type { Side } from '../compat/side.js';
 import { openDump } from '../container/open.js';
 import { liveDescriptors } from '../host/descriptors.js';
-import { folderTree, type HostTree, liveTree } from '../host/host-tree.js';
+import { folderTree, type HostTree, liveTree, textOf } from '../host/host-tree.js';
 import { DESCRIPTORS } from '../host/recorded.js';
 import { versionOf } from '../preflight/kernel.js';
 import { HEAD_BYTES, type NextKernel } from '../preflight/next-kernel.js';
@@ -18,6 +18,7 @@ import { openSide } from './compat-side.js';
 import { decodeDumpByBtf } from './decode-dump.js';
 import type { BtfOption } from './dump-contracts.js';
 import { writeJson, writeLines } from './output.js';
+import { outcomesOf } from './preflight-outcome.js';
 import { layoutOptions } from './report.js';
 import { paintsOutput } from './terminal.js';
 
@@ -46,14 +47,17 @@ export function registerPreflight(program: Command): void {
 /** Exit status: 0 nothing blocks, 1 something does, 2 nothing could be checked. */
 async function runPreflight(devices: readonly string[], options: Options): Promise<void> {
   const tree = treeOf(options.root);
+  const next = options.next === undefined ? null : await nextKernel(options.next);
+  const nextRelease = next?.side.releases[0] ?? null;
   const result = preflight({
     tree,
-    next: options.next === undefined ? null : await nextKernel(options.next),
+    next,
     cmdline: options.cmdline ?? null,
     from: await handedOver(tree, options.root, options),
     devices,
     descriptors: tree.live ? liveDescriptors() : null,
     seesAll: tree.live ? process.getuid?.() === 0 : tree.has(DESCRIPTORS),
+    outcomes: (sessions) => outcomesOf({ sessions, running: versionOf(tree), next: nextRelease, cmdline: options.cmdline ?? textOf(tree, 'proc/cmdline') }),
   });
   if (options.json === true) await writeJson(preflightJson(result));
   else await writeLines(preflightText(result, paintsOutput(options)));

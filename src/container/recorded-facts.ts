@@ -1,6 +1,6 @@
 /**
  * What stands beside the kho files of a recorded folder: the kernel's release and its log. Two layouts: a capture (`manifest.json`,
- * `proc/version`, `dmesg.txt`), and that of the triage script proposed for the kernel's selftests (`uname.txt`, `dmesg-before-kexec.txt`).
+ * `proc/version`, `vmcoreinfo.txt`, `dmesg.txt`), and that of the triage script proposed for the kernel's selftests (`uname.txt`, `dmesg-before-kexec.txt`).
  */
 import { dirname, join } from 'node:path';
 import type { RecordedFacts } from './opened-dump.js';
@@ -9,6 +9,7 @@ import type { RecordedFiles } from './recorded-files.js';
 const LOGS = ['dmesg.txt', 'dmesg-before-kexec.txt', 'dmesg-after-kexec.txt'];
 const RELEASES: readonly { readonly path: string; readonly pattern: RegExp }[] = [
   { path: 'proc/version', pattern: /Linux version (\S+)/ },
+  { path: 'vmcoreinfo.txt', pattern: /^OSRELEASE=(\S+)/m },
   { path: 'uname.txt', pattern: /^Linux \S+ (\d\S*)/m },
   { path: 'proc/sys/kernel/osrelease', pattern: /^(\d\S*)/ },
 ];

@@ -1,5 +1,17 @@
 /** `capture --script`: a POSIX shell script that records the same files with busybox alone, in an initramfs, before and after the jump. */
-import { CAPTURE_FOLDER, CAPTURE_SCHEMA, DESCRIPTORS, DMESG, MANIFEST, PCI_FOLDER, pciFiles, pciFolders, pciLinks, recordedItems } from './recorded.js';
+import {
+  CAPTURE_FOLDER,
+  CAPTURE_SCHEMA,
+  DESCRIPTORS,
+  DMESG,
+  MANIFEST,
+  PCI_FOLDER,
+  pciFiles,
+  pciFolders,
+  pciLinks,
+  recordedItems,
+  VMCOREINFO,
+} from './recorded.js';
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
@@ -8,7 +20,7 @@ export function captureScript(): readonly string[] {
   return [
     '#!/bin/sh',
     '# Records what a post-mortem of a live update wants from this machine, as a tar archive that luo-inspect opens.',
-    '# Reads only. Needs a POSIX shell, cat, mkdir, readlink, sed and tar (busybox has all). Run as root.',
+    '# Reads only. Needs a POSIX shell, cat, dd, mkdir, readlink, sed, tar and tr (busybox has all). Run as root.',
     '# Usage: sh luo-capture.sh [archive.tar]',
     'set -u',
     'umask 077',
@@ -59,6 +71,9 @@ export function captureScript(): readonly string[] {
     ': >"$root/dev/null"',
     'for name in liveupdate kvm iommu; do [ -e "/dev/$name" ] && : >"$root/dev/$name"; done',
     `dmesg >"$root/${DMESG}" 2>/dev/null || { rm -f "$root/${DMESG}"; say /dev/kmsg "not readable"; }`,
+    '# VMCOREINFO is a note at the front of /proc/kcore: lines of text, with NULs around them',
+    `dd if=/proc/kcore bs=4096 count=16 2>/dev/null | tr '\\000' '\\n' | sed -n '/^OSRELEASE=/,/^$/p' | sed '/^$/d' >"$root/${VMCOREINFO}" 2>/dev/null`,
+    `[ -s "$root/${VMCOREINFO}" ] || { rm -f "$root/${VMCOREINFO}"; say "/proc/kcore (VMCOREINFO)" "not readable"; }`,
     `: >"$root/${DESCRIPTORS}"`,
     'for link in /proc/[0-9]*/fd/*; do',
     '  target=$(readlink "$link" 2>/dev/null) || continue',

@@ -3,7 +3,20 @@ import { createTar, type TarFileInput } from 'nanotar';
 import { descriptorsText, liveDescriptors } from './descriptors.js';
 import { type HostTree, liveTree, type Missing } from './host-tree.js';
 import { readKernelLog } from './kernel-log.js';
-import { CAPTURE_FOLDER, CAPTURE_SCHEMA, DESCRIPTORS, DMESG, MANIFEST, PCI_FOLDER, pciFiles, pciFolders, pciLinks, recordedItems } from './recorded.js';
+import {
+  CAPTURE_FOLDER,
+  CAPTURE_SCHEMA,
+  DESCRIPTORS,
+  DMESG,
+  MANIFEST,
+  PCI_FOLDER,
+  pciFiles,
+  pciFolders,
+  pciLinks,
+  recordedItems,
+  VMCOREINFO,
+} from './recorded.js';
+import { readVmcoreinfo } from './vmcoreinfo.js';
 
 export interface Capture {
   /** the archive, not compressed */
@@ -48,6 +61,9 @@ export function captureMachine(version: string, tree: HostTree = liveTree()): Ca
   const log = readKernelLog();
   if ('why' in log) unread.push({ path: '/dev/kmsg', why: log.why });
   else add(DMESG, log.map((line) => `${line}\n`).join(''));
+  const vmcoreinfo = readVmcoreinfo();
+  if (typeof vmcoreinfo === 'string') add(VMCOREINFO, vmcoreinfo);
+  else unread.push({ path: '/proc/kcore (VMCOREINFO)', why: vmcoreinfo.why });
   add(DESCRIPTORS, descriptorsText(liveDescriptors()));
   const release = /Linux version (\S+)/.exec(new TextDecoder().decode(bytesOf(tree, 'proc/version')))?.[1] ?? null;
   const manifest = { schema: CAPTURE_SCHEMA, tool: `luo-inspect ${version}`, release, takenAt: new Date().toISOString(), unread };

@@ -39,6 +39,8 @@ export const pciFolders: readonly string[] = ['vfio-dev', 'msi_irqs'];
 
 /** What a running machine only tells in an answer to a question; recorded as text. */
 export const DMESG = 'dmesg.txt';
+/** The note of /proc/kcore, lines of KEY=value. */
+export const VMCOREINFO = 'vmcoreinfo.txt';
 /** A line a descriptor: pid, comm, fd, what /proc/<pid>/fd/<fd> links to, separated by a tab. */
 export const DESCRIPTORS = 'proc/descriptors.txt';
 export const MANIFEST = 'manifest.json';

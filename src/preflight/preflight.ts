@@ -23,6 +23,15 @@ export interface PreflightInput {
   readonly descriptors: readonly Descriptor[] | null;
   /** the descriptors of every process could be seen */
   readonly seesAll: boolean;
+  /** runs both kernels on the names of the open sessions; without it no outcome is told */
+  readonly outcomes?: (sessions: readonly string[]) => readonly SessionOutcome[];
+}
+
+/** What becomes of one open session, by the engine. */
+export interface SessionOutcome {
+  readonly session: string;
+  readonly outcome: 'comes-back' | 'lost' | 'unknown';
+  readonly text: string;
 }
 
 export interface Preflight {
@@ -33,6 +42,8 @@ export interface Preflight {
   readonly lines: readonly PreflightLine[];
   /** sessions that are open, with who holds them */
   readonly sessions: readonly { readonly name: string; readonly holders: readonly Descriptor[] }[];
+  /** empty where no kernels were run */
+  readonly outcomes: readonly SessionOutcome[];
 }
 
 /** @throws UserError where a device's name is no PCI address */
@@ -51,7 +62,8 @@ export function preflight(input: PreflightInput): Preflight {
     ...devices.flatMap((fn) => deviceLines(fn, { tree, config, version })),
     ...sessionLines(held, input.seesAll),
   ];
-  return { label: tree.label, version, verdict: verdictOf(lines), lines, sessions: sessionsOf(held) };
+  const sessions = sessionsOf(held);
+  return { label: tree.label, version, verdict: verdictOf(lines), lines, sessions, outcomes: input.outcomes?.(sessions.map(({ name }) => name)) ?? [] };
 }
 
 function verdictOf(lines: readonly PreflightLine[]): Preflight['verdict'] {

@@ -30,6 +30,12 @@ export function preflightText(result: Preflight, color: boolean): readonly strin
       if (line.remedy !== null) lines.push(`             try: ${escapeText(line.remedy)}`);
     }
   }
+  if (result.outcomes.length > 0)
+    lines.push('', 'what survives, by the engine (files are not shown before the reboot call: that they can be handed over is taken for granted):');
+  for (const { session, outcome, text } of result.outcomes) {
+    const color = outcome === 'comes-back' ? marks.fine.color : outcome === 'lost' ? marks.blocks.color : marks['cannot-tell'].color;
+    lines.push(`  session ${escapeText(JSON.stringify(session))}: ${paint(outcome === 'comes-back' ? 'comes back' : outcome, color)}: ${escapeText(text)}`);
+  }
   return lines;
 }
 
@@ -40,5 +46,12 @@ export const preflightJson = (result: Preflight) => ({
   release: result.version,
   verdict: result.verdict,
   lines: result.lines,
-  sessions: result.sessions.map(({ name, holders }) => ({ name, openBy: holders.map(({ pid, comm, fd }) => ({ pid, comm, fd })) })),
+  sessions: result.sessions.map(({ name, holders }) => {
+    const outcome = result.outcomes.find(({ session }) => session === name);
+    return {
+      name,
+      openBy: holders.map(({ pid, comm, fd }) => ({ pid, comm, fd })),
+      outcome: outcome === undefined ? null : { kind: outcome.outcome, text: outcome.text },
+    };
+  }),
 });

@@ -1,11 +1,16 @@
 /** Captures: what is recorded of this machine, the shell script beside the program, and archives that open as dumps. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTar, parseTar } from 'nanotar';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openDump } from '../../src/container/open.js';
+import { outcomesOf } from '../../src/cli/preflight-outcome.js';
+import { writeElfCore } from '../../src/container/elf-writer.js';
+import { EngineClient } from '../../src/engine/client.js';
+import { parseScenario } from '../../src/engine/scenario/parse.js';
+import { readVmcoreinfo } from '../../src/host/vmcoreinfo.js';
 import { captureMachine } from '../../src/host/capture.js';
 import { captureScript } from '../../src/host/capture-script.js';
 import { folderTree } from '../../src/host/host-tree.js';
@@ -87,7 +92,7 @@ describe('a capture of a machine', () => {
     expect(luoInspect(['capture'])).toMatchObject({ status: 2 });
   });
 
-  it('the shell script records the same files', () => {
+  it('the shell script records the same files', { timeout: 60_000 }, () => {
     const script = join(folder, 'capture.sh');
     writeFileSync(script, `${captureScript().join('\n')}\n`);
     const path = join(folder, 'script.tar');
@@ -104,6 +109,69 @@ describe('a capture of a machine', () => {
     const own = listed(captureMachine('test').tar).filter((name) => !name.endsWith('dmesg.txt'));
     const fromScript = listed(new Uint8Array(readFileSync(path))).filter((name) => !name.endsWith('dmesg.txt'));
     expect(fromScript).toEqual(own);
+  });
+});
+
+it('VMCOREINFO is read from the notes of a core, and what is no core has none', async () => {
+  const core = join(folder, 'core.elf');
+  const client = EngineClient.ofScenario(parseScenario('schema: luo-inspect.scenario/1\nsteps: [ { do: open, as: luo } ]\n', 'core.yaml'));
+  client.toEnd();
+  await writeElfCore(core, client.imageAtStep());
+  expect(readVmcoreinfo(core)).toMatch(/^OSRELEASE=7\.3/m);
+  expect(readVmcoreinfo('package.json')).toEqual({ why: 'it holds no such note' });
+  expect(readVmcoreinfo(join(folder, 'nowhere'))).toEqual({ why: 'not there' });
+});
+
+describe('where nothing can be done', () => {
+  it('live without /dev/liveupdate: one line that says what is needed, status 2', () => {
+    if (existsSync('/dev/liveupdate')) return;
+    const { status, stdout, stderr } = luoInspect(['live', 'samples/scenarios/live-memfds.yaml', '--yes']);
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr.trimEnd().split('\n')).toEqual([expect.stringMatching(/\/dev\/liveupdate: not there; .*CONFIG_LIVEUPDATE.*preflight/)]);
+  });
+
+  it('preflight without debugfs, configuration and devices: each check says why it cannot be told, status by what could be', () => {
+    const root = recordTree({ 'debugfs/kho/out/scratch_len': null, 'debugfs/kho/out/scratch_phys': null, 'proc/config.gz': null, 'dev/liveupdate': null });
+    const { status, stdout } = luoInspect(['preflight', '--root', root, '--next', '7.3', '--cmdline', 'kho=on liveupdate=on']);
+    rmSync(root, { recursive: true });
+    expect(status).toBe(0);
+    for (const check of ['kernel/config', 'kernel/device', 'next/scratch']) expect(stdout).toMatch(new RegExp(`cannot tell +${check}`));
+  });
+
+  it('sim of a real device that is not there, or without its capabilities: one line, status 2', () => {
+    const root = recordTree({ 'sys/bus/pci/devices/0000:00:05.0/config': new Uint8Array(64) });
+    const sim = (device: string) => luoInspect(['sim', 'samples/scenarios/vfio-7.3.yaml', '--device', device, '--root', root]);
+    for (const [device, why] of [
+      ['pci:0000:00:1f.0', 'no such function'],
+      ['pci:0000:00:05.0', 'run as root'],
+      ['usb', 'give simulated, kvm, or pci:<bdf>'],
+    ] as const) {
+      const { status, stderr } = sim(device);
+      expect(status).toBe(2);
+      expect(stderr.trimEnd().split('\n')).toEqual([expect.stringContaining(why)]);
+    }
+    rmSync(root, { recursive: true });
+  });
+});
+
+describe('what survives', () => {
+  const outcome = (cmdline: string, next: string | null = '7.3') => outcomesOf({ sessions: ['vm-0', 'web'], running: '7.3.4', next, cmdline });
+
+  it('every open session by the engine: it comes back, or is lost, and why', () => {
+    expect(outcome('kho=on liveupdate=on').map((one) => one.outcome)).toEqual(['comes-back', 'comes-back']);
+    for (const cmdline of ['kho=off liveupdate=on', 'kho=on', 'kho=on liveupdate=off'])
+      expect(outcome(cmdline).map((one) => one.outcome)).toEqual(['lost', 'lost']);
+    expect(outcome('kho=on liveupdate=on', '7.1').map((one) => one.outcome)).toEqual(['lost', 'lost']);
+    expect(outcomesOf({ sessions: ['vm-0'], running: '5.10.1', next: '7.3', cmdline: '' })).toEqual([]);
+  });
+
+  it('in preflight, session by session', () => {
+    const root = recordTree();
+    const args = ['preflight', '--root', root, '--next', '7.3', '--cmdline'];
+    expect(luoInspect([...args, 'kho=on liveupdate=on']).stdout).toContain('session "vm-web": comes back');
+    expect(luoInspect([...args, 'kho=off']).stdout).toContain('session "vm-web": lost');
+    expect(JSON.parse(luoInspect([...args, 'kho=on liveupdate=on', '--json']).stdout).sessions[0].outcome.kind).toBe('comes-back');
+    rmSync(root, { recursive: true });
   });
 });
 

@@ -44,6 +44,8 @@ const APPLETS = [
   'readlink',
   'sed',
   'tar',
+  'tr',
+  'dd',
   'dmesg',
   'mktemp',
   'mv',

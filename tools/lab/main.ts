@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { captureCase } from './case-capture.js';
 import { damageCase } from './case-damage.js';
+import { exportCase } from './case-export.js';
 import { forgeCase } from './case-forge.js';
 import { dumpCase } from './case-dump.js';
 import { liveCase } from './case-live.js';
@@ -20,6 +21,7 @@ const cases: Readonly<Record<string, (options: LabOptions) => Promise<CaseResult
   capture: captureCase,
   damage: damageCase,
   forge: forgeCase,
+  export: exportCase,
   random: randomCase,
   dump: dumpCase,
 };
