@@ -52,7 +52,8 @@ export const cpuV1Mailbox = contract({
   status: 'rfc',
   date: '2026-09-20',
   source: 'mail series "OrphanVM" RFCv1, 20 Sep 2026, Pasha Tatashin',
-  discriminates: 'Told from later work by the FLB cpu_flb_v1: here addresses stand in its bytes 40-55.',
+  discriminates:
+    'Bytes 4-7 are 0, and the address space of its session starts with a count of at most 1024; in later work with the address of its top page table.',
   notes: ['Its states, in a mailbox behind pcpus_runtime: 1 PARKED, 2 WORKLOAD, 3 EXITING, 4 DEAD.'],
 });
 

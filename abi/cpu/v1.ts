@@ -53,7 +53,7 @@ export const cpuV1 = contract({
   status: 'rfc',
   date: '2026-09-28',
   source: 'branch for "OrphanVM" RFCv2, Sep 2026, Pasha Tatashin',
-  discriminates: 'Told from RFCv1 by the FLB cpu_flb_v1: there addresses stand in bytes 40-55, here a bitmap of CPUs.',
+  discriminates: 'The address space of its session starts with the address of its top page table; in RFCv1 with a count of at most 1024.',
   notes: ['Needs no retrieve: FINISH gives the CPU back.', 'The states 2, 3 and 4 mean other things in RFCv1.'],
 });
 

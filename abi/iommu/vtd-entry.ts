@@ -12,5 +12,5 @@ export const VTD_LARGE_LEVELS: readonly number[] = [1, 2];
 /** Bits 12 to 51 of an entry are an address. */
 export const VTD_ADDRESS_BITS = { low: 12, high: 52 } as const;
 
-/** Levels above the lowest that are walked: 3 for 48 bits of IOVA. Tables of 57 bits (4) exist; their IOVAs are beyond exact numbers, so they are not walked. */
-export const VTD_TOP_LEVELS = { least: 1, most: 3 } as const;
+/** Levels above the lowest that there are: 1 for 30 bits of IOVA, 3 for 48, 4 for 57. An IOVA of 57 bits is a multiple of 4 KiB, so a number holds it exactly. */
+export const VTD_TOP_LEVELS = { least: 1, most: 4 } as const;

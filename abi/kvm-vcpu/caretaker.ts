@@ -13,6 +13,20 @@ export const caretakerStates = [
   { value: 4, name: 'FAILED', registers: false, next: [] },
 ] as const;
 
+/** May a caretaker in state `from` be found in state `to` later, after any number of steps? In the work on RFCv2 any state may fail. */
+export function canLeadTo(from: number, to: number): boolean {
+  const reached = new Set<number>();
+  const visit = (value: number): void => {
+    if (reached.has(value)) return;
+    reached.add(value);
+    for (const next of caretakerStates.find((state) => state.value === value)?.next ?? []) visit(next);
+  };
+  visit(from);
+  return reached.has(to) || to === FAILED;
+}
+
+const FAILED = 4;
+
 /** No physical CPU runs the vCPU. */
 export const NO_PCPU = 0xffffffff;
 

@@ -1,8 +1,9 @@
 /** Which of the layouts that share a string holds, for contracts whose bytes tell it by what they lead to (abi/kvm-vcpu, abi/kvm-vm, abi/cpu). */
 import type { Contract, Layer } from '../../abi/contract.js';
+import { cpuSer, cpuSessionSer } from '../../abi/cpu/v1.js';
 import { NO_PCPU, caretakerCbSerB } from '../../abi/kvm-vcpu/caretaker.js';
 import { decodeStruct } from '../codec/decode.js';
-import { sizeOf } from '../codec/layout-table.js';
+import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { physicalAddress, readBytes } from '../memory/memory.js';
 import type { Context } from './context.js';
 
@@ -19,6 +20,7 @@ type Evidence = (context: Context, contract: Contract, address: number) => boole
 const EVIDENCE: Readonly<Partial<Record<Layer, Evidence>>> = {
   'kvm-vcpu': leadsToControlBlock,
   'kvm-vm': vmFits,
+  cpu: cpuFits,
   'cpu-flb': cpuFlbFits,
 };
 
@@ -65,6 +67,29 @@ function vmFits(context: Context, contract: Contract, address: number): boolean 
   const [struct] = contract.structs;
   const behind = struct === undefined ? null : readBytes(context.memory, address + sizeOf(struct), 8);
   return behind?.ok === true && behind.bytes.every((byte) => byte === 0);
+}
+
+/** Entries of the inline array in RFCv1's address space. */
+const MAX_INLINE_TABLES = 1024;
+
+/**
+ * Both forms name a session, and the session an address space: in RFCv1 that starts with a count of at most 1024 and four bytes of zeros, in later work
+ * with the address of the top page table. A state that is not 0 is none of RFCv1, whose states stand in a mailbox.
+ */
+function cpuFits(context: Context, contract: Contract, address: number): boolean {
+  const values = valuesAt(context, contract, address);
+  if (values === null) return false;
+  const inMailbox = !('state' in values);
+  const state = readBytes(context.memory, address + offsetOf(cpuSer, 'state'), 4);
+  if (state.ok && state.bytes.some((byte) => byte !== 0)) return !inMailbox;
+  const session = addressIn(values, inMailbox ? 'oncore' : 'session');
+  const space = session === null || session === 0 ? null : readBytes(context.memory, session + offsetOf(cpuSessionSer, 'as'), 8);
+  const at = space?.ok === true ? physicalAddress(new DataView(space.bytes.buffer).getBigUint64(0, true)) : null;
+  const first = at === null || at === 0 ? null : readBytes(context.memory, at, 8);
+  if (first?.ok !== true) return false;
+  const word = new DataView(first.bytes.buffer).getBigUint64(0, true);
+  const isCount = word > 0n && word <= BigInt(MAX_INLINE_TABLES);
+  return inMailbox ? isCount : !isCount;
 }
 
 /** Byte 40: in RFCv1 the address of a page, in later work the first CPUs, bit by bit (never CPU 0). */

@@ -1,6 +1,7 @@
 /** docs/abi.md: every contract with its layouts, generated from `abi/`. */
 import type { Contract, FdtNodeLayout } from '../../abi/contract.js';
 import type { Struct } from '../../abi/layout.js';
+import { standingOf } from '../../abi/standing.js';
 import { contracts, releaseInfos, supporting } from '../../abi/registry.js';
 import { DEFAULT_PAGE_SIZE, layoutTable, typeSize } from '../../src/codec/layout-table.js';
 import { describe, typeText } from '../../src/report/abi-layout.js';
@@ -25,6 +26,20 @@ export function abiDocument(): string {
     '',
     ...releaseInfos.map((info) => `* ${info.release}${info.evidence === 'inferred' ? '*' : ''} (${info.covers}): ${info.note}`),
   ];
+  lines.push(
+    '',
+    '## Beyond the releases',
+    '',
+    'What is expected and proposed, with its standing (`luo-inspect abi list --status`); the layouts stand below.',
+    '',
+    ...markdownTable([
+      ['contract', 'layer', 'compatible', 'standing', 'source'],
+      ...contracts
+        .filter((one) => one.status !== 'released')
+        .sort((a, b) => sections.findIndex(([status]) => status === a.status) - sections.findIndex(([status]) => status === b.status))
+        .map((one) => [one.id, one.layer, one.compatible === null ? '-' : `\`${one.compatible}\``, standingOf([one]), one.source]),
+    ]),
+  );
   const described = new Map<Struct, string>();
   for (const [status, title] of sections) {
     lines.push('', `## ${title}`);

@@ -1,5 +1,6 @@
 /** Rules about the scratch areas the next kernel boots in. Sources: kho_reserve_scratch(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3. */
 import { khoData, setupData } from '../../../abi/boot/setup-data.js';
+import { scratchNames, scratchNamesDiffer } from '../../../abi/boot/scratch-names.js';
 import { khoScratch } from '../../../abi/kho/scratch.js';
 import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { hex } from '../../tree/words.js';
@@ -47,6 +48,32 @@ function* entriesOf(subject: Subject): Iterable<{
 const sizeAt = (at: number | null): number | null => (at === null ? null : at + offsetOf(khoScratch, 'size'));
 
 export const scratchRules: readonly HandoverRule[] = [
+  {
+    id: 'scratch/two-names',
+    severity: 'warning',
+    phase: 'jump',
+    title: 'the devicetree names scratch by its old and by its new name',
+    about: `arm64's /chosen has linux,kho-scratch (up to 7.3) and linux,kho-bootmem (queued). A kernel that writes one leaves the other alone: it is of a kernel before, and its addresses with it. ${scratchNamesDiffer.arm64}`,
+    reactions: { otherwise: reaction('unknown', 'A kernel that knows the other name boots in memory that a kernel before had set aside.') },
+    confirm: 'Compare both properties with out/scratch_phys (or bootmem_phys) of the kernel that wrote the devicetree.',
+    sources: ['drivers/of/kexec.c and drivers/of/fdt.c, 6.16 to 7.3; branch kho-bootmem of liveupdate.git, 24 Sep 2026'],
+    *check(subject) {
+      const { namedBy, foundBy } = subject.handover.candidate;
+      if (foundBy !== 'devicetree') return;
+      for (const [index, node] of namedBy.entries()) {
+        const twin = namedBy.slice(index + 1).find(({ address }) => address === node.address);
+        if (twin === undefined) continue;
+        const same = twin.scratchAddress === node.scratchAddress && twin.scratchSize === node.scratchSize;
+        const [old, renamed] = scratchNames;
+        yield {
+          message: `/chosen of the devicetree at ${hex(node.address)} has ${old?.chosen} (${hex(node.scratchAddress)}, ${node.scratchSize} bytes) and ${renamed?.chosen} (${hex(twin.scratchAddress)}, ${twin.scratchSize} bytes)${same ? ', the same array' : ': one of them is of a kernel before'}`,
+          at: node.address,
+          path: path(subject),
+          ...(same ? { severity: 'info' as const } : {}),
+        };
+      }
+    },
+  },
   {
     id: 'scratch/empty',
     silent: true,

@@ -1,4 +1,5 @@
 /** What became of one preserved file: its handler, its description, its folios, its contents; a device by its address. */
+import { canLeadTo, caretakerStates } from '../../../abi/kvm-vcpu/caretaker.js';
 import { sealNames } from '../../../abi/memfd/v2.js';
 import type { LuoFile } from '../luo.js';
 import { flagsText, formatBytes, hex } from '../../tree/words.js';
@@ -28,7 +29,10 @@ export function compareFile(name: string, before: LuoFile, after: LuoFile, memor
     if (before.data !== after.data) add('changed', 'file', `its data was ${hex(before.data)}, and is ${hex(after.data)}`);
     else if ((a === null) !== (b === null)) add('unknown', 'file', `its description can't be read in the dump ${a === null ? 'before' : 'after'}`);
   } else if (a.kind === 'memfd' && b.kind === 'memfd') compareMemfd(a, b, memory, add, kept);
-  else compareDevice(a, b, add, kept);
+  else {
+    compareDevice(a, b, add, kept);
+    compareCaretaker(a, b, add);
+  }
   if (out.length === count) kept.files++;
 }
 
@@ -73,6 +77,22 @@ function compareDevice(before: Payload, after: Payload, add: Add, kept: Kept): v
   if (a === null || b === null) return;
   if (a === b) kept.devices++;
   else add('changed', 'device', `it was device ${a}, and is ${b}`);
+}
+
+/** A vCPU's caretaker, where both dumps have its control block: any number of steps may lie between them. */
+function compareCaretaker(before: Payload, after: Payload, add: Add): void {
+  const [a, b] = [caretakerStateOf(before), caretakerStateOf(after)];
+  if (a === null || b === null || a === b) return;
+  const name = (value: number): string => caretakerStates.find((state) => state.value === value)?.name ?? `${value}`;
+  const text = `the state of its caretaker was ${name(a)}, and is ${name(b)}`;
+  if (!canLeadTo(a, b)) add('changed', 'file', `${text}, which no step leads to`);
+}
+
+function caretakerStateOf(payload: Payload): number | null {
+  if (payload.kind !== 'struct') return null;
+  const block = payload.node.children().find(({ name }) => name === 'kvm_caretaker_cb_ser');
+  const value = block?.children().find(({ name }) => name === 'state')?.value ?? null;
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : null;
 }
 
 function deviceOf(payload: Payload): string | null {

@@ -52,7 +52,7 @@ function domainsBelow(root: TreeNode, memory: PhysicalMemory, budget: WalkBudget
     const level = Number(numberIn(node, 'top_level') ?? -1n);
     if (top === null || top === 0) return not('it has no page table');
     if (level < VTD_TOP_LEVELS.least || level > VTD_TOP_LEVELS.most)
-      return not(`its page table has its top at level ${level}, and only 1 to 3 (30 to 48 bits of IOVA) are walked`);
+      return not(`its page table has its top at level ${level}, and VT-d has only 1 to 4 (30 to 57 bits of IOVA)`);
     return { node, devices: names, walk: walkVtd(memory, top, level, budget), why: null };
   });
 }

@@ -10,13 +10,13 @@ const WRITE = 3n;
 const READ_ONLY = 1n;
 const LARGE = 0x80n;
 
-/** A table of 4 levels (top at level 3) that maps `pages`: IOVA -> address and its low bits. */
-function pageTable(image: Image, pages: readonly (readonly [iova: number, address: number, bits: bigint])[], preserve = true): number {
+/** A table with its top at `topLevel` that maps `pages`: IOVA -> address and its low bits. */
+function pageTable(image: Image, pages: readonly (readonly [iova: number, address: number, bits: bigint])[], preserve = true, topLevel = 3): number {
   const top = image.alloc(0, preserve);
   for (const [iova, address, bits] of pages) {
     let table = top;
     const last = (bits & LARGE) === 0n ? 0 : 1;
-    for (let level = 3; level > last; level--) {
+    for (let level = topLevel; level > last; level--) {
       const at = table + (Math.floor(iova / 2 ** (12 + 9 * level)) % 512) * 8;
       let next = Number(image.view.getBigUint64(at, true) & ~0xfffn);
       if (next === 0) {
@@ -121,6 +121,25 @@ describe('a device behind a preserved VT-d', () => {
     expect(texts.some((text) => text.includes('leads back to itself'))).toBe(true);
     expect(texts.some((text) => text.includes('0x300000000'))).toBe(true);
   });
+});
+
+it('a table of 5 levels: an IOVA of 57 bits', async () => {
+  const iova = 2 ** 56 + 0x1234_5678_9000;
+  const { report } = await decode(
+    (image, folio) =>
+      pageTable(
+        image,
+        [
+          [0x4000, folio, WRITE],
+          [iova, image.alloc(0, false), WRITE],
+        ],
+        true,
+        4,
+      ),
+    { level: 4 },
+  );
+  const [found] = report.at('findings').list.filter((finding) => finding.at('rule').text === 'dma/not-preserved');
+  expect(found?.at('message').text).toContain(`at IOVA 0x${iova.toString(16)} to the 4 KiB`);
 });
 
 it('a table whose every entry leads on ends with its budget', () => {

@@ -164,6 +164,32 @@ describe('arm64: /chosen names the handover in big-endian cells', () => {
     expect(handover.at('luo', 'sessions', 0, 'name').json).toBe('vm');
   });
 
+  it.each([
+    [0, 'info', 'the same array'],
+    [4096, 'warning', 'one of them is of a kernel before'],
+  ])('both names of scratch, %i bytes apart', async (apart, severity, says) => {
+    const image = new Image();
+    const fdt = handOver(image, []);
+    const scratch = image.alloc(1, false);
+    for (const at of [scratch, scratch + 4096]) image.put(at, little(8, 0x800000, 0x400000));
+    const tree = fdtBytes({
+      properties: { compatible: cText('x'), '#address-cells': cells(2), '#size-cells': cells(2) },
+      children: [
+        {
+          name: 'chosen',
+          properties: {
+            'linux,kho-fdt': cells(0, fdt, 0, 4096),
+            'linux,kho-scratch': cells(0, scratch, 0, 16),
+            'linux,kho-bootmem': cells(0, scratch + apart, 0, 16),
+          },
+        },
+      ],
+    });
+    image.put(image.alloc(0, false), tree);
+    const found = (await read(image, 183)).at('findings').list.filter((finding) => finding.at('rule').text === 'scratch/two-names');
+    expect(found.map((finding) => finding.json)).toEqual([expect.objectContaining({ severity, message: expect.stringContaining(says) })]);
+  });
+
   it('with an empty scratch array it is the outgoing one', async () => {
     const { report } = await machine(65536, false);
     expect(report.at('handovers', 0).json).toMatchObject({ role: 'outgoing', kho: { foundBy: 'devicetree', scratch: null } });

@@ -1,6 +1,7 @@
 /** What is queued and proposed after 7.3, written at literal offsets: PCI version 2, OrphanVM in both generations, hwpoison, IOMMU branches, feature words, composite strings. */
 import { describe, expect, it } from 'vitest';
 import { decodeHandovers } from '../../../src/handover/decode.js';
+import { compareDumps } from '../../../src/handover/compare/compare.js';
 import { bufferMemory } from '../../../src/memory/buffer-memory.js';
 import { ledgerOf } from '../../../src/report/ledger-model.js';
 import { Image, little } from './image.js';
@@ -105,6 +106,35 @@ describe('OrphanVM', () => {
     expect(rules(report).filter((rule) => rule.startsWith('kvm/') || rule === 'kho/unclaimed')).toEqual([]);
     expect(report.at('handovers', 0, 'luo', 'sessions', 0, 'owner').json).toMatchObject({ kind: 'vm', name: 's', by: 'its VM, token 0x1000' });
     expect(report.at('handovers', 0, 'luo', 'sessions', 0, 'files', 2, 'owner').json).toMatchObject({ detail: 'of VM 0x1000' });
+  });
+
+  it.each(['RFCv1', 'later'] as const)('a CPU’s file of %s is told by the address space of its session', async (form) => {
+    const report = await decode({
+      files: (image) => {
+        const table = page(image, new Uint8Array(16));
+        const space = form === 'RFCv1' ? page(image, little(4, 2, 0), little(8, table, table), new Uint8Array(8184)) : page(image, little(8, table, 2, table));
+        const session = page(image, new Uint8Array(64), little(8, 0, space), little(4, 1, 0), little(8, 8));
+        return [{ token: 1n, compatible: 'cpu_fh_v1', data: page(image, little(4, 3, 0), little(8, table, session)) }];
+      },
+    });
+    expect(Object.keys(files(report, 0).json as object)).toEqual(
+      form === 'RFCv1' ? ['struct', 'cpu', 'reserved', 'stack', 'oncore'] : ['struct', 'cpu', 'state', 'stack', 'session'],
+    );
+  });
+
+  it.each([
+    [0, 3, []],
+    [1, 4, []],
+    [3, 1, ['the state of its caretaker was STOPPED, and is RUNNING, which no step leads to']],
+    [2, 0, ['the state of its caretaker was STOPPING, and is PAUSED, which no step leads to']],
+  ])('a caretaker in state %i in one dump, %i in the next', (before, after, expected) => {
+    const decoded = (state: number) => {
+      const image = new Image();
+      handOver(image, [luoStruct(image, [{ name: 's', files: [vm(image), vcpu(image, 'B', 0, block(image, state, 3, 0, null))] }])]);
+      return decodeHandovers({ memory: bufferMemory([{ start: 0, bytes: image.bytes }]), runningRelease: '7.3.4' });
+    };
+    const comparison = compareDumps(decoded(before), decoded(after), null);
+    expect(comparison?.differences.flatMap(({ text }) => (text.includes('caretaker') ? [text] : []))).toEqual(expected);
   });
 
   it.each([
