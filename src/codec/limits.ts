@@ -34,7 +34,7 @@ export const limits = {
     past: 'refused',
   },
   handovers: {
-    allowed: 64,
+    allowed: 32,
     unit: 'handovers',
     counts: 'root FDTs found in one dump',
     past: 'those behind are not decoded',
@@ -64,7 +64,7 @@ export const limits = {
     past: 'the map is read up to there',
   },
   entries: {
-    allowed: 1 << 16,
+    allowed: 1 << 15,
     unit: 'entries',
     counts: 'sessions, files and FLBs of all handovers together',
     past: 'those behind are not decoded',
@@ -122,6 +122,30 @@ export const limits = {
     unit: 'bytes',
     counts: 'what compressed kernels and BTF files unpack to, in memory',
     past: 'refused',
+  },
+  'engine-steps': {
+    allowed: 1 << 18,
+    unit: 'steps',
+    counts: 'steps of one run of the engine: of `sim`, of `step`, of the next kernel on a dump',
+    past: 'the run ends there, and what comes of it is unknown',
+  },
+  'engine-bytes': {
+    allowed: 1 << 27,
+    unit: 'bytes',
+    counts: 'bytes that one run of the engine writes',
+    past: 'the run ends there, and what comes of it is unknown',
+  },
+  'engine-blocks': {
+    allowed: 1 << 19,
+    unit: 'blocks',
+    counts: 'blocks of memory that the kernels of one run allocate',
+    past: 'the run ends there, and what comes of it is unknown',
+  },
+  'engine-map-pages': {
+    allowed: 1 << 14,
+    unit: 'pages',
+    counts: 'pages of a preserved map that one run of the engine walks, 16 of them more than once at most',
+    past: 'the run ends there, and what comes of it is unknown',
   },
   'replay-entries': {
     allowed: 20480,

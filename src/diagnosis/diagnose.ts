@@ -38,9 +38,10 @@ export function diagnose(dump: DecodedDump, options: DiagnoseOptions = {}): read
       if ('checkDump' in rule && (rule.afterAll === true) === afterAll) collect(rule, rule.checkDump(subject), '7.2', subject.limits, ranked, null);
   };
   ofDump(false);
+  const told = ranked.map(({ finding }) => finding);
   for (const handover of dump.handovers) {
     const own = { ...subject, handover, moment: momentOf(handover), dialect: dialectOf(handover) };
-    const before = ranked.map(({ finding }) => finding);
+    const before = told.filter(({ path }) => path === handover.path || path?.startsWith(`${handover.path}/`) === true);
     const uncut = { ...subject.limits, perRule: subject.limits.items };
     for (const rule of rules) if ('checkLast' in rule) collect(rule, rule.checkLast(own, before), own.dialect, uncut, ranked, handover);
   }

@@ -12,6 +12,7 @@ import { StateLog } from './trace/state-log.js';
 import { ReadLog } from './trace/read-log.js';
 import type { Actor, StepArgs } from './trace/step.js';
 import { Trace } from './trace/trace.js';
+import { Work } from './work.js';
 
 /** Kernel code that can be stopped after every step: it yields once for each and returns `T`. */
 export type Steps<T> = Generator<undefined, T, undefined>;
@@ -79,6 +80,8 @@ export class Machine {
   readonly size: number;
   readonly memory: TracedMemory;
   readonly trace: Trace;
+  /** what the run may still cost */
+  readonly work = new Work();
   readonly state = new StateLog();
   readonly faults: FaultPlan;
   /** the memory beneath is a dump's: pages may be missing from it */
@@ -110,7 +113,7 @@ export class Machine {
     this.size = options.memory;
     this.fromDump = options.base !== null;
     this.#held = options.base?.readable ?? [];
-    this.memory = new TracedMemory(options.memory, options.pageSize, options.base);
+    this.memory = new TracedMemory(options.memory, options.pageSize, options.base, this.work);
     this.reads = options.logReads === true ? new ReadLog() : null;
     this.inBulk = options.inBulk === true && options.faults.length === 0;
     this.trace = new Trace(this.memory.log, this.reads);
@@ -155,6 +158,7 @@ export class Machine {
   }
 
   #push(actor: Actor, phase: 'event' | 'enter' | 'exit', op: string, args: StepArgs | null, result: number): number {
+    this.work.step();
     const log = this.#lines.length === 0 ? null : this.#lines;
     if (log !== null) this.#lines = [];
     const parent = this.#calls[this.#calls.length - 1]?.step ?? 0;

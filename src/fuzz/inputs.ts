@@ -1,9 +1,12 @@
 /** What is fuzzed: every kind of file the commands take, each from a sample, and the command lines that take it. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { FLATTENED_HEADER_BLOCK, FLATTENED_SIGNATURE, flattenedHeader, flattenedPiece } from '../../abi/kdump/kdump.js';
+import { encodeStruct } from '../codec/encode.js';
 import { bufferSource } from '../container/byte-source.js';
 import { compressionOf, decompress } from '../container/compression.js';
+import { bomb, bombs } from './bombs.js';
 import { damagedBytes, damagedText } from './mutate.js';
 import type { Random } from './random.js';
 
@@ -77,6 +80,40 @@ function lime(memory: Uint8Array): Uint8Array {
   return Buffer.concat([head, memory]);
 }
 
+/** A tar archive. Source: POSIX.1-2017, pax, ustar interchange format. */
+function tar(files: readonly (readonly [name: string, bytes: Uint8Array])[]): Uint8Array {
+  const parts = files.flatMap(([name, bytes]) => {
+    const head = Buffer.alloc(512);
+    head.write(name.slice(0, 99), 0);
+    head.write('0000644\x000000000\x000000000\0', 100);
+    head.write(`${bytes.length.toString(8).padStart(11, '0')}\0`, 124);
+    head.write('00000000000\0        0', 136);
+    head.write('ustar\x0000', 257);
+    head.write(
+      `${head
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, '0')}\0 `,
+      148,
+    );
+    return [head, bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)];
+  });
+  return Buffer.concat([...parts, Buffer.alloc(1024)]);
+}
+
+/** A dump in pieces with their offsets, as makedumpfile -F writes it, in any order. */
+function flattened(bytes: Uint8Array, random: Random): Uint8Array {
+  const head = Buffer.alloc(FLATTENED_HEADER_BLOCK);
+  head.set(encodeStruct(flattenedHeader, { signature: FLATTENED_SIGNATURE, type: 1, version: 1 }));
+  const size = 4096 * (1 + random.below(16));
+  const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) => {
+    const part = bytes.subarray(index * size, (index + 1) * size);
+    return Buffer.concat([encodeStruct(flattenedPiece, { offset: index * size, buf_size: part.length }), part]);
+  });
+  if (random.below(2) === 0) pieces.reverse();
+  return Buffer.concat([head, ...pieces, encodeStruct(flattenedPiece, { offset: -1n, buf_size: -1n })]);
+}
+
 /** @param root of the repository: samples and, where they are, the tests' fixtures */
 export function kindsOf(root: string): readonly Kind[] {
   const samples = (ending: RegExp): readonly string[] => [...filesIn(join(root, 'samples'), ending), ...filesIn(join(root, 'test/fixtures'), ending)];
@@ -86,6 +123,14 @@ export function kindsOf(root: string): readonly Kind[] {
   const snapshots = samples(/\.kvm_run$/);
   const btfs = samples(/\.BTF\.xz$|^tiny-vmlinu[xz](\.\w+)?$/);
   const kdumps = samples(/kdump|vmcore/);
+  const objects = filesIn(join(root, 'test/fixtures/objects'), /\.elf\.xz$/);
+  const logs = filesIn(join(root, 'samples'), /console\.log$/);
+  const contracts = filesIn(join(root, 'samples/contracts'), /\.yaml$/);
+  const folders = samples(/^fdt$/).map((path) => dirname(dirname(path)));
+  /** one stays as text for damage: names, numbers and lines of System.map */
+  const symbols = Array.from({ length: 200 }, (_, index) => `ffffffff8${(0x1000000 + index * 64).toString(16)} ${'tTdDbB'[index % 6]} symbol_${index}`).join(
+    '\n',
+  );
   const whole = (
     name: string,
     files: readonly string[],
@@ -124,6 +169,59 @@ export function kindsOf(root: string): readonly Kind[] {
       ['abi', 'diff', '7.3', 'FILE'],
     ]),
     {
+      name: 'bomb',
+      make(random) {
+        const name = random.pick(Object.keys(bombs));
+        return { name: `${name}.bin`, bytes: bomb(name, random, 0.02), commands: DUMP_COMMANDS };
+      },
+    },
+    {
+      name: 'debugfs',
+      make(random) {
+        const folder = random.pick(folders);
+        const files = filesIn(folder, /./).filter(() => random.below(12) > 0);
+        const archive = tar(
+          files.map((path) => {
+            const bytes = readFileSync(path);
+            return [path.slice(dirname(folder).length + 1), random.below(2) === 0 ? damagedBytes(bytes, random) : bytes] as const;
+          }),
+        );
+        return { name: 'kho.tar', bytes: random.below(4) === 0 ? damagedBytes(archive, random) : archive, commands: DUMP_COMMANDS };
+      },
+    },
+    ...whole('objects', objects, [...DUMP_COMMANDS, ['log', 'FILE', '--json'], ['whatis', 'FILE', '0x1000000', '--json']]),
+    {
+      name: 'symbols',
+      make(random) {
+        return {
+          name: 'System.map',
+          bytes: Buffer.from(damagedText(symbols, random)),
+          commands: [['report', random.pick(cores), '--symbols', 'FILE', '--json']],
+        };
+      },
+    },
+    {
+      name: 'contract',
+      make(random) {
+        const text = damagedText(readFileSync(random.pick(contracts), 'utf8'), random);
+        return {
+          name: 'contract.yaml',
+          bytes: Buffer.from(text),
+          commands: [
+            ['report', random.pick(cores), '--contract', 'FILE', '--json'],
+            ['diagnose', random.pick(cores), '--contract', 'FILE', '--json'],
+          ],
+        };
+      },
+    },
+    {
+      name: 'flattened',
+      async make(random) {
+        const bytes = flattened(await bytesOf(random.pick(cores.slice(0, 8))), random);
+        return { name: 'flattened.bin', bytes: random.below(2) === 0 ? damagedBytes(bytes, random) : bytes, commands: DUMP_COMMANDS };
+      },
+    },
+    {
       name: 'scenario',
       make(random) {
         const text = damagedText(readFileSync(random.pick(scenarios), 'utf8'), random);
@@ -149,7 +247,6 @@ export function kindsOf(root: string): readonly Kind[] {
     {
       name: 'log',
       make(random) {
-        const logs = filesIn(join(root, 'samples'), /console\.log$/);
         const log = logs.length === 0 ? Buffer.from('[ 0.1] Linux version 7.3.4 (x)\n') : readFileSync(random.pick(logs));
         return { name: 'log.txt', bytes: damagedBytes(log, random), commands: [['diagnose', random.pick(cores), '--log', 'FILE', '--json']] };
       },

@@ -44,7 +44,8 @@ export class PageAllocator {
     while (page === null && order <= COSTLY_ORDER && this.outOfMemory?.() === true) page = this.#take(order);
     if (page === null) return null;
     this.#orders.set(page, order);
-    const { pageSize, memory } = this.#machine;
+    const { pageSize, memory, work } = this.#machine;
+    work.allocate();
     for (let index = 0; index < 2 ** order; index++) memory.zeroPage((page + index) * pageSize);
     return page * pageSize;
   }

@@ -20,6 +20,7 @@ export function* walkChunks(machine: Machine, first: number, form: BitmapForm, t
     const { hdr, bitmaps } = machine.readStruct(khoserMemChunk, chunk);
     let blocks = 0;
     for (const { phys_start, bitmap } of bitmaps.slice(0, Math.min(hdr.num_elms, room))) {
+      machine.work.walk(Number(bitmap));
       const bits = machine.read(Number(bitmap), bitmapBytes(form, machine.pageSize));
       if (hdr.order <= MOST_ORDER) blocks += readBitmap(machine, bits, Number(phys_start), hdr.order, take);
     }

@@ -116,6 +116,7 @@ export function* walkRadix(machine: Machine, root: number, take: TakeBlock): Ste
     if (++visited > limit) throw new PanicError('the preserved memory map has more nodes than the machine has pages: the walk over it does not end');
     if (node % machine.pageSize !== 0 || (node >= machine.size && !machine.fromDump))
       throw new PanicError(`BUG: unable to handle page fault: a node of the preserved memory map at 0x${node.toString(16)}, where no memory is`);
+    machine.work.walk(node);
     const bytes = machine.read(node, machine.pageSize);
     if (level === 0) {
       const start = offsetOf(khoRadixLeaf, 'bitmap', machine.pageSize);

@@ -50,7 +50,12 @@ export class SessionFile implements FileBody {
   }
 }
 
-const sameName = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, index) => byte === b[index]);
+/** From the end: names that are counted differ there. */
+function sameName(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let at = a.length - 1; at >= 0; at--) if (a[at] !== b[at]) return false;
+  return true;
+}
 
 /** A char array up to its first NUL, as strscpy and strncmp take it. */
 const upToNul = (field: Uint8Array): Uint8Array => {

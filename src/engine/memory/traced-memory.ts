@@ -1,6 +1,7 @@
 /** Memory that remembers: every write is logged, and the memory of any earlier point can be seen again. */
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { type PageSnapshot, PageStore } from './page-store.js';
+import { Work } from '../work.js';
 import { WriteLog } from './write-log.js';
 
 /** Writes between two snapshots; what looking back has to redo at most. */
@@ -13,7 +14,10 @@ export class TracedMemory {
   readonly #one = new Uint8Array(8);
   readonly #oneView = new DataView(this.#one.buffer);
 
-  constructor(size: number, pageSize: number, base: PhysicalMemory | null = null) {
+  readonly #work: Work;
+
+  constructor(size: number, pageSize: number, base: PhysicalMemory | null = null, work = new Work()) {
+    this.#work = work;
     this.now = new PageStore(size, pageSize, base);
     this.#snapshots = [{ writes: 0, pages: this.now.snapshot() }];
   }
@@ -25,6 +29,7 @@ export class TracedMemory {
   /** Writes `bytes` at a physical address, any length. */
   write(address: number, bytes: Uint8Array, struct = '', field = ''): void {
     const { pageSize } = this;
+    this.#work.write(bytes.length);
     let done = 0;
     while (done < bytes.length) {
       const at = address + done;
@@ -41,6 +46,7 @@ export class TracedMemory {
 
   /** Makes `page` the contents of the page at `address`; shared, so it must not be changed afterwards. */
   replacePage(address: number, page: Uint8Array | undefined, meaning = ''): void {
+    this.#work.write(this.pageSize);
     this.#snapshotIfDue();
     const number = address / this.pageSize;
     // The page as it is may be written in place later; the log keeps a copy of its own.

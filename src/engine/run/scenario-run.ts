@@ -15,6 +15,7 @@ import { kernelSpec } from '../kernel/release.js';
 import { Machine, MissingPageError, PanicError, type Steps } from '../machine.js';
 import { kernelOf, type FlipFault, type Scenario, type ScenarioEnd, type ScenarioStep } from '../scenario/types.js';
 import { UNKNOWN_RESULT } from '../trace/trace.js';
+import { WorkError } from '../work.js';
 import { Agent, type Answer, answered } from './agent.js';
 import { argsOf } from './agent-args.js';
 import { retrieveEverything } from './continuation.js';
@@ -330,6 +331,7 @@ export class ScenarioRun {
       this.#checkConsole();
       return this.#ended('panic', error.message);
     }
+    if (error instanceof WorkError) return this.#ended('unknown', error.message);
     if (error instanceof MissingPageError) {
       yield machine.printk(`unknown: ${error.message}`, 'kernel');
       return this.#ended('unknown', error.message);

@@ -43,6 +43,8 @@ interface Chain {
 
 const MAX_CACHED_BITMAPS = 1024;
 const MAX_COMPARED_BLOCKS = 1 << 16;
+/** What a bitmap that is linked again counts as, of the pages that may be shared. */
+const BLOCKS_OF_ONE = 1024;
 /** So many bitmaps are shown with their blocks. */
 const MAX_SHOWN_BITMAPS = 4096;
 
@@ -255,7 +257,8 @@ function collect(
       chain.broken.push({ at: bitmapField(chunk, index, physStart === null ? 'phys_start' : 'bitmap') ?? 0, first: order, last: order });
       continue;
     }
-    if (bitmaps.has(address) && !budget.spend('shared-pages', 1, chunk.node.path)) {
+    // Each names thousands of blocks.
+    if (bitmaps.has(address) && !budget.spend('shared-pages', BLOCKS_OF_ONE, chunk.node.path)) {
       observations.add('map-node', chunk.field(`bitmaps.[${index}]`), `bitmap ${index} at ${hex(address)} is linked again, as others are: the walk stopped`);
       return false;
     }
