@@ -183,7 +183,7 @@ export function kindsOf(root: string): readonly Kind[] {
         const archive = tar(
           files.map((path) => {
             const bytes = readFileSync(path);
-            return [path.slice(dirname(folder).length + 1), random.below(2) === 0 ? damagedBytes(bytes, random) : bytes] as const;
+            return [`sys/kernel/debug/kho/${path.slice(folder.length + 1)}`, random.below(2) === 0 ? damagedBytes(bytes, random) : bytes] as const;
           }),
         );
         return { name: 'kho.tar', bytes: random.below(4) === 0 ? damagedBytes(archive, random) : archive, commands: DUMP_COMMANDS };
