@@ -1,15 +1,16 @@
 /**
- * The lab: real kernels in QEMU against this package's own answers. `npm run lab -- <case…> [--kernel <bzImage>] [--seed n] [--count n]`.
- * Needs Debian's qemu-system-x86, busybox-static and cpio (`dump` gcc and a static libc instead of busybox), and a kernel: one it is given, or one it builds (--build).
+ * The lab: real kernels in QEMU against this package's own answers. `npm run lab -- <case…> [--kernel <bzImage> | --build [--source <tree>]]
+ * [--release 7.3] [--other <bzImage>] [--seed n] [--count n]`. Needs Debian's qemu-system-x86, busybox-static, cpio and gcc, a built package
+ * (npm run build), and a kernel: one it is given, or one it builds.
  */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { buildKernel } from './build.js';
 import { captureCase } from './case-capture.js';
 import { damageCase } from './case-damage.js';
 import { exportCase } from './case-export.js';
 import { forgeCase } from './case-forge.js';
-import { dumpCase } from './case-dump.js';
 import { liveCase } from './case-live.js';
 import { preflightCase } from './case-preflight.js';
 import { randomCase } from './case-random.js';
@@ -23,7 +24,6 @@ const cases: Readonly<Record<string, (options: LabOptions) => Promise<CaseResult
   forge: forgeCase,
   export: exportCase,
   random: randomCase,
-  dump: dumpCase,
 };
 
 async function main(): Promise<number> {
@@ -31,6 +31,8 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       kernel: { type: 'string' },
+      build: { type: 'boolean', default: false },
+      source: { type: 'string' },
       other: { type: 'string' },
       release: { type: 'string', default: '7.3' },
       seconds: { type: 'string', default: '900' },
@@ -39,17 +41,17 @@ async function main(): Promise<number> {
     },
   });
   const unknown = positionals.find((name) => cases[name] === undefined);
-  if (unknown !== undefined || positionals.length === 0) {
-    console.error(`lab: ${unknown === undefined ? 'no case named' : `no case ${unknown}`}; there are ${Object.keys(cases).join(', ')}`);
-    return 2;
-  }
-  if (values.kernel === undefined || !existsSync(values.kernel)) {
-    console.error('lab: no kernel; --kernel <bzImage> of a release with LUO (options as in samples/lab/kernel.config)');
-    return 2;
-  }
+  if (unknown !== undefined || positionals.length === 0)
+    throw new Error(`${unknown === undefined ? 'no case named' : `no case ${unknown}`}; there are ${Object.keys(cases).join(', ')}`);
+  const project = process.cwd();
+  for (const needed of ['dist/cli/bin.js', 'tools/lab/agent.c'])
+    if (!existsSync(needed)) throw new Error(`${needed} is not there; run it in the project's folder, after npm run build`);
+  const kernel = values.build ? buildKernel({ project, source: values.source ?? null, folder: resolve('.tmp/lab-kernel') }) : values.kernel;
+  if (kernel === undefined || !existsSync(kernel))
+    throw new Error('no kernel; --kernel <bzImage> of a release with LUO (options as in samples/lab/kernel.config), or --build');
   const options: LabOptions = {
-    project: process.cwd(),
-    kernel: resolve(values.kernel),
+    project,
+    kernel: resolve(kernel),
     release: values.release,
     other: values.other === undefined ? null : resolve(values.other),
     seconds: Number(values.seconds),
@@ -69,4 +71,9 @@ async function main(): Promise<number> {
   return worst;
 }
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(`lab: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 2;
+}
