@@ -65,6 +65,7 @@ function luoSerFor(contract: Contract, length: number): Struct {
 
 /** Bytes of the struct luo_ser that starts with the string at the start of `bytes`. */
 export const luoSerSize = (context: Context, bytes: Uint8Array): number => {
+  if (isFeatureRoot(bytes)) return sizeOf(luoSerFeatures);
   const { text, length } = versionOf(context, bytes);
   return sizeOf(luoSerFor(luoContract(context, text) ?? luoV5, length));
 };

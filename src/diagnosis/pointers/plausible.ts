@@ -225,6 +225,8 @@ function isFolioTable(subject: Subject, address: number): Verdict {
 
 /** struct luo_ser, or up to 7.1 an FDT. */
 function isLuoRoot(subject: Subject, address: number): Verdict {
+  // What has no string was known by its bytes when it was decoded.
+  if (subject.handover.luo?.contract?.compatible === null) return true;
   const isStruct = decoded(
     subject,
     luoSer,
