@@ -6,6 +6,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<string[]> 
   btf: () => import('./btf.js'),
   kvm: () => import('./kvm.js'),
   engine: () => import('./engine.js'),
+  scale: () => import('./scale.js'),
   tui: () => import('./tui.js'),
 };
 

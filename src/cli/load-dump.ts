@@ -26,6 +26,8 @@ export interface LoadOptions extends NextOptions, BtfOption {
   readonly symbols?: string | undefined;
   /** its vmlinux: symbols and BTF */
   readonly vmlinux?: string | undefined;
+  /** false: the next kernel is not run on the dump */
+  readonly verdict?: boolean | undefined;
   /** a copy of the machine's /proc/iomem, for raw memory */
   readonly iomem?: string | undefined;
   /** told what is done next, and may throw to give up */
@@ -37,6 +39,8 @@ export interface LoadedDump {
   readonly report: DumpReport;
   /** the kernel in the dump, and LUO's own objects in it */
   readonly objects: LoadedObjects;
+  /** the BTF that versions nobody described were read by, as messages name it */
+  readonly layouts: string | null;
 }
 
 /**
@@ -92,7 +96,7 @@ async function load(path: string, options: LoadOptions, stage: Stage, wrap: (ope
     await stage('checking, and running the next kernel on it');
     const report = await reportOf(read, objects, options);
     tellChange(read.opened);
-    return { opened: read.opened, report, objects };
+    return { opened: read.opened, report, objects, layouts: read.btf?.source ?? null };
   } catch (error) {
     read.opened.close();
     throw error;
@@ -191,6 +195,7 @@ async function reportOf({ opened, decoded, kernel, btf, said }: ReadDump, object
     findings: diagnose(decoded, { log, objects }),
     log,
     options: await nextOptions(options),
+    replay: options.verdict !== false,
     objects: toldByObjects(objects.live, objects.decoded.handovers),
     preserved: preservedOf(objects.live),
   });

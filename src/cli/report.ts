@@ -15,6 +15,8 @@ export interface DumpCommandOptions {
   /** a release, or a vmlinux */
   readonly next?: string;
   readonly cmdline?: string;
+  /** false with --no-verdict */
+  readonly verdict?: boolean;
 }
 
 /** What tells the layouts of a kernel that no contract describes. */
@@ -38,6 +40,7 @@ export const dumpOptions = (command: Command): Command =>
 
 export function registerReport(program: Command): void {
   dumpOptions(program.command('report <dump>').description('the whole decoded handover, with the findings'))
+    .option('--no-verdict', "don't run the next kernel on the dump: faster, and the verdict is that of the rules alone")
     .option('--json', 'as JSON (schema luo-inspect.report/1)')
     .option('--ndjson', 'as JSON, a line each: source, verdict, handover, session, file, run of folios, finding; for what is too large to hold')
     .action(runReport);

@@ -34,6 +34,8 @@ export interface JudgeInput {
   readonly findings: readonly Finding[];
   readonly log: ConsoleLog | null;
   readonly options: NextOptions;
+  /** false: nothing is run; what was read, and a log, decide. True unless given */
+  readonly replay?: boolean;
   /** null where the dump's kernel objects were not read, or tell nothing */
   readonly objects?: ToldByObjects | null;
   /** sessions that the running kernel's objects hold, and that no reboot call has frozen */
@@ -81,6 +83,7 @@ export function judge(input: JudgeInput): Judgement {
         : 'no kernel of the engine is known to take it over';
     return { findings, verdict: logged ?? byRules(findings, handover, next, why) };
   }
+  if (input.replay === false) return { findings, verdict: logged ?? byRules(findings, handover, next, 'the next kernel was not run: --no-verdict') };
   const work = replayWork(handover);
   if (work > decoded.budget.allowed('replay-entries')) {
     const reached = { limit: 'replay-entries', allowed: decoded.budget.allowed('replay-entries'), where: `${handover.path}/luo/sessions`, left: work } as const;
