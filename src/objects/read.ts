@@ -2,6 +2,7 @@
  * LUO's and KHO's own objects in a running kernel: sessions by side, their files, FLBs, and what KHO keeps. What can't be read is told in
  * `troubles` and the rest is read all the same. Sources: kernel/liveupdate/luo_session.c, luo_file.c, luo_flb.c, kexec_handover.c, 6.19 to 7.3.
  */
+import { toCString } from '../codec/decode.js';
 import { KernelFault, hexOf, optional } from '../kernel/fault.js';
 import { cachedFolios, isOperatedBy } from '../kernel/files.js';
 import type { Kernel } from '../kernel/kernel.js';
@@ -137,21 +138,24 @@ class ObjectReader extends Reader {
         if (read !== null) files.push(read);
       },
     );
-    const retrieved = side === 'outgoing' ? null : object.first(paths.session.retrieved).value() !== 0n;
+    // A member that this kernel calls otherwise is told, and the session shown without it.
+    const retrieved = side === 'outgoing' ? null : this.attempt(what, () => object.first(paths.session.retrieved).value() !== 0n);
     const openBy = this.#holders === null ? null : (this.#holders.byPrivate.get(object.address) ?? []);
-    const count = object.first(paths.session.count).value();
+    const count = this.attempt(what, () => object.first(paths.session.count).value()) ?? BigInt(files.length);
     return { name, state: stateOf(side, retrieved, openBy, this.#holders?.complete ?? false), retrieved, count, files, complete, openBy, object };
   }
 
   #file(object: KernelObject, side: LiveSide['side'], frozen: boolean, session: string): LiveFile {
     const token = BigInt.asUintN(64, object.first(paths.file.token).value());
     const what = `${session}, token ${hexOf(token)}`;
-    const status = object.first(paths.file.retrieveStatus).number();
-    const phase: Phase = side === 'outgoing' ? (frozen ? 'frozen' : 'preserved') : status === 0 ? 'deserialised' : status > 0 ? 'retrieved' : 'retrieve-failed';
-    const compatible = cstringOf(object.first(paths.file.compatible));
-    const data = object.first(paths.file.data).value();
-    const pointer = object.first(paths.file.file);
-    const file = pointer.isNull ? null : pointer.deref();
+    const status = this.attempt(what, () => object.first(paths.file.retrieveStatus).number());
+    const compatible = this.attempt(what, () => cstringOf(object.first(paths.file.compatible))) ?? NAMELESS;
+    const data = this.attempt(what, () => object.first(paths.file.data).value()) ?? 0n;
+    const file = this.attempt(what, () => {
+      const pointer = object.first(paths.file.file);
+      return pointer.isNull ? null : pointer.deref();
+    });
+    const phase: Phase = side === 'outgoing' ? (frozen ? 'frozen' : 'preserved') : phaseOf(status, file);
     return {
       token,
       compatible,
@@ -227,9 +231,20 @@ class ObjectReader extends Reader {
   }
 }
 
+/** A handler that can't be told. */
+const NAMELESS: LiveFile['compatible'] = toCString(new Uint8Array(1));
+
+/** Of a file that was handed over; without its status, by whether it has a struct file. */
+function phaseOf(status: number | null, file: KernelObject | null): Phase {
+  if (status === null) return file === null ? 'deserialised' : 'retrieved';
+  return status === 0 ? 'deserialised' : status > 0 ? 'retrieved' : 'retrieve-failed';
+}
+
 function stateOf(side: LiveSide['side'], retrieved: boolean | null, openBy: LiveSession['openBy'], complete: boolean): SessionState {
   // Nobody having it open is told only where every process could be asked.
   const closed = openBy !== null && complete && openBy.length === 0;
   if (side === 'outgoing') return closed ? 'closed' : 'open';
-  return retrieved !== true ? 'waiting' : closed ? 'closed' : 'retrieved';
+  // Without the flag: nobody has a session open that was not retrieved.
+  if (retrieved === null) return openBy !== null && openBy.length > 0 ? 'retrieved' : 'waiting';
+  return !retrieved ? 'waiting' : closed ? 'closed' : 'retrieved';
 }
