@@ -2,6 +2,7 @@
  * memfd payloads: memfd_luo_ser, its folio table, and the contents behind it. The table is bulk: read lazily, in pieces.
  * Source: include/linux/kho/abi/memfd.h and mm/memfd_luo.c, 6.19 to 7.3.
  */
+import { NEWEST } from '../../abi/behaviour/registry.js';
 import { type Contract, behaviourIsKnown } from '../../abi/contract.js';
 import type { FlagNames, Struct } from '../../abi/layout.js';
 import { KNOWN_SEALS } from '../../abi/memfd/v2.js';
@@ -242,7 +243,7 @@ function checkScalars(context: Context, reading: Reading, seals: number | null, 
     context.observations.add(
       'memfd-seals',
       reading.field('seals'),
-      `seals ${hex(seals)} holds ${hex((seals & ~KNOWN_SEALS) >>> 0)}, which no kernel up to 7.3 knows`,
+      `seals ${hex(seals)} holds ${hex((seals & ~KNOWN_SEALS) >>> 0)}, which no kernel up to ${NEWEST} knows`,
       natureOfNonsense(context),
     );
   }

@@ -1,4 +1,5 @@
 /** KHO's root FDT: its version, the contract it is read by, the preserved memory map it names. Source: kernel/liveupdate/kexec_handover.c, 6.16 to 7.3. */
+import { NEWEST } from '../../abi/behaviour/registry.js';
 import type { Contract } from '../../abi/contract.js';
 import { u64 } from '../../abi/layout.js';
 import { contractsOf } from '../../abi/registry.js';
@@ -47,7 +48,7 @@ export function readRoot(context: Context, fdt: Fdt, candidate: Candidate, kho: 
   else if (known.length === 0) {
     node.mark('unknown-version', `no contract known is called ${JSON.stringify(compatible)}`);
     const nearestText = contract === null ? '' : `; the rest is read as ${contract.id} has it`;
-    observations.add('kho-unknown-version', node, `compatible is ${JSON.stringify(compatible)}, which no release up to 7.3 knows${nearestText}`);
+    observations.add('kho-unknown-version', node, `compatible is ${JSON.stringify(compatible)}, which no release up to ${NEWEST} knows${nearestText}`);
   }
   return { compatible, contract };
 }

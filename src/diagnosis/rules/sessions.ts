@@ -1,4 +1,5 @@
 /** Rules about sessions and the files they list. Sources: kernel/liveupdate/luo_session.c and luo_file.c, 6.19 to 7.3. */
+import { NEWEST } from '../../../abi/behaviour/registry.js';
 import { isOfUnknownKernel } from '../../handover/contracts.js';
 import { isProposed } from '../../../abi/contract.js';
 import { standingOf } from '../../../abi/standing.js';
@@ -247,7 +248,7 @@ export const sessionRules: readonly HandoverRule[] = [
           subject.handover.released
         )
           continue;
-        const text = `the handler of ${called(session, file)} is ${JSON.stringify(file.compatible.text)}, which no release up to 7.3 and no series known registers`;
+        const text = `the handler of ${called(session, file)} is ${JSON.stringify(file.compatible.text)}, which no release up to ${NEWEST} and no series known registers`;
         yield hit(file.reading.field('compatible'), text);
       }
     },
@@ -289,7 +290,7 @@ export const sessionRules: readonly HandoverRule[] = [
         seen.add(file.compatible.text);
         yield hit(
           file.reading.field('compatible'),
-          `${file.compatible.text} (${called(session, file)}) is of a mail series (${standingOf(handlers)}); no release up to 7.3 has it`,
+          `${file.compatible.text} (${called(session, file)}) is of a mail series (${standingOf(handlers)}); no release up to ${NEWEST} has it`,
         );
       }
     },
