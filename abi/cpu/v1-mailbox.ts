@@ -54,7 +54,7 @@ export const cpuV1Mailbox = contract({
   source: 'mail series "OrphanVM" RFCv1, 20 Sep 2026, Pasha Tatashin',
   discriminates:
     'Bytes 4-7 are 0, and the address space of its session starts with a count of at most 1024; in later work with the address of its top page table.',
-  notes: ['Its states, in a mailbox behind pcpus_runtime: 1 PARKED, 2 WORKLOAD, 3 EXITING, 4 DEAD.'],
+  notes: ['Its states, in a mailbox after pcpus_runtime: 1 PARKED, 2 WORKLOAD, 3 EXITING, 4 DEAD.'],
 });
 
 /** A bitmap of nr_cpu_words words of 64 CPUs follows at byte 56. */
@@ -85,5 +85,5 @@ export const cpuFlbV1Mailbox = contract({
   date: '2026-09-20',
   source: 'mail series "OrphanVM" RFCv1, 20 Sep 2026, Pasha Tatashin',
   discriminates: 'Bytes 40-47 are the address of a page; in later work CPUs, bit by bit.',
-  notes: ['CPU 0 can not be preserved.'],
+  notes: ['CPU 0 cannot be preserved.'],
 });

@@ -83,5 +83,5 @@ export const cpuFlbV1 = contract({
   date: '2026-09-28',
   source: 'branch for "OrphanVM" RFCv2, Sep 2026, Pasha Tatashin',
   discriminates: 'Bytes 40-47 are CPUs, bit by bit; in RFCv1 the address of a page.',
-  notes: ['CPU 0 can not be preserved.'],
+  notes: ['CPU 0 cannot be preserved.'],
 });

@@ -26,7 +26,7 @@ export const fdtToken = { beginNode: 1, endNode: 2, prop: 3, nop: 4, end: 9 } as
 
 export const fdtProp = struct({
   name: 'fdt_prop',
-  meaning: 'What follows a property token: length of the value, then where its name stands',
+  meaning: 'What follows a property token: length of the value, then where its name is',
   source: 'Devicetree Specification 0.4, 5.4.1',
   btfName: null,
   endian: 'big',

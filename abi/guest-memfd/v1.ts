@@ -7,7 +7,7 @@ const source = 'guest_memfd series, v4, 28 Jul 2026';
 
 export const guestMemfdLuoFolioSer = struct({
   name: 'guest_memfd_luo_folio_ser',
-  meaning: 'One folio; how long it is stands in the preserved memory map',
+  meaning: 'One folio; how long it is, the preserved memory map says',
   source,
   btfName: null,
   fields: {

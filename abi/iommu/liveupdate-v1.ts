@@ -24,7 +24,7 @@ export const iommuDomainSer = struct({
     hdr: nested(iommuHdrSer, 'head'),
     top_table_phys: phys('top page table'),
     top_level: u64('level of the top page table', { role: 'number' }),
-    rest: bytes(16, 'address width, sign extension and a pointer of the running kernel; where each stands is not documented'),
+    rest: bytes(16, 'address width, sign extension and a pointer of the running kernel; where each is is not documented'),
   },
 });
 

@@ -25,7 +25,7 @@ export const kernelOptions: readonly KernelOption[] = [
     name: 'CONFIG_VFIO_DEVICE_CDEV',
     purpose: 'vfio-pci',
     since: '6.16',
-    without: 'there is no /dev/vfio/devices, and a group descriptor can not be preserved',
+    without: 'there is no /dev/vfio/devices, and a group descriptor cannot be preserved',
   },
   { name: 'CONFIG_VFIO_PCI_LIVEUPDATE', purpose: 'vfio-pci', since: null, without: 'PRESERVE_FD of a VFIO device fails with ENOENT: no handler' },
   { name: 'CONFIG_KEXEC_HANDOVER_DEBUGFS', purpose: 'inspection', since: '6.19', without: '/sys/kernel/debug/kho is not there to look at' },

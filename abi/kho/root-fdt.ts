@@ -2,7 +2,7 @@
 import type { FdtNodeLayout } from '../contract.js';
 import { cstring, phys, u64 } from '../layout.js';
 
-const blobPointer = { type: phys('where the blob stands'), required: true };
+const blobPointer = { type: phys('where the blob is'), required: true };
 
 /** @param record how a subtree is recorded: `fdt` (kho-v1), `preserved-data` (kho-v2), `blob-size` (kho-v3 and later: both properties) */
 export function khoRootFdt(record: 'fdt' | 'preserved-data' | 'blob-size'): FdtNodeLayout {

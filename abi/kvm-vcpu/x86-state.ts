@@ -26,13 +26,13 @@ export const kvmVcpuArchSerX86A = struct({
     events,
     debugregs,
     nr_msrs: u32('MSRs of 16 bytes each, from byte 6216', { role: 'count' }),
-    nr_cpuid: u32('CPUID entries of 40 bytes each, behind the MSRs', { role: 'count' }),
+    nr_cpuid: u32('CPUID entries of 40 bytes each, after the MSRs', { role: 'count' }),
   },
 });
 
 export const kvmVcpuArchSerX86B = struct({
   name: 'kvm_vcpu_arch_ser',
-  meaning: 'Registers of an x86 vCPU; MSRs and CPUID stand elsewhere',
+  meaning: 'Registers of an x86 vCPU; MSRs and CPUID are elsewhere',
   source: 'x86 header of the branch for "OrphanVM" RFCv2, Sep 2026',
   btfName: null,
   fields: {

@@ -64,7 +64,7 @@ export const kvmMemoryAttributes = struct({
 
 export const kvmCreateGuestMemfd = struct({
   name: 'kvm_create_guest_memfd',
-  meaning: 'a file of guest memory that user space can not map, unless flags say so',
+  meaning: 'a file of guest memory that user space cannot map, unless flags say so',
   source: KVM_H,
   packed: false,
   fields: {

@@ -158,5 +158,5 @@ export const io = member('io', 'an access to an I/O port', {
   size: u8('bytes of one access', { role: 'bytes' }),
   port: u16('port'),
   count: u32('accesses, more than one for a string instruction', { role: 'count' }),
-  data_offset: u64('where the data stands, in bytes from the start of kvm_run', { role: 'bytes' }),
+  data_offset: u64('where the data is, in bytes from the start of kvm_run', { role: 'bytes' }),
 });

@@ -40,7 +40,7 @@ export const proposedFaultFlags = [
     bit: 0x20n,
     name: 'KVM_MEMORY_EXIT_FLAG_ASYNC_PF_USER',
     source: 'RFC of 2024, Nikita Kalyazin',
-    means: 'the guest can go on; a token for the answer stands at byte 56 of kvm_run',
+    means: 'the guest can go on; a token for the answer is at byte 56 of kvm_run',
   },
 ] as const;
 

@@ -7,7 +7,7 @@ import { liveupdateNum } from './root.js';
 
 export const luoSerV2 = struct({
   name: 'luo_ser',
-  meaning: 'Root of LUO; its version stands in the FDT that points here',
+  meaning: 'Root of LUO; its version is in the FDT that points here',
   source: 'mail "[PATCH v4 03/13] liveupdate: centralize state management into struct luo_ser", 30 May 2026',
   btfName: null,
   fields: {

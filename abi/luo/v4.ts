@@ -15,5 +15,5 @@ export const luoV4 = contract({
   areas: [sessionBlocks, filePages, flbPage],
   status: 'window',
   source: 'series of 30 May 2026, merged 3 Jun 2026',
-  notes: ['In no release. Bytes of the root as in luo-v5.', 'Where files stand is known from the titles of the series: it was not run.'],
+  notes: ['In no release. Bytes of the root as in luo-v5.', 'Where files are is known from the titles of the series: it was not run.'],
 });

@@ -3,7 +3,7 @@ import { bits, struct, u64 } from '../layout.js';
 
 export const memfdLuoFolioSer = struct({
   name: 'memfd_luo_folio_ser',
-  meaning: 'One folio of a memfd; how long it is stands in the preserved memory map',
+  meaning: 'One folio of a memfd; how long it is, the preserved memory map says',
   source: 'include/linux/kho/abi/memfd.h, 7.3',
   fields: {
     pfn_flags: bits(8, 'where the folio is, and its flags', {

@@ -20,6 +20,6 @@ export const vfioRfcSavedState = contract({
   status: 'superseded',
   date: '2025-10-18',
   source: 'a later patch of the RFC of 18 Oct 2025, Vipin Sharma',
-  discriminates: 'An address behind reset_works; in the shorter form those bytes are 0.',
+  discriminates: 'An address after reset_works; in the shorter form those bytes are 0.',
   notes: ['No release speaks it.'],
 });

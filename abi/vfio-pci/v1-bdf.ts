@@ -21,6 +21,6 @@ export const vfioPciV1Bdf = contract({
   date: '2026-01-29',
   source: 'mails of 26 Nov 2025 (v1) and 29 Jan 2026 (v2), Vipin Sharma',
   discriminates:
-    'A bdf, mostly not 0, in bytes 0-1, and zeros from byte 4 on (5 where reset works): the fresh page behind the structure. From v3 of the series on, bytes 0-3 are the domain, mostly 0, and bytes 4-5 the bdf.',
+    'A bdf, mostly not 0, in bytes 0-1, and zeros from byte 4 on (5 where reset works): the fresh page after the structure. From v3 of the series on, bytes 0-3 are the domain, mostly 0, and bytes 4-5 the bdf.',
   notes: ['No release speaks it.', 'v3 changed the layout and kept the string.'],
 });

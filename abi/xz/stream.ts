@@ -7,7 +7,7 @@ export const XZ_FOOTER_MAGIC = 'YZ';
 
 export const xzStreamFooter = struct({
   name: 'xz_stream_footer',
-  meaning: 'End of an .xz stream; the index stands before it',
+  meaning: 'End of an .xz stream; the index precedes it',
   source: 'The .xz File Format 1.2.1, 2.1.2',
   btfName: null,
   fields: {

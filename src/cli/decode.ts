@@ -21,9 +21,9 @@ export function registerDecode(program: Command): void {
     .command('decode')
     .description('one structure, or an array of it, from any bytes')
     .argument('<file>', 'any file, or a dump; - for standard input')
-    .requiredOption('--as <struct[@compatible]>', 'what stands there; "abi list" names all')
+    .requiredOption('--as <struct[@compatible]>', 'what is there; "abi list" names all')
     .option('--at <offset|paddr>', 'where: an offset in a file, a physical address in a dump', parseNumber)
-    .option('--count <n>', 'how many, one behind the other', parseCount)
+    .option('--count <n>', 'how many, one after the other', parseCount)
     .option('--json', 'as JSON: an object, with --count an array')
     .option('--page-size <bytes>', 'page size of the machine: 4096, 16384 or 65536', parsePageSize)
     .action(decode);

@@ -148,7 +148,7 @@ class StructWalker {
     const root = this.#node(at, 0);
     const after = this.#at;
     const last = this.#token();
-    if (last !== fdtToken.end && last !== null) this.#problem(after, -11, `token ${last} behind the root node`);
+    if (last !== fdtToken.end && last !== null) this.#problem(after, -11, `token ${last} after the root node`);
     return root;
   }
 

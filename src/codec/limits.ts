@@ -25,7 +25,7 @@ export const limits = {
     allowed: 1 << 20,
     unit: 'ranges',
     counts: 'stretches of memory that a dump is searched in',
-    past: 'what lies behind them is not searched; it is still read where something points to it',
+    past: 'what lies past them is not searched; it is still read where something points to it',
   },
   'flattened-pieces': {
     allowed: 1 << 21,
@@ -37,7 +37,7 @@ export const limits = {
     allowed: 32,
     unit: 'handovers',
     counts: 'root FDTs found in one dump',
-    past: 'those behind are not decoded',
+    past: 'the rest are not decoded',
   },
   'fdt-items': {
     allowed: 1 << 18,
@@ -67,7 +67,7 @@ export const limits = {
     allowed: 1 << 15,
     unit: 'entries',
     counts: 'sessions, files and FLBs of all handovers together',
-    past: 'those behind are not decoded',
+    past: 'the rest are not decoded',
   },
   'block-chain': {
     allowed: 10000,
@@ -85,13 +85,13 @@ export const limits = {
     allowed: 1 << 21,
     unit: 'pages',
     counts: 'pages of one handover that structures point to, folios apart',
-    past: 'whether those behind are preserved is not checked',
+    past: 'whether the rest are preserved is not checked',
   },
   'shared-pages': {
     allowed: 1 << 14,
     unit: 'pages',
     counts: 'pages of tables, of bitmaps and of files that are reached a second time, as nothing that a kernel hands over is',
-    past: 'those behind are not read again',
+    past: 'the rest are not read again',
   },
   'check-items': {
     allowed: 1 << 25,

@@ -100,7 +100,7 @@ class Judge {
     const layout = compareLayouts(from, to, this.#pageSize);
     if (layout.relation === 'unknown') return because(layout.why);
     if (layout.relation === 'same')
-      return from.compatible === null || to.compatible === null ? because('its version string can not be read here') : taken('kho');
+      return from.compatible === null || to.compatible === null ? because('its version string cannot be read here') : taken('kho');
     const form = from.contracts.map((contract) => this.#behaviour.otherMap[contract.id]).find((outcome) => outcome !== undefined);
     if (form === undefined) return { kind: 'corrupts', errno: null, text: `accepts the same string, and reads it wrongly: ${layout.why}`, evidence: 'derived' };
     this.#overrides = this.#behaviour.afterOtherMap;

@@ -96,7 +96,7 @@ export function compareShapes(one: Shape, other: Shape): readonly ShapeDifferenc
     if (samePlace !== undefined) {
       const moved = samePlace.name === field.name ? undefined : named.get(field.name);
       matched.add(moved ?? samePlace);
-      if (moved !== undefined) found.push({ kind: 'field', text: `${one.name}.${field.name} stands at ${offsetText(field)} against ${offsetText(moved)}` });
+      if (moved !== undefined) found.push({ kind: 'field', text: `${one.name}.${field.name} is at ${offsetText(field)} against ${offsetText(moved)}` });
       else if (samePlace.name !== field.name) {
         // A name that stood elsewhere before is no new name of this field: the field is gone, and the other took its place.
         const tookItsPlace = one.leaves.some((own) => own.name === samePlace.name);
@@ -115,7 +115,7 @@ export function compareShapes(one: Shape, other: Shape): readonly ShapeDifferenc
       const what =
         sameName.bitOffset === field.bitOffset
           ? `has ${sizeText(field)} against ${sizeText(sameName)}`
-          : `stands at ${offsetText(field)} against ${offsetText(sameName)}`;
+          : `is at ${offsetText(field)} against ${offsetText(sameName)}`;
       found.push({ kind: 'field', text: `${one.name}.${field.name} ${what}` });
     }
   }

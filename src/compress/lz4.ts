@@ -59,7 +59,7 @@ function decompressBlock(input: Uint8Array): Uint8Array {
   while (from < input.length) {
     const token = input[from++] ?? 0;
     const literals = extended(token >>> 4);
-    if (from + literals > input.length || to + literals > BLOCK) throw new RangeError('literals reach behind the block');
+    if (from + literals > input.length || to + literals > BLOCK) throw new RangeError('literals reach past the block');
     out.set(input.subarray(from, from + literals), to);
     from += literals;
     to += literals;

@@ -50,7 +50,7 @@ export async function openKdump(source: ByteSource): Promise<DumpContents> {
   const present = two ? new PageBitmap(source, bitmapsAt, 0, maxMapnr) : null;
   const incomplete = (header.status & DUMP_DH_COMPRESSED_INCOMPLETE) !== 0;
   const end = descriptorsEnd(source, descriptorsAt, stored.count);
-  if (end > size && !incomplete) throw new UserError(`${name}: kdump cut short: its pages end at offset ${end} or behind, the file at ${size}; ${RETRY}`);
+  if (end > size && !incomplete) throw new UserError(`${name}: kdump cut short: its pages end at offset ${end} or later, the file at ${size}; ${RETRY}`);
   const pages = new KdumpPages({ source, stored, descriptorsAt, pageSize: block, zstd: await zstdDecoder() });
   const vmcoreinfo = readVmcoreinfo(source, header, sub);
   return {
@@ -64,7 +64,7 @@ export async function openKdump(source: ByteSource): Promise<DumpContents> {
     evidence: [
       `kdump-compressed: "${KDUMP_SIGNATURE}" at offset 0, header version ${header.header_version}, blocks of ${block} bytes`,
       `${stored.count} of ${present?.count ?? maxMapnr} pages are in the dump (dump level ${sub.dump_level}), ${maxMapnr} page frames`,
-      ...(incomplete ? ['incomplete: makedumpfile ran out of room, and says so in the header; pages behind the end are not in this dump'] : []),
+      ...(incomplete ? ['incomplete: makedumpfile ran out of room, and says so in the header; pages past the end are not in this dump'] : []),
       ...(endFrame - firstFrame < maxMapnr ? [`a part of a dump: page frames 0x${firstFrame.toString(16)} to 0x${endFrame.toString(16)}`] : []),
       vmcoreinfo === null ? 'no VMCOREINFO' : `VMCOREINFO, ${vmcoreinfo.size} lines`,
     ],

@@ -25,7 +25,7 @@ export function openRaw(source: ByteSource, ram: { readonly ranges: readonly Mem
       at += end - start;
     }
     evidence.push(
-      `${ram.from}: ${ram.ranges.length} ranges of System RAM, ${total} bytes${packed ? ', which stand behind each other in the file' : ''}${source.size < (packed ? total : last) ? `; the file has ${source.size} bytes and ends before them` : ''}`,
+      `${ram.from}: ${ram.ranges.length} ranges of System RAM, ${total} bytes${packed ? ', which follow one another in the file' : ''}${source.size < (packed ? total : last) ? `; the file has ${source.size} bytes and ends before them` : ''}`,
     );
   }
   const end = ram?.ranges.at(-1)?.end ?? source.size;

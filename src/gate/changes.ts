@@ -50,7 +50,7 @@ export function compareMeasured(before: Measured, after: Measured): readonly Lay
     else
       found.push({
         kind: 'moved',
-        text: `${path} stands at ${place(now)}, stood at ${place(old)}${old.bits === now.bits ? '' : `, and has ${size(now)}, had ${size(old)}`}`,
+        text: `${path} is at ${place(now)}, was at ${place(old)}${old.bits === now.bits ? '' : `, and has ${size(now)}, had ${size(old)}`}`,
       });
   }
   const gone = [...was.values()].filter(({ path }) => !is.has(path));

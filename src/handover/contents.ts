@@ -78,12 +78,12 @@ export function* readContents(memfd: Memfd, memory: PhysicalMemory, read = new P
     if (end <= at) continue;
     const from = Math.max(start, at);
     if (pages === null) {
-      const why = `the folio at ${hex(folio.pfn * pageSize)} is not preserved, so what stands there need not be the file's`;
+      const why = `the folio at ${hex(folio.pfn * pageSize)} is not preserved, so what is there need not be the file's`;
       yield { offset: from, length: end - from, missing: 'unknown', address: folio.pfn * pageSize, why };
     } else {
       const done = yield* readFolio(memory, folio.pfn * pageSize + (from - start), from, end - from, memfd.node.path, read);
       if (done < end) {
-        const why = 'its table names pages again and again that are read already; what is behind is not read (limit shared-pages)';
+        const why = 'its table names pages again and again that are read already; the rest is not read (limit shared-pages)';
         yield { offset: done, length: size - done, missing: 'unknown', address: null, why };
         return;
       }

@@ -108,7 +108,7 @@ function readPiece(context: Context, area: Area, value: bigint, from: Node, inde
   const noun = `${options.what} ${nounOf(area)}`;
   const address = physicalAddress(value);
   if (address === null || address === 0 || address % memory.pageSize !== 0 || isOffMachine(context, address)) {
-    observations.add(kinds.pointer, from, `${hex(value)} is no page of this machine, so no ${noun} stands there`, natureOfNonsense(context));
+    observations.add(kinds.pointer, from, `${hex(value)} is not a page of this machine, so there is no ${noun}`, natureOfNonsense(context));
     return null;
   }
   if (seen.has(address)) {

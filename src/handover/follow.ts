@@ -68,7 +68,7 @@ function followStruct(walk: Walk, struct: Struct, value: bigint, from: Reading, 
   const pointer = from.field(field);
   const address = physicalAddress(value);
   if (address === null || isOffMachine(context, address)) {
-    context.observations.add('data-pointer', pointer, `${field} is ${hex(value)}, where ${struct.name} should stand`, natureOfNonsense(context));
+    context.observations.add('data-pointer', pointer, `${field} is ${hex(value)}, where ${struct.name} should be`, natureOfNonsense(context));
     return;
   }
   const key = `${struct.name} ${address}`;
@@ -108,7 +108,7 @@ function followArea(walk: Walk, area: Area, first: bigint, from: Reading, field:
       context.observations.add(
         'data-pointer',
         pointer,
-        `${hex(next)} is no page of this machine, so no page of ${area.name} stands there`,
+        `${hex(next)} is not a page of this machine, so there is no page of ${area.name}`,
         natureOfNonsense(context),
       );
       return;

@@ -104,7 +104,7 @@ export function readMap(context: Context, fdt: Fdt, candidate: Candidate, contra
     observations.add(
       'map-reused',
       propertyNode,
-      `the map at ${hex(address)} was freed when the next kernel booted, and what stands there now can not be told from it`,
+      `the map at ${hex(address)} was freed when the next kernel booted, and what is there now cannot be told from it`,
       'reused',
     );
     return null;

@@ -132,7 +132,7 @@ function readSubtree(
     observations.add(
       'subtree-size',
       at,
-      recorded === null ? `what stands at ${hex(address)} is no FDT` : `blob-size of subtree ${name} is ${recorded}`,
+      recorded === null ? `what is at ${hex(address)} is no FDT` : `blob-size of subtree ${name} is ${recorded}`,
       context.released && recorded === null ? 'reused' : 'wrong',
       recorded === null ? address : at.address,
     );

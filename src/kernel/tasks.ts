@@ -23,7 +23,7 @@ export function* processes(kernel: Kernel): Generator<KernelObject> {
     others++;
     yield task;
   }
-  if (others === 0) throw new KernelFault('implausible', 'no process is listed behind init_task');
+  if (others === 0) throw new KernelFault('implausible', 'no process is listed after init_task');
 }
 
 /** The threads of a process, its leader included. @throws KernelFault where the list is damaged, after what comes before it */

@@ -161,7 +161,7 @@ function checkFault(snapshot: Undecided, findings: KvmFinding[]): void {
   if (range.end === null) {
     const message =
       fault.size === 0n
-        ? 'size is 0: an empty range can not be converted'
+        ? 'size is 0: an empty range cannot be converted'
         : `gpa ${hex(fault.gpa)} and size ${hex(fault.size)} run past the end of the address space`;
     findings.push(finding('kvm.memory-fault-range', 'warning', 'kvm_run/exit/size', message));
   } else if (fault.gpa >= 1n << 52n) {

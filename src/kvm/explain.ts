@@ -122,7 +122,7 @@ function payloadSentences(snapshot: KvmSnapshot): readonly string[] {
       if (access === null) return [];
       return [
         `The guest ${access.direction === 0 ? 'reads' : 'writes'} port ${hex(access.port)}: ${access.count === 1 ? 'one access' : `${access.count} accesses`} of ${countOf(access.size, 'byte')}.`,
-        ...(access.direction === 0 ? ['What stands at data_offset now is old: user space fills it before it runs the vCPU again.'] : []),
+        ...(access.direction === 0 ? ['What is at data_offset now is old: user space fills it before it runs the vCPU again.'] : []),
       ];
     }
     case 'mmio':

@@ -101,9 +101,7 @@ function whatHappened(fault: MemoryFault, { abi, pageSize }: FaultContext): stri
       : `The guest accessed memory as ${access}; whether it read, wrote or fetched is not told.`,
   ];
   if (range.end === null || range.lastGfn === null) {
-    lines.push(
-      fault.size === 0n ? 'The range is empty: it can not be converted.' : 'The range runs past the end of the address space: it can not be converted.',
-    );
+    lines.push(fault.size === 0n ? 'The range is empty: it cannot be converted.' : 'The range runs past the end of the address space: it cannot be converted.');
     return lines;
   }
   const frames = range.firstGfn === range.lastGfn ? `gfn ${hex(range.firstGfn)}` : `gfn ${hex(range.firstGfn)} to ${hex(range.lastGfn)}`;

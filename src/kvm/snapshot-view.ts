@@ -141,7 +141,7 @@ function holding(row: SnapshotRow, { payload }: KvmSnapshot): SnapshotRow {
   if (payload === null || row.group !== 'exit') return row;
   const index = /^exit\.data\[(\d+)\]$/.exec(row.path)?.[1];
   const { ndata } = payload.values;
-  if (index !== undefined && typeof ndata === 'number' && Number(index) >= ndata) return { ...row, words: 'behind ndata: does not hold' };
+  if (index !== undefined && typeof ndata === 'number' && Number(index) >= ndata) return { ...row, words: 'past ndata: does not hold' };
   if (/\.insn_(size|bytes)$/.test(row.path) && payload.emulation?.hasInstruction === false) return { ...row, words: 'does not hold: flags do not announce it' };
   return row;
 }

@@ -117,7 +117,7 @@ function lookLine({ tree }: KernelContext): PreflightLine {
     ? cannotTell(check, `${tree.where('debugfs/kho')} may not be read`, 'run as root')
     : cannotTell(
         check,
-        `${tree.where('debugfs/kho')} is not there: what this kernel hands over can not be looked at`,
+        `${tree.where('debugfs/kho')} is not there: what this kernel hands over cannot be looked at`,
         'mount debugfs; CONFIG_KEXEC_HANDOVER_DEBUGFS',
       );
 }

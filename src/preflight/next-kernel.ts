@@ -95,7 +95,7 @@ function cmdlineLines({ cmdline, next, tree }: NextContext): readonly PreflightL
 
 /** `abi check` on what is handed over, a line a layer that matters. */
 function contractLines({ from, next }: NextContext): readonly PreflightLine[] {
-  if (from === null) return [cannotTell('next/contracts', 'what this kernel hands over is not known, so its contracts can not be held against the next one')];
+  if (from === null) return [cannotTell('next/contracts', 'what this kernel hands over is not known, so its contracts cannot be held against the next one')];
   if (next === null) return [cannotTell('next/contracts', 'the next kernel is not named, so its contracts are not known', '--next <vmlinuz>')];
   const result = checkCompat(from, next.side);
   const lines = result.layers

@@ -12,7 +12,7 @@ export interface CompatTextOptions {
 const answers: Readonly<Record<CompatResult['verdict'], string>> = {
   compatible: 'yes',
   incompatible: 'no',
-  unknown: 'can not be told',
+  unknown: 'cannot be told',
 };
 
 const colors: Readonly<Record<CompatSeverity | 'good', string>> = { error: '31', warning: '33', info: '2', good: '32' };

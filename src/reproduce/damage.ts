@@ -67,7 +67,7 @@ class Comparison {
   result(): Compared {
     this.#pairRoots();
     this.#pair(this.#dump.handover.node, this.#healthy.handover.node);
-    if (this.#nodes > MOST_NODES) this.#notCarried.push(`more than ${MOST_NODES} nodes: what lies behind was not compared`);
+    if (this.#nodes > MOST_NODES) this.#notCarried.push(`more than ${MOST_NODES} nodes: what lies past them was not compared`);
     const folios = this.#pairFolios();
     for (const [mine, other] of this.#pairs) this.#field(mine, other);
     for (const compare of [...this.#chunks, ...folios]) compare();

@@ -61,7 +61,7 @@ export function meaningOf(type: FieldType | BitField, value: unknown): string {
 function cstringMeaning(value: CStringValue): string {
   if (!value.terminated) return 'not NUL-terminated';
   if (!value.validUtf8) return 'not UTF-8';
-  return value.trailing > 0 ? `${value.trailing} bytes behind the NUL are not 0` : '';
+  return value.trailing > 0 ? `${value.trailing} bytes after the NUL are not 0` : '';
 }
 
 const isCString = (value: unknown): value is CStringValue => typeof value === 'object' && value !== null && 'terminated' in value;

@@ -19,10 +19,10 @@ function folioDifference(file: DeliveredFile, pageCount: number): string | null 
   let expected = 0;
   let covered = 0;
   const { outOfOrder } = file;
-  let wrong = outOfOrder === null ? null : `the folio of page ${outOfOrder} was handed over behind that of a later page: contents are exchanged`;
+  let wrong = outOfOrder === null ? null : `the folio of page ${outOfOrder} was handed over after that of a later page: contents are exchanged`;
   for (const { index, order, uptodate } of file.folios()) {
     const pages = 2 ** order;
-    if (index >= pageCount) wrong ??= `a folio of page ${index} stands behind its end, at ${pageCount} pages`;
+    if (index >= pageCount) wrong ??= `a folio of page ${index} is past its end, at ${pageCount} pages`;
     else {
       covered += Math.min(pages, pageCount - index);
       if (index > expected) wrong ??= pages_(expected, index);

@@ -47,7 +47,7 @@ export interface Judgement {
   readonly findings: readonly Finding[];
 }
 
-const NEEDS_OBJECTS = 'the next kernel has booted and freed what it read: what became of sessions and files stands in its own objects';
+const NEEDS_OBJECTS = 'the next kernel has booted and freed what it read: what became of sessions and files is in its own objects';
 const NO_FILES: FileCount = { total: null, comeBack: null, fail: null };
 
 /** Judges a dump. Never throws on what a dump holds. @throws UserError where the options name a kernel that the engine has not */
@@ -309,7 +309,7 @@ function fromReplay(
         ...base,
         files: { ...NO_FILES, total: preserved?.files ?? null },
         text: `${next.release} would boot and take over the memory; ${notFrozen(preserved ?? null)}`,
-        unchecked: preserved?.sessions === 0 ? notAsked : 'sessions that are open stand in the kernel’s own objects until the reboot call freezes them',
+        unchecked: preserved?.sessions === 0 ? notAsked : 'sessions that are open are in the kernel’s own objects until the reboot call freezes them',
         foretoldBy: 'replay',
       };
     return {

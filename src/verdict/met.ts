@@ -52,7 +52,7 @@ export function fatesOf(replayed: Replay, handover: Handover): Fates {
 function bootMet({ boot, tookOver, release }: Replay): Met[] {
   const base = { where: 'boot' as const, path: null, stage: boot, errno: null };
   if (boot.end === 'down') return [{ ...base, kind: 'panic', text: `${release} goes down as it boots: ${boot.reason ?? ''}`, line: lastWords(boot) }];
-  if (boot.end === 'unknown') return [{ ...base, kind: 'unknown', text: `how ${release} boots can not be told: ${boot.reason ?? ''}`, line: null }];
+  if (boot.end === 'unknown') return [{ ...base, kind: 'unknown', text: `how ${release} boots cannot be told: ${boot.reason ?? ''}`, line: null }];
   if (!tookOver) return [{ ...base, kind: 'cold-boot', text: `${release} boots as if nothing had been handed over`, line: lastWords(boot) }];
   return warningsOf(boot, base);
 }
@@ -62,7 +62,7 @@ function lostSubtrees({ boot, tookOver, open }: Replay, handover: Handover): Met
   const { fdt } = handover.candidate;
   const broken = fdt?.problems.find(({ offset }) => offset >= sizeOf(fdtHeader));
   if (!tookOver || boot.end !== 'done' || broken === undefined || handover.hasLuo || open?.end !== 'done') return [];
-  const text = `the root FDT breaks off at byte ${broken.offset}, and no LUO node stands before: whatever session was handed over gives ENOENT`;
+  const text = `the root FDT breaks off at byte ${broken.offset}, and no LUO node is before it: whatever session was handed over gives ENOENT`;
   return [{ kind: 'retrieve-fails', errno: 'ENOENT', text, line: null, where: 'boot', path: null, stage: boot }];
 }
 
@@ -73,7 +73,7 @@ function openMet({ open }: Replay, given: boolean): Met[] {
   if (open.end === 'down')
     return [{ ...base, kind: 'panic', errno: null, text: `opening /dev/liveupdate brings the kernel down: ${open.reason ?? ''}`, line: lastWords(open) }];
   if (open.end === 'unknown')
-    return [{ ...base, kind: 'unknown', errno: null, text: `what opening /dev/liveupdate answers can not be told: ${open.reason ?? ''}`, line: null }];
+    return [{ ...base, kind: 'unknown', errno: null, text: `what opening /dev/liveupdate answers cannot be told: ${open.reason ?? ''}`, line: null }];
   if (open.end === 'refused') {
     // A kernel without LUO has no such device, and nothing to give.
     if (open.errno === 'ENOENT' && !given) return [];
@@ -173,7 +173,7 @@ function stageMet(stage: Stage, where: MetIn, path: string | null, doing: string
     case 'down':
       return { ...base, kind: 'panic', errno: null, text: `${doing} brings the kernel down: ${stage.reason ?? ''}`, line: lastWords(stage) };
     case 'unknown':
-      return { ...base, kind: 'unknown', errno: null, text: `what ${doing} answers can not be told: ${stage.reason ?? ''}`, line: null };
+      return { ...base, kind: 'unknown', errno: null, text: `what ${doing} answers cannot be told: ${stage.reason ?? ''}`, line: null };
     case 'refused':
       return { ...base, kind: refused, errno: stage.errno, text: `${doing} fails with ${stage.errno ?? 'an error'}`, line: lastWords(stage) };
   }

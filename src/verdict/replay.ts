@@ -195,7 +195,7 @@ class Run {
     seen.add(file.identity);
     const page = data - (data % this.#start.pageSize);
     if (stage.notRestored.includes(page))
-      return `its description at 0x${data.toString(16)} was not handed over, or was given back already: what it says is what happened to stand there`;
+      return `its description at 0x${data.toString(16)} was not handed over, or was given back already: what it says is what happened to be there`;
     return difference(file, this.#start.pageSize);
   }
 }

@@ -15,7 +15,7 @@ const flat = (text: string): string => text.replace(/\s+/g, ' ');
 describe('the answer', () => {
   it.each([
     ['failed/71-to-73', /incompatible with 'kho-v4'.*booted as if nothing had been handed over/],
-    ['failed/kho-off', /sessions that came over can not be retrieved/],
+    ['failed/kho-off', /sessions that came over cannot be retrieved/],
   ])('B2: %s, whose log records the failure, is not "nothing wrong was found"', (name, outcome) => {
     const run = luoInspect(['diagnose', `${name}/s1-frozen`]);
     expect(run.status).toBe(1);

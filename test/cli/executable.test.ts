@@ -14,7 +14,7 @@ describe('the executable', () => {
     expect(run.stdout).toContain('Examples:');
   });
 
-  it('says in one line, with status 2, that its output can not be written', () => {
+  it('says in one line, with status 2, that its output cannot be written', () => {
     for (const args of [['report', SAMPLE], ['diagnose', SAMPLE, '--json'], ['rules'], ['--help']]) {
       const run = spawnSync('sh', ['-c', 'exec "$@" > /dev/full', 'sh', process.execPath, EXECUTABLE, ...args], { encoding: 'utf8' });
       expect(run).toMatchObject({ status: 2, stderr: "luo-inspect: standard output can't be written: no space left; make room, or write elsewhere\n" });

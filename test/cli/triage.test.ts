@@ -1,4 +1,4 @@
-/** Many dumps: a line each, clusters, what can not be read stops nothing, and a run goes on where an earlier one ended. */
+/** Many dumps: a line each, clusters, what cannot be read stops nothing, and a run goes on where an earlier one ended. */
 import { appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ describe('triage', () => {
   writeFileSync(broken, 'no dump');
   const saved = join(folder, 'run.ndjson');
 
-  it('gives a line a dump and clusters them; one that can not be read stops nothing', () => {
+  it('gives a line a dump and clusters them; one that cannot be read stops nothing', () => {
     const run = luoInspect(['triage', '-', '--ndjson', '--jobs', '2'], { input: Buffer.from(`${[broken, ...seals, good].join('\n')}\n`) });
     expect(run.status).toBe(2);
     writeFileSync(saved, run.stdout);

@@ -209,7 +209,7 @@ describe('a kernel nobody described', () => {
     const file = withFields(usual.file, { compatible: cstring(48, ''), token: u64(''), data: u64('') });
     const dump = readsBack(write({ file, luoString: 'luo-v5', memfdString: 'memfd-v2' }), ['compat/layout-changed']);
     const [finding] = diagnose(dump, { log: null }).filter(({ rule }) => rule === 'compat/layout-changed');
-    expect(finding?.message).toContain('luo_file_ser.data stands at 48 against 56');
+    expect(finding?.message).toContain('luo_file_ser.data is at 48 against 56');
   });
 
   it('is not read as its neighbour where no BTF is given', () => {

@@ -88,7 +88,7 @@ describe('what captures hold, against the kernel that received it', () => {
     expect(result.remarks[0]).toMatchObject({ rule: 'compat/layout-changed' });
   });
 
-  it.each(['handover-7.3', 'vfio-7.3'])('%s before anything is serialised: which files there are can not be told', async (name) => {
+  it.each(['handover-7.3', 'vfio-7.3'])('%s before anything is serialised: which files there are cannot be told', async (name) => {
     const result = checkCompat(await from(`${name}/s1-preserved.sparse.elf.xz`), releaseSide('7.3'));
     expect(rows(result, 'kho')).toMatchObject([{ outcome: 'taken-over' }]);
     expect(rows(result, 'memfd')).toMatchObject([{ outcome: 'unknown' }]);

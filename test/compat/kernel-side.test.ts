@@ -175,7 +175,7 @@ describe('a kernel image', () => {
     expect(outcome(checkCompat(page, small), 'kho')).toMatchObject({ outcome: 'corrupts' });
   });
 
-  it('without banner and BTF can not tell the two forms of kho-v1', async () => {
+  it('without banner and BTF cannot tell the two forms of kho-v1', async () => {
     const side = await sideOf(kernelImage({ strings: ['kho-v1', 'memblock-v1', 'reserve-mem-v1'] }));
     const result = checkCompat(releaseSide('6.18'), side);
     expect(outcome(result, 'kho')).toMatchObject({ outcome: 'unknown' });

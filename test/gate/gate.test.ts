@@ -177,7 +177,7 @@ describe('one header', () => {
     ).toMatchObject([{ kind: 'no-version', severity: 'error' }]);
   });
 
-  it('what can not be laid out is said, and what a patch shows in part asks for the tree', () => {
+  it('what cannot be laid out is said, and what a patch shows in part asks for the tree', () => {
     expect(against(memfd(FIELDS), memfd(`${FIELDS}\n#ifdef CONFIG_X\n\tu64 x;\n#endif`)).findings).toMatchObject([
       { kind: 'not-measured', severity: 'warning' },
     ]);

@@ -97,10 +97,10 @@ describe('a memory fault', () => {
     expect(json.exit).toEqual({ flags: '0x8', private: true, gpa: '0x10001080', size: 128 });
   });
 
-  it('keeps what it can not mean', () => {
+  it('keeps what it cannot mean', () => {
     expect(decode(fault(39, 0x13n, 0x1000n, 4096n)).rules).toContain('kvm.memory-fault-flags');
     expect(decode(fault(39, 0x13n, 0x1000n, 4096n)).json.exit).toMatchObject({ flags: '0x13', private: false });
-    expect(decode(fault(39, 8n, 0x1000n, 0n)).text).toContain('can not be converted');
+    expect(decode(fault(39, 8n, 0x1000n, 0n)).text).toContain('cannot be converted');
     expect(faultRange({ flags: 0n, gpa: 0n, size: 0n })).toMatchObject({ end: null, conversion: null });
     const wrapping = decode(fault(39, 8n, 2n ** 64n - 4096n, 8192n));
     expect(wrapping.rules).toContain('kvm.memory-fault-range');

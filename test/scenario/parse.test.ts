@@ -81,7 +81,7 @@ describe('what is wrong in a scenario', () => {
     [file('steps:\n  - { do: vfio, device: nic }\n'), 'x.yaml:3:5: no device is called nic'],
     [file('steps:\n  - { do: open, expect: EWRONG }\n'), 'x.yaml:3:25: steps[0].expect: "EWRONG" is neither 0 nor an errno'],
     [file('steps:\n  - { do: memfd, size: 8MB }\n'), 'x.yaml:3:24: steps[0].size: "8MB" is not a size'],
-    [file('steps:\n  - { do: memfd, size: 8, size: 9 }\n'), 'x.yaml:3:27: "size" stands twice'],
+    [file('steps:\n  - { do: memfd, size: 8, size: 9 }\n'), 'x.yaml:3:27: "size" is there twice'],
     [file('steps: &a []\n'), 'x.yaml:2:'],
     [file('steps: *a\n'), 'x.yaml:2:'],
     [file('steps: !!js/function "x"\n'), 'x.yaml:2:'],

@@ -10,7 +10,7 @@ A kernel that hands over a version nobody described is read by its own BTF (\`--
 Where there is no BTF, or more is to be said than it holds, describe the version in a file and name it with \`--contract <file>\`: every command
 takes the option, and takes it more than once. A string that is described here as well is read as the file says.
 
-The file is plain YAML 1.2 data. Unknown keys and layouts that can not be are errors, with line and column; editors check it against
+The file is plain YAML 1.2 data. Unknown keys and layouts that cannot be are errors, with line and column; editors check it against
 \`samples/contract.schema.json\`. Structures may name others of the same contract, or any that \`luo-inspect abi list\` knows.
 
 Nothing is claimed of how kernels behave that speak such a version: the verdict is \`unknown\` unless \`--next\` names a release. A handler with

@@ -69,7 +69,7 @@ export function elfHeaders(source: ImageSource): ElfHeaders {
     if (count === 0) return [];
     if (each < sizeOf(struct)) throw damaged(source, 0, `headers of ${each} bytes, ${sizeOf(struct)} are needed`);
     const bytes = source.read(Number(offset), each * count);
-    if (offset > BigInt(source.size) || bytes.length < each * count) throw damaged(source, Number(offset), `${count} headers end behind the end of the file`);
+    if (offset > BigInt(source.size) || bytes.length < each * count) throw damaged(source, Number(offset), `${count} headers end past the end of the file`);
     return Array.from({ length: count }, (_, index) => decodeStruct(struct, bytes, index * each, { endian }));
   };
   if (ehdr.e_shoff === 0n || ehdr.e_shnum === 0) return { endian, sections: [], segments: table(elf64Phdr, ehdr.e_phoff, ehdr.e_phentsize, ehdr.e_phnum) };
@@ -101,7 +101,7 @@ export function openElfImage(source: ImageSource): ElfImage {
     if ((btf.header.sh_flags & SHF_COMPRESSED) !== 0n)
       throw new UserError(`${name}: its .BTF section is compressed; decompress it with \`objcopy --decompress-debug-sections\``);
     if (size > MAX_BTF) throw damaged(source, offset, `a .BTF section of ${size} bytes`);
-    if (offset + size > source.size) throw damaged(source, offset, `the .BTF section ends behind the end of the file (${source.size} bytes)`);
+    if (offset + size > source.size) throw damaged(source, offset, `the .BTF section ends past the end of the file (${source.size} bytes)`);
   }
   const data = sections
     .filter(

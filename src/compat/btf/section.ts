@@ -54,7 +54,7 @@ export function openSection(given: Uint8Array, name: string): BtfSection {
   const part = (what: string, offset: number, length: number): { start: number; end: number } => {
     const end = header.hdr_len + offset + length;
     if (end > bytes.length)
-      throw btfError(name, header.hdr_len + offset, `${what} of ${length} bytes end ${end - bytes.length} bytes behind the end of the file`);
+      throw btfError(name, header.hdr_len + offset, `${what} of ${length} bytes end ${end - bytes.length} bytes past the end of the file`);
     return { start: header.hdr_len + offset, end };
   };
   const types = part('types', header.type_off, header.type_len);

@@ -53,7 +53,7 @@ export function indexTypes(section: BtfSection): TypeIndex {
     const kind = (info >>> KIND.shift) & KIND.mask;
     const length = TYPE_BYTES + (once[kind] ?? Number.NaN) + (each[kind] ?? 0) * ((info >>> VLEN.shift) & VLEN.mask);
     if (Number.isNaN(length)) throw btfError(name, at + INFO, `type [${count}] has the unknown kind ${kind}`);
-    if (at + length > typeEnd) throw btfError(name, at, `type [${count}] of ${length} bytes ends behind the types`);
+    if (at + length > typeEnd) throw btfError(name, at, `type [${count}] of ${length} bytes ends past the types`);
     if (view.getUint32(at + NAME_OFF, little) >= stringBytes) throw btfError(name, at + NAME_OFF, `the name of type [${count}] is outside the strings`);
     if (count === offsets.length) {
       const larger = new Uint32Array(offsets.length * 2);

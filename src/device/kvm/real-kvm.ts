@@ -73,7 +73,7 @@ function openDevice(libc: Libc): number {
   if (!existsSync(DEVICE)) throw new UserError(`${DEVICE} is not here: no KVM on this machine, or the module is not loaded; try --device simulated`);
   const { ret, errno } = libc.open(DEVICE, O_RDWR_CLOEXEC);
   if (ret === -1)
-    throw new UserError(`${DEVICE} can not be opened (${nameOf(errno)}); may this user open it? Group kvm usually does; or try --device simulated`);
+    throw new UserError(`${DEVICE} cannot be opened (${nameOf(errno)}); may this user open it? Group kvm usually does; or try --device simulated`);
   return ret;
 }
 
@@ -167,7 +167,7 @@ class RealKvm implements KvmBackend {
     if (memory !== null && 'errno' in memory) return memory;
     const common = { slot, flags, guest_phys_addr: gpa, memory_size: size, userspace_addr: memory?.address ?? 0 };
     const second = guestMemfd === undefined ? {} : { guest_memfd: this.#guestMemfd(guestMemfd), guest_memfd_offset: guestMemfdOffset };
-    if (guestMemfd !== undefined) this.#need('KVM_CAP_USER_MEMORY2', 'a memslot can not have a guest_memfd');
+    if (guestMemfd !== undefined) this.#need('KVM_CAP_USER_MEMORY2', 'a memslot cannot have a guest_memfd');
     const call =
       this.checkExtension(kvmCapabilities.KVM_CAP_USER_MEMORY2).ret > 0
         ? this.#ioctl(this.#vm, 'KVM_SET_USER_MEMORY_REGION2', { ...common, ...second })
@@ -178,7 +178,7 @@ class RealKvm implements KvmBackend {
   }
 
   setAttributes(gpa: number, size: number, attributes: number): KvmCall {
-    this.#need('KVM_CAP_MEMORY_ATTRIBUTES', 'memory can not be made private or shared, so there are no conversions and no memory faults from them');
+    this.#need('KVM_CAP_MEMORY_ATTRIBUTES', 'memory cannot be made private or shared, so there are no conversions and no memory faults from them');
     return this.#ioctl(this.#vm, 'KVM_SET_MEMORY_ATTRIBUTES', { address: gpa, size, attributes });
   }
 
@@ -195,7 +195,7 @@ class RealKvm implements KvmBackend {
   }
 
   preFault(gpa: number, size: number): KvmCall {
-    this.#need('KVM_CAP_PRE_FAULT_MEMORY', 'guest memory can not be mapped in advance');
+    this.#need('KVM_CAP_PRE_FAULT_MEMORY', 'guest memory cannot be mapped in advance');
     return this.#ioctl(this.#vcpu, 'KVM_PRE_FAULT_MEMORY', { gpa, size });
   }
 
@@ -231,7 +231,7 @@ class RealKvm implements KvmBackend {
   }
 
   run({ immediateExit = false, interruptAfter = DEFAULT_INTERRUPT, race }: RunOptions = {}): KvmRunResult {
-    if (race !== undefined) throw new UserError('a race between a fault and a conversion can not be timed on a real machine; try --device simulated');
+    if (race !== undefined) throw new UserError('a race between a fault and a conversion cannot be timed on a real machine; try --device simulated');
     if (this.#alarm === null) throw new UserError('the vCPU has been closed');
     encodeInto(kvmRunX86, { immediate_exit: immediateExit ? 1 : 0 }, this.#page(), 0);
     this.#alarm.arm(interruptAfter);

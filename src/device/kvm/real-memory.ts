@@ -96,7 +96,7 @@ export class RealMemory {
     if (mapped.ret === -1 || mapped.ret === address) return mapped;
     // Kernels before 4.17 take the address as a hint.
     this.#libc.munmap(mapped.ret, size);
-    throw new UserError('this kernel can not map guest memory at a fixed address without replacing what is there (Linux 4.17 can); try --device simulated');
+    throw new UserError('this kernel cannot map guest memory at a fixed address without replacing what is there (Linux 4.17 can); try --device simulated');
   }
 }
 

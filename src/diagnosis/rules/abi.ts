@@ -24,7 +24,7 @@ export const abiRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'kernel lays out a known version otherwise than its contract',
     about:
-      'The string is one that is described, and the BTF of the kernel that wrote it has another layout under it: a patch changed the structure and kept the string. Another kernel with the same string reads it wrongly and can not notice. The report follows the BTF.',
+      'The string is one that is described, and the BTF of the kernel that wrote it has another layout under it: a patch changed the structure and kept the string. Another kernel with the same string reads it wrongly and cannot notice. The report follows the BTF.',
     reactions: {
       otherwise: reaction(
         'unknown',
@@ -41,7 +41,7 @@ export const abiRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'version whose structures are not known well enough to follow',
     about:
-      'Neither a contract nor the BTF of the kernel that wrote it says where a field is without which the rest can not be found. What follows is left open rather than read as the nearest version that is known.',
+      'Neither a contract nor the BTF of the kernel that wrote it says where a field is without which the rest cannot be found. What follows is left open rather than read as the nearest version that is known.',
     reactions: null,
     confirm: 'Give the BTF of the kernel that wrote the dump: `--btf <file>`.',
     sources: ['follows from the dump'],

@@ -23,7 +23,7 @@ export function ownerOf(path: string): ListOwner {
 /** A list that can not be restored: sessions are read at boot, files when the device is opened. */
 function listReaction(subject: Subject, path: string): Reaction {
   const owner = ownerOf(path);
-  if (owner === 'devices') return reaction('panic', 'The PCI core panics when it can not restore its list of preserved devices (as its mails have it).');
+  if (owner === 'devices') return reaction('panic', 'The PCI core panics when it cannot restore its list of preserved devices (as its mails have it).');
   if (subject.dialect !== '7.2') {
     return owner === 'sessions'
       ? reaction(
@@ -33,7 +33,7 @@ function listReaction(subject: Subject, path: string): Reaction {
         )
       : reaction(
           'open-fails',
-          'The kernel reads as many entries as the count says, whatever stands there: a handler that does not exist then fails the open with EIO.',
+          'The kernel reads as many entries as the count says, whatever is there: a handler that does not exist then fails the open with EIO.',
           'EIO',
         );
   }
@@ -68,7 +68,7 @@ const rule = (
   reactions: {
     otherwise: reaction(
       'panic',
-      'A list of sessions that can not be restored panics the next kernel early in boot; one of files makes every open of /dev/liveupdate fail with EIO.',
+      'A list of sessions that cannot be restored panics the next kernel early in boot; one of files makes every open of /dev/liveupdate fail with EIO.',
     ),
   },
   confirm,
@@ -90,7 +90,7 @@ export const blockRules: readonly HandoverRule[] = [
   rule(
     'blocks/pointer',
     'a block list leads to no page of this machine',
-    'Blocks (up to 7.1 areas) stand on whole pages of preserved memory; the kernel follows the pointer without a check.',
+    'Blocks (up to 7.1 areas) are on whole pages of preserved memory; the kernel follows the pointer without a check.',
     'block-pointer',
     'Compare the pointer with the memory of the dump.',
   ),
@@ -122,7 +122,7 @@ export const blockRules: readonly HandoverRule[] = [
         'ENOENT',
       ),
     },
-    confirm: 'Show the block in hex: entries go on behind the count.',
+    confirm: 'Show the block in hex: entries go on past the count.',
     sources: [RESTORE],
     *check(subject) {
       if (!isIntact(subject)) return;
@@ -144,11 +144,11 @@ export const blockRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'block with sessions or files is preserved, and no list leads there',
     about:
-      'A preserved page starts with the header of a block, and sessions or files stand on it; the list it belongs to ends before it, or starts behind it. The pointer or link that should lead there was changed.',
+      'A preserved page starts with the header of a block, and sessions or files are on it; the list it belongs to ends before it, or starts after it. The pointer or link that should lead there was changed.',
     reactions: {
       otherwise: reaction(
         'retrieve-fails',
-        'What stands there is lost without a message: RETRIEVE_SESSION gives ENOENT. Files that are missing make the count of their session wrong.',
+        'What is there is lost without a message: RETRIEVE_SESSION gives ENOENT. Files that are missing make the count of their session wrong.',
         'ENOENT',
       ),
     },
@@ -157,7 +157,7 @@ export const blockRules: readonly HandoverRule[] = [
     *check(subject) {
       for (const { kind, address, count, names, pointer } of lostBlocks(subject)) {
         const listed = names.map((name) => JSON.stringify(name)).join(', ');
-        const message = `${count} ${kind} (${listed}${count > names.length ? ', …' : ''}) stand on the preserved block at ${hex(address)}, and no list leads there`;
+        const message = `${count} ${kind} (${listed}${count > names.length ? ', …' : ''}) are on the preserved block at ${hex(address)}, and no list leads there`;
         if (pointer === null)
           yield {
             message,
@@ -182,9 +182,9 @@ export const blockRules: readonly HandoverRule[] = [
     silent: true,
     severity: 'error',
     phase: 'deserialise',
-    title: 'an entry stands behind the last one that the count admits',
+    title: 'an entry is written after the last one that the count admits',
     about:
-      'Blocks and areas are zeroed when they are allocated, and an aborted freeze zeroes what it had written. Bytes behind the last counted entry mean that the count is too small.',
+      'Blocks and areas are zeroed when they are allocated, and an aborted freeze zeroes what it had written. Bytes after the last counted entry mean that the count is too small.',
     reactions: {
       otherwise: reaction(
         'retrieve-fails',
@@ -192,7 +192,7 @@ export const blockRules: readonly HandoverRule[] = [
         'ENOENT',
       ),
     },
-    confirm: 'Show the block in hex behind its last entry.',
+    confirm: 'Show the block in hex after its last entry.',
     sources: ['kho_block_reserve() and luo_session_serialize(), kernel/liveupdate, 7.2 and 7.3'],
     check: hiddenEntries,
   },
@@ -230,7 +230,7 @@ function* hiddenEntries(subject: Subject): Iterable<Hit> {
     if (hidden === null) continue;
     const at = hex(placeOf(memory, list.area, piece, hidden));
     yield {
-      ...hit(piece.countNode, `count is ${piece.count}, but an entry stands at ${at}, right behind the last`),
+      ...hit(piece.countNode, `count is ${piece.count}, but an entry is at ${at}, right after the last`),
       ...fileReaction(subject, piece.countNode),
       after: [{ path: piece.countNode.path, rule: 'blocks/count' }],
     };

@@ -73,12 +73,12 @@ export const deviceRules: readonly HandoverRule[] = [
     id: 'vfio/domain',
     severity: 'error',
     phase: 'retrieve',
-    title: 'the PCI domain of a preserved device can not be',
+    title: 'PCI domain of a preserved device is impossible',
     about: 'PCI segments have 16 bits; Linux numbers the domains it makes up itself from 0x10000 on.',
     reactions: {
       otherwise: reaction(
         'retrieve-fails',
-        'No device of this machine has the address: RETRIEVE_FD fails with ENODEV, and a session with it can not be finished.',
+        'No device of this machine has the address: RETRIEVE_FD fails with ENODEV, and a session with it cannot be finished.',
         'ENODEV',
       ),
     },
@@ -153,7 +153,7 @@ export const deviceRules: readonly HandoverRule[] = [
       for (const { session, file, domain, bdf } of vfioFiles(subject)) {
         yield hit(
           file.node,
-          `session ${JSON.stringify(session.name.text)} can not be finished before device ${pciAddress(domain, bdf)} (file ${hex(file.token)}) is retrieved`,
+          `session ${JSON.stringify(session.name.text)} cannot be finished before device ${pciAddress(domain, bdf)} (file ${hex(file.token)}) is retrieved`,
         );
       }
     },
@@ -165,7 +165,7 @@ export const deviceRules: readonly HandoverRule[] = [
     title: 'the PCI core’s list of devices contradicts itself',
     about: 'The header counts the slots and those in use; slots with refcount 0 are empty.',
     reactions: {
-      otherwise: reaction('panic', 'The PCI core panics on a list it can not restore, and on devices that are left unfinished (as its mails have it).'),
+      otherwise: reaction('panic', 'The PCI core panics on a list it cannot restore, and on devices that are left unfinished (as its mails have it).'),
     },
     confirm: 'Show the list in hex.',
     sources: [PCI],
@@ -195,7 +195,7 @@ export const deviceRules: readonly HandoverRule[] = [
     id: 'pci/domain',
     severity: 'error',
     phase: 'deserialise',
-    title: 'the PCI core lists a device in a domain that can not be',
+    title: 'PCI domain in the PCI core’s list is impossible',
     about: 'PCI segments have 16 bits; Linux numbers the domains it makes up itself from 0x10000 on.',
     reactions: { otherwise: reaction('leaks', 'No device has the address; the entry is never claimed.') },
     confirm: 'Compare with lspci -D.',
@@ -263,7 +263,7 @@ export const deviceRules: readonly HandoverRule[] = [
     phase: 'preserve',
     title: 'the PCI core’s list does not add up',
     about: 'max_nr_devices says how many slots there are: never less than are in use, and no more than the pages preserved for them hold.',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel reads as many slots as the header says, whatever stands there.') },
+    reactions: { otherwise: reaction('corrupts', 'The next kernel reads as many slots as the header says, whatever is there.') },
     confirm: 'Compare max_nr_devices with the order of the preserved block.',
     sources: [PCI],
     check: room,

@@ -53,11 +53,11 @@ export const flbRules: readonly HandoverRule[] = [
     severity: 'warning',
     phase: 'retrieve',
     title: 'the header of the FLB page counts other objects than there are',
-    about: 'The page is zeroed when it is allocated: an entry behind the last counted one, or a counted one that is all zeros, means that the count is wrong.',
+    about: 'The page is zeroed when it is allocated: an entry after the last counted one, or a counted one that is all zeros, means that the count is wrong.',
     reactions: {
-      otherwise: reaction('warns', 'An object behind the count is not found (ENOENT in the kernel); its owner starts afresh, and its data stays reserved.'),
+      otherwise: reaction('warns', 'An object past the count is not found (ENOENT in the kernel); its owner starts afresh, and its data stays reserved.'),
     },
-    confirm: 'Show the page in hex behind its last entry.',
+    confirm: 'Show the page in hex after its last entry.',
     sources: [RETRIEVE],
     check: checkHeaderCount,
   },
@@ -224,7 +224,7 @@ function* checkHeaderCount(subject: Subject): Iterable<Hit> {
   if (list === null || piece === undefined || !isIntact(subject) || luo?.notSerialised === true) return;
   const hidden = hiddenEntry(memory, list, piece);
   if (hidden !== null)
-    yield hit(piece.countNode, `count is ${piece.count}, but an object stands at ${hex(placeOf(memory, list.area, piece, hidden))}, right behind the last`);
+    yield hit(piece.countNode, `count is ${piece.count}, but an object is at ${hex(placeOf(memory, list.area, piece, hidden))}, right after the last`);
   if (emptyEntry(memory, list, piece) !== null)
     yield {
       ...hit(piece.countNode, `count is ${piece.count}, but the last of these entries is all zeros`),

@@ -48,7 +48,7 @@ export const hwpoisonRules: readonly HandoverRule[] = [
     id: 'hwpoison/list',
     severity: 'warning',
     phase: 'early boot',
-    title: 'the list of broken memory can not be read',
+    title: 'the list of broken memory cannot be read',
     about: 'Version 1 has a count and a vmalloc area of page frame numbers, which grows by doubling.',
     reactions: {
       otherwise: reaction(

@@ -77,7 +77,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
   damaged(
     'kho/fdt-structure',
     'the structure block of the root FDT is damaged',
-    'The header passes, but nodes and properties can not be walked (-11). What stands before the damage can still be read: if the root’s own properties are lost, the boot is a cold one; if a subtree is lost, its user gets an error.',
+    'The header passes, but nodes and properties cannot be walked (-11). What is before the damage can still be read: if the root’s own properties are lost, the boot is a cold one; if a subtree is lost, its user gets an error.',
     [-11, -12, -4],
   ),
   {
@@ -96,7 +96,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     id: 'kho/version-unknown',
     severity: 'error',
     phase: 'early boot',
-    title: 'the compatible string of the handover is none a release knows',
+    title: 'compatible string of the handover is of no known release',
     about:
       'The next kernel compares the string with its own and takes no other. It does not fail: it forgets the handover and boots cold. Everything below is still in memory, which is how this report can show it.',
     reactions: {
@@ -113,9 +113,9 @@ export const khoFdtRules: readonly HandoverRule[] = [
     id: 'kho/property-name',
     severity: 'error',
     phase: 'early boot',
-    title: 'name of a property is none that a handover has',
+    title: 'property name is not one that a handover has',
     about:
-      'Names of properties stand once in the strings block, and all properties of the name lead there. Where a node lacks a property and has one of an unknown name instead, the string, or the property’s offset into the block, was changed.',
+      'Names of properties are once in the strings block, and all properties of the name lead there. Where a node lacks a property and has one of an unknown name instead, the string, or the property’s offset into the block, was changed.',
     reactions: {
       otherwise: reaction(
         'panic',
@@ -187,10 +187,10 @@ export const khoFdtRules: readonly HandoverRule[] = [
     id: 'kho/map-pointer',
     severity: 'error',
     phase: 'early boot',
-    title: 'the preserved memory map is said to stand where no page is',
-    about: 'The next kernel follows the address without looking: it walks whatever stands there.',
+    title: 'the preserved memory map is said to be where no page is',
+    about: 'The next kernel follows the address without looking: it walks whatever is there.',
     reactions: { otherwise: reaction('panic', 'Following a wild address faults before the console speaks: the machine hangs or resets.') },
-    confirm: 'Compare with the pages that this dump has; the map stands on whole pages of ordinary memory.',
+    confirm: 'Compare with the pages that this dump has; the map is on whole pages of ordinary memory.',
     sources: [POPULATE],
     check: (subject) => wrong(subject, 'map-pointer'),
   },

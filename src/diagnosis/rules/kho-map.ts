@@ -16,7 +16,7 @@ const WALK = 'kho_radix_walk_tree() and kho_mem_deserialize(), kernel/liveupdate
 const wrongMemory: Reactions = {
   otherwise: reaction(
     'corrupts',
-    'The next kernel takes what stands there for keys: it reserves wrong memory and hands preserved memory to others. A pointer to no memory faults before the console speaks, and the machine resets.',
+    'The next kernel takes what is there for keys: it reserves wrong memory and hands preserved memory to others. A pointer to no memory faults before the console speaks, and the machine resets.',
   ),
 };
 
@@ -27,9 +27,9 @@ export const khoMapRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'a part of the preserved memory map is damaged',
     about:
-      'A pointer of the map leads to no page of this machine, to a page that was met before (a shared node or a cycle), or to one that holds something else; or chunks stand out of order. The kernel checks none of it.',
+      'A pointer of the map leads to no page of this machine, to a page that was met before (a shared node or a cycle), or to one that holds something else; or chunks are out of order. The kernel checks none of it.',
     reactions: wrongMemory,
-    confirm: 'Show the entry in hex; nodes and leaves stand on whole pages, each linked once.',
+    confirm: 'Show the entry in hex; nodes and leaves are on whole pages, each linked once.',
     sources: [WALK],
     check: (subject) => wrong(subject, 'map-node'),
   },
@@ -58,7 +58,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     id: 'kho/map-key',
     severity: 'error',
     phase: 'early boot',
-    title: 'a key of the map stands for no block of memory',
+    title: 'a key of the map is not a block of memory',
     about: 'The highest set bit of a key tells the order. A bit in the wrong branch of the tree gives an order no memory has, or an address beyond 52 bits.',
     reactions: wrongMemory,
     confirm: 'Compare the leaf with its place in the tree.',

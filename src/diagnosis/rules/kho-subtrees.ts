@@ -89,7 +89,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'a subtree points outside memory',
     about: 'preserved-data (or fdt) is a physical address in memory of this machine, which the preserved map covers.',
-    reactions: { otherwise: reaction('unknown', 'The next kernel reads whatever stands there; LUO then panics, others fail.') },
+    reactions: { otherwise: reaction('unknown', 'The next kernel reads whatever is there; LUO then panics, others fail.') },
     confirm: 'Compare with the memory of the dump and with the preserved map.',
     sources: [RETRIEVE],
     *check(subject) {
@@ -124,7 +124,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     id: 'kho/subtree-size',
     severity: 'error',
     phase: 'early boot',
-    title: 'the size of a subtree’s blob can not be',
+    title: 'size of a subtree’s blob is impossible',
     about: 'blob-size is the size of the blob in bytes; up to 7.0 the blob is an FDT and says its size itself.',
     reactions: { otherwise: reaction('unknown', 'Depends on the subtree: LUO panics on a blob that is too small, kexec metadata is ignored.') },
     confirm: 'decode the blob at the address in preserved-data.',
@@ -194,7 +194,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     severity: 'error',
     phase: 'early boot',
     title: 'subtree has another name than its data',
-    about: 'A user of KHO finds its data by the name of the subtree alone. What stands behind a name that nobody asks for says whose it is.',
+    about: 'A user of KHO finds its data by the name of the subtree alone. What a name leads to that nobody asks for says whose it is.',
     reactions: {
       otherwise: reaction(
         'retrieve-fails',

@@ -10,7 +10,7 @@ export const limitRule: DumpRule = {
   title: 'a limit ended a part of the work',
   about:
     'What a dump says is read within limits of time and memory, so that a damaged or hostile one does not keep the reader busy for hours. Where one ended something, the other findings speak of what was read up to there: the rest may hold anything.',
-  reactions: { otherwise: reaction('unknown', 'What lies behind the limit was not looked at, so nothing is foretold from it.') },
+  reactions: { otherwise: reaction('unknown', 'What lies past the limit was not looked at, so nothing is foretold from it.') },
   confirm: 'Raise the limit with --limit, as the finding says, and look again.',
   sources: ['docs/limits.md'],
   *checkDump({ budget }) {

@@ -102,7 +102,7 @@ export const liveRules: readonly DumpRule[] = [
     phase: 'finish',
     title: 'a file that was handed over is gone',
     about:
-      'A file that is finished without being retrieved leaves no object behind, and its pages are freed. It is called lost only where its serialised form still stands, its session has no such file any more, and no process has a memfd with its pages open.',
+      'A file that is finished without being retrieved leaves no object behind, and its pages are freed. It is called lost only where its serialised form is still there, its session has no such file any more, and no process has a memfd with its pages open.',
     reactions: { otherwise: reaction('finish-fails', 'The file’s contents are gone; nobody retrieved it before its session was finished.', null, 'objects') },
     confirm: 'Compare with an earlier dump: `luo-inspect diff <before> <after>`.',
     sources: ['luo_file_finish(), kernel/liveupdate/luo_file.c, 7.3'],
@@ -217,7 +217,7 @@ export const liveRules: readonly DumpRule[] = [
     id: 'live/not-readable',
     severity: 'info',
     phase: 'preserve',
-    title: 'the running kernel’s own objects can not be read from this dump',
+    title: 'the running kernel’s own objects cannot be read from this dump',
     about:
       'Before the freeze, and once the next kernel runs, the truth about sessions lives in kernel objects. They are found through VMCOREINFO, the page tables, kallsyms and BTF, all of them pages of the kernel’s memory; where one is missing, what it is and what to give for it is said.',
     reactions: null,
@@ -253,7 +253,7 @@ function* lostFiles({ objects, dump }: DumpSubject): Iterable<Hit> {
         const [run] = file.decoded.runs();
         if (run === undefined || live.openPages.has(run.pfn)) continue;
         yield {
-          message: `session ${named(session.name.text)}, token ${hex(file.token)}: its serialised form stands, its session has no such file any more, and no process has its pages open (pfn ${hex(run.pfn)})`,
+          message: `session ${named(session.name.text)}, token ${hex(file.token)}: its serialised form is there, its session has no such file any more, and no process has its pages open (pfn ${hex(run.pfn)})`,
           at: file.node.address,
           path: file.path,
         };

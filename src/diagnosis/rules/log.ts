@@ -90,7 +90,7 @@ const logRuleTexts: readonly LogRule[] = [
     severity: 'warning',
     phase: 'early boot',
     title: 'the log says that a handover was refused',
-    about: 'KHO does not take a root FDT that it can not read, or whose version is not its own.',
+    about: 'KHO does not take a root FDT that it cannot read, or whose version is not its own.',
     reactions: cold,
     pattern: /KHO: (?:setup: )?(?:handover FDT \((?<fdt>0x[0-9a-f]+)\) is (?:invalid|incompatible)|disabling KHO revival|setup: failed)/,
     side: 'incoming',
@@ -102,7 +102,7 @@ const logRuleTexts: readonly LogRule[] = [
     title: 'the log says that handing over is switched off',
     about: 'Without KHO there is no LUO: kho=off, a kdump kernel, or no room for the scratch areas (seen at 256 MiB).',
     reactions: {
-      otherwise: seen('open-fails', 'Sessions that came over can not be retrieved, and none can be handed on: /dev/liveupdate is not there.', 'ENOENT'),
+      otherwise: seen('open-fails', 'Sessions that came over cannot be retrieved, and none can be handed on: /dev/liveupdate is not there.', 'ENOENT'),
     },
     pattern:
       /luo: Disabling liveupdate because KHO is disabled|KHO: disabled in the kdump kernel|disabling kexec handover|KHO: .*Failed to reserve .*(scratch|bootmem)/i,
@@ -154,7 +154,7 @@ const logRuleTexts: readonly LogRule[] = [
     severity: 'error',
     phase: 'deserialise',
     title: 'the log says that sessions could not be read',
-    about: 'One session that can not be read is enough: the device can not be opened any more.',
+    about: 'One session that cannot be read is enough: the device cannot be opened any more.',
     reactions: eio,
     pattern:
       /luo: (?:File count mismatch: expected (?<expected>\d+)|Failed to deserialize files for session \[(?<session>.*)\]|Failed to (?:insert|allocate) session \[(?<other>.*)\])/,
@@ -253,9 +253,9 @@ const switchedOff: DumpRule = {
   phase: 'early boot',
   title: 'a kernel that was given a handover was started without live updates',
   about:
-    'kho= and liveupdate= on the command line switch handing over and live updates; without liveupdate=on the kernel still reads LUO’s data (and can panic over it), but /dev/liveupdate can not be used. CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT stands for kho=on.',
+    'kho= and liveupdate= on the command line switch handing over and live updates; without liveupdate=on the kernel still reads LUO’s data (and can panic over it), but /dev/liveupdate cannot be used. CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT stands for kho=on.',
   reactions: {
-    otherwise: seen('open-fails', 'The sessions that came over can not be retrieved, and are lost at the next reboot: /dev/liveupdate is not there.', 'ENOENT'),
+    otherwise: seen('open-fails', 'The sessions that came over cannot be retrieved, and are lost at the next reboot: /dev/liveupdate is not there.', 'ENOENT'),
   },
   confirm: 'Read the command line in the log.',
   sources: ['kernel/liveupdate/luo_core.c, 6.19 to 7.3', 'seen with 7.3.4: kho=off, and liveupdate= not given'],

@@ -20,8 +20,7 @@ function* wholeArea<W>(list: Entries, what: W): Iterable<{ readonly list: Entrie
 /** An entry stands behind the last that the count admits. */
 export function* hiddenInAreas(subject: Subject): Iterable<Hit> {
   for (const { list, piece, what } of countedAreas(subject)) {
-    if (hiddenEntry(subject.dump.memory, list, piece) !== null)
-      yield hit(piece.countNode, `count is ${piece.count}, but a ${what} stands right behind the last`);
+    if (hiddenEntry(subject.dump.memory, list, piece) !== null) yield hit(piece.countNode, `count is ${piece.count}, but a ${what} is right after the last`);
   }
 }
 

@@ -29,7 +29,7 @@ const handoverRules: readonly HandoverRule[] = [
     id: 'luo/version-unknown',
     severity: 'error',
     phase: 'early boot',
-    title: 'the version of LUO’s data is none a release knows',
+    title: 'version of LUO’s data is of no known release',
     about:
       'Unlike KHO, which forgets a handover it does not understand, LUO panics: sessions may hold what must not be lost silently. Up to 7.1 the nodes for sessions and FLBs have versions of their own.',
     reactions: panics('The next kernel prints "LUO state is incompatible with \'luo-v5\'".'),
@@ -106,7 +106,7 @@ const handoverRules: readonly HandoverRule[] = [
     id: 'luo/number',
     severity: 'warning',
     phase: 'early boot',
-    title: 'the live update number can not be',
+    title: 'live update number is impossible',
     about:
       'The writer stores the number it was handed, plus one: 1 after a cold boot. The kexec count of kexec metadata follows the same rule and also counts kernels without LUO, so it is never the smaller one.',
     reactions: {

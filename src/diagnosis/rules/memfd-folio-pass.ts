@@ -329,7 +329,7 @@ class Run {
         folioRuleIds.order,
         entry,
         'pfn_flags',
-        `${place(entry)} is preserved as a block of ${pages} pages, which can not stand at page ${folio.index} of the file`,
+        `${place(entry)} is preserved as a block of ${pages} pages, which cannot be at page ${folio.index} of the file`,
       );
   }
 

@@ -75,7 +75,7 @@ export const memfdFolioRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'index of a folio is not where the folio before it ends',
     about:
-      'Folios are listed by ascending place in the file, each where the one before ends: holes are filled when a file is preserved. Two over the same page can not both be inserted.',
+      'Folios are listed by ascending place in the file, each where the one before ends: holes are filled when a file is preserved. Two over the same page cannot both be inserted.',
     reactions: {
       otherwise: reaction('retrieve-fails', 'Inserting a folio over another fails with EEXIST; the file is dropped, and the later folios are freed.', 'EEXIST'),
     },
@@ -89,9 +89,9 @@ export const memfdFolioRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'order of a folio’s block is not its length in the file',
     about:
-      'How long a folio is stands in the map alone: the order of its key. In the page cache a folio of 2^n pages starts at a multiple of 2^n, and the next one follows it.',
+      'How long a folio is, the map alone says: the order of its key. In the page cache a folio of 2^n pages starts at a multiple of 2^n, and the next one follows it.',
     reactions: {
-      otherwise: reaction('corrupts', 'The folio is inserted with the length that the map has: pages of the file read zeros, or it stands over other pages.'),
+      otherwise: reaction('corrupts', 'The folio is inserted with the length that the map has: pages of the file read zeros, or it covers other pages.'),
     },
     confirm: 'Compare the index of the next folio with the order in the map.',
     sources: ['shmem_add_to_page_cache(), mm/shmem.c', 'seen with 7.3.4: a key of order 0 in place of one of order 9'],
@@ -101,7 +101,7 @@ export const memfdFolioRules: readonly HandoverRule[] = [
     severity: 'error',
     phase: 'retrieve',
     title: 'folio of a memfd is the page of a structure',
-    about: 'The table names a page that something else in the handover stands on: the pfn was changed.',
+    about: 'The table names a page that something else in the handover uses: the pfn was changed.',
     reactions: {
       otherwise: reaction(
         'corrupts',
@@ -127,7 +127,7 @@ export const memfdFolioRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'size of a memfd is less than its folios cover',
     about: 'The folios follow each other without a gap to beyond the end of the file: its size was changed.',
-    reactions: { otherwise: reaction('corrupts', 'The file comes back shorter than it was; what lies behind its end can not be read.') },
+    reactions: { otherwise: reaction('corrupts', 'The file comes back shorter than it was; what lies past its end cannot be read.') },
     confirm: 'Compare size with the runs in the report.',
     sources: [RETRIEVE],
   }),

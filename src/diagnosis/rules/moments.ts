@@ -88,11 +88,11 @@ export const momentRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'the running kernel took a handover with sessions, but does no live updates itself',
     about:
-      'A kernel with LUO switched on registers a LUO subtree for its successor. One that has an outgoing handover without it was started without liveupdate=on: what came over can not be retrieved.',
+      'A kernel with LUO switched on registers a LUO subtree for its successor. One that has an outgoing handover without it was started without liveupdate=on: what came over cannot be retrieved.',
     reactions: {
       otherwise: reaction(
         'open-fails',
-        'The data was checked (and could have panicked the kernel), but /dev/liveupdate can not be used: sessions and files are out of reach until the next reboot, and lost then.',
+        'The data was checked (and could have panicked the kernel), but /dev/liveupdate cannot be used: sessions and files are out of reach until the next reboot, and lost then.',
         'ENOENT',
       ),
     },
@@ -137,7 +137,7 @@ export const momentRules: readonly HandoverRule[] = [
       if (first !== undefined)
         yield hit(
           anchorOf(subject, first),
-          `${when}${found.length} ${found.length === 1 ? 'structure' : 'structures'} can not be read any more: ${summary([first, ...found])}`,
+          `${when}${found.length} ${found.length === 1 ? 'structure' : 'structures'} cannot be read any more: ${summary([first, ...found])}`,
           first.kind === 'map-reused' ? anchorOf(subject, first).address : first.at,
         );
       else if (subject.moment === 'booted')
@@ -150,7 +150,7 @@ export const momentRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'a structure is not in this dump',
     about:
-      'The dump holds selected pages only (a sparse copy, a makedumpfile level, a copy of debugfs). What stands on the others can not be shown or judged; nothing is wrong with it.',
+      'The dump holds selected pages only (a sparse copy, a makedumpfile level, a copy of debugfs). What is on the others cannot be shown or judged; nothing is wrong with it.',
     reactions: null,
     confirm: 'Take a dump with all pages (makedumpfile -d 0 or 1; dump-guest-memory of QEMU).',
     sources: ['the dump itself'],

@@ -93,4 +93,4 @@ function* openPayload(entry: LuoFile | LuoFlb, compatible: string): Iterable<Par
     yield { path, at: decoded.node.address, message: `the folio table of ${JSON.stringify(compatible)} could not be read` };
 }
 
-const reasonOf = (data: TreeNode): string => data.why ?? 'no structure is known to stand behind its value';
+const reasonOf = (data: TreeNode): string => data.why ?? 'what its value means is not known';

@@ -15,7 +15,7 @@ export const ownerRules: readonly HandoverRule[] = [
     id: 'owner/mapping',
     severity: 'warning',
     phase: 'retrieve',
-    title: 'systemd can not make out its mapping of descriptors to units',
+    title: 'systemd cannot make out its mapping of descriptors to units',
     about:
       'Token 0 of session "systemd" is a memfd with JSON: an object with version 1 and, for each unit, its fd store. Without it systemd does not know which descriptor is whose.',
     reactions: {
@@ -78,7 +78,7 @@ export const ownerRules: readonly HandoverRule[] = [
     severity: 'info',
     phase: 'retrieve',
     title: 'systemd’s mapping of descriptors to units is not in this dump',
-    about: 'The memfd’s structure is here, its contents are not: units can not be named, and nothing was checked against them.',
+    about: 'The memfd’s structure is here, its contents are not: units cannot be named, and nothing was checked against them.',
     reactions: null,
     confirm: 'Take a dump with the page.',
     sources: [SYSTEMD],

@@ -92,7 +92,7 @@ export const pciBridgeRules: readonly HandoverRule[] = [
         'FINISH takes one reference off the device and every bridge above it; what is left at the end panics: "… preserved device(s) were never finished!".',
       ),
     },
-    confirm: 'Compare with lspci -t of the machine: who is whose parent can not be told from the entries.',
+    confirm: 'Compare with lspci -t of the machine: who is whose parent cannot be told from the entries.',
     sources: [SOURCE],
     check: counts,
   },

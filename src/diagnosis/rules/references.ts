@@ -18,7 +18,7 @@ function reactionTo(what: string): Reaction {
   if (what.startsWith('vmalloc')) {
     return reaction(
       'retrieve-fails',
-      'kho_restore_vmalloc() warns in kho_restore_page() and gives NULL: the file can not be retrieved, and its contents are lost.',
+      'kho_restore_vmalloc() warns in kho_restore_page() and gives NULL: the file cannot be retrieved, and its contents are lost.',
       'EINVAL',
     );
   }
@@ -70,7 +70,7 @@ export const referenceRules: readonly HandoverRule[] = [
     title: 'a structure that the handover points to is not preserved',
     about:
       'Every page that is handed over has a key (up to 7.0 a bit) in the preserved memory map. A page without one is free memory to the next kernel. Either the pointer is damaged, or the key was lost.',
-    reactions: { otherwise: reaction('corrupts', 'Depends on what stands there: files can not be retrieved; for LUO’s own structures anything may happen.') },
+    reactions: { otherwise: reaction('corrupts', 'Depends on what is there: files cannot be retrieved; for LUO’s own structures anything may happen.') },
     confirm: 'Look for "WARNING: … kho_restore_page" in the log of the next kernel.',
     sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3', 'seen with 7.3.4: a cleared bit of a leaf'],
     *check(subject) {
@@ -108,13 +108,13 @@ export const referenceRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'pointer leads to a page that holds something else',
     about:
-      'The page is preserved, but most fields of the structure that should stand there make no sense: not they were changed, but the pointer. What was read there is not judged.',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel takes what stands there for the structure.') },
+      'The page is preserved, but most fields of the structure that should be there make no sense: not they were changed, but the pointer. What was read there is not judged.',
+    reactions: { otherwise: reaction('corrupts', 'The next kernel takes what is there for the structure.') },
     confirm: 'Show the page in hex: its contents tell whose it is.',
     sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3', 'seen with 7.3.4: data that leads to a folio'],
     *check(subject) {
       for (const { reference, why } of trustOf(subject).distrusted.values())
-        if (why === 'something-else') yield pointerHit({ reference, after: [] }, `no ${reference.what} stands at ${hex(reference.address)}`);
+        if (why === 'something-else') yield pointerHit({ reference, after: [] }, `no ${reference.what} is at ${hex(reference.address)}`);
     },
   },
   {
@@ -123,7 +123,7 @@ export const referenceRules: readonly HandoverRule[] = [
     phase: 'preserve',
     title: 'entry of the preserved memory map lacks keys of blocks in use',
     about:
-      'The place in the map where the keys of structures and folios in use should be. What stands there is what their pointers say, or several of them lack their keys at one place: the map is damaged, not they.',
+      'The place in the map where the keys of structures and folios in use should be. What is there is what their pointers say, or several of them lack their keys at one place: the map is damaged, not they.',
     reactions: { otherwise: reaction('corrupts', 'None of the blocks behind this entry is reserved: the next kernel uses their pages for other things.') },
     confirm: 'Show the entry in hex, and compare with the structures that should be behind it.',
     sources: ['kho_radix_walk_tree(), kernel/liveupdate/kexec_handover.c, 7.1 to 7.3'],

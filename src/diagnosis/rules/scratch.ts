@@ -187,7 +187,7 @@ export const scratchRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'the scratch areas are not known yet',
     about:
-      'The array that a setup_data node names is a destination: it is copied there at the jump. In a dump of the old kernel it still reads as zeros, or as whatever stood there, so nothing can be held against the scratch areas.',
+      'The array that a setup_data node names is a destination: it is copied there at the jump. In a dump of the old kernel it still reads as zeros, or as whatever was there, so nothing can be held against the scratch areas.',
     reactions: null,
     confirm: 'A dump of the next kernel, or out/scratch_phys and out/scratch_len of debugfs, lists them.',
     sources: [SOURCE, 'seen with 7.3.4 and 7.1.13, stopped at machine_kexec'],
@@ -199,7 +199,7 @@ export const scratchRules: readonly HandoverRule[] = [
     severity: 'info',
     phase: 'jump',
     title: 'nothing in the dump tells where the scratch areas are',
-    about: 'No setup_data node names this FDT, or the array that it names is not in the dump. Preserved memory can not be checked against scratch then.',
+    about: 'No setup_data node names this FDT, or the array that it names is not in the dump. Preserved memory cannot be checked against scratch then.',
     reactions: null,
     confirm: 'out/scratch_phys and out/scratch_len of debugfs list them.',
     sources: [SOURCE],

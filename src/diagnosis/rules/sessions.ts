@@ -91,8 +91,8 @@ export const sessionRules: readonly HandoverRule[] = [
     id: 'session/name-trailing',
     severity: 'info',
     phase: 'freeze',
-    title: 'bytes stand behind the end of a session’s name',
-    about: 'The entry is zeroed and the name copied up to its NUL: bytes behind it mean that the name was changed or cut.',
+    title: 'session name: bytes after its NUL are not 0',
+    about: 'The entry is zeroed and the name copied up to its NUL: bytes after it mean that the name was changed or cut.',
     reactions: {
       otherwise: reaction('ignored', 'The kernel reads up to the first NUL: if the name was cut, RETRIEVE_SESSION does not find the session under its own.'),
     },
@@ -104,7 +104,7 @@ export const sessionRules: readonly HandoverRule[] = [
         if (session.name.terminated && session.name.bytes.length > 0 && session.name.trailing > 0)
           yield hit(
             session.reading.field('name'),
-            `${session.name.trailing} bytes behind the NUL of session name ${JSON.stringify(session.name.text)} are not 0`,
+            `${session.name.trailing} bytes after the NUL of session name ${JSON.stringify(session.name.text)} are not 0`,
           );
       }
     },
@@ -138,13 +138,13 @@ export const sessionRules: readonly HandoverRule[] = [
     silent: true,
     severity: 'error',
     phase: 'deserialise',
-    title: 'an area holds another entry behind those that its count admits',
+    title: 'an area holds another entry after those that its count admits',
     about:
-      'Up to 7.1 sessions and files stand in areas that are zeroed when they are allocated: bytes behind the last counted entry mean that the count is too small.',
+      'Up to 7.1 sessions and files are in areas that are zeroed when they are allocated: bytes after the last counted entry mean that the count is too small.',
     reactions: {
       otherwise: reaction('retrieve-fails', 'What is hidden is lost without a message: who asks for it gets ENOENT, and its memory stays reserved.', 'ENOENT'),
     },
-    confirm: 'Show the area in hex behind its last entry.',
+    confirm: 'Show the area in hex after its last entry.',
     sources: ['luo_session_serialize(), kernel/liveupdate/luo_session.c, 6.19 to 7.1'],
     check: hiddenInAreas,
   },
@@ -198,7 +198,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'two files of a session have the same token',
     about: 'PRESERVE_FD refuses a token twice (EEXIST); the receiving side does not check.',
-    reactions: { otherwise: reaction('leaks', 'RETRIEVE_FD finds the first; the second can not be reached, and FINISH discards it.') },
+    reactions: { otherwise: reaction('leaks', 'RETRIEVE_FD finds the first; the second cannot be reached, and FINISH discards it.') },
     confirm: 'List the files of the session in the report.',
     sources: ['luo_retrieve_file(), kernel/liveupdate/luo_file.c, 6.19 to 7.3'],
     check: duplicateTokens,
@@ -299,8 +299,8 @@ export const sessionRules: readonly HandoverRule[] = [
     id: 'file/compatible-trailing',
     severity: 'info',
     phase: 'freeze',
-    title: 'bytes stand behind the end of a handler’s string',
-    about: 'The entry is zeroed and the string copied up to its NUL: bytes behind it mean that the string was changed or cut.',
+    title: 'handler string: bytes after its NUL are not 0',
+    about: 'The entry is zeroed and the string copied up to its NUL: bytes after it mean that the string was changed or cut.',
     reactions: { otherwise: reaction('ignored', 'The kernel compares up to the NUL.') },
     confirm: 'Show the string in hex.',
     sources: ['luo_file_freeze(), kernel/liveupdate/luo_file.c, 7.3'],
@@ -308,7 +308,7 @@ export const sessionRules: readonly HandoverRule[] = [
       if (!isIntact(subject)) return;
       for (const { file } of filesOf(subject)) {
         if (file.compatible.terminated && file.compatible.bytes.length > 0 && file.compatible.trailing > 0)
-          yield hit(file.reading.field('compatible'), `${file.compatible.trailing} bytes behind the NUL of ${JSON.stringify(file.compatible.text)} are not 0`);
+          yield hit(file.reading.field('compatible'), `${file.compatible.trailing} bytes after the NUL of ${JSON.stringify(file.compatible.text)} are not 0`);
       }
     },
   },
@@ -340,7 +340,7 @@ export const sessionRules: readonly HandoverRule[] = [
     reactions: {
       otherwise: reaction(
         'retrieve-fails',
-        'The second restore finds the tag of the page gone: it warns in kho_restore_page(), and the file can not be retrieved.',
+        'The second restore finds the tag of the page gone: it warns in kho_restore_page(), and the file cannot be retrieved.',
         'EINVAL',
       ),
     },

@@ -16,7 +16,7 @@ export const sharingRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'pointer leads to the page of another structure',
     about:
-      'Every structure has pages of its own. Where two pointers lead to one page, one of them was changed: the one whose structure does not stand there, or fits it less. What it led to before can not be reached any more.',
+      'Every structure has pages of its own. Where two pointers lead to one page, one of them was changed: the one whose structure is not there, or fits it less. What it led to before cannot be reached any more.',
     reactions: {
       otherwise: reaction(
         'corrupts',

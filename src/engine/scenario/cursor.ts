@@ -99,7 +99,7 @@ function readEntries(pairs: readonly Pair<Node, Node>[], offset: number, path: s
     const name = String(pair.key.value);
     const inner = path === '' ? name : `${path}.${name}`;
     const key = cursorOf(pair.key, offset, path, fail, at);
-    if (entries.has(name)) throw fail(keyOffset, `${JSON.stringify(name)} stands twice in one mapping; remove one`);
+    if (entries.has(name)) throw fail(keyOffset, `${JSON.stringify(name)} is there twice in one mapping; remove one`);
     entries.set(name, { key, value: cursorOf(pair.value, pair.key.range?.[1] ?? keyOffset, inner, fail, at) });
   }
   return entries;

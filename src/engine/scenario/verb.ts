@@ -51,8 +51,8 @@ export const asKey = { as: optional(label, 'the name later steps call the new de
 
 /** The keys by which an ioctl's argument departs from a well-formed one. */
 export const shapeKeys = {
-  size: optional(number(0, 0xffff_ffff), "the argument's size field, where it is not the structure's own; nothing is mapped behind the first MiB"),
-  tail: optional(tail, 'the bytes behind the structure up to `size`: one byte, repeated, or the bytes'),
+  size: optional(number(0, 0xffff_ffff), "the argument's size field, where it is not the structure's own; nothing is mapped past the first MiB"),
+  tail: optional(tail, 'the bytes after the structure up to `size`: one byte, repeated, or the bytes'),
   null: withDefault(bool, 'the argument pointer is NULL', false, 'false'),
   memory: withDefault(
     oneOf(['writable', 'read-only', 'unmapped']),

@@ -106,7 +106,7 @@ export interface WantedExit {
 
 /** What the last run of the step must have come to. */
 const wantedKeys = {
-  exit: optional(exitName, 'the exit reason that must stand in kvm_run; else the step fails with EILSEQ'),
+  exit: optional(exitName, 'the exit reason that must be in kvm_run; else the step fails with EILSEQ'),
   gpa: optional(gpa, 'the address that the memory fault or MMIO exit must have'),
   private: optional(bool, 'whether the memory fault must be private'),
   rax: optional(u64, "what the guest's RAX must hold"),
@@ -194,7 +194,7 @@ export const kvmVerbs = {
   }),
   poison: verb('the page of memory behind a slot breaks (hwpoison); the simulated device alone', { slot: slotKey, offset: offsetKey }),
   'pre-fault': verb('KVM_PRE_FAULT_MEMORY', { gpa: gpaKey, size: sizeKey }),
-  guest: verb('puts the vCPU at the start of a program; behind its end stands HLT', { program: required(listOf(access, 10_000), 'what the guest does') }),
+  guest: verb('puts the vCPU at the start of a program; HLT follows its end', { program: required(listOf(access, 10_000), 'what the guest does') }),
   'vcpu-run': verb(
     'KVM_RUN, once',
     {

@@ -16,5 +16,5 @@ export const processVerbs = {
   kill: verb('kill(2) with SIGKILL', { process: processKey }),
   exec: verb('execve(2): descriptors that are close-on-exec are closed, and mappings go', {}),
   'send-fd': verb('SCM_RIGHTS: another process gets the open file', { fd: required(fdRef, 'the descriptor'), to: processKey, ...asKey }),
-  rlimit: verb('setrlimit(RLIMIT_NOFILE)', { nofile: required(number(0, 1_048_576), 'descriptors from this number on can not be had (EMFILE)') }),
+  rlimit: verb('setrlimit(RLIMIT_NOFILE)', { nofile: required(number(0, 1_048_576), 'descriptors from this number on cannot be had (EMFILE)') }),
 };

@@ -7,7 +7,7 @@ import { type GuestBytes, GuestMemory, PAGE } from './guest-memory.js';
 /** @throws UserError where the descriptor is of no file that can be mapped */
 export function mappedFile(body: FileBody | null): GuestBytes {
   if (!(body instanceof ShmemInode)) throw new UserError('a memslot maps a memfd or a file of tmpfs; this descriptor is of neither, or closed');
-  if (body.mmap(true, true, true) !== 0) throw new UserError('this file can not be mapped for writing: its seals forbid it');
+  if (body.mmap(true, true, true) !== 0) throw new UserError('this file cannot be mapped for writing: its seals forbid it');
   return new MappedFile(body);
 }
 

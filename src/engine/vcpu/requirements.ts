@@ -26,9 +26,9 @@ export function lackOf(step: KvmStep, answers: CapabilityAnswers): string | null
     case 'memslot':
       if (step.fd !== undefined) return 'a memfd of the scenario is in the embedded machine, not in this one';
       if (step.readOnly === true) return without('KVM_CAP_READONLY_MEM', 'there are no read-only memslots');
-      return step.guestMemfd === undefined ? null : without('KVM_CAP_USER_MEMORY2', 'a memslot can not have a guest_memfd');
+      return step.guestMemfd === undefined ? null : without('KVM_CAP_USER_MEMORY2', 'a memslot cannot have a guest_memfd');
     case 'pre-fault':
-      return without('KVM_CAP_PRE_FAULT_MEMORY', 'guest memory can not be mapped in advance');
+      return without('KVM_CAP_PRE_FAULT_MEMORY', 'guest memory cannot be mapped in advance');
     case 'poison':
       return 'broken memory is not made on a real machine: it would take a page out of use';
     case 'guest':
@@ -36,7 +36,7 @@ export function lackOf(step: KvmStep, answers: CapabilityAnswers): string | null
         ? 'the guest runs 32-bit code; hypercalls in long mode are for the simulated device'
         : null;
     case 'vcpu-run':
-      return step.race === undefined ? null : 'a race between a fault and a conversion can not be timed on a real machine';
+      return step.race === undefined ? null : 'a race between a fault and a conversion cannot be timed on a real machine';
     default:
       return null;
   }

@@ -88,7 +88,7 @@ function doubtsOf(from: Handover, to: Handover | null): readonly string[] {
       `the handover of the first dump counts ${first} kexecs, that of the second ${second}${second < first ? ': the second dump was taken before' : ''}`,
     );
   if (from.role === 'incoming' && to.role === 'incoming')
-    doubts.push('both dumps are of the kernel that received the handover: what the jump itself did to it can not be told by them');
+    doubts.push('both dumps are of the kernel that received the handover: what the jump itself did to it cannot be told by them');
   return doubts;
 }
 

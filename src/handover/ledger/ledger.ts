@@ -158,7 +158,7 @@ class Books {
       entries: nobody.pages > 0 ? [...entries, nobody] : entries,
       twice,
       uncounted: summary.pages - counted,
-      limit: this.steps <= 0 ? `more than ${MAX_STEPS} claims: those behind were left out` : null,
+      limit: this.steps <= 0 ? `more than ${MAX_STEPS} claims: the rest were left out` : null,
       mapComplete: complete,
       ownerOf,
       ownerAt: (address) => {

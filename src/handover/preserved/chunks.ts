@@ -141,7 +141,7 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
     }
     const misplaced =
       order < lastOrder
-        ? `order ${order} after order ${lastOrder}: chunks stand in ascending order`
+        ? `order ${order} after order ${lastOrder}: chunks are in ascending order`
         : order === lastOrder && lastUsed < capacity
           ? `order ${order} again, though the chunk before has room: each order fills its chunks one after the other`
           : null;
@@ -276,7 +276,7 @@ function collect(
   }
   const behind = entries[used];
   if (behind !== undefined && (behind.phys_start !== 0n || behind.bitmap !== 0n)) {
-    observations.add('map-node', chunk.field('hdr.num_elms'), `num_elms is ${used}, but a bitmap is listed right behind the last`);
+    observations.add('map-node', chunk.field('hdr.num_elms'), `num_elms is ${used}, but a bitmap is listed right after the last`);
     chain.broken.push({ at: chunk.field('hdr.num_elms').address ?? 0, first: order, last: order });
     chain.complete = false;
   }

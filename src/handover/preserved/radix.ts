@@ -289,7 +289,7 @@ class RadixWalker {
     if (base === 0n) this.#firstLeaf = address;
     for (const key of keysOf(words, prefix, leafLog2)) {
       const block = radixBlock(key, this.#pageShift);
-      if (block === null) this.#observations.add('map-key', node, `key ${hex(key)} stands for no block of memory`, 'wrong', address);
+      if (block === null) this.#observations.add('map-key', node, `key ${hex(key)} is not a block of memory`, 'wrong', address);
       else this.#count(block.order, 1);
     }
   }

@@ -146,7 +146,7 @@ function mendOf(client: EngineClient, read: StepRead | null, writer: number | nu
   const step = writer === null ? null : client.stepAt(writer);
   if (read === null || step === null || !DAMAGE.has(step.op)) return null;
   const write = step.writes.find((one) => overlaps(read, one));
-  return write === undefined ? null : { address: write.address, bytes: write.before, why: `what stood there before step ${writer}` };
+  return write === undefined ? null : { address: write.address, bytes: write.before, why: `what was there before step ${writer}` };
 }
 
 const PFN_BITS = 52;

@@ -112,7 +112,7 @@ const NO_SESSIONS = 'a kvm_run page has no sessions; a dump of the machine has';
 
 const SHARED: SharedCommands<KvmState> = {
   goto: { help: 'go to the field at an offset of the page', run: (state, argument) => atOffset(state, argument, false) },
-  whatis: { help: 'what stands at an offset of the page', run: (state, argument) => atOffset(state, argument, true) },
+  whatis: { help: 'what is at an offset of the page', run: (state, argument) => atOffset(state, argument, true) },
   path: {
     help: 'go to the field with this path',
     complete: (state) => state.rows.flatMap((row) => ('heading' in row ? [] : [row.path])),

@@ -21,7 +21,7 @@ export function parsePahole(text: string): readonly PaholeStruct[] {
     const size = /\/\* size: (\d+)/.exec(block);
     if (head?.[1] === undefined || size?.[1] === undefined) continue;
     const members: PaholeMember[] = [];
-    // Only what stands at the structure's own level: one tab.
+    // Only what is at the structure's own level: one tab.
     for (const match of block.matchAll(
       /^\t(?!\t)[^\t\n/][^;\n]*?\(?\*?\b(\w+)\)?(?:\[[^;]*\]|\(.*\))?(?::\d+)?;\s+\/\*\s+(0x[0-9a-f]+|\d+)(?::\s*(0x[0-9a-f]+|\d+))?\s+(0x[0-9a-f]+|\d+)?/gm,
     )) {

@@ -34,7 +34,7 @@ if (typeof here === 'string') {
       expect(compareKvmResults(await gather('kvm-exits', simulated, null), real)).toEqual([]);
     });
 
-    it('a step this kernel can not do is named before it is tried', async () => {
+    it('a step this kernel cannot do is named before it is tried', async () => {
       const steps = await stepsOf('kvm-memory-faults');
       const lacking = steps.filter((step) => lackOf(step, here) !== null).map((step) => step.do);
       expect(lacking).toContain('poison');

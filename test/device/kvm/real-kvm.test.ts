@@ -145,7 +145,7 @@ if (typeof here === 'string') {
       expect(exit(second.run())).toMatchObject({ exitName: 'KVM_EXIT_INTERNAL_ERROR', payload: { suberror: 1 } });
     });
 
-    it('KVM_CAP_MEMORY_FAULT_INFO informs, and can not be enabled', async () => {
+    it('KVM_CAP_MEMORY_FAULT_INFO informs, and cannot be enabled', async () => {
       const kvm = await open();
       const number = kvmCapabilities.KVM_CAP_MEMORY_FAULT_INFO;
       expect(kvm.checkExtension(number).ret).toBe(here.KVM_CAP_MEMORY_FAULT_INFO);
@@ -175,7 +175,7 @@ if (typeof here === 'string') {
       });
     }
 
-    it('refuses what would reach beyond this process, or can not be timed', async () => {
+    it('refuses what would reach beyond this process, or cannot be timed', async () => {
       const kvm = await open();
       expect(() => kvm.poison(1, 0)).toThrow(/out of use/);
       expect(() => kvm.run({ race: { gpa: 0, size: 4096, attributes: 8 } })).toThrow(/race/);
@@ -215,7 +215,7 @@ describe('guest code', () => {
     expect(hex(assemble([{ op: 'hypercall', nr: 12, args: [1, 2, 3] }], 'vmmcall'))).toBe('b80c000000bb01000000b902000000ba03000000be000000000f01d9f4');
   });
 
-  it('says what 32-bit code can not do', () => {
+  it('says what 32-bit code cannot do', () => {
     expect(() => assemble([{ op: 'read', gpa: 2 ** 32, bytes: 1 }], 'vmcall')).toThrow(RangeError);
     expect(() => assemble([{ op: 'hypercall', nr: 1, args: [], longMode: true }], 'vmcall')).toThrow(RangeError);
   });

@@ -185,7 +185,7 @@ describe('policies of a VMM', () => {
     for (const rules of Object.values(VMM_RULES)) expect(runVmm(guest(), { rules }).outcome).toBe('halted');
   });
 
-  it('converting what can not be private loops; with a guard it stops, ignored it loops, killed it ends', () => {
+  it('converting what cannot be private loops; with a guard it stops, ignored it loops, killed it ends', () => {
     expect(runVmm(stuck(), { rules: VMM_RULES.convert, runs: 10 })).toMatchObject({ outcome: 'endless', events: { length: 10 } });
     const guarded = runVmm(stuck(), { rules: VMM_RULES.guard });
     expect([guarded.outcome, guarded.events.length]).toEqual(['no-progress', 2]);

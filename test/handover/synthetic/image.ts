@@ -21,7 +21,7 @@ const utf8 = new TextEncoder();
 /** A NUL-terminated text. */
 export const cText = (text: string): Uint8Array => utf8.encode(`${text}\0`);
 
-/** Little-endian numbers of `size` bytes, one behind the other. */
+/** Little-endian numbers of `size` bytes, one after the other. */
 export function little(size: 2 | 4 | 8, ...values: readonly (number | bigint)[]): Uint8Array {
   const out = new Uint8Array(size * values.length);
   for (const [index, value] of values.entries())

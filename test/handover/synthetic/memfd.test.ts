@@ -14,7 +14,7 @@ async function one(image: Image, source: MemfdSource): Promise<{ report: Found; 
   return { report, decoded: report.at('handovers', 0, 'luo', 'sessions', 0, 'files', 0, 'decoded') };
 }
 
-/** Folios of one order, one behind the other in the file; `stride` pages apart in memory (preserved, but not in the dump). */
+/** Folios of one order, one after the other in the file; `stride` pages apart in memory (preserved, but not in the dump). */
 function folios(image: Image, count: number, order = 0, stride = 2 ** order, first = 0x100000): FolioSource[] {
   return Array.from({ length: count }, (_, entry) => {
     image.preserve((first + entry * stride) * image.pageSize, order);
