@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import { loadLibc } from '../device/libc.js';
+import { EngineClient } from '../engine/client.js';
 import { argsOf } from '../engine/run/agent-args.js';
 import { readScenario } from '../engine/scenario/parse.js';
 import type { Scenario, ScenarioStep } from '../engine/scenario/types.js';
@@ -12,7 +13,9 @@ import { shownArg } from '../engine/trace/step.js';
 import { LiveRun, resultText, simulatedResults } from '../live/live-run.js';
 import { readState, type StepRecord, writeState } from '../live/state.js';
 import { escapeText } from '../report/escape.js';
+import type { Companion } from '../tui/open.js';
 import { writeLines } from './output.js';
+import { onTerminal, wantsColor } from './terminal.js';
 
 interface Options {
   readonly compare?: boolean;
@@ -23,6 +26,9 @@ interface Options {
   readonly initrd?: string;
   readonly append?: string;
   readonly json?: boolean;
+  readonly step?: boolean;
+  /** false with --no-color */
+  readonly color?: boolean;
 }
 
 export function registerLive(program: Command): void {
@@ -36,7 +42,9 @@ export function registerLive(program: Command): void {
     .option('--kernel <vmlinuz>', 'the next kernel, for kexec-load; without it an image must be loaded already')
     .option('--initrd <file>', "the next kernel's initramfs")
     .option('--append <text>', "the next kernel's command line; this kernel's own where it is not given")
+    .addOption(new Option('--step', 'in the debugger, the engine beside it: L carries the next step out once it is confirmed').conflicts(['json', 'yes']))
     .option('--json', 'one JSON object a line: every step, and last the end')
+    .option('--no-color', 'no colours')
     .action(runLive);
 }
 
@@ -46,6 +54,7 @@ async function runLive(path: string, options: Options): Promise<void> {
     throw new UserError(
       '/dev/liveupdate: not there; this needs Linux 6.19 or later with CONFIG_LIVEUPDATE, booted with kho=on liveupdate=on (`luo-inspect preflight` says what lacks)',
     );
+  if (options.step === true && !onTerminal()) throw new UserError('--step opens the debugger, and standard output is no terminal; leave it out, or add --yes');
   if (options.yes !== true && process.stdin.isTTY !== true) throw new UserError('live asks before each step, and standard input is no terminal; add --yes');
   const libc = await loadLibc();
   const statePath = options.state ?? `${path}.state`;
@@ -67,6 +76,12 @@ async function runLive(path: string, options: Options): Promise<void> {
     },
     before?.done ?? [],
   );
+  if (options.step === true) {
+    await inDebugger(scenario, path, run, options, () => rmSync(statePath, { force: true }));
+    if (run.next === null) rmSync(statePath, { force: true });
+    await conclude(scenario, run.done, run.next === null, { ...options, compare: true });
+    return;
+  }
   const ask = options.yes === true ? null : confirmer();
   try {
     for (let step = run.next; step !== null; step = run.next) {
@@ -81,6 +96,31 @@ async function runLive(path: string, options: Options): Promise<void> {
   }
   if (run.next === null) rmSync(statePath, { force: true });
   await conclude(scenario, run.done, run.next === null, options);
+}
+
+/** The debugger with this machine's kernel as its companion. What was carried out before a jump is where it begins. */
+async function inDebugger(scenario: Scenario, path: string, run: LiveRun, options: Options, notJumped: () => void): Promise<void> {
+  const simulated = simulatedResults(scenario);
+  const client = EngineClient.ofScenario(scenario, { logReads: true });
+  const last = run.done.at(-1)?.index;
+  for (let at = -1; last !== undefined && at < last && client.toAction(1) !== null; at = client.actionAt(client.position) ?? last);
+  const companion: Companion = {
+    next: () => (run.next === null ? null : stepText(scenario, run.next)),
+    perform: () => {
+      const step = run.next;
+      const { index, result, why } = run.step();
+      if (step?.do === 'kexec') notJumped();
+      const engine = simulated[index] ?? null;
+      return {
+        action: index,
+        real: result === null ? (why ?? 'not asked') : resultText(result),
+        engine: resultText(engine),
+        differs: result !== null && engine !== result,
+      };
+    },
+  };
+  const { identityOf, openDebugger } = await import('../tui/open.js');
+  await openDebugger(client, { color: wantsColor(options), identity: identityOf(path, 'debugger'), source: readFileSync(path, 'utf8'), companion });
 }
 
 async function conclude(scenario: Scenario, done: readonly StepRecord[], ended: boolean, { compare = false, json = false }: Options): Promise<void> {

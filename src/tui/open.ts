@@ -5,12 +5,14 @@
 import type { EngineClient } from '../engine/client.js';
 import { escapeText } from '../report/escape.js';
 import type { CompareModel } from './compare/view.js';
+import type { Companion } from './debugger/companion.js';
 import type { InspectorModel } from './inspector/state.js';
 import type { KvmModel } from './kvm/state.js';
 import type { Size } from './model/screen.js';
 import type { Loading } from './terminal/loading.js';
 
 export type { CompareModel } from './compare/view.js';
+export type { Companion } from './debugger/companion.js';
 export type { InspectorModel } from './inspector/state.js';
 export type { KvmModel } from './kvm/state.js';
 
@@ -78,11 +80,15 @@ export async function openKvm(model: KvmModel, options: OpenOptions): Promise<vo
 /**
  * Opens the full-screen debugger on a run of the engine; as `openInspector`. A run that goes wrong is opened where it does.
  * @param options.source the scenario as it was written, for `:save` and for its comments
+ * @param options.companion a real kernel that carries the same steps out, each once it is confirmed
  */
-export async function openDebugger(client: EngineClient, options: OpenOptions & { readonly source?: string | null }): Promise<void> {
+export async function openDebugger(
+  client: EngineClient,
+  options: OpenOptions & { readonly source?: string | null; readonly companion?: Companion },
+): Promise<void> {
   prepareEnvironment();
   const [{ runProgram }, { debuggerProgram }] = await Promise.all([import('./terminal/run.js'), import('./debugger/view.js')]);
-  await runProgram(debuggerProgram(client, options.source ?? null), options, options.loading ?? null);
+  await runProgram(debuggerProgram(client, options.source ?? null, options.companion ?? null), options, options.loading ?? null);
 }
 
 export { identityOf } from './terminal/state-file.js';

@@ -4,6 +4,7 @@ import { SEARCH } from '../model/common-keys.js';
 import type { Key } from '../model/keys.js';
 import { asked } from '../model/view.js';
 import { more } from './about.js';
+import { askToCarryOut } from './carry-out.js';
 import { copy } from './copy.js';
 import { find } from './find.js';
 import { LOOK, STOPS, TIME } from './groups.js';
@@ -59,6 +60,12 @@ export const DEBUGGER_KEYS: readonly Key<Debugger>[] = [
   { keys: ['a'], group: TIME, help: "the agent's next step of the program", run: go((client) => client.toAction(1)) },
   { keys: ['A'], group: TIME, help: "the agent's step before", run: go((client) => client.toAction(-1)) },
   { keys: ['.'], group: TIME, help: 'the last of these again, with its count', run: (state) => state.again?.(state) ?? tell(state, 'nothing to repeat yet') },
+  {
+    keys: ['L'],
+    group: TIME,
+    help: 'live: the next step of the scenario on this machine’s kernel, once it is confirmed (`luo-inspect live --step`)',
+    run: askToCarryOut,
+  },
   {
     keys: ['F'],
     group: TIME,

@@ -11,6 +11,7 @@ import { type Scroll, START, jumpTo, keepInView } from '../model/scroll.js';
 import { type Shell, openShell } from '../model/shell.js';
 import type { BitSpan } from '../model/value.js';
 import type { Cause } from './cause.js';
+import type { Companion } from './companion.js';
 import { type DebuggerPane, type LayoutInput, SHARED, debuggerBox } from './layout.js';
 import { type StateRow, changesBetween, stateRows, stateText } from './state-rows.js';
 import { type StepLine, stepLines } from './step-lines.js';
@@ -90,9 +91,11 @@ export interface Debugger {
   readonly source: string | null;
   /** the memory of the step, opened over the debugger */
   readonly inspector: Inspector | null;
+  /** a real kernel that carries the same steps out; null for the engine alone */
+  readonly companion: Companion | null;
 }
 
-export function openDebuggerState(client: EngineClient, size: Size, source: string | null = null): Debugger {
+export function openDebuggerState(client: EngineClient, size: Size, source: string | null = null, companion: Companion | null = null): Debugger {
   const shell = openShell<DebuggerPane>(size, 'timeline');
   const rest = { slot: 'step', program: START, timeline: START, stack: START, step: START, state: START, device: START, closed: new Set<string>() } as const;
   if (client.position === 0) client.step();
@@ -119,6 +122,7 @@ export function openDebuggerState(client: EngineClient, size: Size, source: stri
     onlyChanges: false,
     source,
     inspector: null,
+    companion,
   });
 }
 

@@ -11,6 +11,8 @@ import { programOf } from '../model/program-of.js';
 import { type Line, span } from '../model/text.js';
 import { type View, lastOffered, tell } from '../model/view.js';
 import { DEBUGGER_COMMANDS, DEBUGGER_SHARED } from './commands.js';
+import { CARRY_OUT, carryOut } from './carry-out.js';
+import type { Companion } from './companion.js';
 import { find, searchLine } from './find.js';
 import { LOOK, STOPS, TIME } from './groups.js';
 import { DEBUGGER_KEYS } from './keys.js';
@@ -57,6 +59,7 @@ export const DEBUGGER: View<Debugger, DebuggerPane> = {
     'mark: ': { run: setMark },
     'go to mark: ': { run: goToMark, complete: (state, text) => [...state.client.marks.keys()].filter((name) => name.startsWith(text)) },
     'edit ': { run: edit },
+    [CARRY_OUT]: { run: carryOut },
   },
   layout: (state) => debuggerBands(layoutOf(state)),
   title: ({ client }) => escapeText(client.scenario.title || client.scenario.file),
@@ -91,8 +94,8 @@ export const DEBUGGER: View<Debugger, DebuggerPane> = {
 };
 
 /** The debugger; while the memory of a step is open in the inspector, keys and screen are the inspector's. */
-export function debuggerProgram(client: EngineClient, source: string | null = null): Program<Debugger> {
-  const own = programOf(DEBUGGER, (size) => openDebuggerState(client, size, source));
+export function debuggerProgram(client: EngineClient, source: string | null = null, companion: Companion | null = null): Program<Debugger> {
+  const own = programOf(DEBUGGER, (size) => openDebuggerState(client, size, source, companion));
   return {
     ...own,
     key: (state, key) => (state.inspector === null ? own.key(state, key) : inInspector(state, state.inspector, key)),
