@@ -11,11 +11,17 @@ import { aboutOperation } from './operations.js';
 import { type Debugger, settle } from './state.js';
 import { tell } from './travel.js';
 
+/** Release of the kernel that runs at the step. */
+function releaseAt({ client, present }: Debugger): string | null {
+  const release = client.stateAt(present.position).get(`kernel ${present.step?.kernel ?? 0}/release`);
+  return typeof release === 'string' ? escapeText(release) : null;
+}
+
 /** What the kernel does at this step, what can refuse, and where that is written. */
 export function more(state: Debugger): Debugger {
   const { step } = state.present;
   if (step === null) return tell(state, 'before the machine is switched on');
-  const about = aboutOperation(step.op);
+  const about = aboutOperation(step.op, releaseAt(state));
   const action = step.action === null ? null : (state.client.program[step.action] ?? null);
   return showText<Debugger, DebuggerPane>(state, `${escapeText(step.op)}, step ${step.step}`, (width) => [
     ...(about === null ? ['nothing is written down about this operation'] : about).flatMap((text) =>
