@@ -169,8 +169,6 @@ export function contractsOf(compatible: string): readonly Contract[] {
 /** The contract of that id. */
 export const contractById = (id: string): Contract | null => [...contracts, ...supporting].find((contract) => contract.id === id) ?? null;
 
-export const contractsOfLayer = (layer: Layer): readonly Contract[] => contracts.filter((contract) => contract.layer === layer);
-
 /** Contracts of one layer that a release speaks. */
 export const spokenBy = (release: Release, layer?: Layer): readonly Contract[] =>
   contracts.filter((contract) => contract.releases.includes(release) && (layer === undefined || contract.layer === layer));

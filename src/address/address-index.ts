@@ -379,7 +379,7 @@ export function ownerOf(path: string): string | null {
 }
 
 /** `web/0x2` for a file, the last parts of the path for anything else. */
-export function shortPath(path: string): string {
+function shortPath(path: string): string {
   const file = /\/sessions\/([^/]+)\/files\/([^/]+)/.exec(path);
   if (file !== null) return `${file[1]}/${file[2]}`;
   const session = /\/sessions\/([^/]+)/.exec(path);

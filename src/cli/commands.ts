@@ -150,7 +150,7 @@ export async function register(program: Command, name: string): Promise<void> {
 }
 
 /** All of them, for what describes the command line. */
-export async function wholeProgram(): Promise<Command> {
+async function wholeProgram(): Promise<Command> {
   const program = new Command('luo-inspect').description('debugger and ABI inspector for Linux Kexec Handover, the Live Update Orchestrator and kvm_run');
   (await import('./inspect.js')).registerInspect(program);
   for (const name of commandNames) await register(program, name);

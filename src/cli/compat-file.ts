@@ -39,7 +39,7 @@ export async function fileSide(path: string, role: 'from' | 'to', layouts: BtfOp
 }
 
 /** The caller closes it. */
-export async function openKernelOrDump(path: string): Promise<KernelFile | OpenedDump> {
+async function openKernelOrDump(path: string): Promise<KernelFile | OpenedDump> {
   if (path === '-' || isFolder(path)) return openDump(path);
   if (startsAsKernel(path)) return openKernelFile(path);
   let opened: Awaited<ReturnType<typeof openBytesOrDump>>;

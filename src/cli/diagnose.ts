@@ -35,7 +35,7 @@ interface Sorted {
 }
 
 /** Prints the findings of a dump. @throws UserError */
-export async function runDiagnose(path: string, options: Options): Promise<void> {
+async function runDiagnose(path: string, options: Options): Promise<void> {
   const [{ loadDump }, { atLeast }, { NO_SUPPRESSIONS, parseSuppressions }] = await Promise.all([
     import('./load-dump.js'),
     import('../diagnosis/order.js'),

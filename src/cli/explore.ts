@@ -41,7 +41,7 @@ async function runExplore(path: string, options: ExploreOptions): Promise<void> 
 }
 
 /** What explore says of a fault: where, and which one of many. */
-export function faultText(fault: Fault): string {
+function faultText(fault: Fault): string {
   const more: string[] = [];
   if (fault.kind === 'flip')
     more.push('struct' in fault.where ? `${fault.where.struct}.${fault.where.field}` : `0x${fault.where.address.toString(16)}`, `jump ${fault.jump}`);

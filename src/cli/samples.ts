@@ -8,7 +8,7 @@ import { packageFile } from './package-file.js';
 import { didYouMean, nearest } from './suggest.js';
 
 /** The package's `samples` folder. */
-export const samplesFolder = (): string => packageFile('samples');
+const samplesFolder = (): string => packageFile('samples');
 
 export function registerSamples(program: Command): void {
   const samples = program.command('samples').description('the samples that ship with the package');
@@ -20,7 +20,7 @@ export function registerSamples(program: Command): void {
 }
 
 /** Absolute path of a sample; a name is what `samples` lists, or the end of one that is not ambiguous. @throws UserError */
-export function samplePath(name: string): string {
+function samplePath(name: string): string {
   const { found, known } = match(name);
   const [only] = found;
   if (only === undefined || (found.length > 1 && !found.includes(name))) {

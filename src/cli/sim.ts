@@ -47,7 +47,7 @@ export function registerSim(program: Command): void {
     .action(runSim);
 }
 
-export async function runSim(path: string, options: SimOptions): Promise<void> {
+async function runSim(path: string, options: SimOptions): Promise<void> {
   if (options.device === 'kvm') {
     const { runSimOnKvm } = await import('./sim-kvm.js');
     await runSimOnKvm(await readScenario(path), options);
@@ -89,7 +89,7 @@ export async function runSim(path: string, options: SimOptions): Promise<void> {
 type Stop = { readonly step: number } | { readonly moment: Moment };
 
 /** @throws UserError unless `text` is a step's number or a moment */
-export function parseStop(text: string): Stop {
+function parseStop(text: string): Stop {
   const moment = MOMENTS.find((one) => one === text);
   if (moment !== undefined) return { moment };
   if (/^[1-9]\d{0,14}$/.test(text)) return { step: Number(text) };

@@ -16,16 +16,6 @@ const LAST_SUPPORTED_VERSION = 17;
 /** Deeper than any handover; a guard against damage. */
 const MAX_DEPTH = 16;
 
-/** libfdt's error codes that a handover's FDT can produce, as the kernel prints them (negative). */
-export const fdtErrors = {
-  '-4': 'FDT_ERR_BADPATH',
-  '-8': 'FDT_ERR_TRUNCATED',
-  '-9': 'FDT_ERR_BADMAGIC',
-  '-10': 'FDT_ERR_BADVERSION',
-  '-11': 'FDT_ERR_BADSTRUCTURE',
-  '-12': 'FDT_ERR_BADLAYOUT',
-} as const;
-
 export interface FdtProperty {
   readonly name: string;
   /** of the property token, in bytes from the start of the blob */

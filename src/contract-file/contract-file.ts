@@ -13,10 +13,10 @@ import { mapping, optional, readKeys, required, schemaOfKeys, withDefault } from
 import { type JsonSchema, bool, listOf, number, oneOf, text, type ValueType } from '../engine/scenario/values.js';
 import { type FindStruct, field, named } from './fields.js';
 
-export const CONTRACT_SCHEMA = 'luo-inspect.contract/1';
+const CONTRACT_SCHEMA = 'luo-inspect.contract/1';
 
 /** Layers whose structures can be described, in the order of a handover. */
-export const LAYERS = [
+const LAYERS = [
   'luo',
   'memfd',
   'vfio-pci',

@@ -3,7 +3,7 @@ import { UserError } from '../codec/user-error.js';
 import type { Header } from './header.js';
 import type { Measured } from './layout.js';
 
-export const LOCK_SCHEMA = 'luo-inspect.abi-lock/1';
+const LOCK_SCHEMA = 'luo-inspect.abi-lock/1';
 
 export interface Lock {
   readonly schema: typeof LOCK_SCHEMA;

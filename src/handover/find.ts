@@ -67,7 +67,7 @@ const MAX_MACHINE_FDT = 2 << 20;
 const NODE_BELOW = 2 ** 32;
 
 /** Is this the root of a handover, of whatever version? */
-export const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(fdtProperty(fdt.root, 'compatible')).some((text) => /(^|;)kho-v/.test(text));
+const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(fdtProperty(fdt.root, 'compatible')).some((text) => /(^|;)kho-v/.test(text));
 
 /** Finds every handover in `memory` and `files`. `given`: a physical address the user named; nothing else is then decoded. `searchKernels`: look for traces of kernels too. */
 export function findHandovers(

@@ -119,7 +119,7 @@ function findSetupData(memory: PhysicalMemory, words: Float64Array, base: number
 }
 
 /** The setup_data node at `address`, or null if what stands there can't be one. */
-export function readSetupData(memory: PhysicalMemory, address: number): SetupDataNode | null {
+function readSetupData(memory: PhysicalMemory, address: number): SetupDataNode | null {
   if (address < 0) return null;
   const read = readBytes(memory, address, NODE_SIZE);
   if (!read.ok) return null;
@@ -130,7 +130,7 @@ export function readSetupData(memory: PhysicalMemory, address: number): SetupDat
 }
 
 /** Checks a kho_data payload; null if no kernel would have written it. A size of less than a page is kept, to be held against the FDT that stands there. */
-export function khoDataNode(address: number, data: ReturnType<typeof decodeKhoData>, pageSize: number): SetupDataNode | null {
+function khoDataNode(address: number, data: ReturnType<typeof decodeKhoData>, pageSize: number): SetupDataNode | null {
   if (data.fdt_size > BigInt(pageSize)) return null;
   return plausibleNode({
     address,
@@ -151,7 +151,7 @@ export function plausibleNode(node: SetupDataNode): SetupDataNode | null {
   return fdt && scratch ? node : null;
 }
 
-export const decodeKhoData = (bytes: Uint8Array): DecodedStruct<typeof khoData> => decodeStruct(khoData, bytes);
+const decodeKhoData = (bytes: Uint8Array): DecodedStruct<typeof khoData> => decodeStruct(khoData, bytes);
 
 /** The magic as it reads in a little-endian word. */
 const MAGIC_WORD = (((FDT_MAGIC & 0xff) << 24) | ((FDT_MAGIC & 0xff00) << 8) | ((FDT_MAGIC >>> 8) & 0xff00) | (FDT_MAGIC >>> 24)) >>> 0;

@@ -18,7 +18,7 @@ export function configOf(tree: HostTree): KernelConfig | null {
 }
 
 /** @param bytes text, or text compressed with gzip. @returns null where it is no configuration */
-export function parseConfig(bytes: Uint8Array): KernelConfig | null {
+function parseConfig(bytes: Uint8Array): KernelConfig | null {
   const text = textOf(bytes);
   if (text === null) return null;
   const config = new Map<string, string>();

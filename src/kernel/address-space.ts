@@ -23,7 +23,7 @@ function x86Space(info: Vmcoreinfo): AddressSpace | null {
 }
 
 /** @param top virtual address of the top page table, in the kernel image */
-export function x86SpaceAt(physBase: bigint, top: bigint | null, fiveLevels: boolean, encryption: bigint): AddressSpace {
+function x86SpaceAt(physBase: bigint, top: bigint | null, fiveLevels: boolean, encryption: bigint): AddressSpace {
   const root = top === null || top < START_KERNEL_MAP ? null : physical(top - START_KERNEL_MAP + physBase);
   return {
     geometry: x86Geometry(fiveLevels ? 5 : 4, encryption),

@@ -2,7 +2,7 @@
  * Open files and what stands behind them: name, inode, position, the pages that the page cache holds. Sources: include/linux/fs.h,
  * include/linux/dcache.h, include/linux/pagemap.h, 6.16 to 7.3.
  */
-import { KernelFault, hexOf } from './fault.js';
+import { KernelFault } from './fault.js';
 import type { Kernel } from './kernel.js';
 import type { KernelObject } from './object.js';
 import { pfnOfPage } from './pages.js';
@@ -45,5 +45,3 @@ export function isOperatedBy(kernel: Kernel, file: KernelObject, operations: str
   const [symbol] = kernel.symbols.find(operations);
   return symbol === undefined ? null : file.get('f_op').value() === symbol.address;
 }
-
-export const describeFile = (file: KernelObject): string => `struct file at ${hexOf(file.address)}`;

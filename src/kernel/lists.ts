@@ -15,7 +15,7 @@ export function* listEntries(head: KernelObject, type: string, member: string): 
 }
 
 /** Is the list empty? A head that was never initialised (all zeros) is. */
-export function isListEmpty(head: KernelObject): boolean {
+function isListEmpty(head: KernelObject): boolean {
   const next = head.get('next').value();
   return next === head.address || next === 0n;
 }
@@ -37,17 +37,5 @@ function* links(head: KernelObject, end: bigint): Generator<KernelObject> {
     seen.add(link.address);
     yield link;
     previous = link;
-  }
-}
-
-/** The entries of an hlist_head. @throws KernelFault at a damaged link */
-export function* hlistEntries(head: KernelObject, type: string, member: string): Generator<KernelObject> {
-  const seen = new Set<bigint>();
-  for (let at = head.get('first'); !at.isNull; at = at.deref().get('next')) {
-    const node = at.deref();
-    if (seen.has(node.address)) throw new KernelFault('implausible', `the hlist at ${hexOf(head.address)} is a cycle at ${hexOf(node.address)}`);
-    if (seen.size >= MAX_ENTRIES) throw new KernelFault('limit', `the hlist at ${hexOf(head.address)} has more than ${MAX_ENTRIES} entries`);
-    seen.add(node.address);
-    yield node.containerOf(type, member);
   }
 }

@@ -27,7 +27,7 @@ export function* processes(kernel: Kernel): Generator<KernelObject> {
 }
 
 /** The threads of a process, its leader included. @throws KernelFault where the list is damaged, after what comes before it */
-export const threadsOf = (leader: KernelObject): Generator<KernelObject> => listEntries(leader.get('signal.thread_head'), 'struct task_struct', 'thread_node');
+const threadsOf = (leader: KernelObject): Generator<KernelObject> => listEntries(leader.get('signal.thread_head'), 'struct task_struct', 'thread_node');
 
 export const pidOf = (task: KernelObject): number => task.get('tgid').number();
 export const commOf = (task: KernelObject): string => task.get('comm').text(64);

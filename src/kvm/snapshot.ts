@@ -3,7 +3,7 @@
  * report, terminal and engine tests. Source: 7.3 include/uapi/linux/kvm.h through abi/kvm.
  */
 import type { Endian } from '../../abi/layout.js';
-import { type KvmArch, kvmArches } from '../../abi/kvm/arch.js';
+import type { KvmArch } from '../../abi/kvm/arch.js';
 import { type ExitReason, exitReasons } from '../../abi/kvm/exits.js';
 import { io } from '../../abi/kvm/payloads-common.js';
 import { type KvmRun, kvmRun } from '../../abi/kvm/run.js';
@@ -25,8 +25,7 @@ const byNumber: Readonly<Record<KvmAbi, ReadonlyMap<number, ExitReason>>> = {
 };
 
 /** The exit reason of that number. On loongarch 38 is LOONGARCH_IOCSR whatever the ABI asked for. */
-export const exitReasonOf = (number: number, abi: KvmAbi, arch: KvmArch): ExitReason | null =>
-  byNumber[arch === 'loongarch' ? 'mainline' : abi].get(number) ?? null;
+const exitReasonOf = (number: number, abi: KvmAbi, arch: KvmArch): ExitReason | null => byNumber[arch === 'loongarch' ? 'mainline' : abi].get(number) ?? null;
 
 /** Decodes what `bytes` hold of a snapshot. Never throws for what they contain: what is missing is null, with a finding. */
 export function decodeSnapshot(bytes: Uint8Array, options: KvmSnapshotOptions = {}): KvmSnapshot {
@@ -84,9 +83,3 @@ function ioDataOf(payload: Payload | null, bytes: Uint8Array, endian: Endian, pa
   if (payload?.name !== 'io' || bytes.length < payload.offset + sizeOf(io)) return null;
   return ioData(decodeStruct(io, bytes, payload.offset, { endian }), bytes, pageSize, findings);
 }
-
-/** Bytes a whole snapshot has on `arch`: kvm_run's page and the pages KVM maps behind it. */
-export const mappedSize = (arch: KvmArch, pageSize = 4096): number => kvmArches[arch].mappedPages * pageSize;
-
-/** Where the exit payload starts, in bytes from the start of kvm_run. */
-export const exitOffset = (arch: KvmArch): number => offsetOf(kvmRun[arch], 'exit');

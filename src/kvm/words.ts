@@ -11,7 +11,7 @@ export function unknownBits(value: bigint | number, names: Readonly<Record<strin
 }
 
 /** Names of the bits that are set, joined by `|`; unknown bits in hex; `0` where none is set. */
-export function flagWords(value: bigint | number, names: Readonly<Record<string, string>>): string {
+function flagWords(value: bigint | number, names: Readonly<Record<string, string>>): string {
   const whole = BigInt(value);
   const parts = Object.entries(names)
     .filter(([bit]) => ((whole >> BigInt(bit)) & 1n) === 1n)

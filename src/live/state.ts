@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
 
-export const STATE_SCHEMA = 'luo-inspect.live/1';
+const STATE_SCHEMA = 'luo-inspect.live/1';
 
 export interface StepRecord {
   /** 0-based place in the scenario */

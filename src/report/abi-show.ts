@@ -41,7 +41,7 @@ export function structText(found: FoundStruct, pageSize: number): readonly strin
 }
 
 /** The table of a structure's rows. */
-export function rowsText(rows: readonly LayoutRow[]): readonly string[] {
+function rowsText(rows: readonly LayoutRow[]): readonly string[] {
   const cells = rows.map((row) => ({
     offset: row.bits === null ? hex(row.offset) : `${hex(row.offset)}:${row.bits.low}`,
     size: row.bits === null ? String(row.size) : `${row.bits.width} bits`,

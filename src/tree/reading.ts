@@ -43,7 +43,7 @@ export function readStruct<S extends Struct>(memory: PhysicalMemory, struct: S, 
 }
 
 /** Marks a node whose page could not be read. */
-export function markMissing(node: Node, state: ReturnType<PhysicalMemory['stateOf']>, at: number): void {
+function markMissing(node: Node, state: ReturnType<PhysicalMemory['stateOf']>, at: number): void {
   node.mark(state === 'out-of-range' ? 'missing-page' : 'excluded-page', `the page at 0x${at.toString(16)} is ${describeState(state)}`);
 }
 

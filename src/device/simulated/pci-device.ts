@@ -21,7 +21,7 @@ import { DmaEngine, type DmaWrite } from './dma.js';
 import { PciLock } from './pci-lock.js';
 
 export type IrqMode = 'none' | 'intx' | 'msi' | 'msix';
-export const POWER_STATES = ['D0', 'D1', 'D2', 'D3hot', 'D3cold'] as const;
+const POWER_STATES = ['D0', 'D1', 'D2', 'D3hot', 'D3cold'] as const;
 export type PowerState = (typeof POWER_STATES)[number];
 export type ResetMethod = 'flr' | 'pm' | 'bus' | 'none';
 

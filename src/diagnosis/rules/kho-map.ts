@@ -183,7 +183,7 @@ const mapPath = (subject: Subject): string => `${subject.handover.path}/kho/pres
 const WHOLE_MEMORY = 1 << 20;
 
 /** Does the dump hold the machine's memory rather than selected pages of it? Else it does not tell where memory ends. */
-export function holdsWholeMemory(memory: PhysicalMemory): boolean {
+function holdsWholeMemory(memory: PhysicalMemory): boolean {
   const total = memory.readable.reduce((sum, range) => sum + range.end - range.start, 0);
   return memory.readable.length > 0 && total / memory.readable.length >= WHOLE_MEMORY;
 }

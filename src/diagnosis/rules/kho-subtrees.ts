@@ -20,7 +20,7 @@ import { khoNode, rootNode } from './kho-nodes.js';
 const RETRIEVE = 'kho_retrieve_subtree(), kernel/liveupdate/kexec_handover.c, 7.3';
 
 /** What a broken subtree does depends on who reads it. */
-export function subtreeReaction(name: string): Reaction {
+function subtreeReaction(name: string): Reaction {
   switch (name) {
     case 'LUO':
       return reaction(

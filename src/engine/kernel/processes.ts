@@ -15,7 +15,7 @@ interface ProcessMapping {
   readonly counted: boolean;
 }
 
-export class Process {
+class Process {
   readonly name: string;
   readonly pid: number;
   readonly fds: FdTable;

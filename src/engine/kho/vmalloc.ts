@@ -25,7 +25,7 @@ export const vmallocDescriptor = (read: Omit<VmallocDescriptor, 'first'> & { rea
 });
 
 /** Entries of one chunk. */
-export const chunkEntries = (pageSize: number): number => arrayCount(layoutTable(khoVmallocChunk, pageSize).field('phys'), pageSize);
+const chunkEntries = (pageSize: number): number => arrayCount(layoutTable(khoVmallocChunk, pageSize).field('phys'), pageSize);
 
 /**
  * kho_preserve_vmalloc: `pages` are the physical addresses of the area's pages, in order.

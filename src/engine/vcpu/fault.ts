@@ -24,7 +24,7 @@ export type PageOutcome =
 /** Attributes of guest pages, by gfn; 0 is shared. */
 export type PageAttributes = RangeMap<bigint>;
 
-export const isPrivateGfn = (attributes: PageAttributes, gfn: number): boolean => (attributes.get(gfn) & KVM_MEMORY_ATTRIBUTE_PRIVATE) !== 0n;
+const isPrivateGfn = (attributes: PageAttributes, gfn: number): boolean => (attributes.get(gfn) & KVM_MEMORY_ATTRIBUTE_PRIVATE) !== 0n;
 
 /**
  * @param gpa guest physical, in bytes

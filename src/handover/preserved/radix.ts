@@ -11,7 +11,7 @@ import { radixBlock, radixKey } from './radix-key.js';
 import { type MapPlace, type PreservedBlock, type PreservedMap, popcount, summarise } from './preserved-map.js';
 
 /** A tree with more pages than this describes more memory than any machine has, or is endless. */
-export const DEFAULT_MAX_NODES = 1 << 20;
+const DEFAULT_MAX_NODES = 1 << 20;
 /** 32 MiB: the leaves of 1 TiB in pages of 4 KiB, so that lookups in any order read each once. */
 const MAX_CACHED_PAGES = 8192;
 /** A map of everyday size is listed once; a larger one is walked again by whoever asks. */

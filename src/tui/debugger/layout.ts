@@ -15,7 +15,7 @@ export interface LayoutInput {
 /** Panes that share one place on a small screen. */
 export const SHARED: readonly DebuggerPane[] = ['step', 'state', 'memory', 'device', 'log'];
 
-export const isLarge = (size: Size): boolean => size.columns >= 140 && size.rows >= 36;
+const isLarge = (size: Size): boolean => size.columns >= 140 && size.rows >= 36;
 const isMiddle = (size: Size): boolean => size.columns >= 100 && size.rows >= 28;
 
 export function debuggerBands({ size, focus, zoom, slot }: LayoutInput): Band<DebuggerPane>[] {

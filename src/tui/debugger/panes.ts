@@ -81,7 +81,7 @@ const program: Of = {
 const MOST_FILTERED = 200_000;
 
 /** Numbers of the steps shown; null for all of them. */
-export function shownSteps(state: Debugger): readonly number[] | null {
+function shownSteps(state: Debugger): readonly number[] | null {
   const filter = filterOf<DebuggerPane>(state, 'timeline');
   if (filter === '') return null;
   const found: number[] = [];
@@ -182,7 +182,7 @@ const step: Of = {
 // What kernels and devices show of themselves.
 
 /** Opens or closes the node under the cursor of the state or device pane. */
-export function toggle(state: Debugger, how: 'open' | 'close' | 'toggle'): Debugger {
+function toggle(state: Debugger, how: 'open' | 'close' | 'toggle'): Debugger {
   const rows = state.shell.focus === 'device' ? deviceRows(state) : kernelRows(state);
   const cursor = state.shell.focus === 'device' ? state.device.cursor : state.state.cursor;
   const node: StateNode | undefined = rows[cursor]?.node;

@@ -7,7 +7,7 @@ import { type Line, type Span, type Style, clip, line, padTo, span, wrap } from 
 const GIVEN: ReadonlySet<string> = new Set(['order', 'pages']);
 
 /** Did a call of the kernel give NULL, which has no errno? */
-export const gaveNull = (step: Step): boolean =>
+const gaveNull = (step: Step): boolean =>
   step.op.startsWith('kho_restore') && Object.entries(step.args).some(([key, value]) => GIVEN.has(key) && value === null);
 
 /** Did the step go wrong: with an errno, with NULL, or so that nobody can know? */

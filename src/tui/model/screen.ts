@@ -54,7 +54,7 @@ export interface PaneBox {
   readonly width: number;
 }
 
-export const MINIMUM: Size = { columns: 40, rows: 10 };
+const MINIMUM: Size = { columns: 40, rows: 10 };
 
 /** Where a pane's rows go; null where it is not on the screen. */
 export function boxOf(bands: readonly Band[], id: string): PaneBox | null {
@@ -73,7 +73,7 @@ export const alone = <P extends string>(size: Size, id: P): Band<P>[] => [
 ];
 
 /** The title row of a pane, with the panes that share its place. The focused one has a heavy rule, so that it is seen without colour. */
-export function titleRow(content: { title: string; note: string }, number: number, focused: boolean, width: number, others: string): Line {
+function titleRow(content: { title: string; note: string }, number: number, focused: boolean, width: number, others: string): Line {
   const rule = focused ? '━' : '─';
   const style = focused ? 'focus' : 'dim';
   const title = shorten(`${number} ${content.title}`, Math.max(0, width - 4));

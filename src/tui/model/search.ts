@@ -7,11 +7,11 @@ import { type Branch, type Place, comparePlaces } from './tree-view.js';
 import { tableEntries, valueText } from './value.js';
 
 /** Nodes visited at most; a bulk table beyond that is not opened. */
-export const SEARCH_LIMIT = 200_000;
+const SEARCH_LIMIT = 200_000;
 const MATCH_LIMIT = 10_000;
 
 /** Does a node match what was typed? All its words must be there, in any case; `0x…` matches addresses, pointers and values exactly too. */
-export function matcher(query: string): (node: TreeNode) => boolean {
+function matcher(query: string): (node: TreeNode) => boolean {
   const wanted = query.toLowerCase();
   const words = wanted.split(/\s+/).filter((word) => word !== '');
   const number = /^(?:0x)?[0-9a-f]+$/.test(wanted) && (wanted.startsWith('0x') || wanted.length >= 6) ? BigInt(`0x${wanted.replace(/^0x/, '')}`) : null;

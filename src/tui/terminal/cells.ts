@@ -59,6 +59,3 @@ export function cellsOf(screen: Screen, size: Size): CellRow[] {
   put(next(), screen.footer, 0, size.columns);
   return rows.slice(0, size.rows);
 }
-
-/** The text of a row, without the blanks at its end. */
-export const rowText = ({ chars }: CellRow): string => chars.join('').trimEnd();

@@ -23,7 +23,7 @@ export function findingsHere(state: Inspector): readonly FindingView[] {
 }
 
 /** The lines about the selected node, or about the dump. */
-export function detailOf(state: Inspector, width: number): Line[] {
+function detailOf(state: Inspector, width: number): Line[] {
   const { model } = state;
   if (onOverview(state.place)) return overviewLines(model, width);
   const node = selectedNode(state);

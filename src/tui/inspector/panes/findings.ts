@@ -15,7 +15,7 @@ type Of = Pane<Inspector, PaneId>;
 type FindingRow = { readonly kind: 'finding'; readonly index: number; readonly finding: FindingView } | { readonly kind: 'notes'; readonly count: number };
 
 /** Errors and warnings; notes in one row until they are asked for. */
-export function findingRows(state: Inspector): FindingRow[] {
+function findingRows(state: Inspector): FindingRow[] {
   const filter = filterOf<PaneId>(state, 'findings');
   const all = state.model.findings.map((finding, index): FindingRow & { kind: 'finding' } => ({ kind: 'finding', index, finding }));
   if (filter !== '') return all.filter(({ finding }) => hasWords(`${finding.severity} ${finding.rule} ${finding.message} ${finding.path ?? ''}`, filter));

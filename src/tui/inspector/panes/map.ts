@@ -77,7 +77,7 @@ export const mapPane: Of = {
 };
 
 /** Zooms the map by a factor of 8 around its cursor (in), or out again. */
-export function zoomMap(state: Inspector, by: 1 | -1): Inspector {
+function zoomMap(state: Inspector, by: 1 | -1): Inspector {
   const box = boxIn(state, 'map');
   const last = state.model.memory.readable.at(-1)?.end ?? state.model.memory.pageSize;
   const { pageSize } = state.model.memory;
