@@ -55,7 +55,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   },
   whatis: {
     load: async () => (await import('./whatis.js')).registerWhatIs,
-    examples: [['whatis handover-7.3/s1-frozen 0x101000', 'what is at an address: node, owner, state of the page, who points here']],
+    examples: [['whatis handover-7.3/s1-frozen 0x409c000', 'what is at an address: node, owner, state of the page, who points here']],
   },
   triage: {
     load: async () => (await import('./triage.js')).registerTriage,
@@ -78,11 +78,15 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
       ['abi check --from 7.1 --to 7.3', 'can 7.3 take over from 7.1?'],
       ['abi check --from vmcore --to /boot/vmlinuz', 'can the kernel that is installed take this dump over?'],
       ['abi show luo_session_ser', 'a layout, with offsets and meanings'],
+      ['abi list', 'every contract, by layer and release'],
+      ['abi diff 7.1 7.3', 'what changed between two releases'],
+      ['abi gate series.mbox', 'does a patch change a layout and not its version? for review and CI'],
+      ['abi lock linux > abi.lock.json', 'the state of a tree, to hold a later one against'],
     ],
   },
   decode: {
     load: async () => (await import('./decode.js')).registerDecode,
-    examples: [[`decode ${FROZEN} --as luo_ser --at 0x101000`, 'one structure, from any bytes or address']],
+    examples: [[`decode ${FROZEN} --as luo_ser --at 0x3fc0000`, 'one structure, from any bytes or address']],
   },
   sim: {
     load: async () => (await import('./sim.js')).registerSim,
@@ -146,7 +150,12 @@ export async function register(program: Command, name: string): Promise<void> {
   const entry = commands[name];
   if (entry === undefined) return;
   (await entry.load())(program);
-  program.commands.find((command) => command.name() === name)?.addHelpText('after', examplesText(entry.examples));
+  const own = program.commands.find((command) => command.name() === name);
+  own?.addHelpText('after', examplesText(entry.examples));
+  for (const part of own?.commands ?? []) {
+    const examples = entry.examples.filter(([line]) => line.startsWith(`${name} ${part.name()} `) || line === `${name} ${part.name()}`);
+    if (examples.length > 0) part.addHelpText('after', examplesText(examples));
+  }
 }
 
 /** All of them, for what describes the command line. */

@@ -20,8 +20,20 @@ const MAX_ELEMENTS = 1 << 16;
 /** Finds a structure that a field names. @throws UserError where there is none, or it contains itself */
 export type FindStruct = (name: string, cursor: Cursor) => Struct;
 
-/** A mapping whose keys are names of the writer's own. */
+/** A mapping whose keys are names of the writer's own, as C has them. */
 export function named<T>(of: ValueType<T>, what: string): ValueType<ReadonlyMap<string, T>> {
+  const type = keyed(of, what);
+  return {
+    ...type,
+    read(cursor) {
+      for (const [key, { key: at }] of cursor.entries() ?? [])
+        if (!/^[A-Za-z_]\w*$/.test(key)) throw at.error(`${JSON.stringify(key)} is no name of C: letters, digits and _, no digit first`);
+      return type.read(cursor);
+    },
+  };
+}
+
+function keyed<T>(of: ValueType<T>, what: string): ValueType<ReadonlyMap<string, T>> {
   return {
     label: `{ name: ${of.label} }`,
     schema: { type: 'object', additionalProperties: of.schema },
@@ -34,7 +46,7 @@ export function named<T>(of: ValueType<T>, what: string): ValueType<ReadonlyMap<
 }
 
 const namesOf = (what: string): ValueType<Readonly<Record<string, string>>> => {
-  const type = named(text, what);
+  const type = keyed(text, what);
   return {
     ...type,
     label: '{ number: name }',

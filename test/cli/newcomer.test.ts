@@ -32,7 +32,9 @@ describe('examples of the commands', () => {
   const own = Object.values(commands).flatMap(({ examples }) => examples.map(([line]) => line));
   it.each(
     own.filter(
-      (line) => /^(report|diagnose|diff|ledger|sim|step|explore|samples|rules|abi|kvm) [^|>]*$/.test(line) && !/vmcore|\/boot|vmlinuz|--dump/.test(line),
+      (line) =>
+        /^(report|diagnose|diff|ledger|sim|step|explore|samples|rules|abi|kvm|decode|whatis) [^|>]*$/.test(line) &&
+        !/vmcore|\/boot|vmlinuz|--dump|mbox/.test(line),
     ),
   )('%s', (line) => {
     const run = luoInspect(line.split(' '));

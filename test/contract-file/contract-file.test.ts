@@ -73,6 +73,7 @@ describe('a contract file', () => {
     [one('since: "9.9"'), /x\.yaml:3:51: .*9\.9 is no release known/],
     [struct('x: u63'), /x\.yaml:3:73: .*"u63" is no type/],
     [struct('x: char'), /char needs its length/],
+    [struct('"a\\\\b": u8'), /is no name of C/],
     [struct('x: "u8[0]"'), /0 elements/],
     [struct('x: { bits: { a: 60 } }'), /60 is out of range/],
     [struct('x: { bits: { a: 20, b: 20 }, size: 4 }'), /need 40 bits, and 4 bytes have 32/],

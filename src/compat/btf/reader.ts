@@ -45,6 +45,9 @@ const MEMBER = {
 
 const PARAMETER = { size: sizeOf(btfParam), type: offsetOf(btfParam, 'type') } as const;
 
+/** No compiler writes other names than C's; what damage made of one is made one again. */
+const memberName = (name: string): string => (/^([A-Za-z_]\w*)?$/.test(name) ? name : `_${name.replace(/\W/g, '_')}`);
+
 /** Longer names than this are counted: the kernel's own KSYM_NAME_LEN. */
 const MANY_BYTES = 512;
 
@@ -204,13 +207,13 @@ export class BtfReader {
   membersOf(id: number): readonly RawMember[] {
     if (!this.kindFlag(id))
       return this.#list(btfMember, id, ['STRUCT', 'UNION']).map((member) => ({
-        name: this.#string(member.name_off),
+        name: memberName(this.#string(member.name_off)),
         type: member.type,
         bitOffset: member.offset,
         bitfieldBits: 0,
       }));
     return this.#list(btfBitMember, id, ['STRUCT', 'UNION']).map((member) => ({
-      name: this.#string(member.name_off),
+      name: memberName(this.#string(member.name_off)),
       type: member.type,
       bitOffset: member.offset.bit_offset,
       bitfieldBits: member.offset.bitfield_size,

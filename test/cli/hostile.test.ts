@@ -1,0 +1,80 @@
+/** Files that name more work than they hold: what ends it, and that it is told. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, describe, expect, it } from 'vitest';
+import { broken, MOST_BYTES } from '../../src/fuzz/oracles.js';
+import { bomb, bombs } from '../../src/fuzz/bombs.js';
+import { Random } from '../../src/fuzz/random.js';
+import { luoInspect } from './run.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-hostile-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const file = (name: string, bytes: Uint8Array | string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  return path;
+};
+
+/** A run that keeps every rule of the command line but those of time and memory, which the fuzzer watches. */
+function run(args: readonly string[]): { readonly status: number; readonly stdout: string; readonly stderr: string } {
+  const { status, stdout, stderr } = luoInspect(args);
+  expect([...broken({ args, status: status ?? 99, stdout, stderr, cpu: 0, grown: 0 })], args.join(' ')).toEqual([]);
+  return { status: status ?? 99, stdout, stderr };
+}
+
+describe('a file of each kind that multiplies work', () => {
+  it.each(Object.keys(bombs))('%s', (name) => {
+    const path = file(name, bombs[name]?.(new Random(1), (limit) => Math.ceil(limit / 4000)) ?? new Uint8Array());
+    for (const args of [
+      ['diagnose', path, '--json'],
+      ['diff', path, path, '--json'],
+    ])
+      run(args);
+  });
+
+  it('is the same for the same numbers', () => {
+    const [a, b] = [bomb('memfds', new Random(7), 0.001), bomb('memfds', new Random(7), 0.001)];
+    expect(Buffer.compare(a[0] === 0x1f ? gunzipSync(a) : a, b[0] === 0x1f ? gunzipSync(b) : b)).toBe(0);
+  });
+});
+
+describe('a limit that ended something is told', () => {
+  const cases: readonly (readonly [string, number, string])[] = [
+    ['table', 40_000, 'shared-pages'],
+    ['chunks', 100, 'shared-pages'],
+    ['entries', 40_000, 'entries'],
+    ['roots', 50, 'handovers'],
+  ];
+  it.each(cases)('%s', (name, size, limit) => {
+    const make = bombs[name];
+    const path = file(`${name}-told`, make?.(new Random(2), (most) => Math.min(most, size)) ?? new Uint8Array());
+    expect(run(['diagnose', path, '--json', '--limit', 'engine-map-pages=64']).stdout).toMatch(new RegExp(`--limit ${limit}=`));
+  });
+});
+
+describe('a scenario that asks for more than a run may cost', () => {
+  const head = 'schema: luo-inspect.scenario/1\ntitle: x\nmachine: { arch: x86_64, memory: 4096TiB }\nkernels: ["7.3"]\nsteps:\n';
+  const memfd = (size: string, fill: string): string =>
+    `  - { do: open, as: luo }\n  - { do: create-session, name: v, as: s }\n  - { do: memfd, as: m, size: ${size}${fill} }\n  - { do: preserve, session: s, fd: m, token: 1 }\n`;
+  it.each([
+    ['engine-blocks', memfd('512GiB', ''), 1000],
+    ['engine-bytes', memfd('64MiB', ', fill: [ { page: 0, pages: 16384, seed: 3 } ]'), 1 << 20],
+    ['engine-steps', '  - { do: open, as: luo }\n'.repeat(200), 100],
+    ['engine-bytes', '  - { do: kexec }\n'.repeat(50), 1 << 20],
+  ])('%s', (limit, steps, allowed) => {
+    const { status, stdout } = run(['sim', file('bomb.yaml', head + steps), '--json', '--limit', `${limit}=${allowed}`]);
+    const end: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+    expect(status).toBe(1);
+    expect(end).toMatchObject({ end: true, outcome: 'aborted', expectationsMet: false, reason: expect.stringContaining(`--limit ${limit}=${allowed * 8}`) });
+  });
+});
+
+it('a size that damage made is compared piece by piece, not page by page', () => {
+  const path = file('size', bombs.table?.(new Random(3), () => 1) ?? new Uint8Array());
+  const { stdout } = run(['diff', path, path, '--json']);
+  expect(JSON.parse(stdout)).toMatchObject({ schema: 'luo-inspect.diff/1' });
+  expect(MOST_BYTES).toBe(500 << 20);
+});
