@@ -26,8 +26,9 @@ if ([seed, runs, end].some(Number.isNaN)) {
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-fuzz-'));
-/** Wall time after which a run is given up: the machine may be busy with other things. */
-const HANGS = MOST_SECONDS * 6000;
+/** Processor time, in seconds, after which a run is given up; and wall time, for one that only waits. */
+const HANGS = MOST_SECONDS * 2;
+const WAITS = 600;
 
 interface Answer {
   readonly status: number;
@@ -53,7 +54,7 @@ class Runner {
     }, 50);
     const answer = await new Promise<Answer>((done) => {
       const give = (value: Answer): void => {
-        clearTimeout(timer);
+        clearInterval(timer);
         worker.off('message', give).off('error', onError).off('exit', onExit);
         done(value);
       };
@@ -62,7 +63,11 @@ class Runner {
         this.#worker = null;
         give({ status: 99, stdout: '', stderr: why });
       };
-      const timer = setTimeout(() => died('did not end'), HANGS);
+      const started = Date.now();
+      const timer = setInterval(() => {
+        const { user, system } = process.cpuUsage(before.cpu);
+        if ((user + system) / 1e6 > HANGS || Date.now() - started > WAITS * 1000) died('did not end');
+      }, 1000);
       const onError = (error: unknown): void => died(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
       const onExit = (code: number): void => died(`the process would have ended with ${code}`);
       worker.on('message', give).on('error', onError).on('exit', onExit);

@@ -84,7 +84,6 @@ describe('JSON of the rest', () => {
     ['abiDiff', ['abi', 'diff', '7.0', 'handover-7.3/s1-frozen', '--json']],
     ['abiDiff', ['abi', 'diff', 'memfd-v1', 'memfd-v2', '--json']],
     ['explore', ['explore', 'early-finish', '--json']],
-    ['preflight', ['preflight', '--root', 'samples/handover-7.3/s1-preserved-kho', '--json']],
     ['kvmTimeline', ['kvm', 'samples/kvm', '--json']],
     ['decode', ['decode', 'handover-7.3/s1-frozen', '--as', 'memfd_luo_ser@memfd-v2', '--at', '0x409c000', '--json']],
     ['decode', ['decode', 'handover-7.3/s1-frozen', '--as', 'luo_ser', '--at', '0x3fc0000', '--count', '2', '--json']],
@@ -106,6 +105,14 @@ describe('JSON of the rest', () => {
     luoInspect(['abi', 'lock', tree('a', 'u32'), '-o', lock]);
     holds('abiGate', ['abi', 'gate', tree('b', 'u64'), '--lock', lock, '--json']);
     rmSync(folder, { recursive: true });
+  });
+
+  it('preflight, whatever it finds', () => {
+    const check = ajv.getSchema('output#/definitions/preflight');
+    for (const args of [[], ['--root', 'samples/handover-7.3/s1-preserved-kho']]) {
+      check?.(JSON.parse(luoInspect(['preflight', ...args, '--json']).stdout));
+      expect(check?.errors ?? null).toBeNull();
+    }
   });
 
   it('step and simulated KVM, a line each', () => {
