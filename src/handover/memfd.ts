@@ -5,6 +5,7 @@
 import { NEWEST } from '../../abi/behaviour/registry.js';
 import { type Contract, behaviourIsKnown } from '../../abi/contract.js';
 import type { FlagNames, Struct } from '../../abi/layout.js';
+import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { KNOWN_SEALS } from '../../abi/memfd/v2.js';
 import { bulkReader, leafOf } from '../codec/leaf.js';
 import { sizeOf } from '../codec/layout-table.js';
@@ -39,6 +40,17 @@ export interface FolioColumns {
   /** in pages from the start of the file; rounded beyond 2^53 */
   readonly index: Float64Array;
   readonly flags: Uint32Array;
+}
+
+/** Runs as columns. The arrays are used again for the next piece. */
+export interface RunColumns {
+  readonly count: number;
+  readonly index: Float64Array;
+  readonly pfn: Float64Array;
+  readonly pages: Float64Array;
+  readonly flags: Uint32Array;
+  /** indexes beyond 2^53, by place; mostly none */
+  readonly exact: ReadonlyMap<number, bigint> | null;
 }
 
 /** Folios that follow each other both in the file and in memory, with the same flags. */
@@ -85,6 +97,8 @@ export interface Memfd {
   /** Pages of a folio: from the preserved map, or where that is gone from the next folio's index. Null if nothing tells. */
   pagesOf(folio: Folio, next: Folio | null): number | null;
   runs(): Iterable<FolioRun>;
+  /** The same in pieces, as columns. */
+  runColumns(): Iterable<RunColumns>;
   /** bytes; what index and pages count in */
   readonly pageSize: number;
   /** bytes of one entry of the table */
@@ -100,6 +114,26 @@ const AHEAD = 2;
 /** Pages a file can have at most: the kernel refuses more than UINT_MAX. */
 const MAX_FILE_PAGES = 2 ** 32;
 
+const HALF = 2 ** 32;
+
+/** Where the fields of memfd_luo_folio_ser stand, in words of 4 bytes, and how its pfn and flags share theirs. */
+const RELEASED = releasedLayout();
+
+function releasedLayout() {
+  const [pfn, flags, index] = ['pfn', 'flags', 'index'].map((name) => leafOf(memfdLuoFolioSer, name));
+  if (pfn == null || flags == null || index == null || pfn.bitOffset % 64 !== 0 || flags.bitOffset !== pfn.bitOffset + pfn.bits || pfn.bits <= 32)
+    throw new Error('memfd_luo_folio_ser is no longer a pfn with flags above it');
+  const size = sizeOf(memfdLuoFolioSer);
+  return {
+    size,
+    words: size / 4,
+    pfnAt: pfn.bitOffset / 32,
+    highMask: 2 ** (pfn.bits - 32) - 1,
+    flagShift: pfn.bits - 32,
+    indexAt: index.bitOffset / 32,
+  };
+}
+
 /** A version of the handler, with what its folio table is made of. */
 export interface MemfdLayout {
   readonly contract: Contract;
@@ -113,6 +147,8 @@ export interface MemfdLayout {
   /** in bytes; where the index is 8 bytes wide, to be read exactly */
   readonly wideIndexAt: number | null;
   readonly flagNames: FlagNames | undefined;
+  /** are entries those that every release so far writes? */
+  readonly asReleased: boolean;
 }
 
 /** Null where the contract lacks a field without which no page of the file can be found. */
@@ -139,6 +175,7 @@ export function memfdLayout([contract]: readonly Contract[], pageSize: number): 
     flags: flags?.read ?? null,
     wideIndexAt: wide && leaf !== null ? leaf.bitOffset / 8 : null,
     flagNames: type !== undefined && 'flagNames' in type ? type.flagNames : undefined,
+    asReleased: entry === memfdLuoFolioSer,
   };
 }
 
@@ -367,28 +404,67 @@ class MemfdTable implements Memfd {
   }
 
   *runs(): Iterable<FolioRun> {
+    for (const { count, index, pfn, pages, flags, exact } of this.runColumns())
+      for (let at = 0; at < count; at++) yield { index: exact?.get(at) ?? index[at] ?? 0, pfn: pfn[at] ?? 0, pages: pages[at] ?? 0, flags: flags[at] ?? 0 };
+  }
+
+  *runColumns(): Iterable<RunColumns> {
     const { map } = this.#context;
-    const { pageSize } = this;
-    let run: { index: number | bigint; pfn: number; pages: number; flags: number } | null = null;
+    const orders = new Uint8Array(ENTRIES_A_PIECE);
+    const out = new RunPiece();
+    let last = -1;
     for (const columns of this.columns()) {
       const { count, pfn: pfns, index: indexes, flags: allFlags } = columns;
+      map?.ordersInto(pfns, count, orders);
       for (let at = 0; at < count; at++) {
         const pfn = pfns[at] ?? 0;
         if (pfn === 0) continue;
         const index = indexes[at] ?? 0;
         const flags = allFlags[at] ?? 0;
-        const order = map === null ? null : map.orderAt(pfn * pageSize);
-        const pages: number = map === null ? (this.pagesOf(this.folioAt(columns, at), nextIn(this, columns, at)) ?? 1) : order === null ? 1 : 2 ** order;
-        if (run !== null && run.index === index - run.pages && run.pfn + run.pages === pfn && run.flags === flags && index < Number.MAX_SAFE_INTEGER) {
-          run.pages += pages;
-          continue;
+        const order = orders[at] ?? 0;
+        const pages = map === null ? (this.pagesOf(this.folioAt(columns, at), nextIn(this, columns, at)) ?? 1) : order === 0 ? 1 : 2 ** (order - 1);
+        if (last >= 0) {
+          const before = out.pages[last] ?? 0;
+          if (
+            (out.index[last] ?? 0) + before === index &&
+            (out.pfn[last] ?? 0) + before === pfn &&
+            out.flags[last] === flags &&
+            index < Number.MAX_SAFE_INTEGER
+          ) {
+            out.pages[last] = before + pages;
+            continue;
+          }
         }
-        if (run !== null) yield run;
-        run = { index: index < Number.MAX_SAFE_INTEGER ? index : (this.folioAt(columns, at).exactIndex ?? index), pfn, pages, flags };
+        // The last run may go on: the others are done.
+        if (last === ENTRIES_A_PIECE - 1) {
+          out.count = ENTRIES_A_PIECE;
+          yield out;
+          out.exact = null;
+          last = -1;
+        }
+        last++;
+        out.index[last] = index;
+        out.pfn[last] = pfn;
+        out.pages[last] = pages;
+        out.flags[last] = flags;
+        const { exactIndex } = index < Number.MAX_SAFE_INTEGER ? { exactIndex: undefined } : this.folioAt(columns, at);
+        if (exactIndex === undefined) continue;
+        out.exact ??= new Map();
+        out.exact.set(last, exactIndex);
       }
     }
-    if (run !== null) yield run;
+    out.count = last + 1;
+    if (out.count > 0) yield out;
   }
+}
+
+class RunPiece implements RunColumns {
+  count = 0;
+  readonly index = new Float64Array(ENTRIES_A_PIECE);
+  readonly pfn = new Float64Array(ENTRIES_A_PIECE);
+  readonly pages = new Float64Array(ENTRIES_A_PIECE);
+  readonly flags = new Uint32Array(ENTRIES_A_PIECE);
+  exact: Map<number, bigint> | null = null;
 }
 
 /** The folio behind entry `at` of a piece, as far as is seen from there. */
@@ -412,7 +488,11 @@ class Piece implements FolioColumns {
     this.flags = new Uint32Array(entries + AHEAD);
   }
 
-  fill({ entrySize, pfn, index, flags }: MemfdLayout, first: number, bytes: Uint8Array): void {
+  fill({ entrySize, pfn, index, flags, asReleased }: MemfdLayout, first: number, bytes: Uint8Array): void {
+    if (asReleased && bytes.byteOffset % 4 === 0) {
+      this.#fillAsReleased(first, bytes);
+      return;
+    }
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.first = first;
     this.count = Math.floor(bytes.length / entrySize);
@@ -421,6 +501,23 @@ class Piece implements FolioColumns {
       this.pfn[entry] = pfn(view, at);
       this.index[entry] = index(view, at);
       this.flags[entry] = flags === null ? 0 : flags(view, at);
+    }
+  }
+
+  /** As every release so far lays entries out: what millions of them cost depends on this loop. */
+  #fillAsReleased(first: number, bytes: Uint8Array): void {
+    const { pfn, index, flags } = this;
+    const count = Math.floor(bytes.length / RELEASED.size);
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, count * RELEASED.words);
+    this.first = first;
+    this.count = count;
+    this.ahead = 0;
+    const { pfnAt, highMask, flagShift, indexAt } = RELEASED;
+    for (let entry = 0, at = 0; entry < count; entry++, at += RELEASED.words) {
+      const high = words[at + pfnAt + 1] ?? 0;
+      pfn[entry] = (words[at + pfnAt] ?? 0) + (high & highMask) * HALF;
+      flags[entry] = high >>> flagShift;
+      index[entry] = (words[at + indexAt] ?? 0) + (words[at + indexAt + 1] ?? 0) * HALF;
     }
   }
 

@@ -258,7 +258,10 @@ function readArea(context: Context, blocks: Float64Array, blockSize: number, off
     const within = at % blockSize;
     const block = blocks[Math.floor(at / blockSize)];
     if (block === undefined) break;
-    const part = Math.min(blockSize - within, available - done);
+    // Blocks are often allocated in a row: they are read in one go.
+    let run = blockSize - within;
+    for (let next = Math.floor(at / blockSize) + 1; run < available - done && blocks[next] === block + within + run; next++) run += blockSize;
+    const part = Math.min(run, available - done);
     const got = context.memory.readInto(block + within, part, out, done);
     done += got;
     if (got < part) break;

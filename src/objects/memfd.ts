@@ -5,7 +5,7 @@
 import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { memfdLuoSerV2 } from '../../abi/memfd/v2.js';
 import { sizeOf } from '../codec/layout-table.js';
-import { type Folio, type FolioColumns, type FolioRun, type Memfd, columnsOf } from '../handover/memfd.js';
+import { type Folio, type FolioColumns, type FolioRun, type Memfd, type RunColumns, columnsOf } from '../handover/memfd.js';
 import type { Node } from '../tree/node.js';
 import type { Reading } from '../tree/reading.js';
 import { KernelFault, optional } from '../kernel/fault.js';
@@ -137,6 +137,19 @@ export class LiveMemfd implements Memfd {
 
   pagesOf(folio: Folio): number | null {
     return this.#folios[folio.entry]?.pages ?? null;
+  }
+
+  *runColumns(): Iterable<RunColumns> {
+    const runs = [...this.runs()];
+    const column = (of: (run: FolioRun) => number): Float64Array => Float64Array.from(runs, of);
+    yield {
+      count: runs.length,
+      index: column(({ index }) => Number(index)),
+      pfn: column(({ pfn }) => pfn),
+      pages: column(({ pages }) => pages),
+      flags: Uint32Array.from(runs, ({ flags }) => flags),
+      exact: null,
+    };
   }
 
   *runs(): Iterable<FolioRun> {

@@ -273,6 +273,7 @@ class Judge {
     const used = usedFrames(this.#subject);
     const { pageSize } = dump.memory;
     let left = limits.items;
+    let orders = new Uint8Array(0);
     for (const session of handover.luo?.sessions ?? []) {
       for (const { decoded } of session.files) {
         if (decoded?.kind !== 'memfd' || this.#isGarbage(`${decoded.node.path}/folios[]`)) continue;
@@ -297,10 +298,12 @@ class Judge {
             cutShort(this.#subject, `${handover.path}/luo/sessions, folios of memfds`, decoded.readableFolios - first);
             return;
           }
+          if (orders.length < count) orders = new Uint8Array(count);
+          map.ordersInto(pfn, count, orders);
           for (let at = 0; at < count; at++) {
             const frame = pfn[at] ?? 0;
             // Nearly all start a block, and no structure stands where they do.
-            if (frame === 0 || (!used.has(frame) && map.orderAt(frame * pageSize) !== null)) continue;
+            if (frame === 0 || (orders[at] !== 0 && !used.has(frame))) continue;
             let next = at + 1;
             while (next < count + ahead && pfn[next] === 0) next++;
             const previous = previousIn(decoded, columns, at) ?? before;

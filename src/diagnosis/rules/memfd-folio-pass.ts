@@ -124,6 +124,8 @@ class Run {
   /** page frames that structures stand on */
   readonly #used: FrameSet;
   #budget: number;
+  /** order + 1 of each entry of the piece that is looked at; 0 where the map has none */
+  #orders = new Uint8Array(0);
   /** entries behind the limit */
   unseen = 0;
 
@@ -147,6 +149,8 @@ class Run {
         return;
       }
       this.#budget -= count;
+      if (this.#orders.length < count) this.#orders = new Uint8Array(count);
+      this.#map?.ordersInto(columns.pfn, count, this.#orders);
       for (let at = 0; at < count; ) {
         const fine = this.#fine(walk, columns, at);
         if (fine > at) {
@@ -166,17 +170,17 @@ class Run {
   #fine(walk: Walk, { first, count, ahead, pfn, index, flags }: FolioColumns, at: number): number {
     if (!this.#whole || this.#map === null || walk.empty.length > 0 || first + at !== walk.last + 1) return at;
     const seen = count + ahead;
-    const pageSize = this.#pageSize;
+    const orders = this.#orders;
     let { expected } = walk;
     let entry = at;
     for (; entry < count; entry++) {
       const frame = pfn[entry] ?? 0;
       if (frame === 0 || flags[entry] !== DIRTY_UPTODATE || index[entry] !== expected || expected >= walk.size) break;
       if (this.#used.has(frame) || (this.#twice.size > 0 && this.#twice.has(frame))) break;
-      const order = this.#map.orderAt(frame * pageSize);
-      if (order === null) break;
-      const pages = 2 ** order;
-      if (order > 0 && expected % pages !== 0) break;
+      const order = orders[entry] ?? 0;
+      if (order === 0) break;
+      const pages = order === 1 ? 1 : 2 ** (order - 1);
+      if (pages > 1 && expected % pages !== 0) break;
       const next = entry + 1;
       if (next < seen && pfn[next] !== 0 && index[next] !== expected + pages) break;
       expected += pages;

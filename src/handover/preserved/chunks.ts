@@ -407,6 +407,11 @@ class ChunkMap implements PreservedMap {
     return [...this.#byOrder.keys()].filter((order) => address % (this.#memory.pageSize * 2 ** order) === 0 && this.#has(address, order)).sort((a, b) => a - b);
   }
 
+  ordersInto(frames: Float64Array, count: number, orders: Uint8Array): void {
+    const { pageSize } = this.#memory;
+    for (let at = 0; at < count; at++) orders[at] = (this.orderAt((frames[at] ?? 0) * pageSize) ?? -1) + 1;
+  }
+
   orderAt(address: number): number | null {
     return this.ordersAt(address)[0] ?? null;
   }

@@ -30,6 +30,8 @@ export interface PreservedMap {
   ordersAt(address: number): readonly number[];
   /** The smallest of them, or null. */
   orderAt(address: number): number | null;
+  /** `orderAt` for many page frames at once: into `orders` order + 1 of each, 0 where none starts a block. */
+  ordersInto(frames: Float64Array, count: number, orders: Uint8Array): void;
   /** The block that holds `address`, smallest order first, or null. */
   blockOf(address: number): PreservedBlock | null;
   /** Where in the map the block (address, order) is, or would be: the entry, word or bitmap a lookup ends at. */

@@ -14,6 +14,11 @@ import { type MapPlace, type PreservedBlock, type PreservedMap, popcount, summar
 const DEFAULT_MAX_NODES = 1 << 20;
 /** 32 MiB: the leaves of 1 TiB in pages of 4 KiB, so that lookups in any order read each once. */
 const MAX_CACHED_PAGES = 8192;
+/** Page frames below this, and orders up to 30, are handled in 32-bit numbers. */
+const MAX_SMALL_FRAME = 2 ** 31;
+const MAX_SMALL_ORDER = 30;
+/** Leaves of one order that lookups hold at hand: 32 MiB, which cover 1 TiB in pages of 4 KiB. */
+const MAX_HELD_LEAVES = 8192;
 /** A map of everyday size is listed once; a larger one is walked again by whoever asks. */
 const MAX_KEPT_BLOCKS = 1 << 16;
 /** So many children of a group are shown one by one. */
@@ -37,6 +42,8 @@ interface OrderIndex {
   readonly marker: number;
   /** number of the leaf among those of its order -> physical address */
   readonly leaves: ReadonlyMap<number, number>;
+  /** words of the leaves asked for, by their number; null where there is none */
+  readonly words: (Uint32Array | null | undefined)[];
 }
 
 interface Leaf {
@@ -129,7 +136,13 @@ class RadixWalker {
     const pageShift = this.#pageShift;
     this.#orders = [...this.#byOrder.keys()]
       .sort((a, b) => a - b)
-      .map((order) => ({ order, size: 2 ** (pageShift + order), marker: 2 ** (64 - pageShift - order), leaves: this.#leafAt.get(order) ?? new Map() }));
+      .map((order) => ({
+        order,
+        size: 2 ** (pageShift + order),
+        marker: 2 ** (64 - pageShift - order),
+        leaves: this.#leafAt.get(order) ?? new Map(),
+        words: [],
+      }));
     const summary = summarise(this.#byOrder, this.#memory.pageSize);
     let kept: readonly PreservedBlock[] | null = null;
     return {
@@ -140,6 +153,7 @@ class RadixWalker {
       structurePages: [...this.#seen.keys()],
       ordersAt: (address) => this.#ordersAt(address),
       orderAt: (address) => this.#orderAt(address),
+      ordersInto: (frames, count, orders) => this.#ordersInto(frames, count, orders),
       blockOf: (address) => {
         for (const of of this.#orders) {
           const start = address - (address % of.size);
@@ -173,24 +187,67 @@ class RadixWalker {
   }
 
   #orderAt(address: number): number | null {
-    for (const of of this.#orders) {
+    const orders = this.#orders;
+    for (let index = 0; index < orders.length; index++) {
+      const of = orders[index];
       // Orders ascend: an address that is no multiple of one block's size is none of a larger one's.
-      if (address % of.size !== 0) return null;
+      if (of === undefined || address % of.size !== 0) return null;
       if (this.#has(address, of)) return of.order;
     }
     return null;
   }
 
+  /** The same in one loop, in 32-bit numbers where they are enough: millions of folios ask at once. */
+  #ordersInto(frames: Float64Array, count: number, into: Uint8Array): void {
+    const orders = this.#orders;
+    const { leafLog2 } = this.#geometry;
+    const mask = (1 << leafLog2) - 1;
+    const pageSize = this.#memory.pageSize;
+    for (let at = 0; at < count; at++) {
+      const frame = frames[at] ?? 0;
+      let found = 0;
+      if (frame < MAX_SMALL_FRAME) {
+        for (let index = 0; index < orders.length; index++) {
+          const of = orders[index];
+          if (of === undefined || of.order > MAX_SMALL_ORDER || (frame & ((1 << of.order) - 1)) !== 0) break;
+          const number = frame >>> of.order;
+          const words = of.marker <= mask ? undefined : of.words[number >>> leafLog2];
+          const has =
+            words === undefined ? this.#has(frame * pageSize, of) : words !== null && (((words[(number & mask) >>> 5] ?? 0) >>> (number & 31)) & 1) === 1;
+          if (!has) continue;
+          found = of.order + 1;
+          break;
+        }
+      } else found = (this.#orderAt(frame * pageSize) ?? -1) + 1;
+      into[at] = found;
+    }
+  }
+
   /** A lookup by order and block number: plain numbers, because every folio of a large guest asks. */
-  #has(start: number, { size, marker, leaves }: OrderIndex): boolean {
+  #has(start: number, of: OrderIndex): boolean {
     const leafBits = 1 << this.#geometry.leafLog2;
-    const number = start / size;
+    const number = start / of.size;
     // The highest orders have their marker inside the first leaf.
-    const inFirst = marker < leafBits;
-    const leaf = inFirst ? this.#firstLeaf : leaves.get(Math.floor(number / leafBits));
-    const words = leaf === undefined || leaf === null ? null : this.#page(leaf);
-    const bit = inFirst ? marker + number : number % leafBits;
-    return words !== null && (((words[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1;
+    const inFirst = of.marker < leafBits;
+    const place = inFirst ? 0 : Math.floor(number / leafBits);
+    const words = place < MAX_HELD_LEAVES ? of.words[place] : undefined;
+    const leaf = words === undefined ? this.#leafWords(of, inFirst ? null : place) : words;
+    if (leaf === null) return false;
+    const bit = inFirst ? of.marker + number : number - place * leafBits;
+    return (((leaf[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1;
+  }
+
+  /** @param place number of the leaf; null for the first of all, which several orders share */
+  #leafWords(of: OrderIndex, place: number | null): Uint32Array | null {
+    const leaf = place === null ? this.#firstLeaf : (of.leaves.get(place) ?? null);
+    const words = leaf === null ? null : this.#page(leaf);
+    const index = place ?? 0;
+    if (index < MAX_HELD_LEAVES) {
+      // Those between were not asked for yet.
+      while (of.words.length <= index) of.words.push(undefined);
+      of.words[index] = words;
+    }
+    return words;
   }
 
   #placeOf(root: number, key: bigint): MapPlace {
