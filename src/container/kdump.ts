@@ -61,6 +61,16 @@ export async function openKdump(source: ByteSource): Promise<DumpContents> {
     memory: kdumpMemory({ pages, stored, present, frames: maxMapnr, pageSize: block }),
     vmcoreinfo,
     handoverFiles: [],
+    ...(isSplit(header, sub)
+      ? {
+          part: {
+            key: `${header.utsname.release.text} ${header.utsname.version.text} ${header.utsname.nodename.text} ${header.tv_sec} ${maxMapnr} ${block}`,
+            start: firstFrame,
+            end: endFrame,
+            frames: maxMapnr,
+          },
+        }
+      : {}),
     evidence: [
       `kdump-compressed: "${KDUMP_SIGNATURE}" at offset 0, header version ${header.header_version}, blocks of ${block} bytes`,
       `${stored.count} of ${present?.count ?? maxMapnr} pages are in the dump (dump level ${sub.dump_level}), ${maxMapnr} page frames`,
@@ -97,9 +107,11 @@ function readSubHeader(source: ByteSource, header: Header): SubHeader {
   return decodeStruct(kdumpSubHeader, bytes);
 }
 
+const isSplit = (header: Header, sub: SubHeader): boolean => header.header_version >= KDUMP_VERSION.split && sub.split !== 0;
+
 /** The page frames that this file has descriptors of: all, unless makedumpfile split the dump. */
 function partOf(header: Header, sub: SubHeader, maxMapnr: number): readonly [first: number, end: number] {
-  if (header.header_version < KDUMP_VERSION.split || sub.split === 0) return [0, maxMapnr];
+  if (!isSplit(header, sub)) return [0, maxMapnr];
   const wide = header.header_version >= KDUMP_VERSION.wide;
   const first = Number(wide ? sub.start_pfn_64 : sub.start_pfn);
   const end = Number(wide ? sub.end_pfn_64 : sub.end_pfn);

@@ -21,6 +21,7 @@ import { openKhoFdt } from './kho-fdt.js';
 import { isLime, openLime } from './lime.js';
 import type { DumpContents, OpenedDump } from './opened-dump.js';
 import { openRaw, RAW_UNIT } from './raw.js';
+import { joinParts, type OpenPart } from './split-kdump.js';
 import { Spool } from './spool.js';
 import { isTar, tarFiles } from './tar-files.js';
 
@@ -188,11 +189,38 @@ type Opener = (source: ByteSource) => DumpContents | Promise<DumpContents>;
 async function dumpOf(path: string, { source, evidence, changed }: Unpacked, open: Opener): Promise<OpenedDump> {
   try {
     const contents = await open(source);
-    return { ...contents, path, evidence: [...evidence, ...contents.evidence], changed, close: () => source.close() };
+    const own = { path, evidence: [...evidence, ...contents.evidence], changed, close: () => source.close() };
+    if (contents.part === undefined || path === '-') return { ...contents, ...own };
+    const whole = await joinParts(path, { ...contents, evidence: own.evidence }, contents.part, openPart);
+    return {
+      ...whole.contents,
+      path,
+      changed,
+      close() {
+        source.close();
+        whole.close();
+      },
+    };
   } catch (error) {
     source.close();
     throw error;
   }
+}
+
+/** A kdump beside another, unpacked as it lies there; null where the file is none, or can't be read. */
+async function openPart(path: string): Promise<OpenPart | null> {
+  let source: ByteSource | null = null;
+  try {
+    source = openFile(path, statSync(path).size);
+    if (isKdump(readAt(source, 0, HEAD))) {
+      const opened = source;
+      return { path, contents: await openKdump(opened), close: () => opened.close() };
+    }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+  }
+  source?.close();
+  return null;
 }
 
 /** What opens a file that starts like this, where its format has addresses of its own. */

@@ -41,6 +41,17 @@ export interface RecordedFacts {
   readonly evidence: readonly string[];
 }
 
+/** Which part of a dump a file is. */
+export interface DumpPart {
+  /** the same in all its files */
+  readonly key: string;
+  /** page frames [start, end) */
+  readonly start: number;
+  readonly end: number;
+  /** page frames of the whole machine */
+  readonly frames: number;
+}
+
 /** What a file format tells of a dump. */
 export interface DumpContents {
   readonly container: ContainerKind;
@@ -53,6 +64,8 @@ export interface DumpContents {
   /** the KEY=VALUE lines of the kernel's VMCOREINFO, null where the dump carries none */
   readonly vmcoreinfo: ReadonlyMap<string, string> | null;
   readonly handoverFiles: readonly HandoverFile[];
+  /** only where it is one of several files of a dump */
+  readonly part?: DumpPart;
   /** only where the dump is a recorded folder or a capture */
   readonly recorded?: RecordedFacts;
   /** how it was recognised, a sentence each */
