@@ -4,7 +4,9 @@ import { contractsOfBtf } from '../compat/btf-contracts.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { Contracts } from '../handover/contracts.js';
 import { type DecodedDump, type Handover, decodeHandovers } from '../handover/decode.js';
-import { pageSizeFromMemory, runningKernel, withPageSize } from '../handover/kernel/running.js';
+import { type RunningKernel, pageSizeFromMemory, runningKernel, withPageSize } from '../handover/kernel/running.js';
+import { type KernelImage, kernelImages } from '../kernel/image.js';
+import type { PhysicalMemory } from '../memory/memory.js';
 import { vmcoreinfoThatRuns } from '../objects/which-kernel.js';
 import { type BtfOption, type DumpBtf, hasUnknownVersion } from './dump-contracts.js';
 import type { DumpReport } from '../report/dump-report.js';
@@ -33,16 +35,47 @@ export function decodeDump(opened: OpenedDump, khoFdt: number | null, contracts?
   const memory = pageSize === null || pageSize === opened.memory.pageSize ? opened.memory : withPageSize(opened.memory, pageSize);
   const inPages = memory === opened.memory ? decoded : decodeHandovers({ ...input, memory, searchKernels: true });
   const kernel = runningKernel(inPages);
-  if (kernel === null) return { opened: { ...opened, memory }, decoded: inPages, kernel: null };
-  const { foundBy, evidence } = kernel;
+  const found = kernelPages(opened, memory, inPages, kernel);
   const incoming = new Set(
     inPages.handovers.flatMap(({ role, candidate }) => (role === 'incoming' && candidate.fdtAddress !== null ? [candidate.fdtAddress] : [])),
   );
-  const vmcoreinfo = kernel.several.length === 0 ? kernel.vmcoreinfo : vmcoreinfoThatRuns(memory, kernel.several, incoming);
+  const vmcoreinfo = found.pages.length < 2 ? (found.pages[0] ?? null) : vmcoreinfoThatRuns(memory, found.pages, incoming);
+  const told = kernel?.release ?? vmcoreinfo?.get('OSRELEASE') ?? null;
+  if (told === null) return { opened: { ...opened, memory }, decoded: inPages, kernel: null };
   return {
     opened: { ...opened, memory, vmcoreinfo },
-    decoded: decodeHandovers({ ...input, memory, runningRelease: kernel.release, find: inPages.find }),
-    kernel: { release: kernel.release, foundBy, evidence },
+    decoded: decodeHandovers({ ...input, memory, runningRelease: told, find: inPages.find }),
+    kernel: {
+      release: told,
+      foundBy: kernel?.foundBy ?? 'kernel-image',
+      evidence: [kernel?.evidence, found.evidence].filter((text) => text != null).join('; '),
+    },
+  };
+}
+
+/** Images that are looked at: those of kernels before stay in memory as well. */
+const MOST_IMAGES = 8;
+/** A dump is decoded more than once; its memory is searched once. */
+const searched = new WeakMap<PhysicalMemory, readonly KernelImage[]>();
+
+/** What tells where the kernel's memory is: VMCOREINFO pages, or where there are none, what follows from its image. */
+function kernelPages(
+  opened: OpenedDump,
+  memory: PhysicalMemory,
+  decoded: DecodedDump,
+  kernel: RunningKernel | null,
+): { readonly pages: readonly ReadonlyMap<string, string>[]; readonly evidence: string | null } {
+  if (kernel?.vmcoreinfo != null) return { pages: [kernel.vmcoreinfo], evidence: null };
+  if (kernel !== null && kernel.several.length > 0) return { pages: kernel.several, evidence: null };
+  if (opened.arch === 'aarch64') return { pages: [], evidence: null };
+  const preserved = (address: number): boolean => decoded.handovers.some(({ map }) => (map?.blockOf(address) ?? null) !== null);
+  const images = searched.get(opened.memory) ?? kernelImages(memory, MOST_IMAGES, preserved);
+  searched.set(opened.memory, images);
+  const own = images.filter(({ release }) => kernel === null || release === kernel.release);
+  if (own.length === 0) return { pages: [], evidence: null };
+  return {
+    pages: own.map(({ vmcoreinfo }) => vmcoreinfo),
+    evidence: `kernel image with kallsyms at ${own.map(({ address }) => `0x${address.toString(16)}`).join(', ')}`,
   };
 }
 

@@ -16,6 +16,7 @@ export const kernelLimits = {
   descriptors: limit(1 << 20, 'descriptors', 'of one table of open files'),
   symbols: limit(4_000_000, 'symbols', 'of kallsyms; kernels have some 250,000'),
   btfBytes: limit(64 << 20, 'bytes', 'of the BTF in the dump'),
+  imageSearch: limit(16 * 2 ** 30, 'bytes', 'of memory that a kernel image is looked for in, where no VMCOREINFO is found'),
   folios: limit(1 << 20, 'folios', 'of one memfd that are listed, in the page cache or as handed over'),
   tablePages: limit(1 << 16, 'blocks', 'of one folio table that was handed over'),
   handedOver: limit(1 << 17, 'sessions and files', 'in blocks that were handed over and nobody has opened'),
