@@ -30,6 +30,8 @@ export async function exportScenario(to: string, { opened, decoded, objects, rel
   const facts = { path: opened.path, memory: opened.memory, arch: opened.arch, release };
   const next = handover === null ? null : nextKernel(facts, decoded, handover, log, told);
   if (handover === null || next?.engine == null) throw new UserError(`${opened.path}: no kernel of the engine is known to take it over; name one with --next`);
+  if (handover.luo === null && !handover.hasLuo)
+    throw new UserError(`${opened.path}: what is handed over has no LUO: there are no sessions and files to make a scenario of`);
   const machine = { release: next.engine, arch: opened.arch ?? 'x86_64', pageSize: opened.memory.pageSize };
   const isGone = handover.released || (handover.luo?.notSerialised === true && handover.role === 'outgoing');
   const fromObjects = isGone && live !== null ? scenarioOf(live, machine) : null;

@@ -4,6 +4,8 @@
  * the counterpart of where it leads. Addresses as such differ from machine to machine, and are no damage.
  */
 import { khoVmallocChunk } from '../../abi/kho/vmalloc.js';
+import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
+import { layoutTable } from '../codec/layout-table.js';
 import type { Handover } from '../handover/decode.js';
 import type { Memfd } from '../handover/memfd.js';
 import { type PhysicalMemory, readBytes } from '../memory/memory.js';
@@ -35,6 +37,17 @@ interface Side {
 const MOST_NODES = 200_000;
 const MOST_FOLIOS = 65_536;
 const WORD = 8;
+/** Where a folio's frame number stands in the first word of its entry, beside its flags. */
+const [PFN_SHIFT, PFN_MASK] = frameBits();
+
+function frameBits(): readonly [bigint, bigint] {
+  const bits = layoutTable(memfdLuoFolioSer)
+    .field('pfn_flags')
+    .bits.find(({ name }) => name === 'pfn');
+  if (bits === undefined) throw new Error('memfd_luo_folio_ser has no bits pfn');
+  const shift = BigInt(bits.lowBit);
+  return [shift, ((1n << BigInt(bits.field.width)) - 1n) << shift];
+}
 
 /** Fields that differ between two healthy machines, and that no kernel checks. */
 const OF_THE_MACHINE = /\/(?:liveupdate_num|blob-size|totalsize|off_dt_struct|off_dt_strings|off_mem_rsvmap|size_dt_strings|size_dt_struct|boot_cpuid_phys)$/;
@@ -90,7 +103,10 @@ class Comparison {
     if (++this.#nodes > MOST_NODES || !CARRIED.test(`${mine.path}`) === mine.path.split('/').length > 1) return;
     if (mine.address !== null && other.address !== null && mine.bits > 0) this.#counterparts.set(mine.address, other.address);
     this.#pairs.push([mine, other]);
+    // Another version of LUO has another layout: nothing below can be held against this one.
+    if (mine.name === 'luo_ser' && this.#isOtherVersion) this.#version(mine, other);
     if (mine.path.endsWith('/folios[]')) return;
+    if (this.#isOtherVersion && /^[^/]+\/luo\//.test(mine.path)) return;
     if (mine.layout?.field === null && mine.layout.struct.name === khoVmallocChunk.name) this.#chunks.push(this.#words(mine, other));
     const others = new Map(keyed(other.children()));
     for (const [key, child] of keyed(mine.children())) {
@@ -98,6 +114,17 @@ class Comparison {
       if (counterpart !== undefined) this.#pair(child, counterpart);
       else if (child.type === 'fdt node' && child.name !== 'kho_test') this.#notCarried.push(`${child.path} has no counterpart`);
     }
+  }
+
+  get #isOtherVersion(): boolean {
+    return this.#dump.handover.luo?.contract !== this.#healthy.handover.luo?.contract;
+  }
+
+  /** Of LUO's root its version alone. */
+  #version(mine: TreeNode, other: TreeNode): void {
+    const named = (node: TreeNode): TreeNode | undefined => node.children().find(({ name }) => name === 'compatible');
+    const [own, theirs] = [named(mine), named(other)];
+    if (own !== undefined && theirs !== undefined) this.#pairs.push([own, theirs]);
   }
 
   #field(mine: TreeNode, other: TreeNode): void {
@@ -171,12 +198,18 @@ class Comparison {
     const { memory, handover } = this.#healthy;
     const end = Math.max(...memory.readable.map((range) => range.end));
     for (let page = Math.floor(end / 2 / memory.pageSize) * memory.pageSize; page < end; page += memory.pageSize)
-      if (handover.map?.blockOf(page) == null && !(handover.scratch.areas ?? []).some(({ start, size }) => page >= start && page < start + size)) return page;
+      if (
+        isZero(memory, page) &&
+        handover.map?.blockOf(page) == null &&
+        !(handover.scratch.areas ?? []).some(({ start, size }) => page >= start && page < start + size)
+      )
+        return page;
     return 0;
   }
 
   /** Folios of files by their place in the table. What a frame stands for is known before any is compared. */
   #pairFolios(): readonly (() => void)[] {
+    if (this.#isOtherVersion) return [];
     const later: (() => void)[] = [];
     let left = MOST_FOLIOS;
     const others = this.#healthy.handover.luo?.sessions ?? [];
@@ -223,9 +256,9 @@ class Comparison {
         const read = at === null ? null : readBytes(this.#dump.memory, at, mine.entrySize);
         if (read === null || !read.ok) continue;
         const bytes = read.bytes.slice();
-        // The frame's number takes the upper 52 bits of the first word, beside 12 bits of flags.
         const word = wordOf(bytes.subarray(0, WORD));
-        if (word >> 12n === BigInt(folio.pfn)) bytes.set(wordBytes((BigInt(led) << 12n) | (word & 0xfffn)));
+        const flags = word & ~PFN_MASK;
+        if ((word & PFN_MASK) >> PFN_SHIFT === BigInt(folio.pfn)) bytes.set(wordBytes(flags | ((BigInt(led) << PFN_SHIFT) & PFN_MASK)));
         this.#add(`${path}/${place}`, address, bytes, `pfn 0x${folio.pfn.toString(16)}, index ${folio.index}, flags ${folio.flags}`);
       }
     };
@@ -276,6 +309,11 @@ function* keyed(nodes: readonly TreeNode[]): Iterable<readonly [string, TreeNode
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, index) => byte === b[index]);
 const shown = ({ value }: TreeNode): string => (typeof value === 'string' ? JSON.stringify(value) : String(value));
+
+function isZero(memory: PhysicalMemory, page: number): boolean {
+  const read = readBytes(memory, page, memory.pageSize);
+  return read.ok && read.bytes.every((byte) => byte === 0);
+}
 
 function wordOf(bytes: Uint8Array): bigint {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true);
