@@ -189,10 +189,7 @@ const ROWS: readonly Row[] = [
     does: 'A callback of a file handler that the scenario describes, or that this simulation does not know better: LUO asks, the handler answers.',
     refuses: 'Any errno.',
     call: (op) =>
-      `liveupdate_file_ops.${op
-        .replace(/ answers$/, '')
-        .split('.')
-        .at(-1)}`,
+    call: (op) => (op.endsWith(' answers') ? 'struct liveupdate_file_ops' : `liveupdate_file_ops.${op.split('.').at(-1)}`),
     file: 'include/linux/liveupdate.h',
   },
   // KHO
