@@ -188,7 +188,6 @@ const ROWS: readonly Row[] = [
     op: /\.(can_)?(preserve|unpreserve|freeze|unfreeze|retrieve|finish|can_finish)$| answers$/,
     does: 'A callback of a file handler that the scenario describes, or that this simulation does not know better: LUO asks, the handler answers.',
     refuses: 'Any errno.',
-    call: (op) =>
     call: (op) => (op.endsWith(' answers') ? 'struct liveupdate_file_ops' : `liveupdate_file_ops.${op.split('.').at(-1)}`),
     file: 'include/linux/liveupdate.h',
   },
