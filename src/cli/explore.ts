@@ -1,18 +1,26 @@
 /** `luo-inspect explore <scenario>`: every single fault, and where it ends. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { ENDINGS } from '../engine/explore/ending.js';
 import { type Exploration, explore, type Shortest } from '../engine/explore/explore.js';
 import { readScenario } from '../engine/scenario/parse.js';
 import type { Fault, Scenario } from '../engine/scenario/types.js';
 import { errnoOf } from '../engine/trace/step.js';
 import { escapeText } from '../report/escape.js';
+import { readFileSync } from 'node:fs';
+import { UserError } from '../codec/user-error.js';
+import { EngineClient } from '../engine/client.js';
+import { faultArgument, withFaults } from './fault-option.js';
 import { parseCount } from './numbers.js';
+import { onTerminal, wantsColor } from './terminal.js';
 import { writeJson, writeLines } from './output.js';
 
 interface ExploreOptions {
   readonly json?: boolean;
   readonly all?: boolean;
   readonly pairs?: number;
+  readonly tui?: boolean;
+  /** false with --no-color */
+  readonly color?: boolean;
 }
 
 export function registerExplore(program: Command): void {
@@ -22,10 +30,13 @@ export function registerExplore(program: Command): void {
     .option('--json', 'as JSON')
     .option('--all', 'also faults that differ only by which page of many they hit')
     .option('--pairs <n>', 'then so many pairs of faults that are harmless alone', parseCount)
+    .addOption(new Option('--tui', 'lists them in the terminal UI; Enter opens one in the debugger').conflicts(['json']))
+    .option('--no-color', 'no colours')
     .action(runExplore);
 }
 
 async function runExplore(path: string, options: ExploreOptions): Promise<void> {
+  if (options.tui === true && !onTerminal()) throw new UserError('--tui needs a terminal for input and output; without --tui the endings are printed');
   const scenario = await readScenario(path);
   const progress = options.json !== true && process.stderr.isTTY === true;
   const found = explore(scenario, {
@@ -36,8 +47,28 @@ async function runExplore(path: string, options: ExploreOptions): Promise<void> 
     },
   });
   if (progress) process.stderr.write('\r\x1b[K');
-  if (options.json === true) await writeJson(explorationToJson(scenario, found));
+  if (options.tui === true) await showExploration(path, scenario, found, wantsColor(options));
+  else if (options.json === true) await writeJson(explorationToJson(scenario, found));
   else await writeLines(textOf(scenario, found));
+}
+
+async function showExploration(path: string, scenario: Scenario, found: Exploration, color: boolean): Promise<void> {
+  const { openDebugger, openExploration } = await import('../tui/open.js');
+  const rows = found.shortest.map(({ faults, ending, count }) => {
+    const step = ending.action === null ? undefined : scenario.steps[ending.action];
+    return {
+      ending: ending.kind,
+      detail: `${escapeText(ending.detail)}${step === undefined ? '' : ` at line ${step.position.line}`}`,
+      faults: faults.map((fault) => escapeText(faultText(fault))).join(' and '),
+      runs: count,
+      given: faults.map(faultArgument),
+    };
+  });
+  const source = path === '-' ? null : readFileSync(path, 'utf8');
+  await openExploration({ path, title: `${escapeText(scenario.title || path)}: ${found.runs} runs`, rows }, { color }, async (row) => {
+    const client = EngineClient.ofScenario(withFaults(scenario, row.given), { logReads: true });
+    await openDebugger(client, { color, source });
+  });
 }
 
 /** What explore says of a fault: where, and which one of many. */

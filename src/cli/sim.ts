@@ -8,6 +8,7 @@ import { EngineClient, type RunEnd, stepToJson } from '../engine/client.js';
 import { readScenario } from '../engine/scenario/parse.js';
 import { MOMENTS, type Moment } from '../engine/scenario/types.js';
 import { tell } from './messages.js';
+import { withFaults } from './fault-option.js';
 import { writeLines } from './output.js';
 import { isPciDevice, withRealDevice } from './sim-device.js';
 import { endLine, stepLines } from './sim-text.js';
@@ -18,6 +19,7 @@ export interface SimOptions {
   readonly until?: string;
   readonly dump?: string;
   readonly step?: boolean;
+  readonly fault?: readonly string[];
   readonly verbose?: boolean;
   readonly device?: string;
   readonly compare?: boolean;
@@ -42,6 +44,11 @@ export function registerSim(program: Command): void {
     )
     .option('--root <dir>', 'with --device pci:<bdf>: a recorded tree (an unpacked capture) in place of this machine')
     .option('--compare', 'with --device kvm: runs on both, and prints the steps in which they differ; exits 1 where one does')
+    .option(
+      '--fault <fault>',
+      'a fault added to the scenario: alloc#3:ENOMEM, memfd.freeze#4:EINVAL, or as in a scenario { at: … } (repeatable)',
+      (text: string, before: readonly string[] = []) => [...before, text],
+    )
     .option('--verbose', 'every step of the engine; with --device kvm, kvm_run after every KVM_RUN')
     .option('--no-color', 'no colours')
     .action(runSim);
@@ -62,7 +69,7 @@ async function runSim(path: string, options: SimOptions): Promise<void> {
     ({ scenario } = real);
     tell(real.said);
   }
-  const client = EngineClient.ofScenario(scenario, { logReads: options.step === true });
+  const client = EngineClient.ofScenario(withFaults(scenario, options.fault ?? []), { logReads: options.step === true });
   if (options.step === true && onTerminal()) {
     const { identityOf, openDebugger } = await import('../tui/open.js');
     await openDebugger(client, {

@@ -1,6 +1,7 @@
 /** The key tables of all views, for docs/keys.md and for the test that keeps handler, help, footer and page together. */
 import { COMPARE } from './compare/view.js';
 import { DEBUGGER } from './debugger/view.js';
+import { EXPLORE } from './explore/view.js';
 import { INSPECTOR } from './inspector/view.js';
 import { KVM } from './kvm/view.js';
 import { tableOf } from './model/common-keys.js';
@@ -17,4 +18,4 @@ const pageOf = <S extends Viewed<P>, P extends string>(view: View<S, P>): ViewKe
   return { title: view.name, intro: view.intro, keys, commands, panes: Object.keys(view.panes) };
 };
 
-export const KEY_PAGES: readonly ViewKeys[] = [pageOf(INSPECTOR), pageOf(DEBUGGER), pageOf(KVM), pageOf(COMPARE)];
+export const KEY_PAGES: readonly ViewKeys[] = [pageOf(INSPECTOR), pageOf(DEBUGGER), pageOf(KVM), pageOf(COMPARE), pageOf(EXPLORE)];

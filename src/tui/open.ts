@@ -5,6 +5,7 @@
 import type { EngineClient } from '../engine/client.js';
 import { escapeText } from '../report/escape.js';
 import type { CompareModel } from './compare/view.js';
+import type { ExploreModel, ExploreRow } from './explore/view.js';
 import type { Companion } from './debugger/companion.js';
 import type { InspectorModel } from './inspector/state.js';
 import type { KvmModel } from './kvm/state.js';
@@ -62,6 +63,19 @@ export async function openInspector(model: InspectorModel, options: OpenOptions 
  * @throws Error whose message says in a line why it cannot
  */
 export type Beside = (path: string, show: (model: CompareModel) => Promise<void>) => Promise<void>;
+
+/** Opens the list of what was explored, and one run after the other that is chosen in it. @param run opens the debugger on a row's run */
+export async function openExploration(model: ExploreModel, options: OpenOptions, run: (row: ExploreRow) => Promise<void>): Promise<void> {
+  prepareEnvironment();
+  const [{ runProgram }, { exploreProgram }] = await Promise.all([import('./terminal/run.js'), import('./explore/view.js')]);
+  const program = exploreProgram(model);
+  for (let left = await runProgram(program, options); left.open !== null; ) {
+    const row = model.rows[left.open];
+    if (row !== undefined) await run(row);
+    const { state } = left;
+    left = await runProgram({ ...program, initial: (size: Size) => program.resize(state, size) }, options);
+  }
+}
 
 /** Opens two dumps side by side; as `openInspector`. */
 export async function openComparison(model: CompareModel, options: OpenOptions): Promise<void> {

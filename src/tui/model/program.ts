@@ -12,6 +12,8 @@ export type Effect =
   | { readonly kind: 'mouse'; readonly on: boolean }
   /** the view is left for two dumps side by side: its own, and this one */
   | { readonly kind: 'diff'; readonly path: string }
+  /** the view is left for one of the things it lists, and comes back after it */
+  | { readonly kind: 'open'; readonly index: number }
   /** a file is written where the user started the program; never over another one */
   | { readonly kind: 'save'; readonly path: string; readonly text: string };
 

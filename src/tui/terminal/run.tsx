@@ -31,11 +31,14 @@ interface End {
   readonly signal?: NodeJS.Signals;
   readonly error?: unknown;
   readonly diff?: string;
+  readonly open?: number;
 }
 
 /** How a program was left: for good, or for two dumps side by side; and the state to come back to. */
 export interface Left<S> {
   readonly diff: string | null;
+  /** one of the things it lists */
+  readonly open: number | null;
   readonly state: S;
 }
 
@@ -97,6 +100,9 @@ export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading
       case 'diff':
         finish({ diff: effect.path });
         break;
+      case 'open':
+        finish({ open: effect.index });
+        break;
       case 'save':
         store.tell(savedText(effect.path, effect.text));
     }
@@ -141,7 +147,7 @@ export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading
   // with the handlers gone the signal does what it does to any program
   if (end.signal !== undefined) process.kill(process.pid, end.signal);
   if (end.error !== undefined) throw end.error;
-  return { diff: end.diff ?? null, state: store.snapshot().state };
+  return { diff: end.diff ?? null, open: end.open ?? null, state: store.snapshot().state };
 }
 
 /** Writes a new file. @returns what came of it */
