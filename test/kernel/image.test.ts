@@ -112,7 +112,7 @@ it('an image that is mapped elsewhere (a guest’s), one that is handed over, an
   expect(kernelImages(image({ mapped: 0x5000000 }).memory, 8, () => false)).toEqual([]);
   expect(kernelImages(image().memory, 8, (address) => address >= IMAGE)).toEqual([]);
   const { memory, places } = image();
-  for (const at of [places.count + 1, places.names, places.markers + 4, places.tokens + 9, places.index + 100]) {
+  for (const at of [places.count + 1, places.names, places.markers + 4, places.tokens + 5, places.index + 100]) {
     const bytes = new Uint8Array(SIZE);
     memory.readInto(IMAGE, SIZE, bytes);
     bytes[at] = (bytes[at] ?? 0) ^ 0xff;
