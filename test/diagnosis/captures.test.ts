@@ -77,7 +77,7 @@ describe('damaged captures', () => {
 
 describe('healthy captures', () => {
   it('are all there', () => {
-    expect(healthy).toHaveLength(9);
+    expect(healthy).toHaveLength(10);
   });
 
   const cases = healthy.flatMap((folder) => dumpsOf(folder, MOMENTS));
