@@ -14,6 +14,9 @@ export const DUMP_DH_COMPRESSED = { ZLIB: 0x1, LZO: 0x2, SNAPPY: 0x4, ZSTD: 0x20
 /** In the header's status: makedumpfile ran out of room, and what it could not write is missing at the end. */
 export const DUMP_DH_COMPRESSED_INCOMPLETE = 0x8;
 
+/** Kinds of pages that each bit of the dump level leaves out, the lowest first. */
+export const DUMP_LEVEL_KINDS = ['zero pages', 'page cache', 'private page cache', 'user data', 'free pages'] as const;
+
 export const newUtsname = struct({
   name: 'new_utsname',
   meaning: 'What uname(2) says',

@@ -200,7 +200,14 @@ async function reportOf({ opened, decoded, kernel, btf, said }: ReadDump, object
     preserved: preservedOf(objects.live),
   });
   return {
-    source: { path: opened.path, container: opened.container, bytes: opened.bytes, arch, pageSize: opened.memory.pageSize },
+    source: {
+      path: opened.path,
+      container: opened.container,
+      bytes: opened.bytes,
+      arch,
+      pageSize: opened.memory.pageSize,
+      ...(opened.filter === undefined ? {} : { filter: opened.filter }),
+    },
     kernel: kernel === null ? null : { release: kernel.release, foundBy: kernel.foundBy, facts: objects.facts, live: objects.live },
     handovers: objects.decoded.handovers,
     verdict,

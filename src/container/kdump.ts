@@ -2,7 +2,7 @@
  * kdump-compressed dumps: what makedumpfile (-c, -l, -p, -z) and QEMU's dump-guest-memory (-z, -l, -s) write.
  * Source: abi/kdump/kdump.ts; makedumpfile 1.7.2, IMPLEMENTATION.
  */
-import { DUMP_DH_COMPRESSED_INCOMPLETE, diskDumpHeader, KDUMP_SIGNATURE, KDUMP_VERSION, kdumpSubHeader } from '../../abi/kdump/kdump.js';
+import { DUMP_DH_COMPRESSED_INCOMPLETE, DUMP_LEVEL_KINDS, diskDumpHeader, KDUMP_SIGNATURE, KDUMP_VERSION, kdumpSubHeader } from '../../abi/kdump/kdump.js';
 import type { DecodedStruct } from '../../abi/layout.js';
 import { decodeStruct } from '../codec/decode.js';
 import { offsetOf, sizeOf } from '../codec/layout-table.js';
@@ -61,6 +61,7 @@ export async function openKdump(source: ByteSource): Promise<DumpContents> {
     memory: kdumpMemory({ pages, stored, present, frames: maxMapnr, pageSize: block }),
     vmcoreinfo,
     handoverFiles: [],
+    ...(sub.dump_level > 0 ? { filter: filterOf(sub.dump_level) } : {}),
     ...(isSplit(header, sub)
       ? {
           part: {
@@ -106,6 +107,8 @@ function readSubHeader(source: ByteSource, header: Header): SubHeader {
     );
   return decodeStruct(kdumpSubHeader, bytes);
 }
+
+const filterOf = (level: number): string => `dump level ${level} leaves out ${DUMP_LEVEL_KINDS.filter((_, bit) => (level & (1 << bit)) !== 0).join(', ')}`;
 
 const isSplit = (header: Header, sub: SubHeader): boolean => header.header_version >= KDUMP_VERSION.split && sub.split !== 0;
 

@@ -64,6 +64,8 @@ export interface DumpContents {
   /** the KEY=VALUE lines of the kernel's VMCOREINFO, null where the dump carries none */
   readonly vmcoreinfo: ReadonlyMap<string, string> | null;
   readonly handoverFiles: readonly HandoverFile[];
+  /** what the dump's writer left out on purpose, in words; absent where the dump does not say */
+  readonly filter?: string;
   /** only where it is one of several files of a dump */
   readonly part?: DumpPart;
   /** only where the dump is a recorded folder or a capture */

@@ -154,3 +154,33 @@ function* withNext(folios: Iterable<Folio>): Iterable<[Folio, Folio | null]> {
   }
   if (last !== null) yield [last, null];
 }
+
+/** Pages of a file by their state in the dump. */
+export interface PageStates {
+  readonly present: number;
+  readonly zero: number;
+  readonly excluded: number;
+  readonly outOfRange: number;
+  /** pages behind the bound: their states are not known */
+  readonly unknown: number;
+}
+
+/** Pages of one file that are asked for: what a damaged table claims has no end. */
+const MOST_STATES = 1 << 22;
+
+/** Which of the file's pages the dump has. */
+export function pageStates(memfd: Memfd, memory: PhysicalMemory): PageStates {
+  const counts: Record<PageState, number> = { present: 0, zero: 0, excluded: 0, 'out-of-range': 0 };
+  let left = MOST_STATES;
+  let unknown = 0;
+  for (const { count, pfn, pages } of memfd.runColumns())
+    for (let run = 0; run < count; run++) {
+      const first = pfn[run] ?? 0;
+      const looked = Math.min(pages[run] ?? 0, left);
+      left -= looked;
+      unknown += (pages[run] ?? 0) - looked;
+      for (let page = 0; page < looked; page++) counts[memory.stateOf((first + page) * memory.pageSize)]++;
+    }
+  const { present, zero, excluded } = counts;
+  return { present, zero, excluded, outOfRange: counts['out-of-range'], unknown };
+}

@@ -14,6 +14,8 @@ export interface DumpReport {
     readonly arch: string | null;
     /** bytes */
     readonly pageSize: number;
+    /** what the dump's writer left out on purpose, in words; absent where the dump does not say */
+    readonly filter?: string;
   };
   /** `facts` null where the kernel itself could not be read */
   readonly kernel: {

@@ -1,5 +1,6 @@
 /** `luo-inspect report --json`: the decoded dump in the shape of schema luo-inspect.report/1. */
 import type { Finding } from '../diagnosis/finding.js';
+import { type PageStates, pageStates } from '../handover/contents.js';
 import type { Handover } from '../handover/decode.js';
 import { type Holder, phaseOfRole, stateOfRole } from '../handover/life.js';
 import type { Luo, LuoFile, LuoFlb, LuoSession } from '../handover/luo.js';
@@ -20,7 +21,7 @@ import type { DumpReport } from './dump-report.js';
 export function reportJson(report: DumpReport): JsonObject {
   return {
     schema: 'luo-inspect.report/1',
-    source: { ...report.source },
+    source: { ...report.source, memfdPages: { ...memfdPages(report) } },
     kernel: report.kernel === null ? null : kernelJson(report.kernel),
     handovers: report.handovers.map((handover) => handoverJson(handover, report.source.pageSize)),
     verdict: verdictJson(report.verdict),
@@ -214,6 +215,23 @@ function payloadJson(payload: Payload): JsonObject {
 function deviceAddress(values: Readonly<Record<string, unknown>> | null): { address?: Json } {
   const [domain, bdf] = [values?.domain, values?.bdf];
   return typeof domain === 'number' && typeof bdf === 'number' ? { address: pciAddress(domain, bdf) } : {};
+}
+
+/** Pages of all memfds by their state in this dump: of the dump, not of the handover, and so a part of `source`. */
+function memfdPages({ handovers, decoded }: DumpReport): PageStates {
+  const sum = { present: 0, zero: 0, excluded: 0, outOfRange: 0, unknown: 0 };
+  for (const { luo } of handovers)
+    for (const { files } of luo?.sessions ?? [])
+      for (const { decoded: file } of files) {
+        if (file?.kind !== 'memfd') continue;
+        const states = pageStates(file, decoded.memory);
+        sum.present += states.present;
+        sum.zero += states.zero;
+        sum.excluded += states.excluded;
+        sum.outOfRange += states.outOfRange;
+        sum.unknown += states.unknown;
+      }
+  return sum;
 }
 
 export function* runsJson(memfd: Memfd): Iterable<JsonObject> {

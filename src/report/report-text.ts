@@ -1,5 +1,6 @@
 /** The text report: one dump on a terminal or in a bug report. Every text from the dump is escaped. */
 import type { Finding } from '../diagnosis/finding.js';
+import { pageStates } from '../handover/contents.js';
 import type { Handover } from '../handover/decode.js';
 import type { Holder, LuoSource } from '../handover/life.js';
 import type { Luo, LuoFile, LuoFlb } from '../handover/luo.js';
@@ -28,7 +29,7 @@ export function* reportText(report: DumpReport, options: { verbose?: boolean } =
   if (options.verbose === true) for (const line of report.evidence) yield `  ${escapeText(line)}`;
   for (const handover of report.handovers) {
     yield '';
-    yield* handoverLines(handover);
+    yield* handoverLines(handover, report);
   }
   yield '';
   yield* findingLines(report.findings);
@@ -57,7 +58,7 @@ function factsText(facts: KernelFacts | null): string {
   return `; ${parts.filter((part) => part !== null).join(', ')}`;
 }
 
-function* handoverLines(handover: Handover): Iterable<string> {
+function* handoverLines(handover: Handover, report: DumpReport): Iterable<string> {
   const { candidate, map, scratch } = handover;
   const at = candidate.fdtAddress === null ? '' : ` at ${hex(candidate.fdtAddress)}`;
   yield `${handover.role.toUpperCase()}: ${escapeText(handover.compatible ?? 'KHO of unknown version')}${at}, found by ${candidate.foundBy}`;
@@ -78,11 +79,11 @@ function* handoverLines(handover: Handover): Iterable<string> {
     yield `  previous   ${escapeText(handover.kexecMetadata.previousRelease)}, kexec ${handover.kexecMetadata.kexecCount} since the cold boot`;
   }
   for (const region of handover.memblock ?? []) yield `  reserve_mem ${escapeText(region.name)} at ${hex(region.start)}, ${formatBytes(region.size)}`;
-  if (handover.luo !== null) yield* luoLines(handover.luo, handover.owners);
+  if (handover.luo !== null) yield* luoLines(handover.luo, handover.owners, report);
   else if (handover.hasLuo) yield '  LUO        not readable (see findings)';
 }
 
-function* luoLines(luo: Luo, owners: Owners): Iterable<string> {
+function* luoLines(luo: Luo, owners: Owners, report: DumpReport): Iterable<string> {
   const versions = [luo.compatible, luo.sessionCompatible, luo.flbCompatible]
     .filter((text) => text !== null && text !== '')
     .map((text) => escapeText(text ?? ''));
@@ -90,7 +91,7 @@ function* luoLines(luo: Luo, owners: Owners): Iterable<string> {
   for (const session of luo.sessions ?? []) {
     const life = session.life === undefined ? '' : `${session.life.state}${holdersText(session.life.openBy)}, `;
     yield `    session "${escapeText(session.name.text)}", ${life}${session.files.length === 1 ? '1 file' : `${session.files.length} files`}${session.complete ? '' : ', as far as they could be read'}${otherText(session.reading, ['name', 'file_set_ser'])}${ownedBy(owners, session.path)}`;
-    for (const file of session.files) yield* fileLines(file, owners);
+    for (const file of session.files) yield* fileLines(file, owners, report);
   }
   for (const flb of luo.flbs ?? []) yield* flbLines(flb);
 }
@@ -125,9 +126,20 @@ function lifeText({ life }: LuoFile): string {
   return `${life.phase}${status}${module}${name}: `;
 }
 
-function* fileLines(file: LuoFile, owners: Owners): Iterable<string> {
+function* fileLines(file: LuoFile, owners: Owners, report: DumpReport): Iterable<string> {
   yield `      token ${hex(file.token)}  ${escapeText(file.compatible.text)}  ${lifeText(file)}${describe(file.decoded, file.data)}${otherText(file.reading, ['compatible', 'data', 'token'])}${ownedBy(owners, file.path)}`;
-  if (file.decoded?.kind === 'memfd') yield* folioLines(file.decoded);
+  if (file.decoded?.kind !== 'memfd') return;
+  yield* folioLines(file.decoded);
+  yield* absentLine(file.decoded, report);
+}
+
+/** That a file's contents can't be extracted from this dump, or not all. */
+function* absentLine(memfd: Memfd, { decoded, source }: DumpReport): Iterable<string> {
+  const { present, zero, excluded, outOfRange } = pageStates(memfd, decoded.memory);
+  const absent = excluded + outOfRange;
+  if (absent === 0) return;
+  const filter = source.filter === undefined || excluded === 0 ? '' : ` (${source.filter})`;
+  yield `        ${present + zero === 0 ? 'none' : present + zero} of ${present + zero + absent} pages of its contents in this dump${filter}`;
 }
 
 function* flbLines(flb: LuoFlb): Iterable<string> {

@@ -1,5 +1,7 @@
 /** `report` and the bare command as scripts use them. */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { luoInspect } from './run.js';
 
@@ -16,6 +18,22 @@ describe('report', () => {
       source: { container: 'elf-core', arch: 'x86_64', pageSize: 4096 },
       kernel: { release: '7.3.4' },
     });
+  });
+
+  it('says which pages of memfds are not in the dump, and what the dump says it left out', () => {
+    const text = luoInspect(['report', frozen]).stdout;
+    expect(text).toContain('        4 of 2048 pages of its contents in this dump\n');
+    const small = join(mkdtempSync(join(tmpdir(), 'luo-inspect-')), 'small.kdump');
+    expect(luoInspect(['shrink', frozen, '-o', small, '--format', 'kdump']).status).toBe(0);
+    const { source, handovers } = JSON.parse(luoInspect(['report', small, '--json', '--no-verdict']).stdout);
+    const whole = JSON.parse(luoInspect(['report', frozen, '--json', '--no-verdict']).stdout);
+    expect(source.filter).toBe('dump level 31 leaves out zero pages, page cache, private page cache, user data, free pages');
+    expect(handovers).toEqual(whole.handovers);
+    const sum = ({ present, zero, excluded, outOfRange }: Record<string, number>): number => (present ?? 0) + (zero ?? 0) + (excluded ?? 0) + (outOfRange ?? 0);
+    expect(source.memfdPages).toMatchObject({ present: 0, unknown: 0 });
+    expect(whole.source.memfdPages.present).toBeGreaterThan(0);
+    expect(sum(source.memfdPages)).toBe(sum(whole.source.memfdPages));
+    rmSync(dirname(small), { recursive: true });
   });
 
   it('the bare command prints the text report where standard output is no terminal', () => {
