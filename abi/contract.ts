@@ -65,6 +65,8 @@ export interface Area {
   readonly entry: Struct;
   /** pages of one piece; pieces that are chained hold as many each */
   readonly pages: number;
+  /** of a layout that was measured: BTF does not tell `pages`, so the block that the preserved map has there does */
+  readonly sizedByMap?: true;
   /** pieces in one chain at most; 1 where there is no chain */
   readonly maxPieces: number;
   /** what user space gets when the area is full */

@@ -84,7 +84,9 @@ class MeasuredContracts implements Contracts {
     if (nearest.format === 'struct' && (main === undefined || this.#measured(main) === null)) return null;
     const areas = (nearest.areas ?? []).flatMap((area): Area[] => {
       const [header, entry] = [area.header === null ? null : this.#measured(area.header), this.#measured(area.entry)];
-      return entry === null || (header === null && area.header !== null) ? [] : [{ ...area, header, entry }];
+      return entry === null || (header === null && area.header !== null)
+        ? []
+        : [{ ...area, header, entry, ...(area.maxPieces > 1 ? { sizedByMap: true } : {}) }];
     });
     return {
       ...nearest,

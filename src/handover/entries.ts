@@ -96,21 +96,32 @@ export function readEntries(context: Context, area: Area, pointer: bigint, optio
   return { area, pieces, places: pieces.flatMap((piece) => piece.entries), complete };
 }
 
+/** No piece is larger than the largest block of the page allocator. */
+const MAX_PIECE_ORDER = 10;
+
+/** The area with as many pages as the piece at `address` has. */
+function sizedAt(context: Context, area: Area, address: number): Area {
+  const order = area.sizedByMap === true ? (context.map?.orderAt(address) ?? null) : null;
+  const pages = order === null ? area.pages : 2 ** Math.min(order, MAX_PIECE_ORDER);
+  return pages > area.pages ? { ...area, pages } : area;
+}
+
 interface PieceRead {
   readonly piece: Piece;
   readonly next: bigint;
   readonly believed: boolean;
 }
 
-function readPiece(context: Context, area: Area, value: bigint, from: Node, index: number, seen: Set<number>, options: WalkOptions): PieceRead | null {
+function readPiece(context: Context, described: Area, value: bigint, from: Node, index: number, seen: Set<number>, options: WalkOptions): PieceRead | null {
   const { memory, observations } = context;
   const kinds = options.kinds ?? KINDS;
-  const noun = `${options.what} ${nounOf(area)}`;
+  const noun = `${options.what} ${nounOf(described)}`;
   const address = physicalAddress(value);
   if (address === null || address === 0 || address % memory.pageSize !== 0 || isOffMachine(context, address)) {
     observations.add(kinds.pointer, from, `${hex(value)} is not a page of this machine, so there is no ${noun}`, natureOfNonsense(context));
     return null;
   }
+  const area = sizedAt(context, described, address);
   if (seen.has(address)) {
     observations.add('block-cycle', from, `the ${noun} at ${hex(address)} is linked a second time`, natureOfNonsense(context));
     return null;

@@ -162,6 +162,8 @@ describe('a kernel nobody described', () => {
       'a version string behind a magic',
       { ser: withFields(usual.ser, { magic: u64(''), compatible: cstring(16, ''), sessions_pa: phys(''), flbs_pa: phys('') }) },
     ],
+    ['blocks of two pages', { blockPages: 2 }],
+    ['blocks of four pages with a longer header', { blockPages: 4, block: withFields(usual.block, { next: phys(''), prev: phys(''), count: u64('') }) }],
     ['a higher number', { luoString: 'luo-v10', memfdString: 'memfd-v12', khoString: 'kho-v5', flbString: 'liveupdate-test-flb-v3' }],
     [
       'metadata with more in it, memory blocks of another version',

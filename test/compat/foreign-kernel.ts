@@ -21,6 +21,8 @@ export interface Layouts {
   readonly luoString?: string;
   readonly memfdString?: string;
   readonly khoString?: string;
+  /** pages of a block of sessions or files; 1 unless given */
+  readonly blockPages?: 1 | 2 | 4;
   readonly flbString?: string;
   /** fields by the name this kernel gives them, with the name they have in the layouts that are described */
   readonly renamed?: Readonly<Record<string, string>>;
@@ -129,8 +131,9 @@ export function write(given: Layouts): Written {
     return { compatible: layouts.memfdString, data, token, flags: 1, owner: NEW, extra: NEW, where: data };
   };
   const chain = (entry: Struct, items: readonly Record<string, unknown>[]): number => {
-    const capacity = Math.floor((4096 - sizeOf(layouts.block)) / sizeOf(entry));
-    const blocks = Array.from({ length: Math.ceil(items.length / capacity) }, () => image.alloc());
+    const pages = given.blockPages ?? 1;
+    const capacity = Math.floor((4096 * pages - sizeOf(layouts.block)) / sizeOf(entry));
+    const blocks = Array.from({ length: Math.ceil(items.length / capacity) }, () => image.alloc(Math.log2(pages)));
     for (const [index, block] of blocks.entries()) {
       const part = items.slice(index * capacity, (index + 1) * capacity);
       put(image, block, layouts.block, { next: blocks[index + 1] ?? 0, prev: blocks[index - 1] ?? 0, count: part.length, magic: NEW }, renamed);
