@@ -8,15 +8,26 @@ import { compatText } from './compat-text.js';
 import type { DumpReport } from './dump-report.js';
 import { escapeText } from './escape.js';
 
-/** Columns that the table is made for. */
-const WIDTH = 110;
+/** Below this many columns the words go below the table. */
+const TABLE = 100;
 
-/** Lines, escaped; one that says why where it cannot be told. */
-export function againstText({ source, kernel, decoded }: DumpReport, release: string): readonly string[] {
+/** Lines of at most `width` columns, escaped; one that says why where it cannot be told. */
+export function againstText({ source, kernel, decoded }: DumpReport, release: string, width: number): readonly string[] {
   if (!looksLikeRelease(release)) return [`${escapeText(release) || 'that'} is no release; name one such as ${releases.slice(-3).join(', ')}`];
   try {
     const from = handingOver({ path: source.path, pageSize: source.pageSize, runningRelease: kernel?.release ?? null }, decoded);
-    return compatText(checkCompat(from, releaseSide(release)), { width: WIDTH, color: false, verbose: true });
+    const result = checkCompat(from, releaseSide(release));
+    if (width >= TABLE) return compatText(result, { width, color: false, verbose: true });
+    const rows = result.layers.flatMap(({ layer, from: written, to: spoken, outcome, errno, text }) => [
+      '',
+      `${escapeText(layer)}: ${escapeText(written ?? 'nothing')} → ${escapeText(spoken ?? 'nothing')}: ${outcome}${errno === null ? '' : ` (${errno})`}`,
+      `  ${escapeText(text)}`,
+    ]);
+    return [
+      `Can ${escapeText(result.to)} take over from this? ${result.verdict}`,
+      ...rows,
+      ...result.remarks.map(({ message }) => `\u2022 ${escapeText(message)}`.replace('\u2022', '·')),
+    ];
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return [escapeText(error.message)];

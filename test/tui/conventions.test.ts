@@ -89,6 +89,12 @@ describe('h j k l, arrows, Ctrl-d Ctrl-u, PgUp PgDn, Home End, g gg G, counts (v
     expect(at('g', 'pagedown', 'ctrl-b')).toBe(first);
   });
 
+  it('a digit goes to a pane, two that follow each other are a count; after a pause the next digit is a pane again', () => {
+    const screen = inspector(120, 40).press('5', 'pause', '4');
+    expect(screen.pane('findings').title).toContain('━ 4');
+    expect(inspector().press('1', '0', 'j').cursor('tree')).toContain('far');
+  });
+
   it('in the bytes: sideways by bytes, up and down by rows, to both ends of the selection', () => {
     const at = (...keys: readonly string[]) =>
       /0x[0-9a-f]+/.exec(

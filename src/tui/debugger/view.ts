@@ -62,7 +62,9 @@ export const DEBUGGER: View<Debugger, DebuggerPane> = {
     [CARRY_OUT]: { run: carryOut },
   },
   layout: (state) => debuggerBands(layoutOf(state)),
-  title: ({ client }) => escapeText(client.scenario.title || client.scenario.file),
+  // of a dump the end of its path says which it is
+  title: ({ client: { fromDump, scenario } }) =>
+    escapeText(fromDump ? `next kernel on ${scenario.file.split('/').slice(-2).join('/')}` : scenario.title || scenario.file),
   summary,
   status: searchLine,
   settle,

@@ -57,8 +57,10 @@ export const INSPECTOR_COMMANDS: readonly Command<Inspector>[] = [
     help: 'what a kernel of another release makes of this handover, layer by layer',
     complete: (state) => state.model.releases,
     run: (state, release) => {
-      const text = state.model.contractsAgainst(release);
-      return showText<Inspector, PaneId>(state, `against ${escapeText(release)}`, (width) => text.flatMap((row) => wrap(row, width).map((part) => line(part))));
+      const { contractsAgainst } = state.model;
+      return showText<Inspector, PaneId>(state, `against ${escapeText(release)}`, (width) =>
+        contractsAgainst(release, width).flatMap((row) => wrap(row, width).map((part) => line(part))),
+      );
     },
   },
 ];

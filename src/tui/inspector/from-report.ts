@@ -38,7 +38,7 @@ export function inspectorModelOf(report: DumpReport): InspectorModel {
     log: (report.log?.boots ?? []).flatMap(({ release, lines }) => lines.map(({ number, time, text }) => ({ number, time, text: escapeText(text), release }))),
     objects: kernel?.live == null ? [] : objectRows(kernel.live, report.handovers),
     releases: releases.map(String),
-    contractsAgainst: (release) => againstText(report, release),
+    contractsAgainst: (release, width) => againstText(report, release, width),
     ruleText: (id) => {
       const rule = rules.find((one) => one.id === id);
       return rule === undefined ? null : ruleText(rule);

@@ -102,7 +102,9 @@ function worstByPath(findings: readonly FindingView[]): ReadonlyMap<string, Wors
 function row(known: Omit<SessionRow, 'severity' | 'outcome'>, worst: ReadonlyMap<string, Worst>, fates: ReadonlyMap<string, string>): SessionRow {
   const at = worst.get(known.path);
   const fate = fates.get(known.path);
-  const severity = fate !== undefined && fate !== 'comes back' ? 'error' : (at?.severity ?? null);
+  // nobody knows is no failure
+  const severity =
+    fate === undefined || fate === 'comes back' ? (at?.severity ?? null) : fate.startsWith('unknown') ? worse(at?.severity ?? null, 'warning') : 'error';
   return { ...known, severity, outcome: fate ?? at?.said ?? '' };
 }
 

@@ -44,7 +44,7 @@ export interface InspectorModel {
   /** what KHO and LUO keep in the running kernel; none where its objects could not be read */
   readonly objects: readonly ObjectRow[];
   /** what a kernel of another release makes of what was written, as text; why not where it cannot be told */
-  readonly contractsAgainst: (release: string) => readonly string[];
+  readonly contractsAgainst: (release: string, width: number) => readonly string[];
   /** releases that can be held against it */
   readonly releases: readonly string[];
   /** what the rule of a finding means, for `K`; null for a rule nobody knows */

@@ -29,8 +29,13 @@ export function programOf<S extends Viewed<P>, P extends string>(view: View<S, P
   };
 }
 
+/** What the terminal says when no key has come for a while. */
+export const PAUSE = 'pause';
+
 /** One key, by the name the key table uses. */
 function keyIn<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, before: S, key: string): Step<S> {
+  // no key came for a while: a digit that went to a pane is no part of a count any more
+  if (key === PAUSE) return { state: withShell<S, P>(before, { ...before.shell, count: '', beforeCount: null }), effects: [] };
   const state = pressed(view, table, withShell<S, P>(before, { ...before.shell, toast: null, effects: [] }), key);
   return { state: withShell<S, P>(state, { ...state.shell, effects: [] }), effects: state.shell.effects };
 }

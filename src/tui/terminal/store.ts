@@ -1,9 +1,12 @@
 /** Holds a program's state outside React: keys are taken at once, frames are drawn at most every 16 ms. */
 import type { Kept } from '../model/kept.js';
 import type { Effect, Program } from '../model/program.js';
+import { PAUSE } from '../model/program-of.js';
 import type { Size } from '../model/screen.js';
 
 const FRAME_MS = 16;
+/** Two digits of a count follow each other faster. */
+const PAUSE_MS = 700;
 
 export interface Snapshot<S> {
   readonly state: S;
@@ -18,6 +21,7 @@ export class Store<S> {
   #frame: NodeJS.Timeout | null = null;
   #work: NodeJS.Immediate | null = null;
   #lastFrame = 0;
+  #pause: NodeJS.Timeout | null = null;
   #closed = false;
 
   /** @param kept of an earlier run */
@@ -39,6 +43,8 @@ export class Store<S> {
   key(key: string): readonly Effect[] {
     const { state, effects } = this.#program.key(this.#now.state, key);
     this.#set({ ...this.#now, state });
+    if (this.#pause !== null) clearTimeout(this.#pause);
+    this.#pause = /^[0-9]$/.test(key) ? setTimeout(() => this.key(PAUSE), PAUSE_MS) : null;
     return effects;
   }
 
@@ -66,6 +72,7 @@ export class Store<S> {
     this.#closed = true;
     if (this.#frame !== null) clearTimeout(this.#frame);
     if (this.#work !== null) clearImmediate(this.#work);
+    if (this.#pause !== null) clearTimeout(this.#pause);
   }
 
   #set(next: Snapshot<S>): void {
