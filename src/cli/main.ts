@@ -1,7 +1,7 @@
 /** The command line: which words name a command, and what is loaded for it. Only the command that runs is loaded. */
 import { existsSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { Budget, withBudget } from '../codec/budget.js';
+import { Budget, reachedText, withBudget } from '../codec/budget.js';
 import { isLimitName, limits } from '../codec/limits.js';
 import { UserError } from '../codec/user-error.js';
 import { oneLine } from '../report/escape.js';
@@ -28,6 +28,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     const budget = new Budget();
     if (argv.length === 0) {
       await usage(program);
+      const { onTerminal } = await import('./terminal.js');
+      const picked = onTerminal() ? await (await import('./pick.js')).pickSample() : null;
+      if (picked !== null) await main(picked);
       return;
     }
     await registerFor(program, argv);
@@ -37,10 +40,14 @@ export async function main(argv: readonly string[]): Promise<void> {
       await takeNames(command);
     }
     await withBudget(budget, () => program.parseAsync(argv, { from: 'user' }));
+    // `report`, `diagnose` and what asks them have a finding of it; whatever else was cut short says so here.
+    if (!TOLD_BY_A_FINDING.has(program.args[0] ?? '')) for (const reached of budget.reached) tell(`not all of it was looked at: ${reachedText(reached)}`);
   } catch (error) {
     process.exitCode = exitCodeFor(error);
   }
 }
+
+const TOLD_BY_A_FINDING: ReadonlySet<string> = new Set(['report', 'diagnose', 'triage', 'shrink']);
 
 /** Bare `luo-inspect`: what it is, and three things to try. */
 async function usage(program: Command): Promise<void> {

@@ -93,6 +93,12 @@ export const limits = {
     counts: 'pages of tables, of bitmaps and of files that are reached a second time, as nothing that a kernel hands over is',
     past: 'the rest are not read again',
   },
+  'ledger-arrays': {
+    allowed: 1 << 16,
+    unit: 'times 1024 blocks',
+    counts: 'preserved blocks that the page ledger keeps an owner of, in neighbourhoods of 1024: 256 GiB in single pages, any machine in huge ones',
+    past: 'those behind are not accounted for, which the ledger tells',
+  },
   'check-items': {
     allowed: 1 << 25,
     unit: 'items',

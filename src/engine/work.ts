@@ -13,6 +13,8 @@ export class WorkError extends Error {
 
 /** Pages of a map that may be walked once more: a pointer or two may be damaged. */
 const MOST_AGAIN = 16;
+/** Pieces of the table of blocks for each page of the map: a page of single pages fills 16, and such maps are half of what may be. */
+const KEPT_A_PAGE = 8;
 
 export class Work {
   readonly #budget: Budget = currentBudget();
@@ -20,6 +22,7 @@ export class Work {
   #bytes: number;
   #blocks: number;
   #pages: number;
+  #kept: number;
   #again: number;
   readonly #seen = new Set<number>();
 
@@ -28,6 +31,7 @@ export class Work {
     this.#bytes = this.#budget.allowed('engine-bytes');
     this.#blocks = this.#budget.allowed('engine-blocks');
     this.#pages = this.#budget.allowed('engine-map-pages');
+    this.#kept = this.#pages * KEPT_A_PAGE;
     this.#again = MOST_AGAIN;
   }
 
@@ -52,6 +56,11 @@ export class Work {
   walk(page: number): void {
     if (this.#pages-- === 0 || (this.#seen.has(page) && this.#again-- === 0)) this.#end('engine-map-pages');
     this.#seen.add(page);
+  }
+
+  /** A piece of the table of preserved blocks, 2048 pages wide. @throws WorkError, once */
+  keep(): void {
+    if (this.#kept-- === 0) this.#end('engine-map-pages');
   }
 
   #end(limit: LimitName): never {

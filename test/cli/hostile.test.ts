@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
+import { Budget, withBudget } from '../../src/codec/budget.js';
+import { Tags } from '../../src/engine/kho/tags.js';
+import { Work } from '../../src/engine/work.js';
 import { broken, MOST_BYTES } from '../../src/fuzz/oracles.js';
 import { bomb, bombs } from '../../src/fuzz/bombs.js';
 import { Random } from '../../src/fuzz/random.js';
@@ -70,6 +73,28 @@ describe('a scenario that asks for more than a run may cost', () => {
     expect(status).toBe(1);
     expect(end).toMatchObject({ end: true, outcome: 'aborted', expectationsMet: false, reason: expect.stringContaining(`--limit ${limit}=${allowed * 8}`) });
   });
+});
+
+it('blocks that are preserved far from each other cost no more than others', () => {
+  const tags = new Tags(4096, new Work());
+  for (let block = 0; block < 100_000; block++) tags.set(block * 2 ** 34, 10);
+  expect([tags.size, tags.get(2 ** 34), tags.get(2 ** 34 + 4096), tags.covers(2 ** 34 + 4096)]).toEqual([100_000, 10, undefined, true]);
+  tags.set(2 ** 34, 0);
+  tags.delete(0);
+  expect([tags.size, tags.get(2 ** 34), tags.get(0)]).toEqual([99_999, 0, undefined]);
+  const few = withBudget(new Budget({ 'engine-map-pages': 10 }), () => new Tags(4096, new Work()));
+  expect(() => {
+    for (let block = 0; block < 1000; block++) few.set(block * 2 ** 30, 0);
+  }).toThrow(/--limit engine-map-pages=80 goes on/);
+});
+
+it('what a limit ended is told on standard error where there are no findings', () => {
+  const path = file('ledger', bombs.chunks?.(new Random(2), (most) => Math.min(most, 100)) ?? new Uint8Array());
+  for (const args of [
+    ['ledger', path, '--json'],
+    ['diff', path, path],
+  ])
+    expect(run(args).stderr).toMatch(/^luo-inspect: not all of it was looked at: .*--limit shared-pages=131072 goes on$/m);
 });
 
 it('a size that damage made is compared piece by piece, not page by page', () => {

@@ -40,7 +40,7 @@ export class Kho {
 
   constructor(machine: Machine, pages: PageAllocator, spec: KernelSpec, enabled: boolean) {
     this.machine = machine;
-    this.tags = new Tags(machine.pageSize);
+    this.tags = new Tags(machine.pageSize, machine.work);
     this.pages = pages;
     this.spec = spec;
     this.enabled = enabled;

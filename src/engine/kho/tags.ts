@@ -1,7 +1,12 @@
 /** page->private of preserved blocks that nobody has restored yet: order by the block's first page. A byte a page, kept where there are blocks: a handover may have millions. */
 
-/** Pages of one piece of the table. */
-const PIECE_PAGES = 1 << 15;
+import type { Work } from '../work.js';
+
+/** Pages of one piece of the table: small, since blocks of high orders stand far apart. */
+const PIECE_PAGES = 1 << 11;
+/** Orders from which on blocks are kept one by one, and how many of them count as a piece. */
+const LARGE = 6;
+const LARGE_A_PIECE = 16;
 /** No machine has a larger block. */
 const MOST_ORDER = 30;
 
@@ -9,12 +14,17 @@ export class Tags {
   readonly #pageSize: number;
   /** order + 1; 0: no block starts here */
   readonly #pieces = new Map<number, Uint8Array>();
+  /** of blocks so large that few of them stand in one piece, by their first page */
+  readonly #large = new Map<number, number>();
+  readonly #work: Work;
   #size = 0;
   #recent: Uint8Array | undefined;
   #recentNumber = -1;
 
-  constructor(pageSize: number) {
+  /** @param work of the run, which ends where there are too many */
+  constructor(pageSize: number, work: Work) {
     this.#pageSize = pageSize;
+    this.#work = work;
   }
 
   get size(): number {
@@ -24,9 +34,18 @@ export class Tags {
   set(address: number, order: number): void {
     const page = address / this.#pageSize;
     if (!Number.isInteger(page)) return;
+    if (order >= LARGE) {
+      this.delete(address);
+      if (this.#large.size % LARGE_A_PIECE === 0) this.#work.keep();
+      this.#large.set(page, order);
+      this.#size++;
+      return;
+    }
+    if (this.#large.delete(page)) this.#size--;
     const number = Math.floor(page / PIECE_PAGES);
     let piece = this.#piece(number);
     if (piece === undefined) {
+      this.#work.keep();
       piece = new Uint8Array(PIECE_PAGES);
       this.#pieces.set(number, piece);
       this.#recentNumber = number;
@@ -39,6 +58,8 @@ export class Tags {
   get(address: number): number | undefined {
     const page = address / this.#pageSize;
     if (!Number.isInteger(page)) return undefined;
+    const large = this.#large.get(page);
+    if (large !== undefined) return large;
     const held = this.#piece(Math.floor(page / PIECE_PAGES))?.[page % PIECE_PAGES] ?? 0;
     return held === 0 ? undefined : held - 1;
   }
@@ -52,6 +73,10 @@ export class Tags {
 
   delete(address: number): void {
     const page = address / this.#pageSize;
+    if (this.#large.delete(page)) {
+      this.#size--;
+      return;
+    }
     const piece = Number.isInteger(page) ? this.#piece(Math.floor(page / PIECE_PAGES)) : undefined;
     if (piece === undefined || (piece[page % PIECE_PAGES] ?? 0) === 0) return;
     piece[page % PIECE_PAGES] = 0;

@@ -2,14 +2,12 @@
  * One number for each preserved block, in typed arrays: whose it is. Room grows with the blocks there are, not with the memory
  * they lie in, so that a guest of hundreds of GiB in single pages can be accounted for.
  */
+import { currentBudget } from '../../codec/budget.js';
 import { type PreservedBlock, type PreservedMap, maxOrder } from '../preserved/preserved-map.js';
 
 /** Blocks whose numbers stand in one array: 4 KiB of them, as much as a page of the map that a hostile dump must spend. */
 const ARRAY_LOG2 = 10;
 const PER_ARRAY = 1 << ARRAY_LOG2;
-/** Arrays at most: 512 MiB of numbers, 512 GiB of single pages, any machine's memory in huge ones. */
-const MAX_ARRAYS = 1 << 17;
-
 /** A block of the map that nobody has claimed yet; other numbers are the caller's, from 2 on. */
 export const UNCLAIMED = 1;
 
@@ -23,7 +21,7 @@ export class BlockStore {
 
   constructor(map: PreservedMap, pageSize: number) {
     this.#pageSize = pageSize;
-    let room = MAX_ARRAYS;
+    const budget = currentBudget();
     for (const { start, order } of map.blocks()) {
       const ofOrder = this.#arrays.get(order) ?? new Map<number, Uint32Array>();
       this.#arrays.set(order, ofOrder);
@@ -31,7 +29,7 @@ export class BlockStore {
       const at = Math.floor(index / PER_ARRAY);
       let array = ofOrder.get(at);
       if (array === undefined) {
-        if (room-- <= 0) break;
+        if (!budget.spend('ledger-arrays', 1, 'the page ledger')) break;
         array = new Uint32Array(PER_ARRAY);
         ofOrder.set(at, array);
       }
