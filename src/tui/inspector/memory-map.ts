@@ -14,6 +14,9 @@ export const MAP_KINDS = [
 
 export type MapKind = (typeof MAP_KINDS)[number];
 
+/** Maps kept: each costs a walk over all preserved blocks. */
+const MOST_MADE = 8;
+
 /** Preserved blocks looked at for one map. */
 const MOST_BLOCKS = 1 << 20;
 
@@ -33,7 +36,8 @@ const rank = (kind: MapKind['kind']): number => RANK.get(kind) ?? MAP_KINDS.leng
 export class MemoryMap {
   readonly #memory: PhysicalMemory;
   readonly #handovers: readonly Handover[];
-  #last: MapCells | null = null;
+  /** the last few that were asked for: a pane has one size in focus and another out of it */
+  readonly #made = new Map<string, MapCells>();
 
   constructor(memory: PhysicalMemory, handovers: readonly Handover[]) {
     this.#memory = memory;
@@ -44,7 +48,9 @@ export class MemoryMap {
   cells(from: number, to: number, count: number): MapCells {
     const { pageSize } = this.#memory;
     const unit = Math.max(pageSize, Math.ceil((to - from) / Math.max(1, count) / pageSize) * pageSize);
-    if (this.#last !== null && this.#last.from === from && this.#last.unit === unit && this.#last.kinds.length === count) return this.#last;
+    const key = `${from} ${unit} ${count}`;
+    const known = this.#made.get(key);
+    if (known !== undefined) return known;
     const kinds = new Uint8Array(count).fill(rank('absent'));
     const paint = (start: number, end: number, kind: MapKind['kind']): void => {
       const first = Math.max(0, Math.floor((start - from) / unit));
@@ -65,7 +71,10 @@ export class MemoryMap {
       for (const page of map?.structurePages ?? []) paint(page, page + pageSize, 'structure');
       for (const { address } of references) paint(address, address + pageSize, 'structure');
     }
-    this.#last = { from, unit, kinds, left };
-    return this.#last;
+    const cells = { from, unit, kinds, left };
+    const [oldest] = this.#made.keys();
+    if (this.#made.size >= MOST_MADE && oldest !== undefined) this.#made.delete(oldest);
+    this.#made.set(key, cells);
+    return cells;
   }
 }
