@@ -154,9 +154,9 @@ export const limits = {
     past: 'the run ends there, and what comes of it is unknown',
   },
   'replay-entries': {
-    allowed: 20480,
+    allowed: 1 << 15,
     unit: 'entries',
-    counts: 'files of a handover, a session counting as ten, with which the next kernel is run on it',
+    counts: 'sessions and files of a handover with which the next kernel is run on it',
     past: 'the next kernel is not run: the verdict is that of the rules (`step` refuses)',
   },
 } as const satisfies Readonly<Record<string, Limit>>;

@@ -187,7 +187,7 @@ function asNeighbour(context: Context, contract: Contract, compatible: string, r
   if (trouble === undefined && !hidden && !odd) {
     for (const child of trial.children()) node.add(child);
     for (const one of observations.all) context.observations.add(one.kind, one.node, one.text, one.nature, one.at);
-    context.references.push(...aside.references);
+    for (const reference of aside.references) context.references.push(reference);
     return { ...luo, contract: null, node };
   }
   const group = node.group('sessions', { description: 'sessions in the order in which they were serialised' });

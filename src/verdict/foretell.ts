@@ -54,12 +54,13 @@ export function foretell(findings: readonly Finding[], handover: Handover, repla
   const ended = met.some(({ where, kind }) => (where === 'boot' || where === 'open') && kind !== 'warns');
   const reaction = (finding: Finding): Reaction | null => {
     const one = told.get(finding.id);
+    const beyond = quiet.get(finding.id);
+    if (one !== undefined && beyond !== undefined && WEIGHT.indexOf(beyond.kind) < weightOf(one)) return beyond;
     // Where a missing page decides, what is known of the release is more than nothing.
     if (one !== undefined && !(one.kind === 'unknown' && finding.reaction !== null && finding.reaction.kind !== 'ignored'))
       return { kind: one.kind, errno: one.errno, text: sentence(reasonOf(one)), foretoldBy: 'replay' };
     const own = finding.reaction;
     if (one !== undefined) return own;
-    const beyond = quiet.get(finding.id);
     if (beyond !== undefined && (own === null || !ended)) return beyond;
     if (own === null || ended || !judged.includes(finding) || silent.has(finding.rule) || BESIDE.has(own.kind)) return own;
     return {

@@ -2,13 +2,10 @@
 import type { Handover } from '../handover/decode.js';
 import type { LuoSession } from '../handover/luo.js';
 
-/** The lists of sessions are searched for each name: a session costs as much as ten files. */
-const SESSION = 10;
-
 /** Entries, by what the dump itself says of their number: files that two sessions lead to count twice, as the kernel reads them twice. */
 export function replayWork({ luo }: Handover): number {
   const sessions = luo?.sessions ?? [];
-  return sessions.reduce((sum, session) => sum + SESSION + filesOf(session), 0);
+  return sessions.reduce((sum, session) => sum + 1 + filesOf(session), 0);
 }
 
 /** Blocks (7.2 and later) end where their chain does, and no files area has no entries: only a contiguous area is read by its count. */

@@ -53,7 +53,10 @@ const subtreeOf = (handover: Handover, path: string): string => {
   return decodeURIComponent(rest.split('/')[0] ?? '');
 };
 
-const withSubtree = (subject: Subject, found: Hit): Hit => ({ ...found, reaction: subtreeReaction(subtreeOf(subject.handover, found.path ?? '')) });
+function withSubtree(subject: Subject, found: Hit): Hit {
+  const told = subtreeReaction(subtreeOf(subject.handover, found.path ?? ''));
+  return { ...found, reaction: told, ...(told.kind === 'ignored' ? { severity: 'warning' as const } : {}) };
+}
 
 export const khoSubtreeRules: readonly HandoverRule[] = [
   {
@@ -130,7 +133,8 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     confirm: 'decode the blob at the address in preserved-data.',
     sources: [RETRIEVE],
     *check(subject) {
-      for (const found of wrong(subject, 'subtree-size')) yield withSubtree(subject, found);
+      for (const found of wrong(subject, 'subtree-size'))
+        yield { ...withSubtree(subject, found), after: ['kho/wrong-page', 'kho/subtree-unaligned'].map((rule) => ({ rule, below: found.path ?? '' })) };
     },
   },
   {

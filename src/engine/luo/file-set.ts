@@ -31,6 +31,8 @@ export interface FileSetSer {
 
 export class FileSet {
   readonly files: LuoFile[] = [];
+  /** the first file of each token: what was handed over may hold one twice */
+  readonly #byToken = new Map<bigint, LuoFile>();
   readonly #luo: LuoContext;
   readonly #store: BlockSet | ContiguousEntries;
   /** struct luo_file_ser of this kernel */
@@ -64,7 +66,7 @@ export class FileSet {
 
   *#preserve(token: bigint, fd: number): Steps<number> {
     const { fds, preserved, flbs, spec } = this.#luo;
-    if (this.files.some((file) => file.token === token)) return negative('EEXIST');
+    if (this.#byToken.has(token)) return negative('EEXIST');
     const error = yield* this.#store.grow(this.#count + 1);
     if (error !== 0) return error;
     const file = fds.get(fd)?.get() ?? null;
@@ -110,7 +112,7 @@ export class FileSet {
     if (error !== 0) return error;
     entry.serializedData = args.serializedData;
     entry.privateData = args.privateData;
-    this.files.push(entry);
+    this.#append(entry);
     this.#count++;
     this.#show(entry, 'preserved');
     return 0;
@@ -125,7 +127,7 @@ export class FileSet {
       yield* callback(machine, handler, 'unpreserve', args, () => nothing(handler.unpreserve(args)));
       yield* flbs.fileUnpreserve(handler);
       if (file !== null) preserved.delete(handler.getId?.(file) ?? file);
-      this.files.pop();
+      this.#dropLast();
       this.#hide(entry);
       this.#count--;
       yield* this.#store.shrink(this.#count);
@@ -216,6 +218,7 @@ export class FileSet {
     }
     if (failed === 0) return 0;
     for (const entry of this.files.splice(0)) this.#hide(entry);
+    this.#byToken.clear();
     this.#count = 0;
     yield* store.destroy();
     return failed;
@@ -243,7 +246,7 @@ export class FileSet {
     }
     if (!this.#luo.pages.kmalloc()) return negative('ENOMEM');
     const entry: LuoFile = { handler, token, file: null, serializedData: data, privateData: null, retrieveStatus: 0 };
-    this.files.push(entry);
+    this.#append(entry);
     this.#show(entry, 'waiting');
     yield machine.event('luo', 'read luo_file_ser', { address: at, token, data });
     return 0;
@@ -253,7 +256,7 @@ export class FileSet {
   *retrieve(token: bigint): Steps<OpenFile | number> {
     const { machine, preserved } = this.#luo;
     yield machine.enter('luo', 'luo_retrieve_file', { token });
-    const entry = this.files.find((file) => file.token === token);
+    const entry = this.#byToken.get(token);
     const result = entry === undefined ? negative('ENOENT') : yield* this.#retrieveEntry(entry);
     if (typeof result !== 'number' && entry !== undefined) preserved.set(entry.handler.getId?.(result) ?? result, result);
     yield machine.exit(typeof result === 'number' ? result : 0);
@@ -291,7 +294,7 @@ export class FileSet {
       const args = this.#args(entry);
       yield* callback(machine, handler, 'finish', args, () => nothing(handler.finish(args)));
       yield* flbs.fileFinish(handler);
-      this.files.pop();
+      this.#dropLast();
       this.#hide(entry);
       if (file !== null) {
         preserved.delete(handler.getId?.(file) ?? file);
@@ -302,6 +305,16 @@ export class FileSet {
     }
     yield* this.#store.destroy();
     return 0;
+  }
+
+  #append(entry: LuoFile): void {
+    this.files.push(entry);
+    if (!this.#byToken.has(entry.token)) this.#byToken.set(entry.token, entry);
+  }
+
+  #dropLast(): void {
+    const entry = this.files.pop();
+    if (entry !== undefined && this.#byToken.get(entry.token) === entry) this.#byToken.delete(entry.token);
   }
 
   #show(entry: LuoFile, state: string): void {

@@ -50,22 +50,46 @@ export class SessionFile implements FileBody {
   }
 }
 
-/** From the end: names that are counted differ there. */
-function sameName(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let at = a.length - 1; at >= 0; at--) if (a[at] !== b[at]) return false;
-  return true;
-}
-
 /** A char array up to its first NUL, as strscpy and strncmp take it. */
 const upToNul = (field: Uint8Array): Uint8Array => {
   const nul = field.indexOf(0);
   return nul === -1 ? field : field.subarray(0, nul);
 };
 
+/** A list of sessions in the order in which they came, found by name. */
+export class SessionList implements Iterable<LuoSession> {
+  readonly #byName = new Map<string, LuoSession>();
+
+  get length(): number {
+    return this.#byName.size;
+  }
+
+  named(name: Uint8Array): LuoSession | undefined {
+    return this.#byName.get(keyOf(name));
+  }
+
+  /** @returns whether the name was free */
+  add(session: LuoSession): boolean {
+    if (this.named(session.name) !== undefined) return false;
+    this.#byName.set(keyOf(session.name), session);
+    return true;
+  }
+
+  remove(session: LuoSession): void {
+    if (this.named(session.name) === session) this.#byName.delete(keyOf(session.name));
+  }
+
+  [Symbol.iterator](): Iterator<LuoSession> {
+    return this.#byName.values();
+  }
+}
+
+/** Each byte a character: names are bytes, not text. */
+const keyOf = (name: Uint8Array): string => String.fromCharCode(...name);
+
 export class Sessions {
-  readonly outgoing: LuoSession[] = [];
-  readonly incoming: LuoSession[] = [];
+  readonly outgoing = new SessionList();
+  readonly incoming = new SessionList();
   readonly #luo: LuoContext;
   readonly #out: BlockSet | ContiguousEntries;
   readonly #in: BlockSet | ContiguousEntries;
@@ -127,9 +151,7 @@ export class Sessions {
       const error = yield* this.#out.grow(list.length + 1);
       if (error !== 0) return error;
     }
-    if (list.some((one) => sameName(one.name, session.name))) return negative('EEXIST');
-    list.push(session);
-    return 0;
+    return list.add(session) ? 0 : negative('EEXIST');
   }
 
   /** luo_session_retrieve. @param field the 64 bytes of the ioctl */
@@ -137,7 +159,7 @@ export class Sessions {
     const { machine } = this.#luo;
     const name = upToNul(field);
     yield machine.enter('luo', 'luo_session_retrieve', { name: nameText(name) });
-    const session = this.incoming.find((one) => sameName(one.name, name));
+    const session = this.incoming.named(name);
     let result: OpenFile | number = negative('ENOENT');
     if (session?.retrieved === true) result = negative('EINVAL');
     else if (session !== undefined) {
@@ -168,7 +190,7 @@ export class Sessions {
 
   *#remove(session: LuoSession): Steps<void> {
     const list = session.retrieved ? this.incoming : this.outgoing;
-    list.splice(list.indexOf(session), 1);
+    list.remove(session);
     this.#luo.machine.state.remove(session.path);
     if (!session.retrieved) yield* this.#out.shrink(list.length);
   }

@@ -79,7 +79,9 @@ export const placeOf = (session: number, file: number): string => `session ${ses
 export function retrieveEverything(kernel: Kernel, from: number, leaveOut: ReadonlySet<string> = new Set()): ScenarioStep[] {
   const steps: ScenarioStep[] = [];
   let index = from;
-  for (const [place, session] of kernel.luo.sessions.incoming.entries()) {
+  let place = -1;
+  for (const session of kernel.luo.sessions.incoming) {
+    place++;
     const as = `session ${place}`;
     steps.push({ ...base(index++), do: 'retrieve-session', device: null, name: session.name, shape: SHAPE, as });
     let whole = true;

@@ -156,7 +156,7 @@ export class ScenarioRun {
         this.#begun = index;
         yield* this.#carryOut(step);
         if (index === this.scenario.steps.length - 1 && this.#continuation?.retrieveAll === true && this.#kernel !== null && !this.#gaveUp)
-          this.program.push(...retrieveEverything(this.#kernel, this.program.length, this.#continuation.leaveOut));
+          for (const step of retrieveEverything(this.#kernel, this.program.length, this.#continuation.leaveOut)) this.program.push(step);
       }
       machine.action = -1;
       this.#end = this.#finished();
