@@ -30,14 +30,15 @@ export function registerAbiCheck(abi: Command): void {
 }
 
 async function runCheck(options: Options): Promise<void> {
-  const [{ openSide }, { checkCompat }, { accept, fails }, { NO_SUPPRESSIONS, parseSuppressions }, { writeJson, writeLines }] = await Promise.all([
+  const [{ openSide }, { checkCompat }, { accept, fails }, { NO_SUPPRESSIONS }, { writeJson, writeLines }] = await Promise.all([
     import('./compat-side.js'),
     import('../compat/check.js'),
     import('../compat/accept.js'),
-    import('../compat/suppress.js'),
+    import('../compat/suppressions.js'),
     import('./output.js'),
   ]);
-  const suppressions = options.suppress === undefined ? NO_SUPPRESSIONS : parseSuppressions(readText(options.suppress), options.suppress);
+  const suppressions =
+    options.suppress === undefined ? NO_SUPPRESSIONS : (await import('../compat/suppress.js')).parseSuppressions(readText(options.suppress), options.suppress);
   const [from, to] = [await openSide(options.from, 'from', options), await openSide(options.to, 'to', options)];
   const result = accept(checkCompat(from, to), suppressions);
   for (const unused of suppressions.unused()) tell(`${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}`);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { UserError } from '../codec/user-error.js';
-import type { Suppressions } from '../compat/suppress.js';
+import type { Suppressions } from '../compat/suppressions.js';
 import type { Finding, Severity } from '../diagnosis/finding.js';
 import { isFailure, type Verdict } from '../verdict/verdict.js';
 import type { DumpReport } from '../report/dump-report.js';
@@ -36,12 +36,13 @@ interface Sorted {
 
 /** Prints the findings of a dump. @throws UserError */
 async function runDiagnose(path: string, options: Options): Promise<void> {
-  const [{ loadDump }, { atLeast }, { NO_SUPPRESSIONS, parseSuppressions }] = await Promise.all([
+  const [{ loadDump }, { atLeast }, { NO_SUPPRESSIONS }] = await Promise.all([
     import('./load-dump.js'),
     import('../diagnosis/order.js'),
-    import('../compat/suppress.js'),
+    import('../compat/suppressions.js'),
   ]);
-  const suppressions = options.suppress === undefined ? NO_SUPPRESSIONS : parseSuppressions(readText(options.suppress), options.suppress);
+  const suppressions =
+    options.suppress === undefined ? NO_SUPPRESSIONS : (await import('../compat/suppress.js')).parseSuppressions(readText(options.suppress), options.suppress);
   const { opened, report } = await loadDump(path, options);
   try {
     if (options.verbose === true) tellEvidence(report.evidence);

@@ -1,5 +1,5 @@
 /** Applies a suppression file to a check: what was accepted stays in the list and no longer counts. */
-import type { Suppressions } from './suppress.js';
+import type { Suppressions } from './suppressions.js';
 import { type CompatResult, verdictOf } from './verdict.js';
 
 export function accept(result: CompatResult, suppressions: Suppressions): CompatResult {

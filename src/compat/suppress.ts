@@ -13,52 +13,9 @@
  */
 import { LineCounter, parseDocument } from 'yaml';
 import { UserError } from '../codec/user-error.js';
+import { type SuppressionEntry, Suppressions } from './suppressions.js';
 
 const SCHEMA = 'luo-inspect.suppress/1';
-
-/** What a suppression is held against. */
-export interface Suppressible {
-  readonly rule: string;
-  /** null where it is about no node */
-  readonly path: string | null;
-  /** physical address, null where it has none */
-  readonly at: number | null;
-}
-
-interface Entry {
-  readonly rule: RegExp;
-  readonly path: RegExp | null;
-  readonly at: number | null;
-  readonly reason: string;
-  readonly text: string;
-}
-
-export class Suppressions {
-  readonly #entries: readonly Entry[];
-  readonly #used = new Set<Entry>();
-
-  constructor(entries: readonly Entry[]) {
-    this.#entries = entries;
-  }
-
-  /** The reason it is accepted, or null where it is not. */
-  reasonFor(finding: Suppressible): string | null {
-    const entry = this.#entries.find(
-      ({ rule, path, at }) =>
-        rule.test(finding.rule) && (path === null || (finding.path !== null && path.test(finding.path))) && (at === null || at === finding.at),
-    );
-    if (entry === undefined) return null;
-    this.#used.add(entry);
-    return entry.reason;
-  }
-
-  /** Entries that accepted nothing so far: what they named may be gone. */
-  unused(): readonly string[] {
-    return this.#entries.filter((entry) => !this.#used.has(entry)).map((entry) => entry.text);
-  }
-}
-
-export const NO_SUPPRESSIONS = new Suppressions([]);
 
 const KEYS = new Set(['rule', 'path', 'at', 'reason']);
 /** Longer texts than any id or path. */
@@ -90,7 +47,7 @@ export function parseSuppressions(text: string, name: string): Suppressions {
   return new Suppressions(whole.suppress.map((entry: unknown, index) => readEntry(entry, (what) => fail(`suppress[${index}]: ${what}`))));
 }
 
-function readEntry(entry: unknown, fail: (what: string) => UserError): Entry {
+function readEntry(entry: unknown, fail: (what: string) => UserError): SuppressionEntry {
   if (!isRecord(entry)) throw fail('is no entry with rule and reason');
   for (const key of Object.keys(entry)) if (!KEYS.has(key)) throw fail(`the key ${JSON.stringify(key)} is not known; known are ${[...KEYS].join(', ')}`);
   const { rule, path, at, reason } = entry;

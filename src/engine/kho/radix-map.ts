@@ -117,35 +117,60 @@ export function* walkRadix(machine: Machine, root: number, take: TakeBlock): Ste
     if (node % machine.pageSize !== 0 || (node >= machine.size && !machine.fromDump))
       throw new PanicError(`BUG: unable to handle page fault: a node of the preserved memory map at 0x${node.toString(16)}, where no memory is`);
     machine.work.walk(node);
-    const bytes = machine.read(node, machine.pageSize);
+    // Whole pages as words, most of them 0: what else a step reads byte by byte would be most of the walk.
+    const words = new Uint32Array(Uint8Array.from(machine.read(node, machine.pageSize)).buffer);
     if (level === 0) {
-      const start = offsetOf(khoRadixLeaf, 'bitmap', machine.pageSize);
+      const start = offsetOf(khoRadixLeaf, 'bitmap', machine.pageSize) / 4;
+      const first = prefix * 2 ** geometry.leafLog2;
+      const whole = blocksOf(first, 2 ** geometry.leafLog2, machine);
       let blocks = 0;
-      for (let byte = start; byte < sizeOf(khoRadixLeaf, machine.pageSize); byte++) {
-        const bits = bytes[byte] ?? 0;
-        for (let bit = 0; bits >> bit !== 0; bit++) {
-          if (((bits >> bit) & 1) !== 0 && takeKey(prefix * 2 ** geometry.leafLog2 + (byte - start) * 8 + bit, machine, take)) blocks++;
+      for (let word = start; word < words.length; word++) {
+        for (let bits = words[word] ?? 0; bits !== 0; bits &= bits - 1) {
+          const bit = (word - start) * 32 + (31 - Math.clz32(bits & -bits));
+          if (whole !== null) {
+            take(whole.address + bit * whole.span, whole.order);
+            blocks++;
+          } else if (takeKey(first + bit, machine, take)) blocks++;
         }
       }
       yield machine.event('next-kernel', 'kho_radix_walk_leaf', { address: node, blocks });
       return;
     }
-    // The page is there already: asking memory for each of its entries again would be most of the walk.
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (let index = 0; index < 2 ** geometry.tableLog2; index++) {
-      const at = table + index * entry;
-      const next = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
-      if (next !== 0) yield* visit(next, level - 1, prefix * 2 ** geometry.tableLog2 + index);
+      const at = (table + index * entry) / 4;
+      const low = words[at] ?? 0;
+      const high = words[at + 1] ?? 0;
+      if (low === 0 && high === 0) continue;
+      yield* visit(low + high * 2 ** 32, level - 1, prefix * 2 ** geometry.tableLog2 + index);
     }
   };
   yield* visit(root, geometry.levels - 1, 0);
 }
 
+/** What all keys from `first` on stand for, where they are of one order and every one of them is a block of this machine; else null. */
+function blocksOf(first: number, count: number, machine: Machine): { readonly address: number; readonly order: number; readonly span: number } | null {
+  if (first === 0) return null;
+  const marker = markerOf(first);
+  const order = 64 - machine.pageShift - marker;
+  if (order < 0 || markerOf(first + count - 1) !== marker) return null;
+  const span = 2 ** (machine.pageShift + order);
+  const address = (first - 2 ** marker) * span;
+  return address + count * span <= machine.size && span <= LARGEST_SPAN ? { address, order, span } : null;
+}
+
+/** Blocks larger than this are looked at one by one. */
+const LARGEST_SPAN = 2 ** 30;
+
+/** The number of the highest bit. */
+function markerOf(key: number): number {
+  const marker = Math.floor(Math.log2(key));
+  return 2 ** marker > key ? marker - 1 : marker;
+}
+
 /** @returns whether the key stands for a block */
 function takeKey(key: number, machine: Machine, take: TakeBlock): boolean {
   if (key === 0) return false;
-  let marker = Math.floor(Math.log2(key));
-  if (2 ** marker > key) marker--;
+  const marker = markerOf(key);
   const order = 64 - machine.pageShift - marker;
   const address = (key - 2 ** marker) * 2 ** (machine.pageShift + order);
   if (order >= 0) checkBlock(machine, address, order);

@@ -2,8 +2,7 @@
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { ReserveMem, Scenario, ScenarioDevice, ScenarioStep, SourcePosition, StepBase, VfioVariant } from '../scenario/types.js';
-import { plainKernel } from '../scenario/document.js';
-import { expectSuccess } from '../scenario/values.js';
+import { expectSuccess, plainKernel } from '../scenario/defaults.js';
 
 /** What is known of a dump beside its memory. */
 export interface DumpStart {

@@ -2,6 +2,7 @@
 import type { ErrnoName } from '../../../abi/errno.js';
 import { luoFileSer } from '../../../abi/luo/entries.js';
 import type { Cursor } from './cursor.js';
+import { plainKernel } from './defaults.js';
 import { type KeyTable, optional, readKeys, required, withDefault } from './keys.js';
 import {
   FD_KINDS,
@@ -63,17 +64,6 @@ export const kernelKeys = {
   vfio: optional(oneOf(VFIO_VARIANTS), 'which VFIO patches it has, where not those of the scenario'),
   zdevKvm: withDefault(bool, 'CONFIG_VFIO_PCI_ZDEV_KVM, with which no device is preserved', false, 'false'),
 };
-
-/** A kernel of which only the release is said. */
-export const plainKernel = (release: string, position: SourcePosition): ScenarioKernel => ({
-  release,
-  kho: true,
-  liveupdate: true,
-  without: [],
-  vfio: null,
-  zdevKvm: false,
-  position,
-});
 
 export function readKernel(cursor: Cursor): ScenarioKernel {
   if (cursor.text !== null) return plainKernel(cursor.text, cursor.position);

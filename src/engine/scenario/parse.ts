@@ -5,12 +5,12 @@
 import { readFile } from 'node:fs/promises';
 import { UserError } from '../../codec/user-error.js';
 import { type Cursor, openYaml } from './cursor.js';
+import { plainKernel } from './defaults.js';
 import {
   DEFAULT_MACHINE,
   deviceKeys,
   handlerKeys,
   kernelKeys,
-  plainKernel,
   machineKeys,
   readDevice,
   readHandler,

@@ -4,6 +4,7 @@
  */
 import { type ErrnoName, isErrnoName } from '../../../abi/errno.js';
 import type { Cursor } from './cursor.js';
+import { expectSuccess } from './defaults.js';
 import type { Expectation, FdRef, SignalName } from './terms.js';
 
 export type JsonSchema = { readonly [key: string]: unknown };
@@ -203,11 +204,6 @@ export const pciAddress: ValueType<{ readonly domain: number; readonly bdf: numb
   },
 };
 
-const OK: Expectation = { errno: null, ret: null, same: null, name: null, signal: null, console: [], cloexec: null };
-
-/** What a step must answer where it says nothing: 0. */
-export const expectSuccess = OK;
-
 const signal = oneOf<SignalName>(['SIGBUS', 'SIGKILL']);
 
 /** A part of a console line, or a list of them. */
@@ -242,7 +238,7 @@ export const expectation: ValueType<Expectation> = {
   read(cursor) {
     const entries = cursor.entries();
     if (entries === null) return scalarExpectation(cursor);
-    let found = OK;
+    let found = expectSuccess;
     for (const [name, { key, value }] of entries) {
       if (name === 'errno') found = { ...found, errno: value.isNull || value.text === '0' || value.text === '' ? null : errno.read(value) };
       else if (name === 'ret') found = { ...found, ret: number(-4095).read(value) };
@@ -259,7 +255,7 @@ export const expectation: ValueType<Expectation> = {
 
 function scalarExpectation(cursor: Cursor): Expectation {
   const written = cursor.text ?? '';
-  if (written === '0') return OK;
-  if (isErrnoName(written)) return { ...OK, errno: written };
+  if (written === '0') return expectSuccess;
+  if (isErrnoName(written)) return { ...expectSuccess, errno: written };
   throw cursor.error(`${shown(cursor)} is neither 0 nor an errno of the kernel; write expect: EINVAL, or { ret, errno, same, name, signal, console, cloexec }`);
 }
