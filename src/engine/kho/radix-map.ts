@@ -3,7 +3,7 @@
  * Source: abi/kho/radix.ts; kernel/liveupdate/kexec_handover.c.
  */
 import { khoRadixLeaf, khoRadixNode, type RadixGeometry, radixGeometry } from '../../../abi/kho/radix.js';
-import { offsetOf, sizeOf } from '../../codec/layout-table.js';
+import { offsetOf } from '../../codec/layout-table.js';
 import { PHYSICAL_LIMIT } from '../../memory/memory.js';
 import { negative } from '../faults.js';
 import type { PageAllocator } from '../kernel/pages.js';

@@ -12,7 +12,6 @@ import {
   type ScenarioHandler,
   type ScenarioKernel,
   type ScenarioMachine,
-  type SourcePosition,
   VFIO_VARIANTS,
 } from './types.js';
 import { bool, bytes, errno, label, listOf, number, oneOf, pciAddress, size, text } from './values.js';
