@@ -12,6 +12,11 @@ import type { Replay } from './replay.js';
 /** From the heaviest on. */
 const WEIGHT: readonly ReactionKind[] = ['panic', 'cold-boot', 'open-fails', 'retrieve-fails', 'corrupts', 'finish-fails', 'unknown', 'warns'];
 const weightOf = ({ kind }: Met): number => WEIGHT.indexOf(kind);
+/** As the rule has it; what is no failure weighs nothing. */
+function weightOfRule({ reaction }: Finding): number {
+  const at = reaction === null ? -1 : WEIGHT.indexOf(reaction.kind);
+  return at === -1 ? WEIGHT.length : at;
+}
 
 /** What the rules say of it holds, whatever the replay met: it is not about what a retrieval answers. */
 const BESIDE: ReadonlySet<ReactionKind> = new Set<ReactionKind>(['leaks', 'warns', 'ignored', 'reboot-fails', 'unknown', 'taken-over']);
@@ -55,7 +60,8 @@ export function foretell(findings: readonly Finding[], handover: Handover, repla
   const reaction = (finding: Finding): Reaction | null => {
     const one = told.get(finding.id);
     const beyond = quiet.get(finding.id);
-    if (one !== undefined && beyond !== undefined && WEIGHT.indexOf(beyond.kind) < weightOf(one)) return beyond;
+    const before = one === undefined ? -1 : one.kind === 'unknown' ? weightOfRule(finding) : weightOf(one);
+    if (beyond !== undefined && WEIGHT.indexOf(beyond.kind) < before) return beyond;
     // Where a missing page decides, what is known of the release is more than nothing.
     if (one !== undefined && !(one.kind === 'unknown' && finding.reaction !== null && finding.reaction.kind !== 'ignored'))
       return { kind: one.kind, errno: one.errno, text: sentence(reasonOf(one)), foretoldBy: 'replay' };

@@ -13,10 +13,11 @@ const MOST_ORDER = 52;
  */
 export function* walkChunks(machine: Machine, first: number, form: BitmapForm, take: TakeBlock): Steps<void> {
   const room = arrayCount(layoutTable(khoserMemChunk, machine.pageSize).field('bitmaps'), machine.pageSize);
-  const limit = Math.ceil(machine.size / machine.pageSize);
-  let walked = 0;
+  const walked = new Set<number>();
   for (let chunk = first; chunk !== 0; ) {
-    if (++walked > limit) throw new PanicError('the chain of the preserved memory map does not end');
+    // Nothing changes on the way: who comes back goes round for ever.
+    if (walked.has(chunk)) throw new PanicError('the chain of the preserved memory map does not end');
+    walked.add(chunk);
     const { hdr, bitmaps } = machine.readStruct(khoserMemChunk, chunk);
     let blocks = 0;
     for (const { phys_start, bitmap } of bitmaps.slice(0, Math.min(hdr.num_elms, room))) {
