@@ -1,8 +1,8 @@
 /** The top of a scenario: machine, kernels, devices, handlers, reserve_mem. Tables like the verbs'. */
+import { plainKernel } from './types.js';
 import type { ErrnoName } from '../../../abi/errno.js';
 import { luoFileSer } from '../../../abi/luo/entries.js';
 import type { Cursor } from './cursor.js';
-import { plainKernel } from './defaults.js';
 import { type KeyTable, optional, readKeys, required, withDefault } from './keys.js';
 import {
   FD_KINDS,

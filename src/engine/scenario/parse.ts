@@ -2,10 +2,10 @@
  * Reads a scenario: YAML text becomes the typed form of types.ts, or one line that says where and what is wrong. For the command
  * line, the explorer and the tests. Source: docs/scenarios.md, which is generated from the same tables.
  */
+import { plainKernel } from './types.js';
 import { readFile } from 'node:fs/promises';
 import { UserError } from '../../codec/user-error.js';
 import { type Cursor, openYaml } from './cursor.js';
-import { plainKernel } from './defaults.js';
 import {
   DEFAULT_MACHINE,
   deviceKeys,

@@ -113,6 +113,17 @@ export interface Scenario {
   readonly end: ScenarioEnd;
 }
 
+/** A kernel of which only the release is said. */
+export const plainKernel = (release: string, position: SourcePosition): ScenarioKernel => ({
+  release,
+  kho: true,
+  liveupdate: true,
+  without: [],
+  vfio: null,
+  zdevKvm: false,
+  position,
+});
+
 /** The kernel entered by the `jump`th successful kexec (0: the first boot), the scenario's `kernel` faults applied. */
 export function kernelOf(scenario: Scenario, jump: number): ScenarioKernel {
   const listed = scenario.kernels[Math.min(jump, scenario.kernels.length - 1)];
