@@ -13,7 +13,7 @@ import { pciAddress } from '../handover/pci.js';
 import { errnoName } from '../../abi/errno.js';
 import { sealNames } from '../../abi/memfd/v2.js';
 import type { Reading } from '../tree/reading.js';
-import { jsonOfStruct } from './json-value.js';
+import { type Json, jsonOfStruct } from './json-value.js';
 import type { KernelFacts } from '../kernel/facts.js';
 import type { DumpReport } from './dump-report.js';
 import { verdictSentence } from '../verdict/verdict.js';
@@ -158,8 +158,7 @@ function describe(payload: Payload | null, data: bigint): string {
       return `${payload.devices.length} devices (${payload.struct} at ${hex(data)})`;
     case 'struct': {
       const { values, struct } = payload.reading;
-      const fields =
-        values === null ? 'not readable' : Object.entries(jsonOfStruct(struct, values)).map(([name, value]) => `${name} ${escapeText(String(value))}`);
+      const fields = values === null ? 'not readable' : Object.entries(jsonOfStruct(struct, values)).map(([name, value]) => `${name} ${valueText(value)}`);
       const [domain, bdf] = [values?.domain, values?.bdf];
       const address = typeof domain === 'number' && typeof bdf === 'number' ? `${pciAddress(domain, bdf)}, ` : '';
       return `${address}${Array.isArray(fields) ? fields.join(', ') : fields} (${payload.struct} at ${hex(data)})`;
@@ -167,12 +166,15 @@ function describe(payload: Payload | null, data: bigint): string {
   }
 }
 
+/** A field on one line; one that has fields of its own, as a kho_vmalloc has, as its JSON. */
+const valueText = (value: Json): string => escapeText(typeof value === 'object' ? JSON.stringify(value) : String(value));
+
 /** Fields that the line does not name already: what a newer contract added. */
 function otherText({ struct, values }: Reading, named: readonly string[]): string {
   if (values === null) return '';
   return Object.entries(jsonOfStruct(struct, values))
     .filter(([name]) => !named.includes(name))
-    .map(([name, value]) => `, ${name} ${escapeText(typeof value === 'object' ? JSON.stringify(value) : String(value))}`)
+    .map(([name, value]) => `, ${name} ${valueText(value)}`)
     .join('');
 }
 

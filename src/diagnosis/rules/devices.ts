@@ -40,6 +40,10 @@ function vfioFiles(subject: Subject): readonly VfioFile[] {
 const pciLists = (subject: Subject): readonly PciDevices[] =>
   isIntact(subject) ? (subject.handover.luo?.flbs ?? []).flatMap((flb) => (flb.decoded?.kind === 'pci' ? [flb.decoded] : [])) : [];
 
+/** Is an FLB of the PCI core listed, which the series has from v3 on? */
+const listsDevices = (subject: Subject): boolean =>
+  (subject.handover.luo?.flbs ?? []).some((flb) => subject.dump.contracts.named(flb.name.text).some((contract) => contract.layer === 'pci'));
+
 const hasVfio = (subject: Subject): boolean =>
   filesOf(subject).some(({ file }) => subject.dump.contracts.named(file.compatible.text).some((contract) => contract.layer === 'vfio-pci'));
 
@@ -129,7 +133,7 @@ export const deviceRules: readonly HandoverRule[] = [
     *check(subject) {
       const { luo } = subject.handover;
       if (luo === null || luo.flbs === null || !isIntact(subject) || !hasVfio(subject)) return;
-      if (luo.flbs.some((flb) => subject.dump.contracts.named(flb.name.text).some((contract) => contract.layer === 'pci'))) return;
+      if (listsDevices(subject)) return;
       yield { message: 'a session holds a VFIO device, but no FLB of the PCI core is listed', at: luo.node.address, path: `${luo.node.path}/flbs` };
     },
   },
@@ -139,7 +143,7 @@ export const deviceRules: readonly HandoverRule[] = [
     phase: 'finish',
     title: 'a session holds a device: it can be finished only once the device was retrieved',
     about:
-      'With the series from v3 on can_finish() refuses while a device was not retrieved, from v5 on also until it was opened again through its character device.',
+      'With the whole series, from v3 on, can_finish() refuses while a device was not retrieved, from v5 on also until it was opened again through its character device. Patch 07/24 alone has no can_finish(), and records no device with the PCI core.',
     reactions: {
       otherwise: reaction(
         'finish-fails',
@@ -150,6 +154,7 @@ export const deviceRules: readonly HandoverRule[] = [
     confirm: 'FINISH of the session before RETRIEVE_FD of the device.',
     sources: [VFIO],
     *check(subject) {
+      if (!listsDevices(subject)) return;
       for (const { session, file, domain, bdf } of vfioFiles(subject)) {
         yield hit(
           file.node,

@@ -59,6 +59,13 @@ describe('the PCI core, version 2', () => {
     expect(rules(report).filter((rule) => rule === 'pci/sums')).toHaveLength(2);
   });
 
+  it('FINISH refuses before the device is retrieved with the whole series, not with patch 07/24 alone', async () => {
+    expect(rules(await decode({ files: vfio(0x100), flbs: flb(2, 1, [0x100, 1]) }))).toContain('vfio/unfinished');
+    const alone = rules(await decode({ files: vfio(0x100) }));
+    expect(alone).toContain('vfio/no-pci-list');
+    expect(alone).not.toContain('vfio/unfinished');
+  });
+
   it.each([1, 3])('version %i is told apart', async (version) => {
     const report = await decode({ files: vfio(0x100), flbs: flb(version, 1, [0x100, 1]) });
     expect(rules(report)).toContain('pci/version');
@@ -201,6 +208,7 @@ it('a guest_memfd: its folios are its own, and its VM is named by token', async 
     },
   });
   expect(files(report, 1).json).toMatchObject({ struct: 'guest_memfd_luo_ser', size: 8192, nr_folios: 2, vm_token: '0x1' });
+  expect(report.printed.find((line) => line.includes('guest_memfd_luo_v1'))).toMatch(/size 8192, .*vm_token 0x1, folios \{"first":"0x[0-9a-f]+",/);
   const links = report.at('findings').list.filter((finding) => finding.at('rule').text === 'kvm/vm-token');
   expect(links.map((finding) => finding.at('message').text)).toEqual([
     expect.stringContaining('guest_memfd_luo_v1 0x3 is 0x2, which is "guest_memfd_luo_v1" and no VM'),

@@ -11,8 +11,11 @@ import { type Image, TOP, elfCore } from './image.js';
 /** A place in the JSON, asked for by keys; missing ones are undefined. */
 export class Found {
   readonly json: Json | undefined;
-  constructor(json: Json | undefined) {
+  /** the report as text, by lines; of the whole report only */
+  readonly printed: readonly string[];
+  constructor(json: Json | undefined, printed: readonly string[] = []) {
     this.json = json;
+    this.printed = printed;
   }
   at(...keys: readonly (string | number)[]): Found {
     let json = this.json;
@@ -39,8 +42,12 @@ export async function reportOf(bytes: Uint8Array): Promise<Found> {
     writeFileSync(file, bytes);
     const { opened, report } = await loadDump(file);
     try {
-      for (const line of reportText(report)) if (/[\x00-\x08\x0a-\x1f\x7f]/.test(line)) throw new Error(`a control character in ${JSON.stringify(line)}`);
-      const found = new Found(JSON.parse(JSON.stringify(reportJson(report))));
+      const printed = [...reportText(report)];
+      for (const line of printed) {
+        if (/[\x00-\x08\x0a-\x1f\x7f]/.test(line)) throw new Error(`a control character in ${JSON.stringify(line)}`);
+        if (line.includes('[object ')) throw new Error(`a value that is no text in ${JSON.stringify(line)}`);
+      }
+      const found = new Found(JSON.parse(JSON.stringify(reportJson(report))), printed);
       explained(found);
       return found;
     } finally {
