@@ -21,7 +21,7 @@ import type { DumpReport } from './dump-report.js';
 export function reportJson(report: DumpReport): JsonObject {
   return {
     schema: 'luo-inspect.report/1',
-    source: { ...report.source, memfdPages: { ...memfdPages(report) } },
+    source: sourceJson(report),
     kernel: report.kernel === null ? null : kernelJson(report.kernel),
     handovers: report.handovers.map((handover) => handoverJson(handover, report.source.pageSize)),
     verdict: verdictJson(report.verdict),
@@ -216,6 +216,9 @@ function deviceAddress(values: Readonly<Record<string, unknown>> | null): { addr
   const [domain, bdf] = [values?.domain, values?.bdf];
   return typeof domain === 'number' && typeof bdf === 'number' ? { address: pciAddress(domain, bdf) } : {};
 }
+
+/** The dump, and in which state the pages of its memfds are in it. */
+export const sourceJson = (report: DumpReport): JsonObject => ({ ...report.source, memfdPages: { ...memfdPages(report) } });
 
 /** Pages of all memfds by their state in this dump: of the dump, not of the handover, and so a part of `source`. */
 function memfdPages({ handovers, decoded }: DumpReport): PageStates {

@@ -2,13 +2,13 @@
 import type { Handover } from '../handover/decode.js';
 import type { JsonObject } from './json-value.js';
 import type { DumpReport } from './dump-report.js';
-import { fileJson, findingJson, flbJson, handoverJson, kernelJson, runsJson, sessionJson, verdictJson } from './report-json.js';
+import { fileJson, findingJson, flbJson, handoverJson, kernelJson, runsJson, sessionJson, sourceJson, verdictJson } from './report-json.js';
 
 export function* reportNdjson(report: DumpReport): Iterable<string> {
   const line = (type: string, value: object): string => JSON.stringify({ type, ...value });
   yield line('source', {
     schema: 'luo-inspect.report-lines/1',
-    source: { ...report.source },
+    source: sourceJson(report),
     kernel: report.kernel === null ? null : kernelJson(report.kernel),
   });
   yield line('verdict', verdictJson(report.verdict));

@@ -1,8 +1,7 @@
 /** The first five minutes: what is shown without arguments, names instead of paths, and what was meant by a word that is wrong. */
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { commandLine, commandNames, commands, firstExamples } from '../../src/cli/commands.js';
-import { manualPage } from '../../src/cli/manual.js';
+import { commandNames, commands, firstExamples } from '../../src/cli/commands.js';
 import { nearest } from '../../src/cli/suggest.js';
 import { luoInspect } from './run.js';
 
@@ -82,8 +81,4 @@ describe('names of samples', () => {
     ])
       expect(luoInspect(args)).toMatchObject({ status: 0, stderr: '' });
   });
-});
-
-it('man/luo-inspect.1 is up to date', async () => {
-  await expect(manualPage(await commandLine(), firstExamples)).toMatchFileSnapshot('../../man/luo-inspect.1');
 });

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { pages } from './pages.js';
 import { screens } from './screens.js';
 
-const texts = Object.entries(pages).map(([path, render]): readonly [string, string] => [path, render()]);
+const texts = await Promise.all(Object.entries(pages).map(async ([path, render]): Promise<readonly [string, string]> => [path, await render()]));
 for (const [path, text] of [...texts, ...Object.entries(await screens())]) {
   if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
   mkdirSync(dirname(path), { recursive: true });

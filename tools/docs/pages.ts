@@ -1,4 +1,6 @@
 /** Every file of the repository that is made of tables in the code, and what it must hold. */
+import { commandLine, firstExamples } from '../../src/cli/commands.js';
+import { manualPage } from '../../src/cli/manual.js';
 import { contractJsonSchema } from '../../src/contract-file/contract-file.js';
 import { rules } from '../../src/diagnosis/rules/index.js';
 import { scenarioJsonSchema } from '../../src/engine/scenario/parse.js';
@@ -14,7 +16,7 @@ import { scenarioReference } from './scenarios.js';
 const json = (schema: unknown): string => `${JSON.stringify(schema, null, 1)}\n`;
 
 /** By path from the repository's root. */
-export const pages: Readonly<Record<string, () => string>> = {
+export const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/abi.md': abiDocument,
   'docs/contracts.md': contractReference,
   'docs/keys.md': () => keysMarkdown(KEY_PAGES),
@@ -22,6 +24,7 @@ export const pages: Readonly<Record<string, () => string>> = {
   'docs/peers.md': peersDocument,
   'docs/rules.md': () => rulesDocument(rules),
   'docs/scenarios.md': scenarioReference,
+  'man/luo-inspect.1': async () => manualPage(await commandLine(), firstExamples),
   'samples/contract.schema.json': () => json(contractJsonSchema()),
   'samples/scenario.schema.json': () => json(scenarioJsonSchema()),
 };

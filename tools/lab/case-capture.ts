@@ -1,10 +1,22 @@
 /** `capture` and its shell script in the guest, before and after the jump: each opens, and both hold the same handover. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMAND_LINE, type CaseResult, type LabOptions, liveCommand, MEMORY, withShare } from './case.js';
 import { setProgram } from './guest.js';
 import { runGuest } from './qemu.js';
+
+const DUMP = '<dump>';
+
+/** What is asked of each archive; the log is a file of the archive, cut at another line by each. */
+const COMMANDS: readonly (readonly [what: string, args: readonly string[]])[] = [
+  ['report', ['report', DUMP, '--json', '--no-log']],
+  ['diagnose', ['diagnose', DUMP, '--json', '--no-log']],
+  ['abi check', ['abi', 'check', '--from', DUMP, '--to', '7.3', '--json']],
+];
+
+/** The archive's own name and size are no part of the answer. */
+const withoutName = (text: string, archive: string): string => text.replaceAll(archive, DUMP).replaceAll(/"bytes": ?\d+/g, '"bytes":0');
 
 export const captureCase = (options: LabOptions): Promise<CaseResult> =>
   withShare(options, async (share) => {
@@ -22,18 +34,20 @@ export const captureCase = (options: LabOptions): Promise<CaseResult> =>
     const lines: string[] = [];
     let agreed = 0;
     const moments = ['before', 'after'] as const;
-    for (const moment of moments) {
-      const handovers = ['tool', 'script'].map((by) => {
-        const report: { handovers: unknown; kernel: { release: string } } = JSON.parse(
-          tool(['report', join(share.path, `${by}-${moment}.tar`), '--json', '--no-log']),
-        );
-        return JSON.stringify([report.kernel, report.handovers]);
-      });
-      const same = handovers[0] === handovers[1];
-      if (same) agreed++;
-      lines.push(
-        `${moment} the jump: the script's archive ${same ? 'gives the same report' : 'gives another report'} (${handovers[0]?.length ?? 0} characters)`,
-      );
-    }
-    return { lines, compared: moments.length, agreed };
+    for (const moment of moments)
+      for (const [what, args] of COMMANDS) {
+        const [first = '', second] = ['tool', 'script'].map((by) => {
+          const archive = `${by}-${moment}.tar`;
+          const run = spawnSync(process.execPath, [join(options.project, 'dist/cli/bin.js'), ...args.map((arg) => (arg === DUMP ? archive : arg))], {
+            encoding: 'utf8',
+            cwd: share.path,
+          });
+          return `${run.status} ${run.stderr}${withoutName(run.stdout, archive)}`;
+        });
+        const same = first === second && !first.startsWith('2 ');
+        if (same) agreed++;
+        lines.push(`${moment} the jump, ${what}: the script's archive ${same ? 'gives the same' : 'gives another answer'} (${first.length} characters)`);
+        if (!same) lines.push(first.slice(0, 400), (second ?? '').slice(0, 400));
+      }
+    return { lines, compared: moments.length * COMMANDS.length, agreed };
   });
