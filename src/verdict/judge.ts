@@ -296,7 +296,8 @@ function fromReplay(
     ...beyond.map(({ reaction }) => ({ kind: reaction.kind, errno: reaction.errno, text: lowered(reaction.text), by: reaction.foretoldBy })),
   ]);
   const files = countFates(replayed, sessions, handover, beyond.filter(({ reaction }) => reaction.kind === 'retrieve-fails').length);
-  const waiting = handover.luo?.notSerialised === true && handover.role === 'outgoing';
+  // Before an image is loaded nothing names the handover: nothing was frozen then, either.
+  const waiting = handover.luo?.notSerialised === true && handover.role !== 'incoming';
   const left = [
     ...(replayed.notAsked === 0 ? [] : [`${replayed.notAsked} files could not be asked for, after so many others had brought the kernel down`]),
     ...replayed.boot.notFollowed,
@@ -341,8 +342,10 @@ function bySilentRules(findings: readonly Finding[]): readonly (Finding & { read
 function countFates(replayed: Replay, sessions: readonly SessionFate[], handover: Handover, hidden: number): FileCount {
   const known = countFiles(handover);
   if (replayed.open?.end !== 'done' || !replayed.tookOver) return { total: known, comeBack: known === null ? null : 0, fail: known };
-  const all = sessions.flatMap((session) =>
-    session.files.map((file) => (session.kind === 'retrieve-fails' && session.errno !== null ? 'retrieve-fails' : file.kind)),
+  // A session that was retrieved by its name gives the files it has, whatever else its entry counts.
+  const gives = replayed.sessions.map(({ name, retrieve }) => name.length > 0 && retrieve?.end === 'done');
+  const all = sessions.flatMap((session, index) =>
+    session.files.map((file) => (session.kind === 'retrieve-fails' && session.errno !== null && gives[index] !== true ? 'retrieve-fails' : file.kind)),
   );
   const counted = (handover.luo?.sessions ?? []).reduce((sum, { count, files }) => sum + Math.max(files.length, Math.min(Number(count), 1 << 20)), 0);
   const total = Math.max(all.length, counted) + hidden;

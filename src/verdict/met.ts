@@ -116,8 +116,8 @@ function sessionFate(session: ReplayedSession, decoded: LuoSession | null, met: 
         path,
         stage,
       });
-    const lost = decoded === null ? 0 : Number(decoded.count) - session.files.length;
-    if (lost > 0 && own.length === 0)
+    const lost = decoded === null ? 0n : decoded.count - BigInt(session.files.length);
+    if (lost > 0n && own.length === 0)
       add(own, {
         kind: 'retrieve-fails',
         errno: 'ENOENT',

@@ -18,7 +18,7 @@ const DESERIALISE = 'luo_session_deserialize() and luo_file_deserialize(), kerne
 const openFails = (text: string): Reactions => ({
   otherwise: reaction('open-fails', `${text} Every open of /dev/liveupdate fails with EIO until the next reboot, and no session can be retrieved.`, 'EIO'),
   byDialect: {
-    '6.19': reaction('retrieve-fails', `${text} 6.19 ignores the failure: the device opens, with part of the sessions.`, 'ENOENT'),
+    '6.19': reaction('retrieve-fails', `${text} 6.19 and 7.0 ignore the failure: the device opens, with the part that was read before it.`, 'ENOENT'),
   },
 });
 
@@ -44,9 +44,10 @@ const handlersOf = (subject: Subject, compatible: string): readonly Contract[] =
 /** How a file is called in a sentence. */
 const called = (session: LuoSession, file: LuoFile): string => `file ${hex(file.token)} of session ${JSON.stringify(session.name.text)}`;
 
+const EMPTY_ENTRY = ['blocks/empty-entry', 'session/empty-entry'];
+
 /** Where a count is told that invents entries of the list of sessions. */
-const emptyEntry = (subject: Subject): readonly Clue[] =>
-  ['blocks/empty-entry', 'session/empty-entry'].map((rule) => ({ rule, below: `${subject.handover.path}/luo/sessions` }));
+const emptyEntry = (subject: Subject): readonly Clue[] => EMPTY_ENTRY.map((rule) => ({ rule, below: `${subject.handover.path}/luo/sessions` }));
 
 export const sessionRules: readonly HandoverRule[] = [
   {
@@ -363,7 +364,8 @@ export const sessionRules: readonly HandoverRule[] = [
 function* duplicateTokens(subject: Subject): Iterable<Hit> {
   const places = new Map(sessionsOf(subject).flatMap(({ files }) => files.map((file, index) => [file.path, { files, index }] as const)));
   for (const found of wrong(subject, 'file-token-duplicate')) {
-    const second = places.get((found.path ?? '').replace(/\/token$/, ''));
+    const path = (found.path ?? '').replace(/\/token$/, '');
+    const second = places.get(path);
     const token = second?.files[second.index]?.token;
     const first = second?.files.findIndex((file) => file.token === token);
     const other = first === undefined ? undefined : second?.files[first];
@@ -375,7 +377,8 @@ function* duplicateTokens(subject: Subject): Iterable<Hit> {
       stands(second.files, first) ||
       !stands(second.files, second.index)
     )
-      yield found;
+      // An entry that a count invents has token 0.
+      yield { ...found, after: EMPTY_ENTRY.map((rule) => ({ rule, below: path.replace(/\/files\/[^/]+$/, '') })) };
     else yield hit(other.reading.field('token'), found.message);
   }
 }
