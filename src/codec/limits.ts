@@ -105,6 +105,12 @@ export const limits = {
     counts: 'folios, blocks and references that one rule looks at',
     past: 'the rule has not looked at the rest',
   },
+  'lost-blocks': {
+    allowed: 1 << 16,
+    unit: 'blocks',
+    counts: 'preserved blocks that nothing points to, looked at for sessions and files that no list leads to',
+    past: 'the rest are not looked at',
+  },
   'btf-visits': {
     allowed: 1 << 21,
     unit: 'members',

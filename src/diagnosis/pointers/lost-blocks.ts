@@ -26,8 +26,6 @@ export interface LostBlock {
   readonly pointer: TreeNode | null;
 }
 
-/** Blocks looked at. */
-const MAX_LOOKED_AT = 4096;
 const NAMED = 3;
 
 const known = new WeakMap<Handover, readonly LostBlock[]>();
@@ -52,11 +50,10 @@ function mayBeSerialised(subject: Subject): boolean {
 function* find(subject: Subject): Iterable<LostBlock> {
   const { memory } = subject.dump;
   const header = sizeOf(khoBlockHeaderSer);
-  let left = MAX_LOOKED_AT;
   const lost: Omit<LostBlock, 'pointer'>[] = [];
   for (const { start, order } of unclaimedBlocks(subject) ?? []) {
     if (order !== 0) continue;
-    if (left-- <= 0) break;
+    if (!subject.budget.spend('lost-blocks', 1, `${subject.handover.path}/kho/preserved`)) break;
     const kind = isSessionBlock(subject, start) === true ? 'sessions' : isFileBlock(subject, start) === true ? 'files' : null;
     const read = readBytes(memory, start, header);
     if (kind === null || !read.ok) continue;
