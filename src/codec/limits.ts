@@ -136,7 +136,8 @@ export const limits = {
     past: 'refused',
   },
   'engine-steps': {
-    allowed: 1 << 18,
+    // Some 30 an entry, as many as replay-entries allows.
+    allowed: 1 << 20,
     unit: 'steps',
     counts: 'steps of one run of the engine: of `sim`, of `step`, of the next kernel on a dump',
     past: 'the run ends there, and what comes of it is unknown',

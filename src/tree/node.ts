@@ -14,8 +14,13 @@ export interface NodeOptions {
   readonly description?: string;
   readonly layout?: TreeNode['layout'];
   readonly fieldType?: FieldType | null;
+  /** made when they are first asked for */
   readonly children?: () => readonly TreeNode[];
+  /** One of `children` by its name, made alone: a structure of which one field is marked does not keep all. */
+  readonly child?: (name: string) => Node | null;
 }
+
+const NONE: readonly TreeNode[] = [];
 
 /** A node under construction: children can be added, its state changed. */
 export class Node implements TreeNode {
@@ -35,9 +40,12 @@ export class Node implements TreeNode {
   target: string | null = null;
   readonly layout: TreeNode['layout'];
   readonly fieldType: FieldType | null;
-  readonly #own: TreeNode[] = [];
-  readonly #later: (() => TreeNode | null)[] = [];
+  #own: TreeNode[] | null = null;
+  #later: (() => TreeNode | null)[] | null = null;
   #lazy: (() => readonly TreeNode[]) | null;
+  readonly #child: ((name: string) => Node | null) | null;
+  /** children that were asked for by name before all were */
+  #single: Node[] | null = null;
 
   constructor(path: string, name: string, options: NodeOptions = {}) {
     this.path = path;
@@ -53,34 +61,54 @@ export class Node implements TreeNode {
     this.layout = options.layout ?? null;
     this.fieldType = options.fieldType ?? null;
     this.#lazy = options.children ?? null;
+    this.#child = options.child ?? null;
   }
 
   /** The children known so far: without those that are made only to be shown. */
   parts(): readonly TreeNode[] {
     if (this.#lazy !== null) {
       const made = this.#lazy();
+      const single = this.#single;
       this.#lazy = null;
-      this.#own.unshift(...made);
+      this.#single = null;
+      this.#own = [...(single === null ? made : made.map((node) => single.find(({ name }) => name === node.name) ?? node)), ...(this.#own ?? [])];
     }
-    return this.#own;
+    return this.#own ?? NONE;
+  }
+
+  /** The child of that name, of those known so far. */
+  part(name: string): TreeNode | null {
+    if (this.#lazy === null || this.#child === null) return this.parts().find((node) => node.name === name) ?? null;
+    const known = this.#single?.find((node) => node.name === name);
+    if (known !== undefined) return known;
+    const made = this.#child(name);
+    if (made === null) return this.#own?.find((node) => node.name === name) ?? null;
+    if (this.#single === null) this.#single = [made];
+    else this.#single.push(made);
+    return made;
   }
 
   children(): readonly TreeNode[] {
-    this.parts();
-    for (const make of this.#later.splice(0)) {
+    const later = this.#later ?? [];
+    this.#later = null;
+    const known = this.parts();
+    for (const make of later) {
       const node = make();
-      if (node !== null) this.#own.push(node);
+      if (node !== null) this.add(node);
     }
-    return this.#own;
+    return this.#own ?? known;
   }
 
   /** A child that is made when the children are first asked for. */
   addLater(make: () => TreeNode | null): void {
-    this.#later.push(make);
+    if (this.#later === null) this.#later = [make];
+    else this.#later.push(make);
   }
 
   add<T extends TreeNode>(child: T): T {
-    this.#own.push(child);
+    // An array of one: pushed to an empty one, it would take room for 17, and there are hundreds of thousands.
+    if (this.#own === null) this.#own = [child];
+    else this.#own.push(child);
     return child;
   }
 

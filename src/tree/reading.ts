@@ -5,7 +5,7 @@ import { integerOf, leafOf, textOf } from '../codec/leaf.js';
 import { type FieldPlacement, layoutTable, typeName, typeSize } from '../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { gapNode } from './gaps.js';
-import { Node } from './node.js';
+import { Node, type NodeOptions } from './node.js';
 import { pathPart } from './path.js';
 import type { TreeNode } from './tree.js';
 import { meaningOf, plainValue } from './words.js';
@@ -65,7 +65,7 @@ export function structFromBytes<S extends Struct>(
     meaning: options.meaning ?? '',
     description: struct.meaning,
     layout: { struct, field: null },
-    children: () => (values === null ? [] : fieldNodes(struct, values, address, options.path, pageSize)),
+    ...(values === null ? {} : fieldsOf(struct, values, address, options.path, pageSize)),
   });
   return {
     struct,
@@ -86,11 +86,22 @@ export function structFromBytes<S extends Struct>(
 function descend(node: Node, path: readonly string[]): Node | null {
   let at = node;
   for (const part of path) {
-    const child = at.parts().find((candidate) => candidate.name === part);
+    const child = at.part(part);
     if (!(child instanceof Node)) return null;
     at = child;
   }
   return at;
+}
+
+/** The fields of a structure: all, or one by its name. */
+function fieldsOf(struct: Struct, values: Readonly<Record<string, unknown>>, address: number | null, path: string, pageSize: number): NodeOptions {
+  return {
+    children: () => fieldNodes(struct, values, address, path, pageSize),
+    child(name) {
+      const field = layoutTable(struct, pageSize).fields.find((one) => one.name === name);
+      return field === undefined ? null : fieldNode(struct, field, values[name], address, path, pageSize);
+    },
+  };
 }
 
 function fieldNodes(struct: Struct, values: Readonly<Record<string, unknown>>, address: number | null, path: string, pageSize: number): readonly TreeNode[] {
@@ -128,10 +139,16 @@ function typedNode(
     description: type.meaning,
     layout,
     fieldType: type,
-    children: () => partNodes(path, type, value, address, pageSize, placement),
+    ...partsOf(path, type, value, address, pageSize, placement),
   });
   if (type.kind === 'int' && type.role === 'phys' && typeof value === 'bigint' && value !== 0n) node.pointer = physicalAddress(value);
   return node;
+}
+
+/** Most fields are numbers and have no parts: they keep nothing to make them from. */
+function partsOf(path: string, type: FieldType, value: unknown, address: number | null, pageSize: number, placement: FieldPlacement | null): NodeOptions {
+  if (type.kind === 'nested' && isRecord(value)) return fieldsOf(type.struct, value, address, path, pageSize);
+  return type.kind === 'bits' || type.kind === 'array' ? { children: () => partNodes(path, type, value, address, pageSize, placement) } : {};
 }
 
 function partNodes(
@@ -142,7 +159,6 @@ function partNodes(
   pageSize: number,
   placement: FieldPlacement | null,
 ): readonly TreeNode[] {
-  if (type.kind === 'nested' && isRecord(value)) return fieldNodes(type.struct, value, address, path, pageSize);
   if (type.kind === 'bits' && isRecord(value) && placement !== null) {
     return placement.bits.map(({ name, lowBit, field }) => {
       const part = value[name];

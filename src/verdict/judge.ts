@@ -298,10 +298,7 @@ function fromReplay(
   const files = countFates(replayed, sessions, handover, beyond.filter(({ reaction }) => reaction.kind === 'retrieve-fails').length);
   // Before an image is loaded nothing names the handover: nothing was frozen then, either.
   const waiting = handover.luo?.notSerialised === true && handover.role !== 'incoming';
-  const left = [
-    ...(replayed.notAsked === 0 ? [] : [`${replayed.notAsked} files could not be asked for, after so many others had brought the kernel down`]),
-    ...replayed.boot.notFollowed,
-  ];
+  const left = [...(replayed.notAsked === 0 ? [] : [`${replayed.notAsked} files could not be asked for, ${replayed.endedBy}`]), ...replayed.boot.notFollowed];
   const notAsked = left.length === 0 ? null : `not ${left.join('; not ')}`;
   const base = { ...blank(next), files, sessions };
   if (first === null || first.kind === 'warns') {

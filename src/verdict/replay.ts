@@ -57,8 +57,10 @@ export interface Replay {
   /** null where the kernel did not come so far */
   readonly open: Stage | null;
   readonly sessions: readonly ReplayedSession[];
-  /** files nobody could ask for, after so many had brought the kernel down */
+  /** files nobody could ask for */
   readonly notAsked: number;
+  /** what kept them from it */
+  readonly endedBy: string;
 }
 
 /**
@@ -187,6 +189,10 @@ class Run {
       open,
       sessions,
       notAsked: opened ? sessions.reduce((sum, { files }) => sum + files.filter(({ stage }) => stage === null).length, 0) : 0,
+      endedBy:
+        this.#client.end?.ending === 'unknown'
+          ? `where the run had to end: ${this.#client.end.reason ?? 'nothing tells why'}`
+          : 'after so many others had brought the kernel down',
     };
   }
 
