@@ -41,9 +41,10 @@ export function captureMachine(version: string, tree: HostTree = liveTree()): Ca
     else add(path, bytes);
   };
   for (const item of recordedItems) {
-    if (!item.folder) take(item.recorded);
-    else if (!tree.has(item.recorded)) unread.push({ path: item.live, why: words.absent });
-    else for (const path of below(tree, item.recorded)) take(path);
+    const missing = item.folder ? tree.unlisted(item.recorded) : null;
+    if (missing !== null) unread.push({ path: item.live, why: words[missing] });
+    else if (item.folder) for (const path of below(tree, item.recorded)) take(path);
+    else take(item.recorded);
   }
   for (const address of tree.list(PCI_FOLDER)) {
     for (const name of pciFiles) if (tree.has(`${PCI_FOLDER}/${address}/${name}`)) take(`${PCI_FOLDER}/${address}/${name}`);

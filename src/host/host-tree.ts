@@ -3,7 +3,7 @@
  * recorded tree of the same form. Paths are those of the recorded form (`proc/cmdline`, `debugfs/kho/out/fdt`); `recorded.ts` says where
  * each is on a live machine.
  */
-import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
+import { closeSync, lstatSync, type Stats, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { livePathOf } from './recorded.js';
 
@@ -22,6 +22,8 @@ export interface HostTree {
   /** what a symbolic link's last part names; a recorded tree may hold a plain file with that name in it */
   link(path: string): string | null;
   has(path: string): boolean;
+  /** why a folder cannot be listed; null where it can */
+  unlisted(path: string): Missing | null;
   /** for messages: where that file would be */
   where(path: string): string;
 }
@@ -59,12 +61,34 @@ function diskTree(label: string, live: boolean, place: (path: string) => string)
       }
     },
     link: (path) => linkName(place(path)),
-    has: (path) => statSync(place(path), { throwIfNoEntry: false }) !== undefined,
+    has: (path) => statOf(place(path)) !== null,
+    unlisted(path) {
+      try {
+        readdirSync(place(path));
+        return null;
+      } catch (error) {
+        return whyMissing(error);
+      }
+    },
     where: place,
   };
 }
 
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+const isFolder = (path: string): boolean => statOf(path)?.isDirectory() === true;
+
+/** null where there is nothing, or a folder above may not be entered. */
+function statOf(path: string): Stats | null {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function whyMissing(error: unknown): Missing {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  return code === 'ENOENT' || code === 'ENOTDIR' ? 'absent' : code === 'EACCES' || code === 'EPERM' ? 'denied' : 'unreadable';
+}
 
 /** Sizes are not asked for: sysfs says a page, proc and debugfs say nothing. */
 function readFile(path: string): Uint8Array | Missing {
@@ -84,17 +108,18 @@ function readFile(path: string): Uint8Array | Missing {
     }
     return new Uint8Array(Buffer.concat(pieces, size));
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : null;
-    return code === 'ENOENT' || code === 'ENOTDIR' ? 'absent' : code === 'EACCES' || code === 'EPERM' ? 'denied' : 'unreadable';
+    return whyMissing(error);
   } finally {
     if (fd !== null) closeSync(fd);
   }
 }
 
 function linkName(path: string): string | null {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) return null;
-  if (stat.isSymbolicLink()) return basename(readlinkSync(path));
-  const bytes = stat.isFile() ? readFile(path) : 'absent';
+  try {
+    if (lstatSync(path).isSymbolicLink()) return basename(readlinkSync(path));
+  } catch {
+    return null;
+  }
+  const bytes = readFile(path);
   return typeof bytes === 'string' ? null : basename(new TextDecoder().decode(bytes).trim()) || null;
 }

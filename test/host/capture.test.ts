@@ -1,6 +1,6 @@
 /** Captures: what is recorded of this machine, the shell script beside the program, and archives that open as dumps. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTar, parseTar } from 'nanotar';
@@ -37,6 +37,14 @@ const guestCapture = (): Uint8Array =>
     { name: 'luo-capture/proc/version', data: 'Linux version 7.3.4 (b@h) #1' },
     { name: 'luo-capture/dmesg.txt', data: '[    0.000000] Linux version 7.3.4 (b@h) #1\n' },
   ]);
+
+it('a folder that cannot be listed is said to be missing, and why', () => {
+  const root = mkdtempSync(join(folder, 'loop-'));
+  mkdirSync(join(root, 'debugfs'));
+  symlinkSync('kho', join(root, 'debugfs/kho'));
+  const { unread } = captureMachine('0.0.0', folderTree(root));
+  expect(unread).toContainEqual({ path: '/sys/kernel/debug/kho', why: 'not readable' });
+});
 
 describe('an archive as a dump', () => {
   it.each(['capture.tar', 'capture.tar.gz'])('%s gives the report of the folders it was made of', (name) => {
