@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 const NODES = ['20', '22', '24'];
@@ -155,7 +155,7 @@ try {
   }
   // Tests of which every change runs a part (test/extent.ts), in full.
   const long = run('grep', ['-rlE', '/extent\\.js', 'test']).stdout.split('\n');
-  const tests = run('node_modules/.bin/vitest', ['run', '--testTimeout=900000', ...new Set(long.flatMap(testsOf))], {
+  const tests = run('node_modules/.bin/vitest', ['run', `--maxWorkers=${availableParallelism()}`, '--testTimeout=900000', ...new Set(long.flatMap(testsOf))], {
     env: { ...process.env, LUO_INSPECT_TESTS: 'all' },
     timeout: 3_600_000,
   });
