@@ -137,7 +137,7 @@ export const limits = {
   },
   'engine-steps': {
     // Some 30 an entry, as many as replay-entries allows.
-    allowed: 1 << 20,
+    allowed: 1 << 18,
     unit: 'steps',
     counts: 'steps of one run of the engine: of `sim`, of `step`, of the next kernel on a dump',
     past: 'the run ends there, and what comes of it is unknown',
@@ -161,7 +161,7 @@ export const limits = {
     past: 'the run ends there, and what comes of it is unknown',
   },
   'replay-entries': {
-    allowed: 1 << 15,
+    allowed: 1 << 13,
     unit: 'entries',
     counts: 'sessions and files of a handover with which the next kernel is run on it',
     past: 'the next kernel is not run: the verdict is that of the rules (`step` refuses)',

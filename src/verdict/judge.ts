@@ -84,6 +84,12 @@ export function judge(input: JudgeInput): Judgement {
     return { findings, verdict: logged ?? byRules(findings, handover, next, why) };
   }
   if (input.replay === false) return { findings, verdict: logged ?? byRules(findings, handover, next, 'the next kernel was not run: --no-verdict') };
+  // The kernel would go on where reading ended.
+  if (decoded.budget.reached.some(({ limit }) => limit === 'entries'))
+    return {
+      findings,
+      verdict: logged ?? byRules(findings, handover, next, 'the next kernel was not run: not all entries were read; --limit entries allows more'),
+    };
   const work = replayWork(handover);
   if (work > decoded.budget.allowed('replay-entries')) {
     const reached = { limit: 'replay-entries', allowed: decoded.budget.allowed('replay-entries'), where: `${handover.path}/luo/sessions`, left: work } as const;
