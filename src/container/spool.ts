@@ -10,7 +10,7 @@ import { type ByteSource, bufferSource, fileSource, reasonOf } from './byte-sour
 import { isZero } from './zeros.js';
 
 /** Up to this many bytes are held in memory. */
-const MEMORY_LIMIT = 32 * 1024 * 1024;
+const MEMORY_LIMIT = 8 * 1024 * 1024;
 const FIRST_CAPACITY = 256 * 1024;
 /** Left free on the disk of the temporary file. */
 const SPARE_DISK = 128 * 1024 * 1024;
