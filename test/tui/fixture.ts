@@ -137,3 +137,31 @@ export function fixtureModel(opened?: Opened): InspectorModel {
     ],
   };
 }
+
+const NO_PLACE = { style: 'plain', object: '', path: null, address: null } as const;
+
+/** What the running kernel says of the fixture's session. */
+export const OBJECTS: InspectorModel['objects'] = [
+  { ...NO_PLACE, depth: 0, name: 'KHO', text: 'finalised, kexec 1, after 7.3.4', style: 'label' },
+  { ...NO_PLACE, depth: 1, name: 'incoming FDT', text: '0x10f000', style: 'address', address: SESSION },
+  { ...NO_PLACE, depth: 1, name: 'outgoing FDT', text: 'none', style: 'dim' },
+  { ...NO_PLACE, depth: 0, name: 'LUO', text: 'sessions were deserialised', style: 'label' },
+  { ...NO_PLACE, depth: 1, name: 'incoming', text: '1 session', style: 'label' },
+  {
+    ...NO_PLACE,
+    depth: 2,
+    name: 'vm-0',
+    text: 'waiting, 1 file, open in vmm (211) as 7',
+    object: 'struct luo_session at 0xffff888003a10800',
+    path: 'incoming/luo/sessions/vm-0',
+  },
+  {
+    ...NO_PLACE,
+    depth: 3,
+    name: '0x1',
+    text: 'memfd-v2, retrieve-failed, retrieve failed, EOPNOTSUPP, memfd_luo_file_ops',
+    style: 'error',
+    object: 'struct luo_file at 0xffff888003a11000',
+    path: 'incoming/luo/sessions/vm-0/files/0x1',
+  },
+];
