@@ -1,5 +1,5 @@
 /**
- * Builds dist: every source transpiled (dist/src and dist/abi, for captures, bench and tests), and what ships, bundled: the executable
+ * Builds dist: every source transpiled (dist/src and dist/abi, for tests), and what ships, bundled: the executable
  * and the library share their chunks, so that no code is in the package twice. Types are checked by `npm run typecheck`; declarations
  * of the library are made by `npm run types`. With --if-needed nothing is done where dist is newer than every source.
  */

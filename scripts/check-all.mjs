@@ -83,7 +83,7 @@ try {
   check('npm pack', tarball !== null && existsSync(tarball ?? ''), packed.stderr);
   if (tarball !== null) {
     const files = run('tar', ['-tzf', tarball]).stdout.split('\n');
-    const odd = files.filter((file) => /(captures|bench|fuzz)\/|dist\/(src|abi)\/|\/test\//.test(file));
+    const odd = files.filter((file) => /(captures|bench|fuzz|tools)\/|dist\/(src|abi)\/|\/test\//.test(file));
     check(
       'the package holds no code twice, no captures and no bench',
       odd.length === 0 && files.some((file) => file.endsWith('dist/cli/bin.js')),
@@ -160,7 +160,7 @@ try {
     timeout: 3_600_000,
   });
   check(`long tests in full: ${/Tests .*/.exec(tests.stdout)?.[0] ?? 'no result'}`, tests.status === 0, tests.stdout + tests.stderr);
-  const fuzz = run(process.execPath, ['dist/src/fuzz/main.js', '--minutes', String(FUZZ_MINUTES), '--seed', FUZZ_SEED], {
+  const fuzz = run(process.execPath, ['scripts/tool.mjs', 'fuzz', '--minutes', String(FUZZ_MINUTES), '--seed', FUZZ_SEED], {
     timeout: (FUZZ_MINUTES + 3) * 60_000,
   });
   process.stdout.write(fuzz.stdout ?? '');

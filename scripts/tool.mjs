@@ -1,12 +1,13 @@
 /** Runs a program of tools/, which serves the project and does not ship: `node scripts/tool.mjs <name> [argument…]`. It is bundled first, since it is TypeScript. */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const [name, ...words] = process.argv.slice(2);
-const outfile = `.tmp/${name}.js`;
+const outdir = `.tmp/${name}`;
 await build({
-  entryPoints: [`tools/${name}/main.ts`],
-  outfile,
+  entryPoints: ['main', 'worker'].map((entry) => `tools/${name}/${entry}.ts`).filter((file) => existsSync(file)),
+  outdir,
   bundle: true,
   format: 'esm',
   platform: 'node',
@@ -14,4 +15,4 @@ await build({
   jsx: 'automatic',
   logLevel: 'warning',
 });
-process.exitCode = spawnSync(process.execPath, [outfile, ...words], { stdio: 'inherit' }).status ?? 1;
+process.exitCode = spawnSync(process.execPath, [`${outdir}/main.js`, ...words], { stdio: 'inherit' }).status ?? 1;

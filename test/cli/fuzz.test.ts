@@ -1,10 +1,10 @@
 /** A short fuzz: some inputs of every kind, from a fixed seed. `npm run fuzz` goes on for as long as it is given. */
 import { spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { broken } from '../../src/fuzz/oracles.js';
+import { broken } from '../../tools/fuzz/oracles.js';
 
 it('damaged inputs of every kind break no rule of the command line', () => {
-  const run = spawnSync(process.execPath, ['dist/src/fuzz/main.js', '--runs', '66', '--seed', '1'], { encoding: 'utf8' });
+  const run = spawnSync(process.execPath, ['scripts/tool.mjs', 'fuzz', '--runs', '66', '--seed', '1'], { encoding: 'utf8' });
   expect(run.stdout).toMatch(/^seed 1: 66 inputs, 0 failures/m);
   expect(run).toMatchObject({ status: 0, stderr: '' });
 });

@@ -7,9 +7,9 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { Budget, withBudget } from '../../src/codec/budget.js';
 import { Tags } from '../../src/engine/kho/tags.js';
 import { Work } from '../../src/engine/work.js';
-import { broken, MOST_BYTES } from '../../src/fuzz/oracles.js';
-import { bomb, bombs } from '../../src/fuzz/bombs.js';
-import { Random } from '../../src/fuzz/random.js';
+import { broken, MOST_BYTES } from '../../tools/fuzz/oracles.js';
+import { bomb, bombs } from '../../tools/fuzz/bombs.js';
+import { Random } from '../../tools/random.js';
 import { luoInspect } from './run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-hostile-'));

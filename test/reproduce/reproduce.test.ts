@@ -8,7 +8,7 @@ import { type Reproducer, reproduce } from '../../src/reproduce/reproduce.js';
 import { judge } from '../../src/verdict/judge.js';
 import type { Verdict } from '../../src/verdict/verdict.js';
 import { damages } from '../../tools/lab/damage-targets.js';
-import { Random } from '../../tools/lab/random.js';
+import { Random } from '../../tools/random.js';
 
 interface Made {
   readonly made: Reproducer;

@@ -10,7 +10,7 @@ import { parseScenario } from '../../src/engine/scenario/parse.js';
 import { buildKernel } from '../../tools/lab/build.js';
 import { type Damage, damages } from '../../tools/lab/damage-targets.js';
 import { fileLine, planLines, planned, planScenario } from '../../tools/lab/plan.js';
-import { Random } from '../../tools/lab/random.js';
+import { Random } from '../../tools/random.js';
 import { batchOf, randomScenario } from '../../tools/lab/random-scenario.js';
 
 it('many random scenarios share one file, which the engine carries out to its end', { timeout: 60_000 }, () => {

@@ -12,7 +12,7 @@ import type { CaseResult, LabOptions } from './case.js';
 import { damages } from './damage-targets.js';
 import { judgeRun } from './foretold.js';
 import { planLines, planned } from './plan.js';
-import { Random } from './random.js';
+import { Random } from '../random.js';
 import { type ByteChange, runNext, takeSnapshot } from './snapshot.js';
 
 const COMMAND_LINE = 'kho=on kho_scratch=80M,4M,4M liveupdate=on reserve_mem=2M:4096:labmem reserve_mem=512K:4096:trace';

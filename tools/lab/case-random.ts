@@ -10,7 +10,7 @@ import { resultText, simulatedResults } from '../../src/live/live-run.js';
 import { COMMAND_LINE, type CaseResult, type LabOptions, MEMORY, withShare } from './case.js';
 import { setProgram, type Share } from './guest.js';
 import { runGuest } from './qemu.js';
-import { Random } from './random.js';
+import { Random } from '../random.js';
 import { type Batch, batchOf, type Origin, type PlainStep, type RandomScenario, randomScenario } from './random-scenario.js';
 
 /** Scenarios that share a boot. */

@@ -2,7 +2,7 @@
 import type { Handover } from '../../src/handover/decode.js';
 import type { PhysicalMemory } from '../../src/memory/memory.js';
 import { type Target, targetsOf } from '../../test/diagnosis/mutation/targets.js';
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 
 export interface Damage {
   /** path of the field, was and is */

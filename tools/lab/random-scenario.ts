@@ -2,7 +2,7 @@
  * Random scenarios of live update: sessions and memfds made, sealed, written and preserved, rightly and wrongly, and what the next kernel
  * is asked for. Only what a real machine can be asked: no devices, no other processes, nothing that kills whoever runs it.
  */
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 
 /** A step as a scenario file has it; `expect` is left out: the answers are compared, not judged. */
 export type PlainStep = { readonly do: string } & Readonly<Record<string, unknown>>;

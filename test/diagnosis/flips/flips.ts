@@ -4,6 +4,7 @@ import type { Finding } from '../../../src/diagnosis/finding.js';
 import { type DecodedDump, decodeHandovers } from '../../../src/handover/decode.js';
 import type { PhysicalMemory } from '../../../src/memory/memory.js';
 import { overlayMemory } from '../../../src/memory/overlay.js';
+import { Random } from '../../../tools/random.js';
 import { type Target, targetsOf } from '../mutation/targets.js';
 import { type RedundantField, fieldOf } from './fields.js';
 
@@ -13,17 +14,6 @@ export interface FlipResult {
   readonly first: number;
   /** what was not found, or not first */
   readonly short: readonly string[];
-}
-
-/** Mulberry32: 32 bits of state are enough to choose fields and bits. */
-function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 const key = ({ rule, at, severity }: Finding): string => `${rule} ${at} ${severity}`;
@@ -40,7 +30,8 @@ export function flip(memory: PhysicalMemory, release: string, count: number, see
       const field = fieldOf(target);
       return field === undefined || target.was.every((byte) => byte === 0) ? [] : [{ target, field }];
     });
-  const next = random(seed);
+  const numbers = new Random(seed);
+  const next = (): number => numbers.unit();
   const short: string[] = [];
   let done = 0;
   let found = 0;

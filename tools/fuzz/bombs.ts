@@ -38,13 +38,13 @@ import { luoFileSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../../abi
 import { luoSer } from '../../abi/luo/v5.js';
 import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { memfdLuoSerV2 } from '../../abi/memfd/v2.js';
-import { areaCapacity, entryOffset } from '../codec/area.js';
-import { type EncodableStruct, encodeInto, encodeStruct } from '../codec/encode.js';
-import { buildFdt } from '../codec/fdt.js';
-import { sizeOf } from '../codec/layout-table.js';
+import { areaCapacity, entryOffset } from '../../src/codec/area.js';
+import { type EncodableStruct, encodeInto, encodeStruct } from '../../src/codec/encode.js';
+import { buildFdt } from '../../src/codec/fdt.js';
+import { sizeOf } from '../../src/codec/layout-table.js';
 import type { Area } from '../../abi/contract.js';
 import type { Struct } from '../../abi/layout.js';
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 
 const PAGE = 4096;
 const text = (value: string): Uint8Array => new TextEncoder().encode(`${value}\0`);
@@ -193,7 +193,7 @@ function elfCore(segments: readonly Segment[], bytes: Uint8Array): Uint8Array {
 }
 
 /** How much of something, in orders of magnitude. */
-const many = (random: Random, most: number): number => Math.max(1, Math.round(most ** random.next()));
+const many = (random: Random, most: number): number => Math.max(1, Math.round(most ** random.unit()));
 
 /** A memfd whose table has `blocks` pages of entries that start at page frame `pfn`. */
 function memfd(memory: Memory, size: bigint, folios: bigint, first: number, blocks: number): number {

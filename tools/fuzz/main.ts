@@ -4,13 +4,12 @@
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { type FuzzInput, type Kind, kindsOf } from './inputs.js';
 import { broken, MOST_SECONDS, type Outcome } from './oracles.js';
-import { Random } from './random.js';
+import { Random } from '../random.js';
 
 const { values } = parseArgs({
   options: { minutes: { type: 'string' }, runs: { type: 'string' }, seed: { type: 'string' }, kind: { type: 'string' }, keep: { type: 'string' } },
@@ -24,7 +23,7 @@ if ([seed, runs, end].some(Number.isNaN)) {
   process.exit(2);
 }
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
+const root = resolve('.');
 const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-fuzz-'));
 /** Processor time, in seconds, after which a run is given up; and wall time, for one that only waits. */
 const HANGS = MOST_SECONDS * 2;

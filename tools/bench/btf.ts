@@ -4,8 +4,8 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { openBtf } from '../compat/btf/btf.js';
-import { openKernelFile } from '../compat/btf/kernel-file.js';
+import { openBtf } from '../../src/compat/btf/btf.js';
+import { openKernelFile } from '../../src/compat/btf/kernel-file.js';
 
 const RUNNING_KERNEL = '/sys/kernel/btf/vmlinux';
 const RUNS = 5;

@@ -3,12 +3,12 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { FLATTENED_HEADER_BLOCK, FLATTENED_SIGNATURE, flattenedHeader, flattenedPiece } from '../../abi/kdump/kdump.js';
-import { encodeStruct } from '../codec/encode.js';
-import { bufferSource } from '../container/byte-source.js';
-import { compressionOf, decompress } from '../container/compression.js';
+import { encodeStruct } from '../../src/codec/encode.js';
+import { bufferSource } from '../../src/container/byte-source.js';
+import { compressionOf, decompress } from '../../src/container/compression.js';
 import { bomb, bombs } from './bombs.js';
 import { damagedBytes, damagedText } from './mutate.js';
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 
 export interface FuzzInput {
   /** of the file, by which commands never tell it */

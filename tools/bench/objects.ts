@@ -7,13 +7,13 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { loadDump } from '../cli/load-dump.js';
-import { openDump } from '../container/open.js';
-import { diagnose } from '../diagnosis/diagnose.js';
-import { decodeHandovers } from '../handover/decode.js';
-import { judge } from '../verdict/judge.js';
-import { reportJson } from '../report/report-json.js';
-import { milliseconds, paired, timesThat } from './measure.js';
+import { loadDump } from '../../src/cli/load-dump.js';
+import { openDump } from '../../src/container/open.js';
+import { diagnose } from '../../src/diagnosis/diagnose.js';
+import { decodeHandovers } from '../../src/handover/decode.js';
+import { judge } from '../../src/verdict/judge.js';
+import { reportJson } from '../../src/report/report-json.js';
+import { milliseconds, paired, timesThat, tool } from './measure.js';
 
 const SMALL = 'test/fixtures/objects';
 const RUNS = 7;
@@ -34,7 +34,7 @@ export async function run(): Promise<string[]> {
       const { baseline, works } = await paired(RUNS, () => serialisedOnly(core), [() => whole(core)]);
       const [own] = works;
       lines.push(
-        `objects: ${basename(packed)}: ${milliseconds(own?.time ?? 0)}, of what is serialised alone ${milliseconds(baseline)}: ${timesThat(own?.ratio ?? 0)}; peak ${peak(core)} MiB (below 150)`,
+        `objects: ${basename(packed)}: ${milliseconds(own?.time ?? 0)}, of what is serialised alone ${milliseconds(baseline)}: ${timesThat(own?.ratio ?? 0)}; peak ${Math.round(tool('report', core, '--json').peak)} MiB (below 150)`,
       );
       rmSync(core);
     }
@@ -88,11 +88,4 @@ async function serialisedOnly(path: string): Promise<void> {
     }),
   );
   opened.close();
-}
-
-/** Of a process that prints the report, in MiB. */
-function peak(path: string): number {
-  const code = `import(${JSON.stringify(new URL('../cli/main.js', import.meta.url).href)}).then(({ main }) => main(process.argv.slice(1))).then(() => process.stderr.write(String(process.resourceUsage().maxRSS)))`;
-  const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code, 'report', path, '--json'], { encoding: 'utf8', maxBuffer: 64 << 20 });
-  return Math.round(Number(/\d+$/.exec(stderr)?.[0] ?? 0) / 1024);
 }

@@ -1,6 +1,6 @@
 /** The engine: steps a second, what a step backwards costs, memory of a long trace, and that the cost grows with its length alone. For `npm run bench`. */
-import { EngineClient } from '../engine/client.js';
-import { parseScenario } from '../engine/scenario/parse.js';
+import { EngineClient } from '../../src/engine/client.js';
+import { parseScenario } from '../../src/engine/scenario/parse.js';
 
 const FILES = 64;
 const PAGE_KIB = 4;

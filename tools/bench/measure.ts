@@ -1,4 +1,6 @@
-/** Timing for the benches: medians, in milliseconds, and ratios against a baseline of the same run. */
+/** Timing for the benches: medians, in milliseconds, ratios against a baseline of the same run, and what a process used. */
+import { spawnSync } from 'node:child_process';
+import { pathToFileURL } from 'node:url';
 
 /** Median of `runs` runs after one that warms up. */
 export async function median(runs: number, work: () => unknown): Promise<number> {
@@ -50,3 +52,26 @@ function middle(values: readonly number[]): number {
 
 export const milliseconds = (time: number): string => `${time.toFixed(1)} ms`;
 export const timesThat = (ratio: number): string => `${ratio.toFixed(2)} times that`;
+
+/** What a process used, as the kernel counted it. */
+export interface Used {
+  /** CPU, milliseconds */
+  readonly time: number;
+  /** peak resident memory, MiB */
+  readonly peak: number;
+  readonly status: number | null;
+  readonly output: string;
+}
+
+/** A command of what ships, in a process of its own. */
+export function tool(...args: readonly string[]): Used {
+  const code = `import(${JSON.stringify(pathToFileURL('dist/cli/main.js').href)}).then(({ main }) => main(process.argv.slice(1))).finally(() => { const used = process.resourceUsage(); process.stderr.write('\\n' + (used.userCPUTime + used.systemCPUTime) / 1000 + ' ' + used.maxRSS + '\\n'); })`;
+  return used(process.execPath, ['--input-type=module', '-e', code, ...args]);
+}
+
+/** A program whose last line on standard error is its CPU time (milliseconds) and its peak (KiB). */
+export function used(command: string, args: readonly string[]): Used {
+  const { stdout, stderr, status } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 30 });
+  const [time = 0, peak = 0] = stderr.trim().split('\n').at(-1)?.split(' ').map(Number) ?? [];
+  return { time, peak: peak / 1024, status, output: stdout };
+}

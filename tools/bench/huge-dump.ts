@@ -15,12 +15,12 @@ import { luoFlbHeaderSer } from '../../abi/luo/entries.js';
 import { luoSer } from '../../abi/luo/v5.js';
 import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { memfdLuoSerV2 } from '../../abi/memfd/v2.js';
-import { areaCapacity, entryOffset } from '../codec/area.js';
-import { encodeInto, encodeStruct } from '../codec/encode.js';
-import { buildFdt } from '../codec/fdt.js';
-import { leafOf } from '../codec/leaf.js';
-import { arrayCount, layoutTable, sizeOf } from '../codec/layout-table.js';
-import { coreLayout } from '../container/elf-writer.js';
+import { areaCapacity, entryOffset } from '../../src/codec/area.js';
+import { encodeInto, encodeStruct } from '../../src/codec/encode.js';
+import { buildFdt } from '../../src/codec/fdt.js';
+import { leafOf } from '../../src/codec/leaf.js';
+import { arrayCount, layoutTable, sizeOf } from '../../src/codec/layout-table.js';
+import { coreLayout } from '../../src/container/elf-writer.js';
 
 const PAGE = 4096;
 const PAGE_SHIFT = 12;

@@ -7,23 +7,15 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openDump } from '../container/open.js';
-import { decodeHandovers } from '../handover/decode.js';
+import { openDump } from '../../src/container/open.js';
+import { decodeHandovers } from '../../src/handover/decode.js';
 import { type HugeDump, writeHugeDump } from './huge-dump.js';
+import { tool, type Used, used } from './measure.js';
 
 const SCALE = Number(process.env.BENCH_SCALE ?? '1');
 const MILLION = Math.round(1e6 * SCALE);
 const SMALL = 'samples/handover-7.3/s1-frozen.sparse.elf.xz';
 const ROUNDS = 5;
-
-interface Used {
-  /** CPU, milliseconds */
-  readonly time: number;
-  /** peak resident memory, MiB */
-  readonly peak: number;
-  readonly status: number | null;
-  readonly output: string;
-}
 
 class Folder {
   readonly path = mkdtempSync(join(tmpdir(), 'luo-inspect-bench-'));
@@ -37,19 +29,6 @@ class Folder {
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
-}
-
-/** A command of the tool, in a process of its own. */
-function tool(...args: readonly string[]): Used {
-  const url = JSON.stringify(new URL('../../cli/main.js', import.meta.url).href);
-  const code = `import(${url}).then(({ main }) => main(process.argv.slice(1))).finally(() => { const used = process.resourceUsage(); process.stderr.write('\\n' + (used.userCPUTime + used.systemCPUTime) / 1000 + ' ' + used.maxRSS + '\\n'); })`;
-  return used(process.execPath, ['--input-type=module', '-e', code, ...args]);
-}
-
-function used(command: string, args: readonly string[]): Used {
-  const { stdout, stderr, status } = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 30 });
-  const [time = 0, peak = 0] = stderr.trim().split('\n').at(-1)?.split(' ').map(Number) ?? [];
-  return { time, peak: peak / 1024, status, output: stdout };
 }
 
 /** Milliseconds from start to end of a node with these arguments, the least of a few. */
@@ -81,7 +60,7 @@ export async function run(): Promise<string[]> {
 
 function buildReader(folder: Folder): string | null {
   const out = join(folder.path, 'reader');
-  return spawnSync('gcc', ['-O2', '-o', out, 'src/bench/reader.c'], { stdio: 'ignore' }).status === 0 ? out : null;
+  return spawnSync('gcc', ['-O2', '-o', out, 'tools/bench/reader.c'], { stdio: 'ignore' }).status === 0 ? out : null;
 }
 
 const scattered = (folios: number): HugeDump => ({ sessions: 100, memfds: 1000, folios, memory: (folios > 6e6 ? 128 : 64) * 2 ** 30 });

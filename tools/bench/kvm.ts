@@ -2,8 +2,8 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSnapshotFiles } from '../kvm/snapshot-files.js';
-import { Timeline } from '../kvm/timeline.js';
+import { openSnapshotFiles } from '../../src/kvm/snapshot-files.js';
+import { Timeline } from '../../src/kvm/timeline.js';
 
 const PAGE = 4096;
 const PAGES = 100_000;

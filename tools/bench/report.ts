@@ -3,14 +3,14 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openDump } from '../container/open.js';
-import { writeElfCore } from '../container/elf-writer.js';
-import { decodeHandovers } from '../handover/decode.js';
-import { diagnose } from '../diagnosis/diagnose.js';
-import type { PhysicalMemory } from '../memory/memory.js';
-import { reportJson } from '../report/report-json.js';
-import { judge } from '../verdict/judge.js';
-import { median, milliseconds, paired, timesThat } from './measure.js';
+import { openDump } from '../../src/container/open.js';
+import { writeElfCore } from '../../src/container/elf-writer.js';
+import { decodeHandovers } from '../../src/handover/decode.js';
+import { diagnose } from '../../src/diagnosis/diagnose.js';
+import type { PhysicalMemory } from '../../src/memory/memory.js';
+import { reportJson } from '../../src/report/report-json.js';
+import { judge } from '../../src/verdict/judge.js';
+import { median, milliseconds, paired, timesThat, tool } from './measure.js';
 
 const SAMPLE = 'samples/handover-7.3/s1-frozen.sparse.elf.xz';
 const MEMORY = 256 << 20;
@@ -35,7 +35,7 @@ export async function run(): Promise<string[]> {
       `report: with an FDT scan             ${figures[0]} (at most 1.5)`,
       `report: with --kho-fdt               ${figures[1]} (at most 0.5)`,
       `report: with a search for setup_data ${figures[2]}`,
-      ...peakLines(file),
+      `report: peak memory on that core ${Math.round(tool('report', file, '--json').peak)} MiB (below 120)`,
       ...(await startLines()),
     ];
   } finally {
@@ -104,13 +104,6 @@ async function report(path: string, khoFdt: number | null, searchSetupData: bool
   } finally {
     opened.close();
   }
-}
-
-/** Peak resident memory of `report --json` in a process of its own, as the kernel counted it. */
-function peakLines(path: string): readonly string[] {
-  const code = `import(${JSON.stringify(new URL('../cli/main.js', import.meta.url).href)}).then(({ main }) => main(process.argv.slice(1))).then(() => process.stderr.write(String(process.resourceUsage().maxRSS)))`;
-  const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code, 'report', path, '--json'], { encoding: 'utf8', maxBuffer: 64 << 20 });
-  return [`report: peak memory on that core ${Math.round(Number(stderr) / 1024)} MiB (below 120)`];
 }
 
 /** From start to report on a small sample, beside a Node that does nothing. */

@@ -1,5 +1,5 @@
 /** Damages to bytes and texts, as broken disks, bad transfers and people with intent make them. */
-import type { Random } from './random.js';
+import type { Random } from '../random.js';
 
 /** Values that find off-by-one, overflow and sign. */
 const EDGES = [0n, 1n, 2n, 0x7fn, 0xffn, 0x7fffn, 0xffffn, 0x7fffffffn, 0xffffffffn, 1n << 52n, (1n << 53n) - 1n, 1n << 63n, (1n << 64n) - 1n] as const;
