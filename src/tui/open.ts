@@ -4,7 +4,7 @@
  */
 import type { EngineClient } from '../engine/client.js';
 import { escapeText } from '../report/escape.js';
-import type { CompareModel } from './compare/view.js';
+import type { CompareModel } from './compare/state.js';
 import type { ExploreModel, ExploreRow } from './explore/view.js';
 import type { Companion } from './debugger/companion.js';
 import type { InspectorModel } from './inspector/state.js';
@@ -12,7 +12,7 @@ import type { KvmModel } from './kvm/state.js';
 import type { Size } from './model/screen.js';
 import type { Loading } from './terminal/loading.js';
 
-export type { CompareModel } from './compare/view.js';
+export type { CompareModel } from './compare/state.js';
 export type { Companion } from './debugger/companion.js';
 export type { InspectorModel } from './inspector/state.js';
 export type { KvmModel } from './kvm/state.js';

@@ -5,15 +5,12 @@ import { escapeText } from '../../report/escape.js';
 import { jump, placeOf } from '../inspector/state.js';
 import type { Command } from '../model/keys.js';
 import type { SharedCommands } from '../model/shared-commands.js';
-import { effect } from '../model/view.js';
 import { whatIs } from './about.js';
-import { COPIES, copy } from './copy.js';
-import { find, when } from './find.js';
+import { when } from './find.js';
 import { inspectMemory } from './inspect.js';
-import type { DebuggerPane } from './layout.js';
 import { type Debugger, kernelRows, settle } from './state.js';
 import { stepText } from './step-lines.js';
-import { MOMENTS, MOST_CHECKED, addBreakpoint, breakpointChoices, deleteBreakpoint, ignore, listBreakpoints, setMark } from './stops.js';
+import { MOMENTS, MOST_CHECKED, addBreakpoint, breakpointChoices, deleteBreakpoint, ignore, listBreakpoints } from './stops.js';
 import { tell, travelled } from './travel.js';
 import { compare, edit, save, setField } from './what-if.js';
 
@@ -105,7 +102,7 @@ const stateChoices =
     ...new Set(kernelRows({ ...state, closed: new Set() }).flatMap(({ node }) => shape.exec(decodeURI(node.path))?.slice(1).join(' ') ?? [])),
   ];
 
-function exported({ client }: Debugger, json: boolean): string {
+export function exported({ client }: Debugger, json: boolean): string {
   const rows: string[] = [];
   for (let number = 1; number <= Math.min(client.length, MOST_CHECKED); number++) {
     const step = client.stepAt(number);
@@ -139,21 +136,4 @@ export const DEBUGGER_SHARED: SharedCommands<Debugger> = {
     },
   },
   set: { help: 'store a value into a decoded field: :set folios[1]/pfn_flags/pfn = 0x23e7', run: setField },
-  find: { help: 'search the timeline, as / does', run: (state, text) => find({ ...state, query: text || null }, 1) },
-  mark: { help: "name this step; ' goes back to it", run: setMark },
-  copy: {
-    help: `copy ${COPIES.join(', ')}`,
-    complete: () => COPIES,
-    run: (state, argument) => {
-      const what = COPIES.find((one) => one === argument);
-      return what === undefined ? tell(state, `:copy takes ${COPIES.join(', ')}`) : copy(state, what);
-    },
-  },
-  export: {
-    help: 'write the trace to a new file: as JSON lines where its name ends in .json, else as text',
-    run: (state, path) =>
-      path === ''
-        ? tell(state, ':export takes the name of a file')
-        : effect<Debugger, DebuggerPane>(state, { kind: 'save', path, text: exported(state, path.endsWith('.json')) }),
-  },
 };

@@ -1,16 +1,13 @@
 /** What can be copied of a step: its text, its JSON, the bytes it is about, a command line that shows it. */
 import { stepToJson } from '../../engine/client.js';
-import { escapeText } from '../../report/escape.js';
 import { hex, hexBytes } from '../../tree/words.js';
 import { shellWord } from '../model/match.js';
-import { effect } from '../model/view.js';
-import type { DebuggerPane } from './layout.js';
+import { copiesOf } from '../model/view.js';
 import type { Debugger } from './state.js';
 import { stepText } from './step-lines.js';
-import { tell } from './travel.js';
 
-export const COPIES = ['step', 'address', 'bytes', 'json', 'command'] as const;
-export type Copy = (typeof COPIES)[number];
+const COPIES = ['step', 'address', 'bytes', 'json', 'command'] as const;
+type Copy = (typeof COPIES)[number];
 
 const MOST_BYTES = 65_536;
 
@@ -36,8 +33,11 @@ function textOf({ client, present, selection }: Debugger, what: Copy): string {
   }
 }
 
-export function copy(state: Debugger, what: Copy): Debugger {
-  const text = textOf(state, what);
-  if (text === '') return tell(state, what === 'step' || what === 'json' ? 'no step here' : `no ${what} here`);
-  return effect<Debugger, DebuggerPane>(tell(state, `copied ${escapeText(text)}`), { kind: 'copy', text });
-}
+export const DEBUGGER_COPIES = copiesOf<Debugger, Copy>({
+  kinds: COPIES,
+  text: textOf,
+  keys: [
+    { keys: ['y'], what: ['step'], help: 'copy the step as text (through the terminal, OSC 52)' },
+    { keys: ['Y'], what: ['address'], help: 'copy the address that the memory pane marks' },
+  ],
+});

@@ -2,8 +2,7 @@
 import { escapeText } from '../../report/escape.js';
 import { hex } from '../../tree/words.js';
 import { jumpTo } from '../model/scroll.js';
-import { hints } from '../model/keys.js';
-import { type Line, span } from '../model/text.js';
+import type { Found } from '../model/view.js';
 import { type Debugger, timelineHeight } from './state.js';
 import { SEARCH_STEPS } from './trace-index.js';
 import { tell, travelled } from './travel.js';
@@ -19,23 +18,10 @@ export function find(state: Debugger, by: 1 | -1): Debugger {
   return { ...state, timeline: jumpTo(state.timeline, next - 1, client.length, timelineHeight(state)) };
 }
 
-/** `/text  3/17`, and what the keys do. */
-export function searchLine(state: Debugger): Line | null {
-  const { query, client, index } = state;
+export function found({ query, client, index, timeline }: Debugger): Found | null {
   if (query === null) return null;
   const steps = index.matches(client, query);
-  const at = steps.indexOf(state.timeline.cursor + 1);
-  const count = steps.length === 0 ? 'no match' : `${at === -1 ? '–' : at + 1}/${steps.length}`;
-  return [
-    span(` /${query}`, 'match'),
-    span(`  ${count}  `),
-    ...hints([
-      ['n', 'next'],
-      ['N', 'previous'],
-      ['Enter', 'go there'],
-      ['Esc', 'end'],
-    ]),
-  ];
+  return { query, at: steps.indexOf(timeline.cursor + 1), count: steps.length, hints: [['Enter', 'go there']] };
 }
 
 /** The next step after this one whose state has `path` (or an end of it) at `value`. */

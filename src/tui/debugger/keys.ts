@@ -1,11 +1,9 @@
 /** The keys of the debugger that are not those of a pane or of every view. Small letters go forwards, capitals backwards. */
 import type { EngineClient } from '../../engine/client.js';
-import { SEARCH } from '../model/common-keys.js';
 import type { Key } from '../model/keys.js';
 import { asked } from '../model/view.js';
 import { more } from './about.js';
 import { askToCarryOut } from './carry-out.js';
-import { copy } from './copy.js';
 import { find } from './find.js';
 import { LOOK, STOPS, TIME } from './groups.js';
 import { inspectMemory } from './inspect.js';
@@ -76,8 +74,6 @@ export const DEBUGGER_KEYS: readonly Key<Debugger>[] = [
   { keys: ['backspace', 'ctrl-o'], group: TIME, help: 'back to where the last jump came from', run: (state) => travelJumps(state, -1) },
   { keys: ['ctrl-i', 'ctrl-n'], group: TIME, help: 'forward again (Ctrl-I where the terminal tells it from Tab)', run: (state) => travelJumps(state, 1) },
   { keys: ['B'], group: STOPS, help: 'a breakpoint on the operation of the step, or none any more', run: toggleBreakpoint },
-  { keys: ['m'], group: STOPS, help: 'name this step', run: (state) => asked<Debugger, DebuggerPane>(state, 'mark: ') },
-  { keys: ["'"], group: STOPS, help: 'go to a named step', run: (state) => asked<Debugger, DebuggerPane>(state, 'go to mark: ') },
   {
     keys: ['e'],
     group: STOPS,
@@ -105,6 +101,4 @@ export const DEBUGGER_KEYS: readonly Key<Debugger>[] = [
     },
   },
   { keys: ['K'], group: LOOK, help: 'more: what the kernel does here, and what can refuse', run: more },
-  { keys: ['y'], group: SEARCH, help: 'copy the step as text (through the terminal, OSC 52)', run: (state) => copy(state, 'step') },
-  { keys: ['Y'], group: SEARCH, help: 'copy the address that the memory pane marks', run: (state) => copy(state, 'address') },
 ];

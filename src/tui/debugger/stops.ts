@@ -4,7 +4,8 @@ import { escapeText } from '../../report/escape.js';
 import { nearest } from '../model/match.js';
 import type { PageRow } from '../model/page.js';
 import { line } from '../model/text.js';
-import { showList } from '../model/view.js';
+import { type Marks, showList } from '../model/view.js';
+import { STOPS } from './groups.js';
 import type { DebuggerPane } from './layout.js';
 import { type Debugger, settle, stackRows } from './state.js';
 import { repeated, tell, travelled } from './travel.js';
@@ -153,14 +154,15 @@ export function listBreakpoints(state: Debugger): Debugger {
   return rows.length === 0 ? tell(state, 'no breakpoints') : showList<Debugger, DebuggerPane>(state, 'breakpoints', () => rows);
 }
 
-export function setMark(state: Debugger, name: string): Debugger {
-  const wanted = name.trim();
-  if (wanted === '') return state;
-  state.client.mark(wanted);
-  return settle(tell(state, `step ${state.present.position} is ${escapeText(wanted)}`));
-}
-
-export function goToMark(state: Debugger, name: string): Debugger {
-  const step = state.client.marks.get(name.trim());
-  return step === undefined ? tell(state, `no mark ${escapeText(name.trim())}`) : travelled(state, () => state.client.runTo(step), true);
-}
+export const DEBUGGER_MARKS: Marks<Debugger> = {
+  group: STOPS,
+  names: ({ client }) => [...client.marks.keys()],
+  set: (state, name) => {
+    state.client.mark(name);
+    return { state: settle({ ...state }), what: `step ${state.present.position}` };
+  },
+  goTo: (state, name) => {
+    const step = state.client.marks.get(name);
+    return step === undefined ? null : travelled(state, () => state.client.runTo(step), true);
+  },
+};

@@ -4,22 +4,23 @@ import { escapeText } from '../../report/escape.js';
 import type { PaneId } from '../inspector/layout.js';
 import type { Inspector } from '../inspector/state.js';
 import { INSPECTOR } from '../inspector/view.js';
-import { GENERAL, MOVE, PANES, SEARCH, filterQuestion } from '../model/common-keys.js';
+import { GENERAL, MOVE, PANES, SEARCH } from '../model/common-keys.js';
 import { glyphOf } from '../model/finding.js';
 import type { Program, Step as ProgramStep } from '../model/program.js';
 import { programOf } from '../model/program-of.js';
 import { type Line, span } from '../model/text.js';
 import { type View, lastOffered, tell } from '../model/view.js';
-import { DEBUGGER_COMMANDS, DEBUGGER_SHARED } from './commands.js';
+import { DEBUGGER_COMMANDS, DEBUGGER_SHARED, exported } from './commands.js';
 import { CARRY_OUT, carryOut } from './carry-out.js';
 import type { Companion } from './companion.js';
-import { find, searchLine } from './find.js';
+import { DEBUGGER_COPIES } from './copy.js';
+import { find, found } from './find.js';
 import { LOOK, STOPS, TIME } from './groups.js';
 import { DEBUGGER_KEYS } from './keys.js';
 import { type DebuggerPane, SHARED, debuggerBands } from './layout.js';
 import { DEBUGGER_PANES } from './panes.js';
 import { type Debugger, arrive, layoutOf, openDebuggerState, seek, settle } from './state.js';
-import { goToMark, setMark } from './stops.js';
+import { DEBUGGER_MARKS } from './stops.js';
 import { travelled } from './travel.js';
 import { edit, keptEdits, withEdits } from './what-if.js';
 
@@ -51,13 +52,14 @@ export const DEBUGGER: View<Debugger, DebuggerPane> = {
     search: 'search the timeline: operation, argument, errno, console line',
   },
   tabs: SHARED,
+  search: (state, text) => (text === '' ? { ...state, query: null } : find({ ...state, query: text }, 1)),
   find,
   endSearch: (state) => ({ ...state, query: null }),
+  found,
+  copies: DEBUGGER_COPIES,
+  exported: { help: 'write the trace to a new file: as JSON lines where its name ends in .json, else as text', text: exported },
+  marks: DEBUGGER_MARKS,
   questions: {
-    '/': { run: (state, text) => find({ ...state, query: text || null }, 1) },
-    'filter: ': filterQuestion<Debugger, DebuggerPane>(),
-    'mark: ': { run: setMark },
-    'go to mark: ': { run: goToMark, complete: (state, text) => [...state.client.marks.keys()].filter((name) => name.startsWith(text)) },
     'edit ': { run: edit },
     [CARRY_OUT]: { run: carryOut },
   },
@@ -66,7 +68,6 @@ export const DEBUGGER: View<Debugger, DebuggerPane> = {
   title: ({ client: { fromDump, scenario } }) =>
     escapeText(fromDump ? `next kernel on ${scenario.file.split('/').slice(-2).join('/')}` : scenario.title || scenario.file),
   summary,
-  status: searchLine,
   settle,
   goTo: (state, target) => {
     if ('step' in target) return travelled(state, () => state.client.runTo(target.step), true);

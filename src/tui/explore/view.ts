@@ -1,15 +1,15 @@
 /** What `explore` found as a list: the shortest run to each ending; Enter opens one in the debugger, q comes back to the list. */
-import { GENERAL, MOVE, PANES, SEARCH, filterQuestion } from '../model/common-keys.js';
-import { listRows } from '../model/list.js';
-import { hasWords, shellWord } from '../model/match.js';
+import { GENERAL, MOVE, PANES, SEARCH } from '../model/common-keys.js';
+import { listPane } from '../model/list.js';
+import { shellWord } from '../model/match.js';
 import type { Program } from '../model/program.js';
 import { programOf } from '../model/program-of.js';
 import { alone } from '../model/screen.js';
-import { type Scroll, START, jumpTo, keepInView, moveBy, positionOf, rowsOf } from '../model/scroll.js';
+import { type Scroll, START } from '../model/scroll.js';
 import type { SharedCommands } from '../model/shared-commands.js';
 import { type Shell, openShell } from '../model/shell.js';
 import { type Line, type Style, line, padTo, span } from '../model/text.js';
-import { type View, effect, filterOf, tell } from '../model/view.js';
+import { type View, effect, tell } from '../model/view.js';
 
 export interface ExploreRow {
   /** how the run ends, in a word */
@@ -42,31 +42,30 @@ interface Exploring {
 
 const STYLES: Readonly<Record<string, Style>> = { panic: 'error', 'cold-boot': 'error', unnoticed: 'dim', finished: 'good' };
 
-const shown = (state: Exploring): readonly ExploreRow[] => {
-  const filter = filterOf<ExplorePane>(state, 'endings');
-  return filter === '' ? state.model.rows : state.model.rows.filter(({ ending, detail, faults }) => hasWords(`${ending} ${detail} ${faults}`, filter));
-};
-
-const heightOf = ({ shell }: Exploring): number => shell.size.rows - 3;
+const endings = listPane<Exploring, ExplorePane, ExploreRow>({
+  id: 'endings',
+  rows: ({ model }) => model.rows,
+  words: ({ ending, detail, faults }) => `${ending} ${detail} ${faults}`,
+  scroll: (state) => state.endings,
+  scrolled: (state, scroll) => ({ ...state, endings: scroll }),
+  line:
+    (_state, box) =>
+    ({ ending, detail, faults, runs }): Line => [
+      span(padTo(ending, 12), STYLES[ending] ?? 'warning'),
+      span(`${String(runs).padStart(4)}× `, 'dim'),
+      span(padTo(detail, Math.max(20, Math.floor(box.width * 0.45)))),
+      span('  by ', 'dim'),
+      span(faults, 'name'),
+    ],
+  none: line('  no run ends otherwise', 'good'),
+  enter: (state, row) => effect<Exploring, ExplorePane>(state, { kind: 'open', index: state.model.rows.indexOf(row) }),
+});
 
 function find(state: Exploring, by: 1 | -1): Exploring {
-  const { query } = state;
+  const { query, shell } = state;
   if (query === null) return tell(state, 'no search: / starts one');
-  const rows = shown(state);
-  const found = rows.flatMap(({ ending, detail, faults }, index) => (hasWords(`${ending} ${detail} ${faults}`, query) ? [index] : []));
-  const { cursor } = state.endings;
-  const next = by === 1 ? (found.find((index) => index > cursor) ?? found[0]) : (found.findLast((index) => index < cursor) ?? found.at(-1));
-  if (next === undefined) return tell(state, `no run with ${query}`);
-  return tell({ ...state, endings: jumpTo(state.endings, next, rows.length, heightOf(state)) }, `/${query}  ${found.indexOf(next) + 1}/${found.length}`);
+  return endings.find(state, query, by, shell.size.rows - 3) ?? tell(state, `no run with ${query}`);
 }
-
-const commandOf = ({ model, endings }: Exploring, rows: readonly ExploreRow[]): string =>
-  ['luo-inspect sim', shellWord(model.path), ...(rows[endings.cursor]?.given ?? []).map((text) => `--fault ${shellWord(text)}`), '--step'].join(' ');
-
-const copyCommand = (state: Exploring): Exploring => {
-  const text = commandOf(state, shown(state));
-  return effect<Exploring, ExplorePane>(tell<Exploring, ExplorePane>(state, `copied ${text}`), { kind: 'copy', text });
-};
 
 const NO_MEMORY = 'a list of runs has no memory: Enter opens one in the debugger, which has';
 
@@ -77,65 +76,47 @@ const EXPLORE_SHARED: SharedCommands<Exploring> = {
   session: NO_MEMORY,
   token: NO_MEMORY,
   set: NO_MEMORY,
-  find: { run: (state, text) => find({ ...state, query: text || null }, 1) },
-  mark: 'a list needs no marks: / searches it',
-  copy: { help: 'copy the command line that runs it', run: copyCommand },
-  export: {
-    run: (state, path) => {
-      if (path === '') return tell(state, ':export takes the name of a file');
-      const text = shown(state).map(({ ending, detail, faults, runs }) => `${ending}: ${detail}; by ${faults}; ${runs} runs`);
-      return effect<Exploring, ExplorePane>(state, { kind: 'save', path, text: `${text.join('\n')}\n` });
-    },
-  },
 };
 
 export const EXPLORE: View<Exploring, ExplorePane> = {
   name: 'Explored faults',
   intro: '`luo-inspect explore <scenario> --tui`: where single faults end; Enter opens such a run in the debugger.',
-  panes: {
-    endings: {
-      id: 'endings',
-      filters: true,
-      content: (state, box) => {
-        const rows = shown(state);
-        const row = ({ ending, detail, faults, runs }: ExploreRow): Line => [
-          span(padTo(ending, 12), STYLES[ending] ?? 'warning'),
-          span(`${String(runs).padStart(4)}× `, 'dim'),
-          span(padTo(detail, Math.max(20, Math.floor(box.width * 0.45)))),
-          span('  by ', 'dim'),
-          span(faults, 'name'),
-        ];
-        return {
-          title: 'endings',
-          note: positionOf(state.endings.cursor, rows.length),
-          rows: rows.length === 0 ? [line('  no run ends otherwise', 'good')] : listRows(rows, state.endings, box, true, row),
-        };
-      },
-      move: (state, motion, box, count) => ({
-        ...state,
-        endings: moveBy(state.endings, rowsOf(motion, box.height) * count, shown(state).length, box.height),
-      }),
-      enter: (state) => {
-        const row = shown(state)[state.endings.cursor];
-        return row === undefined ? state : effect<Exploring, ExplorePane>(state, { kind: 'open', index: state.model.rows.indexOf(row) });
-      },
-      click: (state, row) => ({ ...state, endings: { ...state.endings, cursor: Math.min(shown(state).length - 1, state.endings.top + row) } }),
-    },
-  },
-  keys: [{ keys: ['c', 'y'], group: SEARCH, help: 'copy the command line that runs it', run: copyCommand }],
+  panes: { endings },
+  keys: [],
   groups: [MOVE, SEARCH, PANES, GENERAL],
   commands: [],
   shared: EXPLORE_SHARED,
   words: { left: 'nothing', right: 'nothing', enter: 'open the run in the debugger; q there comes back', search: 'search endings and faults' },
   tabs: [],
+  search: (state, text) => (text === '' ? { ...state, query: null } : find({ ...state, query: text }, 1)),
   find,
   endSearch: (state) => ({ ...state, query: null }),
-  questions: { '/': { run: (state, text) => find({ ...state, query: text || null }, 1) }, 'filter: ': filterQuestion<Exploring, ExplorePane>() },
+  found: (state) => {
+    const { query } = state;
+    if (query === null) return null;
+    return { query, ...endings.matches(state, query) };
+  },
+  copies: {
+    kinds: ['command'],
+    text: (state) =>
+      ['luo-inspect sim', shellWord(state.model.path), ...(endings.current(state)?.given ?? []).map((text) => `--fault ${shellWord(text)}`), '--step'].join(
+        ' ',
+      ),
+    keys: [{ keys: ['c', 'y'], what: ['command'], help: 'copy the command line that runs it' }],
+  },
+  exported: {
+    help: 'write the endings as text to a new file',
+    text: (state) =>
+      endings
+        .shown(state)
+        .map(({ ending, detail, faults, runs }) => `${ending}: ${detail}; by ${faults}; ${runs} runs\n`)
+        .join(''),
+  },
+  marks: 'a list needs no marks: / searches it',
   layout: ({ shell }) => alone(shell.size, 'endings'),
   title: ({ model }) => model.title,
   summary: ({ model }) => [span(`${model.rows.length} endings`)],
-  status: () => null,
-  settle: (state) => ({ ...state, endings: keepInView(state.endings, shown(state).length, heightOf(state)) }),
+  settle: (state) => state,
   goTo: (state) => state,
   work: () => null,
 };

@@ -9,12 +9,10 @@ import type { TreeNode } from '../../tree/tree.js';
 import { rawValueText, tableEntries } from '../model/value.js';
 import { line, wrap } from '../model/text.js';
 import { effect, focused, showText, tell } from '../model/view.js';
-import { COPIES, copy, textOfCopy } from './copy.js';
+import { textOfCopy } from './copy.js';
 import type { PaneId } from './layout.js';
 import { whatIsPage } from './pages.js';
-import { tableRows } from './panes/sessions.js';
-import { setMark } from './places.js';
-import { startSearch } from './search.js';
+import { allSessions } from './panes/sessions.js';
 import { type Inspector, hexSelection, jump, jumpToAddress, nodeOf, onOverview, placeOf, selectedNode } from './state.js';
 
 const pathsBelow = (state: Inspector, typed: string): readonly string[] => {
@@ -25,8 +23,7 @@ const pathsBelow = (state: Inspector, typed: string): readonly string[] => {
   return (node?.children() ?? state.tree.children).slice(0, 1_000).map(({ path }) => path);
 };
 
-const sessionNamed = (state: Inspector, name: string) =>
-  tableRows({ ...state, shell: { ...state.shell, filters: new Map() }, sort: 'order' }).find((row) => row.session === name);
+const sessionNamed = (state: Inspector, name: string) => allSessions(state).find((row) => row.session === name);
 
 export const toPath = (state: Inspector, path: string, what: string): Inspector => {
   const place = placeOf(state, path);
@@ -81,7 +78,7 @@ export const INSPECTOR_SHARED: SharedCommands<Inspector> = {
   },
   session: {
     help: 'go to a session',
-    complete: (state) => [...new Set(tableRows(state).map((row) => row.session))],
+    complete: (state) => [...new Set(allSessions(state).map((row) => row.session))],
     run: (state, name) => {
       const row = sessionNamed(state, name);
       return row === undefined
@@ -91,40 +88,20 @@ export const INSPECTOR_SHARED: SharedCommands<Inspector> = {
   },
   token: {
     help: 'go to a file',
-    complete: (state) => tableRows(state).flatMap((row) => (row.token === '' ? [] : [`${row.session} ${row.token}`])),
+    complete: (state) => allSessions(state).flatMap((row) => (row.token === '' ? [] : [`${row.session} ${row.token}`])),
     run: (state, argument) => {
-      const row = tableRows(state).find(({ session, token }) => token !== '' && (`${session} ${token}` === argument || token === argument));
+      const row = allSessions(state).find(({ session, token }) => token !== '' && (`${session} ${token}` === argument || token === argument));
       return row === undefined ? tell(state, `no file ${escapeText(argument)}`) : toPath(state, row.path, `file ${escapeText(argument)}`);
     },
   },
   set: 'a dump is only read here; `luo-inspect step` runs the next kernel on it, where :set changes a field',
-  find: { run: startSearch },
-  mark: {
-    help: "name this place; ' goes back to it",
-    run: setMark,
-  },
-  copy: {
-    help: `copy ${COPIES.join(', ')} of the node`,
-    complete: () => COPIES,
-    run: (state, argument) => {
-      const what = COPIES.find((one) => one === argument);
-      return what === undefined ? tell(state, `:copy takes ${COPIES.join(', ')}`) : copy(state, what);
-    },
-  },
-  export: {
-    help: 'write the selected node and what is open below it to a new file: as JSON where its name ends in .json, else as text',
-    run: (state, path) =>
-      path === ''
-        ? tell(state, ':export takes the name of a file')
-        : effect<Inspector, PaneId>(state, { kind: 'save', path, text: path.endsWith('.json') ? exportedJson(state) : exported(state) }),
-  },
 };
 
 /** Nodes that an export holds. */
 const MOST_EXPORTED = 20_000;
 
 /** The selected node and everything below it that is no bulk table, as JSON. */
-function exportedJson(state: Inspector): string {
+export function exportedJson(state: Inspector): string {
   let left = MOST_EXPORTED;
   const jsonOf = (node: TreeNode): object => {
     const { path, name, type, meaning, address, bits } = node;
@@ -146,7 +123,7 @@ function exportedJson(state: Inspector): string {
 }
 
 /** The selected node and everything open below it, as text. */
-function exported(state: Inspector): string {
+export function exported(state: Inspector): string {
   const node = selectedNode(state);
   const rows: string[] = [];
   const first = rowOfPlace(state.tree, state.place);

@@ -1,12 +1,11 @@
 /** What can be copied of the selected node. */
 import { hex, hexBytes } from '../../tree/words.js';
+import { shellWord } from '../model/match.js';
 import { bytesTouched, rawValueText } from '../model/value.js';
-import { effect, tell } from '../model/view.js';
-import type { PaneId } from './layout.js';
+import { copiesOf } from '../model/view.js';
 import { type Inspector, nodeBits, selectedNode } from './state.js';
 
-import { shellWord } from '../model/match.js';
-export const COPIES = ['value', 'address', 'bytes', 'path', 'json', 'command'] as const;
+const COPIES = ['value', 'address', 'bytes', 'path', 'json', 'command'] as const;
 type Copy = (typeof COPIES)[number];
 
 export function textOfCopy(state: Inspector, what: Copy): string {
@@ -40,14 +39,13 @@ export function textOfCopy(state: Inspector, what: Copy): string {
   }
 }
 
-export function copy(state: Inspector, what: Copy): Inspector {
-  const text = textOfCopy(state, what);
-  if (text === '') return tell(state, `this node has no ${what}`);
-  return effect<Inspector, PaneId>(tell(state, `copied ${text}`), { kind: 'copy', text });
-}
-
 /** `y`: the value; of a structure, which has none, its bytes; of a group its path. */
-export function copyBest(state: Inspector): Inspector {
-  const best = (['value', 'bytes', 'path'] as const).find((what) => textOfCopy(state, what) !== '');
-  return best === undefined ? tell(state, 'nothing to copy here') : copy(state, best);
-}
+export const INSPECTOR_COPIES = copiesOf<Inspector, Copy>({
+  kinds: COPIES,
+  text: textOfCopy,
+  keys: [
+    { keys: ['y'], what: ['value', 'bytes', 'path'], help: 'copy the value, or the bytes of a structure (through the terminal, OSC 52)' },
+    { keys: ['Y'], what: ['path'], help: 'copy the path' },
+    { keys: ['c'], what: ['command'], help: 'copy a command line that shows this' },
+  ],
+});

@@ -1,12 +1,8 @@
 /** The keys of the inspector that are not those of a pane or of every view. */
-import { SEARCH } from '../model/common-keys.js';
-import { copy, copyBest } from './copy.js';
 import { FINDINGS, GO } from './groups.js';
 import { more, whatIsPage, whoPointsHere } from './pages.js';
-import { bookmarksPage, travel } from './places.js';
+import { travel } from './places.js';
 import type { Key } from '../model/keys.js';
-import { asked } from '../model/view.js';
-import type { PaneId } from './layout.js';
 import { type Inspector, hexCursor, selectedNode } from './state.js';
 
 export const INSPECTOR_KEYS: readonly Key<Inspector>[] = [
@@ -19,11 +15,6 @@ export const INSPECTOR_KEYS: readonly Key<Inspector>[] = [
     help: 'what is at this address: owner, page state, preserved, scratch',
     run: (state) => whatIsPage(state, state.hexAt ?? selectedNode(state)?.pointer ?? hexCursor(state)),
   },
-  { keys: ['m'], group: GO, help: 'name this place', run: (state) => asked<Inspector, PaneId>(state, 'mark: ') },
-  { keys: ["'"], group: GO, help: 'go to a named place (Tab completes)', run: bookmarksPage },
   { keys: ['i'], group: FINDINGS, help: 'show notes one by one, or fold them', run: (state) => ({ ...state, notesOpen: !state.notesOpen }) },
   { keys: ['K'], group: FINDINGS, help: 'more: what the rule of the finding means; else what the structure is', run: more },
-  { keys: ['y'], group: SEARCH, help: 'copy the value, or the bytes of a structure (through the terminal, OSC 52)', run: copyBest },
-  { keys: ['Y'], group: SEARCH, help: 'copy the path', run: (state) => copy(state, 'path') },
-  { keys: ['c'], group: SEARCH, help: 'copy a command line that shows this', run: (state) => copy(state, 'command') },
 ];

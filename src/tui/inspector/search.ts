@@ -2,16 +2,12 @@
 import { physicalAddress } from '../../memory/memory.js';
 import { escapeText } from '../../report/escape.js';
 import { hex } from '../../tree/words.js';
-import { jumpTo } from '../model/scroll.js';
 import { TreeSearch, nextMatch } from '../model/search.js';
-import { type Line, span } from '../model/text.js';
 import { comparePlaces } from '../model/tree-view.js';
-import { tell } from '../model/view.js';
-import { hasWords } from '../model/match.js';
-import type { PaneId } from './layout.js';
-import { logRows } from './panes/log.js';
-import { shownObjects } from './panes/objects.js';
-import { tableRows } from './panes/sessions.js';
+import { type Found, tell } from '../model/view.js';
+import { logPane } from './panes/log.js';
+import { objectsPane } from './panes/objects.js';
+import { sessionsPane } from './panes/sessions.js';
 import { type Inspector, boxIn, cursorTo, followHex, hexCursor, jump, jumpToAddress, placeOf, select } from './state.js';
 
 /** A search in the pane in focus: bytes in the hex pane, lines in lists, else the tree. */
@@ -132,45 +128,27 @@ function findBytes(state: Inspector, by: 1 | -1): Inspector {
   return tell(state, here ? 'there is no other place with these bytes' : 'these bytes are nowhere in this dump');
 }
 
-/** The lists that are searched by their rows. */
-const LISTS = {
-  log: (state: Inspector) => logRows(state).map((row) => row.text),
-  sessions: (state: Inspector) => tableRows(state).map((row) => `${row.session} ${row.token} ${row.handler} ${row.phase} ${row.owner} ${row.outcome}`),
-  objects: (state: Inspector) => shownObjects(state).map((row) => `${row.name} ${row.text} ${row.object}`),
-} as const satisfies Partial<Record<PaneId, (state: Inspector) => readonly string[]>>;
-
-type ListPane = keyof typeof LISTS;
-
-const listInFocus = ({ shell }: Inspector): ListPane | null =>
-  shell.focus === 'log' || shell.focus === 'sessions' || shell.focus === 'objects' ? shell.focus : null;
+/** The pane in focus, where it is a list that is searched by its rows. */
+const listInFocus = ({ shell }: Inspector) => [logPane, sessionsPane, objectsPane].find(({ id }) => id === shell.focus) ?? null;
 
 /** In a list: to the next row with all the words, and which of how many it is. */
-function inList(state: Inspector, pane: ListPane, text: string, by: 1 | -1): Inspector {
-  const found = LISTS[pane](state).flatMap((row, index) => (hasWords(row, text) ? [index] : []));
-  const { cursor } = state[pane];
-  const next = by === 1 ? (found.find((index) => index > cursor) ?? found[0]) : (found.findLast((index) => index < cursor) ?? found.at(-1));
-  if (next === undefined) return tell(state, `no ${escapeText(text)} here`);
-  const to = jumpTo(state[pane], next, LISTS[pane](state).length, boxIn(state, pane).height);
-  return tell({ ...state, [pane]: to }, `/${escapeText(text)}  ${found.indexOf(next) + 1}/${found.length}  n next  N previous`);
+function inList(state: Inspector, list: NonNullable<ReturnType<typeof listInFocus>>, text: string, by: 1 | -1): Inspector {
+  const there = list.find(state, text, by, boxIn(state, list.id).height);
+  if (there === null) return tell(state, `no ${escapeText(text)} here`);
+  const { at, count } = list.matches(there, text);
+  return tell(there, `/${escapeText(text)}  ${at + 1}/${count}  n next  N previous`);
 }
 
-/** `/text  3/17`, how far it is, and what the keys do. */
-export function searchLine(state: Inspector): Line | null {
+/** The running search of the tree, and how far it is. */
+export function found(state: Inspector): Found | null {
   const { search } = state;
   if (search === null) return null;
-  const at = search.found.findIndex((place) => comparePlaces(place, state.place) === 0);
-  const count = search.found.length === 0 ? `no match in ${search.visited} nodes` : `${at === -1 ? '–' : at + 1}/${search.found.length}`;
-  const progress = search.done ? '' : ', still searching';
   const reasons = [search.stopped ?? '', search.skipped === 0 ? '' : `${search.skipped} large tables left out`].filter(Boolean).join(', ');
-  const stopped = reasons === '' ? '' : ` (${reasons})`;
-  return [
-    span(` /${search.query}`, 'match'),
-    span(`  ${count}${progress}${stopped}  `),
-    span('n', 'key'),
-    span(' next  ', 'dim'),
-    span('N', 'key'),
-    span(' previous  ', 'dim'),
-    span('Esc', 'key'),
-    span(' end', 'dim'),
-  ];
+  const looked = search.found.length === 0 ? ` in ${search.visited} nodes` : '';
+  return {
+    query: search.query,
+    at: search.found.findIndex((place) => comparePlaces(place, state.place) === 0),
+    count: search.found.length,
+    note: `${looked}${search.done ? '' : ', still searching'}${reasons === '' ? '' : ` (${reasons})`}`,
+  };
 }

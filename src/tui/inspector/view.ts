@@ -1,19 +1,20 @@
 /** The inspector: its panes, keys and commands put together. */
 import { escapeText } from '../../report/escape.js';
 import { hex } from '../../tree/words.js';
-import { GENERAL, MOVE, PANES, SEARCH, filterQuestion } from '../model/common-keys.js';
+import { GENERAL, MOVE, PANES, SEARCH } from '../model/common-keys.js';
 import { summaryOf } from '../model/finding.js';
 import type { Program } from '../model/program.js';
 import { programOf } from '../model/program-of.js';
 import { lastOffered, type View } from '../model/view.js';
-import { INSPECTOR_COMMANDS, INSPECTOR_SHARED, toPath } from './commands.js';
+import { INSPECTOR_COMMANDS, INSPECTOR_SHARED, exported, exportedJson, toPath } from './commands.js';
+import { INSPECTOR_COPIES } from './copy.js';
 import { FINDINGS, GO, TREE } from './groups.js';
 import { INSPECTOR_KEYS } from './keys.js';
 import { BOTTOM, type PaneId, inspectorBands } from './layout.js';
 import { goToFinding } from './panes/findings.js';
 import { INSPECTOR_PANES } from './panes/index.js';
-import { goToMark, setMark } from './places.js';
-import { goToMatch, searchLine, startSearch, work } from './search.js';
+import { INSPECTOR_MARKS } from './places.js';
+import { found, goToMatch, startSearch, work } from './search.js';
 import { type Inspector, type InspectorModel, jumpToAddress, nodeOf, openState, placeOf, settle, visitOf } from './state.js';
 
 export const INSPECTOR: View<Inspector, PaneId> = {
@@ -31,18 +32,19 @@ export const INSPECTOR: View<Inspector, PaneId> = {
     search: 'search names, values, pointers, meanings and addresses; in the bytes: text or bytes (de ad be ef); in log and sessions: their rows',
   },
   tabs: BOTTOM,
+  search: startSearch,
   find: goToMatch,
   endSearch: (state) => ({ ...state, search: null, searchPending: false, bytesWanted: null }),
-  questions: {
-    '/': { run: startSearch },
-    'filter: ': filterQuestion<Inspector, PaneId>(),
-    'mark: ': { run: setMark },
-    'go to mark: ': { run: goToMark, complete: (state, text) => [...state.bookmarks.keys()].filter((name) => name.startsWith(text)) },
+  found,
+  copies: INSPECTOR_COPIES,
+  exported: {
+    help: 'write the selected node and what is open below it to a new file: as JSON where its name ends in .json, else as text',
+    text: (state, json) => (json ? exportedJson(state) : exported(state)),
   },
+  marks: INSPECTOR_MARKS,
   layout: inspectorBands,
   title: (state) => state.model.title,
   summary: (state) => summaryOf(state.model.findings, state.model.headline),
-  status: searchLine,
   settle,
   goTo: (state, target) => {
     if ('path' in target) return toPath(state, target.path, `node ${escapeText(target.path)}`);

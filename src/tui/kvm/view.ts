@@ -1,16 +1,15 @@
 /** The kvm_run view: its panes, keys and commands put together. */
 import type { SnapshotRow } from '../../kvm/snapshot-view.js';
 import { escapeText } from '../../report/escape.js';
-import { GENERAL, MOVE, PANES, SEARCH, filterQuestion } from '../model/common-keys.js';
+import { GENERAL, MOVE, PANES, SEARCH } from '../model/common-keys.js';
 import { summaryOf } from '../model/finding.js';
-import { type Command, type Key, hints } from '../model/keys.js';
+import type { Command, Key } from '../model/keys.js';
 import { shellWord } from '../model/match.js';
 import type { Program } from '../model/program.js';
 import { programOf } from '../model/program-of.js';
 import { jumpTo } from '../model/scroll.js';
 import type { SharedCommands } from '../model/shared-commands.js';
-import { span } from '../model/text.js';
-import { lastOffered, type View, asked, effect, tell } from '../model/view.js';
+import { type Marks, lastOffered, type View, copiesOf, tell } from '../model/view.js';
 import { type KvmPane, kvmBands, kvmBox } from './layout.js';
 import { KVM_PANES } from './panes.js';
 import { type KvmModel, type KvmState, find, openKvmState, searched, selectedField, settle, show } from './state.js';
@@ -36,12 +35,6 @@ function textOf(state: KvmState, what: Copy): string {
     case 'json':
       return JSON.stringify({ path: field.path, value: field.value, offset: field.offset, size: field.size, meaning: field.meaning });
   }
-}
-
-function copy(state: KvmState, what: Copy): KvmState {
-  const text = textOf(state, what);
-  if (text === '') return tell<KvmState, KvmPane>(state, 'nothing to copy here');
-  return effect<KvmState, KvmPane>(tell<KvmState, KvmPane>(state, `copied ${escapeText(text)}`), { kind: 'copy', text });
 }
 
 function toField(state: KvmState, wanted: (row: SnapshotRow) => boolean, what: string): KvmState {
@@ -74,29 +67,25 @@ function exported({ rows, view }: KvmState, json: boolean): string {
 }
 
 /** A snapshot, and a field of it. */
-function setMark(state: KvmState, name: string): KvmState {
-  const wanted = name.trim();
-  if (wanted === '') return state;
-  const path = selectedField(state)?.path ?? '';
-  const marks = new Map(state.marks).set(wanted, { snapshot: state.snapshots.cursor, path });
-  return tell<KvmState, KvmPane>({ ...state, marks }, `${escapeText(wanted)} is ${path} of snapshot ${state.snapshots.cursor}`);
-}
-
-function goToMark(state: KvmState, name: string): KvmState {
-  const mark = state.marks.get(name.trim());
-  if (mark === undefined) return tell<KvmState, KvmPane>(state, `no mark ${escapeText(name.trim())}`);
-  const there = mark.snapshot === state.snapshots.cursor ? state : show(state, mark.snapshot);
-  return mark.path === '' ? there : toField(there, ({ path }) => path === mark.path, `field ${escapeText(mark.path)}`);
-}
+const MARKS: Marks<KvmState> = {
+  group: SNAPSHOTS,
+  names: ({ marks }) => [...marks.keys()],
+  set: (state, name) => {
+    const path = selectedField(state)?.path ?? '';
+    const snapshot = state.snapshots.cursor;
+    return { state: { ...state, marks: new Map(state.marks).set(name, { snapshot, path }) }, what: `${path} of snapshot ${snapshot}` };
+  },
+  goTo: (state, name) => {
+    const mark = state.marks.get(name);
+    if (mark === undefined) return null;
+    const there = mark.snapshot === state.snapshots.cursor ? state : show(state, mark.snapshot);
+    return mark.path === '' ? there : toField(there, ({ path }) => path === mark.path, `field ${escapeText(mark.path)}`);
+  },
+};
 
 const KEYS: readonly Key<KvmState>[] = [
   { keys: [']'], group: SNAPSHOTS, help: 'next snapshot', hint: 'next', run: (state, count) => show(state, state.snapshots.cursor + (count ?? 1)) },
   { keys: ['['], group: SNAPSHOTS, help: 'snapshot before', hint: 'before', run: (state, count) => show(state, state.snapshots.cursor - (count ?? 1)) },
-  { keys: ['y'], group: SEARCH, help: 'copy the value (through the terminal, OSC 52)', run: (state) => copy(state, 'value') },
-  { keys: ['Y'], group: SEARCH, help: "copy the field's path", run: (state) => copy(state, 'path') },
-  { keys: ['c'], group: SEARCH, help: 'copy a command line that shows this snapshot', run: (state) => copy(state, 'command') },
-  { keys: ['m'], group: SNAPSHOTS, help: 'name this place', run: (state) => asked<KvmState, KvmPane>(state, 'mark: ') },
-  { keys: ["'"], group: SNAPSHOTS, help: 'go to a named place (Tab completes)', run: (state) => asked<KvmState, KvmPane>(state, 'go to mark: ') },
 ];
 
 const COMMANDS: readonly Command<KvmState>[] = [
@@ -121,23 +110,6 @@ const SHARED: SharedCommands<KvmState> = {
   session: NO_SESSIONS,
   token: NO_SESSIONS,
   set: 'a snapshot is only read: nothing runs on it here',
-  find: { run: (state, text) => find({ ...state, query: text || null }, 1, true) },
-  mark: { run: setMark },
-  copy: {
-    help: `copy ${COPIES.join(', ')}`,
-    complete: () => COPIES,
-    run: (state, argument) => {
-      const what = COPIES.find((one) => one === argument);
-      return what === undefined ? tell<KvmState, KvmPane>(state, `:copy takes ${COPIES.join(', ')}`) : copy(state, what);
-    },
-  },
-  export: {
-    help: 'write all fields of this snapshot to a new file: as JSON where its name ends in .json, else as text',
-    run: (state, path) =>
-      path === ''
-        ? tell<KvmState, KvmPane>(state, ':export takes the name of a file')
-        : effect<KvmState, KvmPane>(state, { kind: 'save', path, text: exported(state, path.endsWith('.json')) }),
-  },
 };
 
 export const KVM: View<KvmState, KvmPane> = {
@@ -155,31 +127,24 @@ export const KVM: View<KvmState, KvmPane> = {
     search: 'search fields; among the snapshots, search those',
   },
   tabs: [],
+  search: (state, text) => (text === '' ? { ...state, query: null } : find({ ...state, query: text }, 1, true)),
   find: (state, by) => find(state, by, false),
   endSearch: (state) => ({ ...state, query: null }),
-  questions: {
-    '/': { run: (state, text) => find({ ...state, query: text || null }, 1, true) },
-    'filter: ': filterQuestion<KvmState, KvmPane>(),
-    'mark: ': { run: setMark },
-    'go to mark: ': { run: goToMark, complete: (state, text) => [...state.marks.keys()].filter((name) => name.startsWith(text)) },
-  },
+  found: (state) => (state.query === null ? null : { query: state.query, ...searched(state) }),
+  copies: copiesOf<KvmState, Copy>({
+    kinds: COPIES,
+    text: textOf,
+    keys: [
+      { keys: ['y'], what: ['value'], help: 'copy the value (through the terminal, OSC 52)' },
+      { keys: ['Y'], what: ['path'], help: "copy the field's path" },
+      { keys: ['c'], what: ['command'], help: 'copy a command line that shows this snapshot' },
+    ],
+  }),
+  exported: { help: 'write all fields of this snapshot to a new file: as JSON where its name ends in .json, else as text', text: exported },
+  marks: MARKS,
   layout: kvmBands,
   title: ({ model }) => model.title,
   summary: (state) => summaryOf([...state.view.findings, ...state.model.findings]),
-  status: (state) => {
-    if (state.query === null) return null;
-    const { at, count } = searched(state);
-    const text = count === 0 ? 'no match' : `${at === -1 ? '–' : at + 1}/${count}`;
-    return [
-      span(` /${state.query}`, 'match'),
-      span(`  ${text}  `),
-      ...hints([
-        ['n', 'next'],
-        ['N', 'previous'],
-        ['Esc', 'end'],
-      ]),
-    ];
-  },
   settle,
   goTo: (state) => state,
   work: () => null,

@@ -1,5 +1,6 @@
 /** The keys and commands that every view has, and the one table they make with those of the view and of its panes. */
-import { type Command, type Key, type Table, helpLines } from './keys.js';
+import { escapeText } from '../../report/escape.js';
+import { type Command, type Key, type Question, type Table, helpLines } from './keys.js';
 import { textPage } from './page.js';
 import type { Motion } from './scroll.js';
 import { SHARED, SHARED_NAMES } from './shared-commands.js';
@@ -8,10 +9,12 @@ import {
   type Viewed,
   asked,
   closed,
+  copied,
   cycled,
   effect,
   entered,
   focused,
+  marked,
   moved,
   paneBox,
   panesOf,
@@ -34,7 +37,15 @@ export function tableOf<S extends Viewed<P>, P extends string>(view: View<S, P>)
   for (const { id, keys = [] } of panesOf(view)) for (const key of keys) byRow.set(key, [...(byRow.get(key) ?? []), id]);
   const ofPanes = [...byRow].map(([key, panes]): Key<S> => ({ ...key, panes }));
   const help = (state: S): S => withShell<S, P>(state, { ...state.shell, page: textPage('Keys', (width) => helpLines(table.keys, table.commands, width)) });
-  const common = [...moveKeys(view), ...searchKeys(view), ...tabKeys(view), ...paneKeys(view), ...generalKeys(view, help)];
+  const common = [
+    ...moveKeys(view),
+    ...searchKeys(view),
+    ...copyKeys(view),
+    ...markKeys(view),
+    ...tabKeys(view),
+    ...paneKeys(view),
+    ...generalKeys(view, help),
+  ];
   // a view may have a key of everybody's for itself; over a page it is everybody's again
   const own = new Set(view.keys.flatMap(({ keys }) => keys));
   const others = common.filter(({ keys }) => !keys.some((key) => own.has(key)));
@@ -43,6 +54,7 @@ export function tableOf<S extends Viewed<P>, P extends string>(view: View<S, P>)
     keys: listed.sort((a, b) => a.group - b.group || a.index - b.index).map(({ row }) => row),
     lookup: [...ofPanes, ...view.keys, ...common],
     commands: [...view.commands, ...panesOf(view).flatMap(({ commands = [] }) => commands), ...sharedCommands(view), ...commonCommands(view, help)],
+    questions: { ...questionsOf(view), ...view.questions },
   };
   return table;
 }
@@ -102,7 +114,7 @@ function paneKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<
       help: 'filter: show only rows with this text; an empty text shows all',
       run: (state) =>
         view.panes[state.shell.focus].filters === true
-          ? asked<S, P>(state, 'filter: ', state.shell.filters.get(state.shell.focus) ?? '')
+          ? asked<S, P>(state, FILTER, state.shell.filters.get(state.shell.focus) ?? '')
           : tell<S, P>(state, 'this pane has no list to filter'),
     },
   ];
@@ -134,6 +146,40 @@ function searchKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Ke
     { keys: ['N'], group: SEARCH, help: 'match before', overPages: true, run: next(-1) },
     { keys: [':'], group: SEARCH, help: 'type a command (Tab completes)', run: (state) => asked<S, P>(state, ':') },
   ];
+}
+
+const copyKeys = <S extends Viewed<P>, P extends string>(view: View<S, P>): Key<S>[] =>
+  view.copies.keys.map(({ keys, what, help }): Key<S> => ({ keys, group: SEARCH, help, run: (state) => copied(view, state, what) }));
+
+const MARK = 'mark: ';
+const GO_TO_MARK = 'go to mark: ';
+
+function markKeys<S extends Viewed<P>, P extends string>({ marks }: View<S, P>): Key<S>[] {
+  if (typeof marks === 'string') return [];
+  const { group, names } = marks;
+  return [
+    { keys: ['m'], group, help: 'name this place', run: (state) => asked<S, P>(state, MARK) },
+    {
+      keys: ["'"],
+      group,
+      help: 'go to a named place (Tab completes)',
+      run: (state) => (names(state).length === 0 ? tell<S, P>(state, 'no marks: m sets one') : asked<S, P>(state, GO_TO_MARK)),
+    },
+  ];
+}
+
+/** What every view asks for by a prompt. */
+function questionsOf<S extends Viewed<P>, P extends string>({ search, marks }: View<S, P>): Readonly<Record<string, Question<S>>> {
+  const common = { '/': { run: search }, [FILTER]: { run: filtered<S, P> } };
+  if (typeof marks === 'string') return common;
+  return {
+    ...common,
+    [MARK]: { run: (state, text) => marked<S, P>(marks, state, text) },
+    [GO_TO_MARK]: {
+      run: (state, text) => marks.goTo(state, text.trim()) ?? tell<S, P>(state, `no mark ${escapeText(text.trim())}`),
+      complete: (state, text) => marks.names(state).filter((name) => name.startsWith(text)),
+    },
+  };
 }
 
 function generalKeys<S extends Viewed<P>, P extends string>(view: View<S, P>, help: (state: S) => S): Key<S>[] {
@@ -185,21 +231,47 @@ function generalKeys<S extends Viewed<P>, P extends string>(view: View<S, P>, he
   ];
 }
 
-/** The question behind `f`. */
-export const filterQuestion = <S extends Viewed<P>, P extends string>(): { readonly run: (state: S, text: string) => S } => ({
-  run: (state, text) => {
-    const filters = new Map(state.shell.filters);
-    if (text.trim() === '') filters.delete(state.shell.focus);
-    else filters.set(state.shell.focus, text.trim());
-    return { ...state, shell: { ...state.shell, filters } };
-  },
-});
+const FILTER = 'filter: ';
+
+function filtered<S extends Viewed<P>, P extends string>(state: S, text: string): S {
+  const filters = new Map(state.shell.filters);
+  if (text.trim() === '') filters.delete(state.shell.focus);
+  else filters.set(state.shell.focus, text.trim());
+  return { ...state, shell: { ...state.shell, filters } };
+}
 
 const THEME_WORDS = ['dark', 'light', '16', 'mono', 'none'];
 
-/** `:q`, `:help`, `:theme`, `:pane` */
+/** What every view does in the same way. */
 function commonCommands<S extends Viewed<P>, P extends string>(view: View<S, P>, help: (state: S) => S): Command<S>[] {
+  const { copies, exported, marks } = view;
   return [
+    { name: 'find', args: '<text>', help: 'search, as / does', run: view.search },
+    {
+      name: 'mark',
+      args: '<name>',
+      help: typeof marks === 'string' ? `not here: ${marks}` : "name this place; ' goes back to it",
+      run: (state, name) => (typeof marks === 'string' ? tell<S, P>(state, marks) : marked<S, P>(marks, state, name)),
+    },
+    {
+      name: 'copy',
+      args: '<what>',
+      help: `copy ${copies.kinds.join(', ')}`,
+      complete: () => copies.kinds,
+      run: (state, typed) => {
+        const what = typed === '' && copies.kinds.length === 1 ? copies.kinds : copies.kinds.filter((kind) => kind === typed);
+        return what.length === 0 ? tell<S, P>(state, `:copy takes ${copies.kinds.join(', ')}`) : copied(view, state, what);
+      },
+    },
+    {
+      name: 'export',
+      args: '<file>',
+      help: exported.help,
+      run: (state, path) =>
+        path === ''
+          ? tell<S, P>(state, ':export takes the name of a file')
+          : effect<S, P>(state, { kind: 'save', path, text: exported.text(state, path.endsWith('.json')) }),
+    },
     {
       name: 'theme',
       args: '<name>',

@@ -39,13 +39,21 @@ export interface Command<S> extends CommandRow {
   readonly run: (state: S, argument: string) => S;
 }
 
-/** All keys and commands of a view. */
+/** What is typed after a sign: a search, bytes to store, an answer. */
+export interface Question<S> {
+  readonly run: (state: S, text: string) => S;
+  readonly complete?: (state: S, text: string) => readonly string[];
+}
+
+/** All keys, commands and prompts of a view. */
 export interface Table<S> {
   /** as they are listed */
   readonly keys: readonly Key<S>[];
   /** as they are looked up: of a pane first, then of the view, then everybody's */
   readonly lookup: readonly Key<S>[];
   readonly commands: readonly Command<S>[];
+  /** by the sign of the prompt */
+  readonly questions: Readonly<Record<string, Question<S>>>;
 }
 
 /** The row of `key` while `pane` has the focus; null where it has none. */

@@ -1,6 +1,7 @@
 /** A view as a program: keys go to what is open on top first (a question, a prompt, a page), then to the view's rows. Pure. */
+import { escapeText } from '../../report/escape.js';
 import { tableOf } from './common-keys.js';
-import { type Command, type Key, type Table, footerLine, keyOf } from './keys.js';
+import { type Command, type Key, type Table, footerLine, hints, keyOf } from './keys.js';
 import { NOTHING_KEPT } from './kept.js';
 import { nearest } from './match.js';
 import { type Page, movePage, pageLines } from './page.js';
@@ -10,7 +11,7 @@ import { type PaneBox, type PaneContent, type Screen, type Size, bar, compose, i
 import type { Motion } from './scroll.js';
 import { type Shell, enteredText, say } from './shell.js';
 import { type Line, clip, line, span, spread } from './text.js';
-import { type View, type Viewed, effect, filterOf, focused, pageBox, panesOf, searchPage, tell, withShell } from './view.js';
+import { type Found, type View, type Viewed, effect, filterOf, focused, pageBox, panesOf, searchPage, tell, withShell } from './view.js';
 
 export function programOf<S extends Viewed<P>, P extends string>(view: View<S, P>, initial: (size: Size) => S): Program<S> {
   const table = tableOf(view);
@@ -47,7 +48,7 @@ function pressed<S extends Viewed<P>, P extends string>(view: View<S, P>, table:
     const stay = withShell<S, P>(state, { ...shell, leaving: null });
     return key === 'y' || key === 'enter' ? effect<S, P>(stay, { kind: 'quit' }) : stay;
   }
-  if (shell.prompt !== null) return view.settle(typing(view, table, state, key));
+  if (shell.prompt !== null) return view.settle(typing(table, state, key));
   if (key.startsWith('mouse:')) return view.settle(mouse(view, state, key));
   if (/^[0-9]$/.test(key) && shell.page === null) return view.settle(digit(view, state, key));
   // one digit alone was the number of a pane
@@ -74,12 +75,12 @@ function digit<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S
   return withShell<S, P>(state, { ...shell, focus: pane?.id ?? shell.focus, count, beforeCount: back });
 }
 
-function typing<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S, key: string): S {
+function typing<S extends Viewed<P>, P extends string>(table: Table<S>, state: S, key: string): S {
   const { shell } = state;
   const { prompt } = shell;
   if (prompt === null) return state;
   const complete: Completer = (text) =>
-    prompt.sign === ':' ? commandChoices(table, state, text) : (view.questions[prompt.sign]?.complete?.(state, text) ?? []);
+    prompt.sign === ':' ? commandChoices(table, state, text) : (table.questions[prompt.sign]?.complete?.(state, text) ?? []);
   const result = typeInto(prompt, key, complete);
   switch (result.kind) {
     case 'typing':
@@ -91,7 +92,7 @@ function typing<S extends Viewed<P>, P extends string>(view: View<S, P>, table: 
       // an empty line does the last command again
       if (prompt.sign === ':') return runCommand<S, P>(table, done, result.text.trim() === '' ? repeatable(shell) : result.text);
       if (prompt.sign === '/' && shell.page !== null) return searchPage(done, { ...shell.page, query: result.text || null }, 1);
-      return view.questions[prompt.sign]?.run(done, result.text) ?? done;
+      return table.questions[prompt.sign]?.run(done, result.text) ?? done;
     }
   }
 }
@@ -208,6 +209,12 @@ const PAGE_HINTS: Line = [
   span(' next, previous', 'dim'),
 ];
 
+/** `/text  3/17`, how far it looked, and what the keys do. */
+function foundLine({ query, at, count, note = '', hints: more = [] }: Found): Line {
+  const matches = count === 0 ? 'no match' : `${at === -1 ? '–' : at + 1}/${count}`;
+  return [span(` /${escapeText(query)}`, 'match'), span(`  ${matches}${note}  `), ...hints([['n', 'next'], ['N', 'previous'], ...more, ['Esc', 'end']])];
+}
+
 function footerOf<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S): Line {
   const { shell } = state;
   const { columns } = shell.size;
@@ -218,7 +225,7 @@ function footerOf<S extends Viewed<P>, P extends string>(view: View<S, P>, table
     const choosing = shell.page.rows(columns).some(({ target }) => target !== null);
     return clip(choosing ? [span(' Enter', 'key'), span(' go there ', 'dim'), ...PAGE_HINTS] : PAGE_HINTS, columns);
   }
-  const status = view.status(state);
-  if (status !== null) return clip(status, columns);
+  const found = view.found(state);
+  if (found !== null) return clip(foundLine(found), columns);
   return clip([span(' '), ...footerLine(table.keys, shell.focus, columns - 1)], columns);
 }

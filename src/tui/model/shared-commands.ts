@@ -11,10 +11,6 @@ export const SHARED = {
   session: { args: '<name>', help: 'go to a session' },
   token: { args: '<session> 0x<token>', help: 'go to a file' },
   set: { args: '<path> = <value>', help: 'store a value into a decoded field' },
-  find: { args: '<text>', help: 'search, as / does' },
-  mark: { args: '<name>', help: "name this place; ' goes back to it" },
-  copy: { args: '<what>', help: 'copy a part of what is shown' },
-  export: { args: '<file>', help: 'write what is shown as text to a new file' },
 } as const satisfies Readonly<Record<string, Omit<CommandRow, 'name'>>>;
 
 export type SharedName = keyof typeof SHARED;
@@ -29,4 +25,4 @@ export interface Shared<S> {
 /** A text says why the view has no such thing. */
 export type SharedCommands<S> = Readonly<Record<SharedName, Shared<S> | string>>;
 
-export const SHARED_NAMES: readonly SharedName[] = ['goto', 'whatis', 'path', 'session', 'token', 'set', 'find', 'mark', 'copy', 'export'];
+export const SHARED_NAMES: readonly SharedName[] = ['goto', 'whatis', 'path', 'session', 'token', 'set'];

@@ -2,7 +2,7 @@
  * A view is a row of objects: its panes, its keys, its commands, its prompts. A pane knows what it shows, what a motion in it does, and
  * the keys that hold only in it; a key and a command know what they do. `programOf` makes them a program. Pure.
  */
-import type { Command, Key } from './keys.js';
+import type { Command, Key, Question } from './keys.js';
 import type { Kept } from './kept.js';
 import { type Page, type Target, findInPage, movePage, openPage, textPage } from './page.js';
 import type { Effect } from './program.js';
@@ -36,10 +36,35 @@ export interface Pane<S, P extends string> {
   readonly commands?: readonly Command<S>[];
 }
 
-/** What is typed after a sign: a search, a mark's name. */
-export interface Question<S> {
-  readonly run: (state: S, text: string) => S;
-  readonly complete?: (state: S, text: string) => readonly string[];
+/** A running search, for the footer. */
+export interface Found {
+  readonly query: string;
+  /** which of the matches the cursor is on, from 0; -1 for none */
+  readonly at: number;
+  readonly count: number;
+  /** how far it looked, what it left out */
+  readonly note?: string;
+  /** what the keys do beside n, N and Esc */
+  readonly hints?: readonly (readonly [string, string])[];
+}
+
+/** What `:copy` and the copying keys of a view take. `text` is '' where there is no such thing. */
+export interface Copies<S, C extends string = string> {
+  readonly kinds: readonly C[];
+  readonly text: (state: S, what: C) => string;
+  /** a key copies the first of its kinds that there is */
+  readonly keys: readonly { readonly keys: readonly string[]; readonly what: readonly C[]; readonly help: string }[];
+}
+
+/** Named places. */
+export interface Marks<S> {
+  /** heading of its keys in the help */
+  readonly group: string;
+  readonly names: (state: S) => readonly string[];
+  /** @returns the state with the place named, and what it is; null where there is nothing to name */
+  readonly set: (state: S, name: string) => { readonly state: S; readonly what: string } | null;
+  /** null for a name nobody gave */
+  readonly goTo: (state: S, name: string) => S | null;
 }
 
 export interface View<S extends Viewed<P>, P extends string> {
@@ -61,18 +86,25 @@ export interface View<S extends Viewed<P>, P extends string> {
   readonly words: { readonly left: string; readonly right: string; readonly enter: string; readonly search: string };
   /** panes that share one place, for `[` and `]` */
   readonly tabs: readonly P[];
+  /** `/` and :find; an empty text ends the search */
+  readonly search: (state: S, text: string) => S;
   /** n and N */
   readonly find: (state: S, by: 1 | -1) => S;
   /** Esc */
   readonly endSearch: (state: S) => S;
-  /** by the sign of the prompt; `/` and `filter: ` among them */
-  readonly questions: Readonly<Record<string, Question<S>>>;
+  /** shown instead of the key hints while a search runs; null for none */
+  readonly found: (state: S) => Found | null;
+  readonly copies: Copies<S>;
+  /** what :export writes; `json`: the name of the file ends so */
+  readonly exported: { readonly help: string; readonly text: (state: S, json: boolean) => string };
+  /** a text says why there are none */
+  readonly marks: Marks<S> | string;
+  /** by the sign of the prompt; beside those that every view asks */
+  readonly questions?: Readonly<Record<string, Question<S>>>;
   readonly layout: (state: S) => readonly Band<P>[];
   readonly title: (state: S) => string;
   /** at the right of the header */
   readonly summary: (state: S) => Line;
-  /** shown instead of the key hints: a running search; null for none */
-  readonly status: (state: S) => Line | null;
   /** cursors into view after anything changed */
   readonly settle: (state: S) => S;
   /** goes to what a row of a page leads to */
@@ -171,3 +203,27 @@ export const lastOffered = <S extends Viewed<P>, P extends string>(state: S, las
   last === undefined || last === '' ? state : tell<S, P>(state, `'last goes back to ${escapeText(last)}`);
 
 export const asked = <S extends Viewed<P>, P extends string>(state: S, sign: string, text = ''): S => withShell<S, P>(state, ask(state.shell, sign, text));
+
+/** Copies of a view whose kinds are its own words. */
+export const copiesOf = <S, C extends string>(copies: Copies<S, C>): Copies<S> => ({
+  ...copies,
+  text: (state, what) => {
+    const kind = copies.kinds.find((one) => one === what);
+    return kind === undefined ? '' : copies.text(state, kind);
+  },
+});
+
+/** Copies the first of `what` that there is. */
+export function copied<S extends Viewed<P>, P extends string>({ copies }: Pick<View<S, P>, 'copies'>, state: S, what: readonly string[]): S {
+  const text = what.map((one) => copies.text(state, one)).find((one) => one !== '');
+  if (text === undefined) return tell<S, P>(state, `there is no ${what.join(', ')} here to copy`);
+  return effect<S, P>(tell<S, P>(state, `copied ${escapeText(text)}`), { kind: 'copy', text });
+}
+
+/** Names this place. */
+export function marked<S extends Viewed<P>, P extends string>(marks: Marks<S>, state: S, text: string): S {
+  const name = text.trim();
+  if (name === '') return tell<S, P>(state, 'a mark needs a name');
+  const set = marks.set(state, name);
+  return set === null ? tell<S, P>(state, 'there is nothing to name here') : tell<S, P>(set.state, `${escapeText(name)} is ${escapeText(set.what)}`);
+}
