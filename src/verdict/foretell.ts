@@ -20,6 +20,10 @@ function weightOfRule({ reaction }: Finding): number {
 
 /** What the rules say of it holds, whatever the replay met: it is not about what a retrieval answers. */
 const BESIDE: ReadonlySet<ReactionKind> = new Set<ReactionKind>(['leaks', 'warns', 'ignored', 'reboot-fails', 'unknown', 'taken-over']);
+/** What leaves nobody to ask anything more of the handover. */
+const ENDS: ReadonlySet<ReactionKind> = new Set<ReactionKind>(['panic', 'cold-boot', 'open-fails']);
+/** What does not wait for the next kernel, or comes of nothing. */
+const COMES_ANYWAY: ReadonlySet<ReactionKind> = new Set<ReactionKind>(['ignored', 'taken-over', 'reboot-fails', 'unknown']);
 const silent: ReadonlySet<string> = new Set(rules.filter((rule) => rule.silent === true).map(({ id }) => id));
 
 /** Findings of other handovers, or of the log, are not the replay's to judge. */
@@ -56,7 +60,8 @@ export function foretell(findings: readonly Finding[], handover: Handover, repla
     const root = because === null ? undefined : roots.get(id);
     if (root !== undefined && own !== null && silent.has(rule) && !BESIDE.has(own.kind)) quiet.set(root.id, own);
   }
-  const ended = met.some(({ where, kind }) => (where === 'boot' || where === 'open') && kind !== 'warns');
+  const undecided = met.some(({ where, kind }) => (where === 'boot' || where === 'open') && kind !== 'warns');
+  const ended = met.find(({ where, kind }) => (where === 'boot' || where === 'open') && ENDS.has(kind));
   const reaction = (finding: Finding): Reaction | null => {
     const one = told.get(finding.id);
     const beyond = quiet.get(finding.id);
@@ -67,8 +72,10 @@ export function foretell(findings: readonly Finding[], handover: Handover, repla
       return { kind: one.kind, errno: one.errno, text: sentence(reasonOf(one)), foretoldBy: 'replay' };
     const own = finding.reaction;
     if (one !== undefined) return own;
-    if (beyond !== undefined && (own === null || !ended)) return beyond;
-    if (own === null || ended || !judged.includes(finding) || silent.has(finding.rule) || BESIDE.has(own.kind)) return own;
+    if (ended !== undefined && own !== null && judged.includes(finding) && !COMES_ANYWAY.has(own.kind))
+      return { kind: 'unknown', errno: null, text: `${endOf(ended, replayed.release)} before anything comes of this.`, foretoldBy: 'replay' };
+    if (beyond !== undefined) return beyond;
+    if (own === null || undecided || !judged.includes(finding) || silent.has(finding.rule) || BESIDE.has(own.kind)) return own;
     return {
       kind: 'ignored',
       errno: null,
@@ -83,6 +90,15 @@ function withReaction(finding: Finding, reaction: Reaction | null): Finding {
   const harmless = reaction?.foretoldBy === 'replay' && reaction.kind === 'ignored';
   return { ...finding, reaction, severity: harmless && finding.severity === 'error' ? 'warning' : finding.severity };
 }
+
+const endOf = ({ kind, where }: Met, release: string): string =>
+  kind === 'open-fails'
+    ? 'Opening /dev/liveupdate fails'
+    : kind === 'cold-boot'
+      ? `${release} boots without the handover`
+      : where === 'boot'
+        ? `${release} goes down as it boots,`
+        : 'The kernel goes down as /dev/liveupdate is opened,';
 
 const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?")]$/.test(text) ? '' : '.'}`;
 

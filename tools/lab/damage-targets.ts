@@ -55,22 +55,42 @@ export function* damages(memory: PhysicalMemory, handover: Handover, random: Ran
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
-/** A bit, a byte, or the whole: zeros, ones, random, one more, what another pointer holds. */
+/** Where a pointer may lead that is no structure: page 0 and 1, the BIOS, free memory, the gap below 4 GiB, a ROM, beyond all memory. */
+const NOWHERE = [0n, 0x1000n, 0xf0000n, 0x7f0f000n, 0x5000_0000n, 0xfffc_0000n, 0x1_2345_6000n, 0xffff_ffff_ffff_f000n] as const;
+
+/** A bit, a byte, or the whole: zeros, ones, random, one more or less, twice, a power of two; a pointer also elsewhere. */
 function changed(target: Target, pointers: readonly Target[], random: Random): Uint8Array {
   const bytes = target.was.slice();
   const first = Math.floor(target.lowBit / 8);
   const length = Math.max(1, Math.floor(target.width / 8));
   const at = first + random.below(Math.min(length, bytes.length - first));
-  const kind = random.below(10);
-  if (kind < 4 || target.kind !== 'number') bytes[at] = (bytes[at] ?? 0) ^ (1 << random.below(8));
-  else if (kind === 4) bytes[at] = random.below(256);
-  else if (kind === 5) bytes.fill(0);
-  else if (kind === 6) bytes.fill(0xff);
-  else if (kind === 7) for (let index = 0; index < bytes.length; index++) bytes[index] = random.below(256);
-  else if (kind === 8 && target.role === 'phys' && target.was.length === 8) bytes.set(random.pick(pointers).was.subarray(0, 8));
-  else {
-    const least = target.bigEndian ? bytes.length - 1 : 0;
-    bytes[least] = ((bytes[least] ?? 0) + 1) & 0xff;
-  }
+  const kind = random.below(12);
+  const whole = target.kind === 'number';
+  const value = numberOf(target);
+  if (whole && target.role === 'phys' && bytes.length === 8 && random.below(2) === 0)
+    return kind < 5
+      ? bytesOf(target, random.pick(NOWHERE))
+      : kind < 8
+        ? random.pick(pointers).was.slice(0, 8)
+        : bytesOf(target, value + random.pick([8n, -8n, 0x1000n, -0x1000n, value]));
+  if (kind < 3 || target.kind !== 'number') bytes[at] = (bytes[at] ?? 0) ^ (1 << random.below(8));
+  else if (kind === 3) bytes[at] = random.below(256);
+  else if (kind === 4) bytes.fill(0);
+  else if (kind === 5) bytes.fill(0xff);
+  else if (kind === 6) for (let index = 0; index < bytes.length; index++) bytes[index] = random.below(256);
+  else if (kind === 7) return bytesOf(target, 1n << BigInt(random.below(bytes.length * 8)));
+  else return bytesOf(target, random.pick([value + 1n, value - 1n, value * 2n, value + 1n]));
   return bytes;
+}
+
+function numberOf({ was, bigEndian }: Target): bigint {
+  return BigInt(`0x${Buffer.from(bigEndian ? was : was.slice().reverse()).toString('hex')}`);
+}
+
+function bytesOf({ was, bigEndian }: Target, value: bigint): Uint8Array {
+  const text = BigInt.asUintN(was.length * 8, value)
+    .toString(16)
+    .padStart(was.length * 2, '0');
+  const bytes = Uint8Array.from(Buffer.from(text, 'hex'));
+  return bigEndian ? bytes : bytes.reverse();
 }

@@ -51,16 +51,18 @@ function reviveOne(root: FdtNode, { name, size, align }: ReserveMem): ReservedRe
   const start = u64Of(node, 'start');
   const found = u64Of(node, 'size');
   if (start === null || found === null) return `Node '${name}' is missing properties`;
-  if (start % align !== 0) return `KHO reserve_mem '${name}' has wrong alignment (0x${align.toString(16)}, 0x${start.toString(16)})`;
-  return found === size ? { name, start, size } : `KHO reserve_mem '${name}' has wrong size (0x${found.toString(16)} != 0x${size.toString(16)})`;
+  if (start % BigInt(align) !== 0n) return `KHO reserve_mem '${name}' has wrong alignment (0x${align.toString(16)}, 0x${start.toString(16)})`;
+  if (found !== BigInt(size)) return `KHO reserve_mem '${name}' has wrong size (0x${found.toString(16)} != 0x${size.toString(16)})`;
+  // Aligned to a page, 64 bits are exact in a number.
+  return { name, start: Number(start), size };
 }
 
-function u64Of(node: FdtNode, name: string): number | null {
+function u64Of(node: FdtNode, name: string): bigint | null {
   const property = fdtProperty(node, name);
   const described = reserveMemNode.properties[name];
   if (property === null || described === undefined || property.value.length !== typeSize(described.type)) return null;
   const value = decodeValue(described.type, property.value);
-  return typeof value === 'bigint' ? Number(value) : null;
+  return typeof value === 'bigint' ? value : null;
 }
 
 /** late_initcall: the subtree for the next kernel. Without regions there is none. */
@@ -86,7 +88,6 @@ export function* handOverRegions(kho: Kho, regions: readonly ReservedRegion[], f
     name: region.name,
     properties: [
       value(reserveMemNode, 'compatible', RESERVE_MEM_COMPATIBLE),
-      // A damaged one may lie above 2^53; pages are counted exactly all the same.
       value(reserveMemNode, 'start', BigInt(region.start)),
       value(reserveMemNode, 'size', BigInt(region.size)),
     ],
