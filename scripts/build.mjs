@@ -1,16 +1,72 @@
 /**
- * Builds dist: every source transpiled (dist/src and dist/abi, for tests), and what ships, bundled: the executable
- * and the library share their chunks, so that no code is in the package twice. Types are checked by `npm run typecheck`; declarations
- * of the library are made by `npm run types`. With --if-needed nothing is done where dist is newer than every source.
+ * Builds dist: every source transpiled (dist/src and dist/abi, for tests), and what ships, in dist/cli: one bundle of
+ * commands, library and terminal with the packages they use, and the executable that loads it. Types are checked by `npm run typecheck`;
+ * declarations of the library are made by `npm run types`. With --if-needed nothing is done where dist is newer than every source.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 
 const STAMP = 'dist/.built';
 const INPUTS = ['abi', 'src', 'scripts/build.mjs', 'package.json'];
-/** Loaded from node_modules by who installs the package; all else is bundled. */
-const EXTERNAL = ['binary-parser', 'commander', 'koffi', 'react-devtools-core', 'xz-decompress', 'yaml', 'zstddec'];
+/** Loaded from node_modules where it was installed. */
+const EXTERNAL = ['koffi'];
+
+/**
+ * A bundle that V8 can keep compiled is a script, and a script can't wait while it loads, as two modules of Ink do: its layout engine for
+ * WebAssembly, which is compiled at once instead, and its reconciler for developer tools, which are left out.
+ */
+const withoutWaiting = {
+  name: 'without-waiting',
+  setup(build) {
+    const replaced = (path, pairs) => {
+      let contents = readFileSync(path, 'utf8');
+      for (const [from, to] of pairs) {
+        if (!contents.includes(from)) throw new Error(`${path}: has no ${from}`);
+        contents = contents.replace(from, () => to);
+      }
+      return { contents };
+    };
+    // Commander starts programs where a command is one; here none is, and node:child_process brings all of node:net.
+    build.onLoad({ filter: /commander\/lib\/command\.js$/ }, ({ path }) =>
+      replaced(path, [
+        ["const childProcess = require('node:child_process');", "const childProcess = { get spawn() { return require('node:child_process').spawn; } };"],
+      ]),
+    );
+    build.onLoad({ filter: /ink\/build\/reconciler\.js$/ }, ({ path }) =>
+      replaced(path, [
+        ["await import('./devtools.js')", 'undefined'],
+        ['await loadPackageJson()', 'undefined'],
+      ]),
+    );
+    build.onLoad({ filter: /yoga-layout\/dist\/src\/index\.js$/ }, ({ path }) => {
+      const binary = /base64,([A-Za-z0-9+/=]+)/.exec(readFileSync(join(dirname(path), '../binaries/yoga-wasm-base64-esm.js'), 'utf8'))?.[1];
+      if (binary === undefined) throw new Error(`${path}: the layout engine isn't where it was`);
+      const compiled = `const made = { instantiateWasm(imports, receive) {
+        const instance = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from('${binary}', 'base64')), imports);
+        receive(instance);
+        return instance.exports;
+      } };
+      void loadYoga(made);
+      const Yoga = wrapAssembly(made);`;
+      return replaced(path, [['const Yoga = wrapAssembly(await loadYoga());', compiled]]);
+    });
+    build.onLoad({ filter: /yoga-wasm-base64-esm\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace(/base64,[A-Za-z0-9+/=]+/, 'base64,'),
+    }));
+  },
+};
+
+/** The licences of the packages in the bundle, which go where it goes. */
+function licences(metafile) {
+  const packages = new Set(Object.keys(metafile.inputs).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []));
+  return [...packages].sort().map((path) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
+    const file = readdirSync(path).find((entry) => /^licen[cs]e/i.test(entry));
+    return `${name} ${version} (${license})\n\n${file === undefined ? 'comes without a licence file' : readFileSync(join(path, file), 'utf8').trim()}\n`;
+  });
+}
 
 const sources = (folder) =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -29,20 +85,45 @@ const common = { format: 'esm', platform: 'node', target: 'node20.19', logLevel:
 const fresh = `dist/.new-${process.pid}`;
 try {
   await build({ ...common, entryPoints: [...sources('abi'), ...sources('src')], outbase: '.', outdir: fresh });
-  await build({
+  const script = {
     ...common,
-    entryPoints: { bin: 'src/cli/bin.ts', main: 'src/cli/main.ts', index: 'src/library/index.ts' },
-    outdir: `${fresh}/cli`,
+    format: 'cjs',
     bundle: true,
-    splitting: true,
     minify: true,
+    define: { 'process.env.NODE_ENV': '"production"', 'import.meta.url': 'url__' },
+    banner: { js: "const url__=require('node:url').pathToFileURL(__filename).href;" },
+  };
+  const { metafile } = await build({
+    ...script,
+    stdin: { contents: "export { main } from './src/cli/main.ts'; export * from './src/library/index.ts';", resolveDir: '.', loader: 'ts' },
+    outfile: `${fresh}/cli/main.js`,
     external: EXTERNAL,
-    define: { 'process.env.NODE_ENV': '"production"' },
-    banner: { js: "import{createRequire as r__}from'node:module';const require=r__(import.meta.url);" },
+    plugins: [withoutWaiting],
+    metafile: true,
   });
+  // Plain ASCII is read fastest; what is left of anything else is in regular expressions, where the escape means the same.
+  const bundle = readFileSync(`${fresh}/cli/main.js`, 'utf8').replace(/[^\x00-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  writeFileSync(`${fresh}/cli/main.js`, bundle);
+  const id = createHash('sha256')
+    .update(readFileSync(`${fresh}/cli/main.js`))
+    .digest('hex')
+    .slice(0, 16);
+  await build({ ...script, entryPoints: ['src/cli/bin.ts'], outfile: `${fresh}/cli/bin.js`, define: { ...script.define, BUILD: JSON.stringify(id) } });
+  const library = await build({
+    ...common,
+    entryPoints: ['src/library/index.ts'],
+    bundle: true,
+    write: false,
+    outdir: fresh,
+    packages: 'external',
+    metafile: true,
+  });
+  const [exported] = Object.values(library.metafile.outputs);
+  writeFileSync(`${fresh}/cli/index.mjs`, `export { ${exported.exports.join(', ')} } from './main.js';\n`);
+  writeFileSync(`${fresh}/cli/package.json`, '{ "type": "commonjs" }\n');
+  writeFileSync(`${fresh}/cli/LICENSES.txt`, licences(metafile).join('\n----\n\n'));
   chmodSync(`${fresh}/cli/bin.js`, 0o755);
   mkdirSync('dist', { recursive: true });
-  const { renameSync } = await import('node:fs');
   for (const part of ['abi', 'src', 'cli']) {
     rmSync(`dist/${part}`, { recursive: true, force: true });
     renameSync(`${fresh}/${part}`, `dist/${part}`);

@@ -2,7 +2,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import { ABI_HEADERS, type GateResult, gateFails, gatePatches, gateStates } from '../gate/gate.js';
 import { type Header, readHeader } from '../gate/header.js';
@@ -17,24 +16,7 @@ interface GateCommandOptions {
   readonly lock?: string;
 }
 
-export function registerAbiGate(abi: Command): void {
-  abi
-    .command('gate <input>')
-    .description(
-      'what patches do to the contracts: a mailbox, a diff, - for standard input, a git range (a..b), or with --lock a tree; exits 1 where a layout changed and its version did not',
-    )
-    .option('--base <tree>', 'the tree the patches are for: headers that they show only in part are read there')
-    .option('--lock <file>', 'the state to compare a tree with, as `abi lock` wrote it')
-    .option('--json', 'as JSON (schema luo-inspect.abi-gate/1)')
-    .action(runGate);
-  abi
-    .command('lock <tree>')
-    .description('layouts, strings and numbers of a tree’s include/linux/kho/abi, to compare with later: a folder, or a git revision')
-    .option('-o, --output <file>', 'where to; standard output unless given')
-    .action(runLock);
-}
-
-async function runGate(input: string, options: GateCommandOptions): Promise<void> {
+export async function runGate(input: string, options: GateCommandOptions): Promise<void> {
   const result = gate(input, options, input === '-' ? await standardInput() : null);
   const { gateJson, gateText } = await import('../report/gate-report.js');
   if (options.json === true) await writeJson(gateJson(result));
@@ -155,7 +137,7 @@ function gateRange(range: string): GateResult {
   };
 }
 
-async function runLock(tree: string, options: { readonly output?: string }): Promise<void> {
+export async function runLock(tree: string, options: { readonly output?: string }): Promise<void> {
   const isFolder = statSync(tree, { throwIfNoEntry: false })?.isDirectory() === true;
   const lock = lockOf(isFolder ? headersOfTree(tree) : headersOfRevision(tree));
   if (options.output === undefined) {

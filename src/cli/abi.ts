@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { registerAbiCheck } from './abi-check.js';
 import { registerAbiDiff } from './abi-diff.js';
-import { registerAbiGate } from './abi-gate.js';
 import { registerAbiList } from './abi-list.js';
 import { registerAbiShow } from './abi-show.js';
+import { registerAbiGate } from './registration.js';
 
 export function registerAbi(program: Command): void {
   const abi = program.command('abi').description('contracts and layouts, by kernel release');

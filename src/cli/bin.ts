@@ -1,9 +1,13 @@
 #!/usr/bin/env node
-/** The executable. Node 22.1 and later keep the compiled code for the next start. */
-import module from 'node:module';
+/** The executable: the bundle beside it, run on the command line. */
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadBundle } from './code-cache.js';
 
-const enableCompileCache: unknown = Reflect.get(module, 'enableCompileCache');
-if (typeof enableCompileCache === 'function') enableCompileCache();
-const { main } = await import('./main.js');
+/** Of the bundle's bytes; put here by the build. */
+declare const BUILD: string;
 
-await main(process.argv.slice(2));
+const [first = ''] = process.argv.slice(2);
+const keptFor = /^[a-z]+$/.test(first) ? first : first.startsWith('-') ? 'help' : 'inspect';
+const bundle: unknown = loadBundle(join(dirname(fileURLToPath(import.meta.url)), 'main.js'), BUILD, keptFor);
+if (typeof bundle === 'object' && bundle !== null && 'main' in bundle && typeof bundle.main === 'function') void bundle.main(process.argv.slice(2));

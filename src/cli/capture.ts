@@ -1,6 +1,5 @@
 /** `luo-inspect capture`: what a post-mortem wants from a live machine, as an archive that every command opens, or as a script that makes one. */
 import { gzipSync } from 'node:zlib';
-import type { Command } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import { writeOutput } from '../container/output-file.js';
 import { captureMachine } from '../host/capture.js';
@@ -14,16 +13,7 @@ interface Options {
   readonly script?: boolean;
 }
 
-export function registerCapture(program: Command): void {
-  program
-    .command('capture')
-    .description('records what a post-mortem wants from this machine: debugfs, setup_data, log, configuration, BTF, PCI state, sessions')
-    .option('-o, --output <file>', 'the archive to write (.tar, .tar.gz); - for standard output')
-    .option('--script', 'print a POSIX shell script that records the same with busybox alone')
-    .action(runCapture);
-}
-
-async function runCapture({ output, script }: Options): Promise<void> {
+export async function runCapture({ output, script }: Options): Promise<void> {
   if (script === true) return writeLines(captureScript());
   if (output === undefined) throw new UserError('capture: no file to write; give -o capture.tar.gz, or --script for a shell script');
   const capture = captureMachine(await ownVersion());

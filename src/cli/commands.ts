@@ -50,7 +50,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     ],
   },
   shrink: {
-    load: async () => (await import('./shrink.js')).registerShrink,
+    load: async () => (await import('./registration.js')).registerShrink,
     examples: [['shrink vmcore -o small.elf.xz --redact names', 'a small dump with the same report, to send around']],
   },
   whatis: {
@@ -89,30 +89,30 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     examples: [[`decode ${FROZEN} --as luo_ser --at 0x3fc0000`, 'one structure, from any bytes or address']],
   },
   sim: {
-    load: async () => (await import('./sim.js')).registerSim,
+    load: async () => (await import('./registration.js')).registerSim,
     examples: [
       ['sim handover-7.3', 'a live update, from the first memfd to FINISH'],
       ['sim handover-7.3 --until frozen --dump frozen.elf', 'its memory as a dump that every command reads'],
     ],
   },
   step: {
-    load: async () => (await import('./step.js')).registerStep,
+    load: async () => (await import('./registration.js')).registerStep,
     examples: [['step failed/seals/s2-at-kho_memory_init', 'the next kernel on this very memory, step by step']],
   },
   explore: {
-    load: async () => (await import('./explore.js')).registerExplore,
+    load: async () => (await import('./registration.js')).registerExplore,
     examples: [['explore memfd-life', 'every single fault of a scenario, and where it ends']],
   },
   preflight: {
-    load: async () => (await import('./preflight.js')).registerPreflight,
+    load: async () => (await import('./registration.js')).registerPreflight,
     examples: [['preflight --next /boot/vmlinuz-7.3', 'would a live update work here, now?']],
   },
   capture: {
-    load: async () => (await import('./capture.js')).registerCapture,
+    load: async () => (await import('./registration.js')).registerCapture,
     examples: [['capture -o handover.tar.gz', 'what a post-mortem wants from this machine']],
   },
   live: {
-    load: async () => (await import('./live.js')).registerLive,
+    load: async () => (await import('./registration.js')).registerLive,
     examples: [['live memfd-life --compare', 'the scenario as real system calls, beside the engine']],
   },
   samples: {

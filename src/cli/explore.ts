@@ -1,5 +1,3 @@
-/** `luo-inspect explore <scenario>`: every single fault, and where it ends. */
-import { type Command, Option } from 'commander';
 import { ENDINGS } from '../engine/explore/ending.js';
 import { type Exploration, explore, type Shortest } from '../engine/explore/explore.js';
 import { readScenario } from '../engine/scenario/parse.js';
@@ -10,7 +8,6 @@ import { readFileSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
 import { EngineClient } from '../engine/client.js';
 import { faultArgument, withFaults } from './fault-option.js';
-import { parseCount } from './numbers.js';
 import { onTerminal, wantsColor } from './terminal.js';
 import { writeJson, writeLines } from './output.js';
 
@@ -23,19 +20,7 @@ interface ExploreOptions {
   readonly color?: boolean;
 }
 
-export function registerExplore(program: Command): void {
-  program
-    .command('explore <scenario>')
-    .description('all single faults of a scenario, and where they end')
-    .option('--json', 'as JSON')
-    .option('--all', 'also faults that differ only by which page of many they hit')
-    .option('--pairs <n>', 'then so many pairs of faults that are harmless alone', parseCount)
-    .addOption(new Option('--tui', 'lists them in the terminal UI; Enter opens one in the debugger').conflicts(['json']))
-    .option('--no-color', 'no colours')
-    .action(runExplore);
-}
-
-async function runExplore(path: string, options: ExploreOptions): Promise<void> {
+export async function runExplore(path: string, options: ExploreOptions): Promise<void> {
   if (options.tui === true && !onTerminal()) throw new UserError('--tui needs a terminal for input and output; without --tui the endings are printed');
   const scenario = await readScenario(path);
   const progress = options.json !== true && process.stderr.isTTY === true;

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
-import { type Command, Option } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import { loadLibc } from '../device/libc.js';
 import { EngineClient } from '../engine/client.js';
@@ -31,24 +30,7 @@ interface Options {
   readonly color?: boolean;
 }
 
-export function registerLive(program: Command): void {
-  program
-    .command('live <scenario>')
-    .description("carries a scenario out on this machine's kernel, through /dev/liveupdate; exits 1 where a step is not as expected")
-    .option('--compare', 'prints every step in which the engine answers otherwise; exits 1 where one does')
-    .option('--yes', 'do not ask before each step')
-    .option('--allow-kexec', 'let the reboot call happen: the machine jumps into the loaded kernel')
-    .option('--state <file>', 'what the run goes on from after the jump; by default the scenario with .state behind')
-    .option('--kernel <vmlinuz>', 'the next kernel, for kexec-load; without it an image must be loaded already')
-    .option('--initrd <file>', "the next kernel's initramfs")
-    .option('--append <text>', "the next kernel's command line; this kernel's own where it is not given")
-    .addOption(new Option('--step', 'in the debugger, the engine beside it: L carries the next step out once it is confirmed').conflicts(['json', 'yes']))
-    .option('--json', 'one JSON object a line: every step, and last the end')
-    .option('--no-color', 'no colours')
-    .action(runLive);
-}
-
-async function runLive(path: string, options: Options): Promise<void> {
+export async function runLive(path: string, options: Options): Promise<void> {
   const scenario = await readScenario(path);
   if (!existsSync('/dev/liveupdate'))
     throw new UserError(

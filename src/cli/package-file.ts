@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 export function packageFile(name: string): string {
   const start = dirname(fileURLToPath(import.meta.url));
   for (let at = start; ; at = dirname(at)) {
-    if (existsSync(join(at, 'package.json'))) return join(at, name);
+    if (existsSync(join(at, 'samples'))) return join(at, name);
     if (at === dirname(at)) return join(start, name);
   }
 }

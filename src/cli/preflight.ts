@@ -1,6 +1,5 @@
 /** `luo-inspect preflight`: would a live update work on this machine now, and what survives it? */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import type { Command } from 'commander';
 import { releaseOf } from '../../abi/registry.js';
 import { UserError } from '../codec/user-error.js';
 import { handingOver } from '../compat/dump-side.js';
@@ -19,7 +18,6 @@ import { decodeDumpByBtf } from './decode-dump.js';
 import type { BtfOption } from './dump-contracts.js';
 import { writeJson, writeLines } from './output.js';
 import { outcomesOf } from './preflight-outcome.js';
-import { layoutOptions } from './report.js';
 import { paintsOutput } from './terminal.js';
 
 interface Options extends BtfOption {
@@ -32,20 +30,8 @@ interface Options extends BtfOption {
   readonly color?: boolean;
 }
 
-export function registerPreflight(program: Command): void {
-  layoutOptions(program.command('preflight [bdf...]'))
-    .description('would a live update work on this machine now, and what survives it?')
-    .option('--next <vmlinuz>', 'the kernel that is to take over: vmlinuz, vmlinux, or a release (7.3)')
-    .option('--cmdline <text>', "the next kernel's command line; this kernel's own where it is not given")
-    .option('--root <dir>', 'a recorded tree (an unpacked capture) in place of this machine')
-    .option('--strict', 'what cannot be told blocks, too')
-    .option('--json', 'as JSON (schema luo-inspect.preflight/1)')
-    .option('--no-color', 'no colours')
-    .action(runPreflight);
-}
-
 /** Exit status: 0 nothing blocks, 1 something does, 2 nothing could be checked. */
-async function runPreflight(devices: readonly string[], options: Options): Promise<void> {
+export async function runPreflight(devices: readonly string[], options: Options): Promise<void> {
   const tree = treeOf(options.root);
   const next = options.next === undefined ? null : await nextKernel(options.next);
   const nextRelease = next?.side.releases[0] ?? null;

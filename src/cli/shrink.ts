@@ -9,7 +9,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type Command, Option } from 'commander';
 import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { decodeStruct } from '../codec/decode.js';
 import { offsetOf, sizeOf } from '../codec/layout-table.js';
@@ -26,7 +25,7 @@ import { reportJson } from '../report/report-json.js';
 import { logBeside } from './find-log.js';
 import { type LoadedDump, loadDump } from './load-dump.js';
 import { tell } from './messages.js';
-import { type DumpCommandOptions, dumpOptions } from './report.js';
+import type { DumpCommandOptions } from './report.js';
 
 interface Options extends DumpCommandOptions {
   readonly output: string;
@@ -35,16 +34,7 @@ interface Options extends DumpCommandOptions {
   readonly format: 'elf' | 'kdump';
 }
 
-export function registerShrink(program: Command): void {
-  dumpOptions(program.command('shrink <dump>').description('writes a small dump with the same report and no guest memory'))
-    .requiredOption('-o, --output <file>', 'the dump to write, compressed where the name ends in .gz or .xz')
-    .option('--redact <what>', 'names: session names become salted ones of the same length, wherever they are in the dump')
-    .option('--contents', 'keep the contents of preserved memfds')
-    .addOption(new Option('--format <format>', 'of the dump to write').choices(['elf', 'kdump']).default('elf'))
-    .action(runShrink);
-}
-
-async function runShrink(path: string, given: Options): Promise<void> {
+export async function runShrink(path: string, given: Options): Promise<void> {
   const { bytes, pages, pageSize, redacted: names, difference } = await shrinkDump(path, given);
   const contents = given.contents === true ? ', contents of memfds with them' : ', no contents of memfds';
   tell(`${given.output}: ${bytes} bytes, ${pages} pages of ${pageSize} bytes${contents}`);

@@ -1,6 +1,5 @@
 /** `luo-inspect sim <scenario>`: carries a scenario out on the embedded engine, as text or JSON lines; writes the machine's memory as a dump. */
 import { readFileSync } from 'node:fs';
-import { type Command, Option } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import { writeElfCore } from '../container/elf-writer.js';
 import { isStandardOutput } from '../container/output-file.js';
@@ -28,33 +27,7 @@ export interface SimOptions {
   readonly color?: boolean;
 }
 
-export function registerSim(program: Command): void {
-  program
-    .command('sim <scenario>')
-    .description('runs a scenario on the embedded engine; exits 1 where an expectation fails')
-    .option('--json', 'one JSON object a line: every step, and last the end')
-    .option('--until <step|moment>', `where to stop: a step's number, or ${MOMENTS.join(', ')}`)
-    .option('--dump <file>', "writes the machine's memory, as it is where the run stopped, as an ELF core; - is standard output, in place of the steps")
-    .addOption(new Option('--step', 'opens the debugger, where standard output is a terminal').conflicts(['json']))
-    .addOption(
-      new Option(
-        '--device <device>',
-        "simulated: the embedded engine; kvm: virtual machines run on this machine's /dev/kvm; pci:<bdf>: a device of the scenario starts from that function's configuration space",
-      ).default('simulated'),
-    )
-    .option('--root <dir>', 'with --device pci:<bdf>: a recorded tree (an unpacked capture) in place of this machine')
-    .option('--compare', 'with --device kvm: runs on both, and prints the steps in which they differ; exits 1 where one does')
-    .option(
-      '--fault <fault>',
-      'a fault added to the scenario: alloc#3:ENOMEM, memfd.freeze#4:EINVAL, or as in a scenario { at: … } (repeatable)',
-      (text: string, before: readonly string[] = []) => [...before, text],
-    )
-    .option('--verbose', 'every step of the engine; with --device kvm, kvm_run after every KVM_RUN')
-    .option('--no-color', 'no colours')
-    .action(runSim);
-}
-
-async function runSim(path: string, options: SimOptions): Promise<void> {
+export async function runSim(path: string, options: SimOptions): Promise<void> {
   if (options.device === 'kvm') {
     const { runSimOnKvm } = await import('./sim-kvm.js');
     await runSimOnKvm(await readScenario(path), options);

@@ -1,5 +1,3 @@
-/** `luo-inspect step <dump>`: the debugger on the state found in a dump; where standard output is no terminal, what the next kernel will do. */
-import type { Command } from 'commander';
 import { raise } from '../codec/budget.js';
 import { type DumpStart, EngineClient, engineReleases, stepToJson } from '../engine/client.js';
 import type { OpenedDump } from '../container/opened-dump.js';
@@ -26,7 +24,6 @@ import { scenarioOf } from '../objects/scenario.js';
 import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
 import { type LoadedObjects, loadObjects } from './load-objects.js';
 import { type Opening, withOpening } from './opening.js';
-import { dumpOptions } from './report.js';
 import { endLine, stepLines } from './sim-text.js';
 import { exportScenario } from './step-export.js';
 import { paintsOutput, terminalFor, wantsColor } from './terminal.js';
@@ -46,15 +43,7 @@ interface StepOptions {
   readonly color?: boolean;
 }
 
-export function registerStep(program: Command): void {
-  dumpOptions(program.command('step <dump>').description('opens the debugger on the state found in a dump: what will the next kernel do with it?'))
-    .option('--json', 'one JSON object a line: every step, and last the end')
-    .option('--export <scenario.yaml>', 'writes sessions, files, damage and kernels as a scenario that ends as the next kernel does; - is standard output')
-    .option('--no-color', 'no colours')
-    .action(runStep);
-}
-
-async function runStep(path: string, options: StepOptions): Promise<void> {
+export async function runStep(path: string, options: StepOptions): Promise<void> {
   const terminal = options.json === true || options.export !== undefined ? null : terminalFor(path === '-');
   if (terminal === null) {
     const stepping = await openStepping(path, options);
