@@ -95,6 +95,29 @@ describe('h j k l, arrows, Ctrl-d Ctrl-u, PgUp PgDn, Home End, g gg G, counts (v
     expect(inspector().press('1', '0', 'j').cursor('tree')).toContain('far');
   });
 
+  it('digits that follow each other at once are panes, too, unless the key after them takes a count', () => {
+    const screen = inspector(120, 40).press('4', '6');
+    expect(screen.pane('map').title).toContain('━ 6');
+    expect(screen.footer).toContain('46');
+    expect(screen.press('z').pane('map').title).toContain('━ 6');
+    expect(screen.rows.join('\n')).not.toContain('1 tree');
+  });
+
+  it('nothing is silent or out of reach: a key without a meaning here, a row that is cut off, a message longer than the footer', () => {
+    const screen = inspector();
+    expect(screen.press('X').footer).toContain('X does nothing here');
+    expect(screen.press('s').footer).toContain('s is for sessions: sort');
+    expect(screen.press('2', 'l').footer).toContain('no row is cut off there');
+    const log = inspector(44, 24).press('7');
+    expect(log.cursor('log')).toMatch(/…$/);
+    expect(log.press('v').rows.join(' ').replace(/\s+/g, ' ')).toContain('found kexec handover data at 0x10f000');
+    expect(log.press('q', 'l', 'l').pane('log').rows.join(' ')).toContain('0x10f000');
+    expect(log.press('h', 'h').cursor('log')).toContain('KHO');
+    const long = inspector(44, 24).press(']');
+    expect(long.footer).toContain('seals 0x9 hold a bit that is not known');
+    expect(long.rows).toHaveLength(24);
+  });
+
   it('in the bytes: sideways by bytes, up and down by rows, to both ends of the selection', () => {
     const at = (...keys: readonly string[]) =>
       /0x[0-9a-f]+/.exec(

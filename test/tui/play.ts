@@ -51,7 +51,8 @@ export class Play<S> {
   }
 
   get footer(): string {
-    return textOf(this.#program.screen(this.state).footer).trimEnd();
+    const { above, footer } = this.#program.screen(this.state);
+    return [...above, footer].map((line) => textOf(line).trimEnd()).join('');
   }
 
   /** All rows of the screen, panes side by side joined by `│`. */
@@ -68,13 +69,14 @@ export class Play<S> {
           .trimEnd(),
       ),
     );
-    return [this.header, ...body, this.footer];
+    if (screen.above.length > 0) body.splice(-screen.above.length, screen.above.length, ...screen.above.map((line) => textOf(line).trimEnd()));
+    return [this.header, ...body, textOf(screen.footer).trimEnd()];
   }
 
   /** Every line that is drawn, for checks of width and content. */
   get lines(): readonly Line[] {
     const screen = this.#program.screen(this.state);
-    return [screen.header, ...screen.bands.flatMap((band) => band.columns.flatMap((column) => column.rows)), screen.footer];
+    return [screen.header, ...screen.bands.flatMap((band) => band.columns.flatMap((column) => column.rows)), ...screen.above, screen.footer];
   }
 
   /** A pane by its title, without it; rows trimmed at the right, blank ones left out. */

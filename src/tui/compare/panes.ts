@@ -112,7 +112,7 @@ export const differences = listPane<Compared, ComparePane, Difference>({
   line:
     () =>
     ({ change, name, text }) => [span(change.padEnd(8), CHANGES[change]), span(escapeText(name), 'name'), span(`: ${escapeText(text)}`)],
-  none: line('  nothing differs', 'good'),
+  none: span('nothing differs', 'good'),
   always: true,
   enter: toDifference,
 });
@@ -147,7 +147,7 @@ export const files = listPane<Compared, ComparePane, FileFate>({
       span(fate, FATES[fate]),
       span(text === '' ? '' : `  ${escapeText(text)}`),
     ],
-  none: line('  no files', 'dim'),
+  none: span('no files', 'dim'),
   enter: (state, { beforePath }) => {
     const place = placeOfSide(state, beforePath);
     return place === null ? state : focused<Compared, ComparePane>(select(state, place), 'pairs');

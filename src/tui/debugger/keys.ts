@@ -23,12 +23,13 @@ const way =
 const go = (act: (client: EngineClient) => ReturnType<EngineClient['step']>): Act => way((state, count) => repeated(state, count, act));
 
 export const DEBUGGER_KEYS: readonly Key<Debugger>[] = [
-  { keys: ['s'], group: TIME, help: 'one step; 10s ten', hint: 'step', run: go((client) => client.step()) },
-  { keys: ['S', 'b'], group: TIME, help: 'one step back', run: go((client) => client.back()) },
+  { keys: ['s'], group: TIME, counts: true, help: 'one step; 10s ten', hint: 'step', run: go((client) => client.step()) },
+  { keys: ['S', 'b'], group: TIME, counts: true, help: 'one step back', run: go((client) => client.back()) },
   // while a search is shown, n and N are its own
   {
     keys: ['n'],
     group: TIME,
+    counts: true,
     help: 'next: over the call that is entered here; while a search is shown, its next match',
     hint: 'next',
     run: (state, count) => (state.query === null ? go((client) => client.next())(state, count) : find(state, 1)),
@@ -36,14 +37,16 @@ export const DEBUGGER_KEYS: readonly Key<Debugger>[] = [
   {
     keys: ['N'],
     group: TIME,
+    counts: true,
     help: 'back over the call that was left here; while a search is shown, the match before',
     run: (state, count) => (state.query === null ? go((client) => client.backOver())(state, count) : find(state, -1)),
   },
-  { keys: ['o'], group: TIME, help: 'out of the call', hint: 'out', run: go((client) => client.out()) },
-  { keys: ['O'], group: TIME, help: 'back to where the call was entered', run: go((client) => client.backOut()) },
+  { keys: ['o'], group: TIME, counts: true, help: 'out of the call', hint: 'out', run: go((client) => client.out()) },
+  { keys: ['O'], group: TIME, counts: true, help: 'back to where the call was entered', run: go((client) => client.backOut()) },
   {
     keys: ['c'],
     group: TIME,
+    counts: true,
     help: 'on to the next breakpoint, or to the end',
     hint: 'continue',
     run: way((state, count) => onward(state, count, (client) => client.continue())),
@@ -51,12 +54,13 @@ export const DEBUGGER_KEYS: readonly Key<Debugger>[] = [
   {
     keys: ['C'],
     group: TIME,
+    counts: true,
     help: 'back to the breakpoint before, or to the start',
     hint: 'back',
     run: way((state, count) => onward(state, count, (client) => client.backToBreakpoint())),
   },
-  { keys: ['a'], group: TIME, help: "the agent's next step of the program", run: go((client) => client.toAction(1)) },
-  { keys: ['A'], group: TIME, help: "the agent's step before", run: go((client) => client.toAction(-1)) },
+  { keys: ['a'], group: TIME, counts: true, help: "the agent's next step of the program", run: go((client) => client.toAction(1)) },
+  { keys: ['A'], group: TIME, counts: true, help: "the agent's step before", run: go((client) => client.toAction(-1)) },
   { keys: ['.'], group: TIME, help: 'the last of these again, with its count', run: (state) => state.again?.(state) ?? tell(state, 'nothing to repeat yet') },
   {
     keys: ['L'],

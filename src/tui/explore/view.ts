@@ -8,7 +8,7 @@ import { alone } from '../model/screen.js';
 import { type Scroll, START } from '../model/scroll.js';
 import type { SharedCommands } from '../model/shared-commands.js';
 import { type Shell, openShell } from '../model/shell.js';
-import { type Line, type Style, line, padTo, span } from '../model/text.js';
+import { type Line, type Style, padTo, span } from '../model/text.js';
 import { type View, effect, tell } from '../model/view.js';
 
 export interface ExploreRow {
@@ -57,7 +57,7 @@ const endings = listPane<Exploring, ExplorePane, ExploreRow>({
       span('  by ', 'dim'),
       span(faults, 'name'),
     ],
-  none: line('  no run ends otherwise', 'good'),
+  none: span('no run ends otherwise', 'good'),
   enter: (state, row) => effect<Exploring, ExplorePane>(state, { kind: 'open', index: state.model.rows.indexOf(row) }),
 });
 
@@ -86,7 +86,7 @@ export const EXPLORE: View<Exploring, ExplorePane> = {
   groups: [MOVE, SEARCH, PANES, GENERAL],
   commands: [],
   shared: EXPLORE_SHARED,
-  words: { left: 'nothing', right: 'nothing', enter: 'open the run in the debugger; q there comes back', search: 'search endings and faults' },
+  words: { left: '', right: '', enter: 'open the run in the debugger; q there comes back', search: 'search endings and faults' },
   tabs: [],
   search: (state, text) => (text === '' ? { ...state, query: null } : find({ ...state, query: text }, 1)),
   find,

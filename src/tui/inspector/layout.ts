@@ -11,7 +11,9 @@ export const BOTTOM: readonly PaneId[] = ['findings', 'sessions', 'map', 'log', 
 /** What the layout depends on. */
 export interface Laid {
   readonly shell: Shell<PaneId>;
-  readonly model: { readonly findings: readonly unknown[] };
+  readonly model: { readonly findings: readonly { readonly severity: string }[] };
+  /** are notes shown one by one? */
+  readonly notesOpen: boolean;
   /** the pane shown in the place at the bottom */
   readonly bottom: PaneId;
 }
@@ -32,12 +34,14 @@ export function inspectorBands(state: Laid): Band<PaneId>[] {
 }
 
 /** Rows of the pane at the bottom: few until it has the focus. */
-function stripRows({ shell, model, bottom }: Laid, body: number): number {
+function stripRows({ shell, model, bottom, notesOpen }: Laid, body: number): number {
   if (bottom !== 'findings') return shell.focus === bottom ? Math.floor(body * 0.6) : Math.max(3, Math.floor(body / 5));
   const focused = shell.focus === 'findings';
   const most = focused ? Math.floor(body / 2) : Math.max(2, Math.floor(body / 6));
   // the finding under the cursor is shown whole, which takes some rows more
-  return Math.min(Math.max(1, model.findings.length) + (focused ? 4 : 0), most);
+  const { length } = notesOpen ? model.findings : model.findings.filter(({ severity }) => severity !== 'info');
+  const rows = notesOpen || length === model.findings.length ? length : length + 1;
+  return Math.min(Math.max(1, rows) + (focused ? 4 : 0), most);
 }
 
 function upperBands(columns: number, height: number): Band<PaneId>[] {

@@ -6,6 +6,7 @@ import { line, span, wrap } from '../model/text.js';
 import { showList, showText, tell } from '../model/view.js';
 import type { PaneId } from './layout.js';
 import { findingsHere } from './panes/detail.js';
+import { findingUnderCursor } from './panes/findings.js';
 import { type Inspector, hexCursor, selectedNode } from './state.js';
 
 /** Who points to the selected node (or the byte under the hex cursor). */
@@ -51,7 +52,7 @@ export function whatIsPage(state: Inspector, address: number): Inspector {
 export function more(state: Inspector): Inspector {
   const { model } = state;
   const finding = (state.findingAt === null ? undefined : model.findings[state.findingAt]) ?? findingsHere(state)[0];
-  const inList = state.shell.focus === 'findings' ? model.findings[state.findings.cursor] : undefined;
+  const inList = state.shell.focus === 'findings' ? findingUnderCursor(state) : undefined;
   const rule = (inList ?? finding)?.rule;
   const text = rule === undefined ? null : model.ruleText(rule);
   if (rule !== undefined && text !== null)

@@ -136,7 +136,7 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     hexTop: model.roots.find((root) => root.address !== null)?.address ?? model.memory.readable[0]?.start ?? 0,
     hexAt: null,
     findings: START,
-    notesOpen: model.findings.every(({ severity }) => severity === 'info'),
+    notesOpen: model.headline.severity !== 'good' && model.findings.every(({ severity }) => severity === 'info'),
     findingAt: null,
     bottom: 'findings',
     sessions: START,

@@ -84,8 +84,22 @@ const MARKS: Marks<KvmState> = {
 };
 
 const KEYS: readonly Key<KvmState>[] = [
-  { keys: [']'], group: SNAPSHOTS, help: 'next snapshot', hint: 'next', run: (state, count) => show(state, state.snapshots.cursor + (count ?? 1)) },
-  { keys: ['['], group: SNAPSHOTS, help: 'snapshot before', hint: 'before', run: (state, count) => show(state, state.snapshots.cursor - (count ?? 1)) },
+  {
+    keys: [']'],
+    group: SNAPSHOTS,
+    counts: true,
+    help: 'next snapshot',
+    hint: 'next',
+    run: (state, count) => show(state, state.snapshots.cursor + (count ?? 1)),
+  },
+  {
+    keys: ['['],
+    group: SNAPSHOTS,
+    counts: true,
+    help: 'snapshot before',
+    hint: 'before',
+    run: (state, count) => show(state, state.snapshots.cursor - (count ?? 1)),
+  },
 ];
 
 const COMMANDS: readonly Command<KvmState>[] = [

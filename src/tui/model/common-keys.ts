@@ -2,6 +2,7 @@
 import { escapeText } from '../../report/escape.js';
 import { type Command, type Key, type Question, type Table, helpLines } from './keys.js';
 import { textPage } from './page.js';
+import { line, lineWidth, textOf, wrap } from './text.js';
 import type { Motion } from './scroll.js';
 import { SHARED, SHARED_NAMES } from './shared-commands.js';
 import {
@@ -19,6 +20,7 @@ import {
   paneBox,
   panesOf,
   searchPage,
+  showText,
   tabbed,
   tell,
   withShell,
@@ -79,18 +81,54 @@ const MOTIONS: readonly (readonly [Motion, readonly string[], string])[] = [
   ['last', ['G', 'end'], 'to the last row'],
 ];
 
+const sideways = (own: string): string => (own === '' ? 'scroll the pane sideways' : `${own}; other panes scroll sideways`);
+/** Columns that h and l scroll a pane by. */
+const SHIFT = 8;
+const MOST_SHIFTED = 4_000;
+
+/** Scrolls the pane in focus sideways, as long as its rows are cut off there. */
+function shifted<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, by: number): S {
+  const { shifts, focus } = state.shell;
+  const now = shifts.get(focus) ?? 0;
+  const { width, height } = paneBox(view, state, focus);
+  const { rows } = view.panes[focus].content(state, { width: width + now, height });
+  if (by > 0 && !rows.some((row) => lineWidth(row) > width + now || textOf(row).endsWith('…'))) return tell<S, P>(state, 'no row is cut off there');
+  const columns = Math.max(0, Math.min(MOST_SHIFTED, now + by * SHIFT));
+  return withShell<S, P>(state, { ...state.shell, shifts: new Map(shifts).set(focus, columns) });
+}
+
+/** The row under the cursor of the pane in focus, however long it is, on a page. */
+function wholeRow<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S): S {
+  const { focus } = state.shell;
+  const { height } = paneBox(view, state, focus);
+  const row = view.panes[focus]
+    .content(state, { width: MOST_SHIFTED, height })
+    .rows.map(textOf)
+    .find((text) => text.startsWith('›'));
+  if (row === undefined) return tell<S, P>(state, 'this pane has no row under a cursor');
+  const text = row.slice(1).trim().replace(/ {3,}/g, '  ');
+  return showText<S, P>(state, 'the row in full', (width) => wrap(text, width, 2).map((part) => line(part)));
+}
+
 function moveKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<S>[] {
   const { left, right } = view.words;
   const aside = (by: 1 | -1) => (state: S, count: number | null) => {
     const pane = view.panes[state.shell.focus];
-    return pane.sideways?.(state, by, paneBox(view, state, state.shell.focus), count ?? 1) ?? state;
+    return pane.sideways?.(state, by, paneBox(view, state, state.shell.focus), count ?? 1) ?? shifted(view, state, by * (count ?? 1));
   };
   return [
     ...MOTIONS.map(
-      ([motion, keys, help]): Key<S> => ({ keys, group: MOVE, help, overPages: true, run: (state, count) => moved(view, state, motion, count ?? 1) }),
+      ([motion, keys, help]): Key<S> => ({
+        keys,
+        group: MOVE,
+        help,
+        overPages: true,
+        counts: true,
+        run: (state, count) => moved(view, state, motion, count ?? 1),
+      }),
     ),
-    { keys: ['h', 'left'], group: MOVE, help: left, run: aside(-1) },
-    { keys: ['l', 'right'], group: MOVE, help: right, run: aside(1) },
+    { keys: ['h', 'left'], group: MOVE, help: sideways(left), counts: true, run: aside(-1) },
+    { keys: ['l', 'right'], group: MOVE, help: sideways(right), counts: true, run: aside(1) },
   ];
 }
 
@@ -108,6 +146,7 @@ function paneKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<
     },
     { keys: ['+'], group: PANES, help: 'the pane alone on the screen', run: (state) => ({ ...state, shell: { ...state.shell, zoom: true } }) },
     { keys: ['_'], group: PANES, help: 'all panes again', run: (state) => ({ ...state, shell: { ...state.shell, zoom: false } }) },
+    { keys: ['v'], group: PANES, help: 'the row under the cursor in full, where it is cut off', run: (state) => wholeRow(view, state) },
     {
       keys: ['f'],
       group: PANES,

@@ -17,6 +17,8 @@ export interface KeyRow {
   readonly hint?: string;
   /** does it hold while a page lies over the panes? */
   readonly overPages?: boolean;
+  /** does it take a count? */
+  readonly counts?: boolean;
 }
 
 export interface Key<S> extends KeyRow {

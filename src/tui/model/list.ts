@@ -3,7 +3,7 @@ import { hasWords } from './match.js';
 import type { Key } from './keys.js';
 import type { PaneBox } from './screen.js';
 import { type Scroll, jumpTo, keepInView, moveBy, positionOf, rowsOf } from './scroll.js';
-import { type Line, clip, fill, restyle, span } from './text.js';
+import { type Line, type Span, clip, fill, line, restyle, span, wrap } from './text.js';
 import { type Pane, type Viewed, filterOf } from './view.js';
 
 /** @param always is the cursor seen while another pane has the focus? */
@@ -40,7 +40,7 @@ export interface ListOf<S, P extends string, R> {
   /** before the position, at the right of the title */
   readonly note?: (state: S) => string;
   /** shown where there is no row at all */
-  readonly none: Line;
+  readonly none: Span;
   /** is the cursor seen while another pane has the focus? */
   readonly always?: boolean;
   readonly enter?: (state: S, row: R) => S;
@@ -74,7 +74,7 @@ export function listPane<S extends Viewed<P>, P extends string, R>(list: ListOf<
   const current = (state: S): R | undefined => shown(state)[list.scroll(state).cursor];
   const content: Pane<S, P>['content'] = (state, box) => {
     const rows = shown(state);
-    if (rows.length === 0) return { title, note: '', rows: [none] };
+    if (rows.length === 0) return { title, note: '', rows: wrap(`  ${none.text}`, box.width).map((text) => line(text, none.style)) };
     const below = { ...box, height: box.height - top };
     const scroll = keepInView(list.scroll(state), rows.length, below.height);
     const shownRows = listRows(rows, scroll, below, state.shell.focus === id, list.line(state, box), always);

@@ -1,7 +1,7 @@
 /** A view as a program: keys go to what is open on top first (a question, a prompt, a page), then to the view's rows. Pure. */
 import { escapeText } from '../../report/escape.js';
 import { tableOf } from './common-keys.js';
-import { type Command, type Key, type Table, footerLine, hints, keyOf } from './keys.js';
+import { type Command, type Key, type Table, footerLine, hints, keyLabel, keyOf } from './keys.js';
 import { NOTHING_KEPT } from './kept.js';
 import { nearest } from './match.js';
 import { type Page, movePage, pageLines } from './page.js';
@@ -10,7 +10,7 @@ import { type Completer, promptLine, typeInto } from './prompt.js';
 import { type PaneBox, type PaneContent, type Screen, type Size, bar, compose, isTooSmall, tooSmall } from './screen.js';
 import type { Motion } from './scroll.js';
 import { type Shell, enteredText, say } from './shell.js';
-import { type Line, clip, line, span, spread } from './text.js';
+import { type Line, type Style, clip, line, skip, span, spread, wrap } from './text.js';
 import { type Found, type View, type Viewed, effect, filterOf, focused, pageBox, panesOf, searchPage, tell, withShell } from './view.js';
 
 export function programOf<S extends Viewed<P>, P extends string>(view: View<S, P>, initial: (size: Size) => S): Program<S> {
@@ -51,11 +51,20 @@ function pressed<S extends Viewed<P>, P extends string>(view: View<S, P>, table:
   if (shell.prompt !== null) return view.settle(typing(table, state, key));
   if (key.startsWith('mouse:')) return view.settle(mouse(view, state, key));
   if (/^[0-9]$/.test(key) && shell.page === null) return view.settle(digit(view, state, key));
-  // one digit alone was the number of a pane
-  const count = shell.count.length < 2 ? null : Math.min(1_000_000, Number(shell.count));
   const ready = withShell<S, P>(state, { ...shell, count: '', beforeCount: null });
+  // digits were a count where the key takes one; else each was the number of a pane
+  const counted = shell.count.length < 2 ? null : rowOf(table, key, { ...shell, ...shell.beforeCount });
+  if (counted?.counts === true)
+    return view.settle(counted.run({ ...ready, shell: { ...ready.shell, ...shell.beforeCount } }, Math.min(1_000_000, Number(shell.count)), key));
   const row = rowOf(table, key, shell);
-  return row === null ? ready : view.settle(row.run(ready, count, key));
+  return row === null ? view.settle(tell<S, P>(ready, nothingOf(table, key))) : view.settle(row.run(ready, null, key));
+}
+
+/** A key without a row says where it would do something. */
+function nothingOf<S>({ keys }: Table<S>, key: string): string {
+  const elsewhere = keys.find((row) => row.keys.includes(key) && row.panes !== undefined);
+  const label = keyLabel(key);
+  return elsewhere === undefined ? `${label} does nothing here; ? lists the keys` : `${label} is for ${elsewhere.panes?.join(', ') ?? ''}: ${elsewhere.help}`;
 }
 
 /** The row of a key: over a page only those that hold there; of the pane in focus before the view's, of the view before everybody's. */
@@ -63,16 +72,14 @@ function rowOf<S, P extends string>({ lookup }: Table<S>, key: string, { focus, 
   return keyOf(page === null ? lookup : lookup.filter(({ overPages }) => overPages === true), key, focus);
 }
 
-/**
- * Digits: one goes to the pane of that number, two or more (or a 0 first) are a count for the key that follows: `10j`, `05s`.
- */
+/** Digits: each goes to the pane of that number; two or more (or a 0 first) are a count where the key that follows takes one: `10j`, `05s`. */
 function digit<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, key: string): S {
   const { shell } = state;
   const back = shell.beforeCount ?? { focus: shell.focus, zoom: shell.zoom };
   const count = shell.count + key;
-  if (shell.count !== '' || key === '0') return withShell<S, P>(state, { ...shell, ...back, count: count.slice(-7), beforeCount: back });
   const pane = panesOf(view)[Number(key) - 1];
-  return withShell<S, P>(state, { ...shell, focus: pane?.id ?? shell.focus, count, beforeCount: back });
+  const there = pane === undefined || shell.count.startsWith('0') ? back : { ...back, focus: pane.id };
+  return withShell<S, P>(state, { ...shell, ...there, count: count.slice(-7), beforeCount: back });
 }
 
 function typing<S extends Viewed<P>, P extends string>(table: Table<S>, state: S, key: string): S {
@@ -169,11 +176,14 @@ function screenOf<S extends Viewed<P>, P extends string>(view: View<S, P>, table
   const { size } = shell;
   if (isTooSmall(size)) return tooSmall(size);
   const header = bar(spread([span(` ${view.title(state)}`, 'bar')], [...view.summary(state), span(' ', 'bar')], size.columns, 'bar'), size.columns);
-  const footer = footerOf(view, table, state);
-  if (shell.page !== null) return { header, bands: [pageBand(shell.page, size)], footer };
+  const [footer = [], ...higher] = footerOf(view, table, state).reverse();
+  const above = higher.reverse();
+  if (shell.page !== null) return { header, bands: [pageBand(shell.page, size)], footer, above };
   const panes = panesOf(view);
   const contentOf = (id: P, box: PaneBox): PaneContent => {
-    const content = view.panes[id].content(state, box);
+    const shift = shell.shifts.get(id) ?? 0;
+    const whole = view.panes[id].content(state, shift === 0 ? box : { ...box, width: box.width + shift });
+    const content = shift === 0 ? whole : { ...whole, rows: whole.rows.map((row) => clip(skip(row, shift), box.width)) };
     const filter = filterOf(state, id);
     return filter === '' ? content : { ...content, note: `filter ${filter}${content.note === '' ? '' : `  ${content.note}`}` };
   };
@@ -186,6 +196,7 @@ function screenOf<S extends Viewed<P>, P extends string>(view: View<S, P>, table
       contentOf,
     ),
     footer,
+    above,
   };
 }
 
@@ -215,17 +226,26 @@ function foundLine({ query, at, count, note = '', hints: more = [] }: Found): Li
   return [span(` /${escapeText(query)}`, 'match'), span(`  ${matches}${note}  `), ...hints([['n', 'next'], ['N', 'previous'], ...more, ['Esc', 'end']])];
 }
 
-function footerOf<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S): Line {
+/** Rows that a message takes at most. */
+const MOST_MESSAGE_ROWS = 6;
+
+/** The last row of the screen; a message that is longer has rows above it. */
+function footerOf<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S): Line[] {
   const { shell } = state;
   const { columns } = shell.size;
-  if (shell.leaving !== null) return clip(line(` ${shell.leaving}: leave all the same? y leaves, any other key stays`, 'warning'), columns);
-  if (shell.prompt !== null) return clip(promptLine(shell.prompt), columns);
-  if (shell.toast !== null) return clip(line(` ${shell.toast}`, 'info'), columns);
+  const said = (text: string, style: Style): Line[] =>
+    wrap(` ${text}`, columns)
+      .slice(0, MOST_MESSAGE_ROWS)
+      .map((row) => line(row, style));
+  if (shell.leaving !== null) return said(`${shell.leaving}: leave all the same? y leaves, any other key stays`, 'warning');
+  if (shell.prompt !== null) return [clip(promptLine(shell.prompt, columns), columns)];
+  if (shell.toast !== null) return said(shell.toast, 'info');
+  if (shell.count.length > 1) return [clip(line(` ${shell.count} … j and k go so many rows`, 'info'), columns)];
   if (shell.page !== null) {
     const choosing = shell.page.rows(columns).some(({ target }) => target !== null);
-    return clip(choosing ? [span(' Enter', 'key'), span(' go there ', 'dim'), ...PAGE_HINTS] : PAGE_HINTS, columns);
+    return [clip(choosing ? [span(' Enter', 'key'), span(' go there ', 'dim'), ...PAGE_HINTS] : PAGE_HINTS, columns)];
   }
   const found = view.found(state);
-  if (found !== null) return clip(foundLine(found), columns);
-  return clip([span(' '), ...footerLine(table.keys, shell.focus, columns - 1)], columns);
+  if (found !== null) return [clip(foundLine(found), columns)];
+  return [clip([span(' '), ...footerLine(table.keys, shell.focus, columns - 1)], columns)];
 }

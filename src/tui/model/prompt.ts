@@ -1,5 +1,5 @@
 /** The line a user types into: `/` for a search, `:` for a command. Pure. */
-import { type Line, span } from './text.js';
+import { type Line, lineWidth, skip, span } from './text.js';
 
 export interface Prompt {
   /** what it is for, shown before the text */
@@ -123,13 +123,16 @@ function commonStart(texts: readonly string[]): string {
 }
 
 /** The prompt as the footer shows it, with a block where the next character goes, and what else Tab could make of it. */
-export function promptLine(prompt: Prompt): Line {
+export function promptLine(prompt: Prompt, width: number): Line {
   const chars = [...prompt.text];
   const after = chars.slice(prompt.cursor + 1).join('');
   const at = chars[prompt.cursor];
   const cursor = at === undefined ? span('█', 'focus') : span(at, 'cursor');
   const others = prompt.choices === null ? '' : `  ${prompt.choices.at + 1}/${prompt.choices.texts.length}  ${prompt.choices.texts.map(lastWord).join('  ')}`;
-  return [span(prompt.sign, 'key'), span(chars.slice(0, prompt.cursor).join('')), cursor, span(after), span(others, 'dim')];
+  const before: Line = [span(prompt.sign, 'key'), span(chars.slice(0, prompt.cursor).join(''))];
+  // of a text that is too long, the part around the cursor
+  const out = lineWidth(before) + 1 - width;
+  return skip([...before, cursor, span(after), span(others, 'dim')], out <= 0 ? 0 : out + Math.floor(width / 4));
 }
 
 const lastWord = (text: string): string => text.trimEnd().split(' ').at(-1) ?? text;

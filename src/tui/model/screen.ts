@@ -33,6 +33,8 @@ export interface Screen {
   readonly header: Line;
   readonly bands: readonly DrawnBand[];
   readonly footer: Line;
+  /** what a long message needs beside the footer: over the last rows of the panes */
+  readonly above: readonly Line[];
 }
 
 export interface DrawnBand {
@@ -118,7 +120,7 @@ export function compose<P extends string>(
 export function tooSmall(size: Size): Screen {
   const text = `${MINIMUM.columns}×${MINIMUM.rows} needed, this is ${size.columns}×${size.rows} (q quits)`;
   const rows = Array.from({ length: Math.max(0, size.rows - 2) }, (): Span[] => []);
-  return { header: clip(line(text), size.columns), bands: [{ height: rows.length, columns: [{ width: size.columns, rows }] }], footer: [] };
+  return { header: clip(line(text), size.columns), bands: [{ height: rows.length, columns: [{ width: size.columns, rows }] }], footer: [], above: [] };
 }
 
 export const isTooSmall = (size: Size): boolean => size.columns < MINIMUM.columns || size.rows < MINIMUM.rows;

@@ -17,13 +17,15 @@ export interface Shell<P extends string = string> {
   readonly leaving: string | null;
   /** what was typed before, by the prompt's sign */
   readonly histories: Readonly<Record<string, readonly string[]>>;
-  /** digits typed so far for the next key */
+  /** digits typed so far: one that went to a pane, or the count of the next key */
   readonly count: string;
   /** where the focus was before the first digit went to a pane */
   readonly beforeCount: { readonly focus: P; readonly zoom: boolean } | null;
   /** what lists are shrunk to, by pane */
   readonly filters: ReadonlyMap<P, string>;
   readonly mouse: boolean;
+  /** columns that a pane without keys of its own for it is scrolled sideways */
+  readonly shifts: ReadonlyMap<P, number>;
   /** what the last key asks of the world */
   readonly effects: readonly Effect[];
 }
@@ -41,6 +43,7 @@ export const openShell = <P extends string>(size: Size, focus: P): Shell<P> => (
   beforeCount: null,
   filters: new Map(),
   mouse: false,
+  shifts: new Map(),
   effects: [],
 });
 

@@ -44,7 +44,7 @@ export const line = (text: string, style: Style = 'plain'): Line => [span(text, 
 export const textOf = (spans: Line): string => spans.map((part) => part.text).join('');
 
 /** ASCII, and the signs the views draw with: one column and one code unit each, so that nothing needs to be measured. */
-const NARROW = /^[\x20-\x7e│─━›▾▸◂∅→←↑↓▶●◆…·█×–“”]*$/;
+const NARROW = /^[\x20-\x7e│─━›‹▾▸◂∅→←↑↓▶●◆…·█×–“”]*$/;
 const segmenter = new Intl.Segmenter();
 
 /** The characters of `text` as a terminal places them, with their columns: 0 for a mark that joins the one before. */
@@ -100,6 +100,23 @@ export function clip(spans: Line, width: number): Line {
       out.push({ text: `${cut(part.text, left - 1)}${left > 0 ? '…' : ''}`, style: part.style });
       break;
     }
+  }
+  return out;
+}
+
+/** `spans` without their first `columns`; `‹` where something was cut off. */
+export function skip(spans: Line, columns: number): Line {
+  if (columns <= 0) return spans;
+  const out: Span[] = [span('‹', 'dim')];
+  let left = columns + 1;
+  for (const part of spans) {
+    const width = widthOf(part.text);
+    if (width <= left) {
+      left -= width;
+      continue;
+    }
+    out.push(left <= 0 ? part : { text: part.text.slice(cut(part.text, left).length), style: part.style });
+    left = 0;
   }
   return out;
 }

@@ -192,7 +192,7 @@ export const showList = <S extends Viewed<P>, P extends string>(state: S, title:
 /** Enter: where the row of the page leads, else what the pane does. */
 export function entered<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S): S {
   const { page, size } = state.shell;
-  if (page === null) return view.panes[state.shell.focus].enter?.(state) ?? state;
+  if (page === null) return view.panes[state.shell.focus].enter?.(state) ?? tell<S, P>(state, 'Enter leads nowhere from this pane');
   const target = page.rows(size.columns)[page.scroll.cursor]?.target ?? null;
   const shut = withShell<S, P>(state, { ...state.shell, page: null });
   return target === null ? shut : view.goTo(shut, target);

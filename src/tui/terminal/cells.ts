@@ -56,6 +56,11 @@ export function cellsOf(screen: Screen, size: Size): CellRow[] {
     }
   }
   while (rows.length < size.rows - 1) next();
+  for (const [index, spans] of screen.above.entries()) {
+    const row = blankRow(size.columns);
+    put(row, spans, 0, size.columns);
+    rows[size.rows - 1 - screen.above.length + index] = row;
+  }
   put(next(), screen.footer, 0, size.columns);
   return rows.slice(0, size.rows);
 }

@@ -6,7 +6,7 @@ import type { Size } from '../model/screen.js';
 
 const FRAME_MS = 16;
 /** Two digits of a count follow each other faster. */
-const PAUSE_MS = 700;
+const PAUSE_MS = 600;
 
 export interface Snapshot<S> {
   readonly state: S;

@@ -89,7 +89,7 @@ describe('frames on a terminal', () => {
   it('take characters of two columns whole, and marks with the character before them', async () => {
     const screen = new Screen({ columns: 12, rows: 2 });
     const paint = (text: string): void =>
-      screen.painter.paint(cellsOf({ header: [{ text, style: 'plain' }], bands: [], footer: [] }, { columns: 12, rows: 2 }));
+      screen.painter.paint(cellsOf({ header: [{ text, style: 'plain' }], bands: [], footer: [], above: [] }, { columns: 12, rows: 2 }));
     for (const text of ['a日本b', 'aé本b', 'ab本c', 'a日本b', 'e\u0301日x']) {
       paint(text);
       expect((await screen.rows())[0]).toBe(text);

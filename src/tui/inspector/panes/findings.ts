@@ -24,6 +24,12 @@ function findingRows(state: Inspector): FindingRow[] {
   return [...all.filter(({ finding }) => finding.severity !== 'info'), ...(notes === 0 ? [] : [{ kind: 'notes', count: notes } as const])];
 }
 
+/** The finding under the cursor of the list; none on the row of folded notes. */
+export function findingUnderCursor(state: Inspector): FindingView | undefined {
+  const row = findingRows(state)[state.findings.cursor];
+  return row?.kind === 'finding' ? row.finding : undefined;
+}
+
 export const findingsPane: Of = {
   id: 'findings',
   filters: true,

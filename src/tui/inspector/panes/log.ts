@@ -1,6 +1,6 @@
 /** The console log: Kexec Handover's and LUO's lines stand out, those that a finding quotes are marked. Pure. */
 import { listPane } from '../../model/list.js';
-import { type Line, type Style, line, span } from '../../model/text.js';
+import { type Line, type Style, span } from '../../model/text.js';
 import { tell } from '../../model/view.js';
 import type { PaneId } from '../layout.js';
 import { type Inspector, type LogRow, jump, jumpToAddress, placeOf } from '../state.js';
@@ -21,7 +21,7 @@ export const logPane = listPane<Inspector, PaneId, LogRow>({
       return [span(`${String(row.number).padStart(5)} `, 'address'), span(told.has(row.number) ? '! ' : '  ', 'warning'), span(row.text, style)];
     };
   },
-  none: line('  no console log: a console.log beside the dump, or --log <file>', 'dim'),
+  none: span('no console log: a console.log beside the dump, or --log <file>', 'dim'),
   enter: (state, { number, text }) => {
     const index = state.model.findings.findIndex((finding) => /console line (\d+)/.exec(finding.message)?.[1] === String(number));
     if (index !== -1) {

@@ -1,6 +1,6 @@
 /** What KHO and LUO keep in the running kernel: their objects, with what each says of itself. Pure. */
 import { listPane } from '../../model/list.js';
-import { line, span } from '../../model/text.js';
+import { span } from '../../model/text.js';
 import { focused, tell } from '../../model/view.js';
 import type { PaneId } from '../layout.js';
 import type { ObjectRow } from '../object-rows.js';
@@ -17,7 +17,7 @@ export const objectsPane = listPane<Inspector, PaneId, ObjectRow>({
     span(row.text === '' ? '' : `  ${row.text}`, row.style),
     span(row.object === '' ? '' : `  ${row.object}`, 'dim'),
   ],
-  none: line('  no object of the kernel was read: that takes its memory, its symbols and its BTF (--verbose says what is missing)', 'dim'),
+  none: span('no object of the kernel was read: that takes its memory, its symbols and its BTF (--verbose says what is missing)', 'dim'),
   enter: (state, row) => {
     const place = row.path === null ? null : placeOf(state, row.path);
     if (place !== null) return focused<Inspector, PaneId>(jump(state, place), 'tree');

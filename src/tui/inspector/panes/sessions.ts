@@ -1,7 +1,7 @@
 /** Sessions and files as a table. Pure. */
 import { SEARCH } from '../../model/common-keys.js';
 import { listPane } from '../../model/list.js';
-import { type Style, line, padTo, span, widthOf } from '../../model/text.js';
+import { type Style, padTo, span, widthOf } from '../../model/text.js';
 import { focused } from '../../model/view.js';
 import type { PaneId } from '../layout.js';
 import { SORT_KEYS, type SessionRow, sessionRows, sorted } from '../session-rows.js';
@@ -80,7 +80,7 @@ export const sessionsPane = listPane<Inspector, PaneId, SessionRow>({
       span(`${row.severity === null ? '' : row.severity === 'error' ? '! ' : '? '}${row.outcome}`, row.severity ?? 'good'),
     ];
   },
-  none: line('  no sessions', 'dim'),
+  none: span('no sessions', 'dim'),
   enter: (state, row) => {
     const place = placeOf(state, row.path);
     return place === null ? state : focused<Inspector, PaneId>(jump(state, place), 'tree');

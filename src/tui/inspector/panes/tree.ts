@@ -140,8 +140,8 @@ export const treePane: Of = {
     { keys: ['space'], group: TREE, help: 'open or close the node', run: (state) => (isOpen(state.tree, state.place) ? shut(state) : open(state)) },
     { keys: ['e'], group: TREE, help: 'open everything below the node', run: openAll },
     { keys: ['E'], group: TREE, help: 'close the node and those beside it', run: closeSiblings },
-    { keys: [')', 'J'], group: TREE, help: 'to the node after this one on the same level', run: (state, count) => sibling(state, count ?? 1) },
-    { keys: ['('], group: TREE, help: 'to the node before this one on the same level', run: (state, count) => sibling(state, -(count ?? 1)) },
+    { keys: [')', 'J'], group: TREE, counts: true, help: 'to the node after this one on the same level', run: (state, count) => sibling(state, count ?? 1) },
+    { keys: ['('], group: TREE, counts: true, help: 'to the node before this one on the same level', run: (state, count) => sibling(state, -(count ?? 1)) },
     ...FINDING_KEYS,
   ],
 };
