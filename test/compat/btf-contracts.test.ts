@@ -7,11 +7,14 @@ import { khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';
 import { array, bits, cstring, nested, phys, struct, type Struct, u16, u32, u64 } from '../../abi/layout.js';
 import { contractsOfBtfBytes } from '../../src/compat/btf-contracts.js';
 import { diagnose } from '../../src/diagnosis/diagnose.js';
+import type { Finding } from '../../src/diagnosis/finding.js';
 import { readContents } from '../../src/handover/contents.js';
 import { type DecodedDump, decodeHandovers } from '../../src/handover/decode.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import { about, FILES, fileSet, type Layouts, NEW, usual, vmalloc, write, type Written } from './foreign-kernel.js';
+import { fires } from '../diagnosis/fires.js';
 
+const idsOf = (found: readonly Finding[]): readonly string[] => found.map(({ rule }) => rule);
 const memoryOf = ({ image }: Written) => bufferMemory([{ start: 0, bytes: image.bytes }]);
 
 const decode = (written: Written): DecodedDump =>
@@ -191,7 +194,9 @@ describe('a kernel nobody described', () => {
       null,
       BigInt(NEW),
     ]);
-    const [finding] = diagnose(dump, { log: null }).filter(({ rule }) => rule === 'abi/unknown-version');
+    const found = diagnose(dump, { log: null });
+    fires('abi/unknown-version', idsOf(found));
+    const [finding] = found.filter(({ rule }) => rule === 'abi/unknown-version');
     expect(finding?.message).toContain('luo-v6 (in the form of luo-v5), memfd-v3 (in the form of memfd-v2)');
     for (const gone of ['memfd_luo_ser.pos', 'memfd_luo_ser.seals', 'memfd_luo_ser.flags']) expect(finding?.message).toContain(gone);
   });
@@ -210,7 +215,9 @@ describe('a kernel nobody described', () => {
   it('a known string over another layout: the BTF wins, and it is said', () => {
     const file = withFields(usual.file, { compatible: cstring(48, ''), token: u64(''), data: u64('') });
     const dump = readsBack(write({ file, luoString: 'luo-v5', memfdString: 'memfd-v2' }), ['compat/layout-changed']);
-    const [finding] = diagnose(dump, { log: null }).filter(({ rule }) => rule === 'compat/layout-changed');
+    const found = diagnose(dump, { log: null });
+    fires('compat/layout-changed', idsOf(found));
+    const [finding] = found.filter(({ rule }) => rule === 'compat/layout-changed');
     expect(finding?.message).toContain('luo_file_ser.data is at 48 against 56');
   });
 
@@ -218,7 +225,7 @@ describe('a kernel nobody described', () => {
     const file = withFields(usual.file, { compatible: cstring(48, ''), data: u64(''), extra: u64(''), token: u64('') });
     const dump = decodeHandovers({ memory: memoryOf(write({ file })) });
     expect(dump.handovers[0]?.luo?.sessions).toBeNull();
-    expect(diagnose(dump, { log: null }).map(({ rule }) => rule)).toContain('abi/not-decoded');
+    fires('abi/not-decoded', idsOf(diagnose(dump, { log: null })));
   });
 
   it('leaves open what its BTF does not lead to', () => {

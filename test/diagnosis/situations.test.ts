@@ -11,6 +11,7 @@ import { decodeHandovers } from '../../src/handover/decode.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import { overlayMemory, type Patch } from '../../src/memory/overlay.js';
 import { chunkChain, cText, fdtBytes, Image, khoRoot, little, radixTree, type Subtree, setupData, TOP } from '../handover/synthetic/image.js';
+import { fires } from './fires.js';
 import { blob, type FileSource, handOver, luoFdt, luoStruct, memfd, vmallocArea } from '../handover/synthetic/luo.js';
 
 const AREA = [0x80000, 0x40000] as const;
@@ -235,7 +236,7 @@ describe('memory of a handover', () => {
     make(image);
     const found = findingsOf(image);
     const [hit] = found.filter((finding) => finding.rule === rule);
-    expect(found.map((finding) => finding.rule)).toContain(rule);
+    fires(rule, ids(found));
     expect(hit?.path).toMatch(at);
   });
 });
@@ -250,6 +251,7 @@ async function running(name: string, change?: (before: LoadedDump) => Patch): Pr
   return loadDump(path, { log: false }, (dump) => ({ ...dump, memory: overlayMemory(dump.memory, [patch]) }));
 }
 
+const ids = (found: readonly Finding[]): readonly string[] => found.map(({ rule }) => rule);
 const told = ({ report }: LoadedDump, rule: string): readonly Finding[] => report.findings.filter((finding) => finding.rule === rule);
 
 describe('objects of a running kernel', () => {
@@ -259,7 +261,7 @@ describe('objects of a running kernel', () => {
       if (session === undefined || objects.kernel === null) throw new Error('no session');
       return { address: objects.kernel.virtual.translate(session.object.address), bytes: new Uint8Array(512).fill(0x5a) };
     });
-    expect(told(damaged, 'live/damaged-objects').length).toBeGreaterThan(0);
+    fires('live/damaged-objects', ids(damaged.report.findings));
     expect(told(await running('objects-7.3-s2-partly'), 'live/damaged-objects')).toEqual([]);
   });
 
@@ -270,6 +272,7 @@ describe('objects of a running kernel', () => {
       if (at === null) throw new Error('no file');
       return { address: at, bytes: Uint8Array.of(0xff) };
     });
+    fires('live/disagrees', ids(damaged.report.findings));
     expect(told(damaged, 'live/disagrees').map(({ path }) => path)).toEqual(['outgoing/luo/sessions/vm-web/files/0x1']);
     expect(told(await running('next-kernel-s1-frozen'), 'live/disagrees')).toEqual([]);
   });
@@ -282,6 +285,7 @@ describe('objects of a running kernel', () => {
     withSession(image, 'vm-web', [text(image, 0x77n, 'gone')]);
     const dump = decodeHandovers({ memory: bufferMemory([{ start: 0, bytes: image.bytes }]), runningRelease: '7.3.4' });
     const lost = diagnose(dump, { log: null, objects: { ...objects, live: { ...live, openPages: new Set<number>() } } });
+    fires('live/lost-file', ids(lost));
     expect(lost.filter(({ rule }) => rule === 'live/lost-file').map(({ path }) => path)).toEqual(['incoming/luo/sessions/vm-web/files/0x77']);
   });
 
@@ -293,6 +297,8 @@ describe('objects of a running kernel', () => {
     const log = parseConsoleLog('console.log', ['Linux version 7.3.4 (new) #1', death, 'CPU: 1 UID: 0 PID: 7 Comm: agent Not tainted'].join('\n'));
     const [finding, ...others] = diagnose(objects.decoded, { log, objects }).filter(({ rule: id }) => id === 'live/panicked' || id === 'live/oopsed');
     expect(others).toEqual([]);
+    if (death.startsWith('Oops')) fires('live/oopsed', [finding?.rule ?? '']);
+    else fires('live/panicked', [finding?.rule ?? '']);
     expect(finding).toMatchObject({ rule, message: `${death}; in agent[7] on CPU 1` });
   });
 });

@@ -65,6 +65,7 @@ export const consoleLog = [
   'KHO: kexec-metadata version 2 not supported (expected 1)',
   'reserve_mem: labmem has wrong size',
   'refcount_t: underflow; use-after-free.',
+  'luo: Unable to finish session [vm-0] on release',
 ].join('\n');
 
 type Make = (dump: DecodedDump, memory: PhysicalMemory) => Patch;

@@ -5,6 +5,7 @@ import type { PhysicalMemory } from '../../../src/memory/memory.js';
 import { Image, little } from './image.js';
 import { handOver, luoStruct, memfd } from './luo.js';
 import { type Found, read } from './read.js';
+import { fires } from '../../diagnosis/fires.js';
 
 const WRITE = 3n;
 const READ_ONLY = 1n;
@@ -60,6 +61,7 @@ async function decode(map: (image: Image, folio: number) => number, options: Opt
 }
 
 const dma = (report: Found): readonly Found[] => report.at('findings').list.filter((finding) => finding.at('rule').text.startsWith('dma/'));
+const ids = (report: Found): readonly string[] => dma(report).map((finding) => finding.at('rule').text);
 
 describe('a device behind a preserved VT-d', () => {
   it('that reaches nothing but preserved memory of a file is no finding, and its tables are the FLB’s', async () => {
@@ -75,7 +77,8 @@ describe('a device behind a preserved VT-d', () => {
         [0x10002000, 0x701000, WRITE],
       ]),
     );
-    expect(dma(report).map((finding) => finding.at('rule').text)).toEqual(['dma/not-preserved']);
+    expect(dma(report)).toHaveLength(1);
+    fires('dma/not-preserved', ids(report));
     expect(dma(report)[0]?.json).toMatchObject({
       at: '0x700000',
       message: expect.stringMatching(/device 0000:01:00\.0 .* IOVA 0x10001000 to the 8 KiB at 0x700000/),
@@ -94,9 +97,11 @@ describe('a device behind a preserved VT-d', () => {
 
   it('preserved memory of nobody is a warning; table pages that are not preserved are an error', async () => {
     const nobody = await decode((image) => pageTable(image, [[0x1000, image.alloc(), WRITE]]));
-    expect(dma(nobody.report).map((finding) => finding.at('rule').text)).toEqual(['dma/nobody']);
+    expect(dma(nobody.report)).toHaveLength(1);
+    fires('dma/nobody', ids(nobody.report));
     const tables = await decode((image, folio) => pageTable(image, [[0x1000, folio, WRITE]], false));
-    expect(dma(tables.report).map((finding) => finding.at('rule').text)).toEqual(Array.from({ length: 4 }, () => 'dma/table-not-preserved'));
+    expect(ids(tables.report)).toEqual(Array.from({ length: 4 }, () => 'dma/table-not-preserved'));
+    fires('dma/table-not-preserved', ids(tables.report));
   });
 
   it.each([
@@ -104,7 +109,8 @@ describe('a device behind a preserved VT-d', () => {
     ['a level that does not exist', { level: 9 }, /level 9/],
   ])('%s is not walked, and that is said', async (_, options, why) => {
     const { report } = await decode((image, folio) => pageTable(image, [[0x1000, folio, WRITE]]), options);
-    expect(dma(report).map((finding) => finding.at('rule').text)).toEqual(['dma/not-walked']);
+    expect(dma(report)).toHaveLength(1);
+    fires('dma/not-walked', ids(report));
     expect(dma(report)[0]?.at('message').text).toMatch(why);
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type ChunkOptions, Image, cells, cText, chunkChain, elfCore, fdtBytes, khoRoot, little, radixTree, setupData } from './image.js';
 import { handOver, luoStruct } from './luo.js';
 import { findingsAt, read, reportOf } from './read.js';
+import { fires } from '../../diagnosis/fires.js';
 
 const MiB = 1 << 20;
 
@@ -186,7 +187,12 @@ describe('arm64: /chosen names the handover in big-endian cells', () => {
       ],
     });
     image.put(image.alloc(0, false), tree);
-    const found = (await read(image, 183)).at('findings').list.filter((finding) => finding.at('rule').text === 'scratch/two-names');
+    const { list } = (await read(image, 183)).at('findings');
+    fires(
+      'scratch/two-names',
+      list.map((finding) => finding.at('rule').text),
+    );
+    const found = list.filter((finding) => finding.at('rule').text === 'scratch/two-names');
     expect(found.map((finding) => finding.json)).toEqual([expect.objectContaining({ severity, message: expect.stringContaining(says) })]);
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Image } from './image.js';
 import { type FolioSource, type MemfdSource, handOver, luoStruct, memfd } from './luo.js';
 import { type Found, findingsAt, read } from './read.js';
+import { fires } from '../../diagnosis/fires.js';
 
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 
@@ -44,6 +45,10 @@ describe('folio tables', () => {
       name: null,
     });
     expect(worst(report)).toEqual([]);
+    fires(
+      'kho/beyond-memory',
+      report.at('findings').list.map((finding) => finding.at('rule').text),
+    );
   });
 
   it('many folios that nothing joins', async () => {
