@@ -3,7 +3,7 @@
  * read the same rows. Key names: a printable character, or `up down left right home end pageup pagedown enter esc tab shift-tab
  * backspace space ctrl-<letter>`.
  */
-import { type Line, type Span, clip, line, span, widthOf } from './text.js';
+import { type Line, type Span, line, span, widthOf, wrap } from './text.js';
 
 /** What a row says of itself, without what it does. */
 export interface KeyRow {
@@ -116,13 +116,23 @@ export function helpLines(table: readonly KeyRow[], commands: readonly CommandRo
       out.push(line(group, 'title'));
     }
     const where = row.panes === undefined ? '' : `  (${row.panes.join(', ')})`;
-    out.push(clip([span(`  ${row.keys.map(keyLabel).join(' ').padEnd(20)} `, 'key'), span(row.help), span(where, 'dim')], width));
+    out.push(...helpRow(row.keys.map(keyLabel).join(' '), row.help, where, width));
   }
   if (commands.length > 0) {
     out.push(line(''), line('Commands', 'title'));
-    for (const { name, args, help } of commands) out.push(clip([span(`  ${`:${name} ${args}`.trimEnd().padEnd(20)} `, 'key'), span(help)], width));
+    for (const { name, args, help } of commands) out.push(...helpRow(`:${name} ${args}`.trimEnd(), help, '', width));
   }
   return out;
+}
+
+/** What a key does beside it, in as many rows as that takes. */
+function helpRow(keys: string, help: string, where: string, width: number): Line[] {
+  const label = `  ${keys.padEnd(20)} `;
+  const column = Math.min(widthOf(label), Math.floor(width / 2));
+  const beside = widthOf(label) <= column;
+  const rows = wrap(`${help}${where}`, width - column).map((text): Line => [span(' '.repeat(column)), span(text)]);
+  if (!beside) return [[span(label.trimEnd(), 'key')], ...rows];
+  return rows.map((row, index) => (index === 0 ? [span(label, 'key'), ...row.slice(1)] : row));
 }
 
 /** Rows of one group together, groups in the order in which they first appear. */

@@ -171,11 +171,16 @@ function mouse<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S
 
 // The whole screen.
 
+/** Columns of the header that are the title's at least. */
+const LEAST_TITLE = 8;
+
 function screenOf<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S): Screen {
   const { shell } = state;
   const { size } = shell;
   if (isTooSmall(size)) return tooSmall(size);
-  const header = bar(spread([span(` ${view.title(state)}`, 'bar')], [...view.summary(state), span(' ', 'bar')], size.columns, 'bar'), size.columns);
+  // the answer is what stays where there is no room for both
+  const summary = clip([...view.summary(state), span(' ', 'bar')], size.columns - LEAST_TITLE);
+  const header = bar(spread([span(` ${view.title(state)}`, 'bar')], summary, size.columns, 'bar'), size.columns);
   const [footer = [], ...higher] = footerOf(view, table, state).reverse();
   const above = higher.reverse();
   if (shell.page !== null) return { header, bands: [pageBand(shell.page, size)], footer, above };
