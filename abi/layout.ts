@@ -29,6 +29,8 @@ export interface IntType<B extends 1 | 2 | 4 | 8 = 1 | 2 | 4 | 8> extends Descri
   readonly flagNames?: FlagNames;
   /** what a `phys` points to, by struct name, where it is always the same */
   readonly pointsTo?: string;
+  /** of a `phys`: the page there is the structure's own, whatever it holds */
+  readonly ownsPage?: true;
   /** the only values the kernel accepts, where it checks them */
   readonly mustBe?: readonly number[];
 }
@@ -70,7 +72,11 @@ export interface UnionType extends Described {
   readonly variants: Readonly<Record<string, Struct>>;
   /** size in bytes, at least that of the largest variant */
   readonly bytes: number;
+  /** a field beside it that tells which one holds, its value -> the variant's name; or the one that always does */
+  readonly select?: UnionSelect;
 }
+
+export type UnionSelect = { readonly field: string; readonly variants: Readonly<Record<string, string>> } | { readonly always: string };
 
 export interface NestedType<S extends Struct = Struct> extends Described {
   readonly kind: 'nested';
@@ -97,12 +103,23 @@ export interface Struct<F extends Fields = Fields> {
   readonly packed: boolean;
   readonly endian: Endian;
   readonly fields: F;
+  /** what follows the structure: as many as a field of it says */
+  readonly tail?: Tail;
   /** the name in a kernel's BTF where it differs, or null where no kernel has such a type */
   readonly btfName?: string | null;
   /** where a compiler put the fields, and how long it made the whole, in bytes: for layouts that were measured, not described */
   readonly placed?: Placed;
   /** of a layout that was measured: fields that are taken to be a described one under another name, own name to described name */
   readonly renamed?: Readonly<Record<string, string>>;
+}
+
+/** A flexible array behind a structure; its size is no part of the structure's. */
+export interface Tail {
+  readonly name: string;
+  /** an integer, or a structure */
+  readonly of: IntType | NestedType;
+  /** the field that counts them */
+  readonly count: string;
 }
 
 export interface Placed {
@@ -118,6 +135,7 @@ export interface StructOptions<F extends Fields> {
   readonly endian?: Endian;
   readonly btfName?: string | null;
   readonly placed?: Placed;
+  readonly tail?: Tail;
   readonly fields: F;
 }
 
@@ -152,12 +170,16 @@ export function bits<const F extends Readonly<Record<string, BitField>>>(size: 1
 
 export const array = <T extends FieldType>(of: T, count: number | 'page', meaning: string): ArrayType<T> => ({ kind: 'array', of, count, meaning });
 export const nested = <S extends Struct>(inner: S, meaning: string): NestedType<S> => ({ kind: 'nested', struct: inner, meaning });
-export const union = (variants: Readonly<Record<string, Struct>>, size: number, meaning: string): UnionType => ({
+export const union = (variants: Readonly<Record<string, Struct>>, size: number, meaning: string, select?: UnionSelect): UnionType => ({
   kind: 'union',
   variants,
   bytes: size,
   meaning,
+  ...(select === undefined ? {} : { select }),
 });
+
+/** A physical address of a page that is the structure's own. */
+export const ownPage = (meaning: string): IntType<8> => int(8, false, meaning, { role: 'phys', ownsPage: true });
 
 /** A NUL-terminated text in a field of fixed size, as decoded. */
 export interface CStringValue {

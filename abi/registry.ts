@@ -3,9 +3,9 @@ import { bootSetupData } from './boot/setup-data.js';
 import type { Contract, Layer, Release } from './contract.js';
 import { cpuFlbV1, cpuV1 } from './cpu/v1.js';
 import { cpuFlbV1Mailbox, cpuV1Mailbox } from './cpu/v1-mailbox.js';
-import { luoFeatures, memfdFeatures } from './feature-words/v1.js';
+import { featureSection, luoFeatures, memfdFeatures } from './feature-words/v1.js';
 import { hwpoisonV1 } from './hwpoison/v1.js';
-import { iommuBranch, iommufdV1 } from './iommu/branch.js';
+import { iommuBranch, iommuBranchPacked, iommufdV1 } from './iommu/branch.js';
 import { kvmVcpuArm64V1, kvmVcpuV1CbFirst, kvmVcpuX86V1 } from './kvm-vcpu/v1-cb-first.js';
 import { kvmVmV1Attributes } from './kvm-vm/v1-attributes.js';
 import { pciVersion2 } from './pci/version-2.js';
@@ -40,10 +40,12 @@ import { luoV1 } from './luo/v1.js';
 import { luoV2 } from './luo/v2.js';
 import { luoV3 } from './luo/v3.js';
 import { luoV4 } from './luo/v4.js';
+import { luoV5BlockV1 } from './luo/v5-block-v1.js';
 import { luoV5 } from './luo/v5.js';
 import { reserveMemV1 } from './memblock/reserve-mem-v1.js';
 import { memblockV1 } from './memblock/v1.js';
 import { memfdV1 } from './memfd/v1.js';
+import { memfdV2VmallocV1 } from './memfd/v2-vmalloc-v1.js';
 import { memfdV2 } from './memfd/v2.js';
 import { pciV1Max } from './pci/v1-max.js';
 import { pciV1Nr } from './pci/v1-nr.js';
@@ -115,6 +117,7 @@ const here: readonly Contract[] = [
   iommuLiveupdateV1,
   iommuV1,
   iommuBranch,
+  iommuBranchPacked,
   iommufdV1,
   kvmVmV1,
   kvmVmV1Folios,
@@ -130,6 +133,8 @@ const here: readonly Contract[] = [
   guestMemfdV1,
   hugetlbV1,
   hwpoisonV1,
+  luoV5BlockV1,
+  memfdV2VmallocV1,
   luoFeatures,
   memfdFeatures,
 ];
@@ -157,6 +162,7 @@ export const supporting: readonly Contract[] = [
   kvmInPlaceConversion,
   kernelLive73,
   nanovmmV3,
+  featureSection,
 ];
 
 /** Contracts a compatible string may name: more than one where a string was reused for another layout. A user's own stand for all others. */

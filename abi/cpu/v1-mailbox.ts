@@ -1,6 +1,6 @@
 /** cpu_fh_v1 and cpu_flb_v1 of RFCv1: the state of a CPU stands in a mailbox, not in its entry. Source: include/linux/kho/abi/cpu.h, "OrphanVM" RFCv1, 20 Sep 2026, Pasha Tatashin. */
 import { contract } from '../contract.js';
-import { array, cstring, phys, struct, u32, u64 } from '../layout.js';
+import { array, cstring, ownPage, phys, struct, u32, u64 } from '../layout.js';
 
 const source = 'include/linux/kho/abi/cpu.h, "OrphanVM" RFCv1, 20 Sep 2026';
 
@@ -18,6 +18,7 @@ export const oncoreAddressSpaceSer = struct({
 
 export const oncoreSessionSer = struct({
   name: 'cpu_session_ser',
+  tail: { name: 'cpus', of: u64('64 CPUs, bit by bit', { role: 'flags' }), count: 'nr_cpu_words' },
   meaning: 'What several preserved CPUs run together; a bitmap of CPUs follows',
   source,
   btfName: null,
@@ -38,7 +39,7 @@ export const cpuSerMailbox = struct({
   fields: {
     cpu: u32('number of the CPU; never 0', { role: 'number' }),
     reserved: u32('0', { role: 'reserved' }),
-    stack: phys('its stack'),
+    stack: ownPage('its stack'),
     oncore: phys('what it runs', 'cpu_session_ser'),
   },
 });
@@ -60,6 +61,7 @@ export const cpuV1Mailbox = contract({
 /** A bitmap of nr_cpu_words words of 64 CPUs follows at byte 56. */
 export const cpuFlbSerMailbox = struct({
   name: 'cpu_flb_ser',
+  tail: { name: 'cpus', of: u64('64 CPUs, bit by bit', { role: 'flags' }), count: 'nr_cpu_words' },
   meaning: 'All preserved CPUs, and the code they run; a bitmap of CPUs follows',
   source,
   btfName: null,

@@ -1,6 +1,7 @@
 /** cpu_fh_v1 and cpu_flb_v1: physical CPUs that run on through the kexec, newest form. Source: include/linux/kho/abi/cpu.h, branch for "OrphanVM" RFCv2, Sep 2026, Pasha Tatashin. */
-import { contract } from '../contract.js';
-import { cstring, phys, struct, u32, u64 } from '../layout.js';
+import { type Area, contract } from '../contract.js';
+import { KHO_MAX_BLOCKS, khoBlockHeaderSer } from '../kho/block.js';
+import { cstring, ownPage, phys, struct, u32, u64 } from '../layout.js';
 
 const source = 'include/linux/kho/abi/cpu.h, branch for "OrphanVM" RFCv2, Sep 2026';
 
@@ -10,15 +11,34 @@ export const cpuAddressSpaceSer = struct({
   source,
   btfName: null,
   fields: {
-    pgd: phys('top page table'),
+    pgd: ownPage('top page table'),
     nr_pgtable_pages: u64('pages of its page tables', { role: 'count' }),
     pg_tables: phys('first block of the list of page table pages, 510 addresses a block', 'kho_block_header_ser'),
   },
 });
 
+export const cpuPgtablePageSer = struct({
+  name: 'cpu_pgtable_page_ser',
+  meaning: 'A page of a page table',
+  source,
+  btfName: null,
+  fields: { page: ownPage('the page') },
+});
+
+const pageTablePages: Area = {
+  name: 'pg_tables',
+  meaning: 'chain of blocks of page table pages',
+  header: khoBlockHeaderSer,
+  entry: cpuPgtablePageSer,
+  pages: 1,
+  maxPieces: KHO_MAX_BLOCKS,
+  whenFull: null,
+};
+
 /** A bitmap of nr_cpu_words words of 64 CPUs follows. */
 export const cpuSessionSer = struct({
   name: 'cpu_session_ser',
+  tail: { name: 'cpus', of: u64('64 CPUs, bit by bit', { role: 'flags' }), count: 'nr_cpu_words' },
   meaning: 'What several preserved CPUs run together; a bitmap of CPUs follows',
   source,
   btfName: null,
@@ -39,7 +59,7 @@ export const cpuSer = struct({
   fields: {
     cpu: u32('number of the CPU; never 0', { role: 'number' }),
     state: u32('what it does', { role: 'enum', symbols: { 0: 'PARKING', 1: 'PARKED', 2: 'EXITING', 3: 'DEAD', 4: 'WORKLOAD' } }),
-    stack: phys('its stack'),
+    stack: ownPage('its stack'),
     session: phys('what it runs', 'cpu_session_ser'),
   },
 });
@@ -49,7 +69,8 @@ export const cpuV1 = contract({
   id: 'cpu_fh_v1',
   compatible: 'cpu_fh_v1',
   format: 'struct',
-  structs: [cpuSer, cpuSessionSer, cpuAddressSpaceSer],
+  structs: [cpuSer, cpuSessionSer, cpuAddressSpaceSer, cpuPgtablePageSer, khoBlockHeaderSer],
+  areas: [pageTablePages],
   status: 'rfc',
   date: '2026-09-28',
   source: 'branch for "OrphanVM" RFCv2, Sep 2026, Pasha Tatashin',
@@ -60,6 +81,7 @@ export const cpuV1 = contract({
 /** A bitmap of nr_cpu_words words of 64 CPUs follows at byte 40. */
 export const cpuFlbSer = struct({
   name: 'cpu_flb_ser',
+  tail: { name: 'cpus', of: u64('64 CPUs, bit by bit', { role: 'flags' }), count: 'nr_cpu_words' },
   meaning: 'All preserved CPUs, and the code they run; a bitmap of CPUs follows',
   source,
   btfName: null,

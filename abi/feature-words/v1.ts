@@ -1,7 +1,7 @@
 /** Feature words in place of version strings: a LUO root and a memfd that say what they hold bit by bit. Source: "liveupdate: Move to feature flags for LUO and memfd ABI compatibility", RFC 0/3, 3 Sep 2026 (20260903023452.721732-1), Logan Odell; linux-mm at 29a75107. */
 import { contract } from '../contract.js';
 import { khoVmalloc } from '../kho/vmalloc.js';
-import { array, nested, phys, struct, u32, u64 } from '../layout.js';
+import { array, cstring, nested, phys, struct, u32, u64 } from '../layout.js';
 import { fileBlocks, flbPage, sessionBlocks } from '../luo/areas.js';
 import { luoFileSer, luoFileSetSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../luo/entries.js';
 import { liveupdateNum } from '../luo/root.js';
@@ -9,9 +9,11 @@ import { memfdLuoFolioSer } from '../memfd/folio.js';
 
 const source = 'RFC "liveupdate: Move to feature flags for LUO and memfd ABI compatibility", 3 Sep 2026';
 
+export const luoFeatureHeader = 'luo_feature_hdr';
+
 const headerOf = (flagNames: Readonly<Record<string, string>>) =>
   struct({
-    name: 'luo_feature_hdr',
+    name: luoFeatureHeader,
     meaning: 'What the writer supports, what a reader must know, and which fields hold data',
     source,
     btfName: null,
@@ -79,4 +81,40 @@ export const memfdFeatures = contract({
   date: '2026-09-03',
   source,
   notes: ['No release speaks it.'],
+});
+
+/** What a vmlinux says of itself, section `.liveupdate_features`: entries follow its head. */
+const featureSectionHead = struct({
+  name: 'liveupdate_features_head',
+  meaning: 'Start of section .liveupdate_features of a vmlinux; entries follow to its end',
+  source,
+  btfName: null,
+  fields: { magic: u32('"PUVL"', { role: 'opaque', mustBe: [0x4c565550] }), version: u32('1', { mustBe: [1] }) },
+});
+
+const featureSectionEntry = struct({
+  name: 'liveupdate_features_entry',
+  meaning: 'What this kernel knows of one structure',
+  source,
+  btfName: null,
+  fields: {
+    name: cstring(48, 'whose features'),
+    bytes: u32('bytes of a feature word', { role: 'bytes' }),
+    reserved: u32('0', { role: 'reserved' }),
+    supported: u64('features it knows', { role: 'flags' }),
+    required: u64('features it requires of a reader', { role: 'flags' }),
+    active: u64('features it writes', { role: 'flags' }),
+  },
+});
+
+export const featureSection = contract({
+  layer: 'uapi',
+  id: 'liveupdate-features-section',
+  compatible: null,
+  format: 'struct',
+  structs: [featureSectionHead, featureSectionEntry],
+  status: 'rfc',
+  date: '2026-09-03',
+  source,
+  notes: ['Of an ELF file, not of a handover; an earlier idea, `.liveupdate_versions`, has the same head and strings of 48 bytes.'],
 });

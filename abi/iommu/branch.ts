@@ -1,6 +1,6 @@
 /** iommu-liveupdate: the IOMMU state of developers' branches, with a version in the data. Source: samikhawaja/linux at 07a49313 and pran005/linux at 22fa8f30, Sep 2026; not posted like that. */
 import { contract, type Area } from '../contract.js';
-import { nested, padding, phys, struct, u8, u32, u64, union } from '../layout.js';
+import { bits, nested, padding, phys, struct, u8, u32, u64, union } from '../layout.js';
 import { iommuArrayHdrSer, iommuDevMapSer, iommuHdrSer, iommuIntelSer } from './liveupdate-v1.js';
 
 const source = 'samikhawaja/linux at 07a49313 and pran005/linux at 22fa8f30, Sep 2026';
@@ -30,6 +30,25 @@ export const iommuDomainSerBranch = struct({
     vasz: u32('bits of an IOVA', { role: 'number' }),
     sign_extend: u8('are IOVAs sign-extended?', { role: 'bool' }),
     padding: padding(3),
+    runtime: u64('pointer of the running kernel, meaningless in a dump', { role: 'opaque' }),
+  },
+});
+
+/** 110 to a page: one branch packs it, with a bit-field and the pointer behind it. */
+export const iommuDomainSerPacked = struct({
+  name: 'iommu_domain_ser',
+  meaning: 'A domain: its page table',
+  source: 'pran005/linux at 22fa8f30, Sep 2026',
+  btfName: null,
+  fields: {
+    hdr: nested(iommuHdrSer, 'head'),
+    top_table_phys: phys('top page table'),
+    top_level: u64('level of the top page table', { role: 'number' }),
+    vasz: u32('bits of an IOVA', { role: 'number' }),
+    bits: bits(1, 'flags', {
+      sign_extend: { width: 1, role: 'bool', meaning: 'are IOVAs sign-extended?' },
+      unused: { width: 7, role: 'reserved', meaning: '0' },
+    }),
     runtime: u64('pointer of the running kernel, meaningless in a dump', { role: 'opaque' }),
   },
 });
@@ -97,7 +116,7 @@ export const iommuHwSerBranch = struct({
     hdr: nested(iommuHdrSer, 'head'),
     token: u64('token', { role: 'opaque' }),
     type: u64('kind of IOMMU', { role: 'enum', symbols: { 0: 'IOMMU_INVALID', 1: 'IOMMU_INTEL', 2: 'IOMMU_SMMUV3' } }),
-    arch: union({ intel: iommuIntelSer, smmuv3: iommuSmmuSer }, 88, 'by type'),
+    arch: union({ intel: iommuIntelSer, smmuv3: iommuSmmuSer }, 88, 'by type', { field: 'type', variants: { 1: 'intel', 2: 'smmuv3' } }),
   },
 });
 
@@ -124,9 +143,8 @@ const pagesOf = (name: string, entry: Area['entry']): Area => ({
   whenFull: null,
 });
 
-export const iommuBranch = contract({
+const common = {
   layer: 'iommu',
-  id: 'iommu-liveupdate',
   compatible: 'iommu-liveupdate',
   format: 'struct',
   structs: [
@@ -145,10 +163,23 @@ export const iommuBranch = contract({
   status: 'rfc',
   date: '2026-09',
   source,
-  notes: [
-    'Not posted as far as found; one branch packs the domain into 37 bytes, with a bit-field and the pointer at byte 29.',
-    'Objects marked DELETED keep their place.',
-  ],
+  notes: ['Not posted as far as found.', 'Objects marked DELETED keep their place.'],
+} as const;
+
+export const iommuBranch = contract({
+  ...common,
+  id: 'iommu-liveupdate',
+  discriminates: 'Every domain of 40 bytes has a page for its top table, or none.',
+});
+
+const { structs, areas } = common;
+
+export const iommuBranchPacked = contract({
+  ...common,
+  id: 'iommu-liveupdate-packed',
+  structs: structs.map((one) => (one === iommuDomainSerBranch ? iommuDomainSerPacked : one)),
+  areas: areas.map((one) => (one.entry === iommuDomainSerBranch ? { ...one, entry: iommuDomainSerPacked } : one)),
+  discriminates: 'Only as entries of 37 bytes the domains make sense: bytes 29-31 of the first are of a pointer, not 0.',
 });
 
 export const iommufdHwptSer = struct({
@@ -167,6 +198,7 @@ export const iommufdHwptSer = struct({
 export const iommufdSer = struct({
   name: 'iommufd_ser',
   meaning: 'A preserved iommufd; iommufd_hwpt_ser[nr_hwpts] follow',
+  tail: { name: 'hwpts', of: nested(iommufdHwptSer, 'one page table'), count: 'nr_hwpts' },
   source,
   btfName: null,
   fields: { nr_hwpts: u64('page tables that follow', { role: 'count' }) },

@@ -58,7 +58,7 @@ export const iommuDeviceSer = struct({
     devid: u32('device id', { role: 'opaque' }),
     pci_domain_nr: u32('PCI domain (segment)', { role: 'number' }),
     domain_iommu_ser: nested(iommuDevMapSer, 'domain and IOMMU'),
-    arch: union({ intel: iommuDeviceIntelSer }, 16, 'by the type of its IOMMU'),
+    arch: union({ intel: iommuDeviceIntelSer }, 16, 'by the type of its IOMMU, which is always Intel’s', { always: 'intel' }),
   },
 });
 
@@ -85,7 +85,7 @@ export const iommuHwSer = struct({
     hdr: nested(iommuHdrSer, 'head'),
     token: u64('token', { role: 'opaque' }),
     type: u64('kind of IOMMU', { role: 'enum', symbols: { 0: 'IOMMU_INVALID', 1: 'IOMMU_INTEL' } }),
-    arch: union({ intel: iommuIntelSer }, 88, 'by type'),
+    arch: union({ intel: iommuIntelSer }, 88, 'by type', { field: 'type', variants: { 1: 'intel' } }),
   },
 });
 

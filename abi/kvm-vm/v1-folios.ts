@@ -1,6 +1,6 @@
 /** kvm_vm_luo_v1 of OrphanVM, which adds a list of folios KVM itself uses for the VM. Source: include/linux/kho/abi/kvm.h, "OrphanVM" RFCv1, 20 Sep 2026, Pasha Tatashin. */
 import { contract } from '../contract.js';
-import { phys, struct, u64 } from '../layout.js';
+import { ownPage, phys, struct, u64 } from '../layout.js';
 import { kvmVmType } from './v1.js';
 
 const source = 'include/linux/kho/abi/kvm.h, "OrphanVM" RFCv1, 20 Sep 2026';
@@ -18,6 +18,7 @@ export const kvmKhoFoliosSer = struct({
   meaning: 'Pages of a VM’s page tables (x86: TDP roots and tables; arm64: stage 2); addresses, not page frames, follow as u64[nr_folios]',
   source,
   btfName: null,
+  tail: { name: 'folios', of: ownPage('page of a page table'), count: 'nr_folios' },
   fields: { nr_folios: u64('addresses that follow; a page may be listed twice', { role: 'count' }) },
 });
 

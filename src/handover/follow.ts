@@ -3,7 +3,7 @@
  * entries, and of a kho_vmalloc that pages hang on it. No decoder of its own is needed for a contract that says so.
  */
 import type { Area, Contract } from '../../abi/contract.js';
-import type { Struct } from '../../abi/layout.js';
+import { type Struct, struct, type Tail } from '../../abi/layout.js';
 import { khoVmalloc } from '../../abi/kho/vmalloc.js';
 import { decodeStruct } from '../codec/decode.js';
 import { layoutTable, sizeOf } from '../codec/layout-table.js';
@@ -49,13 +49,55 @@ function follow(walk: Walk, reading: Reading, depth: number): void {
       if (area !== null && depth === 0) walk.areas.set(name, area);
     }
     const value = values[name];
-    if (type.kind !== 'int' || type.role !== 'phys' || type.pointsTo === undefined || typeof value !== 'bigint' || value === 0n) continue;
+    if (type.kind !== 'int' || type.role !== 'phys' || typeof value !== 'bigint' || value === 0n) continue;
+    if (type.ownsPage === true) followPage(context, value, reading.field(name), reading.struct);
+    if (type.pointsTo === undefined) continue;
     const area = walk.contract.areas?.find((candidate) => candidate.header?.name === type.pointsTo && leadsTo(name, candidate));
     const struct = walk.contract.structs.find((candidate) => candidate.name === type.pointsTo);
     if (area !== undefined) followArea(walk, area, value, reading, name);
     else if (struct !== undefined) followStruct(walk, struct, value, reading, name, depth);
   }
+  if (reading.struct.tail !== undefined) followTail(walk, reading, reading.struct.tail, depth);
 }
+
+/** A page that is the structure's own: it must be preserved, and is its owner's. */
+function followPage(context: Context, value: bigint, from: Node, { name }: Struct): void {
+  const address = physicalAddress(value);
+  if (address === null || isOffMachine(context, address))
+    context.observations.add('data-pointer', from, `${hex(value)} is not a page of this machine`, natureOfNonsense(context));
+  else refer(context, { address: address - (address % context.memory.pageSize), order: null, what: `page of ${name}`, node: from, from });
+}
+
+/** What follows a structure, as many as it counts; those behind the limit are told of. */
+function followTail(walk: Walk, reading: Reading, tail: Tail, depth: number): void {
+  const { context } = walk;
+  const count = reading.integer(tail.count) ?? 0n;
+  if (reading.address === null || count === 0n) return;
+  const entry = tail.of.kind === 'nested' ? tail.of.struct : { ...ONE, name: tail.name, fields: { value: tail.of } };
+  const size = sizeOf(entry, context.memory.pageSize);
+  const group = reading.node.group(tail.name, { description: tail.of.meaning, meaning: `${count}` });
+  for (let index = 0; BigInt(index) < count; index++) {
+    if (index >= MAX_TAIL || walk.left-- <= 0) {
+      const text = `${reading.struct.name} counts ${count} ${tail.name}; the walk stopped after ${index}`;
+      context.observations.add('block-limit', reading.field(tail.count), text, 'wrong');
+      return;
+    }
+    const at = reading.address + sizeOf(reading.struct, context.memory.pageSize) + index * size;
+    const read = readStruct(context.memory, entry, at, { path: `${group.path}/${index}`, name: `${tail.name} ${index}` });
+    group.add(read.node);
+    if (read.values === null) {
+      const why = read.node.why ?? describeState(context.memory.stateOf(at));
+      context.observations.add('data-missing', reading.field(tail.count), `${tail.name} ${index} of ${count} at ${hex(at)}: ${why}`, 'absent');
+      return;
+    }
+    follow(walk, read, depth + 1);
+  }
+}
+
+/** An integer that stands alone, as a structure. */
+const ONE = struct({ name: '', meaning: '', source: '', btfName: null, fields: {} });
+/** Entries behind one structure: page tables of 8 GiB in single pages. */
+const MAX_TAIL = 1 << 12;
 
 /** `iommu_domain_array_phys` leads to the area of domains; a contract with one area leads to it by any name. */
 const leadsTo = (field: string, area: Area): boolean => {

@@ -3,6 +3,8 @@ import type { Contract, Layer } from '../../abi/contract.js';
 import { cpuSer, cpuSessionSer } from '../../abi/cpu/v1.js';
 import { NO_PCPU, caretakerCbSerB } from '../../abi/kvm-vcpu/caretaker.js';
 import { decodeStruct } from '../codec/decode.js';
+import { areaCapacity, areaOf, entryOffset } from '../codec/area.js';
+import { integerOf } from '../codec/leaf.js';
 import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { physicalAddress, readBytes } from '../memory/memory.js';
 import type { Context } from './context.js';
@@ -22,6 +24,7 @@ const EVIDENCE: Readonly<Partial<Record<Layer, Evidence>>> = {
   'kvm-vm': vmFits,
   cpu: cpuFits,
   'cpu-flb': cpuFlbFits,
+  iommu: iommuFits,
 };
 
 function valuesAt(context: Context, contract: Contract, address: number): Readonly<Record<string, unknown>> | null {
@@ -105,6 +108,30 @@ function cpuFlbFits(context: Context, contract: Contract, address: number): bool
   const word = bitmap?.ok === true ? new DataView(bitmap.bytes.buffer).getBigUint64(0, true) : 0n;
   const asAddress = physicalAddress(word);
   return word !== 0n && (asAddress === null || asAddress % context.memory.pageSize !== 0 || !isPreserved(context, asAddress));
+}
+
+/** Domains compared at most. */
+const MAX_DOMAINS = 128;
+
+/** Do the domains make sense as long as this layout has them: a page as top table, or none, a level, and nothing where padding is? */
+function iommuFits(context: Context, contract: Contract, address: number): boolean {
+  const { memory } = context;
+  const area = areaOf(contract, 'domains');
+  const page = addressIn(valuesAt(context, contract, address), 'iommu_domain_array_phys');
+  const header = page === null || page === 0 || area?.header == null ? null : readBytes(memory, page, sizeOf(area.header));
+  if (area?.header == null || page === null || header?.ok !== true) return false;
+  const [, count = ''] = Object.keys(area.header.fields);
+  const used = Number(integerOf(area.header, decodeStruct(area.header, header.bytes), count) ?? 0n);
+  if (used > areaCapacity(area, memory.pageSize)) return false;
+  for (let index = 0; index < Math.min(used, MAX_DOMAINS); index++) {
+    const read = readBytes(memory, page + entryOffset(area, index, memory.pageSize), sizeOf(area.entry));
+    if (!read.ok) return index > 0;
+    const values: Readonly<Record<string, unknown>> = decodeStruct(area.entry, read.bytes);
+    const top = addressIn(values, 'top_table_phys');
+    if (top === null || top % memory.pageSize !== 0 || !(typeof values.top_level === 'bigint' && values.top_level < 8n)) return false;
+    if (values.padding instanceof Uint8Array && values.padding.some((byte) => byte !== 0)) return false;
+  }
+  return true;
 }
 
 /** Without a map any page may be. */

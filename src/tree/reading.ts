@@ -99,21 +99,40 @@ function fieldsOf(struct: Struct, values: Readonly<Record<string, unknown>>, add
     children: () => fieldNodes(struct, values, address, path, pageSize),
     child(name) {
       const field = layoutTable(struct, pageSize).fields.find((one) => one.name === name);
-      return field === undefined ? null : fieldNode(struct, field, values[name], address, path, pageSize);
+      return field === undefined ? null : fieldNode(struct, field, values, address, path, pageSize);
     },
   };
 }
 
 function fieldNodes(struct: Struct, values: Readonly<Record<string, unknown>>, address: number | null, path: string, pageSize: number): readonly TreeNode[] {
   const table = layoutTable(struct, pageSize);
-  const nodes = table.fields.map((field) => fieldNode(struct, field, values[field.name], address, path, pageSize));
+  const nodes = table.fields.map((field) => fieldNode(struct, field, values, address, path, pageSize));
   for (const hole of table.holes) nodes.push(gapNode(path, address, hole.offset, hole.size));
   return nodes.sort((a, b) => a.bitOffset - b.bitOffset);
 }
 
-function fieldNode(struct: Struct, field: FieldPlacement, value: unknown, base: number | null, path: string, pageSize: number): Node {
+function fieldNode(
+  struct: Struct,
+  field: FieldPlacement,
+  values: Readonly<Record<string, unknown>>,
+  base: number | null,
+  path: string,
+  pageSize: number,
+): Node {
   const address = base === null ? null : base + field.offset;
-  return typedNode(`${path}/${pathPart(field.name)}`, field.name, field.type, value, address, field.offset * 8, pageSize, { struct, field: field.name }, field);
+  const [own, value] = [`${path}/${pathPart(field.name)}`, values[field.name]];
+  const node = typedNode(own, field.name, field.type, value, address, field.offset * 8, pageSize, { struct, field: field.name }, field);
+  const variant = variantIn(field.type, values);
+  if (variant !== null && value instanceof Uint8Array)
+    for (const part of fieldNodes(variant, decodeStruct(variant, value, 0, { pageSize }), address, own, pageSize)) node.add(part);
+  return node;
+}
+
+/** The structure that a union holds, where a field beside it tells; null where none does. */
+function variantIn(type: FieldType, values: Readonly<Record<string, unknown>>): Struct | null {
+  if (type.kind !== 'union' || type.select === undefined) return null;
+  const { select } = type;
+  return type.variants[('always' in select ? select.always : select.variants[String(values[select.field])]) ?? ''] ?? null;
 }
 
 function typedNode(

@@ -10,6 +10,7 @@ import { OpenFile } from '../fs/open-file.js';
 import { type Folio, SEAL, ShmemInode } from '../fs/shmem.js';
 import type { FileHandler, FileOpArgs } from '../handler.js';
 import { preserveVmalloc, restoreVmalloc, unpreserveVmalloc, type VmallocDescriptor, vmallocDescriptor } from '../kho/vmalloc.js';
+import { featureWords, unknownFeatures } from '../luo/feature-words.js';
 import type { KernelServices } from '../kernel/services.js';
 import type { Steps } from '../machine.js';
 
@@ -37,6 +38,8 @@ interface MemfdSer {
   readonly seals: number | null;
   readonly nr_folios: bigint;
   readonly folios: DecodedStruct<typeof memfdLuoSerV2>['folios'];
+  /** features it requires and this kernel does not know */
+  readonly unknown: bigint;
 }
 
 const NO_AREA: VmallocDescriptor = { first: 0, total_pages: 0, flags: 0, order: 0 };
@@ -69,6 +72,7 @@ export class MemfdHandler implements FileHandler {
       size: integer('size'),
       seals: this.#hasSeals ? Number(integer('seals')) : null,
       nr_folios: integer('nr_folios'),
+      unknown: unknownFeatures(layout, values),
       folios: {
         first: integer('folios.first'),
         total_pages: Number(integer('folios.total_pages')),
@@ -104,7 +108,7 @@ export class MemfdHandler implements FileHandler {
     }
     inode.pinned = preserved.folios > 0;
     const common = { pos: args.file.pos, size: inode.size, nr_folios: preserved.folios, folios: { ...preserved.descriptor } };
-    machine.writeStruct(this.#layout, ser, this.#hasSeals ? { ...common, seals: inode.seals } : common);
+    machine.writeStruct(this.#layout, ser, { ...featureWords(this.#layout), ...common, ...(this.#hasSeals ? { seals: inode.seals } : {}) });
     yield machine.event('handler', 'write memfd_luo_ser', { address: ser, size: inode.size, folios: preserved.folios });
     args.serializedData = BigInt(ser);
     args.privateData = preserved;
@@ -224,7 +228,7 @@ export class MemfdHandler implements FileHandler {
   }
 
   *#restore(ser: MemfdSer): Steps<OpenFile | number> {
-    if (((ser.seals ?? 0) & ~KNOWN_SEALS) !== 0) return negative('EOPNOTSUPP');
+    if (ser.unknown !== 0n || ((ser.seals ?? 0) & ~KNOWN_SEALS) !== 0) return negative('EOPNOTSUPP');
     const { machine, pages, spec } = this.#kernel;
     if (!pages.kmalloc()) {
       yield machine.printk('memfd_luo: failed to setup file: -ENOMEM', 'handler');

@@ -1,10 +1,13 @@
-/** A file handler that the scenario itself defines: for people designing one, before there is a kernel that has it. */
+/** File handlers, FLBs and subtrees that the scenario itself defines: for people designing one, before there is a kernel that has it. */
 import { negative } from '../faults.js';
 import { OpenFile, PlainFile } from '../fs/open-file.js';
-import type { FileHandler, FileOpArgs } from '../handler.js';
+import type { FileHandler, FileOpArgs, Flb, FlbOpArgs } from '../handler.js';
+import type { Kho } from '../kho/kho.js';
 import type { KernelServices } from '../kernel/services.js';
 import type { Steps } from '../machine.js';
-import type { HandlerCallback, ScenarioHandler } from '../scenario/types.js';
+import type { Payload } from '../scenario/payload.js';
+import type { HandlerCallback, ScenarioHandler, ScenarioSubtree } from '../scenario/types.js';
+import { payloadSize, releasePayload, WrittenPayload } from './payload.js';
 
 export class ScenarioDefinedHandler implements FileHandler {
   readonly name: string;
@@ -30,22 +33,21 @@ export class ScenarioDefinedHandler implements FileHandler {
   }
 
   *preserve(args: FileOpArgs): Steps<number> {
-    const { kho, machine } = this.#kernel;
+    const { kho } = this.#kernel;
     const error = this.#answer('preserve');
     if (error !== 0) return error;
     const { payload } = this.#definition;
-    args.privateData = args.file?.body.kind ?? null;
     if (payload.length === 0) return 0;
-    const address = yield* kho.allocPreserve(payload.length);
+    const written = new WrittenPayload(kho);
+    const address = yield* written.write(payload, this.compatible);
     if (address < 0) return address;
-    machine.memory.write(address, payload, this.compatible);
-    yield machine.event('handler', `write ${this.compatible}`, { address, size: payload.length });
+    args.privateData = written;
     args.serializedData = BigInt(address);
     return 0;
   }
 
   *unpreserve(args: FileOpArgs): Steps<void> {
-    if (args.serializedData !== 0n) yield* this.#kernel.kho.unpreserveFree(Number(args.serializedData));
+    if (args.privateData instanceof WrittenPayload) yield* args.privateData.undo();
   }
 
   *freeze(): Steps<number> {
@@ -77,7 +79,49 @@ export class ScenarioDefinedHandler implements FileHandler {
 
   /** The payload is given back once: by retrieve, or by finish without one. */
   *#release(args: FileOpArgs): Steps<number> {
-    if (args.serializedData !== 0n) yield* this.#kernel.kho.restoreFree(Number(args.serializedData));
+    return args.serializedData === 0n ? 0 : yield* releasePayload(this.#kernel.kho, this.#definition.payload, Number(args.serializedData));
+  }
+}
+
+/** An FLB of a handler of the scenario's own. */
+export class ScenarioDefinedFlb implements Flb {
+  readonly compatible: string;
+  readonly #kho: Kho;
+  readonly #payload: Payload;
+
+  constructor(kho: Kho, { name, payload }: ScenarioSubtree) {
+    this.compatible = name;
+    this.#kho = kho;
+    this.#payload = payload;
+  }
+
+  *preserve(args: FlbOpArgs): Steps<number> {
+    const written = new WrittenPayload(this.#kho);
+    const address = yield* written.write(this.#payload, this.compatible);
+    if (address < 0) return address;
+    args.data = BigInt(address);
+    args.obj = written;
     return 0;
+  }
+
+  *unpreserve(args: FlbOpArgs): Steps<void> {
+    if (args.obj instanceof WrittenPayload) yield* args.obj.undo();
+  }
+
+  *retrieve(args: FlbOpArgs): Steps<number> {
+    yield this.#kho.machine.event('handler', `${this.compatible} answers`, { data: args.data });
+    return 0;
+  }
+
+  *finish(args: FlbOpArgs): Steps<void> {
+    yield* releasePayload(this.#kho, this.#payload, Number(args.data));
+  }
+}
+
+/** Subtrees of the root FDT that nobody but the scenario knows. */
+export function* addSubtrees(kho: Kho, subtrees: readonly ScenarioSubtree[]): Steps<void> {
+  for (const { name, payload } of subtrees) {
+    const address = yield* new WrittenPayload(kho).write(payload, name);
+    if (address >= 0) yield* kho.addSubtree(name, address, payloadSize(payload, kho.machine.pageSize));
   }
 }

@@ -7,7 +7,7 @@ import type { FileHandler } from '../handler.js';
 import { MemfdHandler } from '../handlers/memfd.js';
 import { KernelPci, type PciPlatform } from '../handlers/pci-platform.js';
 import type { VfioConfig } from '../handlers/vfio-config.js';
-import { ScenarioDefinedHandler } from '../handlers/scenario-defined.js';
+import { addSubtrees, ScenarioDefinedFlb, ScenarioDefinedHandler } from '../handlers/scenario-defined.js';
 import { type HandoverPointer, populate } from '../kho/incoming.js';
 import { Kho } from '../kho/kho.js';
 import type { ScratchArea } from '../kho/parts.js';
@@ -18,7 +18,7 @@ import { FlbRegistry } from '../luo/flb.js';
 import { Luo } from '../luo/luo.js';
 import type { Machine, Steps } from '../machine.js';
 import { PanicError, runThrough } from '../machine.js';
-import type { ReserveMem, ScenarioHandler } from '../scenario/types.js';
+import type { ReserveMem, ScenarioHandler, ScenarioSubtree } from '../scenario/types.js';
 import { runKhoTest } from './kho-test.js';
 import { exchangeMetadata } from './kexec-metadata.js';
 import { type KexecImage, loadImage } from './kexec-image.js';
@@ -46,6 +46,7 @@ export interface KernelOptions {
   /** the kernel tree's own test is built in; `as handed over`: if the previous kernel's was */
   readonly testFlbs: boolean | 'as handed over';
   readonly handlers: readonly ScenarioHandler[];
+  readonly subtrees: readonly ScenarioSubtree[];
   /** file handlers it was built without */
   readonly without: readonly string[];
   readonly pci: PciPlatform | null;
@@ -229,10 +230,14 @@ export class Kernel implements KernelServices {
     }
     if (this.pci !== null && (yield* this.#register(this.pci.handler))) this.pci.registerFlb();
     yield* this.#register(new MemfdHandler(this));
-    for (const handler of this.#options.handlers) yield* this.#register(new ScenarioDefinedHandler(this, handler));
+    for (const definition of this.#options.handlers) {
+      const handler = new ScenarioDefinedHandler(this, definition);
+      if ((yield* this.#register(handler)) && definition.flb !== null) this.flbs.register(handler, new ScenarioDefinedFlb(kho, definition.flb));
+    }
     yield* luo.lateInit();
     yield* runKhoTest(kho);
     yield* handOverRegions(kho, this.#regions, this.#fresh);
+    if (kho.enabled) yield* addSubtrees(kho, this.#options.subtrees);
     if (this.pci !== null) yield* this.pci.boot();
     this.pages.outOfMemory = () => this.#outOfMemory();
   }

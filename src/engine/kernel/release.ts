@@ -1,8 +1,8 @@
 /** A kernel of a release: what it speaks follows from the contracts of that release, what it does otherwise from abi/behaviour/habits.ts. */
 import { type Habits, habitsOf } from '../../../abi/behaviour/habits.js';
-import type { Area, Layer, MapForm, Release } from '../../../abi/contract.js';
+import type { Area, Contract, Layer, MapForm, Release } from '../../../abi/contract.js';
 import type { Struct } from '../../../abi/layout.js';
-import { releaseOf, releases, spokenBy } from '../../../abi/registry.js';
+import { contractById, contracts, type ExpectedRelease, expectedReleaseOf, expectedReleases, releaseOf, releases, spokenBy } from '../../../abi/registry.js';
 import { areaOf } from '../../codec/area.js';
 import { UserError } from '../../codec/user-error.js';
 
@@ -24,13 +24,17 @@ export interface KernelSpec extends Habits {
   readonly areas: { readonly sessions: Area; readonly files: Area; readonly flbs: Area | null } | null;
   /** struct luo_ser; null where LUO's root is no struct */
   readonly luoSer: Struct | null;
+  /** the PCI core preserves devices by itself: its FLB; null where only the mail series does */
+  readonly pci: Contract | null;
+  /** the release it stands for is not there yet */
+  readonly expected: string | null;
   /** struct memfd_luo_ser; null before there was one */
   readonly memfdSer: Struct | null;
 }
 
 /** The formats of a release, from its contracts. */
-function spec(release: Release): KernelSpec {
-  const speaks = (layer: Layer) => spokenBy(release, layer)[0];
+function spec(release: Release, others: readonly Contract[] = []): KernelSpec {
+  const speaks = (layer: Layer) => others.find((contract) => contract.layer === layer) ?? spokenBy(release, layer)[0];
   const [kho, luo] = [speaks('kho'), speaks('luo')];
   const [sessions, files] = luo === undefined ? [null, null] : [areaOf(luo, 'sessions'), areaOf(luo, 'files')];
   return {
@@ -46,21 +50,42 @@ function spec(release: Release): KernelSpec {
     areas: sessions === null || files === null ? null : { sessions, files, flbs: luo === undefined ? null : areaOf(luo, 'flbs') },
     luoSer: luo?.format === 'struct' ? (luo.structs[0] ?? null) : null,
     memfdSer: speaks('memfd')?.structs[0] ?? null,
+    pci: speaks('pci') ?? null,
+    expected: null,
   };
 }
 
-export const simulatedReleases: readonly KernelSpec[] = releases.map(spec);
+export const simulatedReleases: readonly KernelSpec[] = releases.map((release) => spec(release));
+
+/** A release that is expected: the last one known, with what is queued for it on top. */
+const expectedSpec = ({ release, like }: ExpectedRelease): KernelSpec => ({
+  ...spec(
+    like,
+    contracts.filter(({ expected }) => expected === release),
+  ),
+  uname: `${release}.0`,
+  expected: release,
+});
 
 /**
- * The kernel that `release` (`7.3`, `7.3.4`) names.
- * @throws UserError if the engine has no kernel of that release
+ * The kernel that `release` (`7.3`, `7.3.4`) names, an expected one (`7.4`) too.
+ * @param speaks contracts, by id, in place of those of the release
+ * @throws UserError if the engine has no kernel of that release, or there is no such contract
  */
-export function kernelSpec(release: string): KernelSpec {
+export function kernelSpec(release: string, speaks: readonly string[] = []): KernelSpec {
   const named = /^\d+\.\d+(\.\d+)?$/.exec(release);
-  const found = named === null ? undefined : simulatedReleases.find((one) => one.release === releaseOf(release));
-  if (found === undefined) {
-    const known = simulatedReleases.map((one) => one.release).join(', ');
-    throw new UserError(`the engine has no kernel of release ${JSON.stringify(release)}: choose one of ${known}`);
+  const known = named === null ? null : releaseOf(release);
+  const expected = named === null || known !== null ? null : expectedReleaseOf(release);
+  if (known === null && expected === null) {
+    const choice = [...simulatedReleases.map((one) => one.release), ...expectedReleases.map((one) => `${one.release} (expected)`)].join(', ');
+    throw new UserError(`the engine has no kernel of release ${JSON.stringify(release)}: choose one of ${choice}`);
   }
+  const others = speaks.map((id) => {
+    const found = contractById(id);
+    if (found === null) throw new UserError(`no contract is called ${JSON.stringify(id)}: luo-inspect abi list names them`);
+    return found;
+  });
+  const found = known !== null ? spec(known, others) : expected !== null ? expectedSpec(expected) : null;
+  if (found === null) throw new UserError(`the engine has no kernel of release ${JSON.stringify(release)}`);
   return named?.[1] === undefined ? found : { ...found, uname: release };
 }

@@ -19,6 +19,7 @@ import { readFdt } from '../kho/incoming.js';
 import type { Subtree } from '../kho/parts.js';
 import type { Machine, Steps } from '../machine.js';
 import { errorText } from './callbacks.js';
+import { featureWords, unknownFeatures } from './feature-words.js';
 
 export const LUO_SUBTREE = 'LUO';
 
@@ -33,7 +34,9 @@ export interface IncomingRoot {
 
 /** Writes struct luo_ser, as `spec` has it. */
 export function writeStructRoot(machine: Machine, spec: KernelSpec, address: number, number: bigint, flbs: number): void {
-  machine.writeStruct(structRoot(spec), address, { compatible: spec.luoCompatible, liveupdate_num: number, flbs_pa: flbs });
+  const struct = structRoot(spec);
+  const version = 'compatible' in struct.fields ? { compatible: spec.luoCompatible } : featureWords(struct);
+  machine.writeStruct(struct, address, { ...version, liveupdate_num: number, flbs_pa: flbs });
 }
 
 /** struct luo_ser of a kernel. */
@@ -75,7 +78,12 @@ export function* readStructRoot(machine: Machine, spec: KernelSpec, blob: Subtre
   }
   const ser = machine.readStruct(struct, blob.address);
   const number = (name: string): bigint => integerOf(struct, ser, name, machine.pageSize) ?? 0n;
-  if (textOf(struct, ser, 'compatible', machine.pageSize)?.text !== spec.luoCompatible) {
+  const unknown = unknownFeatures(struct, ser);
+  if (unknown !== 0n) {
+    yield machine.printk(`luo: LUO state requires features 0x${unknown.toString(16)} that are not known`, 'next-kernel');
+    return negative('EINVAL');
+  }
+  if ('compatible' in struct.fields && textOf(struct, ser, 'compatible', machine.pageSize)?.text !== spec.luoCompatible) {
     yield machine.printk(`luo: LUO state is incompatible with '${spec.luoCompatible}'`, 'next-kernel');
     return negative('EINVAL');
   }

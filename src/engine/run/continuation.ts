@@ -53,6 +53,7 @@ export function scenarioOfDump(file: string, memory: PhysicalMemory, start: Dump
     singletonGroups: false,
     devices: start.devices,
     handlers: [],
+    subtrees: [],
     reserveMem: start.reserveMem,
     faults: [],
     steps: start.steps ?? [openStep()],

@@ -89,7 +89,7 @@ export class ScenarioRun {
       .filter((fault): fault is FlipFault => fault.kind === 'flip' && fault.step !== null)
       .sort((a, b) => (a.step ?? 0) - (b.step ?? 0));
     this.#continuation = continuation;
-    for (let jump = 0; jump < scenario.kernels.length; jump++) kernelSpec(kernelOf(scenario, jump).release);
+    for (let jump = 0; jump < scenario.kernels.length; jump++) kernelSpec(kernelOf(scenario, jump).release, kernelOf(scenario, jump).speaks);
     const { arch, memory, pageSize } = scenario.machine;
     this.machine = new Machine({
       arch,
@@ -196,13 +196,14 @@ export class ScenarioRun {
     const { machine, scenario } = this;
     const listed = kernelOf(scenario, machine.kernel);
     const options: KernelOptions = {
-      spec: kernelSpec(listed.release),
+      spec: kernelSpec(listed.release, listed.speaks),
       kho: listed.kho,
       liveupdate: listed.liveupdate,
       scratch: scenario.machine.scratch,
       reserveMem: scenario.reserveMem,
       testFlbs: this.#continuation === null ? scenario.machine.testFlbs : 'as handed over',
       handlers: scenario.handlers,
+      subtrees: scenario.subtrees,
       without: listed.without,
       pci: this.#platform,
       vfio: { variant: listed.vfio ?? scenario.vfio, zdevKvm: listed.zdevKvm, singletonGroups: scenario.singletonGroups },

@@ -3,7 +3,7 @@ import { plainKernel } from './types.js';
 import type { ErrnoName } from '../../../abi/errno.js';
 import { luoFileSer } from '../../../abi/luo/entries.js';
 import type { Cursor } from './cursor.js';
-import { type KeyTable, optional, readKeys, required, withDefault } from './keys.js';
+import { type KeyTable, optional, readKeys, required, schemaOfKeys, withDefault } from './keys.js';
 import {
   FD_KINDS,
   HANDLER_CALLBACKS,
@@ -12,9 +12,11 @@ import {
   type ScenarioHandler,
   type ScenarioKernel,
   type ScenarioMachine,
+  type ScenarioSubtree,
   VFIO_VARIANTS,
 } from './types.js';
-import { bool, bytes, errno, label, listOf, number, oneOf, pciAddress, size, text } from './values.js';
+import { payload, type Payload } from './payload.js';
+import { bool, errno, label, listOf, number, oneOf, pciAddress, size, text, type ValueType } from './values.js';
 
 export const SCENARIO_SCHEMA = 'luo-inspect.scenario/1';
 
@@ -61,6 +63,7 @@ export const kernelKeys = {
   liveupdate: withDefault(bool, 'liveupdate= of its command line', true, 'true'),
   without: withDefault(listOf(text, 64), 'file handlers it was built without: `memfd`, `vfio-pci` or a compatible string', [], '[]'),
   vfio: optional(oneOf(VFIO_VARIANTS), 'which VFIO patches it has, where not those of the scenario'),
+  speaks: withDefault(listOf(text, 16), "contracts it speaks in place of its release's, by id: `luo-features`", [], '[]'),
   zdevKvm: withDefault(bool, 'CONFIG_VFIO_PCI_ZDEV_KVM, with which no device is preserved', false, 'false'),
 };
 
@@ -116,6 +119,17 @@ export const reserveMemKeys = {
   align: withDefault(size(1), 'alignment', 4096, '4096'),
 };
 
+export const subtreeKeys = {
+  name: required(text, 'its name'),
+  payload: required(payload, 'what is handed over under it'),
+};
+
+export const subtree: ValueType<ScenarioSubtree> = {
+  label: '`{ name, payload }`',
+  schema: schemaOfKeys(subtreeKeys),
+  read: (cursor) => readKeys(cursor, subtreeKeys, 'a subtree or FLB'),
+};
+
 const callbackKeys = {
   can_preserve: optional(errno, 'any errno: it says no'),
   preserve: optional(errno, 'what it answers'),
@@ -130,7 +144,8 @@ const callbackKeys = {
 export const handlerKeys = {
   compatible: required(text, 'its compatible string'),
   accepts: required(listOf(oneOf(FD_KINDS)), 'the kinds of descriptor that its can_preserve accepts'),
-  payload: withDefault(bytes, 'what its preserve writes into preserved memory', new Uint8Array(0), ''),
+  payload: withDefault<Payload>(payload, 'what its preserve writes into preserved memory', [], ''),
+  flb: optional(subtree, 'an FLB that its files keep: `{ name, payload }`'),
   canFinish: withDefault(oneOf(['always', 'retrieved']), 'when can_finish says yes', 'always', 'always'),
   ...callbackKeys,
 } satisfies KeyTable;
@@ -147,5 +162,13 @@ export function readHandler(cursor: Cursor): ScenarioHandler {
     const answer = values[callback];
     if (answer !== null) answers[callback] = answer;
   }
-  return { compatible: values.compatible, accepts: values.accepts, payload: values.payload, canFinish: values.canFinish, answers, position: cursor.position };
+  return {
+    compatible: values.compatible,
+    accepts: values.accepts,
+    payload: values.payload,
+    flb: values.flb,
+    canFinish: values.canFinish,
+    answers,
+    position: cursor.position,
+  };
 }

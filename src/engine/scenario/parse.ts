@@ -17,12 +17,13 @@ import {
   readKernel,
   readMachine,
   reserveMemKeys,
+  subtree,
   SCENARIO_SCHEMA,
 } from './document.js';
 import { FAULTS, readFault } from './faults.js';
 import { type KeyTable, readKeys, required, schemaOfKeys, withDefault } from './keys.js';
 import { checkReferences } from './references.js';
-import type { Fault, ReserveMem, Scenario, ScenarioDevice, ScenarioHandler, ScenarioStep } from './types.js';
+import type { Fault, ReserveMem, Scenario, ScenarioDevice, ScenarioHandler, ScenarioStep, ScenarioSubtree } from './types.js';
 import { VFIO_VARIANTS, type VfioVariant } from './terms.js';
 import { bool, type JsonSchema, listOf, oneOf, shown, text, type ValueType } from './values.js';
 import { commonKeys, stepBase, type VerbSpec } from './verb.js';
@@ -59,6 +60,7 @@ export const scenarioKeys = {
   singletonGroups: withDefault(bool, 'the PCI core preserves no device that shares its IOMMU group (patch 03/24 of v3); not with `seed`', false, 'false'),
   devices: withDefault<readonly ScenarioDevice[]>(listOf(device, 256), 'PCI devices', [], '[]'),
   handlers: withDefault<readonly ScenarioHandler[]>(listOf(handler, 64), 'file handlers of your own', [], '[]'),
+  subtrees: withDefault<readonly ScenarioSubtree[]>(listOf(subtree, 64), 'subtrees of the root FDT of your own', [], '[]'),
   reserveMem: withDefault<readonly ReserveMem[]>(listOf(reserveMem, 64), 'reserve_mem= of the command line', [], '[]'),
   faults: withDefault<readonly Fault[]>(listOf(fault, 1000), 'what goes wrong, and where', [], '[]'),
   steps: required<readonly ScenarioStep[]>(listOf(step, MOST_STEPS), 'what user space does, in order'),

@@ -4,6 +4,7 @@
  */
 import type { ErrnoName } from '../../../abi/errno.js';
 import type { Fault } from './fault-types.js';
+import type { Payload } from './payload.js';
 import type { ScenarioStep } from './steps.js';
 import type { FdKind, HandlerCallback, IrqMode, PowerState, ResetMethod, SourcePosition, VfioVariant } from './terms.js';
 
@@ -36,6 +37,8 @@ export interface ScenarioKernel {
   readonly vfio: VfioVariant | null;
   /** CONFIG_VFIO_PCI_ZDEV_KVM */
   readonly zdevKvm: boolean;
+  /** contracts, by id, that it speaks in place of its release's */
+  readonly speaks: readonly string[];
   readonly position: SourcePosition;
 }
 
@@ -78,13 +81,21 @@ export interface ReserveMem {
   readonly position: SourcePosition;
 }
 
+/** A subtree of the root FDT, or an FLB, that the scenario itself defines. */
+export interface ScenarioSubtree {
+  readonly name: string;
+  readonly payload: Payload;
+}
+
 /** A file handler that the scenario itself defines, for people designing one. */
 export interface ScenarioHandler {
   readonly compatible: string;
   /** the kinds of descriptor its can_preserve accepts */
   readonly accepts: readonly FdKind[];
   /** what its preserve writes into preserved memory; empty: it hands over 0 */
-  readonly payload: Uint8Array;
+  readonly payload: Payload;
+  /** an FLB that its files keep */
+  readonly flb: ScenarioSubtree | null;
   /** what a callback answers; absent: 0 (can_preserve, can_finish: true) */
   readonly answers: Readonly<Partial<Record<HandlerCallback, ErrnoName>>>;
   /** can_finish: whatever happened, or only after a retrieve that succeeded */
@@ -107,6 +118,8 @@ export interface Scenario {
   readonly singletonGroups: boolean;
   readonly devices: readonly ScenarioDevice[];
   readonly handlers: readonly ScenarioHandler[];
+  /** every kernel hands them over beside its own */
+  readonly subtrees: readonly ScenarioSubtree[];
   readonly reserveMem: readonly ReserveMem[];
   readonly faults: readonly Fault[];
   readonly steps: readonly ScenarioStep[];
@@ -121,6 +134,7 @@ export const plainKernel = (release: string, position: SourcePosition): Scenario
   without: [],
   vfio: null,
   zdevKvm: false,
+  speaks: [],
   position,
 });
 
