@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../codec/user-error.js';
-import { clustersOf, signatureOf, type TriageLine } from '../report/triage.js';
+import { clustersOf, ReportLines, signatureOf, type TriageLine } from '../report/triage.js';
 import { escapeText } from '../report/escape.js';
 import type { BtfOption } from './dump-contracts.js';
 import { tell } from './messages.js';
@@ -50,8 +50,12 @@ export async function runTriage(given: readonly string[], options: TriageOptions
       ...clusters.map(({ signature, count, first }) => `${`${count}`.padStart(6)}  ${escapeText(signature)}  (${escapeText(first)})`),
     ]);
   }
-  if (lines.some(({ status }) => status === 'unreadable')) process.exitCode = 2;
-  else if (lines.some((line) => isBad(line, options.failOn))) process.exitCode = 1;
+  const unreadable = lines.filter(({ status }) => status === 'unreadable').length;
+  if (unreadable > 0) {
+    process.exitCode = 2;
+    tell(`${unreadable} of ${lines.length} dumps can't be read; their lines say why`);
+  }
+  if (unreadable === 0 && lines.some((line) => isBad(line, options.failOn))) process.exitCode = 1;
 }
 
 const RANK = { error: 0, warning: 1, info: 2, never: -1 } as const;
@@ -81,35 +85,43 @@ function earlier(path: string): Map<string, TriageLine> {
   const found = new Map<string, TriageLine>();
   for (const line of text.split('\n')) {
     if (!line.startsWith('{') || !line.endsWith('}')) continue;
-    const value: unknown = JSON.parse(line);
+    const value = parsed(line);
     if (isLine(value) && value.status !== 'unreadable') found.set(value.path, value);
   }
   return found;
 }
 
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
+
 interface Answer {
   readonly status: number | null;
-  readonly stdout: string;
   readonly stderr: string;
   readonly timedOut: boolean;
 }
 
-function ask(words: readonly string[], seconds: number): Promise<Answer> {
+/** @param take is given each line of standard output */
+function ask(words: readonly string[], seconds: number, take: (line: string) => void): Promise<Answer> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [executable(), ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
-    const out: Buffer[] = [];
+    const lines = createInterface({ input: child.stdout });
+    lines.on('line', take);
     const err: Buffer[] = [];
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
       child.kill('SIGKILL');
     }, seconds * 1000);
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
     child.on('error', (error) => err.push(Buffer.from(error.message)));
     child.on('close', (status) => {
       clearTimeout(timer);
-      resolve({ status, stdout: Buffer.concat(out).toString('utf8'), stderr: Buffer.concat(err).toString('utf8'), timedOut });
+      resolve({ status, stderr: Buffer.concat(err).toString('utf8'), timedOut });
     });
   });
 }
@@ -122,17 +134,22 @@ function executable(): string {
 async function triageOne(path: string, { timeout: seconds, btf, contract = [] }: TriageOptions): Promise<TriageLine> {
   const modified = modifiedOf(path);
   const layouts = typeof btf === 'string' ? ['--btf', btf] : btf === false ? ['--no-btf'] : [];
-  const answer = await ask(['report', path, '--json', '--no-log', ...layouts, ...contract.flatMap((file) => ['--contract', file])], seconds);
-  if (answer.status === 0) {
+  const report = new ReportLines();
+  let damaged: string | null = null;
+  const take = (line: string): void => {
     try {
-      return { ...signatureOf(path, JSON.parse(answer.stdout)), modified };
+      report.take(line);
     } catch (error) {
-      tell(`${path}: its report can't be read (${error instanceof Error ? error.message : String(error)})`);
+      damaged ??= error instanceof Error ? error.message : String(error);
     }
-  }
+  };
+  const answer = await ask(['report', path, '--ndjson', '--no-log', ...layouts, ...contract.flatMap((file) => ['--contract', file])], seconds, take);
+  if (answer.status === 0 && damaged === null) return { ...signatureOf(path, report.report), modified };
   const why = answer.timedOut
     ? `took longer than ${seconds} s; --timeout gives it more`
-    : (answer.stderr.split('\n')[0] ?? '').replace(/^luo-inspect: /, '') || `ended with status ${answer.status ?? 'by a signal'}`;
+    : damaged !== null
+      ? `its report can't be read (${damaged})`
+      : (answer.stderr.split('\n')[0] ?? '').replace(/^luo-inspect: /, '') || `ended with status ${answer.status ?? 'by a signal'}`;
   return {
     schema: 'luo-inspect.triage/1',
     path,
@@ -145,8 +162,10 @@ async function triageOne(path: string, { timeout: seconds, btf, contract = [] }:
     from: null,
     to: null,
     severity: null,
+    kind: null,
     outcome: null,
     message: why,
+    error: why,
   };
 }
 

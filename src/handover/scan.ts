@@ -76,7 +76,11 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
       // Pieces end at multiples of their size, so that a page never straddles two.
       const length = Math.min(PIECE - (at % PIECE), end - at);
       const got = memory.readInto(at, length, buffer);
-      if (got === 0) break;
+      if (got === 0) {
+        // A page that can't be unpacked hides itself, not what follows.
+        at += memory.pageSize - (at % memory.pageSize);
+        continue;
+      }
       scanned += got;
       progress('searching for handovers', scanned, total);
       const next = at + got;

@@ -1,6 +1,6 @@
 /**
  * A dump's failure in one line: the layer it is in, the rule that tells its cause, the handler of the file it is about, and the kernels.
- * Two dumps with the same signature failed alike. Made from the JSON of `report`, so that anything that has that can be triaged.
+ * Two dumps with the same signature failed alike. Made from what `report --ndjson` prints, without what is long in it.
  */
 
 export interface TriageLine {
@@ -22,9 +22,12 @@ export interface TriageLine {
   readonly to: string | null;
   /** of the worst finding */
   readonly severity: 'error' | 'warning' | 'info' | null;
-  /** what the next kernel does: a kind of reaction */
+  /** what the next kernel does: a kind of reaction; `outcome` is the same, by its older name */
+  readonly kind: string | null;
   readonly outcome: string | null;
   readonly message: string | null;
+  /** why it could not be read, or null */
+  readonly error: string | null;
 }
 
 export interface Cluster {
@@ -39,6 +42,36 @@ const fields = (value: unknown): Fields => (typeof value === 'object' && value !
 const list = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value.map(fields) : []);
 const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
 
+/** What a signature is made of, taken from the lines of a report (schema luo-inspect.report-lines/1) as they come. */
+export class ReportLines {
+  readonly #findings: Fields[] = [];
+  readonly #handovers: Fields[] = [];
+  readonly #sessions: (Fields & { readonly files: Fields[] })[] = [];
+  #kernel: unknown = null;
+  #verdict: unknown = null;
+
+  /** @throws SyntaxError where it is no JSON */
+  take(line: string): void {
+    // A memfd can have millions of these.
+    if (line.startsWith('{"type":"run"')) return;
+    const { type, ...own } = fields(JSON.parse(line));
+    if (type === 'source') this.#kernel = own.kernel;
+    else if (type === 'verdict') this.#verdict = own;
+    else if (type === 'finding') this.#findings.push(own);
+    else if (type === 'handover') this.#handovers.push(own);
+    else if (this.#handovers.length > 1) return;
+    else if (type === 'session') this.#sessions.push({ name: own.name, files: [] });
+    else if (type === 'file') this.#sessions.at(-1)?.files.push({ token: own.token, compatible: own.compatible });
+  }
+
+  /** In the form of luo-inspect.report/1; sessions are those of the first handover. */
+  get report(): unknown {
+    const [first, ...others] = this.#handovers;
+    const handovers = first === undefined ? [] : [{ ...first, luo: { ...fields(first.luo), sessions: this.#sessions } }, ...others];
+    return { kernel: this.#kernel, verdict: this.#verdict, handovers, findings: this.#findings };
+  }
+}
+
 /** @param report of schema luo-inspect.report/1 */
 export function signatureOf(path: string, report: unknown): Omit<TriageLine, 'modified'> {
   const { findings, handovers, kernel, verdict } = fields(report);
@@ -51,7 +84,7 @@ export function signatureOf(path: string, report: unknown): Omit<TriageLine, 'mo
     (handover?.role === 'outgoing' ? text(fields(kernel).release) : null) ??
     text(fields(handover?.kho).compatible);
   const to = handover?.role === 'outgoing' ? null : text(fields(kernel).release);
-  const common = { schema: 'luo-inspect.triage/1', path, from, to } as const;
+  const common = { schema: 'luo-inspect.triage/1', path, from, to, error: null } as const;
   if (first === undefined)
     return {
       ...common,
@@ -61,6 +94,7 @@ export function signatureOf(path: string, report: unknown): Omit<TriageLine, 'mo
       cause: null,
       handler: null,
       severity: null,
+      kind: text(fields(verdict).kind),
       outcome: text(fields(verdict).kind),
       message: null,
     };
@@ -78,6 +112,7 @@ export function signatureOf(path: string, report: unknown): Omit<TriageLine, 'mo
     cause,
     handler,
     severity,
+    kind: outcome,
     outcome,
     message: text(first.message),
   };

@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Budget, withBudget } from '../../src/codec/budget.js';
+import { bufferSource, readAt } from '../../src/container/byte-source.js';
 import { Tags } from '../../src/engine/kho/tags.js';
 import { Work } from '../../src/engine/work.js';
 import { broken, MOST_BYTES } from '../../tools/fuzz/oracles.js';
 import { bomb, bombs } from '../../tools/fuzz/bombs.js';
+import { handover } from '../../tools/fuzz/made.js';
+import { kdump } from '../../tools/fuzz/wrap.js';
 import { Random } from '../../tools/random.js';
 import { luoInspect } from './run.js';
 
@@ -102,4 +105,16 @@ it('a size that damage made is compared piece by piece, not page by page', () =>
   const { stdout } = run(['diff', path, path, '--json']);
   expect(JSON.parse(stdout)).toMatchObject({ schema: 'luo-inspect.diff/1' });
   expect(MOST_BYTES).toBe(500 << 20);
+});
+
+it('a page that can’t be unpacked hides itself, not what stands behind it', () => {
+  const { bytes } = kdump(handover(new Random(5)).bytes, new Random(5));
+  const first = readAt(bufferSource('dump', bytes), 4 * 4096, 24);
+  const whole = run(['report', file('whole.kdump', bytes), '--no-log']);
+  const damaged = Buffer.from(bytes);
+  damaged.fill(0xff, Number(Buffer.from(first).readBigUInt64LE(0)), Number(Buffer.from(first).readBigUInt64LE(0)) + 16);
+  damaged.writeUInt32LE(1, 4 * 4096 + 12);
+  const { status, stdout } = run(['report', file('damaged.kdump', damaged), '--no-log']);
+  expect(status).toBe(whole.status);
+  expect(stdout.replace('damaged.kdump', 'whole.kdump')).toBe(whole.stdout);
 });

@@ -27,7 +27,7 @@ describe('triage', () => {
 
   it('gives a line a dump and clusters them; one that cannot be read stops nothing', () => {
     const run = luoInspect(['triage', '-', '--ndjson', '--jobs', '2'], { input: Buffer.from(`${[broken, ...seals, good].join('\n')}\n`) });
-    expect(run.status).toBe(2);
+    expect(run).toMatchObject({ status: 2, stderr: "luo-inspect: 1 of 4 dumps can't be read; their lines say why\n" });
     writeFileSync(saved, run.stdout);
     const all = lines(run);
     expect(all).toHaveLength(5);
@@ -38,11 +38,13 @@ describe('triage', () => {
         layer: 'memfd',
         cause: 'memfd/seals-unknown',
         handler: 'memfd-v2',
+        kind: 'retrieve-fails',
+        error: null,
         from: '7.3.4',
         to: '7.3.4',
       });
     expect(byPath.get(good)).toMatchObject({ status: 'ok', signature: 'ok' });
-    expect(byPath.get(broken)).toMatchObject({ status: 'unreadable' });
+    expect(byPath.get(broken)).toMatchObject({ status: 'unreadable', error: expect.stringContaining('a text file') });
     expect(all.at(-1)).toMatchObject({ end: true, dumps: 4 });
     expect(all.at(-1)?.clusters).toMatchObject([{ count: 2 }, { count: 1 }, { count: 1 }]);
   });
@@ -52,7 +54,7 @@ describe('triage', () => {
       .split('\n')
       .filter((line) => line.includes('"status":"ok"') || line.includes(JSON.stringify(seals[0])));
     writeFileSync(saved, `${before.join('\n').replace('"signature":"ok"', '"signature":"as saved"')}\n`);
-    appendFileSync(saved, '{"schema":"luo-inspect.triage/1","pa');
+    appendFileSync(saved, '{"no": JSON}\n{"schema":"luo-inspect.triage/1","pa');
     const again = lines(luoInspect(['triage', good, seals[0] ?? '', '--ndjson', '--resume', saved]));
     expect(again[0]).toMatchObject({ signature: 'as saved' });
     utimesSync(good, new Date(0), new Date(0));

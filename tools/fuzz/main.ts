@@ -1,157 +1,152 @@
 /**
- * `npm run fuzz -- --minutes N [--runs N] [--seed S] [--kind name] [--keep folder]`: damaged inputs of every kind through every command that takes
- * them. Prints a table, and each failure with what makes it again; status 1 where something failed.
+ * `npm run fuzz -- --minutes N [--runs N] [--seed S] [--kind name,…] [--most N] [--keep folder] [--why]`: damaged inputs of every kind through
+ * everything that takes them. Prints a table, with --why what the refusals say, and each failure with what makes it again; status 1 where something failed.
+ * The work is done by worker.ts, in a process of its own that may die or hang: that is a failure of the input it was at, and another goes on.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Worker } from 'node:worker_threads';
-import { type FuzzInput, type Kind, kindsOf } from './inputs.js';
-import { broken, MOST_SECONDS, type Outcome } from './oracles.js';
-import { Random } from '../random.js';
+import { kindsOf } from './inputs.js';
+import { MOST_SECONDS } from './oracles.js';
+import type { Plan, Row, Said } from './plan.js';
 
 const { values } = parseArgs({
-  options: { minutes: { type: 'string' }, runs: { type: 'string' }, seed: { type: 'string' }, kind: { type: 'string' }, keep: { type: 'string' } },
+  options: {
+    minutes: { type: 'string' },
+    runs: { type: 'string' },
+    seed: { type: 'string' },
+    kind: { type: 'string' },
+    most: { type: 'string', default: '100000' },
+    keep: { type: 'string' },
+    why: { type: 'boolean', default: false },
+  },
 });
 const number = (text: string | undefined, otherwise: number): number => (text === undefined ? otherwise : Number(text));
-const seed = number(values.seed, Date.now() % 2 ** 32);
-const runs = number(values.runs, Number.POSITIVE_INFINITY);
-const end = Date.now() + 60_000 * number(values.minutes, values.runs === undefined ? 1 : 60);
-if ([seed, runs, end].some(Number.isNaN)) {
-  console.error('fuzz: --minutes, --runs and --seed take numbers');
+const seed = number(values.seed, Date.now() % 2 ** 31);
+const runs = values.runs === undefined ? null : Number(values.runs);
+const until = Date.now() + 60_000 * number(values.minutes, runs === null ? 1 : 600);
+const most = Number(values.most);
+if ([seed, runs ?? 0, until, most].some(Number.isNaN)) {
+  console.error('fuzz: --minutes, --runs, --seed and --most take numbers');
   process.exit(2);
 }
-
-const root = resolve('.');
 const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-fuzz-'));
-/** Processor time, in seconds, after which a run is given up; and wall time, for one that only waits. */
+/** Seconds of processor time after which an input is given up; of wall time, for one that only waits. */
 const HANGS = MOST_SECONDS * 2;
-const WAITS = 600;
+const WAITS = 300;
 
-interface Answer {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
+let rows: readonly Row[] = [];
+let peak = 0;
+let failures = 0;
+
+function tellFailure({ kind, seed: at, args, what }: NonNullable<Said['failed']>): void {
+  failures++;
+  console.log(`FAILED ${kind}, seed ${at}: ${args.join(' ')}\n  ${what}`);
+  console.log(`  again: npm run fuzz -- --kind ${kind} --seed ${at} --runs 1`);
 }
 
-class Runner {
-  #worker: Worker | null = null;
-
-  async run(args: readonly string[]): Promise<Outcome> {
-    this.#worker ??= new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: { program: join(root, 'dist/cli/main.js') },
-      resourceLimits: { maxOldGenerationSizeMb: 2048 },
-      stdout: true,
-      stderr: true,
-    });
-    const worker = this.#worker;
-    const before = { cpu: process.cpuUsage(), rss: process.memoryUsage.rss() };
-    let most = before.rss;
-    const watch = setInterval(() => {
-      most = Math.max(most, process.memoryUsage.rss());
-    }, 50);
-    const answer = await new Promise<Answer>((done) => {
-      const give = (value: Answer): void => {
-        clearInterval(timer);
-        worker.off('message', give).off('error', onError).off('exit', onExit);
-        done(value);
-      };
-      const died = (why: string): void => {
-        void worker.terminate();
-        this.#worker = null;
-        give({ status: 99, stdout: '', stderr: why });
-      };
-      const started = Date.now();
-      const timer = setInterval(() => {
-        const { user, system } = process.cpuUsage(before.cpu);
-        if ((user + system) / 1e6 > HANGS || Date.now() - started > WAITS * 1000) died('did not end');
-      }, 1000);
-      const onError = (error: unknown): void => died(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
-      const onExit = (code: number): void => died(`the process would have ended with ${code}`);
-      worker.on('message', give).on('error', onError).on('exit', onExit);
-      worker.postMessage(args);
-    });
-    clearInterval(watch);
-    // Contracts of one's own are known from then on: the next run is to start without them.
-    if (args.includes('--contract')) await this.close();
-    const used = process.cpuUsage(before.cpu);
-    return { args, ...answer, cpu: (used.user + used.system) / 1e6, grown: Math.max(most, process.memoryUsage.rss()) - before.rss };
-  }
-
-  async close(): Promise<void> {
-    await this.#worker?.terminate();
-    this.#worker = null;
+/** The input that a worker is at. */
+function current(): { readonly kind: string; readonly seed: number } | null {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'progress'), 'utf8'));
+  } catch {
+    return null;
   }
 }
 
-interface Row {
-  inputs: number;
-  accepted: number;
-  failures: number;
-  slowest: number;
-  largest: number;
+/** Seconds of processor time that a process used. Source: proc(5), stat */
+function processorTime(pid: number | undefined): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return 0;
+  }
 }
 
-async function main(): Promise<number> {
-  const kinds = kindsOf(root).filter(({ name }) => values.kind === undefined || name === values.kind);
-  if (kinds.length === 0) {
-    console.error(
-      `fuzz: no kind ${values.kind}; there are ${kindsOf(root)
-        .map(({ name }) => name)
-        .join(', ')}`,
-    );
-    return 2;
-  }
-  const rows = new Map<string, Row>(kinds.map(({ name }) => [name, { inputs: 0, accepted: 0, failures: 0, slowest: 0, largest: 0 }]));
-  const runner = new Runner();
-  let count = 0;
-  let failures = 0;
-  for (; count < runs && Date.now() < end; count++) {
-    const kind: Kind | undefined = kinds[count % kinds.length];
-    if (kind === undefined) break;
-    const random = new Random(seed + count);
-    const input = await kind.make(random);
-    const outcome = await one(runner, input, random);
-    const row = rows.get(kind.name);
-    if (row === undefined) continue;
-    row.inputs++;
-    if (outcome.status < 2) row.accepted++;
-    row.slowest = Math.max(row.slowest, outcome.cpu);
-    row.largest = Math.max(row.largest, outcome.grown);
-    for (const what of broken(outcome)) {
-      row.failures++;
-      failures++;
-      console.log(`FAILED ${kind.name}, seed ${seed + count}: luo-inspect ${outcome.args.join(' ')}\n  ${what}`);
-      console.log(`  again: npm run fuzz -- --kind ${kind.name} --seed ${seed + count} --runs 1`);
-      if (values.keep !== undefined) keep(values.keep, `${kind.name}-${seed + count}`, input);
-    }
-  }
-  await runner.close();
-  console.log(`seed ${seed}: ${count} inputs, ${failures} failures`);
-  for (const [name, row] of rows)
+/** Ends a worker that is at one input for too long. */
+function watch(child: ChildProcess): () => void {
+  let since = { at: '', cpu: 0, wall: 0 };
+  const timer = setInterval(() => {
+    const at = JSON.stringify(current());
+    const now = { at, cpu: processorTime(child.pid), wall: Date.now() };
+    if (at !== since.at) since = now;
+    else if (now.cpu - since.cpu > HANGS || now.wall - since.wall > WAITS * 1000) child.kill('SIGKILL');
+  }, 1000);
+  return () => clearInterval(timer);
+}
+
+/** One worker, until it ends. @returns whether nothing is left to do */
+async function work(plan: Plan): Promise<boolean> {
+  const child = spawn(process.execPath, ['--max-old-space-size=2048', fileURLToPath(new URL('./worker.js', import.meta.url))], {
+    env: { ...process.env, FUZZ_PLAN: JSON.stringify(plan) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const stop = watch(child);
+  let ended = false;
+  let stderr = '';
+  child.stderr.on('data', (chunk) => {
+    stderr = `${stderr}${chunk}`.slice(-4000);
+  });
+  const lines = createInterface({ input: child.stdout });
+  lines.on('line', (line) => {
+    const said: Said = JSON.parse(line);
+    if (said.failed !== undefined) tellFailure(said.failed);
+    rows = said.rows ?? rows;
+    peak = Math.max(peak, said.peak ?? 0);
+    ended ||= said.ended === true;
+  });
+  const [[code, signal]] = await Promise.all([
+    new Promise<[number | null, string | null]>((done) => child.on('close', (...how) => done(how))),
+    new Promise((done) => lines.on('close', done)),
+  ]);
+  stop();
+  if (code === 0) return ended;
+  const at = current();
+  if (at === null) throw new Error(`the worker ended with ${signal ?? code}: ${stderr}`);
+  tellFailure({ ...at, args: [], what: `the process ended with ${signal ?? code}, or was given up: ${stderr.split('\n').slice(0, 6).join(' ')}` });
+  // On behind it: up to two seconds of inputs are counted once only.
+  rows = [
+    ...rows.filter(({ kind }) => kind !== at.kind),
+    ...rows.filter(({ kind }) => kind === at.kind).map((row) => ({ ...row, inputs: at.seed - seed + 1, failures: row.failures + 1 })),
+  ];
+  return runs !== null && rows.reduce((sum, { inputs }) => sum + inputs, 0) >= runs;
+}
+
+function table(): void {
+  const count = rows.reduce((sum, { inputs }) => sum + inputs, 0);
+  const commands = rows.reduce((sum, { byCommand }) => sum + byCommand, 0);
+  console.log(`seed ${seed}: ${count} inputs, ${commands} of them by command line, ${failures} failures; peak ${Math.round(peak / 2 ** 20)} MiB`);
+  for (const { kind, inputs, accepted, byCommand, cpu, slowest, largest, failures: failed, why } of rows) {
     console.log(
-      `  ${name.padEnd(14)} ${`${row.inputs}`.padStart(8)} inputs ${`${row.accepted}`.padStart(8)} accepted ${`${row.failures}`.padStart(4)} failures  slowest ${row.slowest.toFixed(2)} s  largest ${Math.round(row.largest / 2 ** 20)} MiB`,
+      `  ${kind.padEnd(12)} ${`${inputs}`.padStart(8)} inputs ${`${byCommand}`.padStart(7)} by command ${`${Math.round((100 * (inputs - accepted)) / Math.max(1, inputs))}`.padStart(3)} % refused ${`${failed}`.padStart(3)} failures  ${((1000 * cpu) / Math.max(1, inputs)).toFixed(2)} ms each, slowest ${slowest.toFixed(2)} s, grew ${Math.round(largest / 2 ** 20)} MiB`,
     );
-  return failures === 0 ? 0 : 1;
-}
-
-function keep(where: string, name: string, input: FuzzInput): void {
-  mkdirSync(where, { recursive: true });
-  writeFileSync(join(where, `${name}-${input.name}`), input.bytes);
-}
-
-async function one(runner: Runner, input: FuzzInput, random: Random): Promise<Outcome> {
-  const path = join(folder, input.name);
-  const out = join(folder, 'out');
-  writeFileSync(path, input.bytes);
-  rmSync(out, { force: true });
-  const args = random.pick(input.commands).map((word) => (word === 'FILE' ? path : word === 'OUT' ? out : word));
-  return await runner.run(args);
+    for (const [said, times] of Object.entries(why)
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, 6))
+      console.log(`      ${`${times}`.padStart(6)} ${said}`);
+  }
 }
 
 try {
-  process.exitCode = await main();
+  const all = kindsOf(resolve('.'), folder).map(({ name }) => name);
+  const asked = values.kind?.split(',') ?? all;
+  const kinds = all.filter((name) => asked.includes(name));
+  if (kinds.length === 0) {
+    console.error(`fuzz: no kind ${values.kind}; there are ${all.join(', ')}`);
+    process.exitCode = 2;
+  } else {
+    if (values.keep !== undefined) mkdirSync(values.keep, { recursive: true });
+    while (!(await work({ folder, seed, kinds, runs, until, most, keep: values.keep ?? null, why: values.why, rows })));
+    table();
+    process.exitCode = failures === 0 ? 0 : 1;
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
