@@ -7,6 +7,7 @@ import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { sizeOf } from '../codec/layout-table.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 import type { Memfd } from '../handover/memfd.js';
+import { allReferences } from '../handover/luo.js';
 import type { PageState, PhysicalMemory } from '../memory/memory.js';
 import { pathPart } from '../tree/path.js';
 import type { TreeNode } from '../tree/tree.js';
@@ -212,8 +213,8 @@ export class AddressIndex {
   /** Entries of bulk tables have no nodes of their own: what the decoder followed of them stands among its references. */
   #addReferences(): void {
     const seen = new Set(this.#pointers.map(({ path, to }) => `${path} ${to}`));
-    for (const { references } of this.#handovers)
-      for (const { address, from, fromAddress } of references) {
+    for (const handover of this.#handovers)
+      for (const { address, from, fromAddress } of allReferences(handover)) {
         const key = `${from.path} ${address}`;
         if (seen.has(key)) continue;
         seen.add(key);

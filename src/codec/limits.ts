@@ -66,7 +66,8 @@ export const limits = {
   entries: {
     allowed: 1 << 15,
     unit: 'entries',
-    counts: 'sessions, files and FLBs of all handovers together',
+    counts:
+      'sessions, files and FLBs of all handovers together that are decoded and kept: not those of a list of 1024 sessions and more in whose block nothing is wrong',
     past: 'the rest are not decoded',
   },
   'block-chain': {
@@ -163,7 +164,7 @@ export const limits = {
   'replay-entries': {
     allowed: 1 << 13,
     unit: 'entries',
-    counts: 'sessions and files of a handover with which the next kernel is run on it',
+    counts: 'sessions and files of a handover with which the next kernel is run on it, without those checked in bulk',
     past: 'the next kernel is not run: the verdict is that of the rules (`step` refuses)',
   },
 } as const satisfies Readonly<Record<string, Limit>>;

@@ -28,6 +28,18 @@ export function limitsOf(budget: Budget): Limits {
   };
 }
 
+/** Page frames that something beside the plain sessions claims: whoever has one of them is decoded. */
+export type Contested = (frame: number) => boolean;
+
+/** What the bulk check may take for granted; null in a context where everything is decoded. */
+export interface BulkCheck {
+  /** of the root FDT: the releases that take the handover over */
+  readonly kho: Contract;
+  readonly contested: Contested;
+  /** lists of fewer sessions are decoded one by one */
+  readonly from: number;
+}
+
 export interface Context {
   readonly memory: PhysicalMemory;
   readonly observations: Observations;
@@ -43,6 +55,8 @@ export interface Context {
   map: PreservedMap | null;
   /** the kernel that received this has booted (or is done with it) and may have reused what it frees: nonsense is then no damage */
   released: boolean;
+  /** a long list of sessions may be checked in bulk; null: everything is decoded */
+  bulk: BulkCheck | null;
   /** structures reached so far, with the order the kernel preserved them in: for the checks of `src/diagnosis` */
   readonly references: Reference[];
 }

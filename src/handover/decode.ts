@@ -5,12 +5,12 @@
 import type { Contract } from '../../abi/contract.js';
 import { type Budget, currentBudget, withBudget } from '../codec/budget.js';
 import { type PhysicalMemory, describeState } from '../memory/memory.js';
-import { type Context, type Limits, limitsOf, type Reference } from './context.js';
+import { type BulkCheck, type Context, type Limits, limitsOf, type Reference } from './context.js';
 import { type Contracts, type ForeignLayout, describedContracts } from './contracts.js';
 import { type Candidate, type FdtFile, type FindResult, findHandovers } from './find.js';
 import { type Hwpoison, readHwpoison } from './hwpoison.js';
 import { type KhoTest, readKhoTest } from './kho-test.js';
-import type { Luo } from './luo.js';
+import { type Luo, plainIn, type PlainSessions } from './luo.js';
 import { readLuo } from './luo-root.js';
 import { counted, formatBytes, hex } from '../tree/words.js';
 import { Node } from '../tree/node.js';
@@ -22,6 +22,7 @@ import { type Role, type Scratch, readScratch, tellRoles } from './roles.js';
 import { readMap, readRoot } from './root.js';
 import { type KexecMetadata, type ReserveMem, readKexecMetadata, readMemblock, readOtherFdt } from './small-subtrees.js';
 import { type Subtree, readSubtrees } from './subtrees.js';
+import { BULK_FROM } from './plain.js';
 import { peekWriter } from './writer.js';
 
 export interface Handover {
@@ -69,6 +70,8 @@ export interface DecodeInput {
   readonly searchSetupData?: boolean;
   /** look for what kernels leave of themselves? False unless given; `runningKernel` reads it */
   readonly searchKernels?: boolean;
+  /** lists of as many sessions are checked in bulk, and decoded when they are asked for; infinite: all are decoded at once */
+  readonly bulkFrom?: number;
   /** what the dump's strings mean; the contracts of the registry unless given */
   readonly contracts?: Contracts;
   /** of an earlier decoding of the same memory, so that it is not searched twice */
@@ -114,7 +117,15 @@ function decodeWith(budget: Budget, input: DecodeInput): DecodedDump {
     const same = verdicts.slice(0, find.candidates.length).filter((other) => other.role === verdict.role).length;
     const path = same === 1 || candidate.fdtAddress === null ? verdict.role : `${verdict.role}@${hex(candidate.fdtAddress)}`;
     const afterBoot = verdict.role === 'incoming' && verdicts.some((other) => other.role === 'outgoing');
-    return decodeOne(memory, candidate, scratches[index] ?? NO_SCRATCH, { path, ...verdict, afterBoot }, { ...limitsOf(budget), ...input.limits }, contracts);
+    return decodeChecked(
+      memory,
+      candidate,
+      scratches[index] ?? NO_SCRATCH,
+      { path, ...verdict, afterBoot },
+      { ...limitsOf(budget), ...input.limits },
+      contracts,
+      input.bulkFrom ?? BULK_FROM,
+    );
   });
   return { memory, find, contracts, budget, handovers: handovers.sort((a, b) => interest(b) - interest(a)) };
 }
@@ -132,7 +143,60 @@ interface Named {
   readonly afterBoot: boolean;
 }
 
-function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratch, named: Named, limits: Limits, contracts: Contracts): Handover {
+/** Looks at sessions that were checked in bulk again where something else has their pages; in the end all are decoded. */
+const MOST_LOOKS = 3;
+
+function decodeChecked(
+  memory: PhysicalMemory,
+  candidate: Candidate,
+  scratch: Scratch,
+  named: Named,
+  limits: Limits,
+  contracts: Contracts,
+  from: number,
+): Handover {
+  const contested = new Set<number>();
+  for (let look = 0; look < MOST_LOOKS; look++) {
+    const handover = decodeOne(memory, candidate, scratch, named, limits, contracts, { from, contested: (frame) => contested.has(frame) });
+    const plain = plainIn(handover.luo);
+    if (plain === null) return handover;
+    const found = handover.hwpoison === null ? claimedTwice(handover, plain, memory) : null;
+    if (found?.length === 0) return handover;
+    if (found === null) break;
+    for (const frame of found) contested.add(frame);
+  }
+  return decodeOne(memory, candidate, scratch, named, limits, contracts, null);
+}
+
+/** Page frames of plain sessions that something else claims, too; null where they are not few. */
+function claimedTwice(
+  { candidate, scratch, memblock, khoTest, references }: Handover,
+  { claimed, kept }: PlainSessions,
+  { pageSize }: PhysicalMemory,
+): number[] | null {
+  const found: number[] = [];
+  const see = (frame: number): void => {
+    if (claimed.has(frame)) found.push(frame);
+  };
+  if (candidate.fdtAddress !== null) see(Math.floor(candidate.fdtAddress / pageSize));
+  for (const { address } of references) see(Math.floor(address / pageSize));
+  for (const { address } of khoTest?.folios() ?? []) see(Math.floor(address / pageSize));
+  for (const { files } of kept)
+    for (const { decoded } of files)
+      if (decoded?.kind === 'memfd') for (const { count, pfn } of decoded.columns()) for (let at = 0; at < count; at++) see(pfn[at] ?? 0);
+  const ranges = [...(scratch.areas ?? []), ...(memblock ?? [])].map(({ start, size }) => ({ start: Number(start), size: Number(size) }));
+  return ranges.some(({ start, size }) => claimed.hasAny(Math.floor(start / pageSize), Math.ceil((start + size) / pageSize))) ? null : found;
+}
+
+function decodeOne(
+  memory: PhysicalMemory,
+  candidate: Candidate,
+  scratch: Scratch,
+  named: Named,
+  limits: Limits,
+  contracts: Contracts,
+  bulk: Pick<BulkCheck, 'from' | 'contested'> | null,
+): Handover {
   const root = new Node(named.path, named.path, { type: 'handover', address: candidate.fdtAddress, description: named.evidence });
   const observations = new Observations();
   const context: Context = {
@@ -146,6 +210,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
     map: null,
     released: false,
     references: [],
+    bulk: null,
   };
   const kho = root.group('kho', { address: candidate.fdtAddress, description: 'Kexec Handover' });
   observeScratch(observations, kho, scratch);
@@ -183,6 +248,7 @@ function decodeOne(memory: PhysicalMemory, candidate: Candidate, scratch: Scratc
     (named.role !== 'outgoing' && observations.count('map-missing') > 0);
   const { subtrees, blobs } = readSubtrees(context, fdt, candidate, contract, kho);
   const luoBlob = blobs.get('LUO');
+  context.bulk = bulk === null || contract?.status !== 'released' ? null : { kho: contract, ...bulk };
   const luo = luoBlob === undefined ? null : readLuo(context, luoBlob, root);
   const memblockBlob = blobs.get('memblock');
   const memblock = memblockBlob === undefined ? null : readMemblock(context, memblockBlob, root);

@@ -30,6 +30,8 @@ export interface Piece {
   /** physical addresses of the entries in use, as far as the count can be believed */
   readonly entries: readonly number[];
   readonly isLast: boolean;
+  /** where the next one is; 0 behind the last */
+  readonly next: bigint;
 }
 
 export interface Entries {
@@ -167,7 +169,7 @@ function readPiece(context: Context, described: Area, value: bigint, from: Node,
   if (header !== null && area.pages === 1)
     addRestOfPage(memory, isChain(area) ? header.node : options.parent, address, entryOffset(area, entries.length, memory.pageSize));
   const next = header?.integer('next') ?? 0n;
-  return { piece: { address, header, countNode, count, capacity, entries, isLast: next === 0n }, next, believed };
+  return { piece: { address, header, countNode, count, capacity, entries, isLast: next === 0n, next }, next, believed };
 }
 
 function readHeader(context: Context, area: Area, struct: Struct, address: number, index: number, from: Node, noun: string, options: WalkOptions): Reading {

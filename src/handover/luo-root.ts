@@ -177,7 +177,7 @@ function readLuoSer(context: Context, contract: Contract, compatible: string, re
  */
 function asNeighbour(context: Context, contract: Contract, compatible: string, reading: Reading, node: Node): Luo {
   const observations = new Observations();
-  const aside: Context = { ...context, observations, foreign: new Map(), references: [] };
+  const aside: Context = { ...context, observations, foreign: new Map(), references: [], bulk: null };
   const trial = new Node(node.path, node.name);
   const luo = readLuoSer(aside, contract, compatible, reading, trial);
   const lists = [luo.entries, luo.flbEntries, ...(luo.sessions ?? []).map((session) => session.entries)].filter((entries) => entries !== null);

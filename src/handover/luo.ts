@@ -5,16 +5,19 @@
 import type { Area, Contract } from '../../abi/contract.js';
 import type { CStringValue, Struct } from '../../abi/layout.js';
 import { areaOf } from '../codec/area.js';
-import { type Budget, currentBudget } from '../codec/budget.js';
+import { Budget, currentBudget, withBudget } from '../codec/budget.js';
 import { leafOf } from '../codec/leaf.js';
-import type { Node } from '../tree/node.js';
+import { lazyList } from '../tree/lazy-list.js';
+import { Node } from '../tree/node.js';
 import type { FileLife, LuoSource, SessionLife } from './life.js';
 import { uniquePart } from '../tree/path.js';
 import { type Reading, readStruct } from '../tree/reading.js';
 import { counted, hex } from '../tree/words.js';
-import { type Context, contractsNamed, natureOfNonsense } from './context.js';
-import { type Entries, readEntries } from './entries.js';
+import { type Context, contractsNamed, natureOfNonsense, type Reference } from './context.js';
+import { type Entries, type Piece, readEntries } from './entries.js';
+import { Observations } from './observe.js';
 import { type Payload, readPayload } from './payload.js';
+import { type PlainBlocks, plainBlocks } from './plain.js';
 
 export interface LuoFile {
   readonly path: string;
@@ -82,6 +85,47 @@ export interface Luo {
   readonly node: Node;
 }
 
+/** Sessions of a long list that were checked in bulk. */
+export interface PlainSessions extends Omit<PlainBlocks, 'pieces'> {
+  /** the others, decoded; the first and the last block of the list always are */
+  readonly kept: readonly LuoSession[];
+  /** the blocks of plain sessions, physical */
+  readonly blocks: ReadonlySet<number>;
+  /** the pages that their structures point to; decoded for it */
+  references(): Iterable<Reference>;
+}
+
+const known = new WeakMap<readonly LuoSession[], PlainSessions>();
+
+/** The plain sessions of a list; null where all of it is decoded. */
+export const plainIn = (luo: Luo | null): PlainSessions | null => (luo?.sessions == null ? null : (known.get(luo.sessions) ?? null));
+
+/** What structures of the handover point to, those of plain sessions included. */
+export function* allReferences({ references, luo }: { readonly references: readonly Reference[]; readonly luo: Luo | null }): Iterable<Reference> {
+  yield* references;
+  yield* plainIn(luo)?.references() ?? [];
+}
+
+const narrowed = new WeakMap<object, object>();
+
+/** The handover with those sessions alone of which there may be something to say: for checks. */
+export function withoutPlain<H extends { readonly luo: Luo | null }>(handover: H): H {
+  const plain = plainIn(handover.luo);
+  if (plain === null || handover.luo === null) return handover;
+  const before = narrowed.get(handover);
+  // Made below, from the same handover.
+  if (before !== undefined) return before as H;
+  const made = { ...handover, luo: { ...handover.luo, sessions: plain.kept } };
+  narrowed.set(handover, made);
+  others.set(made, plain);
+  return made;
+}
+
+const others = new WeakMap<object, PlainSessions>();
+
+/** What `withoutPlain` took away from this handover; null where it took nothing. */
+export const takenAway = (handover: object): PlainSessions | null => others.get(handover) ?? null;
+
 /** Entries that may still be decoded: in this handover, and in the command. */
 interface Left {
   entries: number;
@@ -124,21 +168,126 @@ export function readSessions(context: Context, contract: Contract, pointer: bigi
   if (area === null) return { list: null, entries: null };
   const entries = readEntries(context, area, pointer, { parent: group, from, what: 'session' });
   if (entries.pieces.length === 0 && !entries.complete) return { list: null, entries };
+  const plain = plainBlocks(context, contract, area, entries);
+  // Where sessions are made when they are asked for, so are their nodes.
+  const shown = plain === null ? group : new Node(group.path, group.name);
   const names = new Map<string, number>();
-  const sessions: LuoSession[] = [];
+  const kept: LuoSession[] = [];
+  const parts: Part[] = [];
   const budget = { entries: context.limits.entries, of: currentBudget() };
-  for (const address of entries.places) {
-    if (!budget.of.spend('entries', 1, group.path)) break;
-    if (budget.entries-- <= 0) {
-      context.observations.add('block-limit', group, `more than ${context.limits.entries} entries; the walk stopped`, 'wrong');
-      break;
+  const readAll = (places: readonly number[]): boolean => {
+    for (const address of places) {
+      if (!budget.of.spend('entries', 1, group.path)) return false;
+      if (budget.entries-- <= 0) {
+        context.observations.add('block-limit', group, `more than ${context.limits.entries} entries; the walk stopped`, 'wrong');
+        return false;
+      }
+      const session = readSession(context, contract, area.entry, address, shown, names, budget);
+      if (session !== null) kept.push(session);
     }
-    const session = readSession(context, contract, area.entry, address, group, names, budget);
-    if (session !== null) sessions.push(session);
+    return true;
+  };
+  for (const piece of entries.pieces) {
+    const isPlain = plain?.pieces.has(piece) === true;
+    const first = kept.length;
+    const goesOn = isPlain || readAll(piece.entries);
+    parts.push({ piece, first, length: isPlain ? piece.entries.length : kept.length - first, isPlain });
+    if (!goesOn) break;
+  }
+  const made = new PlainParts(context, contract, area.entry, group, parts);
+  const sessions = plain === null ? kept : made.list(kept);
+  if (plain !== null) {
+    const blocks = new Set(parts.flatMap(({ piece, isPlain }) => (isPlain ? [piece.address] : [])));
+    known.set(sessions, { sessions: plain.sessions, files: plain.files, claimed: plain.claimed, kept, blocks, references: () => made.references() });
+    group.follow(lazyList(sessions.length, (index) => sessions[index]?.node ?? shown));
   }
   group.meaning = counted(sessions.length, 'session');
   return { list: sessions, entries };
 }
+
+/** The sessions of one block in the list of all. */
+interface Part {
+  readonly piece: Piece;
+  /** of those that are kept: the place of its first */
+  readonly first: number;
+  readonly length: number;
+  readonly isPlain: boolean;
+}
+
+/** Blocks of plain sessions that are held decoded. */
+const HELD_BLOCKS = 4;
+
+interface ReadPart {
+  readonly sessions: readonly LuoSession[];
+  readonly references: readonly Reference[];
+}
+
+/** Plain sessions, which are decoded by the block when they are asked for. */
+class PlainParts {
+  readonly #context: Context;
+  readonly #contract: Contract;
+  readonly #struct: Struct;
+  readonly #group: Node;
+  readonly #parts: readonly Part[];
+  readonly #held = new Map<Part, ReadPart>();
+
+  constructor(context: Context, contract: Contract, struct: Struct, group: Node, parts: readonly Part[]) {
+    this.#context = context;
+    this.#contract = contract;
+    this.#struct = struct;
+    this.#group = group;
+    this.#parts = parts;
+  }
+
+  /** All sessions in their order, with those that were decoded among them. */
+  list(kept: readonly LuoSession[]): readonly LuoSession[] {
+    const ends: number[] = [];
+    let total = 0;
+    for (const { length } of this.#parts) {
+      total += length;
+      ends.push(total);
+    }
+    return lazyList(total, (index) => {
+      let [low, high] = [0, ends.length - 1];
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if ((ends[middle] ?? 0) <= index) low = middle + 1;
+        else high = middle;
+      }
+      const part = this.#parts[low];
+      const within = index - (ends[low - 1] ?? 0);
+      const session = part === undefined ? undefined : part.isPlain ? this.#read(part).sessions[within] : kept[part.first + within];
+      if (session === undefined) throw new Error(`session ${index} of ${total} is no longer there`);
+      return session;
+    });
+  }
+
+  *references(): Iterable<Reference> {
+    for (const part of this.#parts) if (part.isPlain) yield* this.#read(part).references;
+  }
+
+  /** What is plain says nothing that is not known, and was counted: it is read aside. */
+  #read(part: Part): ReadPart {
+    const before = this.#held.get(part);
+    if (before !== undefined) return before;
+    const references: Reference[] = [];
+    const aside: Context = { ...this.#context, observations: new Observations(), references, foreign: new Map(), bulk: null };
+    const parent = new Node(this.#group.path, this.#group.name);
+    const of = new Budget(UNLIMITED);
+    const left = { entries: Number.POSITIVE_INFINITY, of };
+    const read = (address: number): readonly LuoSession[] => {
+      const session = readSession(aside, this.#contract, this.#struct, address, parent, new Map(), left);
+      return session === null ? [] : [session];
+    };
+    const made = { sessions: withBudget(of, () => part.piece.entries.flatMap(read)), references };
+    if (this.#held.size === HELD_BLOCKS) this.#held.clear();
+    this.#held.set(part, made);
+    return made;
+  }
+}
+
+/** For what the bulk check has bounded. */
+const UNLIMITED = { entries: Number.POSITIVE_INFINITY, references: Number.POSITIVE_INFINITY, 'vmalloc-chunks': Number.POSITIVE_INFINITY };
 
 /**
  * One entry below `group`, under a path that its own name makes. Null where its bytes are not there, with an observation of `missing`.

@@ -117,7 +117,7 @@ const MAX_FILE_PAGES = 2 ** 32;
 const HALF = 2 ** 32;
 
 /** Where the fields of memfd_luo_folio_ser stand, in words of 4 bytes, and how its pfn and flags share theirs. */
-const RELEASED = releasedLayout();
+export const folioWords = releasedLayout();
 
 function releasedLayout() {
   const [pfn, flags, index] = ['pfn', 'flags', 'index'].map((name) => leafOf(memfdLuoFolioSer, name));
@@ -507,13 +507,13 @@ class Piece implements FolioColumns {
   /** As every release so far lays entries out: what millions of them cost depends on this loop. */
   #fillAsReleased(first: number, bytes: Uint8Array): void {
     const { pfn, index, flags } = this;
-    const count = Math.floor(bytes.length / RELEASED.size);
-    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, count * RELEASED.words);
+    const count = Math.floor(bytes.length / folioWords.size);
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, count * folioWords.words);
     this.first = first;
     this.count = count;
     this.ahead = 0;
-    const { pfnAt, highMask, flagShift, indexAt } = RELEASED;
-    for (let entry = 0, at = 0; entry < count; entry++, at += RELEASED.words) {
+    const { pfnAt, highMask, flagShift, indexAt } = folioWords;
+    for (let entry = 0, at = 0; entry < count; entry++, at += folioWords.words) {
       const high = words[at + pfnAt + 1] ?? 0;
       pfn[entry] = (words[at + pfnAt] ?? 0) + (high & highMask) * HALF;
       flags[entry] = high >>> flagShift;

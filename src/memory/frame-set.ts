@@ -50,4 +50,27 @@ export class FrameSet {
     piece[at >>> 5] = word | bit;
     return true;
   }
+
+  /** Is any of the frames from `first` up to `end` (exclusive) in it? Those outside the machine's memory apart. */
+  hasAny(first: number, end: number): boolean {
+    const last = Math.min(end, this.#pieces.length * PIECE);
+    for (let frame = first; frame < last; ) {
+      const piece = this.#pieces[Math.floor(frame / PIECE)];
+      const at = frame % PIECE;
+      // Nothing in this piece, or in this word.
+      if (piece === undefined) frame += PIECE - at;
+      else if ((at & 31) === 0 && piece[at >>> 5] === 0) frame += 32;
+      else if (this.has(frame)) return true;
+      else frame++;
+    }
+    return false;
+  }
+
+  /** All frames, ascending; those outside the machine's memory last. */
+  *frames(): Iterable<number> {
+    for (const [index, piece] of this.#pieces.entries())
+      for (const [at, word] of (piece ?? []).entries())
+        for (let bit = 0, left = word; left !== 0; bit++, left >>>= 1) if ((left & 1) !== 0) yield index * PIECE + at * 32 + bit;
+    yield* this.#outside;
+  }
 }

@@ -199,6 +199,7 @@ function otherPayload(decoded: DecodedDump, base: Handover, file: LiveFile, node
     root: base.node,
     map: base.map,
     released: true,
+    bulk: null,
     references: [],
   };
   return readPayload(context, file.compatible, file.data, node, node);

@@ -8,6 +8,7 @@ import type { Memfd } from '../handover/memfd.js';
 import { hex, hexBytes } from '../tree/words.js';
 import type { Owner } from '../handover/owners/owner.js';
 import type { Payload } from '../handover/payload.js';
+import { plainIn } from '../handover/luo.js';
 import { exactPages } from '../handover/preserved/preserved-map.js';
 import { pciAddress } from '../handover/pci.js';
 import type { Contract } from '../../abi/contract.js';
@@ -131,9 +132,19 @@ function luoJson(luo: Luo, handover: Handover): JsonObject {
     sessionCompatible: luo.sessionCompatible,
     flbCompatible: luo.flbCompatible,
     liveupdateNumber: luo.liveupdateNumber === null ? null : countJson(luo.liveupdateNumber),
-    sessions: luo.sessions === null ? null : luo.sessions.map((session) => sessionJson(session, handover)),
+    sessions: sessionsJson(luo, handover),
     flbs: luo.flbs === null ? null : luo.flbs.map(flbJson),
   };
+}
+
+/** A list that is made while it is written, where sessions are decoded when they are asked for. */
+function sessionsJson(luo: Luo, handover: Handover): Json {
+  const { sessions } = luo;
+  if (sessions === null) return null;
+  const made = function* (): Iterable<JsonObject> {
+    for (const session of sessions) yield sessionJson(session, handover);
+  };
+  return plainIn(luo) === null ? [...made()] : new JsonItems(made);
 }
 
 /** A name, with its bytes where they are no UTF-8. */

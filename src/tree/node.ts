@@ -1,5 +1,6 @@
 /** A node under construction: what decoders make, readers see as TreeNode. */
 import type { FieldType, Role } from '../../abi/layout.js';
+import { lazyList } from './lazy-list.js';
 import { pathPart } from './path.js';
 import type { NodeState, NodeValue, TreeNode } from './tree.js';
 
@@ -43,6 +44,8 @@ export class Node implements TreeNode {
   #own: TreeNode[] | null = null;
   #later: (() => TreeNode | null)[] | null = null;
   #lazy: (() => readonly TreeNode[]) | null;
+  /** children after all others, which are made whenever they are asked for */
+  #list: readonly TreeNode[] | null = null;
   readonly #child: ((name: string) => Node | null) | null;
   /** children that were asked for by name before all were */
   #single: Node[] | null = null;
@@ -96,7 +99,14 @@ export class Node implements TreeNode {
       const node = make();
       if (node !== null) this.add(node);
     }
-    return this.#own ?? known;
+    const own = this.#own ?? known;
+    const list = this.#list;
+    return list === null ? own : lazyList(own.length + list.length, (index) => (index < own.length ? own[index] : list[index - own.length]) ?? this);
+  }
+
+  /** Children after all others, too many to be kept. */
+  follow(list: readonly TreeNode[]): void {
+    this.#list = list;
   }
 
   /** A child that is made when the children are first asked for. */

@@ -7,6 +7,12 @@ import { deathIn, deathText } from '../diagnosis/log/death.js';
 import type { ErrnoName, Finding, ForetoldBy, ReactionKind } from '../diagnosis/finding.js';
 import { type LoggedEvent, loggedEvents } from '../diagnosis/rules/log.js';
 import { momentOf } from '../diagnosis/subject.js';
+import { khoBlockHeaderSer } from '../../abi/kho/block.js';
+import { encodeField } from '../codec/encode.js';
+import { plainIn, takenAway, withoutPlain } from '../handover/luo.js';
+import type { PhysicalMemory } from '../memory/memory.js';
+import { overlayMemory } from '../memory/overlay.js';
+import { lazyList } from '../tree/lazy-list.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 import type { PanicStory } from '../kernel/panic.js';
 import { UserError } from '../codec/user-error.js';
@@ -53,8 +59,10 @@ const NO_FILES: FileCount = { total: null, comeBack: null, fail: null };
 /** Judges a dump. Never throws on what a dump holds. @throws UserError where the options name a kernel that the engine has not */
 export function judge(input: JudgeInput): Judgement {
   const { decoded, facts, findings, log, options } = input;
-  const handover = judgedHandover(decoded);
-  if (handover === null) return { findings, verdict: { ...blank(null), text: 'no handover was found', unchecked: 'everything' } };
+  const whole = judgedHandover(decoded);
+  if (whole === null) return { findings, verdict: { ...blank(null), text: 'no handover was found', unchecked: 'everything' } };
+  // Sessions that were checked in bulk come back: the next kernel is run on the others.
+  const handover = withoutPlain(whole);
   const next = nextKernel(facts, decoded, handover, log, options);
   if (options.next !== undefined && next?.engine === null) throw new UserError(`--next ${options.next}: the engine has no kernel of that release`);
   const logged = log === null ? null : fromLog(log, decoded, handover, next);
@@ -108,11 +116,39 @@ export function judge(input: JudgeInput): Judgement {
       verdict: logged ?? byRules(findings, handover, next, `the next kernel was not run: ${work} entries are more than --limit replay-entries allows`),
     };
   }
-  const replayed = replay(facts.path, facts.memory, dumpStart(facts, decoded, handover, fdtAddress, next, next.engine));
+  const memory = withoutBlocks(facts.memory, handover);
+  const replayed = replay(facts.path, memory, dumpStart(facts, decoded, handover, fdtAddress, next, next.engine));
   const fates = fatesOf(replayed, handover);
   const foretold = foretell(findings, handover, replayed, fates);
-  const verdict = fromReplay(replayed, fates, foretold, handover, next, input.preserved ?? null);
+  const judged = fromReplay(replayed, fates, foretold, handover, next, input.preserved ?? null);
+  const verdict = { ...judged, sessions: fatesOfAll(judged.sessions, whole) };
   return { findings: foretold, verdict: logged === null ? verdict : seenToo(verdict, logged) };
+}
+
+/** The memory with plain blocks taken out of the chain of session blocks: the blocks before them link to those behind. */
+function withoutBlocks(memory: PhysicalMemory, handover: Handover): PhysicalMemory {
+  const plain = takenAway(handover);
+  const kept = (handover.luo?.entries?.pieces ?? []).filter(({ address }) => plain?.blocks.has(address) !== true);
+  if (plain === null) return memory;
+  const patches = kept.flatMap(({ header, next }, index) => {
+    const follows = kept[index + 1]?.address ?? 0;
+    const at = header?.field('next').address ?? null;
+    return at === null || next === BigInt(follows) ? [] : [{ address: at, bytes: encodeField(khoBlockHeaderSer, 'next', BigInt(follows)) }];
+  });
+  return overlayMemory(memory, patches);
+}
+
+/** With the sessions that were checked in bulk, in the order of the list. */
+function fatesOfAll(fates: readonly SessionFate[], { luo }: Handover): readonly SessionFate[] {
+  const all = luo?.sessions ?? [];
+  if (plainIn(luo) === null || fates.length === 0) return fates;
+  const byPath = new Map(fates.map((fate) => [fate.path, fate]));
+  const comesBack = { kind: 'taken-over', errno: null, reason: null } as const;
+  return lazyList(all.length, (index) => {
+    const session = all[index];
+    const { path, name, files } = session ?? { path: null, name: { text: '' }, files: [] };
+    return byPath.get(path) ?? { path, name: name.text, ...comesBack, files: files.map((file) => ({ path: file.path, token: file.token, ...comesBack })) };
+  });
 }
 
 /** What was seen decides; where the replay meets the same, it names the sessions and files that a line of a log does not. */
@@ -218,7 +254,8 @@ function goneWhole(kind: ReactionKind, handover: Handover): FileCount {
 
 const countFiles = (handover: Handover): number | null => {
   const sessions = handover.luo?.sessions ?? null;
-  return sessions === null || handover.luo?.notSerialised === true ? null : sessions.reduce((sum, { files }) => sum + files.length, 0);
+  const plain = takenAway(handover)?.files ?? 0;
+  return sessions === null || handover.luo?.notSerialised === true ? null : sessions.reduce((sum, { files }) => sum + files.length, plain);
 };
 
 // After the boot.
@@ -307,6 +344,7 @@ function fromReplay(
   const left = [...(replayed.notAsked === 0 ? [] : [`${replayed.notAsked} files could not be asked for, ${replayed.endedBy}`]), ...replayed.boot.notFollowed];
   const notAsked = left.length === 0 ? null : `not ${left.join('; not ')}`;
   const base = { ...blank(next), files, sessions };
+  const count = sessions.length + (takenAway(handover)?.sessions ?? 0);
   if (first === null || first.kind === 'warns') {
     if (waiting)
       return {
@@ -319,7 +357,7 @@ function fromReplay(
     return {
       ...base,
       kind: first?.kind ?? 'taken-over',
-      text: `${next.release} takes over: ${comeBack(files, sessions.length)}${first === null ? '' : `; ${first.text}`}`,
+      text: `${next.release} takes over: ${comeBack(files, count)}${first === null ? '' : `; ${first.text}`}`,
       unchecked: notAsked,
       foretoldBy: 'replay',
     };
@@ -328,7 +366,7 @@ function fromReplay(
     ...base,
     kind: first.kind,
     errno: first.errno,
-    text: `${lead(first.kind, next, files, sessions.length)}${first.text}`,
+    text: `${lead(first.kind, next, files, count)}${first.text}`,
     unchecked: notAsked,
     foretoldBy: first.by,
   };
@@ -351,8 +389,9 @@ function countFates(replayed: Replay, sessions: readonly SessionFate[], handover
     session.files.map((file) => (session.kind === 'retrieve-fails' && session.errno !== null && gives[index] !== true ? 'retrieve-fails' : file.kind)),
   );
   const counted = (handover.luo?.sessions ?? []).reduce((sum, { count, files }) => sum + Math.max(files.length, Math.min(Number(count), 1 << 20)), 0);
-  const total = Math.max(all.length, counted) + hidden;
-  const back = all.filter((kind) => kind === 'taken-over').length;
+  const plain = takenAway(handover)?.files ?? 0;
+  const total = Math.max(all.length, counted) + hidden + plain;
+  const back = all.filter((kind) => kind === 'taken-over').length + plain;
   const open = all.filter((kind) => kind === 'unknown').length;
   return { total, comeBack: back, fail: open > 0 ? null : total - back };
 }

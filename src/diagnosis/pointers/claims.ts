@@ -1,5 +1,6 @@
 /** Which preserved blocks nobody points to: what a pointer that was changed led to before is among them. */
 import type { Handover } from '../../handover/decode.js';
+import { takenAway } from '../../handover/luo.js';
 import type { PreservedBlock } from '../../handover/preserved/preserved-map.js';
 import { FrameSet } from '../../memory/frame-set.js';
 import { memfdsIn, referencedStarts } from '../rules/referenced.js';
@@ -39,8 +40,10 @@ function find(subject: Subject): readonly PreservedBlock[] | null {
     }
   const regions = (memblock ?? []).map(({ start, size }) => ({ start: Number(start), end: Number(start + size) }));
   const found: PreservedBlock[] = [];
+  const plain = takenAway(subject.handover)?.claimed;
   for (const block of map.blocks()) {
-    if (!claimed.has(block.start / pageSize) && !regions.some(({ start, end }) => block.start >= start && block.start < end)) found.push(block);
+    const frame = block.start / pageSize;
+    if (!claimed.has(frame) && plain?.has(frame) !== true && !regions.some(({ start, end }) => block.start >= start && block.start < end)) found.push(block);
   }
   return found;
 }

@@ -5,6 +5,7 @@
  */
 import type { Reference } from '../../handover/context.js';
 import type { Handover } from '../../handover/decode.js';
+import { takenAway } from '../../handover/luo.js';
 import type { Folio, FolioColumns, Memfd } from '../../handover/memfd.js';
 import type { PreservedBlock } from '../../handover/preserved/preserved-map.js';
 import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
@@ -354,6 +355,7 @@ class Judge {
         let left = SAMPLED;
         if (decoded?.kind === 'memfd') for (const { pfn } of decoded.folios()) if (left-- > 0) add(pfn * pageSize, null);
       }
+    for (const frame of takenAway(this.#subject.handover)?.claimed.frames() ?? []) add(frame * pageSize, null);
     for (const { start, size } of memblock ?? []) {
       const first = physicalAddress(start);
       if (first === null || first % pageSize !== 0 || size > MAX_REGION) continue;

@@ -8,6 +8,7 @@ import { guestMemfdLuoFolioSer, guestMemfdLuoSer } from '../../../abi/guest-memf
 import { decodeStruct } from '../../codec/decode.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import type { Payload, StructPayload } from '../payload.js';
+import { allReferences } from '../luo.js';
 
 export type OwnerKind = 'file' | 'session' | 'flb' | 'luo' | 'subtree' | 'kho-test' | 'reserve-mem' | 'kho' | 'nobody';
 
@@ -41,7 +42,7 @@ export interface UnreadList {
 export function* claimsOf(handover: Handover, memory: PhysicalMemory): Iterable<Claim | UnreadList> {
   const { pageSize } = memory;
   const owners = new Owners(handover);
-  for (const { address, what, node, from, order } of handover.references) {
+  for (const { address, what, node, from, order } of allReferences(handover)) {
     yield { owner: owners.ofReference(what, node.path, from.path), address, pages: order === null ? null : 2 ** order };
   }
   for (const { name, start, size, node } of handover.memblock ?? []) {

@@ -68,3 +68,15 @@ export function ownerAbove({ byPath }: Owners, path: string | null): Owner | nul
 export const ownerText = ({ kind, name, detail }: Owner): string => `${KIND_TEXT[kind]}${name}${detail === '' ? '' : `, ${detail}`}`;
 
 const KIND_TEXT: Readonly<Record<Owner['kind'], string>> = { systemd: '', unit: 'unit ', vm: 'VM ', criu: 'CRIU, ', selftest: 'kernel selftest ' };
+
+/** Session names that tell their owner. */
+export const OWNER_NAMES: readonly { readonly pattern: RegExp; owner(match: RegExpExecArray): Omit<Owner, 'by'> }[] = [
+  { pattern: /^systemd$/, owner: () => ({ kind: 'systemd', name: 'systemd', detail: 'descriptors of its units' }) },
+  { pattern: /^criu-dump-(\d+)$/, owner: ([, pid]) => ({ kind: 'criu', name: `process ${pid}`, detail: 'memory images' }) },
+  {
+    pattern: /^(test-session|kexec_simple_state|kexec_multi_state|multi-test-empty-[12]|multi-test-files-[12]|many-test-\d+)$/,
+    owner: ([name]) => ({ kind: 'selftest', name, detail: 'tools/testing/selftests/liveupdate' }),
+  },
+];
+
+export const namesOwner = (session: string): boolean => OWNER_NAMES.some(({ pattern }) => pattern.test(session));

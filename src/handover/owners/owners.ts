@@ -6,17 +6,20 @@ import type { PhysicalMemory } from '../../memory/memory.js';
 import { hex } from '../../tree/words.js';
 import { readContents } from '../contents.js';
 import type { Luo, LuoFile, LuoSession } from '../luo.js';
+import { plainIn } from '../luo.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { nvmmState, nvmmTokens } from '../../../abi/user-space/nanovmm-v3.js';
 import { nvmmPart, nvmmProblems, nvmmStateOf } from './nanovmm.js';
-import type { Owner, OwnerProblem, Owners, SystemdMapping } from './owner.js';
+import { OWNER_NAMES, type Owner, type OwnerProblem, type Owners, type SystemdMapping } from './owner.js';
 import { MAX_MAPPING, SYSTEMD_SESSION, mappingProblems, parseMapping } from './systemd.js';
 
 /** Reads what user space recorded. `luo` null: no labels. */
 export function readOwners(luo: Luo | null, memory: PhysicalMemory): Owners {
   const byPath = new Map<string, Owner>();
   const problems: OwnerProblem[] = [];
-  const sessions = luo?.sessions ?? [];
+  // Of plain sessions no name or token tells an owner; systemd's mapping may name them.
+  const kept = plainIn(luo)?.kept ?? luo?.sessions ?? [];
+  const sessions = kept.some(({ name }) => name.text === SYSTEMD_SESSION) ? (luo?.sessions ?? []) : kept;
   for (const session of sessions) labelByName(session, byPath);
   for (const session of sessions) labelVm(session, memory, byPath, problems);
   const systemd = labelSystemd(sessions, luo?.sessions !== null, memory, byPath, problems);
@@ -29,18 +32,8 @@ export function readOwners(luo: Luo | null, memory: PhysicalMemory): Owners {
   return { byPath, problems, systemd };
 }
 
-/** Session names that tell their owner. */
-const NAMES: readonly { readonly pattern: RegExp; owner(match: RegExpExecArray): Omit<Owner, 'by'> }[] = [
-  { pattern: /^systemd$/, owner: () => ({ kind: 'systemd', name: 'systemd', detail: 'descriptors of its units' }) },
-  { pattern: /^criu-dump-(\d+)$/, owner: ([, pid]) => ({ kind: 'criu', name: `process ${pid}`, detail: 'memory images' }) },
-  {
-    pattern: /^(test-session|kexec_simple_state|kexec_multi_state|multi-test-empty-[12]|multi-test-files-[12]|many-test-\d+)$/,
-    owner: ([name]) => ({ kind: 'selftest', name, detail: 'tools/testing/selftests/liveupdate' }),
-  },
-];
-
 function labelByName(session: LuoSession, byPath: Map<string, Owner>): void {
-  for (const { pattern, owner } of NAMES) {
+  for (const { pattern, owner } of OWNER_NAMES) {
     const match = pattern.exec(session.name.text);
     if (match === null) continue;
     const label: Owner = { ...owner(match), by: "the session's name" };

@@ -1,5 +1,6 @@
 /** Physical memory as a map: what each cell's share of it is used for. Pure; counted once for a part of memory and a number of cells. */
 import type { Handover } from '../../handover/decode.js';
+import { allReferences } from '../../handover/luo.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Style } from '../model/text.js';
 
@@ -59,7 +60,8 @@ export class MemoryMap {
     };
     for (const { start, end } of this.#memory.readable) paint(start, end, 'present');
     let left = 0;
-    for (const { scratch, map, references } of this.#handovers) {
+    for (const handover of this.#handovers) {
+      const { scratch, map } = handover;
       for (const { start, size } of scratch.areas ?? []) paint(start, start + size, 'scratch');
       let blocks = 0;
       if (map !== null)
@@ -69,7 +71,7 @@ export class MemoryMap {
         }
       left += Math.max(0, (map?.summary.blocks ?? 0) - MOST_BLOCKS);
       for (const page of map?.structurePages ?? []) paint(page, page + pageSize, 'structure');
-      for (const { address } of references) paint(address, address + pageSize, 'structure');
+      for (const { address } of allReferences(handover)) paint(address, address + pageSize, 'structure');
     }
     const cells = { from, unit, kinds, left };
     const [oldest] = this.#made.keys();
