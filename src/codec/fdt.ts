@@ -37,8 +37,10 @@ export interface FdtNode {
 }
 
 export interface FdtProblem {
-  /** in bytes from the start of the blob */
+  /** where it was met, in bytes from the start of the blob */
   readonly offset: number;
+  /** where the damage is: a field of the header that the others contradict, else `offset` */
+  readonly blamed: number;
   /** libfdt's code, negative */
   readonly code: number;
   readonly text: string;
@@ -71,7 +73,8 @@ export function parseFdt(bytes: Uint8Array): Fdt {
   const header = decodeStruct(fdtHeader, bytes);
   const problems: FdtProblem[] = [];
   const problem = (offset: number, code: number, text: string): void => {
-    problems.push({ offset, code, text });
+    const isOfLayout = code !== -9 && code !== -10;
+    problems.push({ offset, blamed: (isOfLayout ? contradicted(header, bytes) : null) ?? offset, code, text });
   };
   checkHeader(header, bytes.length, problem);
   if (problems.some((found) => found.code === -9 || found.code === -10)) return { header, bytes, root: null, problems };
@@ -104,6 +107,23 @@ function checkHeader(header: DecodedStruct<typeof fdtHeader>, available: number,
   if (!inside(header.off_dt_strings, header.size_dt_strings))
     problem(at('off_dt_strings'), -8, `the strings block (${header.size_dt_strings} bytes at ${header.off_dt_strings}) lies outside the ${total} bytes`);
   if (total > available && total <= 0x7fffffff) problem(at('totalsize'), -8, `totalsize is ${total}, but only ${available} bytes are there`);
+}
+
+/**
+ * The field of the header that the others contradict, by its offset; null where they agree. As libfdt writes an FDT, the strings stand right behind
+ * the structure block, and nothing behind the strings.
+ */
+function contradicted(header: DecodedStruct<typeof fdtHeader>, bytes: Uint8Array): number | null {
+  const { off_dt_struct: struct, size_dt_struct: length, off_dt_strings: strings, size_dt_strings: names, totalsize, version } = header;
+  const at = (name: keyof typeof fdtHeader.fields): number => offsetOf(fdtHeader, name);
+  if (version < LAST_SUPPORTED_VERSION) return null;
+  const [follows, ends] = [struct + length === strings, strings + names === totalsize];
+  if (follows && ends) return null;
+  if (!follows && !ends) return at('off_dt_strings');
+  if (follows) return bytes[totalsize - 1] === 0 && bytes[strings + names - 1] !== 0 ? at('size_dt_strings') : at('totalsize');
+  const isNode =
+    struct + 4 <= bytes.length && struct >= sizeOf(fdtHeader) && new DataView(bytes.buffer, bytes.byteOffset).getUint32(struct) === fdtToken.beginNode;
+  return isNode ? at('size_dt_struct') : at('off_dt_struct');
 }
 
 class StructWalker {

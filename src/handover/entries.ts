@@ -60,11 +60,11 @@ const KINDS = { pointer: 'block-pointer', missing: 'block-missing', count: 'bloc
 
 const isChain = (area: Area): boolean => area.maxPieces > 1;
 
-/** Paths of the pieces decoded so far, by address: each belongs to one list, and is decoded once whoever links to it. */
-const decoded = new WeakMap<Context, Map<number, string>>();
+/** Nodes of the pieces decoded so far, by address: each belongs to one list, and is decoded once whoever links to it. */
+const decoded = new WeakMap<Context, Map<number, Node>>();
 
-function piecesOf(context: Context): Map<number, string> {
-  const known = decoded.get(context) ?? new Map<number, string>();
+function piecesOf(context: Context): Map<number, Node> {
+  const known = decoded.get(context) ?? new Map<number, Node>();
   decoded.set(context, known);
   return known;
 }
@@ -137,13 +137,12 @@ function readPiece(context: Context, described: Area, value: bigint, from: Node,
   const known = piecesOf(context);
   const before = known.get(address);
   if (before !== undefined) {
-    const text = `the ${noun} at ${hex(address)} is linked a second time: it is decoded as ${before}`;
-    observations.add('block-shared', from, text, natureOfNonsense(context));
+    refer(context, { address, order: areaOrder(area), what: noun, node: before, from });
     return null;
   }
   const header = area.header === null ? null : readHeader(context, area, area.header, address, index, from, noun, options);
   if (header !== null && header.values === null) return null;
-  known.set(address, header?.node.path ?? options.parent.path);
+  known.set(address, header?.node ?? options.parent);
   if (header === null) {
     refer(context, { address, order: areaOrder(area), what: noun, node: options.parent, from });
     from.pointsTo(options.parent);

@@ -96,7 +96,8 @@ function readLuoStruct(context: Context, bytes: Uint8Array, address: number | nu
   const { observations } = context;
   if (isFeatureRoot(bytes)) return readFeatureRoot(context, bytes, address, node);
   const { text, length } = versionOf(context, bytes);
-  const known = luoContract(context, text);
+  const named = luoContract(context, text);
+  const known = named?.status === 'window' && isRather(context, named, luoV5, bytes, address, node) ? null : named;
   const plausible = known !== null || looksLikeVersion(text);
   const contract = known ?? luoV5;
   const struct = plausible ? luoSerFor(contract, length) : luoSer;
@@ -171,11 +172,8 @@ function readLuoSer(context: Context, contract: Contract, compatible: string, re
   };
 }
 
-/**
- * A version nobody described, of a kernel whose types are not at hand: where the bytes agree with the nearest contract in everything
- * that can be held against it, the string alone was damaged; where they do not, nothing is claimed of what follows.
- */
-function asNeighbour(context: Context, contract: Contract, compatible: string, reading: Reading, node: Node): Luo {
+/** Reads `reading` as `contract` has it, aside: nothing is added to the context or to `node`. */
+function tryAs(context: Context, contract: Contract, compatible: string, reading: Reading, node: Node) {
   const observations = new Observations();
   const aside: Context = { ...context, observations, foreign: new Map(), references: [], bulk: null };
   const trial = new Node(node.path, node.name);
@@ -184,14 +182,35 @@ function asNeighbour(context: Context, contract: Contract, compatible: string, r
   const hidden = lists.some((entries) => entries.pieces.some((piece) => hiddenEntry(context.memory, entries, piece) !== null));
   const odd = (luo.sessions ?? []).flatMap(({ files }) => files).some(({ compatible: name }) => name.trailing > 0 || !/^[\x21-\x7e]+$/.test(name.text));
   const trouble = observations.all.find(({ nature }) => nature === 'wrong' || nature === 'reused');
-  if (trouble === undefined && !hidden && !odd) {
+  const why = trouble?.text ?? (hidden ? 'its lists hold more than their counts say' : odd ? 'names of handlers are no text' : null);
+  return { luo, trial, observations, references: aside.references, why };
+}
+
+/** Do the bytes make no sense as `named`, a version that no release spoke, and every sense as `other`? Then the string was damaged. */
+function isRather(context: Context, named: Contract, other: Contract, bytes: Uint8Array, address: number | null, node: Node): boolean {
+  const whyNot = (contract: Contract): string | null => {
+    const struct = luoSerFor(contract, versionOf(context, bytes).length);
+    if (bytes.length < sizeOf(struct)) return 'too small';
+    const place = { path: `${node.path}/luo_ser`, name: 'luo_ser' };
+    const reading = structFromBytes(struct, bytes.subarray(0, sizeOf(struct)), address, context.memory.pageSize, place);
+    return tryAs(context, contract, contract.id, reading, node).why;
+  };
+  return whyNot(named) !== null && whyNot(other) === null;
+}
+
+/**
+ * A version nobody described, of a kernel whose types are not at hand: where the bytes agree with the nearest contract in everything
+ * that can be held against it, the string alone was damaged; where they do not, nothing is claimed of what follows.
+ */
+function asNeighbour(context: Context, contract: Contract, compatible: string, reading: Reading, node: Node): Luo {
+  const { luo, trial, observations, references, why } = tryAs(context, contract, compatible, reading, node);
+  if (why === null) {
     for (const child of trial.children()) node.add(child);
     for (const one of observations.all) context.observations.add(one.kind, one.node, one.text, one.nature, one.at);
-    for (const reference of aside.references) context.references.push(reference);
+    for (const reference of references) context.references.push(reference);
     return { ...luo, contract: null, node };
   }
   const group = node.group('sessions', { description: 'sessions in the order in which they were serialised' });
-  const why = trouble?.text ?? (hidden ? 'its lists hold more than their counts say' : 'names of handlers are no text');
   const text = `what ${compatible} lists is not decoded: as ${contract.id} has it, it makes no sense (${why}); name the writing kernel's BTF with --btf`;
   context.observations.add('layout-incomplete', group, text, 'note');
   group.mark('unknown-version', text);
@@ -217,7 +236,7 @@ function readLuoFdt(context: Context, bytes: Uint8Array, address: number | null,
   const contract = known ?? luoV1;
   const root = addFdt(node, fdt, address, contract.fdt ?? luoV1.fdt, context.memory.pageSize);
   for (const problem of fdt.problems)
-    observations.add('luo-fdt', node, `the LUO FDT: ${problem.text}`, 'wrong', address === null ? null : address + problem.offset);
+    observations.add('luo-fdt', node, `the LUO FDT: ${problem.text}`, 'wrong', address === null ? null : address + problem.blamed);
   if (fdt.root === null) return null;
   const compatibleNode = child(root, 'compatible') ?? root;
   if (known === null)

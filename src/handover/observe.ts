@@ -37,7 +37,6 @@ export type ObservationKind =
   | 'block-missing'
   | 'block-pointer'
   | 'block-cycle'
-  | 'block-shared'
   | 'block-count'
   | 'block-limit'
   | 'session-name'

@@ -37,7 +37,7 @@ export function readRoot(context: Context, fdt: Fdt, candidate: Candidate, kho: 
     );
   }
   for (const problem of candidate.cutInCopy ? [] : fdt.problems)
-    observations.add('fdt-invalid', kho, `the root FDT: ${problem.text} (libfdt ${problem.code})`, 'wrong', at(problem.offset));
+    observations.add('fdt-invalid', kho, `the root FDT: ${problem.text} (libfdt ${problem.code})`, 'wrong', at(problem.blamed));
   if (fdt.header.totalsize > memory.pageSize)
     observations.add('fdt-oversized', kho, `totalsize is ${fdt.header.totalsize}, a KHO FDT has one page`, 'wrong', at(0));
   kho.meaning = compatible ?? 'no compatible string';

@@ -132,7 +132,7 @@ function subtreeFdt(context: Context, blob: Blob, node: Node, layout: FdtNodeLay
       node,
       `${node.name}: ${problem.text}`,
       natureOfNonsense(context),
-      blob.address === null ? null : blob.address + problem.offset,
+      blob.address === null ? null : blob.address + problem.blamed,
     );
   }
   addFdt(node, fdt, blob.address, layout, context.memory.pageSize);

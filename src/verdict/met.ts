@@ -30,7 +30,8 @@ export interface Fates {
   readonly met: readonly Met[];
 }
 
-const WARNING = /^WARNING: |refcount_t: |has wrong (?:size|alignment)|has no child|is missing properties|^Node '.*' is incompatible|^FDT '.*' is incompatible/;
+const WARNING =
+  /^WARNING: |refcount_t: |has wrong (?:size|alignment)|has no child|is missing properties|^Node '.*' is incompatible|^FDT '.*' is incompatible|^test_kho: KHO restore failed/;
 const SPOKEN = /^(?:KHO: |luo: |memfd_luo: |kho_block: |Kernel panic|BUG: |System is deadlocked|WARNING: |refcount_t: |test_kho: )/;
 
 /** Everything that the run met, and what it comes to for each session and file. */

@@ -134,6 +134,7 @@ function memoryEnd(decoded: DecodedDump, handover: Handover): number {
   return areas.reduce((end, { start, size }) => (start + size < PHYSICAL_LIMIT ? Math.max(end, start + size) : end), 0);
 }
 
+const RESERVE_MEM_SUBTREE = 'memblock';
 const NOWHERE = { line: 1, column: 1 };
 
 /** reserve_mem=size:align:name of a command line; null where none is known. Source: mm/memblock.c reserve_mem(), 7.3. */
@@ -163,6 +164,9 @@ function reservedRegions(decoded: DecodedDump, handover: Handover): DumpStart['r
     known.length > 0
       ? known.map(({ name, size }) => ({ name, size: Number(size) }))
       : handover.subtrees.flatMap((subtree) => regionsAt(decoded.memory, subtree.address));
+  // A kernel that had none hands over no such subtree: where it can not be read, one region at least is asked for, and its FDT read.
+  if (found.length === 0 && handover.subtrees.some(({ name }) => name === RESERVE_MEM_SUBTREE))
+    return [{ name: 'reserve_mem', size: align, align, position: NOWHERE }];
   // No kernel asks for more than there is: a size beyond it is damage, and whatever the command line says is another.
   const most = decoded.memory.readable.reduce((end, range) => Math.max(end, range.end), 0);
   return found.map(({ name, size }) => ({ name, size: size > most ? align : size, align, position: NOWHERE }));

@@ -27,8 +27,8 @@ function* problems(subject: Subject, codes: readonly number[]): Iterable<Hit> {
     if (!codes.includes(problem.code)) continue;
     // Nothing holds totalsize against the page (kho/fdt-oversized).
     if (problem.offset === offsetOf(fdtHeader, 'totalsize') && isOversized(subject)) continue;
-    const at = candidate.fdtAddress === null ? null : candidate.fdtAddress + problem.offset;
-    const header = problem.offset < sizeOf(fdtHeader) ? node.children().find((child) => child.name === 'fdt_header') : undefined;
+    const at = candidate.fdtAddress === null ? null : candidate.fdtAddress + problem.blamed;
+    const header = problem.blamed < sizeOf(fdtHeader) ? node.children().find((child) => child.name === 'fdt_header') : undefined;
     yield hit(header ?? node, `the root FDT: ${problem.text} (libfdt ${problem.code})`, at);
   }
 }

@@ -20,6 +20,11 @@ const wrongMemory: Reactions = {
   ),
 };
 
+const readsOn = reaction(
+  'panic',
+  'The next kernel goes on behind the page: what stands there is followed as addresses of bitmaps, and it faults before the console speaks.',
+);
+
 export const khoMapRules: readonly HandoverRule[] = [
   {
     id: 'kho/map-node',
@@ -30,8 +35,10 @@ export const khoMapRules: readonly HandoverRule[] = [
       'A pointer of the map leads to no page of this machine, to a page that was met before (a shared node or a cycle), or to one that holds something else; or chunks are out of order. The kernel checks none of it.',
     reactions: wrongMemory,
     confirm: 'Show the entry in hex; nodes and leaves are on whole pages, each linked once.',
-    sources: [WALK],
-    check: (subject) => wrong(subject, 'map-node'),
+    sources: [WALK, 'seen with 6.17.8 and 6.18.15: num_elms beyond the page'],
+    *check(subject) {
+      for (const found of wrong(subject, 'map-node')) yield found.path?.endsWith('/num_elms') === true ? { ...found, reaction: readsOn } : found;
+    },
   },
   {
     id: 'kho/map-reused',

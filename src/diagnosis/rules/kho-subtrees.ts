@@ -53,9 +53,12 @@ const subtreeOf = (handover: Handover, path: string): string => {
   return decodeURIComponent(rest.split('/')[0] ?? '');
 };
 
-function withSubtree(subject: Subject, found: Hit): Hit {
-  const told = subtreeReaction(subtreeOf(subject.handover, found.path ?? ''));
-  return { ...found, reaction: told, ...(told.kind === 'ignored' ? { severity: 'warning' as const } : {}) };
+const withSubtree = (subject: Subject, found: Hit): Hit => ofSubtree(found, subtreeOf(subject.handover, found.path ?? ''));
+
+/** Nothing but its own messages depends on kexec metadata and the KHO test. */
+function ofSubtree(found: Hit, name: string): Hit {
+  const told = subtreeReaction(name);
+  return { ...found, reaction: told, ...(told.kind === 'ignored' || name === 'kho_test' ? { severity: 'warning' as const } : {}) };
 }
 
 export const khoSubtreeRules: readonly HandoverRule[] = [
@@ -149,7 +152,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     *check(subject) {
       const kho = khoNode(subject).path;
       for (const found of wrong(subject, 'fdt-invalid', (observation) => observation.node.path !== kho)) {
-        yield { ...found, reaction: subtreeReaction(decodeURIComponent((found.path ?? '').split('/')[1] ?? '')) };
+        yield ofSubtree(found, decodeURIComponent((found.path ?? '').split('/')[1] ?? ''));
       }
     },
   },

@@ -19,7 +19,9 @@ const lost: Reaction = reaction(
 function* owned(hits: Iterable<Hit>): Iterable<Hit> {
   for (const found of hits) {
     const test = (found.path ?? '').includes('/kho_test/');
-    yield test ? { ...found, reaction: reaction('warns', 'The KHO test reports that it could not restore its data; nothing else depends on it.') } : found;
+    yield test
+      ? { ...found, severity: 'warning', reaction: reaction('warns', 'The KHO test reports that it could not restore its data; nothing else depends on it.') }
+      : found;
   }
 }
 

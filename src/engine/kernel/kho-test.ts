@@ -1,6 +1,6 @@
 /**
- * The kernel's own test of KHO, where the previous kernel had it: restores its list and every folio of it. The checksum over their
- * contents is not computed. Source: lib/test_kho.c, 6.17.8 and 6.18.15 to 7.3.4.
+ * The kernel's own test of KHO, where the previous kernel had it: restores its list and every folio of it, and sums their contents.
+ * Source: lib/test_kho.c, 6.17.8 and 6.18.15 to 7.3.4.
  */
 import { KHO_TEST_MAGIC } from '../../../abi/kho-test/folios.js';
 import { khoTestV1B } from '../../../abi/kho-test/v1-b.js';
@@ -12,7 +12,8 @@ import { sizeOf } from '../../codec/layout-table.js';
 import { readFdt } from '../kho/incoming.js';
 import type { Kho } from '../kho/kho.js';
 import { restoreVmalloc, vmallocDescriptor } from '../kho/vmalloc.js';
-import { MissingPageError, type Steps } from '../machine.js';
+import { type Machine, MissingPageError, type Steps } from '../machine.js';
+import { isReadable } from '../../memory/memory.js';
 
 const SUBTREE = 'kho_test';
 /** Bytes of an entry of the list: a physical address with the folio's order in its lower bits. */
@@ -60,12 +61,33 @@ function* restoreData(kho: Kho, root: FdtNode): Steps<boolean> {
   );
   const pages = inline ? null : yield* restoreVmalloc(kho, vmallocDescriptor({ first, total_pages, flags, order }));
   if (!inline && pages === null) return false;
+  let sum: number | null = 0;
   for (let index = 0; index < count; index++) {
     const entry = inline ? readEntry(info.value, index * ENTRY) : entryOf(kho, pages ?? [], index);
     const folioOrder = entry % kho.machine.pageSize;
     if ((yield* kho.restoreFolio(entry - folioOrder)) !== folioOrder) return false;
+    sum = sum === null ? null : addWords(kho.machine, entry - folioOrder, kho.machine.pageSize * 2 ** folioOrder, sum);
   }
-  return true;
+  const checksum = data === undefined ? null : u32Of(data, 'csum');
+  return sum === null || checksum === null || sum === checksum % WORDS;
+}
+
+/** A one's complement sum of 16-bit words, as csum_partial() gives it: modulo 2^16 - 1. */
+const WORDS = 0xffff;
+
+/** The sum with the contents added, or null where a dump leaves some of them out: they are taken for as they were. */
+function addWords({ memory, pageSize }: Machine, address: number, length: number, sum: number): number | null {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at += pageSize) if (!isReadable(memory.now, address + at)) return null;
+  if (memory.now.readInto(address, length, bytes) !== length) return null;
+  // Two words at a time are the same modulo 2^16 - 1, and sums of 2^20 of them are exact.
+  const words = new Uint32Array(bytes.buffer);
+  let total = sum;
+  for (let first = 0; first < words.length; first += 1 << 20) {
+    for (const word of words.subarray(first, first + (1 << 20))) total += word;
+    total %= WORDS;
+  }
+  return total;
 }
 
 // Nothing checks the count against the list: behind it lies the guard page.

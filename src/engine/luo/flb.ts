@@ -223,13 +223,16 @@ export class FlbRegistry {
   #find(compatible: string): { readonly data: bigint; readonly count: bigint } | null {
     const { pageSize } = this.#machine;
     const header = this.#machine.readStruct(this.#header, this.#incomingPage);
-    const count = Math.min(Number(integerOf(this.#header, header, 'count', pageSize) ?? 0n), areaCapacity(this.#area, this.#machine.pageSize));
-    for (let index = 0; index < count; index++) {
-      const { entry } = this.#area;
-      const values = this.#machine.readStruct(entry, this.#incomingPage + entryOffset(this.#area, index, pageSize));
+    const { entry } = this.#area;
+    const count = Number(integerOf(this.#header, header, 'count', pageSize) ?? 0n);
+    const placeOf = (index: number): number => this.#incomingPage + entryOffset(this.#area, index, pageSize);
+    for (let index = 0; index < Math.min(count, areaCapacity(this.#area, pageSize)); index++) {
+      const values = this.#machine.readStruct(entry, placeOf(index));
       const number = (name: string): bigint => integerOf(entry, values, name, pageSize) ?? 0n;
       if (textOf(entry, values, 'name', pageSize)?.text === compatible) return { data: number('data'), count: number('count') };
     }
+    // Nothing holds the count against the page: what it does not find there it looks for in all memory behind it.
+    if (count > 0 && !this.#machine.isMemory(placeOf(count - 1))) this.#machine.fault('the end of memory, behind the page of FLBs');
     return null;
   }
 
