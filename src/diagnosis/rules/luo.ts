@@ -49,7 +49,7 @@ const handoverRules: readonly HandoverRule[] = [
     *check(subject) {
       const { luo } = subject.handover;
       const contract = luo === null ? null : luoContract(subject, luo.compatible);
-      if (luo !== null && contract !== null && contract.status !== 'released' && contract.status !== 'own')
+      if (luo?.contract != null && contract !== null && contract.status !== 'released' && contract.status !== 'own')
         yield hit(rootField(subject, 'compatible', 'compatible') ?? luo.node, `compatible is ${luo.compatible}, which no release ever spoke`);
     },
   },
