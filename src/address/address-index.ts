@@ -85,6 +85,7 @@ const isBulk = (node: TreeNode): boolean => /^struct .+\[\d+\]$/.test(node.type)
 export class AddressIndex {
   readonly memory: PhysicalMemory;
   readonly #handovers: readonly Handover[];
+  readonly #roots: readonly TreeNode[];
   readonly #files: FileOf[] = [];
   #extents: Extent[] | null = null;
   /** the furthest end of any extent up to each one, so that a search backwards knows where to stop */
@@ -93,8 +94,10 @@ export class AddressIndex {
   #folios: FolioPages | null = null;
   #unchecked: string[] = [];
 
-  constructor(dump: Pick<DecodedDump, 'memory' | 'handovers'>) {
+  /** @param roots the trees decoded; those of the handovers unless given */
+  constructor(dump: Pick<DecodedDump, 'memory' | 'handovers'>, roots: readonly TreeNode[] = dump.handovers.map(({ node }) => node)) {
     this.memory = dump.memory;
+    this.#roots = roots;
     this.#handovers = dump.handovers;
     for (const handover of dump.handovers)
       for (const session of handover.luo?.sessions ?? [])
@@ -181,7 +184,7 @@ export class AddressIndex {
   #built(): readonly Extent[] {
     if (this.#extents !== null) return this.#extents;
     const extents: Extent[] = [];
-    const pending: { readonly node: TreeNode; readonly parent: TreeNode | null }[] = this.#handovers.map(({ node }) => ({ node, parent: null }));
+    const pending: { readonly node: TreeNode; readonly parent: TreeNode | null }[] = this.#roots.map((node) => ({ node, parent: null }));
     let seen = 0;
     for (let one = pending.pop(); one !== undefined; one = pending.pop()) {
       if (++seen > MOST_NODES) {

@@ -85,6 +85,6 @@ export async function runKvm(path: string, options: KvmCommandOptions): Promise<
 async function showKvm(snapshots: SnapshotFiles, options: KvmCommandOptions): Promise<void> {
   if (!onTerminal()) throw new UserError('--tui needs a terminal for input and output; without --tui the snapshot is printed');
   if (snapshots.count === 0) throw new UserError(`${snapshots.path}: no snapshot in it`);
-  const [{ identityOf, openKvm }, { kvmModelOf }] = await Promise.all([import('../tui/open.js'), import('../tui/kvm/from-files.js')]);
-  await openKvm(kvmModelOf(snapshots), { color: wantsColor(options), identity: identityOf(snapshots.path, 'kvm') });
+  const [{ identityOf, openInspector }, { snapshotsModelOf }] = await Promise.all([import('../tui/open.js'), import('../tui/inspector/from-snapshots.js')]);
+  await openInspector(snapshotsModelOf(snapshots), { color: wantsColor(options), identity: identityOf(snapshots.path, 'kvm') });
 }

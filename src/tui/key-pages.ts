@@ -3,7 +3,6 @@ import { COMPARE } from './compare/view.js';
 import { DEBUGGER } from './debugger/view.js';
 import { EXPLORE } from './explore/view.js';
 import { INSPECTOR } from './inspector/view.js';
-import { KVM } from './kvm/view.js';
 import { tableOf } from './model/common-keys.js';
 import type { KeyPage } from './model/keys.js';
 import type { View, Viewed } from './model/view.js';
@@ -18,4 +17,4 @@ const pageOf = <S extends Viewed<P>, P extends string>(view: View<S, P>): ViewKe
   return { title: view.name, intro: view.intro, keys, commands, panes: Object.keys(view.panes) };
 };
 
-export const KEY_PAGES: readonly ViewKeys[] = [pageOf(INSPECTOR), pageOf(DEBUGGER), pageOf(KVM), pageOf(COMPARE), pageOf(EXPLORE)];
+export const KEY_PAGES: readonly ViewKeys[] = [pageOf(INSPECTOR), pageOf(DEBUGGER), pageOf(COMPARE), pageOf(EXPLORE)];

@@ -8,14 +8,12 @@ import type { CompareModel } from './compare/state.js';
 import type { ExploreModel, ExploreRow } from './explore/view.js';
 import type { Companion } from './debugger/companion.js';
 import type { InspectorModel } from './inspector/state.js';
-import type { KvmModel } from './kvm/state.js';
 import type { Size } from './model/screen.js';
 import type { Loading } from './terminal/loading.js';
 
 export type { CompareModel } from './compare/state.js';
 export type { Companion } from './debugger/companion.js';
 export type { InspectorModel } from './inspector/state.js';
-export type { KvmModel } from './kvm/state.js';
 
 export interface OpenOptions {
   /** false where the user asked for none (NO_COLOR, --no-color) */
@@ -82,13 +80,6 @@ export async function openComparison(model: CompareModel, options: OpenOptions):
   prepareEnvironment();
   const [{ runProgram }, { compareProgram }] = await Promise.all([import('./terminal/run.js'), import('./compare/view.js')]);
   await runProgram(compareProgram(model), options, options.loading ?? null);
-}
-
-/** Opens the full-screen view of kvm_run snapshots; as `openInspector`. */
-export async function openKvm(model: KvmModel, options: OpenOptions): Promise<void> {
-  prepareEnvironment();
-  const [{ runProgram }, { kvmProgram }] = await Promise.all([import('./terminal/run.js'), import('./kvm/view.js')]);
-  await runProgram(kvmProgram(model), options, options.loading ?? null);
 }
 
 /**

@@ -11,10 +11,9 @@ import { EngineClient } from '../../src/engine/client.js';
 import { parseScenario } from '../../src/engine/scenario/parse.js';
 import { openSnapshotFiles } from '../../src/kvm/snapshot-files.js';
 import { debuggerProgram } from '../../src/tui/debugger/view.js';
+import { snapshotsModelOf } from '../../src/tui/inspector/from-snapshots.js';
 import { inspectorProgram } from '../../src/tui/inspector/view.js';
 import { KEY_PAGES } from '../../src/tui/key-pages.js';
-import { kvmModelOf } from '../../src/tui/kvm/from-files.js';
-import { kvmProgram } from '../../src/tui/kvm/view.js';
 import { NOTHING_KEPT } from '../../src/tui/model/kept.js';
 import type { Program } from '../../src/tui/model/program.js';
 import { textOf } from '../../src/tui/model/text.js';
@@ -42,7 +41,7 @@ steps:
 const inspector = (columns = 80, rows = 24) => new Play(inspectorProgram(fixtureModel()), { columns, rows });
 const debug = (columns = 120, rows = 40) =>
   new Play(debuggerProgram(EngineClient.ofScenario(parseScenario(SCENARIO, 'two.yaml'), { logReads: true }), SCENARIO), { columns, rows });
-const kvm = (columns = 120, rows = 40) => new Play(kvmProgram(kvmModelOf(openSnapshotFiles('samples/kvm'))), { columns, rows });
+const kvm = (columns = 120, rows = 40) => new Play(inspectorProgram(snapshotsModelOf(openSnapshotFiles('samples/kvm'))), { columns, rows });
 
 interface Driven {
   press(...keys: readonly string[]): Driven;
@@ -57,7 +56,7 @@ interface Driven {
 const VIEWS: Readonly<Record<string, { readonly open: () => Driven; readonly list: string }>> = {
   inspector: { open: inspector, list: 'tree' },
   debugger: { open: debug, list: 'timeline' },
-  kvm: { open: kvm, list: 'KVM_EXIT_\\w+' },
+  kvm: { open: kvm, list: 'tree' },
 };
 const EACH = Object.entries(VIEWS);
 const copies = (screen: { readonly effects: readonly { readonly kind: string }[] }) =>
@@ -224,9 +223,9 @@ describe('/ then n and N with i/n, Esc clears; f filters a list (lazygit, less)'
 
   it('among fields and among snapshots, with i/n', () => {
     const screen = kvm().press('/').type('apic').press('enter');
-    expect(screen.cursor('KVM_EXIT_\\w+')).toContain('apic_base');
+    expect(screen.cursor('tree')).toContain('apic_base');
     expect(screen.footer).toMatch(/\/apic {2}1\/\d+/);
-    screen.press('4', '/').type('memory_fault').press('enter');
+    screen.press('9', '/').type('memory_fault').press('enter');
     expect(screen.cursor('snapshots')).toContain('MEMORY_FAULT');
     expect(screen.footer).toMatch(/\/memory_fault {2}1\/\d+/);
   });
@@ -258,8 +257,8 @@ describe('/ then n and N with i/n, Esc clears; f filters a list (lazygit, less)'
     expect(screen.press('esc').pane('findings').rows.join('\n')).toContain('memfd/seals');
     const steps = debug().press('2', 'f').type('luo preserve').press('enter');
     expect(steps.pane('timeline').title).toMatch(/filter luo preserve {2}\d+ of \d+/);
-    const fields = kvm().press('f').type('apic').press('enter');
-    expect(fields.pane('KVM_EXIT_\\w+').rows.every((row) => row.includes('apic'))).toBe(true);
+    const snapshots = kvm().press('9', 'f').type('mmio').press('enter');
+    expect(snapshots.pane('snapshots').rows.every((row) => row.includes('MMIO'))).toBe(true);
   });
 });
 
@@ -388,7 +387,7 @@ describe('y the value, Y the path or address, c a command line, with a toast, by
     ]);
     expect(copies(inspector().press('j', 'j', 'j', 'j', 'y'))[0]).toMatch(/^766d2d30(00)+/);
     expect(inspector().press(']', 'y').footer).toContain('copied 0x9');
-    expect(copies(kvm().press('y', 'Y', 'c'))).toEqual([expect.any(String), expect.any(String), 'luo-inspect kvm samples/kvm']);
+    expect(copies(kvm().press('j', 'y', 'Y', 'c'))).toEqual([expect.any(String), expect.any(String), 'luo-inspect kvm samples/kvm']);
     const steps = debug().press('y');
     expect(copies(steps)[0]).toMatch(/^1 kernel power on/);
     for (const [what, text] of [
@@ -470,13 +469,14 @@ describe('state survives in XDG folders: place, marks, histories, theme (delve, 
 
   it('of the inspector', () => keeps('inspector', inspectorProgram(fixtureModel())));
   it('of the debugger', () => keeps('debugger', debuggerProgram(EngineClient.ofScenario(parseScenario(SCENARIO, 'two.yaml')))));
-  it('of the kvm_run view', () => keeps('kvm', kvmProgram(kvmModelOf(openSnapshotFiles('samples/kvm')))));
+  it('of kvm_run snapshots', () => keeps('kvm', inspectorProgram(snapshotsModelOf(openSnapshotFiles('samples/kvm')))));
 
   it('goes back to a named place, with completion', () => {
     const screen = inspector().press(']', 'm').type('bad').press('enter', 'g', "'").type('ba').press('tab', 'enter');
     expect(screen.cursor('tree')).toContain('seals');
-    const snapshots = kvm().press(']', 'j', 'm').type('io').press('enter', 'g', '[', "'").type('io').press('enter');
-    expect(snapshots.pane('KVM_EXIT_IO').title).toContain('KVM_EXIT_IO');
+    const snapshots = kvm().press('}', 'j', 'j', 'j', 'm').type('io').press('enter', 'g', '{', "'").type('io').press('enter');
+    expect(snapshots.header).toContain('KVM_EXIT_IO');
+    expect(snapshots.cursor('tree')).toContain('direction');
   });
 });
 

@@ -109,6 +109,7 @@ export function fixtureModel(opened?: Opened): InspectorModel {
     fates: new Map(),
     addresses: () => new AddressIndex({ memory, handovers: [] }),
     objects: [],
+    series: null,
     releases: ['7.1', '7.3'],
     contractsAgainst: (release) => [`Can ${release} take over? yes`],
     log: [

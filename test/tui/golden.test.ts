@@ -11,9 +11,8 @@ import { compareProgram } from '../../src/tui/compare/view.js';
 import { decodedAtStep } from '../../src/tui/debugger/inspect.js';
 import { debuggerProgram } from '../../src/tui/debugger/view.js';
 import { exploreProgram } from '../../src/tui/explore/view.js';
+import { snapshotsModelOf } from '../../src/tui/inspector/from-snapshots.js';
 import { inspectorProgram } from '../../src/tui/inspector/view.js';
-import { kvmModelOf } from '../../src/tui/kvm/from-files.js';
-import { kvmProgram } from '../../src/tui/kvm/view.js';
 import type { Program } from '../../src/tui/model/program.js';
 import { OBJECTS, fixtureModel } from './fixture.js';
 import { goldenText } from './golden-screen.js';
@@ -115,9 +114,9 @@ describe('golden screens', () => {
     ['what-if', [':', ...'run 40', 'enter', ':', ...'edit 0x1000 01', 'enter', 'D']],
   ])('the debugger: %s', (name, keys) => golden(name, debug, named(keys)));
 
-  it('the kvm_run view, of one snapshot and of many', async () => {
-    await golden('kvm', () => kvmProgram(kvmModelOf(openSnapshotFiles('samples/kvm/44-fault-private-read.kvm_run', {}))), []);
-    await golden('kvm-many', () => kvmProgram(kvmModelOf(openSnapshotFiles('samples/kvm', {}))), ['4', 'j', 'j']);
+  it('kvm_run in the inspector, one snapshot and many', async () => {
+    await golden('kvm', () => inspectorProgram(snapshotsModelOf(openSnapshotFiles('samples/kvm/44-fault-private-read.kvm_run', {}))), []);
+    await golden('kvm-many', () => inspectorProgram(snapshotsModelOf(openSnapshotFiles('samples/kvm', {}))), ['9', 'j', 'j']);
   });
 
   it('two dumps side by side', () => {

@@ -13,6 +13,7 @@ import { textOfCopy } from './copy.js';
 import type { PaneId } from './layout.js';
 import { whatIsPage } from './pages.js';
 import { allSessions } from './panes/sessions.js';
+import { nextSnapshot } from './panes/snapshots.js';
 import { type Inspector, hexSelection, jump, jumpToAddress, nodeOf, onOverview, placeOf, selectedNode } from './state.js';
 
 const pathsBelow = (state: Inspector, typed: string): readonly string[] => {
@@ -41,6 +42,13 @@ const withAddress = (state: Inspector, argument: string, run: (address: number) 
 
 /** Those of the inspector alone. */
 export const INSPECTOR_COMMANDS: readonly Command<Inspector>[] = [
+  {
+    name: 'snapshot',
+    args: '<n>',
+    help: 'kvm_run: show snapshot n, counted from 0',
+    run: (state, argument) =>
+      /^\d{1,9}$/.test(argument) ? nextSnapshot(state, Number(argument) - (state.model.series?.index ?? 0)) : tell(state, ':snapshot takes a number'),
+  },
   {
     name: 'diff',
     args: '<dump>',

@@ -32,6 +32,7 @@ export function textOfCopy(state: Inspector, what: Copy): string {
     case 'command': {
       const address = state.hexAt ?? node.address;
       const quoted = shellWord(state.model.path);
+      if (state.model.series !== null) return `luo-inspect kvm ${quoted}`;
       if (address === null) return `luo-inspect report ${quoted}`;
       if (node.layout !== null && node.layout.field === null) return `luo-inspect decode ${quoted} --as ${node.layout.struct.name} --at ${hex(address)}`;
       return `luo-inspect whatis ${quoted} ${hex(address)}`;

@@ -43,6 +43,7 @@ export function inspectorModelOf(report: DumpReport): InspectorModel {
       const rule = rules.find((one) => one.id === id);
       return rule === undefined ? null : ruleText(rule);
     },
+    series: null,
   };
 }
 

@@ -1,6 +1,7 @@
 /** The keys of the inspector that are not those of a pane or of every view. */
 import { FINDINGS, GO } from './groups.js';
 import { more, whatIsPage, whoPointsHere } from './pages.js';
+import { nextSnapshot } from './panes/snapshots.js';
 import { travel } from './places.js';
 import type { Key } from '../model/keys.js';
 import { type Inspector, hexCursor, selectedNode } from './state.js';
@@ -8,6 +9,8 @@ import { type Inspector, hexCursor, selectedNode } from './state.js';
 export const INSPECTOR_KEYS: readonly Key<Inspector>[] = [
   { keys: ['backspace', 'ctrl-o'], group: GO, help: 'back to where the last jump came from', hint: 'back', run: (state) => travel(state, -1) },
   { keys: ['ctrl-i', 'ctrl-n'], group: GO, help: 'forward again (Ctrl-I where the terminal tells it from Tab)', run: (state) => travel(state, 1) },
+  { keys: ['}'], group: GO, counts: true, help: 'kvm_run: the next snapshot', run: (state, count) => nextSnapshot(state, count ?? 1) },
+  { keys: ['{'], group: GO, counts: true, help: 'kvm_run: the snapshot before', run: (state, count) => nextSnapshot(state, -(count ?? 1)) },
   { keys: ['r'], group: GO, help: 'who points here', run: whoPointsHere },
   {
     keys: ['w'],

@@ -3,15 +3,22 @@ import { type Band, type PaneBox, alone, boxOf } from '../model/screen.js';
 import type { Shell } from '../model/shell.js';
 
 /** In the order of their numbers. */
-export type PaneId = 'tree' | 'detail' | 'hex' | 'findings' | 'sessions' | 'map' | 'log' | 'objects';
+export type PaneId = 'tree' | 'detail' | 'hex' | 'findings' | 'sessions' | 'map' | 'log' | 'objects' | 'snapshots';
 
-/** Panes that share the place at the bottom. */
-export const BOTTOM: readonly PaneId[] = ['findings', 'sessions', 'map', 'log', 'objects'];
+/** Panes that share the place at the bottom: of a dump, and of a kvm_run page. */
+const OF_DUMPS: readonly PaneId[] = ['findings', 'sessions', 'map', 'log', 'objects'];
+const OF_SNAPSHOTS: readonly PaneId[] = ['findings', 'snapshots'];
+export const BOTTOM: readonly PaneId[] = [...OF_DUMPS, 'snapshots'];
+
+export const bottomOf = ({ series }: { readonly series: object | null }): readonly PaneId[] => (series === null ? OF_DUMPS : OF_SNAPSHOTS);
+
+/** Panes about what a dump or a snapshot cannot have. */
+export const isAbsent = ({ series }: { readonly series: object | null }, id: PaneId): boolean => BOTTOM.includes(id) && !bottomOf({ series }).includes(id);
 
 /** What the layout depends on. */
 export interface Laid {
   readonly shell: Shell<PaneId>;
-  readonly model: { readonly findings: readonly { readonly severity: string }[] };
+  readonly model: { readonly findings: readonly { readonly severity: string }[]; readonly series: object | null };
   /** are notes shown one by one? */
   readonly notesOpen: boolean;
   /** the pane shown in the place at the bottom */
@@ -29,7 +36,7 @@ export function inspectorBands(state: Laid): Band<PaneId>[] {
   const upper = body - strip;
   return [
     ...upperBands(size.columns, upper),
-    { height: strip, columns: [{ width: size.columns, panes: [{ id: state.bottom, height: strip, tabs: BOTTOM }] }] },
+    { height: strip, columns: [{ width: size.columns, panes: [{ id: state.bottom, height: strip, tabs: bottomOf(state.model) }] }] },
   ];
 }
 

@@ -8,6 +8,7 @@ import { type Found, tell } from '../model/view.js';
 import { logPane } from './panes/log.js';
 import { objectsPane } from './panes/objects.js';
 import { sessionsPane } from './panes/sessions.js';
+import { snapshotsPane } from './panes/snapshots.js';
 import { type Inspector, boxIn, cursorTo, followHex, hexCursor, jump, jumpToAddress, placeOf, select } from './state.js';
 
 /** A search in the pane in focus: bytes in the hex pane, lines in lists, else the tree. */
@@ -129,7 +130,7 @@ function findBytes(state: Inspector, by: 1 | -1): Inspector {
 }
 
 /** The pane in focus, where it is a list that is searched by its rows. */
-const listInFocus = ({ shell }: Inspector) => [logPane, sessionsPane, objectsPane].find(({ id }) => id === shell.focus) ?? null;
+const listInFocus = ({ shell }: Inspector) => [logPane, sessionsPane, objectsPane, snapshotsPane].find(({ id }) => id === shell.focus) ?? null;
 
 /** In a list: to the next row with all the words, and which of how many it is. */
 function inList(state: Inspector, list: NonNullable<ReturnType<typeof listInFocus>>, text: string, by: 1 | -1): Inspector {

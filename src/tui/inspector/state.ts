@@ -12,7 +12,16 @@ import type { TreeSearch } from '../model/search.js';
 import { type Branch, type Place, closedTree, nodeAt, openAt, placeOfPath, reveal, rowOfPlace, rowsBetween } from '../model/tree-view.js';
 import { type BitSpan, bitSpanOf, bytesTouched, hasChildren } from '../model/value.js';
 import type { ObjectRow } from './object-rows.js';
-import { BOTTOM, type Laid, type PaneId, inspectorBox } from './layout.js';
+import { type Laid, type PaneId, bottomOf, inspectorBox } from './layout.js';
+
+/** One of several pages that are looked at in turn: kvm_run snapshots. */
+export interface Series {
+  readonly index: number;
+  /** a line about each; escaped */
+  readonly labels: readonly string[];
+  /** decoded when it is shown */
+  readonly at: (index: number) => InspectorModel;
+}
 
 /** A line of a console log. */
 export interface LogRow {
@@ -49,6 +58,8 @@ export interface InspectorModel {
   readonly releases: readonly string[];
   /** what the rule of a finding means, for `K`; null for a rule nobody knows */
   readonly ruleText: (id: string) => readonly string[] | null;
+  /** of a kvm_run page: its place among the snapshots there are; null for a dump */
+  readonly series: Series | null;
 }
 
 /** A place to come back to. */
@@ -56,6 +67,8 @@ export interface Visit {
   readonly place: Place;
   /** an address gone to by itself */
   readonly hexAt: number | null;
+  /** which of the snapshots; 0 for a dump */
+  readonly snapshot: number;
 }
 
 export type SortKey = 'order' | 'session' | 'handler' | 'phase' | 'owner' | 'size' | 'state';
@@ -83,6 +96,7 @@ export interface Inspector {
   readonly sort: SortKey;
   readonly log: Scroll;
   readonly objects: Scroll;
+  readonly snapshots: Scroll;
   /** the part of memory that the map shows, and the cell under its cursor */
   readonly map: { readonly from: number; readonly to: number; readonly cursor: number };
   readonly past: readonly Visit[];
@@ -143,6 +157,7 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     sort: 'order',
     log: START,
     objects: START,
+    snapshots: { cursor: model.series?.index ?? 0, top: 0 },
     map: { from: 0, to: last, cursor: 0 },
     past: [],
     future: [],
@@ -157,8 +172,8 @@ export function openState(model: InspectorModel, size: Size): Inspector {
 
 /** What a reader asks about first, by the depth in the tree: handovers, LUO, sessions. */
 const OPEN_FIRST: readonly ((node: TreeNode) => boolean)[] = [
-  (node) => node.type === 'handover' || node.type === 'group',
-  (node) => node.name === 'luo',
+  (node) => node.type === 'handover' || node.type === 'group' || node.name === 'kvm_run',
+  (node) => node.name === 'luo' || node.path === 'kvm_run/exit',
   (node) => node.name === 'sessions',
 ];
 
@@ -172,7 +187,8 @@ function openFirst(tree: Branch, height: number): Branch {
       const node = nodeAt(open, place);
       if (node === null || !wanted(node)) continue;
       const opened = openAt(open, place);
-      if (opened === open || opened.rows > height) continue;
+      // the payload of an exit comes first of all rows: it is seen although not all fit
+      if (opened === open || (opened.rows > height && node.path !== 'kvm_run/exit')) continue;
       const children = nodeAt(opened, place)?.children().length ?? 0;
       for (let index = 0; index < children; index++) next.push([...place, index]);
       open = opened;
@@ -245,9 +261,21 @@ const leaving = (state: Inspector): Inspector => ({ ...state, past: [...state.pa
 /** Remembers the current place and goes to another. */
 export const jump = (state: Inspector, place: Place): Inspector => select(leaving(state), place);
 
-export const visitOf = (state: Inspector): Visit => ({ place: state.place, hexAt: state.hexAt });
+export const visitOf = ({ place, hexAt, model }: Inspector): Visit => ({ place, hexAt, snapshot: model.series?.index ?? 0 });
 
-const visit = (state: Inspector, { place, hexAt }: Visit): Inspector => followHex({ ...select(state, place), hexAt });
+const visit = (state: Inspector, { place, hexAt, snapshot }: Visit): Inspector => followHex({ ...select(toSnapshot(state, snapshot), place), hexAt });
+
+/** Another snapshot, with the cursor on the field of the same name where it has one. */
+export function toSnapshot(state: Inspector, index: number): Inspector {
+  const { series } = state.model;
+  if (series === null || series.index === index || index < 0 || index >= series.labels.length) return state;
+  const { shell, sort, past, future, bookmarks, bottom } = state;
+  const fresh = { ...openState(series.at(index), shell.size), shell, sort, past, future, bookmarks, bottom };
+  const moved = { ...fresh, snapshots: { ...state.snapshots, cursor: index } };
+  const path = onOverview(state.place) ? null : (selectedNode(state)?.path ?? null);
+  const place = path === null ? null : placeOf(moved, path);
+  return place === null ? moved : select(moved, place);
+}
 
 /** Back (-1) or forward (1) in the list of jumps; null where it ends. */
 export function travelJumps(state: Inspector, by: 1 | -1): Inspector | null {
@@ -295,7 +323,7 @@ export const visibleRows = (state: Inspector) => rowsBetween(state.tree, state.t
 
 /** Cursors into view after anything changed; the bottom place shows the pane in focus. */
 export function settle(before: Inspector): Inspector {
-  const bottom = BOTTOM.includes(before.shell.focus) ? before.shell.focus : before.bottom;
+  const bottom = bottomOf(before.model).includes(before.shell.focus) ? before.shell.focus : before.bottom;
   const state = { ...before, bottom };
   return followHex({ ...state, treeScroll: keepInView(state.treeScroll, state.tree.rows, boxIn(state, 'tree').height) });
 }

@@ -10,16 +10,17 @@ import { INSPECTOR_COMMANDS, INSPECTOR_SHARED, exported, exportedJson, toPath } 
 import { INSPECTOR_COPIES } from './copy.js';
 import { FINDINGS, GO, TREE } from './groups.js';
 import { INSPECTOR_KEYS } from './keys.js';
-import { BOTTOM, type PaneId, inspectorBands } from './layout.js';
+import { BOTTOM, type PaneId, inspectorBands, isAbsent } from './layout.js';
 import { goToFinding } from './panes/findings.js';
 import { INSPECTOR_PANES } from './panes/index.js';
 import { INSPECTOR_MARKS } from './places.js';
 import { found, goToMatch, startSearch, work } from './search.js';
-import { type Inspector, type InspectorModel, jumpToAddress, nodeOf, openState, placeOf, settle, visitOf } from './state.js';
+import { type Inspector, type InspectorModel, jumpToAddress, nodeOf, openState, placeOf, settle, toSnapshot, visitOf } from './state.js';
 
 export const INSPECTOR: View<Inspector, PaneId> = {
   name: 'Inspector',
-  intro: '`luo-inspect <dump>`: the verdict, the decoded handover, its bytes, the findings, sessions and files, a map of memory, the console log.',
+  intro:
+    '`luo-inspect <dump>`: the verdict, the decoded handover, its bytes, the findings, sessions and files, a map of memory, the console log. `luo-inspect <snapshot>`, `luo-inspect kvm --tui`: the same of kvm_run pages.',
   panes: INSPECTOR_PANES,
   keys: INSPECTOR_KEYS,
   groups: [MOVE, TREE, SEARCH, GO, FINDINGS, PANES, GENERAL],
@@ -43,6 +44,7 @@ export const INSPECTOR: View<Inspector, PaneId> = {
   },
   marks: INSPECTOR_MARKS,
   layout: inspectorBands,
+  absent: (state, id) => isAbsent(state.model, id),
   title: (state) => state.model.title,
   summary: (state) => summaryOf(state.model.findings, state.model.headline),
   settle,
@@ -54,26 +56,24 @@ export const INSPECTOR: View<Inspector, PaneId> = {
   work,
   kept: (state) => ({
     marks: Object.fromEntries(
-      [...state.bookmarks, ['last', visitOf(state)] as const].map(([name, { place, hexAt }]) => [
+      [...state.bookmarks, ['last', visitOf(state)] as const].map(([name, { place, hexAt, snapshot }]) => [
         name,
-        `${nodeOf(state, place)?.path ?? ''}${hexAt === null ? '' : ` ${hex(hexAt)}`}`,
+        `${nodeOf(toSnapshot(state, snapshot), place)?.path ?? ''}${hexAt === null ? '' : ` ${hex(hexAt)}`}${snapshot === 0 ? '' : ` #${snapshot}`}`,
       ]),
     ),
   }),
-  restored: (state, { marks }) =>
-    lastOffered<Inspector, PaneId>(
-      {
-        ...state,
-        bookmarks: new Map(
-          Object.entries(marks).flatMap(([name, text]) => {
-            const [path = '', at = ''] = text.split(' ');
-            const place = placeOf(state, path);
-            return place === null ? [] : [[name, { place, hexAt: /^0x[0-9a-f]+$/.test(at) ? Number(at) : null }] as const];
-          }),
-        ),
-      },
-      marks.last === 'overview' ? undefined : marks.last,
-    ),
+  restored: (state, { marks }) => {
+    const bookmarks = new Map(
+      Object.entries(marks).flatMap(([name, text]) => {
+        const [, path = '', at, number = '0'] = /^(\S*)(?: (0x[0-9a-f]+))?(?: #(\d{1,9}))?$/.exec(text) ?? [];
+        const snapshot = Number(number);
+        const place = snapshot < (state.model.series?.labels.length ?? 1) ? placeOf(toSnapshot(state, snapshot), path) : null;
+        return place === null ? [] : [[name, { place, hexAt: at === undefined ? null : Number(at), snapshot }] as const];
+      }),
+    );
+    const last = bookmarks.has('last') && marks.last !== 'overview' ? marks.last : undefined;
+    return lastOffered<Inspector, PaneId>({ ...state, bookmarks }, last);
+  },
 };
 
 export const inspectorProgram = (model: InspectorModel): Program<Inspector> => programOf(INSPECTOR, (size) => openState(model, size));

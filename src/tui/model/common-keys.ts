@@ -328,7 +328,9 @@ function commonCommands<S extends Viewed<P>, P extends string>(view: View<S, P>,
       complete: () => Object.keys(view.panes),
       run: (state, name) => {
         const pane = Object.values<{ readonly id: P }>(view.panes).find(({ id }) => id === name);
-        return pane === undefined ? tell<S, P>(state, `no pane ${name}: ${Object.keys(view.panes).join(', ')}`) : focused<S, P>(state, pane.id);
+        return pane === undefined || view.absent?.(state, pane.id) === true
+          ? tell<S, P>(state, `no pane ${name}: ${Object.keys(view.panes).join(', ')}`)
+          : focused<S, P>(state, pane.id);
       },
     },
     { name: 'help', args: '', help: 'the keys', run: help },

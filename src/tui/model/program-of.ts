@@ -78,7 +78,7 @@ function digit<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S
   const back = shell.beforeCount ?? { focus: shell.focus, zoom: shell.zoom };
   const count = shell.count + key;
   const pane = panesOf(view)[Number(key) - 1];
-  const there = pane === undefined || shell.count.startsWith('0') ? back : { ...back, focus: pane.id };
+  const there = pane === undefined || view.absent?.(state, pane.id) === true || shell.count.startsWith('0') ? back : { ...back, focus: pane.id };
   return withShell<S, P>(state, { ...shell, ...there, count: count.slice(-7), beforeCount: back });
 }
 

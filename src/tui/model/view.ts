@@ -102,6 +102,8 @@ export interface View<S extends Viewed<P>, P extends string> {
   /** by the sign of the prompt; beside those that every view asks */
   readonly questions?: Readonly<Record<string, Question<S>>>;
   readonly layout: (state: S) => readonly Band<P>[];
+  /** panes about what there is nothing of here: not gone to */
+  readonly absent?: (state: S, id: P) => boolean;
   readonly title: (state: S) => string;
   /** at the right of the header */
   readonly summary: (state: S) => Line;
@@ -151,7 +153,7 @@ export function moved<S extends Viewed<P>, P extends string>(view: View<S, P>, s
 }
 
 export function cycled<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, by: number): S {
-  const ids = panesOf(view).map(({ id }) => id);
+  const ids = panesOf(view).flatMap(({ id }) => (view.absent?.(state, id) === true ? [] : [id]));
   const index = (ids.indexOf(state.shell.focus) + by + ids.length) % ids.length;
   return focused<S, P>(state, ids[index] ?? state.shell.focus);
 }

@@ -40,9 +40,9 @@ describe('luo-inspect in a terminal', { timeout: 60_000 }, () => {
     expect(terminal.alternate).toBe(false);
   });
 
-  it('opens a kvm_run snapshot in its own view', async () => {
+  it('opens a kvm_run snapshot in the inspector', async () => {
     const terminal = start(['samples/kvm/44-fault-private-read.kvm_run'], { columns: 160, rows: 40 });
-    await terminal.shows('2 explanation');
+    await terminal.shows('2 overview');
     expect(terminal.text).toContain('KVM_EXIT_MEMORY_FAULT (39)');
     terminal.write('q');
     await ended(terminal);

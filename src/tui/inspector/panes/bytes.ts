@@ -33,7 +33,7 @@ export const bytesPane: Of = {
     const shown = bits === null ? rows : [bits, ...rows];
     const node = selectedNode(state);
     const note = state.hexAt !== null ? `at ${hex(state.hexAt)}` : selection === null ? 'no bytes of its own' : node === null ? '' : escapeText(node.name);
-    return { title: 'physical memory', note, rows: withReadings(state, shown, box, height) };
+    return { title: state.model.series === null ? 'physical memory' : 'bytes of kvm_run', note, rows: withReadings(state, shown, box, height) };
   },
   move: (state, motion, box, count) => {
     const grid = hexGrid(state);

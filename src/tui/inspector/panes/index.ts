@@ -9,6 +9,7 @@ import { logPane } from './log.js';
 import { mapPane } from './map.js';
 import { objectsPane } from './objects.js';
 import { sessionsPane } from './sessions.js';
+import { snapshotsPane } from './snapshots.js';
 import { treePane } from './tree.js';
 
 export const INSPECTOR_PANES: Readonly<Record<PaneId, Pane<Inspector, PaneId>>> = {
@@ -20,4 +21,5 @@ export const INSPECTOR_PANES: Readonly<Record<PaneId, Pane<Inspector, PaneId>>> 
   map: mapPane,
   log: logPane,
   objects: objectsPane,
+  snapshots: snapshotsPane,
 };
