@@ -4,9 +4,8 @@ import type { SnapshotFiles } from '../../src/kvm/snapshot-files.js';
 import type { DumpReport } from '../../src/report/dump-report.js';
 import { debuggerProgram } from '../../src/tui/debugger/view.js';
 import { inspectorModelOf } from '../../src/tui/inspector/from-report.js';
+import { snapshotsModelOf } from '../../src/tui/inspector/from-snapshots.js';
 import { inspectorProgram } from '../../src/tui/inspector/view.js';
-import { kvmModelOf } from '../../src/tui/kvm/from-files.js';
-import { kvmProgram } from '../../src/tui/kvm/view.js';
 import type { Program } from '../../src/tui/model/program.js';
 import { textOf, widthOf } from '../../src/tui/model/text.js';
 import type { Random } from '../random.js';
@@ -49,7 +48,7 @@ function* drawn<S>(program: Program<S>, random: Random): Iterable<string> {
     if (random.below(20) === 0) state = program.resize(state, { columns: 1 + random.below(200), rows: 1 + random.below(60) });
     else state = program.key(state, random.pick(KEYS)).state;
     const screen = program.screen(state);
-    for (const line of [screen.header, screen.footer]) yield textOf(line);
+    for (const line of [screen.header, ...screen.above, screen.footer]) yield textOf(line);
     for (const { columns } of screen.bands)
       for (const { width, rows } of columns)
         for (const row of rows) {
@@ -62,4 +61,4 @@ function* drawn<S>(program: Program<S>, random: Random): Iterable<string> {
 
 export const playInspector = (report: DumpReport, random: Random): Iterable<string> => drawn(inspectorProgram(inspectorModelOf(report)), random);
 export const playDebugger = (client: EngineClient, source: string, random: Random): Iterable<string> => drawn(debuggerProgram(client, source), random);
-export const playKvm = (files: SnapshotFiles, random: Random): Iterable<string> => drawn(kvmProgram(kvmModelOf(files)), random);
+export const playKvm = (files: SnapshotFiles, random: Random): Iterable<string> => drawn(inspectorProgram(snapshotsModelOf(files)), random);
