@@ -150,9 +150,11 @@ const needsLuo = (contract: Contract): boolean => contract.layer.startsWith('luo
 const hasStruct = (file: KernelFile, name: string): boolean => file.btf?.find('STRUCT', name) != null;
 const hasKho = (file: KernelFile): boolean => scratchNames.some(({ struct }) => hasStruct(file, struct)) || hasStruct(file, 'khoser_mem_chunk');
 
-/** Contracts of the mailing lists whose structures the kernel has. */
+/** Contracts of the mailing lists whose structures the kernel has; not those that only gave a released layout another string. */
 function listed(file: KernelFile): readonly Part[] {
-  const fitting = contracts.filter((contract) => isProposed(contract) && contract.structs.length > 0 && fits(file, contract));
+  const isReleased = ({ structs, layer }: Contract): boolean =>
+    contracts.some((one) => !isProposed(one) && one.layer === layer && structs.every((struct) => one.structs.includes(struct)));
+  const fitting = contracts.filter((contract) => isProposed(contract) && contract.structs.length > 0 && !isReleased(contract) && fits(file, contract));
   return [...new Set(fitting.map((contract) => contract.compatible))].flatMap((compatible) => {
     const group = fitting.filter((contract) => contract.compatible === compatible);
     const [first] = group;

@@ -9,6 +9,8 @@ import type { Btf } from './btf/btf.js';
 
 export interface ShapeField {
   readonly name: string;
+  /** with the names of the structures it is in, where they are known: `hdr.count` */
+  readonly path?: string;
   /** in bits from the start of the structure */
   readonly bitOffset: number;
   /** in bits */
@@ -78,6 +80,65 @@ export function shapeOfBtf(btf: Btf, name: string): Shape | null {
   return { name, size: layout.size, fields, leaves };
 }
 
+/** One difference between two layouts. `filled`: padding got a meaning, or lost it; `renamed`: the bytes mean the same. */
+export type LayoutChange =
+  | { readonly kind: 'size' }
+  | { readonly kind: 'moved' | 'resized' | 'type' | 'renamed' | 'filled'; readonly before: ShapeField; readonly after: ShapeField }
+  | { readonly kind: 'swapped'; readonly before: ShapeField; readonly after: ShapeField; readonly other: ShapeField }
+  | { readonly kind: 'removed'; readonly before: ShapeField }
+  | { readonly kind: 'added'; readonly after: ShapeField };
+
+/** What tells a field from others of its structure. */
+export const fieldName = (field: ShapeField): string => field.path ?? field.name;
+const sameSpot = (one: ShapeField, other: ShapeField): boolean => one.bitOffset === other.bitOffset && one.bits === other.bits;
+
+/** Names of bytes that mean nothing yet. */
+export const isPadding = ({ name }: ShapeField): boolean => /^_*(pad(ding)?|reserved|rsvd|unused)_?\d*$/i.test(name);
+
+function byName(fields: readonly ShapeField[]): ReadonlyMap<string, readonly ShapeField[]> {
+  const found = new Map<string, ShapeField[]>();
+  for (const field of fields) found.set(fieldName(field), [...(found.get(fieldName(field)) ?? []), field]);
+  return found;
+}
+
+/**
+ * Two layouts, leaf by leaf: in the order of `before`, then what is new. The one comparison of layouts: contracts, BTF and headers.
+ * @param types whether the types' names are comparable: both from headers
+ */
+export function layoutChanges(before: Shape, after: Shape, types = false): readonly LayoutChange[] {
+  const found: LayoutChange[] = before.size === after.size ? [] : [{ kind: 'size' }];
+  const was = byName(before.leaves);
+  const is = byName(after.leaves);
+  const twinOf = (field: ShapeField, among: ReadonlyMap<string, readonly ShapeField[]>): ShapeField | undefined => {
+    const named = among.get(fieldName(field));
+    return named?.find((one) => sameSpot(one, field)) ?? named?.[0];
+  };
+  const told = new Set<ShapeField>();
+  for (const old of before.leaves) {
+    const now = twinOf(old, is);
+    if (told.has(old)) continue;
+    if (now === undefined) {
+      const renamed = after.leaves.find((field) => sameSpot(field, old) && !was.has(fieldName(field)) && (!types || field.type === old.type));
+      if (renamed === undefined) found.push({ kind: 'removed', before: old });
+      else {
+        told.add(renamed);
+        found.push({ kind: isPadding(old) === isPadding(renamed) ? 'renamed' : 'filled', before: old, after: renamed });
+      }
+    } else if (sameSpot(old, now)) {
+      if (types && old.type !== now.type) found.push({ kind: 'type', before: old, after: now });
+    } else {
+      const other = before.leaves.find((field) => field !== old && sameSpot(field, now));
+      const there = other === undefined ? undefined : twinOf(other, is);
+      if (other !== undefined && there !== undefined && sameSpot(there, old)) {
+        told.add(other);
+        found.push({ kind: 'swapped', before: old, after: now, other });
+      } else found.push({ kind: old.bitOffset === now.bitOffset ? 'resized' : 'moved', before: old, after: now });
+    }
+  }
+  for (const now of after.leaves) if (!was.has(fieldName(now)) && !told.has(now)) found.push({ kind: 'added', after: now });
+  return found;
+}
+
 /** What differs, a sentence each; empty where the same bytes mean the same. A field that only changed its name is `renamed`. */
 export interface ShapeDifference {
   readonly kind: 'size' | 'field' | 'renamed';
@@ -85,44 +146,30 @@ export interface ShapeDifference {
 }
 
 export function compareShapes(one: Shape, other: Shape): readonly ShapeDifference[] {
-  const found: ShapeDifference[] = [];
-  if (one.size !== other.size) found.push({ kind: 'size', text: `struct ${one.name} has ${one.size} bytes against ${other.size}` });
-  const placeOf = (field: ShapeField): string => `${field.bitOffset}+${field.bits}`;
-  const named = new Map(other.leaves.map((field) => [field.name, field]));
-  const placed = new Map(other.leaves.map((field) => [placeOf(field), field]));
-  const matched = new Set<ShapeField>();
-  for (const field of one.leaves) {
-    const samePlace = placed.get(placeOf(field));
-    if (samePlace !== undefined) {
-      const moved = samePlace.name === field.name ? undefined : named.get(field.name);
-      matched.add(moved ?? samePlace);
-      if (moved !== undefined) found.push({ kind: 'field', text: `${one.name}.${field.name} is at ${offsetText(field)} against ${offsetText(moved)}` });
-      else if (samePlace.name !== field.name) {
-        // A name that stood elsewhere before is no new name of this field: the field is gone, and the other took its place.
-        const tookItsPlace = one.leaves.some((own) => own.name === samePlace.name);
-        found.push(
-          tookItsPlace
-            ? { kind: 'field', text: `${one.name}.${field.name} at ${offsetText(field)} is gone` }
-            : { kind: 'renamed', text: `${one.name}.${field.name} is called ${samePlace.name}` },
-        );
-      }
-      continue;
+  const field = (text: string): ShapeDifference => ({ kind: 'field', text: `${one.name}.${text}` });
+  const moved = (before: ShapeField, after: ShapeField): ShapeDifference => field(`${before.name} is at ${offsetText(before)} against ${offsetText(after)}`);
+  const told = (change: LayoutChange): readonly ShapeDifference[] => {
+    switch (change.kind) {
+      case 'size':
+        return [{ kind: 'size', text: `struct ${one.name} has ${one.size} bytes against ${other.size}` }];
+      case 'moved':
+        return [moved(change.before, change.after)];
+      case 'swapped':
+        return [moved(change.before, change.after), moved(change.other, change.before)];
+      case 'resized':
+        return [field(`${change.before.name} has ${sizeText(change.before)} against ${sizeText(change.after)}`)];
+      case 'removed':
+        return [field(`${change.before.name} at ${offsetText(change.before)} is gone`)];
+      case 'added':
+        return [field(`${change.after.name} at ${offsetText(change.after)} is new`)];
+      case 'renamed':
+      case 'filled':
+        return [{ kind: 'renamed', text: `${one.name}.${change.before.name} is called ${change.after.name}` }];
+      case 'type':
+        return [];
     }
-    const sameName = named.get(field.name);
-    if (sameName === undefined) found.push({ kind: 'field', text: `${one.name}.${field.name} at ${offsetText(field)} is gone` });
-    else {
-      matched.add(sameName);
-      const what =
-        sameName.bitOffset === field.bitOffset
-          ? `has ${sizeText(field)} against ${sizeText(sameName)}`
-          : `is at ${offsetText(field)} against ${offsetText(sameName)}`;
-      found.push({ kind: 'field', text: `${one.name}.${field.name} ${what}` });
-    }
-  }
-  const ownPlaces = new Set(one.leaves.map(placeOf));
-  for (const field of other.leaves)
-    if (!matched.has(field) && !ownPlaces.has(placeOf(field))) found.push({ kind: 'field', text: `${one.name}.${field.name} at ${offsetText(field)} is new` });
-  return found;
+  };
+  return layoutChanges(one, other).flatMap(told);
 }
 
 /** Does the same layout hold for both? Names are not asked. */
