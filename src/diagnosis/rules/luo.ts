@@ -49,8 +49,10 @@ const handoverRules: readonly HandoverRule[] = [
     *check(subject) {
       const { luo } = subject.handover;
       const contract = luo === null ? null : luoContract(subject, luo.compatible);
-      if (luo?.contract != null && contract !== null && contract.status !== 'released' && contract.status !== 'own')
-        yield hit(rootField(subject, 'compatible', 'compatible') ?? luo.node, `compatible is ${luo.compatible}, which no release ever spoke`);
+      if (luo !== null && contract !== null && contract.status !== 'released' && contract.status !== 'own') {
+        const node = rootField(subject, 'compatible', 'compatible') ?? luo.node;
+        yield { ...hit(node, `compatible is ${luo.compatible}, which no release ever spoke`), after: [{ path: node.path, rule: 'luo/version-unknown' }] };
+      }
     },
   },
   {
