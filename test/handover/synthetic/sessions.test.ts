@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Image, cText, chunkChain, fdtBytes, khoRoot, little, setupData } from './image.js';
 import { type FileSource, type SessionSource, blob, handOver, luoFdt, luoStruct, memfd } from './luo.js';
 import { findingsAt, read } from './read.js';
+import { fires } from '../../diagnosis/fires.js';
 
 /** An FLB-like file no handler of a release knows: nothing is read behind its value. */
 const opaque = (token: bigint): FileSource => ({ token, compatible: 'made-up-v1', data: token + 0x1000n });
@@ -163,8 +164,12 @@ describe('versions', () => {
   ] as const)('%s: sessions in %s, files in %s', async (compatible, first, second) => {
     const image = new Image();
     handOver(image, [luoStruct(image, sessions(60, 70), { compatible, form: { sessions: first, files: second } })]);
-    const luo = (await read(image)).at('handovers', 0, 'luo');
-    expect(luo.at('sessions').list.map((session) => session.at('files').list.length)).toEqual(Array.from({ length: 60 }, () => 70));
+    const report = await read(image);
+    const list = report.at('handovers', 0, 'luo', 'sessions').list;
+    expect(list.map((session) => session.at('files').list.length)).toEqual(Array.from({ length: 60 }, () => 70));
+    const rules = report.at('findings').list.map((finding) => finding.at('rule').text);
+    fires('luo/version-unreleased', rules);
+    expect(rules).not.toContain('luo/version-unknown');
   });
 
   it('luo-v2: an FDT that leads to a struct without a string', async () => {
