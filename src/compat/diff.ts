@@ -52,7 +52,12 @@ export interface DiffOperand {
   readonly only: string | null;
 }
 
-export const operandOfSide = (side: Side): DiffOperand => ({ label: side.label, parts: side.parts, pageSize: side.pageSize, only: null });
+export const operandOfSide = ({ label, parts, measured = [], pageSize }: Side): DiffOperand => ({
+  label,
+  parts: [...parts, ...measured],
+  pageSize,
+  only: null,
+});
 
 /** @param only a structure's name, or null for all */
 export const operandOfContracts = (label: string, contracts: readonly Contract[], only: string | null): DiffOperand => ({

@@ -175,7 +175,14 @@ function unfitting(file: KernelFile, print: Fingerprint, evidence: readonly stri
     if (first !== undefined && second === undefined) parts.push(...partWith(first, measured(file, [first]), 'its structures are in the BTF'));
     else unknown.set(layer, why);
   }
-  return side(file, [NEWEST], parts, unknown, print.pageSize, [...evidence, ...print.differences.map((text) => `${file.path}: ${text}`)]);
+  const untold = [...unknown.keys()].flatMap((layer): readonly Part[] => {
+    const [info, shapes] = [infoOf(layer), measuredAs(file, layer)];
+    return info === null || shapes === null
+      ? []
+      : [{ layer, role: info.role, compatible: null, contracts: [], shapes, by: 'its structures are in the BTF', holds: null, inUse: true }];
+  });
+  const told = [...evidence, ...print.differences.map((text) => `${file.path}: ${text}`)];
+  return { ...side(file, [NEWEST], parts, unknown, print.pageSize, told), measured: untold };
 }
 
 function side(

@@ -32,6 +32,8 @@ export interface Side {
   /** releases it may be: whose behaviour counts; never empty */
   readonly releases: readonly Release[];
   readonly parts: readonly Part[];
+  /** structures of layers whose version could not be told, as this kernel has them: for a diff */
+  readonly measured?: readonly Part[];
   /** layers that could not be told, with the reason */
   readonly unknown: ReadonlyMap<string, string>;
   /** in bytes; null where nothing says it */

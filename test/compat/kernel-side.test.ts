@@ -5,6 +5,7 @@ import { contracts, releases, spokenBy } from '../../abi/registry.js';
 import type { Struct } from '../../abi/layout.js';
 import { fromBytes, openKernelFile } from '../../src/compat/btf/kernel-file.js';
 import { checkCompat } from '../../src/compat/check.js';
+import { diffAbi, operandOfSide } from '../../src/compat/diff.js';
 import { kernelSide } from '../../src/compat/kernel-side.js';
 import { releaseSide } from '../../src/compat/release-side.js';
 import type { Side } from '../../src/compat/side.js';
@@ -87,6 +88,12 @@ describe('BTF alone', () => {
     expect(outcome(result, 'luo')).toMatchObject({ outcome: 'unknown' });
     expect(outcome(result, 'luo')?.text).toMatch(/^unknown, because no release has such structures: .*luo_ser/);
     expect(outcome(result, 'kho')?.text).not.toMatch(/undefined/);
+    const { layers } = diffAbi(operandOfSide(releaseSide('7.3')), operandOfSide(await sideOf(bytes, 'made.btf')));
+    const moved = layers.find(({ layer }) => layer === 'luo')?.structs.flatMap(({ fields }) => fields.filter(({ change }) => change !== 'same'));
+    expect(moved?.map(({ name, a, b }) => [name, a?.bitOffset, b?.bitOffset])).toEqual([
+      ['sessions_pa', 128, 192],
+      ['flbs_pa', 192, 256],
+    ]);
   });
 
   it('of a kernel without KHO boots cold', async () => {
