@@ -3,7 +3,7 @@
  * without faults to know which faults there are.
  */
 import { ERRNO, type ErrnoName } from '../../abi/errno.js';
-import type { Fault, HandlerCallback } from './scenario/types.js';
+import type { Fault, HandlerCallback, PciFault } from './scenario/types.js';
 
 /** A place that a run passed, with how often. */
 export interface FaultPoint {
@@ -80,7 +80,7 @@ export class FaultPlan {
   }
 
   /** A call of the kernel itself. @returns the negative errno it must answer, or 0 */
-  call(kind: 'alloc' | 'kho.preserve' | 'kho.restore'): number {
+  call(kind: 'alloc' | 'kho.preserve' | 'kho.restore' | 'kexec.jump'): number {
     const nth = this.#pass(kind);
     for (const fault of this.#faults) if (fault.kind === kind && fault.nth === nth) return this.#strike(kind, nth, fault.errno);
     return 0;
@@ -103,7 +103,7 @@ export class FaultPlan {
   }
 
   /** A call of the PCI core. @returns the negative errno it must answer, or 0 */
-  pci(kind: 'pci.reset' | 'pci.load-saved-state', device: string): number {
+  pci(kind: PciFault['kind'], device: string): number {
     const all = this.#pass(kind);
     const one = this.#pass(`${kind} ${device}`);
     for (const fault of this.#faults) {

@@ -19,7 +19,7 @@ import { UserError } from '../codec/user-error.js';
 import { reachedText } from '../codec/budget.js';
 import { foretell } from './foretell.js';
 import { type Fates, fatesOf, type Met, reasonOf } from './met.js';
-import { type DumpFacts, dumpStart, judgedHandover, type NextKernel, nextKernel, type NextOptions } from './next-kernel.js';
+import { type DumpFacts, dumpStart, judgedHandover, type NextKernel, nextKernel, type NextOptions, releaseName } from './next-kernel.js';
 import { type Replay, replay } from './replay.js';
 import { replayWork } from './replay-work.js';
 import { type FileCount, isFailure, type SessionFate, type Verdict } from './verdict.js';
@@ -350,14 +350,14 @@ function fromReplay(
       return {
         ...base,
         files: { ...NO_FILES, total: preserved?.files ?? null },
-        text: `${next.release} would boot and take over the memory; ${notFrozen(preserved ?? null)}`,
+        text: `${releaseName(next.release)} would boot and take over the memory; ${notFrozen(preserved ?? null)}`,
         unchecked: preserved?.sessions === 0 ? notAsked : 'sessions that are open are in the kernel’s own objects until the reboot call freezes them',
         foretoldBy: 'replay',
       };
     return {
       ...base,
       kind: first?.kind ?? 'taken-over',
-      text: `${next.release} takes over: ${comeBack(files, count)}${first === null ? '' : `; ${first.text}`}`,
+      text: `${releaseName(next.release)} takes over: ${comeBack(files, count)}${first === null ? '' : `; ${first.text}`}`,
       unchecked: notAsked,
       foretoldBy: 'replay',
     };
@@ -406,5 +406,5 @@ function comeBack({ total, comeBack: back }: FileCount, sessions: number): strin
 function lead(kind: ReactionKind, next: NextKernel, files: FileCount, sessions: number): string {
   if (kind === 'panic' || kind === 'cold-boot' || kind === 'open-fails')
     return files.comeBack === 0 && files.total !== null && files.total > 0 ? `none of ${files.total} files come back: ` : '';
-  return `${next.release} takes over, ${comeBack(files, sessions)}: `;
+  return `${releaseName(next.release)} takes over, ${comeBack(files, sessions)}: `;
 }

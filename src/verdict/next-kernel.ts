@@ -7,6 +7,7 @@ import type { ConsoleLog } from '../diagnosis/log/console-log.js';
 import { nextBoot } from '../diagnosis/log/situate.js';
 import { scratchArraysOf } from '../diagnosis/scratch-arrays.js';
 import { momentOf } from '../diagnosis/subject.js';
+import { expectedReleaseOf, releaseOf } from '../../abi/registry.js';
 import { type DumpStart, engineReleases } from '../engine/client.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 import { SCRATCH_UNIT } from '../handover/scan.js';
@@ -58,12 +59,21 @@ export function nextKernel(facts: DumpFacts, decoded: DecodedDump, handover: Han
     { release: handover.kexecMetadata?.previousRelease ?? null, foundBy: 'the release that handed over' },
   ];
   for (const { release, foundBy } of candidates)
-    if (release !== null && /^\d+\.\d+/.test(release)) return { release, foundBy, engine: engineRelease(release), cmdline, cmdlineFoundBy };
+    if (release !== null && /^\d+\.\d+/.test(release)) {
+      const queued = expectedOf(release);
+      const how = queued === null ? foundBy : `${foundBy}; expected, not released: as of ${queued.date}`;
+      return { release, foundBy: how, engine: engineRelease(release), cmdline, cmdlineFoundBy };
+    }
   const speaking = engineReleases.filter((spec) => spec.khoCompatible === handover.compatible).at(-1);
   return speaking === undefined
     ? null
     : { release: speaking.release, foundBy: `it speaks ${speaking.khoCompatible}`, engine: speaking.release, cmdline, cmdlineFoundBy };
 }
+
+const expectedOf = (release: string) => (releaseOf(release) === null ? expectedReleaseOf(release) : null);
+
+/** A release as a sentence names it: one that is only expected says so. */
+export const releaseName = (release: string): string => (expectedOf(release) === null ? release : `${release.replace(/-expected$/, '')} (expected)`);
 
 /** The engine's kernel for a release: the longest that it starts with, in whole numbers. */
 export function engineRelease(release: string): string | null {
@@ -71,7 +81,7 @@ export function engineRelease(release: string): string | null {
     (spec) => release === spec.release || (release.startsWith(spec.release) && !/^\d/.test(release.slice(spec.release.length))),
   );
   const best = fits.sort((a, b) => b.release.length - a.release.length)[0];
-  if (best === undefined) return null;
+  if (best === undefined) return expectedOf(release)?.release ?? null;
   const exact = /^\d+\.\d+(\.\d+)?/.exec(release)?.[0];
   return exact ?? best.release;
 }
@@ -194,7 +204,50 @@ function devicesOf(handover: Handover): DumpStart['devices'] {
       const device = deviceAt(Number(domain), Number(bdf));
       found.set(`${domain}/${bdf}`, { ...device, name: `vfio${found.size}` });
     }
-  return [...found.values()];
+  const bridges = bridgesOf(handover);
+  return [...found.values()].map((device) => ({ ...device, ...above(device.domain, device.bdf >> 8, bridges) }));
+}
+
+/** A bridge that the PCI core lists, and the bus that it is taken to lead to. */
+interface Bridge {
+  readonly domain: number;
+  readonly bdf: number;
+  readonly secondary: number;
+}
+
+/**
+ * Which listed bridge leads to which bus: one whose count is the sum of what is listed on that bus. The entries alone do not say it; any tree that
+ * adds up finishes alike.
+ */
+function bridgesOf({ luo }: Handover): readonly Bridge[] {
+  const listed = (luo?.flbs ?? []).flatMap(({ decoded }) => (decoded?.kind === 'pci' ? decoded.devices : []));
+  const sums = new Map<string, { domain: number; bus: number; sum: number }>();
+  for (const { domain, bdf, refcount } of listed.slice(0, MOST_PCI)) {
+    const key = `${domain}/${bdf >> 8}`;
+    const known = sums.get(key) ?? { domain, bus: bdf >> 8, sum: 0 };
+    sums.set(key, { ...known, sum: known.sum + (refcount ?? 0) });
+  }
+  const bridges: Bridge[] = [];
+  for (const { domain, bus, sum } of sums.values()) {
+    const taken = (bdf: number): boolean => bridges.some((one) => one.domain === domain && one.bdf === bdf);
+    const bridge = listed.slice(0, MOST_PCI).find((one) => one.domain === domain && one.bdf >> 8 < bus && one.refcount === sum && !taken(one.bdf));
+    if (bridge !== undefined) bridges.push({ domain, bdf: bridge.bdf, secondary: bus });
+  }
+  return bridges;
+}
+
+/** Entries that bridges are looked for among: more than a machine has buses. */
+const MOST_PCI = 1024;
+
+function above(domain: number, bus: number, bridges: readonly Bridge[]): Pick<DumpStart['devices'][number], 'bridge' | 'above'> {
+  const chain: number[] = [];
+  for (let at = bus; chain.length < bridges.length; ) {
+    const bridge = bridges.find((one) => one.domain === domain && one.secondary === at);
+    if (bridge === undefined) break;
+    chain.push(bridge.bdf);
+    at = bridge.bdf >> 8;
+  }
+  return { bridge: chain[0] ?? null, above: chain.slice(1) };
 }
 
 const deviceAt = (domain: number, bdf: number): Omit<DumpStart['devices'][number], 'name'> => ({

@@ -2,6 +2,7 @@
  * Runs the next kernel on a dump's memory: it boots, opens the device, retrieves every session and file, finishes. A file that brings
  * the kernel down is left out of a run of its own for the others, so that one failure hides no other.
  */
+import { releaseName } from './next-kernel.js';
 import { type ErrnoName, errnoName } from '../../abi/errno.js';
 import { type BriefStep, type DeliveredFile, type DumpStart, EngineClient, placeOf, type ReadRange } from '../engine/client.js';
 import type { PhysicalMemory } from '../memory/memory.js';
@@ -183,7 +184,7 @@ class Run {
     const open = this.#stage(0);
     const opened = open?.end === 'done';
     return {
-      release: this.#start.release,
+      release: releaseName(this.#start.release),
       tookOver: this.#client.end?.ending !== 'cold-boot',
       boot: this.#stage(-1) ?? EMPTY,
       open,

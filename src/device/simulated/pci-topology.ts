@@ -8,8 +8,12 @@ import { type PciDeviceOptions, SimulatedPciDevice } from './pci-device.js';
 export interface PlacedDevice extends PciDeviceOptions {
   /** the bridge above: bus << 8 | devfn, in the same domain; null on a root bus */
   readonly bridge: number | null;
+  /** bridges above that one, upward */
+  readonly above?: readonly number[];
   /** number of its IOMMU group; null or absent: one of its own */
   readonly iommuGroup?: number | null;
+  /** ACS has to be enabled in a way of its own: for the device, or for the bridge above it */
+  readonly acsQuirk?: 'none' | 'device' | 'bridge';
 }
 
 export class PciTopology {
@@ -17,6 +21,7 @@ export class PciTopology {
   readonly bridges: readonly SimulatedPciBridge[];
   readonly #groups = new Map<SimulatedPciDevice, number>();
   readonly #above = new Map<SimulatedPciDevice, SimulatedPciBridge>();
+  readonly #acsQuirks = new Set<SimulatedPciDevice | SimulatedPciBridge>();
 
   constructor(placed: readonly PlacedDevice[]) {
     const bridges = new Map<string, SimulatedPciBridge>();
@@ -25,11 +30,19 @@ export class PciTopology {
       const device = new SimulatedPciDevice(options);
       devices.push(device);
       if (options.iommuGroup !== undefined && options.iommuGroup !== null) this.#groups.set(device, options.iommuGroup);
+      if (options.acsQuirk === 'device') this.#acsQuirks.add(device);
       if (options.bridge === null) continue;
       const key = `${options.domain}/${options.bridge}`;
       const bridge = bridges.get(key) ?? new SimulatedPciBridge(options.domain, options.bridge, options.bdf >> 8);
       bridges.set(key, bridge);
+      let below = options.bridge;
+      for (const bdf of options.above ?? []) {
+        const own = `${options.domain}/${bdf}`;
+        if (!bridges.has(own)) bridges.set(own, new SimulatedPciBridge(options.domain, bdf, below >> 8));
+        below = bdf;
+      }
       this.#above.set(device, bridge);
+      if (options.acsQuirk === 'bridge') this.#acsQuirks.add(bridge);
     }
     this.devices = devices;
     this.bridges = [...bridges.values()];
@@ -38,6 +51,16 @@ export class PciTopology {
   /** pci_upstream_bridge; null on a root bus */
   bridgeOf(device: SimulatedPciDevice): SimulatedPciBridge | null {
     return this.#above.get(device) ?? null;
+  }
+
+  /** The bridge above a bridge, by the bus that it is on. */
+  bridgeAbove(bridge: SimulatedPciBridge): SimulatedPciBridge | null {
+    return this.bridges.find((one) => one !== bridge && one.domain === bridge.domain && one.secondary !== 0 && one.secondary === bridge.bdf >> 8) ?? null;
+  }
+
+  /** pci_need_dev_specific_enable_acs */
+  needsAcsQuirk(one: SimulatedPciDevice | SimulatedPciBridge): boolean {
+    return this.#acsQuirks.has(one);
   }
 
   /** The devices of its IOMMU group, itself among them. */

@@ -20,7 +20,25 @@ interface DeviceList {
   readonly slots: number;
 }
 
-export class PciLiveupdate implements Flb {
+/** What drivers and the PCI platform ask of it, in any version. */
+export interface PciLiveupdateCore extends Flb {
+  /** preserved by this kernel for the next */
+  isOutgoing(device: SimulatedPciDevice): boolean;
+  /** preserved by the previous kernel and not finished */
+  isIncoming(device: SimulatedPciDevice): boolean;
+  /** below a bridge that has lost its bus numbers: not enumerated */
+  isHidden(device: SimulatedPciDevice): boolean;
+  /** shutdown leaves it a bus master, whatever the driver does */
+  keepsRunning(device: SimulatedPciDevice): boolean;
+  /** shutdown begins: from here on nothing is preserved or given back */
+  freeze(): void;
+  preserveDevice(device: SimulatedPciDevice): Steps<number>;
+  unpreserveDevice(device: SimulatedPciDevice): Steps<void>;
+  finishDevice(device: SimulatedPciDevice, flbs: FlbRegistry): Steps<void>;
+  enumerate(flbs: FlbRegistry): Steps<void>;
+}
+
+export class PciLiveupdate implements PciLiveupdateCore {
   readonly compatible = pciV2.compatible;
   readonly #pci: PciCore;
   readonly #kho: Kho;
@@ -38,12 +56,22 @@ export class PciLiveupdate implements Flb {
     this.#singletonGroups = singletonGroups;
   }
 
-  /** preserved by this kernel for the next */
   isOutgoing(device: SimulatedPciDevice): boolean {
     return this.#findOutgoing(device) !== null;
   }
 
-  /** dev->liveupdate_incoming: preserved by the previous kernel and not finished. */
+  isHidden(): boolean {
+    return false;
+  }
+
+  keepsRunning(): boolean {
+    return false;
+  }
+
+  freeze(): void {
+    // None of the versions before the queued one does.
+  }
+
   isIncoming(device: SimulatedPciDevice): boolean {
     return this.#incomingDevices.has(device);
   }

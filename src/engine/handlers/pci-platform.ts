@@ -10,7 +10,8 @@ import type { FlbRegistry } from '../luo/flb.js';
 import type { Machine, Steps } from '../machine.js';
 import type { ScenarioDevice } from '../scenario/types.js';
 import { PciCore } from './pci-core.js';
-import { assignBusNumbers, PciLiveupdate } from './pci-liveupdate.js';
+import { assignBusNumbers, PciLiveupdate, type PciLiveupdateCore } from './pci-liveupdate.js';
+import { PciPreservation } from './pci-preservation.js';
 import type { VfioConfig } from './vfio-config.js';
 import { type FirstUse, VfioPci } from './vfio-pci-core.js';
 import { VfioPciSeedHandler } from './vfio-pci-seed.js';
@@ -49,8 +50,8 @@ export class KernelPci {
   readonly core: PciCore;
   readonly vfio: VfioPci;
   readonly handler: FileHandler;
-  /** v5: the PCI core's FLB */
-  readonly liveupdate: PciLiveupdate | null;
+  /** the PCI core's FLB: of the series with v5, of the kernel where it has one */
+  readonly liveupdate: PciLiveupdateCore | null;
   readonly #flbs: FlbRegistry;
   #registered = false;
 
@@ -58,26 +59,31 @@ export class KernelPci {
     this.platform = platform;
     this.#flbs = flbs;
     this.core = new PciCore(machine, platform.topology);
-    const liveupdate = config.variant === 'seed' ? null : new PciLiveupdate(this.core, kho, config.singletonGroups);
+    const own = kho.spec.pci === null ? null : new PciPreservation(this.core, kho, kho.spec.pci);
+    const liveupdate = own ?? (config.variant === 'seed' ? null : new PciLiveupdate(this.core, kho, config.singletonGroups));
+    // Patch 07/24 alone asks nothing of the PCI core.
+    const series = config.variant === 'seed' ? null : liveupdate;
     this.liveupdate = liveupdate;
     this.vfio = new VfioPci(this.core, config, platform.firstUse, (device) => this.#registered && (liveupdate?.isIncoming(device) ?? false));
-    this.handler = liveupdate === null ? new VfioPciSeedHandler(this.vfio, kho) : new VfioPciV5Handler(this.vfio, kho, liveupdate, flbs);
+    this.handler = series === null ? new VfioPciSeedHandler(this.vfio, kho) : new VfioPciV5Handler(this.vfio, kho, series, flbs);
   }
 
   /** LUO has the handler: vfio-pci is built with live update. Registers the PCI core's FLB on it, behind whatever FLBs are registered on it already. @returns 0 or a negative errno */
   registerFlb(): number {
     this.#registered = true;
-    return this.liveupdate === null ? 0 : this.#flbs.register(this.handler, this.liveupdate);
+    return this.liveupdate === null || this.vfio.config.variant === 'seed' ? 0 : this.#flbs.register(this.handler, this.liveupdate);
   }
 
   /** device_shutdown, on the way into the next kernel. */
   *shutdown(): Steps<void> {
+    this.liveupdate?.freeze();
     for (const device of this.platform.topology.devices) if (!this.#keepsRunning(device)) yield* this.core.shutdown(device);
   }
 
   // Upstream's goal: what is preserved stays a bus master across the kexec.
   #keepsRunning(device: SimulatedPciDevice): boolean {
-    return this.vfio.config.variant === 'running' && this.liveupdate?.isOutgoing(device) === true;
+    const { liveupdate } = this;
+    return liveupdate !== null && (liveupdate.keepsRunning(device) || (this.vfio.config.variant === 'running' && liveupdate.isOutgoing(device)));
   }
 
   /** Enumeration, then the drivers that bind by themselves. */
@@ -87,7 +93,7 @@ export class KernelPci {
     else yield* assignBusNumbers(this.core);
     for (const device of this.platform.topology.devices) {
       const driver = this.platform.driverAtBoot(device);
-      if (driver !== null) yield* this.vfio.bindDriver(device, driver);
+      if (driver !== null && this.liveupdate?.isHidden(device) !== true) yield* this.vfio.bindDriver(device, driver);
     }
   }
 }

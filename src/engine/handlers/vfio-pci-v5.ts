@@ -10,15 +10,15 @@ import type { FileOpArgs } from '../handler.js';
 import type { Kho } from '../kho/kho.js';
 import type { FlbRegistry } from '../luo/flb.js';
 import type { Steps } from '../machine.js';
-import type { PciLiveupdate } from './pci-liveupdate.js';
+import type { PciLiveupdateCore } from './pci-liveupdate.js';
 import { VfioDeviceFile, type VfioPci, type VfioPciCoreDevice } from './vfio-pci-core.js';
 import { VfioPciSeedHandler } from './vfio-pci-seed.js';
 
 export class VfioPciV5Handler extends VfioPciSeedHandler {
-  readonly #pciLiveupdate: PciLiveupdate;
+  readonly #pciLiveupdate: PciLiveupdateCore;
   readonly #flbs: FlbRegistry;
 
-  constructor(vfio: VfioPci, kho: Kho, pciLiveupdate: PciLiveupdate, flbs: FlbRegistry) {
+  constructor(vfio: VfioPci, kho: Kho, pciLiveupdate: PciLiveupdateCore, flbs: FlbRegistry) {
     super(vfio, kho);
     this.#pciLiveupdate = pciLiveupdate;
     this.#flbs = flbs;

@@ -57,13 +57,16 @@ function spec(release: Release, others: readonly Contract[] = []): KernelSpec {
 
 export const simulatedReleases: readonly KernelSpec[] = releases.map((release) => spec(release));
 
+/** What uname(2) says of a kernel that is not released, so that every dump and log of it does. */
+const EXPECTED = '-expected';
+
 /** A release that is expected: the last one known, with what is queued for it on top. */
 const expectedSpec = ({ release, like }: ExpectedRelease): KernelSpec => ({
   ...spec(
     like,
     contracts.filter(({ expected }) => expected === release),
   ),
-  uname: `${release}.0`,
+  uname: `${release}.0${EXPECTED}`,
   expected: release,
 });
 
@@ -87,5 +90,5 @@ export function kernelSpec(release: string, speaks: readonly string[] = []): Ker
   });
   const found = known !== null ? spec(known, others) : expected !== null ? expectedSpec(expected) : null;
   if (found === null) throw new UserError(`the engine has no kernel of release ${JSON.stringify(release)}`);
-  return named?.[1] === undefined ? found : { ...found, uname: release };
+  return named?.[1] === undefined ? found : { ...found, uname: `${release}${found.expected === null ? '' : EXPECTED}` };
 }

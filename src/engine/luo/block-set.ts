@@ -165,7 +165,19 @@ export class BlockSet implements EntryStore {
     return false;
   }
 
-  /** Addresses of the entries of a restored chain, in order. */
+  /** A new entry behind the last. @returns its physical address, or null where no block has room */
+  append(): number | null {
+    const { machine } = this.#kho;
+    for (const block of this.#blocks) {
+      const count = Number(machine.readStruct(khoBlockHeaderSer, block).count);
+      if (count >= this.#perBlock) continue;
+      machine.writeField(khoBlockHeaderSer, block, 'count', count + 1);
+      return block + entryOffset(this.#area, count, machine.pageSize);
+    }
+    return null;
+  }
+
+  /** Addresses of the entries of a chain, in order. */
   *entries(): Iterable<number> {
     const { machine } = this.#kho;
     for (const block of this.#blocks) {

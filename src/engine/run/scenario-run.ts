@@ -283,8 +283,11 @@ export class ScenarioRun {
     if (error === 0) error = kernel.image === null ? negative('EINVAL') : yield* kernel.luo.reboot();
     if (error === 0) {
       if (kernel.pci !== null) yield* kernel.pci.shutdown();
-      yield machine.printk('kexec_core: Starting new kernel', 'kernel');
-      yield machine.passMoment('frozen');
+      error = machine.faults.call('kexec.jump');
+      if (error === 0) {
+        yield machine.printk('kexec_core: Starting new kernel', 'kernel');
+        yield machine.passMoment('frozen');
+      }
     }
     yield machine.exit(error);
     return answered(error);

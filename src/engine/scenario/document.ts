@@ -87,6 +87,12 @@ export const deviceKeys = {
   bridge: optional(pciAddress, 'the bridge above it, where it is not on a root bus'),
   vf: withDefault(bool, 'it is a virtual function', false, 'false'),
   iommuGroup: optional(number(0, 0xffff), 'its IOMMU group, where it shares one'),
+  acsQuirk: withDefault(
+    oneOf(['none', 'device', 'bridge']),
+    'which of them needs a quirk of its own to enable ACS: it, or the bridge above it',
+    'none',
+    'none',
+  ),
   stubborn: withDefault(bool, 'broken: it goes on writing without being a bus master, until a reset', false, 'false'),
 };
 
@@ -108,6 +114,7 @@ export function readDevice(cursor: Cursor): ScenarioDevice {
     bridge: values.bridge?.bdf ?? null,
     vf: values.vf,
     iommuGroup: values.iommuGroup,
+    acsQuirk: values.acsQuirk,
     stubborn: values.stubborn,
     position: cursor.position,
   };

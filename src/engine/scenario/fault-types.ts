@@ -29,7 +29,7 @@ export interface FlbFault extends FaultBase {
 
 /** `alloc`: the nth allocation of a kernel fails. `kho.preserve`, `kho.restore`: the nth such call answers `errno`. */
 export interface KernelCallFault extends FaultBase {
-  readonly kind: 'alloc' | 'kho.preserve' | 'kho.restore';
+  readonly kind: 'alloc' | 'kho.preserve' | 'kho.restore' | 'kexec.jump';
   readonly errno: ErrnoName;
 }
 
@@ -45,9 +45,9 @@ export interface LockFault extends FaultBase {
   readonly device: string;
 }
 
-/** `pci.reset`, `pci.load-saved-state`: the nth such call answers `errno`. */
+/** `pci.reset`, `pci.load-saved-state`: the nth such call answers `errno`. `pci.bridge-reset`: the bridge above comes up without bus numbers. */
 export interface PciFault extends FaultBase {
-  readonly kind: 'pci.reset' | 'pci.load-saved-state';
+  readonly kind: 'pci.reset' | 'pci.load-saved-state' | 'pci.bridge-reset';
   readonly device: string | null;
   readonly errno: ErrnoName;
 }

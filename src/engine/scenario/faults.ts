@@ -98,6 +98,22 @@ export const FAULTS: readonly FaultSpec[] = [
     (values, base) => ({ kind: 'pci.load-saved-state', ...base, ...values }),
   ),
   fault(
+    'pci.bridge-reset',
+    'the bridge above a device comes up without bus numbers, as if it was reset during the kexec; kernels with the PCI core’s own preservation alone look',
+    { device: deviceKey, errno: withDefault(errno, 'not shown', 'EIO', 'EIO') },
+    (values, base) => ({ kind: 'pci.bridge-reset', ...base, ...values }),
+  ),
+  fault(
+    'kexec.jump',
+    'the nth kexec is given up after its devices were shut down',
+    { errno: withDefault(errno, 'what it answers', 'EBUSY', 'EBUSY') },
+    (values, base) => ({
+      kind: 'kexec.jump',
+      ...base,
+      ...values,
+    }),
+  ),
+  fault(
     'flip',
     'memory changes behind the kernels: a field of the nth structure of a name, or bytes at an address',
     {

@@ -59,10 +59,14 @@ export interface ScenarioDevice {
   readonly classCode: number;
   /** the bridge above: bus << 8 | devfn, in the same domain; null on the root bus */
   readonly bridge: number | null;
+  /** bridges above that one, upward; absent: by the buses that other devices' bridges lead to */
+  readonly above?: readonly number[];
   /** a virtual function */
   readonly vf: boolean;
   /** number of its IOMMU group; null: one of its own */
   readonly iommuGroup: number | null;
+  /** which of them needs a quirk of its own to enable ACS */
+  readonly acsQuirk?: 'none' | 'device' | 'bridge';
   /** broken: it goes on writing without being a bus master, until a reset */
   readonly stubborn: boolean;
   /** configuration space of a real function that it starts from; absent for one of the engine's own */
