@@ -78,7 +78,13 @@ export function findHandovers(
   searchKernels = false,
 ): FindResult {
   const isWhole = given === null || (memory.readable.at(-1)?.end ?? 0) <= NODE_BELOW;
-  const scan = scanMemory(memory, { setupData: searchSetupData, devicetrees: true, kernels: searchKernels, ...(isWhole ? {} : { below: NODE_BELOW }) });
+  const scan = scanMemory(memory, {
+    setupData: searchSetupData,
+    devicetrees: true,
+    kernels: searchKernels,
+    ...(isWhole ? {} : { below: NODE_BELOW }),
+    ...(given === null || searchKernels ? {} : { until: (node) => node.fdtAddress === given && isUnfilled(memory, node) }),
+  });
   const { scratchArrays, kernels } = scan;
   const searched = [
     `${scan.scanned} bytes of memory${isWhole ? '' : ' below 4 GiB'} for setup_data nodes of type SETUP_KEXEC_KHO: ${scan.setupData.length} found`,
@@ -97,6 +103,12 @@ export function findHandovers(
   }
   const placed = new Set(fromFiles.map((candidate) => candidate.fdtAddress));
   return { candidates: [...fromFiles, ...found.filter((candidate) => !placed.has(candidate.fdtAddress))], others: [], ...rest };
+}
+
+/** The scratch array that the node names is all zeros: whatever else is found, the jump that fills it has not been. */
+function isUnfilled(memory: PhysicalMemory, { scratchAddress, scratchSize }: SetupDataNode): boolean {
+  const read = readBytes(memory, scratchAddress, scratchSize);
+  return read.ok && read.bytes.every((byte) => byte === 0);
 }
 
 function fromScan(memory: PhysicalMemory, nodes: readonly SetupDataNode[], devicetrees: readonly number[]): readonly Candidate[] {

@@ -106,17 +106,11 @@ export function* allReferences({ references, luo }: { readonly references: reado
   yield* plainIn(luo)?.references() ?? [];
 }
 
-const narrowed = new WeakMap<object, object>();
-
 /** The handover with those sessions alone of which there may be something to say: for checks. */
 export function withoutPlain<H extends { readonly luo: Luo | null }>(handover: H): H {
   const plain = plainIn(handover.luo);
   if (plain === null || handover.luo === null) return handover;
-  const before = narrowed.get(handover);
-  // Made below, from the same handover.
-  if (before !== undefined) return before as H;
   const made = { ...handover, luo: { ...handover.luo, sessions: plain.kept } };
-  narrowed.set(handover, made);
   others.set(made, plain);
   return made;
 }

@@ -412,7 +412,10 @@ class MemfdTable implements Memfd {
     const { map } = this.#context;
     const orders = new Uint8Array(ENTRIES_A_PIECE);
     const out = new RunPiece();
+    const { index: starts, pfn: frames, pages: lengths, flags: states } = out;
     let last = -1;
+    // Where the next folio is, in the file and in memory, if it goes on with the last run.
+    let [nextIndex, nextPfn, sameFlags] = [0, 0, 0];
     for (const columns of this.columns()) {
       const { count, pfn: pfns, index: indexes, flags: allFlags } = columns;
       map?.ordersInto(pfns, count, orders);
@@ -422,18 +425,12 @@ class MemfdTable implements Memfd {
         const index = indexes[at] ?? 0;
         const flags = allFlags[at] ?? 0;
         const order = orders[at] ?? 0;
-        const pages = map === null ? (this.pagesOf(this.folioAt(columns, at), nextIn(this, columns, at)) ?? 1) : order === 0 ? 1 : 2 ** (order - 1);
-        if (last >= 0) {
-          const before = out.pages[last] ?? 0;
-          if (
-            (out.index[last] ?? 0) + before === index &&
-            (out.pfn[last] ?? 0) + before === pfn &&
-            out.flags[last] === flags &&
-            index < Number.MAX_SAFE_INTEGER
-          ) {
-            out.pages[last] = before + pages;
-            continue;
-          }
+        const pages = map === null ? (this.pagesOf(this.folioAt(columns, at), nextIn(this, columns, at)) ?? 1) : order < 2 ? 1 : 2 ** (order - 1);
+        if (last >= 0 && nextPfn === pfn && nextIndex === index && sameFlags === flags && index < Number.MAX_SAFE_INTEGER) {
+          lengths[last] = (lengths[last] ?? 0) + pages;
+          nextIndex += pages;
+          nextPfn += pages;
+          continue;
         }
         // The last run may go on: the others are done.
         if (last === ENTRIES_A_PIECE - 1) {
@@ -443,11 +440,15 @@ class MemfdTable implements Memfd {
           last = -1;
         }
         last++;
-        out.index[last] = index;
-        out.pfn[last] = pfn;
-        out.pages[last] = pages;
-        out.flags[last] = flags;
-        const { exactIndex } = index < Number.MAX_SAFE_INTEGER ? { exactIndex: undefined } : this.folioAt(columns, at);
+        starts[last] = index;
+        frames[last] = pfn;
+        lengths[last] = pages;
+        states[last] = flags;
+        nextIndex = index + pages;
+        nextPfn = pfn + pages;
+        sameFlags = flags;
+        if (index < Number.MAX_SAFE_INTEGER) continue;
+        const { exactIndex } = this.folioAt(columns, at);
         if (exactIndex === undefined) continue;
         out.exact ??= new Map();
         out.exact.set(last, exactIndex);

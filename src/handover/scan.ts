@@ -42,6 +42,8 @@ export interface ScanResult {
 }
 
 export interface ScanOptions {
+  /** Does this node tell all that is asked? Then what lies behind is not looked at. */
+  readonly until?: (node: SetupDataNode) => boolean;
   /** look no higher than this physical address */
   readonly below?: number;
   readonly setupData: boolean;
@@ -68,6 +70,7 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
   const scratchArrays: number[] = [];
   const text = Buffer.from(buffer.buffer);
   let scanned = 0;
+  const { until } = options;
   const ranges = memory.searchable ?? memory.readable;
   const total = ranges.reduce((sum, { start, end }) => sum + Math.max(0, Math.min(end, options.below ?? end) - start), 0);
   for (const range of ranges) {
@@ -97,6 +100,7 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
         if (banners.length < MAX_HITS) findBanners(text.subarray(0, got), at, banners);
       }
       at = next;
+      if (until !== undefined && found.some(until)) return { setupData: found, devicetrees, kernels: { vmcoreinfoPages, banners }, scratchArrays, scanned };
     }
   }
   return { setupData: found, devicetrees, kernels: { vmcoreinfoPages, banners }, scratchArrays, scanned };

@@ -6,8 +6,9 @@ import type { Kho } from '../kho/kho.js';
 const ENTRY = layoutTable(memfdLuoFolioSer).size;
 const WORD = 4;
 const HALF = 2 ** 32;
-const PFN = bitsOf('pfn');
-const FLAGS = bitsOf('flags');
+/** The flags stand above the page frame: its upper half, a word of 32 bits, holds what is left of it. */
+const HIGH_MASK = 2 ** (bitsOf('pfn').width - 32) - 1;
+const FLAG_SHIFT = bitsOf('flags').low - 32;
 const INDEX_AT = layoutTable(memfdLuoFolioSer).field('index').offset / WORD;
 const PFN_AT = layoutTable(memfdLuoFolioSer).field('pfn_flags').offset / WORD;
 /** MEMFD_LUO_FOLIO_UPTODATE */
@@ -41,9 +42,8 @@ export function takeWhole(kho: Kho, area: readonly number[], count: number, page
     for (let at = 0; at < words.length; at += ENTRY / WORD) {
       const low = words[at + PFN_AT] ?? 0;
       const high = words[at + PFN_AT + 1] ?? 0;
-      // The flags stand above the page frame: its upper half holds what is left of it.
-      const pfn = low + (high % 2 ** (PFN.width - 32)) * HALF;
-      const flags = Math.floor(high / 2 ** (FLAGS.low - 32));
+      const pfn = low + (high & HIGH_MASK) * HALF;
+      const flags = high >>> FLAG_SHIFT;
       const index = (words[at + INDEX_AT] ?? 0) + (words[at + INDEX_AT + 1] ?? 0) * HALF;
       const address = pfn * pageSize;
       const order = pfn === 0 || index !== expected || (flags & UPTODATE) === 0 || index >= pageCount ? undefined : tags.get(address);

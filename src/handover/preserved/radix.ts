@@ -19,6 +19,9 @@ const MAX_SMALL_FRAME = 2 ** 31;
 const MAX_SMALL_ORDER = 30;
 /** Leaves of one order that lookups hold at hand: 32 MiB, which cover 1 TiB in pages of 4 KiB. */
 const MAX_HELD_LEAVES = 8192;
+/** Bits of an order that lookups in bulk have at hand in one array, 32 MiB of them; they must fill a quarter of it. */
+const MAX_FLAT_LEAVES = 8192;
+const MIN_FLAT_SHARE = 4;
 /** A map of everyday size is listed once; a larger one is walked again by whoever asks. */
 const MAX_KEPT_BLOCKS = 1 << 16;
 /** So many children of a group are shown one by one. */
@@ -44,6 +47,8 @@ interface OrderIndex {
   readonly leaves: ReadonlyMap<number, number>;
   /** words of the leaves asked for, by their number; null where there is none */
   readonly words: (Uint32Array | null | undefined)[];
+  /** the bits of all leaves in a row, made when many are asked for; null where they are few, or too many */
+  flat?: Uint32Array | null;
 }
 
 interface Leaf {
@@ -200,27 +205,47 @@ class RadixWalker {
   /** The same in one loop, in 32-bit numbers where they are enough: millions of folios ask at once. */
   #ordersInto(frames: Float64Array, count: number, into: Uint8Array): void {
     const orders = this.#orders;
-    const { leafLog2 } = this.#geometry;
-    const mask = (1 << leafLog2) - 1;
     const pageSize = this.#memory.pageSize;
+    const [lowest] = orders;
+    const flat = lowest?.order === 0 ? this.#flat(lowest) : null;
+    const end = flat === null ? 0 : Math.min(MAX_SMALL_FRAME, flat.length * 32);
     for (let at = 0; at < count; at++) {
       const frame = frames[at] ?? 0;
-      let found = 0;
-      if (frame < MAX_SMALL_FRAME) {
-        for (let index = 0; index < orders.length; index++) {
-          const of = orders[index];
-          if (of === undefined || of.order > MAX_SMALL_ORDER || (frame & ((1 << of.order) - 1)) !== 0) break;
-          const number = frame >>> of.order;
-          const words = of.marker <= mask ? undefined : of.words[number >>> leafLog2];
-          const has =
-            words === undefined ? this.#has(frame * pageSize, of) : words !== null && (((words[(number & mask) >>> 5] ?? 0) >>> (number & 31)) & 1) === 1;
-          if (!has) continue;
-          found = of.order + 1;
-          break;
-        }
-      } else found = (this.#orderAt(frame * pageSize) ?? -1) + 1;
-      into[at] = found;
+      // Nearly all are single pages.
+      if (flat !== null && frame < end && (((flat[frame >>> 5] ?? 0) >>> (frame & 31)) & 1) === 1) into[at] = 1;
+      else into[at] = frame < MAX_SMALL_FRAME ? this.#smallOrder(frame, orders, flat === null ? 0 : 1, pageSize) : (this.#orderAt(frame * pageSize) ?? -1) + 1;
     }
+  }
+
+  /** Order + 1 of a block that starts at a small page frame, among those from `first` on; 0 where none does. */
+  #smallOrder(frame: number, orders: readonly OrderIndex[], first: number, pageSize: number): number {
+    const { leafLog2 } = this.#geometry;
+    const mask = (1 << leafLog2) - 1;
+    for (let index = first; index < orders.length; index++) {
+      const of = orders[index];
+      if (of === undefined || of.order > MAX_SMALL_ORDER || (frame & ((1 << of.order) - 1)) !== 0) return 0;
+      const number = frame >>> of.order;
+      const words = of.marker <= mask ? undefined : of.words[number >>> leafLog2];
+      if (words === undefined ? this.#has(frame * pageSize, of) : words !== null && (((words[(number & mask) >>> 5] ?? 0) >>> (number & 31)) & 1) === 1)
+        return of.order + 1;
+    }
+    return 0;
+  }
+
+  #flat(of: OrderIndex): Uint32Array | null {
+    if (of.flat !== undefined) return of.flat;
+    const leafWords = 1 << (this.#geometry.leafLog2 - 5);
+    let leaves = 0;
+    for (const number of of.leaves.keys()) leaves = Math.max(leaves, number + 1);
+    const isDense = leaves > 0 && leaves <= MAX_FLAT_LEAVES && leaves <= MIN_FLAT_SHARE * of.leaves.size && of.marker >= 32 * leafWords;
+    const flat = isDense ? new Uint32Array(leaves * leafWords) : null;
+    if (flat !== null)
+      for (const [number, address] of of.leaves) {
+        const words = this.#page(address);
+        if (words !== null) flat.set(words.subarray(0, leafWords), number * leafWords);
+      }
+    of.flat = flat;
+    return flat;
   }
 
   /** A lookup by order and block number: plain numbers, because every folio of a large guest asks. */
