@@ -6,11 +6,17 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { loadDecoded, loadDump } from '../../src/cli/load-dump.js';
 import type { DumpReport } from '../../src/report/dump-report.js';
+import { EngineClient } from '../../src/engine/client.js';
+import { readScenario } from '../../src/engine/scenario/parse.js';
+import { debuggerProgram } from '../../src/tui/debugger/view.js';
 import { inspectorModelOf } from '../../src/tui/inspector/from-report.js';
 import type { InspectorModel } from '../../src/tui/inspector/state.js';
 import { inspectorProgram } from '../../src/tui/inspector/view.js';
+import type { Program } from '../../src/tui/model/program.js';
 import type { Size } from '../../src/tui/model/screen.js';
 import type { TerminalStreams } from '../../src/tui/terminal/alternate-screen.js';
 import { Loading } from '../../src/tui/terminal/loading.js';
@@ -21,6 +27,9 @@ const SAMPLE = 'samples/failed/pfn/s1-frozen.sparse.elf.xz';
 const FOLIOS = 1_000_000;
 /** Down the tree, into it, back, through the bytes, the findings, the map: as a terminal sends them. */
 const KEYS = ['j', 'j', 'j', 'l', 'j', 'l', 'j', 'h', 'k', ']', '3', 'j', 'l', '\u0004', '\u0015', '6', 'l', 'j', '1', 'G', 'g'];
+const SCENARIO = 'samples/scenarios/freeze-fails.yaml';
+/** Through a run and back, call by call, into state and memory. */
+const STEPS = ['s', 's', 's', 'n', 'a', 's', 'o', '5', 'j', 'j', '6', 'S', 'N', 'A', '2', 'j', 'k', 'F', 'g', '\r'];
 /** Milliseconds of CPU that a key may take, and bytes that a key sent before frames were made of changed cells. */
 const SIZES: readonly { readonly size: Size; readonly most: number; readonly bytesBefore: number }[] = [
   { size: { columns: 80, rows: 24 }, most: 4, bytesBefore: 2_549 },
@@ -65,6 +74,14 @@ class CountedTerminal {
 
 const isStreams = (value: unknown): value is TerminalStreams => typeof value === 'object' && value !== null && 'stdin' in value && 'stdout' in value;
 
+setFlagsFromString('--expose-gc');
+const collect: unknown = runInNewContext('gc');
+
+const heapMiB = (): number => {
+  if (typeof collect === 'function') collect();
+  return process.memoryUsage().heapUsed / 2 ** 20;
+};
+
 interface Measured {
   /** milliseconds of CPU a key, of the whole process: React, Ink, the view, the painter */
   readonly cpu: number;
@@ -73,31 +90,28 @@ interface Measured {
   readonly grown: number;
 }
 
-async function measure(model: InspectorModel, size: Size): Promise<Measured> {
+async function measure<S>(program: Program<S>, keys: readonly string[], size: Size): Promise<Measured> {
   Object.assign(process.env, { NODE_ENV: 'production' });
   const terminal = new CountedTerminal(size);
   const loading = new Loading('bench', true, terminal.streams);
-  const running = runProgram(inspectorProgram(model), { color: true }, loading);
+  const running = runProgram(program, { color: true }, loading);
   const round = async (): Promise<void> => {
-    for (const key of KEYS) await terminal.press(key);
+    for (const key of keys) await terminal.press(key);
   };
   for (let warm = 0; warm < 3; warm++) await round();
   terminal.bytes = 0;
   const before = process.cpuUsage();
   for (let count = 0; count < ROUNDS; count++) await round();
   const { user, system } = process.cpuUsage(before);
-  const keys = ROUNDS * KEYS.length;
-  const cpu = (user + system) / 1000 / keys;
-  const bytes = terminal.bytes / keys;
-  // keys that arrive together make one frame: the memory of ten thousand, without ten thousand frames to wait for
-  globalThis.gc?.();
-  const heap = process.memoryUsage().heapUsed;
-  for (let count = 0; count < MANY; count += KEYS.length) {
-    for (const key of KEYS) terminal.streams.stdin.push(key);
-    await terminal.press('k');
+  const pressed = ROUNDS * keys.length;
+  const cpu = (user + system) / 1000 / pressed;
+  const bytes = terminal.bytes / pressed;
+  const heap = heapMiB();
+  for (let count = 0; count < MANY; count++) {
+    terminal.streams.stdin.push(keys[count % keys.length]);
+    await new Promise((resolve) => setTimeout(resolve, 1));
   }
-  globalThis.gc?.();
-  const grown = (process.memoryUsage().heapUsed - heap) / 2 ** 20;
+  const grown = heapMiB() - heap;
   await terminal.press('q');
   terminal.streams.stdin.push('q');
   await running;
@@ -121,13 +135,15 @@ export async function run(): Promise<string[]> {
       findings: [],
     };
     try {
-      const models = [
-        ['a small sample', inspectorModelOf(small.report)],
-        [`${FOLIOS} folios`, inspectorModelOf(unjudged)],
-      ] as const;
-      for (const [what, model] of models)
+      const stepped = async () => debuggerProgram(EngineClient.ofScenario(await readScenario(SCENARIO), { logReads: true }));
+      const programs: readonly (readonly [string, (size: Size) => Promise<Measured>])[] = [
+        ['a small sample', (size) => measure(inspectorProgram(inspectorModelOf(small.report)), KEYS, size)],
+        [`${FOLIOS} folios`, (size) => measure(inspectorProgram(inspectorModelOf(unjudged)), KEYS, size)],
+        ['the debugger', async (size) => await measure(await stepped(), STEPS, size)],
+      ];
+      for (const [what, measured] of programs)
         for (const { size, most, bytesBefore } of SIZES) {
-          const { cpu, bytes, grown } = await measure(model, size);
+          const { cpu, bytes, grown } = await measured(size);
           lines.push(
             `tui ${size.columns}x${size.rows}, ${what}: ${cpu.toFixed(2)} ms of CPU a key (at most ${most}); ${Math.round(bytes)} bytes a key, ${(bytes / bytesBefore).toFixed(2)} of before (at most 0.5); heap after ${MANY} keys ${grown >= 0 ? '+' : ''}${grown.toFixed(1)} MiB`,
           );

@@ -1,8 +1,10 @@
 /**
  * What the kernel does at an operation of the trace, in a few sentences, with the function and the file of the release: for somebody who
- * learns live update by stepping through it. Sources: kernel/liveupdate/, mm/memfd_luo.c, drivers/vfio/pci/ and drivers/pci/liveupdate.c of 7.3;
- * kernel/kexec_handover.c up to 6.18.
+ * learns live update by stepping through it. Sources: kernel/liveupdate/, mm/memfd_luo.c, and the symbols of a 7.3.4 (drivers/vfio/pci/ and
+ * drivers/pci/liveupdate.c as the series have them); kernel/kexec_handover.c up to 6.18.
  */
+
+import { findStruct } from '../../../abi/registry.js';
 
 export interface About {
   /** a sentence or two */
@@ -18,7 +20,7 @@ interface Row {
   readonly does: string;
   readonly refuses?: string;
   readonly call: string | ((op: string) => string);
-  readonly file: string;
+  readonly file: string | ((op: string) => string);
 }
 
 const LUO = 'kernel/liveupdate';
@@ -32,9 +34,17 @@ const KHO_BEFORE = 'kernel/kexec_handover.c';
 const VFIO = 'drivers/vfio/pci/vfio_pci_liveupdate.c';
 const VFIO_CORE = 'drivers/vfio/pci/vfio_pci_core.c';
 const PCI = 'drivers/pci/liveupdate.c';
+const BLOCK = `${LUO}/kho_block.c`;
 
 const NOTHING = 'Nothing.';
 const same = (op: string): string => `${op.replace(/[^\w].*$/, '')}()`;
+
+/** Operations of one kind: what they do and what refuses them is the same, function and file are each one's own. */
+const calls = (does: string, refuses: string, rows: readonly (readonly [op: RegExp, call: string, file: string])[]): Row[] =>
+  rows.map(([op, call, file]): Row => ({ op, does, refuses, call, file }));
+
+/** Where the layout of a structure was read. */
+const sourceOf = (struct: string): string => /^[\w./-]+\.[ch]/.exec(findStruct(struct)[0]?.struct.source ?? '')?.[0] ?? 'include/linux/kho/abi/';
 
 const ROWS: readonly Row[] = [
   // what user space asks of LUO
@@ -70,7 +80,7 @@ const ROWS: readonly Row[] = [
     op: /^(FINISH|SESSION_FINISH|finish|luo_session_finish(_one)?)$/,
     does: 'Ends a session in the next kernel: handlers give up what was not retrieved, and the pages that only the handover needed are freed.',
     refuses: 'What can_finish of a handler answers, EBUSY as a rule; the session then stays as it is.',
-    call: 'luo_session_finish_one()',
+    call: 'luo_session_finish()',
     file: SESSION,
   },
   {
@@ -136,10 +146,10 @@ const ROWS: readonly Row[] = [
     file: CORE,
   },
   {
-    op: /^(liveupdate_early_init|luo_early_startup)$/,
+    op: /^liveupdate_early_init$/,
     does: 'Early in the boot: looks whether KHO brought a LUO subtree, and reads its head.',
     refuses: 'A subtree that contradicts itself is a panic: going on would lose memory of guests.',
-    call: 'luo_early_startup()',
+    call: same,
     file: CORE,
   },
   {
@@ -193,6 +203,13 @@ const ROWS: readonly Row[] = [
   },
   // KHO
   {
+    op: /^kho_mem_phys_bits$/,
+    does: 'The preserved memory map up to 7.0 as bitmaps: one for each stretch of memory and order, a bit for each block.',
+    refuses: 'ENOMEM.',
+    call: 'struct kho_mem_phys_bits',
+    file: KHO,
+  },
+  {
     op: /^kho_restore_(folio|pages)/,
     does: 'Turns preserved pages back into pages of the page allocator. The struct page of the first must carry the tag and the order that the preserved memory map gave it in early boot.',
     refuses: 'NULL, with a warning, where the page was not preserved or was preserved at another order: there is no errno, the caller makes one.',
@@ -238,22 +255,36 @@ const ROWS: readonly Row[] = [
   {
     op: /^kho_block/,
     does: 'A chain of pages that each list entries behind a header with their count: sessions, and the files of each.',
-    refuses: 'EINVAL for a count that cannot be, and for a chain that leads back to itself.',
+    refuses: 'EINVAL for a count of 0 or beyond the block, and for a chain that leads back to itself; ENOSPC beyond 10,000 blocks.',
     call: same,
-    file: 'include/linux/kho/abi/block.h',
+    file: BLOCK,
   },
   {
     op: /^(prepare_kho_fdt|setup_kho)$/,
     does: "The image for the kexec is told where KHO's FDT and scratch memory are: on x86 by a setup_data node, on arm64 by /chosen of the devicetree.",
     refuses: 'ENOMEM.',
     call: (op) => (op === 'setup_kho' ? 'setup_kho()' : 'kho_fill_kimage()'),
-    file: KHO,
+    file: (op) => (op === 'setup_kho' ? 'arch/x86/kernel/kexec-bzimage64.c' : KHO),
   },
   {
-    op: /^(write|read) /,
+    op: /^(write|read) (?!pci$|hwpoison$)\w+$/,
     does: 'A structure of the handover in memory, written by one kernel and read by the next: an ABI that the layout of its version fixes.',
-    call: (op) => `struct ${op.replace(/^(write|read) /, '').replace(/ /g, '_')}`,
-    file: 'include/linux/kho/abi/',
+    call: (op) => `struct ${op.replace(/^\w+ /, '')}`,
+    file: (op) => sourceOf(op.replace(/^\w+ /, '')),
+  },
+  {
+    op: /^write LUO FDT$/,
+    does: "LUO's own FDT up to 7.2: it names the list of sessions and the list of FLBs for the next kernel.",
+    refuses: 'ENOMEM.',
+    call: 'luo_fdt_setup()',
+    file: CORE,
+  },
+  {
+    op: /^(write|read) (?!hwpoison$)/,
+    does: 'What a handler or an FLB writes of its own, in a form that it alone knows, for itself in the next kernel.',
+    refuses: 'ENOMEM.',
+    call: 'struct liveupdate_file_ops',
+    file: 'include/linux/liveupdate.h',
   },
   {
     op: /^vfio_pci_core_device_ser$/,
@@ -274,13 +305,18 @@ const ROWS: readonly Row[] = [
     does: 'Loads the image of the next kernel, or throws it away. kexec_file_load() adds what KHO hands over; the older kexec_load() cannot.',
     refuses: 'EINVAL, ENOMEM; EBUSY while another load goes on.',
     call: (op) => (op === 'kexec_load' ? 'sys_kexec_load()' : 'sys_kexec_file_load()'),
-    file: 'kernel/kexec_file.c',
+    file: (op) => (op === 'kexec_load' ? 'kernel/kexec.c' : 'kernel/kexec_file.c'),
   },
   {
     op: /^(relocate_kernel|machine_kexec: jump|machine reset|power on)$/,
     does: 'The machine changes hands: the image is copied to its place and entered, or, at power on and reset, the firmware starts over.',
     call: (op) => (op === 'relocate_kernel' ? 'relocate_kernel()' : op.startsWith('machine_kexec') ? 'machine_kexec()' : 'firmware'),
-    file: 'arch/x86/kernel/machine_kexec_64.c',
+    file: (op) =>
+      op === 'relocate_kernel'
+        ? 'arch/x86/kernel/relocate_kernel_64.S'
+        : op.startsWith('machine_kexec')
+          ? 'arch/x86/kernel/machine_kexec_64.c'
+          : 'no file: firmware',
   },
   {
     op: /^start_kernel$/,
@@ -303,64 +339,114 @@ const ROWS: readonly Row[] = [
     call: same,
     file: VFIO_CORE,
   },
+  ...calls(
+    'User space and a VFIO device: its character device is opened, bound to an iommufd, asked what it is, its registers and interrupts are used.',
+    'EBUSY, EINVAL, ENODEV.',
+    [
+      [/^(vfio|vfio-open|vfio_device_fops_cdev_open)$/, 'vfio_device_fops_cdev_open()', 'drivers/vfio/device_cdev.c'],
+      [/^(vfio-bind|VFIO_DEVICE_BIND_IOMMUFD)$/, 'vfio_df_ioctl_bind_iommufd()', 'drivers/vfio/device_cdev.c'],
+      [/^VFIO_GROUP_/, 'vfio_group_fops_unl_ioctl()', 'drivers/vfio/group.c'],
+      [/^VFIO_DEVICE_FEATURE$/, 'vfio_pci_core_ioctl_feature()', VFIO_CORE],
+      [/^(vfio-info|VFIO_\w+)$/, 'vfio_pci_core_ioctl()', VFIO_CORE],
+      [/^(vfio-region|vfio_pci_rw)$/, 'vfio_pci_rw()', VFIO_CORE],
+      [/^(vfio-mmap|vfio_pci_mmap)$/, 'vfio_pci_core_mmap()', VFIO_CORE],
+      [/^irq$/, 'vfio_pci_set_irqs_ioctl()', 'drivers/vfio/pci/vfio_pci_intrs.c'],
+      [/^power$/, 'vfio_pci_set_power_state()', VFIO_CORE],
+      [/^check-device$/, 'vfio_pci_config_rw()', 'drivers/vfio/pci/vfio_pci_config.c'],
+    ],
+  ),
+  ...calls('A driver takes a device, or gives it back.', 'EBUSY where the device is in use, ENODEV.', [
+    [/^(driver|driver_bind)$/, 'device_driver_attach()', 'drivers/base/dd.c'],
+    [/^(driver_unbind|vfio-unbind)$/, 'device_driver_detach()', 'drivers/base/dd.c'],
+  ]),
   {
-    op: /^(vfio|vfio-(open|bind|info|unbind)|VFIO_\w+|vfio_device_\w+)$/,
-    does: 'User space and a VFIO device: its character device is opened, bound to an iommufd, asked what it is, and its interrupts are set.',
-    refuses: 'EBUSY, EINVAL, ENODEV.',
-    call: (op) => (op.startsWith('VFIO_') ? `ioctl ${op}` : 'vfio_device_fops_cdev_open()'),
-    file: 'drivers/vfio/vfio_main.c',
+    op: /^pci_liveupdate_/,
+    does: 'A device and the bridges above it are noted as going over, or given up again.',
+    refuses: 'EINVAL, ENOMEM.',
+    call: same,
+    file: PCI,
   },
+  ...calls('The buses are looked through, and what is there gets its numbers.', NOTHING, [
+    [/^(pci_scan|pci_assign_bus)$/, 'pci_scan_bridge_extend()', 'drivers/pci/probe.c'],
+  ]),
   {
     op: /^(pci_|__pci_)/,
-    does: 'The PCI core: devices are found, locked, enabled and reset, and their configuration space is saved and loaded.',
+    does: 'The PCI core: devices are locked, enabled and reset, and their configuration space is saved and loaded.',
     refuses: 'EAGAIN where the lock is held, ENOTTY for a device that has no reset.',
     call: same,
     file: 'drivers/pci/pci.c',
   },
   {
-    op: /^(irq|power|driver|driver_bind|check-device)$/,
-    does: 'User space changes or looks at a device: its interrupts, its power state, its driver.',
-    call: 'driver_attach()',
-    file: 'drivers/base/dd.c',
+    op: /^dma$/,
+    does: 'The device itself reads or writes memory, whatever the kernels are doing.',
+    call: 'nobody of the machine',
+    file: 'no file: a device does it',
   },
   { op: /^mutex_/, does: 'A lock is taken or given back; who finds it taken waits, or is told EAGAIN.', call: same, file: 'kernel/locking/mutex.c' },
   // virtual machines
-  {
-    op: /^(KVM_\w+|vcpu-(run|answer)|vm|vm-check|vm-enable|vmm|vcpu|memslot|attributes|pre-fault|guest|guest-memfd(-\w+)?|poison|registers|mapping)$/,
-    does: 'A virtual machine and its VMM: memory slots, private and shared pages, and a vCPU that runs until something has to be answered in kvm_run.',
-    refuses: 'EFAULT with KVM_EXIT_MEMORY_FAULT for an access the VMM has to prepare; EINTR where a signal comes.',
-    call: (op) => (op.startsWith('KVM_') ? `ioctl ${op}` : 'kvm_vcpu_ioctl()'),
-    file: 'virt/kvm/kvm_main.c',
-  },
+  ...calls(
+    'A virtual machine and its VMM: memory slots, private and shared pages, and a vCPU that runs until something has to be answered in kvm_run.',
+    'EFAULT with KVM_EXIT_MEMORY_FAULT for an access the VMM has to prepare; EINTR where a signal comes.',
+    [
+      [/^(KVM_RUN|vcpu-run|vcpu-answer|guest)$/, 'kvm_arch_vcpu_ioctl_run()', 'arch/x86/kvm/x86.c'],
+      [/^registers$/, 'kvm_arch_vcpu_ioctl_get_regs()', 'arch/x86/kvm/x86.c'],
+      [/^(vcpu|pre-fault|KVM_\w+)$/, 'kvm_vcpu_ioctl()', 'virt/kvm/kvm_main.c'],
+      [/^(vm|vmm)$/, 'kvm_dev_ioctl()', 'virt/kvm/kvm_main.c'],
+      [/^vm-check$/, 'kvm_vm_ioctl_check_extension_generic()', 'virt/kvm/kvm_main.c'],
+      [/^(vm-enable|attributes)$/, 'kvm_vm_ioctl()', 'virt/kvm/kvm_main.c'],
+      [/^memslot$/, 'kvm_set_memory_region()', 'virt/kvm/kvm_main.c'],
+      [/^guest-memfd$/, 'kvm_gmem_create()', 'virt/kvm/guest_memfd.c'],
+      [/^guest-memfd-punch$/, 'kvm_gmem_fallocate()', 'virt/kvm/guest_memfd.c'],
+      [/^guest-memfd-/, 'kvm_gmem_release()', 'virt/kvm/guest_memfd.c'],
+      [/^(poison|write hwpoison)$/, 'memory_failure()', 'mm/memory-failure.c'],
+      [/^mapping$/, 'do_mmap()', 'mm/mmap.c'],
+    ],
+  ),
   // files and processes of user space
-  {
-    op: /^(memfd|memfd ready|memfd_create)$/,
-    does: 'A file in memory that has no name in any file system: what most sessions preserve.',
-    refuses: 'EINVAL for flags that cannot be together, ENOMEM.',
-    call: 'memfd_create()',
-    file: 'mm/memfd.c',
-  },
-  {
-    op: /^(seal|seek|truncate|write|fallocate|mmap)$/,
-    does: 'User space works on a file. A preserved memfd is frozen in its size and its pages only from the kexec on.',
-    refuses: 'EPERM where a seal forbids it, EINVAL.',
-    call: (op) =>
-      op === 'seal' ? 'memfd_add_seals()' : op === 'seek' ? 'vfs_llseek()' : op === 'mmap' ? 'vm_mmap()' : op === 'truncate' ? 'do_truncate()' : `vfs_${op}()`,
-    file: 'mm/shmem.c',
-  },
-  {
-    op: /^(close|dup|reopen|fd|send-fd|check|ioctl)$/,
-    does: 'User space opens, copies, closes or looks at a descriptor. The last one of a session that is closed gives up what is in it.',
-    refuses: 'EBADF.',
-    call: (op) => (op === 'close' ? 'filp_close()' : op === 'dup' ? 'ksys_dup()' : 'vfs_ioctl()'),
-    file: 'fs/file.c',
-  },
-  {
-    op: /^(fork|exec|exit|kill|do_exit)$/,
-    does: 'A process begins, becomes another program, or ends; descriptors go with it, as far as close-on-exec lets them.',
-    call: (op) => (op === 'exec' ? 'bprm_execve()' : op === 'fork' ? 'kernel_clone()' : 'do_exit()'),
-    file: 'kernel/exit.c',
-  },
+  ...calls('A file in memory that has no name in any file system: what most sessions preserve.', 'EINVAL for flags that cannot be together, ENOMEM.', [
+    [/^(memfd|memfd ready|memfd_create)$/, 'sys_memfd_create()', 'mm/memfd.c'],
+  ]),
+  ...calls(
+    'User space works on a file. A preserved memfd is frozen in its size and its pages only from the kexec on.',
+    'EPERM where a seal forbids it, EINVAL.',
+    [
+      [/^seal$/, 'memfd_add_seals()', 'mm/memfd.c'],
+      [/^seek$/, 'vfs_llseek()', 'fs/read_write.c'],
+      [/^truncate$/, 'do_truncate()', 'fs/open.c'],
+      [/^write$/, 'vfs_write()', 'fs/read_write.c'],
+      [/^check$/, 'vfs_read()', 'fs/read_write.c'],
+      [/^fallocate$/, 'vfs_fallocate()', 'fs/open.c'],
+      [/^mmap$/, 'do_mmap()', 'mm/mmap.c'],
+      [/^munmap$/, 'sys_munmap()', 'mm/mmap.c'],
+      [/^shmem_file_open$/, 'shmem_file_open()', 'mm/shmem.c'],
+    ],
+  ),
+  ...calls('User space opens, copies, sends or closes a descriptor. The last one of a session that is closed gives up what is in it.', 'EBADF, EMFILE.', [
+    [/^close$/, 'filp_close()', 'fs/open.c'],
+    [/^dup$/, 'sys_dup()', 'fs/file.c'],
+    [/^send-fd$/, 'receive_fd()', 'fs/file.c'],
+    [/^fd$/, 'get_unused_fd_flags()', 'fs/file.c'],
+    [/^reopen$/, 'do_sys_openat2()', 'fs/open.c'],
+  ]),
+  ...calls(
+    'An ioctl of /dev/liveupdate as user space gives it, its number and size included.',
+    'ENOTTY for a number nobody knows, EINVAL for a size that is too small, E2BIG for bytes that are not 0.',
+    [[/^ioctl/, 'luo_ioctl()', CORE]],
+  ),
+  ...calls(
+    'A process begins, becomes another program, is told something, or ends; descriptors go with it, as far as close-on-exec lets them.',
+    'EPERM, ENOMEM.',
+    [
+      [/^fork$/, 'kernel_clone()', 'kernel/fork.c'],
+      [/^exec$/, 'bprm_execve()', 'fs/exec.c'],
+      [/^kill$/, 'do_send_sig_info()', 'kernel/signal.c'],
+      [/^(exit|do_exit)$/, 'do_exit()', 'kernel/exit.c'],
+      [/^rlimit$/, 'do_prlimit()', 'kernel/sys.c'],
+    ],
+  ),
+  ...calls('A module goes, and with it its handlers and FLBs.', 'EBUSY while somebody uses it.', [
+    [/^(rmmod|delete_module)$/, 'sys_delete_module()', 'kernel/module/main.c'],
+  ]),
   // what is no kernel code
   {
     op: /^moment /,
@@ -391,7 +477,8 @@ export function operationFacts(op: string, release: string | null): About | null
   const row = ROWS.find((one) => one.op.test(op));
   if (row === undefined) return null;
   const { does, refuses = NOTHING, call, file } = row;
-  return { does, refuses, call: typeof call === 'string' ? call : call(op), file: file === KHO && isBefore(release, KHO_MOVED) ? KHO_BEFORE : file };
+  const where = typeof file === 'string' ? file : file(op);
+  return { does, refuses, call: typeof call === 'string' ? call : call(op), file: where === KHO && isBefore(release, KHO_MOVED) ? KHO_BEFORE : where };
 }
 
 function isBefore(release: string | null, [major, minor]: readonly [number, number]): boolean {
