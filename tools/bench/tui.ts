@@ -14,7 +14,6 @@ import { EngineClient } from '../../src/engine/client.js';
 import { readScenario } from '../../src/engine/scenario/parse.js';
 import { debuggerProgram } from '../../src/tui/debugger/view.js';
 import { inspectorModelOf } from '../../src/tui/inspector/from-report.js';
-import type { InspectorModel } from '../../src/tui/inspector/state.js';
 import { inspectorProgram } from '../../src/tui/inspector/view.js';
 import type { Program } from '../../src/tui/model/program.js';
 import type { Size } from '../../src/tui/model/screen.js';
