@@ -19,7 +19,6 @@ export interface Libc {
   mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): LibcResult;
   munmap(address: number, length: number): LibcResult;
   mprotect(address: number, length: number, protection: number): LibcResult;
-  madvise(address: number, length: number, advice: number): LibcResult;
   fallocate(fd: number, mode: number, offset: number, length: number): LibcResult;
   gettid(): LibcResult;
   getpagesize(): LibcResult;
@@ -102,7 +101,6 @@ function functions(koffi: typeof import('koffi')): Libc {
     mmap: bound('int64_t mmap(int64_t address, size_t length, int protection, int flags, int fd, int64_t offset)'),
     munmap: bound('int munmap(int64_t address, size_t length)'),
     mprotect: bound('int mprotect(int64_t address, size_t length, int protection)'),
-    madvise: bound('int madvise(int64_t address, size_t length, int advice)'),
     fallocate: bound('int fallocate(int fd, int mode, int64_t offset, int64_t length)'),
     gettid: bound('int gettid()'),
     getpagesize: bound('int getpagesize()'),

@@ -6,7 +6,6 @@ import { encodeField } from '../codec/encode.js';
 import { layoutTable } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import type { PhysicalMemory } from '../memory/memory.js';
-import type { FaultPoint } from './faults.js';
 import type { Steps } from './machine.js';
 import type { DumpStart } from './run/continuation.js';
 import type { Mismatch } from './run/expectation.js';
@@ -308,11 +307,6 @@ export class EngineClient {
     while (passed() === undefined && this.#advance());
     const found = passed();
     return found === undefined ? null : this.imageAtStep(found.step);
-  }
-
-  /** Places where a fault could strike, as far as the run has got, with how often each was passed. */
-  faultPoints(): readonly FaultPoint[] {
-    return this.#run.machine.faults.points();
   }
 
   // Breakpoints, marks, edits.

@@ -17,8 +17,6 @@ export interface VmallocArea {
   readonly blocks: Float64Array;
   /** bytes of each block */
   readonly blockSize: number;
-  /** what the descriptor promises, in bytes */
-  readonly promised: number;
   /** bytes the blocks hold */
   readonly size: number;
   readonly chunks: readonly number[];
@@ -111,7 +109,6 @@ export function readVmalloc(context: Context, values: VmallocValues, node: Node,
   return {
     blocks,
     blockSize,
-    promised: (totalPages ?? counted) * pages,
     size: blocks.length * blockSize,
     chunks,
     complete: complete && agrees,

@@ -90,19 +90,6 @@ export class Kernel {
   variable(name: string, type: string): KernelObject {
     return this.object(type, this.address(name));
   }
-
-  /** A per-cpu variable on processor `cpu`: per_cpu(). Source: include/linux/percpu-defs.h, 7.3. */
-  perCpu(name: string, type: string, cpu: number): KernelObject {
-    const offset = this.object('unsigned long', this.address('__per_cpu_offset') + BigInt(cpu) * 8n).value();
-    return this.object(type, BigInt.asUintN(64, this.address(name) + offset));
-  }
-
-  /** `symbol+0x12`, or the bare address where no symbol is near. */
-  describe(address: bigint): string {
-    const near = this.symbols.nearest(address);
-    if (near === null) return hexOf(address);
-    return near.address === address ? near.name : `${near.name}+${hexOf(address - near.address)}`;
-  }
 }
 
 /**

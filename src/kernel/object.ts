@@ -99,11 +99,6 @@ export class KernelObject {
     return this.value() === 0n;
   }
 
-  /** The same address as another type. */
-  cast(type: string): KernelObject {
-    return new KernelObject(this.source, this.source.types.id(type), this.address, this.space);
-  }
-
   /** The object of `type` whose member `member` (a path without pointers) this is: container_of(). */
   containerOf(type: string, member: string): KernelObject {
     const { types } = this.source;

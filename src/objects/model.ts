@@ -64,7 +64,6 @@ export interface LiveFlb {
     readonly side: 'incoming' | 'outgoing';
     readonly count: number;
     readonly data: bigint;
-    readonly hasObject: boolean;
     readonly finished: boolean;
     readonly retrieveStatus: number | null;
   }[];

@@ -221,7 +221,6 @@ class ObjectReader extends Reader {
         side,
         count: state.first(paths.flb.count).number(),
         data: state.first(paths.flb.data).value(),
-        hasObject: !state.first(paths.flb.object).isNull,
         finished: state.first(paths.flb.finished).value() !== 0n,
         retrieveStatus: state.firstOrNull(paths.flb.retrieveStatus)?.number() ?? null,
       };

@@ -5,7 +5,6 @@
 import {
   btfArray,
   btfBitMember,
-  btfDeclTag,
   btfEnum,
   btfEnum64,
   btfIntData,
@@ -13,7 +12,6 @@ import {
   btfKinds,
   btfMember,
   btfParam,
-  btfVar,
   btfVarSecinfo,
 } from '../../../abi/btf/types.js';
 import type { DecodedStruct, Struct } from '../../../abi/layout.js';
@@ -262,11 +260,6 @@ export class BtfReader {
     for (let index = 0; index < this.vlen(id); index++) yield view.getUint32(start + index * PARAMETER.size, little);
   }
 
-  /** static, global or extern. */
-  variableLinkage(id: number): number {
-    return this.#added(btfVar, id, 'VAR').linkage;
-  }
-
   /** Variables of a DATASEC. */
   variablesOf(id: number): readonly Variable[] {
     return this.#list(btfVarSecinfo, id, ['DATASEC']).map((variable) => ({
@@ -275,11 +268,6 @@ export class BtfReader {
       offset: variable.offset,
       size: variable.size,
     }));
-  }
-
-  /** The member or parameter a DECL_TAG is about, -1 for the whole. */
-  declTagComponent(id: number): number {
-    return this.#added(btfDeclTag, id, 'DECL_TAG').component_idx;
   }
 
   /** An error about type `id`: what, where, what to try. */

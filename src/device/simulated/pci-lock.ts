@@ -3,11 +3,6 @@
 export class PciLock {
   #holder: string | null = null;
 
-  /** who holds it, or null */
-  get holder(): string | null {
-    return this.#holder;
-  }
-
   /** @returns false where somebody holds it */
   tryLock(by: string): boolean {
     if (this.#holder !== null) return false;

@@ -251,11 +251,6 @@ export class FlbRegistry {
     yield* this.#putIncoming(this.#stateOf(flb));
   }
 
-  /** liveupdate_flb_get_outgoing: the live object of the outgoing side, or null. */
-  getOutgoing(flb: Flb): unknown {
-    return this.#stateOf(flb).outgoing.obj;
-  }
-
   #show(flb: Flb, side: 'incoming' | 'outgoing', count: number): void {
     this.#machine.state.set(`kernel ${this.#machine.kernel}/flbs/${encodeURIComponent(flb.compatible)}/${side} count`, count);
   }

@@ -39,8 +39,6 @@ export interface Ledger {
   readonly mapComplete: boolean;
   /** The owner of the block that holds a physical address: null where nothing is preserved. */
   ownerAt(address: number): PageOwner | null;
-  /** The owner of a block; null where the map does not have it. */
-  ownerOf(block: PreservedBlock): PageOwner | null;
   /** Blocks nobody claims. */
   unclaimed(): Iterable<PreservedBlock>;
 }
@@ -160,7 +158,6 @@ class Books {
       uncounted: summary.pages - counted,
       limit: this.steps <= 0 ? `more than ${MAX_STEPS} claims: the rest were left out` : null,
       mapComplete: complete,
-      ownerOf,
       ownerAt: (address) => {
         const block = this.#store.blockOf(address);
         return block === null ? null : ownerOf(block);

@@ -16,10 +16,6 @@ export interface ScratchAdvice {
   readonly bytes: number | null;
   /** bytes of the largest area */
   readonly largest: number | null;
-  /** preserved pages that lie in scratch: the next kernel overwrites them */
-  readonly preservedInside: number | null;
-  /** bytes of struct pages for the memory seen here: allocated from scratch early in boot */
-  readonly structPages: number;
   /** bytes up to the end of the memory seen here */
   readonly memory: number;
   readonly text: string;
@@ -32,7 +28,7 @@ export function scratchAdvice(dump: DecodedDump, ledger: Ledger): ScratchAdvice 
   const structPages = Math.ceil(memory / ledger.pageSize) * STRUCT_PAGE;
   const takes = `the next kernel's struct pages for the ${formatBytes(memory)} seen here take ${formatBytes(structPages)} of it before it frees anything`;
   if (areas === null) {
-    return { bytes: null, largest: null, preservedInside: null, structPages, memory, text: `scratch areas are not in this dump; ${takes}` };
+    return { bytes: null, largest: null, memory, text: `scratch areas are not in this dump; ${takes}` };
   }
   const bytes = areas.reduce((sum, area) => sum + area.size, 0);
   const largest = Math.max(0, ...areas.map(({ size }) => size));
@@ -45,7 +41,7 @@ export function scratchAdvice(dump: DecodedDump, ledger: Ledger): ScratchAdvice 
         ? `${takes}; little is left for the kernel, its initrd and the CPUs: raise kho_scratch= if the next kernel runs out of memory early`
         : takes;
   const text = inside > 0 ? `${size}; ${inside} preserved pages lie in it, and are overwritten while the next kernel boots; ${enough}` : `${size}; ${enough}`;
-  return { bytes, largest, preservedInside: inside, structPages, memory, text };
+  return { bytes, largest, memory, text };
 }
 
 function endOf(memory: PhysicalMemory, ledger: Ledger): number {
