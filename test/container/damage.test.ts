@@ -9,7 +9,9 @@ import { encodeStruct } from '../../src/codec/encode.js';
 import { buildFdt } from '../../src/codec/fdt.js';
 import { UserError } from '../../src/codec/user-error.js';
 import { openDump } from '../../src/container/open.js';
-import { concat, elfCore, fileOf, fixture, kdump, note, page } from './inputs.js';
+import { concat, elfCore, fixture, kdump, note, page, scratchFolder } from './inputs.js';
+
+const { fileOf } = scratchFolder();
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const core = elfCore({

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openDump } from '../../src/container/open.js';
 import { readBytes } from '../../src/memory/memory.js';
-import { fileOf, fixture, refusal, temporary } from './inputs.js';
+import { fixture, refusal, scratchFolder } from './inputs.js';
+
+const { fileOf, temporary } = scratchFolder();
 
 const scratch = [
   { start: 0xb400000, size: 0x4000000 },

@@ -6,7 +6,9 @@ import { offsetOf, sizeOf } from '../../src/codec/layout-table.js';
 import { UserError } from '../../src/codec/user-error.js';
 import { openDump } from '../../src/container/open.js';
 import { readBytes } from '../../src/memory/memory.js';
-import { concat, elfCore, fileOf, fixture, note, opened, page, refusal } from './inputs.js';
+import { concat, elfCore, fixture, note, page, refusal, scratchFolder } from './inputs.js';
+
+const { fileOf, opened } = scratchFolder();
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 

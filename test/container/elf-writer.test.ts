@@ -7,7 +7,9 @@ import { writeElfCore } from '../../src/container/elf-writer.js';
 import { openDump } from '../../src/container/open.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import { readBytes } from '../../src/memory/memory.js';
-import { concat, fixture, page, temporary } from './inputs.js';
+import { concat, fixture, page, scratchFolder } from './inputs.js';
+
+const { temporary } = scratchFolder();
 
 const has = (program: string): boolean => spawnSync(program, ['--version']).error === undefined;
 

@@ -8,7 +8,9 @@ import { buildFdt } from '../../src/codec/fdt.js';
 import { encodeStruct } from '../../src/codec/encode.js';
 import { openDump } from '../../src/container/open.js';
 import { readBytes } from '../../src/memory/memory.js';
-import { concat, elfCore, fileOf, fixture, opened, page, refusal, temporary } from './inputs.js';
+import { concat, elfCore, fixture, page, refusal, scratchFolder } from './inputs.js';
+
+const { fileOf, opened, temporary } = scratchFolder();
 
 const ascii = (value: string): Uint8Array => new TextEncoder().encode(value);
 const khoFdt = buildFdt({

@@ -3,30 +3,37 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
 import { ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, ET_CORE, elf64Ehdr, elf64Nhdr, elf64Phdr, elfIdent, PT_LOAD, PT_NOTE } from '../../abi/elf/elf64.js';
 import { diskDumpHeader, kdumpSubHeader, pageDesc } from '../../abi/kdump/kdump.js';
 import { type EncodableStruct, encodeStruct } from '../../src/codec/encode.js';
 import { sizeOf } from '../../src/codec/layout-table.js';
 import { UserError } from '../../src/codec/user-error.js';
+import { afterAll } from 'vitest';
 import { openDump } from '../../src/container/open.js';
 import type { OpenedDump } from '../../src/container/opened-dump.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-test-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+export interface Scratch {
+  /** a path in the folder */
+  readonly temporary: (name: string) => string;
+  readonly fileOf: (name: string, bytes: Uint8Array | string) => string;
+  /** The dump in a file of these bytes; closed by the caller. */
+  readonly opened: (name: string, bytes: Uint8Array) => Promise<OpenedDump>;
+}
 
-export const temporary = (name: string): string => join(folder, name);
-
-export function fileOf(name: string, bytes: Uint8Array | string): string {
-  const path = temporary(name);
-  writeFileSync(path, bytes);
-  return path;
+/** A folder of the test file that asks for it, gone when its tests are over. */
+export function scratchFolder(): Scratch {
+  const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-test-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const temporary = (name: string): string => join(folder, name);
+  const fileOf = (name: string, bytes: Uint8Array | string): string => {
+    const path = temporary(name);
+    writeFileSync(path, bytes);
+    return path;
+  };
+  return { temporary, fileOf, opened: (name, bytes) => openDump(fileOf(name, bytes)) };
 }
 
 export const fixture = (name: string): string => join(dirname(fileURLToPath(import.meta.url)), '../fixtures/container', name);
-
-/** The dump in a file of these bytes; closed by the caller. */
-export const opened = (name: string, bytes: Uint8Array): Promise<OpenedDump> => openDump(fileOf(name, bytes));
 
 /** The message of the UserError that opening `path` ends in. Any other outcome fails the test. */
 export async function refusal(path: string): Promise<string> {

@@ -6,7 +6,9 @@ import { encodeInto, encodeStruct } from '../../src/codec/encode.js';
 import { sizeOf } from '../../src/codec/layout-table.js';
 import { openDump } from '../../src/container/open.js';
 import { readBytes } from '../../src/memory/memory.js';
-import { concat, fileOf, fixture, kdump, opened, page, refusal } from './inputs.js';
+import { concat, fixture, kdump, page, refusal, scratchFolder } from './inputs.js';
+
+const { fileOf, opened } = scratchFolder();
 
 /** `zstd -19` of the page below. */
 const ZSTD_PAGE =

@@ -6,7 +6,9 @@ import { diskDumpHeader, kdumpSubHeader, newUtsname, pageDesc } from '../../abi/
 import type { Struct } from '../../abi/layout.js';
 import { limeHeader } from '../../abi/lime/v1.js';
 import { layoutTable } from '../../src/codec/layout-table.js';
-import { fileOf, temporary } from './inputs.js';
+import { scratchFolder } from './inputs.js';
+
+const { fileOf, temporary } = scratchFolder();
 
 const declarations = `
 #include <stddef.h>

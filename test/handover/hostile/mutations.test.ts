@@ -13,7 +13,7 @@ import { reportText } from '../../../src/report/report-text.js';
 import { Found, explained } from '../synthetic/read.js';
 import { extent } from '../../extent.js';
 
-const RUNS = Number(process.env.MUTATION_RUNS ?? extent(10, 200));
+const RUNS = Number(process.env.MUTATION_RUNS ?? extent(4, 200));
 const SEED = Number(process.env.MUTATION_SEED ?? 1);
 
 /** Bytes written over a memory: [physical address, bytes]. */
