@@ -1,4 +1,5 @@
 /** The screen that stands while a dump is opened for the terminal UI, and the way out of it: Esc gives the opening up at any time. */
+import { accessSync, constants } from 'node:fs';
 import type { OpenedDump } from '../container/opened-dump.js';
 import { WatchedMemory } from '../memory/watched.js';
 import { escapeText } from '../report/escape.js';
@@ -28,6 +29,8 @@ export async function withOpening<T>(
   open: (opening: Opening) => Promise<T>,
   show: (opened: T, loading: Loading) => Promise<void>,
 ): Promise<void> {
+  // What can't be read is said on the terminal as it is, without a screen for it.
+  if (path !== '-' && !isReadable(path)) (await (await import('../container/open.js')).openDump(path)).close();
   const { Loading, OpeningCancelled } = await import('../tui/terminal/loading.js');
   const loading = new Loading(escapeText(path === '-' ? 'standard input' : path), color, terminal);
   const leave = (): void => {
@@ -48,4 +51,13 @@ export async function withOpening<T>(
     process.exit(INTERRUPTED);
   }
   leave();
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

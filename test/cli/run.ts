@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { expect } from 'vitest';
 
 export interface Run {
   readonly status: number | null;
@@ -35,7 +36,8 @@ interface Running {
   readonly done: Int32Array;
 }
 
-let running: Running | null = null;
+/** What a test file loads into the program (contracts of its own) is not to be there for the next. */
+let running: (Running & { readonly file: string }) | null = null;
 
 function start(): Running {
   const { port1, port2 } = new MessageChannel();
@@ -54,7 +56,11 @@ const isRun = (value: unknown): value is Run => typeof value === 'object' && val
 
 /** What the command prints, and its status. */
 export function luoInspect(args: readonly string[], options: RunOptions = {}): Run {
-  running ??= start();
+  const file = expect.getState().testPath ?? '';
+  if (running?.file !== file) {
+    void running?.worker.terminate();
+    running = { ...start(), file };
+  }
   const { port, done } = running;
   Atomics.store(done, 0, 0);
   port.postMessage({ args, input: options.input ?? null, env: options.env ?? {} });

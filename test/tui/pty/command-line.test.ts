@@ -1,14 +1,9 @@
 /** `luo-inspect <file>` in a pseudo-terminal, on what ships in samples/. */
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { compiled } from './compiled.js';
+import { afterEach, describe, expect, it } from 'vitest';
 import { PseudoTerminal } from './terminal.js';
 
-let bin = '';
+const bin = 'dist/cli/bin.js';
 const running: PseudoTerminal[] = [];
-
-beforeAll(() => {
-  bin = compiled('src/cli/bin.ts');
-}, 60_000);
 
 afterEach(() => {
   for (const terminal of running.splice(0)) terminal.dispose();
