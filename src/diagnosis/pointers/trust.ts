@@ -385,8 +385,11 @@ class Judge {
     for (const lacking of garbage) {
       const word = map?.placeOf(lacking.address, lacking.order) ?? null;
       if (word === null) continue;
-      // An entry below which several words lack keys, and none has one in use, leads to a wrong page.
-      const through = word.above ? undefined : word.through.findLast(({ at }) => good?.has(at) === false && (perEntry.get(at)?.size ?? 0) > 1);
+      // An entry below which several places lack keys, and none has one in use, leads to a wrong page; so does one to a table with others' entries alone.
+      const isForeign = word.above && this.#hasOtherEntries(word.at);
+      const through = word.through.findLast(
+        ({ at }, index) => good?.has(at) === false && ((perEntry.get(at)?.size ?? 0) > 1 || (isForeign && index === word.through.length - 1)),
+      );
       const place = root ?? (through === undefined ? word : { ...through, above: true });
       const found = places.get(place.at);
       if (found === undefined) places.set(place.at, { path: place.path, above: place.above, all: [lacking] });
@@ -411,6 +414,13 @@ class Judge {
       }
     }
     return lost;
+  }
+
+  /** Has the table that an entry stands in any other? */
+  #hasOtherEntries(at: number): boolean {
+    const { memory } = this.#subject.dump;
+    const read = readBytes(memory, at - (at % memory.pageSize), memory.pageSize);
+    return read.ok && read.bytes.some((byte, index) => byte !== 0 && (index < at % memory.pageSize || index >= (at % memory.pageSize) + 8));
   }
 
   /** Where the root of the map is named. */

@@ -4,6 +4,7 @@ import type { Handover } from '../../handover/decode.js';
 import { FrameSet } from '../../memory/frame-set.js';
 import { readBytes } from '../../memory/memory.js';
 import { type TreeNode, walk } from '../../tree/tree.js';
+import type { Clue } from '../rule.js';
 import type { Subject } from '../subject.js';
 
 /** Who uses a page: where the pointer to it stands. */
@@ -87,6 +88,12 @@ export function mapPages(subject: Subject): ReadonlyMap<number, PageUser> {
   if (map.format === 'radix') visit(group, pointer);
   else chunkPages(group, pages, pointer, found);
   return found;
+}
+
+/** Where the entry is that leads to the page of the map that `at` stands on, for what comes of a wrong one. */
+export function entryTo(subject: Subject, at: number | null): readonly Clue[] {
+  const entry = at === null ? undefined : mapPages(subject).get(at - (at % subject.dump.memory.pageSize));
+  return entry?.at == null ? [] : [{ at: entry.at, rule: 'kho/map-page-preserved' }];
 }
 
 /** Chunks hang on the one before, bitmaps on their entry. */

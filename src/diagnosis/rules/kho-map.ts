@@ -7,8 +7,10 @@ import { khoScratch } from '../../../abi/kho/scratch.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import type { ScratchArea } from '../../handover/roles.js';
 import { knownAreas, scratchArraysOf } from '../scratch-arrays.js';
-import { type HandoverRule, type Hit, type Reactions, noted, reaction, wrong } from '../rule.js';
+import { type HandoverRule, type Hit, type Reactions, hit, noted, reaction, wrong } from '../rule.js';
 import { type Subject, cutShort, isIntact, isOfChunks, scratchAreasOf } from '../subject.js';
+import type { TreeNode } from '../../tree/tree.js';
+import { entryTo } from '../pointers/users.js';
 import { rootNode } from './kho-nodes.js';
 
 const WALK = 'kho_radix_walk_tree() and kho_mem_deserialize(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3';
@@ -19,6 +21,11 @@ const wrongMemory: Reactions = {
     'The next kernel takes what is there for keys: it reserves wrong memory and hands preserved memory to others. A pointer to no memory faults before the console speaks, and the machine resets.',
   ),
 };
+
+const mapPointer = (subject: Subject): TreeNode | undefined =>
+  rootNode(subject)
+    ?.children()
+    .find(({ name }) => name === 'preserved-memory-map');
 
 const readsOn = reaction(
   'panic',
@@ -37,7 +44,13 @@ export const khoMapRules: readonly HandoverRule[] = [
     confirm: 'Show the entry in hex; nodes and leaves are on whole pages, each linked once.',
     sources: [WALK, 'seen with 6.17.8 and 6.18.15: num_elms beyond the page'],
     *check(subject) {
-      for (const found of wrong(subject, 'map-node')) yield found.path?.endsWith('/num_elms') === true ? { ...found, reaction: readsOn } : found;
+      for (const found of wrong(subject, 'map-node'))
+        yield { ...found, after: entryTo(subject, found.at), ...(found.path?.endsWith('/num_elms') === true ? { reaction: readsOn } : {}) };
+      // No part of the map that is still to be read is free, or zeros: a dump that has the root FDT has them all.
+      if (!isIntact(subject) || subject.handover.role === 'stale') return;
+      for (const { kind, nature, node, text, at } of subject.handover.observations)
+        if (nature === 'absent' && kind === 'map-node') yield { ...hit(node, text, at), severity: 'warning', reaction: null };
+        else if (nature === 'absent' && kind === 'map-missing') yield { ...hit(mapPointer(subject) ?? node, text), severity: 'warning', reaction: null };
     },
   },
   {
@@ -54,9 +67,7 @@ export const khoMapRules: readonly HandoverRule[] = [
       if (subject.handover.role !== 'outgoing') return;
       for (const observation of subject.handover.observations) {
         if (observation.kind !== 'map-reused') continue;
-        const pointer = rootNode(subject)
-          ?.children()
-          .find(({ name }) => name === 'preserved-memory-map');
+        const pointer = mapPointer(subject);
         yield { message: observation.text, at: pointer?.address ?? observation.at, path: pointer?.path ?? observation.node.path };
       }
     },

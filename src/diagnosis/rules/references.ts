@@ -5,6 +5,7 @@
 import type { Reference } from '../../handover/context.js';
 import { unclaimedBlocks } from '../pointers/claims.js';
 import { trustOf } from '../pointers/trust.js';
+import { entryTo } from '../pointers/users.js';
 import { formatBytes, hex } from '../../tree/words.js';
 import type { Reaction } from '../finding.js';
 import { type Clue, type HandoverRule, type Hit, hit, reaction } from '../rule.js';
@@ -147,7 +148,7 @@ function* keysMissing(subject: Subject): Iterable<Hit> {
   for (const { at, path, above, names, count } of trustOf(subject).lost.values()) {
     const listed = `${names.join(', ')}${count > names.length ? ` and ${count - names.length} more` : ''}`;
     const what = above ? 'the entry that should lead to the keys of' : 'the word that should hold the keys of';
-    yield { message: `${what} ${listed} has none of them`, at, path };
+    yield { message: `${what} ${listed} has none of them`, at, path, after: entryTo(subject, at) };
   }
 }
 

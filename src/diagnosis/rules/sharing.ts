@@ -5,7 +5,8 @@
 import type { Reference } from '../../handover/context.js';
 import { hex } from '../../tree/words.js';
 import { trustOf } from '../pointers/trust.js';
-import { type PageUser, mapPages } from '../pointers/users.js';
+import { type PageUser, mapPages, usersOf } from '../pointers/users.js';
+import { isPlausible } from '../pointers/plausible.js';
 import { type HandoverRule, type Hit, hit, reaction } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 
@@ -42,12 +43,21 @@ export const sharingRules: readonly HandoverRule[] = [
       if (map === null || !isIntact(subject)) return;
       for (const [page, { at, path }] of mapPages(subject)) {
         const block = map.blockOf(page);
+        const other = ownerOf(subject, page);
         if (block !== null)
           yield { message: `the page at ${hex(page)} is part of the map, and preserved (as a block of order ${block.order} at ${hex(block.start)})`, at, path };
+        else if (other !== null)
+          yield { message: `the page at ${hex(page)} is taken for a part of the map, and is that of ${other.what} (from ${other.path})`, at, path };
       }
     },
   },
 ];
+
+/** Whose structure stands, as it should, on a page of the map. */
+const ownerOf = (subject: Subject, page: number): PageUser | null =>
+  usersOf(subject)
+    .get(page)
+    ?.find(({ reference }) => reference !== null && isPlausible(subject, reference) === true) ?? null;
 
 function* shared(subject: Subject): Iterable<Hit> {
   for (const { reference, why, owner } of trustOf(subject).distrusted.values()) {

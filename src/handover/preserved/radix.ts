@@ -326,7 +326,7 @@ class RadixWalker {
       this.#complete = false;
       const keysBelow = BigInt(this.#geometry.leafLog2 + level * this.#geometry.tableLog2);
       if (this.#broken.length < MAX_BROKEN) this.#broken.push({ at: entryAddress, first: prefix << keysBelow, last: ((prefix + 1n) << keysBelow) - 1n });
-      this.#observations.add(problem.kind, parent, problem.text, problem.nature, entryAddress);
+      this.#observations.add(problem.kind, parent, problem.text, problem.nature, problem.blamed ?? entryAddress);
     }
     const words = address === null ? null : this.#page(address);
     if (problem !== null || address === null || words === null) return;
@@ -335,7 +335,11 @@ class RadixWalker {
     else this.#leaf(address, prefix, words, node);
   }
 
-  #problemOf(address: number | null, level: number, entryAddress: number): { kind: 'map-node' | 'map-limit'; text: string; nature: 'wrong' | 'absent' } | null {
+  #problemOf(
+    address: number | null,
+    level: number,
+    entryAddress: number,
+  ): { kind: 'map-node' | 'map-limit'; text: string; nature: 'wrong' | 'absent'; blamed?: number } | null {
     const bad = (text: string, nature: 'wrong' | 'absent' = 'wrong', kind: 'map-node' | 'map-limit' = 'map-node') => ({ kind, text, nature });
     const value = address === null ? 'an address beyond 52 bits' : hex(address);
     if (address === null || address % this.#memory.pageSize !== 0) return bad(`entry at ${hex(entryAddress)} is ${value}, no page address`);
@@ -346,8 +350,12 @@ class RadixWalker {
       const state = this.#memory.stateOf(address);
       return bad(`the node at ${hex(address)} is ${describeState(state)}`, state === 'out-of-range' ? 'wrong' : 'absent');
     }
-    if (level > 0 && !this.#looksLikeTable(words)) return bad(`the page at ${hex(address)} does not look like a table of level ${level}`);
-    return null;
+    if (level === 0 || this.#looksLikeTable(words)) return null;
+    // A node is allocated right behind the one that links it: a table further from its own entry than from this page stands at another level.
+    const above = this.#seen.get(entryAddress - (entryAddress % this.#memory.pageSize))?.entry ?? 0;
+    const isLevel = above !== 0 && Math.abs(above - entryAddress) > Math.abs(entryAddress - address);
+    const found = bad(`the page at ${hex(address)} does not look like a table of level ${level}`);
+    return isLevel ? { ...found, blamed: above } : found;
   }
 
   #leaf(address: number, prefix: bigint, words: Uint32Array, node: Node): void {
