@@ -18,10 +18,11 @@ import { openDump as reportOf } from '../../src/library/index.js';
 import type { PhysicalMemory } from '../../src/memory/memory.js';
 import { onlyPages } from '../../src/memory/recording.js';
 import { extent } from '../extent.js';
-import { fileOf, temporary } from './inputs.js';
+import { concat, scratchFolder } from './inputs.js';
 
 const CAPTURE = 'samples/handover-7.3/s1-frozen.sparse.elf.xz';
 const PAGE = 4096;
+const { fileOf, temporary } = scratchFolder();
 let core: CoreImage;
 let elf: Uint8Array;
 let kdump: Uint8Array;
@@ -38,12 +39,10 @@ beforeAll(async () => {
   whole = await reported(CAPTURE);
 });
 
-const concat = (parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(Buffer.concat(parts));
-
 /** `bytes` of memory, range by range as LiME keeps them. */
 function asLime({ readable, readInto }: PhysicalMemory): Uint8Array {
   return concat(
-    readable.flatMap(({ start, end }) => {
+    ...readable.flatMap(({ start, end }) => {
       const bytes = new Uint8Array(end - start);
       readInto(start, bytes.length, bytes);
       return [encodeStruct(limeHeader, { magic: 0x4c694d45, version: 1, s_addr: start, e_addr: end - 1 }), bytes];
@@ -58,7 +57,7 @@ function flattened(bytes: Uint8Array): Uint8Array {
   const head = encodeStruct(flattenedHeader, { signature: 'makedumpfile', type: 1, version: 1 });
   const end = encodeStruct(flattenedPiece, { offset: -1, buf_size: -1 });
   const filled = new Uint8Array(PAGE - sizeOf(flattenedHeader));
-  return concat([head, filled, ...piece(half, bytes.subarray(half)), ...piece(0, bytes.subarray(0, half)), end]);
+  return concat(head, filled, ...piece(half, bytes.subarray(half)), ...piece(0, bytes.subarray(0, half)), end);
 }
 
 /** Two files as makedumpfile --split writes them. @returns the second */
