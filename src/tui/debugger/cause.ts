@@ -20,6 +20,8 @@ export interface Mend {
 }
 
 export interface Cause {
+  /** number of the step where it showed */
+  readonly symptom: number;
   /** number of the step that went wrong first */
   readonly step: number;
   /** the bytes it went wrong by */
@@ -55,6 +57,8 @@ export function causeOf(client: EngineClient, index: TraceIndex, symptom: Step):
   if (injected !== null) because.push(`because: ${escapeText(injected)}`);
   const finding = named === null ? null : (errors.find((one) => isIn(one, named)) ?? null);
   if (finding !== null) because.push(`because: ${escapeText(finding.message)} (${finding.rule})`);
+  const said = saidBy(client, index, step);
+  if (said !== null && injected === null) because.push(`the kernel says: “${escapeText(said)}”`);
   const writer = named === null ? null : (writers.get(named) ?? null);
   if (named !== null && injected === null) {
     const origin =
@@ -67,7 +71,7 @@ export function causeOf(client: EngineClient, index: TraceIndex, symptom: Step):
   }
   const mend = mendOf(client, named, writer) ?? (report === null || finding === null ? null : mendOfFolio(report.decoded, finding));
   if (mend !== null) because.push(`mend: ${mend.why}; after F, e offers it`);
-  return { step: step.step, read: injected === null ? named : null, writer: injected === null ? writer : null, because, mend };
+  return { symptom: symptom.step, step: step.step, read: injected === null ? named : null, writer: injected === null ? writer : null, because, mend };
 }
 
 /** The first step of the failing call that went wrong; the symptom itself where none before it did. */
@@ -137,6 +141,19 @@ function injectedNear(client: EngineClient, index: TraceIndex, step: Step): stri
   for (let number = step.step; number >= first; number--) {
     const injected = client.stepAt(number)?.injected ?? null;
     if (injected !== null) return injected;
+  }
+  return null;
+}
+
+const COMPLAINT = /fail|mismatch|unable|invalid|corrupt|incompatible|error|warning|not (?:found|supported)|BUG|panic/i;
+
+/** The kernel's first complaint in the failing call, up to what it says once the step went wrong. */
+function saidBy(client: EngineClient, index: TraceIndex, step: Step): string | null {
+  const first = step.action === null ? step.step : (index.actions.get(step.action)?.first ?? step.step);
+  for (let number = first; number <= step.step + 1; number++) {
+    const one = client.stepAt(number);
+    const line = one?.action === step.action ? one.log.find((text) => COMPLAINT.test(text)) : undefined;
+    if (line !== undefined) return line;
   }
   return null;
 }

@@ -297,7 +297,8 @@ export const detailRows = (state: Debugger): StepLine[] =>
     state.present.step,
     state.present.changeTexts,
     state.present.fields,
-    box(state, 'step').width,
+    // the first column is the cursor's
+    box(state, 'step').width - 1,
     state.cause?.step === state.present.position ? state.cause.because : [],
   );
 

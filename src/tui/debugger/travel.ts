@@ -4,7 +4,7 @@ import { escapeText } from '../../report/escape.js';
 import { hex } from '../../tree/words.js';
 import { tell as tellIn } from '../model/view.js';
 import { causeOf, symptomOf } from './cause.js';
-import type { DebuggerPane } from './layout.js';
+import { type DebuggerPane, SHARED } from './layout.js';
 import { type Debugger, type OtherRun, arrive, settle } from './state.js';
 import { stepText } from './step-lines.js';
 
@@ -65,11 +65,13 @@ export function toCause(state: Debugger): Debugger {
       writer === null
         ? `${hex(read.address)} came with ${client.fromDump ? 'the dump' : 'the machine'}: no step of this run wrote it`
         : `step ${writer} wrote ${hex(read.address)} last: ${escapeText(client.stepAt(writer)?.op ?? '')}`;
-    return tell(settle({ ...there, cause, selection }), cause.mend === null ? origin : `${origin}; e mends it`);
+    // the bytes are what there is to see of a write that no step made
+    const slot = writer === null && !SHARED.includes(there.shell.focus) ? 'memory' : there.slot;
+    return tell(settle({ ...there, cause, selection, slot }), cause.mend === null ? origin : `${origin}; e mends it`);
   }
   const symptom = symptomOf(client, index);
   if (symptom === null) return tell(state, 'nothing went wrong: every expectation is met, and no call of the agent was refused');
-  const found = causeOf(client, index, symptom);
+  const found = cause?.symptom === symptom.step ? cause : causeOf(client, index, symptom);
   // after the writer the symptom itself is shown
   const to = cause !== null && cause.step === found.step && here === (cause.writer ?? 1) && cause.read !== null ? symptom.step : found.step;
   const there = travelled({ ...state, cause: found }, () => client.runTo(to), true);
