@@ -1,13 +1,15 @@
-/** `npm run captures -- <folder>`: a line for each capture; exit status 1 if one differs from its ground truth. With --shrink, from what it shrinks to. */
+/** `npm run captures -- <folder>`: a line for each capture; exit status 1 if one differs from its ground truth. With --shrink, from what it shrinks to; with --ledger, its page ledger from its map. */
 import { UserError } from '../../src/codec/user-error.js';
 import { escapeText } from '../../src/report/escape.js';
 import { checkFolder } from './check-folder.js';
+import { checkLedgers } from './check-ledger.js';
 import { shrinkAll } from './shrink-all.js';
 
 const shrinks = process.argv[2] === '--shrink';
-const folder = process.argv[shrinks ? 3 : 2];
+const ledgers = process.argv[2] === '--ledger';
+const folder = process.argv[shrinks || ledgers ? 3 : 2];
 if (folder === undefined) {
-  process.stderr.write('usage: npm run captures -- [--shrink] <folder with captures>\n');
+  process.stderr.write('usage: npm run captures -- [--shrink | --ledger] <folder with captures>\n');
   process.exit(2);
 }
 let checked = 0;
@@ -21,7 +23,14 @@ try {
       process.stdout.write(`${fine ? 'agrees' : 'DIFFERS'}: ${escapeText(result.dump)}: ${escapeText([what, ...(result.wrong ?? [])].join('; '))}\n`);
       if (!fine) wrong++;
     }
-  for await (const result of shrinks ? [] : checkFolder(folder)) {
+  for await (const { dump, maps, pages, beside, wrong: differs } of ledgers ? checkLedgers(folder) : []) {
+    checked++;
+    const extra = beside.length === 0 ? '' : `; ${beside.length} differences between claims and map`;
+    process.stdout.write(`${differs.length === 0 ? 'agrees' : 'DIFFERS'}: ${escapeText(dump)}: ${maps} maps, ${pages} pages${extra}\n`);
+    for (const text of differs.slice(0, 8)) process.stdout.write(`    ${escapeText(text)}\n`);
+    if (differs.length > 0) wrong++;
+  }
+  for await (const result of shrinks || ledgers ? [] : checkFolder(folder)) {
     checked++;
     const contents =
       result.hashed + result.notInDump === 0 ? '' : `, contents of ${result.hashed} memfds hash right, ${result.notInDump} not wholly in the dump`;
