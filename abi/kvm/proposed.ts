@@ -44,6 +44,9 @@ export const proposedFaultFlags = [
   },
 ] as const;
 
+/** What KVM_CHECK_EXTENSION is asked for in v8 of the series. */
+export const IN_PLACE_CAPABILITY_V8 = 250;
+
 /** Where a conversion goes if this capability is above 0; KVM_CAP_MEMORY_ATTRIBUTES is 0 then. Its number changed from mail to mail. */
 export const inPlaceConversion = {
   capability: 'KVM_CAP_GUEST_MEMFD_MEMORY_ATTRIBUTES',

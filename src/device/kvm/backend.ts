@@ -72,6 +72,14 @@ export interface KvmBackend {
   closeGuestMemfd(name: string): KvmCall;
   setMemoryRegion(region: MemoryRegion): KvmCall;
   setAttributes(gpa: number, size: number, attributes: number): KvmCall;
+  /**
+   * KVM_SET_MEMORY_ATTRIBUTES2 on a guest_memfd: proposed, in no release.
+   * @param pinned offset of a page that somebody else holds
+   * @returns with EAGAIN, the offset of the page that stopped it
+   */
+  setFileAttributes(name: string, offset: number, size: number, attributes: number, pinned?: number | null): KvmCall & { readonly errorOffset?: number };
+  /** The guest_memfd behind a guest physical address, if conversions go there; null where they are the VM's. */
+  convertsIn(gpa: number): { readonly name: string; readonly offset: number } | null;
   /** Changes what is behind `size` bytes of a slot from `offset` on. */
   setMapping(slot: number, offset: number, size: number, mapping: HostMapping, fill?: number): KvmCall;
   /** Makes the page of memory behind `offset` of a slot fail, as broken hardware does: of its guest_memfd where it has one. */
@@ -89,4 +97,6 @@ export interface KvmBackend {
 export interface KvmOptions {
   /** `sw-protected`: KVM_X86_SW_PROTECTED_VM, which has private memory */
   readonly type: 'default' | 'sw-protected';
+  /** the module parameter gmem_in_place_conversion of the series of that name (v8, 19 Jun 2026): attributes are the guest_memfd's */
+  readonly inPlaceConversion?: boolean;
 }

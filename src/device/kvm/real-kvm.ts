@@ -177,6 +177,14 @@ class RealKvm implements KvmBackend {
     return call;
   }
 
+  setFileAttributes(): KvmCall {
+    throw new UserError('KVM_SET_MEMORY_ATTRIBUTES2 is proposed, and its numbers are not settled: it is not sent to a real kernel; try --device simulated');
+  }
+
+  convertsIn(): null {
+    return null;
+  }
+
   setAttributes(gpa: number, size: number, attributes: number): KvmCall {
     this.#need('KVM_CAP_MEMORY_ATTRIBUTES', 'memory cannot be made private or shared, so there are no conversions and no memory faults from them');
     return this.#ioctl(this.#vm, 'KVM_SET_MEMORY_ATTRIBUTES', { address: gpa, size, attributes });

@@ -140,6 +140,12 @@ const rulesOf = (base: VmmRules, own: Readonly<Record<keyof VmmRules, VmmReactio
 export const kvmVerbs = {
   vm: verb('KVM_CREATE_VM with one vCPU, in place of the VM before', {
     type: withDefault(oneOf(['default', 'sw-protected']), 'sw-protected: KVM_X86_SW_PROTECTED_VM, which has private memory', 'default', 'default'),
+    inPlaceConversion: withDefault(
+      bool,
+      'gmem_in_place_conversion of the series of that name (v8): attributes are the guest_memfd’s; the simulated device alone',
+      false,
+      'false',
+    ),
   }),
   'vm-check': verb('KVM_CHECK_EXTENSION', { capability: required(capability, 'which') }),
   'vm-enable': verb('KVM_ENABLE_CAP', { capability: required(capability, 'which'), args: withDefault(listOf(number(), 4), 'its arguments', [], '[]') }),
@@ -185,6 +191,17 @@ export const kvmVerbs = {
     size: values.size,
     attributes: attributesOf(values.private),
   })),
+  'file-attributes': verb(
+    'KVM_SET_MEMORY_ATTRIBUTES2 on a guest_memfd, which is proposed; needs a VM with inPlaceConversion',
+    {
+      name: required(label, 'which'),
+      offset: withDefault(size(), 'from where', 0, '0'),
+      size: sizeKey,
+      private: privateKey,
+      pinned: optional(size(), 'the offset of a page that somebody else holds: EAGAIN'),
+    },
+    (values) => ({ name: values.name, offset: values.offset, size: values.size, pinned: values.pinned, attributes: attributesOf(values.private) }),
+  ),
   mapping: verb('changes what the VMM has mapped behind a part of a slot', {
     slot: slotKey,
     offset: offsetKey,

@@ -4,9 +4,8 @@
  */
 import { ERRNO } from '../../../abi/errno.js';
 import { KVM_MEMORY_ATTRIBUTE_PRIVATE } from '../../../abi/kvm/ioctls.js';
-import { type GuestBytes, PAGE } from './guest-memory.js';
+import type { GuestBytes } from './guest-memory.js';
 import { GUEST_MEMFD_MMAP, type Memslots } from './memslots.js';
-import type { RangeMap } from './range-map.js';
 
 export type AccessKind = 'read' | 'write' | 'fetch';
 
@@ -21,21 +20,19 @@ export type PageOutcome =
   | { readonly kind: 'error'; readonly errno: number }
   | { readonly kind: 'sigbus' };
 
-/** Attributes of guest pages, by gfn; 0 is shared. */
-export type PageAttributes = RangeMap<bigint>;
-
-const isPrivateGfn = (attributes: PageAttributes, gfn: number): boolean => (attributes.get(gfn) & KVM_MEMORY_ATTRIBUTE_PRIVATE) !== 0n;
+/** Attributes of guest memory, by guest physical address; 0 is shared. */
+export type AttributesAt = (gpa: number) => bigint;
 
 /**
  * @param gpa guest physical, in bytes
  * @param duringFault what another thread does after the fault was classified and before KVM looks at the attributes again
  */
-export function faultIn(slots: Memslots, attributes: PageAttributes, gpa: number, kind: AccessKind, duringFault: () => void = () => undefined): PageOutcome {
-  const gfn = Math.floor(gpa / PAGE);
-  const isPrivate = isPrivateGfn(attributes, gfn);
+export function faultIn(slots: Memslots, attributesAt: AttributesAt, gpa: number, kind: AccessKind, duringFault: () => void = () => undefined): PageOutcome {
+  const look = (): boolean => (attributesAt(gpa) & KVM_MEMORY_ATTRIBUTE_PRIVATE) !== 0n;
+  const isPrivate = look();
   duringFault();
   const refused = (errno: number): PageOutcome => ({ kind: 'memory-fault', errno, isPrivate });
-  if (isPrivate !== isPrivateGfn(attributes, gfn)) return refused(ERRNO.EFAULT);
+  if (isPrivate !== look()) return refused(ERRNO.EFAULT);
   const slot = slots.find(gpa);
   if (slot === null) return isPrivate ? refused(ERRNO.EFAULT) : { kind: 'emulate' };
   if (kind === 'write' && slot.readOnly) return { kind: 'emulate' };

@@ -70,6 +70,9 @@ export class GuestMemory implements GuestBytes {
 
 /** A guest_memfd. */
 export interface GuestMemfd {
+  readonly name: string;
+  /** with in-place conversion, by page of the file */
+  readonly attributes: RangeMap<bigint>;
   readonly memory: GuestMemory;
   /** GUEST_MEMFD_FLAG_* */
   readonly flags: number;

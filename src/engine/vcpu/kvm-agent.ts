@@ -34,7 +34,10 @@ export class KvmAgent {
     if (machine.arch !== 'x86_64') throw new UserError(`the simulated vCPU is one of x86_64, not of ${machine.arch}; write machine: { arch: x86_64 }`);
     if (step.do === 'vm' || this.#kvm === null) {
       this.#kvm?.close();
-      this.#kvm = new SimulatedKvm({ type: step.do === 'vm' ? step.type : 'default', fileOf: (fd) => mappedFile(this.#bodyOf(fd)) });
+      this.#kvm = new SimulatedKvm({
+        ...(step.do === 'vm' ? { type: step.type, inPlaceConversion: step.inPlaceConversion } : { type: 'default' }),
+        fileOf: (fd) => mappedFile(this.#bodyOf(fd)),
+      });
     }
     const done = performKvmStep(this.#kvm, index, step);
     for (const run of done.runs) {

@@ -19,6 +19,8 @@ export function lackOf(step: KvmStep, answers: CapabilityAnswers): string | null
         : null;
     case 'attributes':
       return without('KVM_CAP_MEMORY_ATTRIBUTES', 'no memory can be made private, so there are no faults of private memory');
+    case 'file-attributes':
+      return 'KVM_SET_MEMORY_ATTRIBUTES2 is proposed, and its numbers are not settled';
     case 'guest-memfd':
     case 'guest-memfd-punch':
     case 'guest-memfd-close':

@@ -4,11 +4,12 @@
  */
 import { ERRNO } from '../../../abi/errno.js';
 import { KVM_HC_MAP_GPA_RANGE, KVM_MEMORY_ATTRIBUTE_PRIVATE, kvmCapabilities } from '../../../abi/kvm/ioctls.js';
+import { IN_PLACE_CAPABILITY_V8 } from '../../../abi/kvm/proposed.js';
 import { SEED_CAP_MEMORY_FAULT_INFO } from '../../../abi/kvm/seed-v13.js';
 import { UserError } from '../../codec/user-error.js';
 import { answerIn } from '../../device/kvm/answer.js';
 import type { GuestAccess, HostMapping, KvmBackend, KvmCall, KvmOptions, KvmRunResult, MemoryRegion, RunOptions } from '../../device/kvm/backend.js';
-import { faultIn, type PageAttributes } from './fault.js';
+import { faultIn } from './fault.js';
 import { type GuestBytes, type GuestMemfd, GuestMemory, PAGE } from './guest-memory.js';
 import { Memslots } from './memslots.js';
 import { RangeMap } from './range-map.js';
@@ -25,6 +26,8 @@ export interface SimulatedKvmOptions extends KvmOptions {
 const fine: KvmCall = { ret: 0, errno: 0 };
 const answered = (errno: number): KvmCall => (errno === 0 ? fine : { ret: -1, errno });
 const GUEST_MEMFD_FLAGS = 3;
+/** GUEST_MEMFD_FLAG_INIT_SHARED */
+const INIT_SHARED = 2;
 const SYNC_REGS = 7;
 const VM_TYPES = 3;
 const HYPERCALLS = 1n << KVM_HC_MAP_GPA_RANGE;
@@ -37,7 +40,9 @@ export class SimulatedKvm implements KvmBackend {
   readonly #numbering: Numbering;
   readonly #fileOf: (fd: string | number) => GuestBytes;
   readonly #slots = new Memslots();
-  readonly #attributes: PageAttributes = new RangeMap(0n);
+  readonly #inPlace: boolean;
+  /** by gfn; 0 is shared */
+  readonly #attributes = new RangeMap(0n);
   readonly #guestMemfds = new Map<string, GuestMemfd>();
   readonly #page: RunPage;
   readonly #vcpu: Vcpu;
@@ -48,6 +53,7 @@ export class SimulatedKvm implements KvmBackend {
 
   constructor(options: SimulatedKvmOptions) {
     this.#hasPrivate = options.type === 'sw-protected';
+    this.#inPlace = options.inPlaceConversion ?? false;
     this.#numbering = options.numbering ?? 'mainline';
     this.#fileOf =
       options.fileOf ??
@@ -64,7 +70,14 @@ export class SimulatedKvm implements KvmBackend {
       get exitMsrs() {
         return self.#exitMsrs;
       },
-      faultIn: (gpa, kind) => faultIn(this.#slots, this.#attributes, gpa, kind, () => this.#runRace(gpa)),
+      faultIn: (gpa, kind) =>
+        faultIn(
+          this.#slots,
+          (at) => this.#attributesAt(at),
+          gpa,
+          kind,
+          () => this.#runRace(gpa),
+        ),
     });
   }
 
@@ -96,7 +109,9 @@ export class SimulatedKvm implements KvmBackend {
 
   createGuestMemfd(name: string, size: number, flags: number): KvmCall {
     if (size <= 0 || size % PAGE !== 0 || (flags & ~GUEST_MEMFD_FLAGS) !== 0) return answered(ERRNO.EINVAL);
-    this.#guestMemfds.set(name, { memory: new GuestMemory(size), flags, closed: false });
+    // Whoever does not ask for INIT_SHARED gets private memory.
+    const attributes = new RangeMap((flags & INIT_SHARED) === 0 ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0n);
+    this.#guestMemfds.set(name, { name, memory: new GuestMemory(size), flags, attributes, closed: false });
     return fine;
   }
 
@@ -118,7 +133,38 @@ export class SimulatedKvm implements KvmBackend {
     return answered(this.#slots.set(region, this.#guestMemfds, region.fd === undefined ? null : this.#fileOf(region.fd)));
   }
 
+  /** What kvm_mem_is_private looks at: the VM's attributes, or with in-place conversion those of the file behind the slot. */
+  #attributesAt(gpa: number): bigint {
+    if (!this.#inPlace) return this.#attributes.get(Math.floor(gpa / PAGE));
+    const file = this.#fileAt(gpa);
+    return file === null ? 0n : file.file.attributes.get(Math.floor(file.offset / PAGE));
+  }
+
+  #fileAt(gpa: number): { readonly file: GuestMemfd; readonly offset: number } | null {
+    const slot = this.#slots.find(gpa);
+    return slot?.guestMemfd == null ? null : { file: slot.guestMemfd, offset: slot.guestMemfdOffset + (gpa - slot.gpa) };
+  }
+
+  convertsIn(gpa: number): { readonly name: string; readonly offset: number } | null {
+    const found = this.#inPlace ? this.#fileAt(gpa) : null;
+    return found === null ? null : { name: found.file.name, offset: found.offset };
+  }
+
+  /** Source: the series "guest_memfd in-place conversion", v8. */
+  setFileAttributes(name: string, offset: number, size: number, attributes: number, pinned: number | null = null): KvmCall & { readonly errorOffset?: number } {
+    const file = this.#guestMemfd(name);
+    if (!this.#inPlace) return answered(ERRNO.ENOTTY);
+    const known = this.#hasPrivate ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0n;
+    const outside = offset < 0 || size <= 0 || offset % PAGE !== 0 || size % PAGE !== 0 || offset + size > file.memory.size;
+    if (outside || (BigInt(attributes) & ~known) !== 0n) return answered(ERRNO.EINVAL);
+    if (pinned !== null && pinned >= offset && pinned < offset + size) return { ...answered(ERRNO.EAGAIN), errorOffset: pinned - (pinned % PAGE) };
+    file.attributes.set(offset / PAGE, (offset + size) / PAGE, BigInt(attributes));
+    return fine;
+  }
+
   setAttributes(gpa: number, size: number, attributes: number): KvmCall {
+    // KVM_CAP_MEMORY_ATTRIBUTES is 0 then, and the request of the VM not to be had.
+    if (this.#inPlace) return answered(ERRNO.ENOTTY);
     const supported = this.#hasPrivate ? KVM_MEMORY_ATTRIBUTE_PRIVATE : 0n;
     if ((BigInt(attributes) & ~supported) !== 0n || size <= 0 || gpa < 0 || gpa % PAGE !== 0 || size % PAGE !== 0) return answered(ERRNO.EINVAL);
     this.#attributes.set(gpa / PAGE, (gpa + size) / PAGE, BigInt(attributes));
@@ -176,7 +222,7 @@ export class SimulatedKvm implements KvmBackend {
   }
 
   #preFaultPage(gpa: number): number {
-    const outcome = faultIn(this.#slots, this.#attributes, gpa, 'read');
+    const outcome = faultIn(this.#slots, (at) => this.#attributesAt(at), gpa, 'read');
     switch (outcome.kind) {
       case 'memory':
         return 0;
@@ -197,7 +243,9 @@ export class SimulatedKvm implements KvmBackend {
     const race = this.#race;
     if (race === undefined || gpa < race.gpa || gpa >= race.gpa + race.size) return;
     this.#race = undefined;
-    this.setAttributes(race.gpa, race.size, race.attributes);
+    const file = this.convertsIn(race.gpa);
+    if (file === null) this.setAttributes(race.gpa, race.size, race.attributes);
+    else this.setFileAttributes(file.name, file.offset, race.size, race.attributes);
   }
 
   #guestMemfd(name: string): GuestMemfd {
@@ -231,7 +279,8 @@ export class SimulatedKvm implements KvmBackend {
         : ([
             [cap.KVM_CAP_USER_MEMORY2, 1],
             [cap.KVM_CAP_MEMORY_FAULT_INFO, 1],
-            [cap.KVM_CAP_MEMORY_ATTRIBUTES, this.#hasPrivate ? 8 : 0],
+            [cap.KVM_CAP_MEMORY_ATTRIBUTES, this.#hasPrivate && !this.#inPlace ? 8 : 0],
+            [IN_PLACE_CAPABILITY_V8, this.#hasPrivate && this.#inPlace ? 8 : 0],
             [cap.KVM_CAP_GUEST_MEMFD, 1],
             [cap.KVM_CAP_VM_TYPES, VM_TYPES],
             [cap.KVM_CAP_PRE_FAULT_MEMORY, 1],

@@ -18,6 +18,7 @@ const VERBS = {
   'guest-memfd-close': true,
   memslot: true,
   attributes: true,
+  'file-attributes': true,
   mapping: true,
   poison: true,
   'pre-fault': true,
@@ -71,7 +72,7 @@ export async function* runKvmSteps(
         if (step.do === 'vm' || backend === null) {
           backend?.close();
           backend = null;
-          backend = await open({ type: step.do === 'vm' ? step.type : 'default' });
+          backend = await open(step.do === 'vm' ? step : { type: 'default' });
         }
         yield performKvmStep(backend, index, step);
       } catch (error) {
@@ -115,6 +116,8 @@ function carryOut(backend: KvmBackend, step: Exclude<KvmStep, { readonly do: 'vm
       return { call: backend.setMemoryRegion(step) };
     case 'attributes':
       return { call: backend.setAttributes(step.gpa, step.size, step.attributes) };
+    case 'file-attributes':
+      return { call: backend.setFileAttributes(step.name, step.offset, step.size, step.attributes, step.pinned) };
     case 'mapping':
       return { call: backend.setMapping(step.slot, step.offset, step.size, step.state, step.fill) };
     case 'poison':

@@ -7,7 +7,7 @@ import { KVM_HC_MAP_GPA_RANGE, KVM_MAP_GPA_RANGE_ENCRYPTED, KVM_MEMORY_ATTRIBUTE
 import { hypercall, memoryFault } from '../../../abi/kvm/payloads-common.js';
 import { MEMORY_FAULT, SEED_MEMORY_FAULT } from '../../../abi/kvm/seed-v13.js';
 import { exitReasonIn, payloadIn } from '../../device/kvm/answer.js';
-import type { KvmBackend, KvmRunResult } from '../../device/kvm/backend.js';
+import type { KvmBackend, KvmCall, KvmRunResult } from '../../device/kvm/backend.js';
 import { exitPayload } from './exit-fields.js';
 import { PAGE } from './guest-memory.js';
 
@@ -133,16 +133,22 @@ function react(backend: KvmBackend, { page }: KvmRunResult, reaction: VmmReactio
   }
 }
 
+/** On the guest_memfd behind the address where the kernel converts in place, else on the VM. */
+function convert(backend: KvmBackend, gpa: number, size: number, attributes: number): KvmCall {
+  const file = backend.convertsIn(gpa);
+  return file === null ? backend.setAttributes(gpa, size, attributes) : backend.setFileAttributes(file.name, file.offset, size, attributes);
+}
+
 function convertFault(backend: KvmBackend, page: Uint8Array): boolean {
   const { flags, gpa, size } = exitPayload(page, memoryFault);
   const attributes = (flags & KVM_MEMORY_EXIT_FLAG_PRIVATE) === 0n ? 0n : KVM_MEMORY_ATTRIBUTE_PRIVATE;
-  return backend.setAttributes(Number(gpa), Number(size), Number(attributes)).ret === 0;
+  return convert(backend, Number(gpa), Number(size), Number(attributes)).ret === 0;
 }
 
 function convertRange(backend: KvmBackend, page: Uint8Array): boolean {
   const [gpa = 0n, pages = 0n, wanted = 0n] = exitPayload(page, hypercall).args;
   const attributes = (wanted & KVM_MAP_GPA_RANGE_ENCRYPTED) === 0n ? 0n : KVM_MEMORY_ATTRIBUTE_PRIVATE;
-  const { ret, errno } = backend.setAttributes(Number(gpa), Number(pages) * PAGE, Number(attributes));
+  const { ret, errno } = convert(backend, Number(gpa), Number(pages) * PAGE, Number(attributes));
   backend.answer(ret === 0 ? 0n : -BigInt(errno));
   return true;
 }

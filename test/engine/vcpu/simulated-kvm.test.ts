@@ -243,7 +243,7 @@ describe('steps on two devices', () => {
     return out;
   };
   const steps: readonly KvmStep[] = [
-    { do: 'vm', type: 'sw-protected' },
+    { do: 'vm', type: 'sw-protected', inPlaceConversion: false },
     { do: 'memslot', slot: 1, gpa: 0x10000000, size: 0x10000 },
     { do: 'attributes', gpa: 0x10000000, size: 0x1000, attributes: PRIVATE },
     { do: 'guest', program: [read(0x10000000)] },
@@ -285,5 +285,66 @@ describe('steps on two devices', () => {
       [5, 'run 1: exit gpa', '0x10000000', ''],
       [5, 'run 1: exit size', '0x1000', ''],
     ]);
+  });
+});
+
+describe('in-place conversion, as v8 of the series has it', () => {
+  const inPlace = (flags = 1): SimulatedKvm => {
+    const kvm = new SimulatedKvm({ type: 'sw-protected', inPlaceConversion: true });
+    expect(kvm.createGuestMemfd('g', 0x100000, flags)).toEqual(fine);
+    expect(kvm.setMemoryRegion({ slot: 1, gpa: 0x10000000, size: 0x80000, guestMemfd: 'g', guestMemfdOffset: 0x40000 })).toEqual(fine);
+    return kvm;
+  };
+
+  it('attributes are those of the file: the VM has none, and a memory fault is converted there', () => {
+    const kvm = inPlace();
+    expect(kvm.checkExtension(kvmCapabilities.KVM_CAP_MEMORY_ATTRIBUTES).ret).toBe(0);
+    expect(kvm.checkExtension(250).ret).toBe(8);
+    expect(kvm.setAttributes(0x10000000, 0x1000, PRIVATE)).toEqual({ ret: -1, errno: ERRNO.ENOTTY });
+    expect(kvm.convertsIn(0x10002000)).toEqual({ name: 'g', offset: 0x42000 });
+    // A range that is converted back behind the guest's fault says so, with the address of the guest.
+    kvm.load([read(0x10000000)]);
+    const run = kvm.run({ race: { gpa: 0x10000000, size: 0x1000, attributes: 0 } });
+    expect(exitFields(run)).toMatchObject({ errno: ERRNO.EFAULT, fields: { gpa: expect.anything() } });
+  });
+
+  it.each([
+    ['unaligned', { offset: 0x40001, size: 0x1000 }, ERRNO.EINVAL],
+    ['no size', { offset: 0x40000, size: 0 }, ERRNO.EINVAL],
+    ['behind the end', { offset: 0xff000, size: 0x2000 }, ERRNO.EINVAL],
+    ['an attribute that is not known', { offset: 0x40000, size: 0x1000, attributes: 4 }, ERRNO.EINVAL],
+    ['a page that is pinned', { offset: 0x40000, size: 0x4000, pinned: 0x42010 }, ERRNO.EAGAIN],
+    ['a page that is pinned elsewhere', { offset: 0x40000, size: 0x1000, pinned: 0x42010 }, 0],
+  ])('%s', (_, { offset, size, attributes = PRIVATE, pinned }: { offset: number; size: number; attributes?: number; pinned?: number }, errno) => {
+    const answer = inPlace().setFileAttributes('g', offset, size, attributes, pinned);
+    expect(answer.errno).toBe(errno);
+    expect(answer.errorOffset).toBe(errno === ERRNO.EAGAIN ? 0x42000 : undefined);
+  });
+
+  it('a kernel without it does not know the request; a file starts private unless INIT_SHARED', () => {
+    expect(machine({ guestMemfd: true }).setFileAttributes('g', 0, 0x1000, PRIVATE).errno).toBe(ERRNO.ENOTTY);
+    for (const [flags, isPrivate] of [
+      [1, true],
+      [3, false],
+    ] as const) {
+      const kvm = inPlace(flags);
+      kvm.load([read(0x10000000)]);
+      const attributes = isPrivate ? 0 : PRIVATE;
+      const { page } = kvm.run({ race: { gpa: 0x10000000, size: 0x1000, attributes } });
+      expect(exitPayload(page, memoryFault).flags === 8n).toBe(isPrivate);
+    }
+  });
+
+  it('a scenario converts a range on the guest_memfd', async () => {
+    const steps: readonly KvmStep[] = [
+      { do: 'vm', type: 'sw-protected', inPlaceConversion: true },
+      { do: 'guest-memfd', name: 'g', size: 0x10000, flags: 3 },
+      { do: 'memslot', slot: 1, gpa: 0x10000000, size: 0x10000, guestMemfd: 'g' },
+      { do: 'file-attributes', name: 'g', offset: 0, size: 0x1000, attributes: PRIVATE, pinned: 0 },
+      { do: 'file-attributes', name: 'g', offset: 0, size: 0x1000, attributes: PRIVATE, pinned: null },
+    ];
+    const answers: unknown[] = [];
+    for await (const { call } of runKvmSteps(steps, (options) => new SimulatedKvm(options))) answers.push(call?.errno);
+    expect(answers).toEqual([0, 0, 0, ERRNO.EAGAIN, 0]);
   });
 });
