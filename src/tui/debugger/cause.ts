@@ -145,14 +145,16 @@ function injectedNear(client: EngineClient, index: TraceIndex, step: Step): stri
   return null;
 }
 
+/** Of a kernel that boots, so many steps before the one that went wrong are looked at. */
+const BOOT_STEPS = 12;
 const COMPLAINT = /fail|mismatch|unable|invalid|corrupt|incompatible|error|warning|not (?:found|supported)|BUG|panic/i;
 
 /** The kernel's first complaint in the failing call, up to what it says once the step went wrong. */
 function saidBy(client: EngineClient, index: TraceIndex, step: Step): string | null {
-  const first = step.action === null ? step.step : (index.actions.get(step.action)?.first ?? step.step);
-  for (let number = first; number <= step.step + 1; number++) {
+  const first = step.action === null ? step.step - BOOT_STEPS : (index.actions.get(step.action)?.first ?? step.step);
+  for (let number = Math.max(1, first); number <= step.step + 1; number++) {
     const one = client.stepAt(number);
-    const line = one?.action === step.action ? one.log.find((text) => COMPLAINT.test(text)) : undefined;
+    const line = one?.action === step.action && one.kernel === step.kernel ? one.log.find((text) => COMPLAINT.test(text)) : undefined;
     if (line !== undefined) return line;
   }
   return null;

@@ -11,6 +11,8 @@ interface Made {
   readonly all: readonly SessionRow[];
   /** columns of the longest name */
   readonly name: number;
+  /** columns of the longest token */
+  readonly token: number;
   readonly someOwner: boolean;
   sorted: { readonly by: SortKey; readonly rows: readonly SessionRow[] };
 }
@@ -22,7 +24,8 @@ function madeOf(model: InspectorModel): Made {
   if (known !== undefined) return known;
   const all = sessionRows(model.handovers, model.findings, model.fates);
   const name = all.reduce((most, { session }) => Math.max(most, widthOf(session)), 7);
-  const made: Made = { all, name, someOwner: all.some(({ owner }) => owner !== ''), sorted: { by: 'order', rows: all } };
+  const token = all.reduce((most, row) => Math.max(most, row.token.length), 8);
+  const made: Made = { all, name, token, someOwner: all.some(({ owner }) => owner !== ''), sorted: { by: 'order', rows: all } };
   tables.set(model, made);
   return made;
 }
@@ -45,10 +48,10 @@ interface TableColumn {
 }
 
 /** What there is room for; what comes of it stands last and has the rest. */
-function columnsFor(width: number, name: number, someOwner: boolean): TableColumn[] {
+function columnsFor(width: number, { name, token: longest, someOwner }: Made): TableColumn[] {
   const columns: (TableColumn & { readonly from: number })[] = [
     { title: 'session', width: Math.min(width < 100 ? 16 : 24, name), style: 'name', text: ({ session }) => session, from: 0 },
-    { title: 'token', width: 8, style: 'value', text: ({ token }) => token, from: 0 },
+    { title: 'token', width: longest, style: 'value', text: ({ token }) => token, from: 0 },
     { title: 'handler', width: 14, style: 'type', text: ({ handler }) => handler, from: 96 },
     { title: 'phase', width: 12, style: 'label', text: ({ phase }) => phase, from: 0 },
     { title: 'size', width: width < 120 ? 14 : 24, style: 'plain', text: ({ what }) => what, from: 0 },
@@ -58,8 +61,7 @@ function columnsFor(width: number, name: number, someOwner: boolean): TableColum
 }
 
 const columnsIn = ({ model }: Inspector, width: number): TableColumn[] => {
-  const { name, someOwner } = madeOf(model);
-  return columnsFor(width, name, someOwner);
+  return columnsFor(width, madeOf(model));
 };
 
 export const sessionsPane = listPane<Inspector, PaneId, SessionRow>({
