@@ -11,6 +11,9 @@ export type Endian = 'little' | 'big';
 /** What an integer stands for; decides how it is shown (address, count, flags …) and checked. */
 export type Role = 'number' | 'count' | 'bytes' | 'pages' | 'phys' | 'opaque' | 'flags' | 'enum' | 'bool' | 'pfn' | 'index' | 'reserved';
 
+/** Roles whose values are written in hex. */
+export const HEX_ROLES: ReadonlySet<Role> = new Set(['phys', 'opaque', 'flags', 'pfn', 'reserved']);
+
 /** value (decimal text) -> the kernel's name for it */
 export type Symbols = Readonly<Record<string, string>>;
 /** bit number (decimal text) -> the kernel's name for the bit */

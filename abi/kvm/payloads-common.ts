@@ -13,7 +13,8 @@ export const member = <const F extends Fields>(name: string, meaning: string, fi
 };
 
 export const word = (meaning: string) => u64(meaning, { role: 'opaque' });
-export const guestPhysical = (meaning: string) => u64(meaning, { role: 'phys' });
+/** An address of the guest: nothing of the host's memory is there. */
+export const guestPhysical = (meaning: string) => u64(meaning, { role: 'opaque' });
 
 export const hw = member('hw', 'exit reason 0: KVM did not know what to make of it', {
   hardware_exit_reason: word("the processor's own exit code"),

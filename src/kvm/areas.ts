@@ -11,8 +11,7 @@ import { decodeStruct } from '../codec/decode.js';
 import { arrayCount, layoutTable, offsetOf, sizeOf } from '../codec/layout-table.js';
 import { finding, type KvmFinding } from './finding.js';
 import { decodeField, type PartialValues } from './partial.js';
-import { hex } from '../tree/words.js';
-import { countOf, unknownBits } from './words.js';
+import { counted, hex, unknownBits } from '../tree/words.js';
 
 export interface IoData {
   /** in bytes from the start of kvm_run */
@@ -29,18 +28,18 @@ export function ioData(access: DecodedStruct<typeof io>, bytes: Uint8Array, page
     findings.push(finding('kvm.io-access', 'warning', 'kvm_run/exit', message));
   };
   if (access.direction > 1) odd(`direction is ${access.direction}; 0 is in, 1 is out`);
-  if (!PORT_SIZES.includes(access.size)) odd(`a port access of ${countOf(access.size, 'byte')}; 1, 2 and 4 exist`);
+  if (!PORT_SIZES.includes(access.size)) odd(`a port access of ${counted(access.size, 'byte')}; 1, 2 and 4 exist`);
   if (access.count === 0) odd('count is 0: an exit for no access');
   const length = access.size * access.count;
   if (length > pageSize)
-    odd(`${countOf(access.count, 'access')} of ${countOf(access.size, 'byte')} do not fit the page of port I/O data`.replace('accesss', 'accesses'));
+    odd(`${counted(access.count, 'access')} of ${counted(access.size, 'byte')} do not fit the page of port I/O data`.replace('accesss', 'accesses'));
   const unreadable = (message: string): null => {
     findings.push(finding('kvm.io-data-unreadable', 'warning', 'kvm_run/exit/data_offset', message));
     return null;
   };
   const end = access.data_offset + BigInt(length);
   if (end > BigInt(bytes.length)) {
-    const where = `data_offset ${hex(access.data_offset)} with ${countOf(length, 'byte')} of data`;
+    const where = `data_offset ${hex(access.data_offset)} with ${counted(length, 'byte')} of data`;
     return unreadable(`${where} lies outside the ${bytes.length} bytes of this snapshot: the port I/O data is not shown`);
   }
   const offset = Number(access.data_offset);

@@ -13,8 +13,7 @@ import { errnoName } from './errno.js';
 import { finding, type KvmFinding } from './finding.js';
 import { faultRange } from './memory-fault.js';
 import type { KvmSnapshot } from './snapshot-model.js';
-import { hex } from '../tree/words.js';
-import { countOf, unknownBits } from './words.js';
+import { counted, hex, unknownBits } from '../tree/words.js';
 
 type Undecided = Omit<KvmSnapshot, 'findings'>;
 
@@ -194,7 +193,7 @@ function checkMmio(snapshot: Undecided, findings: KvmFinding[]): void {
   const access = typed(snapshot, mmio);
   if (access === null) return;
   if (access.len === 0 || access.len > MMIO_MAX) {
-    findings.push(finding('kvm.mmio-access', 'warning', 'kvm_run/exit/len', `an access of ${countOf(access.len, 'byte')}; data holds 1 to ${MMIO_MAX}`));
+    findings.push(finding('kvm.mmio-access', 'warning', 'kvm_run/exit/len', `an access of ${counted(access.len, 'byte')}; data holds 1 to ${MMIO_MAX}`));
   }
   if (access.is_write > 1) findings.push(finding('kvm.mmio-access', 'warning', 'kvm_run/exit/is_write', `is_write is ${access.is_write}; it is 0 or 1`));
 }

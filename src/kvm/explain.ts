@@ -10,8 +10,7 @@ import { sizeOf } from '../codec/layout-table.js';
 import { errnoName } from './errno.js';
 import { accessOf, explainFault } from './memory-fault.js';
 import type { KvmSnapshot } from './snapshot-model.js';
-import { hex } from '../tree/words.js';
-import { countOf, wordsOf } from './words.js';
+import { counted, hex, meaningOf } from '../tree/words.js';
 
 /** The patch's own words beside what shipped: the example it gives is the one that mainline does not report. */
 const NO_VMA =
@@ -74,18 +73,18 @@ function shortPayload(snapshot: KvmSnapshot): string {
       if (access === null) return '';
       const times = access.count === 1 ? '' : ` x ${access.count}`;
       const data = access.direction === 0 ? '' : snapshot.ioData === null ? ', data not in the snapshot' : ` = ${clip(hexData(snapshot.ioData.bytes))}`;
-      return `${access.direction === 0 ? 'in' : 'out'} port ${hex(access.port)}, ${countOf(access.size, 'byte')}${times}${data}`;
+      return `${access.direction === 0 ? 'in' : 'out'} port ${hex(access.port)}, ${counted(access.size, 'byte')}${times}${data}`;
     }
     case 'mmio':
     case 'iocsr_io': {
       const access = typed(snapshot, mmio);
       if (access === null) return '';
       const data = access.is_write === 0 ? '' : ` = ${hexData(access.data.subarray(0, Math.min(access.len, access.data.length)))}`;
-      return `${access.is_write === 0 ? 'read' : 'write'} ${hex(access.phys_addr)}, ${countOf(access.len, 'byte')}${data}`;
+      return `${access.is_write === 0 ? 'read' : 'write'} ${hex(access.phys_addr)}, ${counted(access.len, 'byte')}${data}`;
     }
     case 'memory_fault': {
       const fault = typed(snapshot, memoryFault);
-      return fault === null ? '' : `${accessOf(fault, snapshot.abi) ?? 'access not told'}, gpa ${hex(fault.gpa)}, ${countOf(fault.size, 'byte')}`;
+      return fault === null ? '' : `${accessOf(fault, snapshot.abi) ?? 'access not told'}, gpa ${hex(fault.gpa)}, ${counted(fault.size, 'byte')}`;
     }
     case 'hypercall': {
       const call = typed(snapshot, hypercall);
@@ -93,15 +92,15 @@ function shortPayload(snapshot: KvmSnapshot): string {
     }
     case 'internal': {
       const error = typed(snapshot, internal);
-      return error === null ? '' : wordsOf(internal.fields.suberror, error.suberror) || `suberror ${error.suberror}`;
+      return error === null ? '' : meaningOf(internal.fields.suberror, error.suberror) || `suberror ${error.suberror}`;
     }
     case 'system_event': {
       const event = typed(snapshot, systemEvent);
-      return event === null ? '' : wordsOf(systemEvent.fields.type, event.type) || `type ${event.type}`;
+      return event === null ? '' : meaningOf(systemEvent.fields.type, event.type) || `type ${event.type}`;
     }
     case 'msr': {
       const access = typed(snapshot, msr);
-      return access === null ? '' : `index ${hex(access.index)}, ${wordsOf(msr.fields.reason, access.reason)}`;
+      return access === null ? '' : `index ${hex(access.index)}, ${meaningOf(msr.fields.reason, access.reason)}`;
     }
     default:
       return '';
@@ -121,7 +120,7 @@ function payloadSentences(snapshot: KvmSnapshot): readonly string[] {
       const access = typed(snapshot, io);
       if (access === null) return [];
       return [
-        `The guest ${access.direction === 0 ? 'reads' : 'writes'} port ${hex(access.port)}: ${access.count === 1 ? 'one access' : `${access.count} accesses`} of ${countOf(access.size, 'byte')}.`,
+        `The guest ${access.direction === 0 ? 'reads' : 'writes'} port ${hex(access.port)}: ${access.count === 1 ? 'one access' : `${access.count} accesses`} of ${counted(access.size, 'byte')}.`,
         ...(access.direction === 0 ? ['What is at data_offset now is old: user space fills it before it runs the vCPU again.'] : []),
       ];
     }
@@ -148,7 +147,7 @@ function hypercallSentences(snapshot: KvmSnapshot): readonly string[] {
   const [gpa = 0n, pages = 0n, attributes = 0n] = call.args;
   const toPrivate = (attributes & KVM_MAP_GPA_RANGE_ENCRYPTED) !== 0n;
   return [
-    `Explicit conversion: the guest asks to make ${countOf(pages, 'page')} from gpa ${hex(gpa)} ${toPrivate ? 'private (encrypted)' : 'shared (decrypted)'}.`,
+    `Explicit conversion: the guest asks to make ${counted(pages, 'page')} from gpa ${hex(gpa)} ${toPrivate ? 'private (encrypted)' : 'shared (decrypted)'}.`,
     `To grant it: KVM_SET_MEMORY_ATTRIBUTES { address ${hex(gpa)}, size ${hex(pages * 4096n)}, attributes ${toPrivate ? '0x8 (PRIVATE)' : '0x0'}, flags 0 }, ret 0, then KVM_RUN again.`,
   ];
 }
@@ -159,7 +158,7 @@ function internalSentences(snapshot: KvmSnapshot): readonly string[] {
   const words =
     error.ndata === 0
       ? 'No words of data hold.'
-      : `${countOf(Math.min(error.ndata, error.data.length), 'word')} of data hold; behind what flags name their format is unspecified.`;
+      : `${counted(Math.min(error.ndata, error.data.length), 'word')} of data hold; behind what flags name their format is unspecified.`;
   if (snapshot.payload === null || snapshot.payload.emulation === null) return [words];
   const hasBytes = snapshot.payload.emulation.hasInstruction;
   return [

@@ -5,9 +5,8 @@
 import { KVM_MEMORY_ATTRIBUTE_PRIVATE, KVM_MEMORY_EXIT_FLAG_PRIVATE } from '../../abi/kvm/ioctls.js';
 import { KVM_SET_MEMORY_ATTRIBUTES2, inPlaceConversion } from '../../abi/kvm/proposed.js';
 import { ERRNO } from '../../abi/errno.js';
-import { hex } from '../tree/words.js';
+import { counted, hex } from '../tree/words.js';
 import type { KvmAbi } from './snapshot-model.js';
-import { countOf } from './words.js';
 
 export interface MemoryFault {
   readonly flags: bigint;
@@ -105,7 +104,7 @@ function whatHappened(fault: MemoryFault, { abi, pageSize }: FaultContext): stri
     return lines;
   }
   const frames = range.firstGfn === range.lastGfn ? `gfn ${hex(range.firstGfn)}` : `gfn ${hex(range.firstGfn)} to ${hex(range.lastGfn)}`;
-  lines.push(`Range: gpa ${hex(fault.gpa)} up to ${hex(range.end)} (${countOf(fault.size, 'byte')}), ${frames}.`);
+  lines.push(`Range: gpa ${hex(fault.gpa)} up to ${hex(range.end)} (${counted(fault.size, 'byte')}), ${frames}.`);
   return lines;
 }
 

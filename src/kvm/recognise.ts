@@ -8,7 +8,7 @@ import { exitReasons } from '../../abi/kvm/exits.js';
 import { kvmRun, kvmRunParts } from '../../abi/kvm/run.js';
 import { layoutTable, offsetOf, sizeOf } from '../codec/layout-table.js';
 import { decodeField } from './partial.js';
-import { unknownBits } from './words.js';
+import { unknownBits } from '../tree/words.js';
 
 /** Pages of kvm_run are this large or a multiple of it. */
 export const SMALLEST_PAGE = 4096;

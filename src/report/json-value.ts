@@ -2,7 +2,7 @@
  * Decoded values as JSON, for every command that prints structures: addresses, page frames, flags and opaque values are "0x…",
  * counts and lengths numbers (from 2^53 on "0x…"), byte arrays hex, names text, with their bytes beside it where they are no UTF-8.
  */
-import type { CStringValue, FieldType, Role, Struct } from '../../abi/layout.js';
+import { type CStringValue, type FieldType, type Role, type Struct, HEX_ROLES } from '../../abi/layout.js';
 
 export type Json = string | number | boolean | null | readonly Json[] | JsonItems<Json> | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
@@ -25,7 +25,6 @@ export class JsonItems<T> implements Iterable<T> {
 }
 
 /** Roles whose values are shown in hexadecimal. */
-const hexRoles: ReadonlySet<Role> = new Set<Role>(['phys', 'opaque', 'flags', 'pfn', 'reserved']);
 
 /** "0x…", lower case, no leading zeros; a negative number in two's complement of `bits`. */
 export function hexJson(value: bigint | number, bits = 64): string {
@@ -43,7 +42,7 @@ export const bytesJson = (bytes: Uint8Array): string => Buffer.from(bytes.buffer
 
 /** An integer by what it stands for. @param bits width of the field */
 export function integerJson(role: Role, value: bigint | number, bits = 64): Json {
-  if (hexRoles.has(role)) return hexJson(value, bits);
+  if (HEX_ROLES.has(role)) return hexJson(value, bits);
   if (role === 'bool') {
     const count = countJson(value);
     return count === 0 ? false : count === 1 ? true : count;

@@ -1,40 +1,66 @@
 /** Snapshots as text for people. */
-import { summarise } from '../kvm/explain.js';
+import { exitTitle, explain, summarise } from '../kvm/explain.js';
 import type { KvmFinding } from '../kvm/finding.js';
+import { kvmTree } from '../kvm/kvm-tree.js';
 import type { SnapshotEntry } from '../kvm/snapshot-files.js';
 import type { KvmSnapshot } from '../kvm/snapshot-model.js';
-import { snapshotView, type SnapshotRow } from '../kvm/snapshot-view.js';
 import type { TimelineSummary } from '../kvm/timeline.js';
+import type { TreeNode } from '../tree/tree.js';
+import { numberText } from '../tree/words.js';
 import { escapeText } from './escape.js';
 
-const GROUPS: Readonly<Record<SnapshotRow['group'], string>> = {
-  header: 'header',
+const GROUPS: Readonly<Record<string, string>> = {
   exit: 'exit payload',
   data: 'port I/O data',
-  ring: 'coalesced MMIO ring',
-  registers: 'synchronised registers',
+  coalesced_mmio_ring: 'coalesced MMIO ring',
+  s: 'synchronised registers',
 };
 
+/** Elements of an array shown one by one; the JSON has them all. */
+const MOST_ELEMENTS = 64;
+
+interface Row {
+  readonly path: string;
+  readonly node: TreeNode;
+}
+
+/** The nodes that say something, by their paths as C writes them. Padding that is 0 is left out. */
+function rowsOf(node: TreeNode, path: string): readonly Row[] {
+  if (node.type === 'gap' || (/^(pad\w*|reserved)$/.test(node.name) && isZero(node))) return [];
+  const children = node.children();
+  const own = children.length === 0 || node.meaning !== '' ? [{ path, node }] : [];
+  if (children.length > MOST_ELEMENTS) return [{ path, node }];
+  return [...own, ...children.flatMap((child) => rowsOf(child, child.name.startsWith('[') ? `${path}${child.name}` : `${path}.${child.name}`))];
+}
+
+const isZero = (node: TreeNode): boolean =>
+  node.value === null ? node.state === 'fine' && node.children().length > 0 && node.children().every(isZero) : /^0*$/.test(node.value.toString());
+
 /** Text columns: place in the snapshot, name, value, words. */
-function rowLines(rows: readonly SnapshotRow[]): readonly string[] {
-  const name = Math.min(40, Math.max(0, ...rows.map((row) => row.path.length)));
-  return rows.map((row) => {
-    const mark = row.state === 'suspicious' ? '!' : row.state === 'missing' ? '?' : ' ';
-    return `  ${mark} ${row.offset.toString().padStart(6)} +${row.size.toString().padEnd(4)} ${row.path.padEnd(name)}  ${row.value}${row.words === '' ? '' : `  ${row.words}`}`.trimEnd();
+function rowLines(rows: readonly Row[]): readonly string[] {
+  const name = Math.min(40, Math.max(0, ...rows.map(({ path }) => path.length)));
+  return rows.map(({ path, node: { state, address, bits, value, role, meaning } }) => {
+    const mark = state === 'fine' ? ' ' : state === 'suspicious' ? '!' : '?';
+    const text =
+      state === 'missing-page' ? 'not in the snapshot' : typeof value === 'bigint' || typeof value === 'number' ? numberText(role, value) : (value ?? '');
+    const words = meaning === '' || meaning === '0' || meaning === text ? '' : `  ${meaning}`;
+    return `  ${mark} ${(address ?? 0).toString().padStart(6)} +${(bits / 8).toString().padEnd(4)} ${path.padEnd(name)}  ${text}${words}`.trimEnd();
   });
 }
 
 const findingLine = ({ severity, message, rule }: KvmFinding): string => `  ${severity}: ${escapeText(message)} [${rule}]`;
 
-/** The whole snapshot. Padding that is 0 is left out. */
+/** The whole snapshot. */
 export function snapshotText(snapshot: KvmSnapshot): string {
-  const { title, rows, explanation, findings } = snapshotView(snapshot);
-  const out = [`kvm_run of ${snapshot.arch}, ${snapshot.bytes.length} bytes: ${title}`, ...explanation.map((line) => `  ${line}`)];
-  const shown = rows.filter((row) => !(/(^|\.)(pad\w*|reserved)(\[\d+\])?$/.test(row.path) && /^(0x)?0+$/.test(row.value)));
-  for (const [group, heading] of Object.entries(GROUPS)) {
-    const part = shown.filter((row) => row.group === group);
-    if (part.length > 0) out.push('', heading, ...rowLines(part));
+  const out = [`kvm_run of ${snapshot.arch}, ${snapshot.bytes.length} bytes: ${exitTitle(snapshot)}`, ...explain(snapshot).map((line) => `  ${line}`)];
+  const parts = kvmTree(snapshot).children();
+  const header = parts.filter(({ name }) => GROUPS[name] === undefined);
+  out.push('', 'header', ...rowLines(header.flatMap((node) => rowsOf(node, node.name))));
+  for (const node of parts) {
+    const heading = GROUPS[node.name];
+    if (heading !== undefined) out.push('', heading, ...rowLines(rowsOf(node, node.name)));
   }
+  const { findings } = snapshot;
   if (findings.length > 0) out.push('', 'findings', ...findings.map(findingLine));
   return out.join('\n');
 }

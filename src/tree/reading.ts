@@ -2,7 +2,7 @@
 import type { CStringValue, DecodedStruct, FieldType, Struct } from '../../abi/layout.js';
 import { decodeStruct, decodeValue } from '../codec/decode.js';
 import { integerOf, leafOf, textOf } from '../codec/leaf.js';
-import { type FieldPlacement, layoutTable, typeName, typeSize } from '../codec/layout-table.js';
+import { DEFAULT_PAGE_SIZE, type FieldPlacement, layoutTable, typeName, typeSize } from '../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { gapNode } from './gaps.js';
 import { Node, type NodeOptions } from './node.js';
@@ -104,7 +104,14 @@ function fieldsOf(struct: Struct, values: Readonly<Record<string, unknown>>, add
   };
 }
 
-function fieldNodes(struct: Struct, values: Readonly<Record<string, unknown>>, address: number | null, path: string, pageSize: number): readonly TreeNode[] {
+/** The fields of a structure as nodes, from values already decoded; its holes as gaps. */
+export function fieldNodes(
+  struct: Struct,
+  values: Readonly<Record<string, unknown>>,
+  address: number | null,
+  path: string,
+  pageSize = DEFAULT_PAGE_SIZE,
+): readonly Node[] {
   const table = layoutTable(struct, pageSize);
   const nodes = table.fields.map((field) => fieldNode(struct, field, values, address, path, pageSize));
   for (const hole of table.holes) nodes.push(gapNode(path, address, hole.offset, hole.size));

@@ -1,5 +1,5 @@
 /** Values in words: symbols, flags by name, sizes in units, addresses in hex. Pure; shared by tree, report and terminal. */
-import type { BitField, CStringValue, FieldType } from '../../abi/layout.js';
+import { type BitField, type CStringValue, type FieldType, HEX_ROLES, type Role } from '../../abi/layout.js';
 import type { NodeValue } from './tree.js';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
@@ -15,26 +15,27 @@ export function formatBytes(value: bigint | number): string {
   return `${Number.isInteger(size) ? size : size.toFixed(1)} ${UNITS[unit]}`;
 }
 
-/** `0x…`, lower case, no leading zeros. */
 /** `1 file`, `2 files`, and `? files` where nobody knows how many. */
 export const counted = (count: number | bigint | null | undefined, what: string): string => `${count ?? '?'} ${what}${count === 1 || count === 1n ? '' : 's'}`;
 
+/** `0x…`, lower case, no leading zeros. */
 export const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 
 /** Bytes as hex digits without separators. */
 export const hexBytes = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 
+/** Bits of `value` that `names` has no name for. */
+export function unknownBits(value: bigint | number, names: Readonly<Record<string, string>> | undefined): bigint {
+  let rest = BigInt(value);
+  for (const bit of Object.keys(names ?? {})) rest &= ~(1n << BigInt(bit));
+  return rest;
+}
+
 /** Flag names joined by `|`, unknown bits as hex; `0` where none is set. */
 export function flagsText(value: bigint | number, names: Readonly<Record<string, string>> | undefined): string {
-  let rest = BigInt(value);
-  const parts: string[] = [];
-  for (const [bit, name] of Object.entries(names ?? {})) {
-    const mask = 1n << BigInt(bit);
-    if ((rest & mask) !== 0n) parts.push(name);
-    rest &= ~mask;
-  }
-  if (rest !== 0n) parts.push(hex(rest));
-  return parts.length === 0 ? '0' : parts.join('|');
+  const parts = Object.entries(names ?? {}).flatMap(([bit, name]) => (((BigInt(value) >> BigInt(bit)) & 1n) === 1n ? [name] : []));
+  const rest = unknownBits(value, names);
+  return [...parts, ...(rest === 0n ? [] : [hex(rest)])].join('|') || '0';
 }
 
 /** What a field's value says to a reader; '' where the plain value says it all. */
@@ -77,3 +78,6 @@ export function plainValue(type: FieldType, value: unknown): NodeValue {
 
 /** Bytes for a sentence: hex, cut short. */
 export const escapeForWhy = (bytes: Uint8Array): string => (bytes.length <= 16 ? hexBytes(bytes) : `${hexBytes(bytes.subarray(0, 16))}…`);
+
+/** A node's number as a program would write it: addresses and flags in hex. */
+export const numberText = (role: Role | null, value: bigint | number): string => (role !== null && HEX_ROLES.has(role) ? hex(value) : value.toString());

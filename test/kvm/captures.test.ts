@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { decodeSnapshot } from '../../src/kvm/snapshot.js';
 import { looksLikeKvmRun } from '../../src/kvm/recognise.js';
-import { snapshotView } from '../../src/kvm/snapshot-view.js';
+import { kvmTree } from '../../src/kvm/kvm-tree.js';
+import { walk } from '../../src/tree/tree.js';
 import { snapshotJson } from '../../src/report/kvm-json.js';
 import { snapshotText } from '../../src/report/kvm-text.js';
 import { capture, runs } from './captures.js';
@@ -57,7 +58,10 @@ describe('captures of a real kernel', () => {
     const bytes = capture(run.file);
     expect(looksLikeKvmRun(bytes.subarray(0, 4096), bytes.length)).toBe(true);
     const snapshot = decodeSnapshot(bytes, { errno: run.errno });
-    for (const row of snapshotView(snapshot).rows) expect(row.offset + row.size).toBeLessThanOrEqual(bytes.length);
+    walk(kvmTree(snapshot), ({ address, bits }) => {
+      expect((address ?? 0) + bits / 8).toBeLessThanOrEqual(bytes.length);
+      return undefined;
+    });
     expect(snapshotText(snapshot)).toContain(`(${run.exit_reason})`);
     expect(snapshot.findings.every((finding) => finding.rule === 'kvm.exit-reason-stale' || finding.rule === 'kvm.leftover-memory-fault')).toBe(true);
   });

@@ -8,10 +8,25 @@ import { kvmCoalescedMmioRing } from '../../abi/kvm/coalesced.js';
 import { encodeInto, encodeStruct } from '../../src/codec/encode.js';
 import { offsetOf } from '../../src/codec/layout-table.js';
 import { decodeSnapshot } from '../../src/kvm/snapshot.js';
-import { snapshotView } from '../../src/kvm/snapshot-view.js';
+import { kvmTree } from '../../src/kvm/kvm-tree.js';
+import { type TreeNode, walk } from '../../src/tree/tree.js';
 import { snapshotJson } from '../../src/report/kvm-json.js';
 import { snapshotText } from '../../src/report/kvm-text.js';
 import { captureOf } from './captures.js';
+
+function find(root: TreeNode, path: string): TreeNode {
+  let found: TreeNode | null = null;
+  walk(root, (node) => {
+    if (node.path === path) found = node;
+    return found === null;
+  });
+  return found ?? root;
+}
+
+const leavesOf = (node: TreeNode): readonly TreeNode[] => {
+  const children = node.children();
+  return children.length === 0 ? [node].filter(({ type, bits }) => type !== 'gap' && bits > 0) : children.flatMap(leavesOf);
+};
 
 const arches: readonly KvmArch[] = ['x86_64', 'arm64', 's390', 'powerpc', 'riscv', 'loongarch'];
 
@@ -32,7 +47,7 @@ describe.each(arches)('%s', (arch) => {
     const snapshot = decodeSnapshot(page(arch, number, endian), { arch, errno: 0 });
     const json = snapshotJson(snapshot);
     expect(json).toMatchObject({ arch, exitReason: number, exitName: name, stale: false });
-    expect(snapshotView(snapshot).title).toBe(`${name} (${number})`);
+    expect(kvmTree(snapshot).meaning).toBe(`${name} (${number})`);
     if (payload === null) {
       expect(json.exit).toEqual({});
       return;
@@ -43,13 +58,11 @@ describe.each(arches)('%s', (arch) => {
     const choice = unionChoices[payload];
     const expected = Object.keys(struct.fields).filter((field) => field !== choice?.field);
     expect(Object.keys(json.exit ?? {})).toEqual(expect.arrayContaining(expected));
-    for (const row of snapshotView(snapshot).rows.filter(({ group, path }) => group === 'exit' && !path.includes('emulation'))) {
-      const at = row.offset - offsetOf(kvmRun[arch], 'exit');
-      const raw = Array.from({ length: row.size }, (_, index) => ((at + index + 1) & 255).toString(16).padStart(2, '0'));
-      const isBytes = /\.(data|pad|insn_bytes|u)$/.test(row.path) && !row.value.startsWith('0x');
-      const digits = (isBytes || endian === 'big' ? raw : raw.reverse()).join('');
-      if (isBytes) expect(row.value, row.path).toBe(digits);
-      else expect(BigInt(row.value), row.path).toBe(BigInt(`0x${digits}`));
+    for (const node of leavesOf(find(kvmTree(snapshot), 'kvm_run/exit')).filter(({ path }) => !path.includes('emulation'))) {
+      const at = (node.address ?? 0) - offsetOf(kvmRun[arch], 'exit');
+      const raw = Array.from({ length: node.bits / 8 }, (_, index) => ((at + index + 1) & 255).toString(16).padStart(2, '0'));
+      if (typeof node.value === 'string') expect(node.value, node.path).toBe(raw.slice(0, 64).join('') + (raw.length > 64 ? '…' : ''));
+      else expect(BigInt(node.value ?? -1), node.path).toBe(BigInt.asUintN(node.bits, BigInt(`0x${(endian === 'big' ? raw : raw.reverse()).join('')}`)));
     }
   });
 
@@ -139,11 +152,7 @@ describe('header, rings and registers', () => {
     const json = snapshotJson(decodeSnapshot(bytes, { errno: 0 }));
     expect(json).toMatchObject({ syncRegs: { regs: { rip: '0x1001', rax: '0x5' }, sregs: { cr3: '0x2000', cs: { selector: '0x8', l: true } } } });
     expect(Object.keys(json.syncRegs ?? {})).toEqual(['regs', 'sregs']);
-    expect(snapshotView(decodeSnapshot(bytes)).rows.find(({ path }) => path === 's.regs.regs.rip')).toMatchObject({
-      offset: 304 + 128,
-      size: 8,
-      value: '0x1001',
-    });
+    expect(find(kvmTree(decodeSnapshot(bytes)), 'kvm_run/s/regs/regs/rip')).toMatchObject({ address: 304 + 128, bits: 64, value: 0x1001n, role: 'opaque' });
   });
 
   it('coalesced writes wait between first and last, around the end', () => {

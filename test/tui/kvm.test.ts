@@ -52,8 +52,8 @@ describe('one snapshot', () => {
 
   it('ports and offsets are in hex', () => {
     const tree = play(`${FOLDER}/01-io-out-1.kvm_run`).pane('tree').rows.join('\n');
-    expect(tree).toContain('port 0x3f8');
-    expect(tree).toContain('data_offset 0x1000');
+    expect(tree).toContain('port 1016 (0x3f8)');
+    expect(tree).toContain('data_offset 4096 (0x1000)');
   });
 });
 

@@ -1,9 +1,7 @@
 /** How a node's value, place and state are written in a row. Pure; everything that comes from a dump is escaped here. */
-import { formatBytes, hex } from '../../tree/words.js';
+import { formatBytes, numberText } from '../../tree/words.js';
 import type { NodeState, TreeNode } from '../../tree/tree.js';
 import { escapeText } from '../../report/escape.js';
-
-const HEX_ROLES: ReadonlySet<string> = new Set(['phys', 'opaque', 'flags', 'pfn', 'reserved']);
 
 /** The value as a program would write it: addresses and flags in hex, text in quotes; '' where there is none. */
 export function valueText(node: TreeNode): string {
@@ -11,7 +9,7 @@ export function valueText(node: TreeNode): string {
   if (value === null) return '';
   if (typeof value === 'string') return node.type.startsWith('u8[') ? value : `"${escapeText(value)}"`;
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  return node.role !== null && HEX_ROLES.has(node.role) ? hex(value) : value.toString();
+  return numberText(node.role, value);
 }
 
 /** The same for copying: text as it is, without quotes. */
