@@ -54,8 +54,9 @@ export function isPlausible(subject: Subject, { what, address, node }: Reference
     case 'subtree LUO':
       return isLuoRoot(subject, address);
     case 'subtree memblock':
+      return isFdt(subject, address, 'memblock');
     case 'subtree kho_test':
-      return isFdt(subject, address);
+      return isFdt(subject, address, 'kho-test');
     case 'subtree kexec-metadata':
       return decoded(subject, khoKexecMetadata, address, ({ version, previous_release: release }) => version === 1 || /^\d+\.\d+/.test(release.text));
     default:
@@ -234,14 +235,19 @@ function isLuoRoot(subject: Subject, address: number): Verdict {
     ({ compatible, liveupdate_num: number, sessions_pa: sessions, flbs_pa: flbs }) =>
       /^([\w.-]+;)*luo-v\d/.test(compatible.text) || (number > 0n && number < LIKELY_COUNT && isPage(subject, sessions) && isPage(subject, flbs)),
   );
-  return isStruct === false ? isFdt(subject, address) : isStruct;
+  return isStruct === false ? isFdt(subject, address, 'luo') : isStruct;
 }
 
 /** Counts of what kernels count one by one are smaller. */
 const LIKELY_COUNT = 1 << 24;
 
-/** A devicetree as libfdt makes it, but for a field or two of its header. */
-const isFdt = (subject: Subject, address: number): Verdict =>
+/** Families of the versions that FDTs of subtrees start with. */
+const FAMILIES = ['luo', 'memblock', 'kho-test'] as const;
+/** Behind the header, the reservation map and the root's token the first property is `compatible`. */
+const FDT_START = 128;
+
+/** A devicetree as libfdt makes it, but for a field or two of its header, and of no other family. */
+const isFdt = (subject: Subject, address: number, family: (typeof FAMILIES)[number]): Verdict =>
   decoded(subject, fdtHeader, address, (header) => {
     const good = [
       header.magic === FDT_MAGIC,
@@ -251,5 +257,9 @@ const isFdt = (subject: Subject, address: number): Verdict =>
       header.version === 17,
       header.last_comp_version === 16,
     ];
-    return good.filter((one) => one).length >= 4;
+    if (good.filter((one) => one).length < 4) return false;
+    const start = readBytes(subject.dump.memory, address, FDT_START);
+    const text = new TextDecoder('latin1').decode(start.bytes);
+    const found = FAMILIES.filter((name) => text.includes(`${name}-v`));
+    return found.length === 0 || found.includes(family);
   });

@@ -253,7 +253,8 @@ class Run {
     const other = this.#listed.get(folio.pfn);
     if (other !== undefined) {
       // The one that does not stand between its neighbours was changed; else the later, which the kernel meets second.
-      const isOther = !followsNeighbours(other, this.#pagesOf(other)) && followsNeighbours(entry, pages);
+      const [otherFits, fits] = [followsNeighbours(other, this.#pagesOf(other)), followsNeighbours(entry, pages)];
+      const isOther = otherFits === fits ? strays(other) > strays(entry) : fits;
       const [wrong, right] = isOther ? [other, entry] : [entry, other];
       this.#at(
         folioRuleIds.shared,
@@ -370,6 +371,13 @@ class Run {
 function followsNeighbours({ memfd, folio, before, next }: Entry, pages: number | null): boolean {
   const length = pages ?? 1;
   return (before !== null && before.pfn + (memfd.pagesOf(before, folio) ?? 1) === folio.pfn) || (next !== null && next.pfn === folio.pfn + length);
+}
+
+/** How far the folio stands from its neighbours in the file, beyond what they stand from each other: pages of a file are often allocated near each other. */
+function strays({ folio, before, next }: Entry): number {
+  const [first, last] = [before ?? next, next ?? before];
+  if (first === null || last === null || first.pfn === 0 || last.pfn === 0) return 0;
+  return Math.abs(folio.pfn - first.pfn) + Math.abs(last.pfn - folio.pfn) - Math.abs(last.pfn - first.pfn);
 }
 
 const place = ({ folio }: { readonly folio: Folio }): string =>

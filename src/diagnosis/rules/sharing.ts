@@ -5,7 +5,7 @@
 import type { Reference } from '../../handover/context.js';
 import { hex } from '../../tree/words.js';
 import { trustOf } from '../pointers/trust.js';
-import { type PageUser, mapPages, usersOf } from '../pointers/users.js';
+import { type PageUser, entryTo, mapPages, usersOf } from '../pointers/users.js';
 import { isPlausible } from '../pointers/plausible.js';
 import { type HandoverRule, type Hit, hit, reaction } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
@@ -44,10 +44,13 @@ export const sharingRules: readonly HandoverRule[] = [
       for (const [page, { at, path }] of mapPages(subject)) {
         const block = map.blockOf(page);
         const other = ownerOf(subject, page);
-        if (block !== null)
-          yield { message: `the page at ${hex(page)} is part of the map, and preserved (as a block of order ${block.order} at ${hex(block.start)})`, at, path };
-        else if (other !== null)
-          yield { message: `the page at ${hex(page)} is taken for a part of the map, and is that of ${other.what} (from ${other.path})`, at, path };
+        const message =
+          block !== null
+            ? `the page at ${hex(page)} is part of the map, and preserved (as a block of order ${block.order} at ${hex(block.start)})`
+            : other === null
+              ? null
+              : `the page at ${hex(page)} is taken for a part of the map, and is that of ${other.what} (from ${other.path})`;
+        if (message !== null) yield { message, at, path, after: entryTo(subject, at) };
       }
     },
   },

@@ -7,6 +7,7 @@ import type { TreeNode } from '../../tree/tree.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
 import { type Subject, cutShort, isIntact, scratchAreasOf } from '../subject.js';
+import { unclaimedBlocks } from '../pointers/claims.js';
 import { trustOf } from '../pointers/trust.js';
 import { memfdsOf } from './memfd.js';
 import { canAskMap } from './references.js';
@@ -37,9 +38,11 @@ function* gaps(subject: Subject): Iterable<Hit> {
       if (block === null && map.brokenAt(at, null) !== null) break;
       if (block === null) {
         const what = `the region ${JSON.stringify(region.name)} (${formatBytes(region.size)} at ${hex(region.start)}) is not preserved at ${hex(at)}`;
-        // It was preserved as blocks from its start on: where none starts there, start was changed.
+        // It was preserved as blocks from its start on: where none starts there, or as much is preserved that nobody claims, start was changed.
+        const left = (unclaimedBlocks(subject) ?? []).reduce((sum, { order }) => sum + 2 ** order * subject.dump.memory.pageSize, 0);
+        const isMoved = first === null || first.start !== start || BigInt(left) >= region.size;
         yield {
-          ...hit(field(region.node, first === null || first.start !== start ? 'start' : 'size'), what),
+          ...hit(field(region.node, isMoved ? 'start' : 'size'), what),
           after: lostOf(subject, JSON.stringify(region.name)).map((place) => ({ at: place, rule: 'kho/keys-missing' })),
         };
         break;
@@ -179,7 +182,13 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
       for (const [index, region] of sorted.entries()) {
         const before = sorted[index - 1];
         if (before !== undefined && before.start + before.size > region.start)
-          yield hit(region.node, `region ${JSON.stringify(region.name)} starts inside region ${JSON.stringify(before.name)}`);
+          yield {
+            ...hit(field(region.node, 'start'), `region ${JSON.stringify(region.name)} starts inside region ${JSON.stringify(before.name)}`),
+            after: [field(before.node, 'size'), field(region.node, 'start')].flatMap(({ path }) => [
+              { path, rule: 'memblock/region' },
+              { path, rule: 'memblock/not-preserved' },
+            ]),
+          };
       }
     },
   },
@@ -202,13 +211,16 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'preserve',
     title: 'a reserve_mem= region lies inside scratch',
     about: 'The next kernel uses the scratch areas before it revives anything.',
-    reactions: { otherwise: reaction('corrupts', 'Parts of the region are overwritten when it is revived.') },
+    reactions: {
+      otherwise: reaction('warns', 'Parts of the region are overwritten when it is revived; kho_preserve_pages() warns when it is handed on.'),
+      byDialect: { '6.16': reaction('corrupts', 'Parts of the region are overwritten when it is revived.') },
+    },
     confirm: 'Compare the region with the scratch areas in the report.',
     sources: [MEMBLOCK],
     *check(subject) {
       for (const { name, start, size, node } of regionsOf(subject)) {
         const area = scratchAreasOf(subject)?.find((scratch) => start < BigInt(scratch.start + scratch.size) && BigInt(scratch.start) < start + size);
-        if (area !== undefined) yield hit(node, `region ${JSON.stringify(name)} overlaps the scratch area at ${hex(area.start)}`);
+        if (area !== undefined) yield hit(field(node, 'start'), `region ${JSON.stringify(name)} overlaps the scratch area at ${hex(area.start)}`);
       }
     },
   },
