@@ -60,7 +60,7 @@ async function standardInput(): Promise<string> {
 }
 
 /** Inputs are text that people write. */
-const MAX_INPUT = 256 << 20;
+const MAX_INPUT = 32 << 20;
 
 function readText(path: string): string {
   const stat = statSync(path, { throwIfNoEntry: false });

@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type LimitName, limits } from './limits.js';
+import { UserError } from './user-error.js';
 
 /** A limit that ended something. */
 export interface Reached {
@@ -65,6 +66,13 @@ function entriesOf<K extends string, V>(record: Readonly<Record<K, V>>): [K, V][
 
 /** What to try where a limit refuses. */
 export const raise = (budget: Budget, limit: LimitName): string => `give --limit ${limit}=${budget.allowed(limit) * 8}`;
+
+/** A parsed YAML file takes some 400 times its size. @param length in bytes @throws UserError where the file is larger than a command reads */
+export function checkYamlSize(length: number, file: string): void {
+  const budget = currentBudget();
+  if (length > budget.allowed('yaml-bytes'))
+    throw new UserError(`${file}: ${length} bytes of YAML, more than ${budget.allowed('yaml-bytes')}; split it, or ${raise(budget, 'yaml-bytes')}`);
+}
 
 /** In words: what was reached, how much that is, and what raises it. */
 export const reachedText = ({ limit, allowed, where, left }: Reached): string =>

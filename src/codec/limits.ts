@@ -136,6 +136,24 @@ export const limits = {
     counts: 'what compressed kernels and BTF files unpack to, in memory',
     past: 'refused',
   },
+  'yaml-bytes': {
+    allowed: 1 << 20,
+    unit: 'bytes',
+    counts: 'a scenario, a contract file or a suppression file',
+    past: 'refused',
+  },
+  'archive-bytes': {
+    allowed: 1 << 26,
+    unit: 'bytes',
+    counts: 'a tar archive, unpacked: a capture or a copied kho folder',
+    past: 'refused',
+  },
+  'gate-lines': {
+    allowed: 1 << 19,
+    unit: 'lines',
+    counts: 'headers that `abi gate` reads, before and after each patch',
+    past: 'refused',
+  },
   'engine-steps': {
     // Some 30 an entry, as many as replay-entries allows.
     allowed: 1 << 18,
@@ -160,6 +178,12 @@ export const limits = {
     unit: 'pages',
     counts: 'pages of a preserved map that one run of the engine walks, 16 of them more than once at most',
     past: 'the run ends there, and what comes of it is unknown',
+  },
+  'explore-work': {
+    allowed: 3 << 18,
+    unit: 'steps',
+    counts: 'steps of all runs of `explore`, with 256 bytes written as one',
+    past: 'the other faults are not tried',
   },
   'replay-entries': {
     allowed: 1 << 13,

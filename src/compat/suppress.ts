@@ -12,6 +12,7 @@
  * ```
  */
 import { LineCounter, parseDocument } from 'yaml';
+import { checkYamlSize } from '../codec/budget.js';
 import { UserError } from '../codec/user-error.js';
 import { type SuppressionEntry, Suppressions } from './suppressions.js';
 
@@ -26,6 +27,7 @@ const MAX_PATTERN = 1000;
  * @throws UserError with line and column where the file is not of this form
  */
 export function parseSuppressions(text: string, name: string): Suppressions {
+  checkYamlSize(text.length, name);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [error] = document.errors;

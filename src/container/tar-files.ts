@@ -1,6 +1,7 @@
 /** The files of a tar archive, held in memory: a capture, or a copied kho folder that somebody packed. Only ordinary files count; links and devices are left out. */
 import { basename, dirname, join } from 'node:path';
 import { parseTar } from 'nanotar';
+import { currentBudget, raise } from '../codec/budget.js';
 import { UserError } from '../codec/user-error.js';
 import { type ByteSource, readAt } from './byte-source.js';
 import type { RecordedFiles } from './recorded-files.js';
@@ -12,14 +13,17 @@ const USTAR_MAGIC = 'ustar';
 export const isTar = (head: Uint8Array): boolean =>
   new TextDecoder('latin1').decode(head.subarray(USTAR_MAGIC_OFFSET, USTAR_MAGIC_OFFSET + USTAR_MAGIC.length)) === USTAR_MAGIC;
 
-/** An archive is read whole: a capture has a few MiB, most of it BTF. */
-const LARGEST_ARCHIVE = 512 << 20;
 const MOST_FILES = 200_000;
 
 /** @throws UserError where the archive is damaged or too large */
 export function tarFiles(source: ByteSource): RecordedFiles {
-  if (source.size > LARGEST_ARCHIVE)
-    throw new UserError(`${source.name}: a tar archive of ${source.size} bytes, more than ${LARGEST_ARCHIVE}; unpack it and give the folder`);
+  // It is read whole: a capture has a few MiB, most of it BTF.
+  const budget = currentBudget();
+  const most = budget.allowed('archive-bytes');
+  if (source.size > most)
+    throw new UserError(
+      `${source.name}: a tar archive of ${source.size} bytes, more than ${most}; unpack it and give the folder, or ${raise(budget, 'archive-bytes')}`,
+    );
   const files = filesOf(source);
   const folders = new Map<string, Set<string>>();
   for (const path of files.keys()) {

@@ -63,6 +63,11 @@ export class Work {
     if (this.#kept-- === 0) this.#end('engine-map-pages');
   }
 
+  /** What the run has cost so far, in steps; writing 256 bytes takes as long as one. */
+  get spent(): number {
+    return this.#budget.allowed('engine-steps') - this.#steps + (this.#budget.allowed('engine-bytes') - this.#bytes) / 256;
+  }
+
   #end(limit: LimitName): never {
     this.#budget.reach(limit, 'the run of the engine');
     throw new WorkError(limit, this.#budget.allowed(limit));

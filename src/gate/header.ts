@@ -1,4 +1,6 @@
 /** What a header says: structures laid out, strings and numbers it defines. */
+import { currentBudget, raise } from '../codec/budget.js';
+import { UserError } from '../codec/user-error.js';
 import { type Measured, Measurer, type NotMeasured } from './layout.js';
 import type { KnownFile } from './known-file.js';
 import { declarationsOf } from './declarations.js';
@@ -16,9 +18,13 @@ export interface Header {
   readonly whole: boolean;
 }
 
-/** @param pageSize in bytes: what PAGE_SIZE stands for */
+/** @param pageSize in bytes: what PAGE_SIZE stands for @throws UserError where the headers of a command have more lines than it may read */
 export function readHeader(path: string, file: KnownFile, pageSize = 4096): Header {
-  const { tokens, defines } = tokenise(file.lines());
+  const lines = file.lines();
+  const budget = currentBudget();
+  if (!budget.spend('gate-lines', lines.length, path))
+    throw new UserError(`${path}: the headers have more than ${budget.allowed('gate-lines')} lines, over all patches; ${raise(budget, 'gate-lines')}`);
+  const { tokens, defines } = tokenise(lines);
   const source = { tokens, defines };
   const declarations = declarationsOf(source);
   const measurer = new Measurer(declarations, defines, pageSize);

@@ -66,6 +66,8 @@ export class Measurer {
   readonly #defines: ReadonlyMap<string, Define>;
   readonly #pageSize: number;
   readonly #enums = new Map<string, bigint>();
+  /** macros whose value is known: a few that name each other would be worked out without end */
+  readonly #values = new Map<string, bigint>();
 
   /** @param pageSize in bytes: what PAGE_SIZE stands for */
   constructor(declarations: Declarations, defines: ReadonlyMap<string, Define>, pageSize: number) {
@@ -126,17 +128,19 @@ export class Measurer {
     if (word === 'PAGE_SHIFT') return BigInt(Math.log2(this.#pageSize));
     if (word === 'BITS_PER_BYTE') return 8n;
     if (word === 'BITS_PER_LONG') return 64n;
-    const known = this.#enums.get(word);
+    const known = this.#enums.get(word) ?? this.#values.get(word);
     if (known !== undefined) return known;
     const define = this.#defines.get(word);
     if (define === undefined || define.text === '') throw new Unmeasurable(`${word} is not defined here`);
     if (seen.has(word) || seen.size > 32) throw new Unmeasurable(`${word} is defined by itself`);
     const deeper = new Set([...seen, word]);
-    return new Expression(
+    const value = new Expression(
       tokensOf(define.text),
       (inner) => this.#constant(inner, deeper),
       (type) => BigInt(this.#sized(type, new Set()).size),
     ).value();
+    this.#values.set(word, value);
+    return value;
   }
 
   #aggregate(aggregate: Aggregate, seen: ReadonlySet<Aggregate>): Sized {
@@ -255,13 +259,14 @@ class Expression {
       if (apply === undefined) return left;
       this.#at++;
       left = apply(left, this.#binary(level + 1));
+      if (left > WIDEST || left < -WIDEST) throw new Unmeasurable('a number of more than 128 bits');
     }
   }
 
   #unary(): bigint {
     const token = this.#tokens[this.#at++];
     if (token === undefined) throw new Unmeasurable('an expression ends too early');
-    if (token.kind === 'number') return BigInt(token.text.replace(/[uUlL]+$/, '').replace(/^0(?=\d)/, '0o'));
+    if (token.kind === 'number') return numberOf(token.text);
     if (token.text === '-' || token.text === '~' || token.text === '+') {
       const value = this.#unary();
       return token.text === '-' ? -value : token.text === '~' ? ~value : value;
@@ -324,6 +329,16 @@ class Expression {
   #close(): void {
     if (this.#tokens[this.#at++]?.text !== ')') throw new Unmeasurable('a bracket is not closed');
   }
+}
+
+/** Whatever a header computes fits into this. */
+const WIDEST = 1n << 128n;
+
+function numberOf(text: string): bigint {
+  const digits = text.replace(/[uUlL]+$/, '').replace(/^0(?=\d)/, '0o');
+  if (!/^(\d{1,39}|0[xX][\da-fA-F]{1,32}|0[bB][01]{1,128}|0o[0-7]{1,43})$/.test(digits))
+    throw new Unmeasurable(`${JSON.stringify(text.slice(0, 40))} in an expression`);
+  return BigInt(digits);
 }
 
 type Apply = (left: bigint, right: bigint) => bigint;

@@ -7,7 +7,8 @@ import { type KernelSymbol, type SymbolTable, tableOf } from './symbols.js';
 
 const LINE = /^([0-9a-f]{8,16}) ([A-Za-z?]) (\S+)$/;
 const DATA = /^[bBdDrR]$/;
-const MAX_LINES = 4_000_000;
+/** Four times as many as a kernel with all symbols has. */
+const MAX_LINES = 1_000_000;
 
 export interface LinkedSymbols {
   readonly path: string;
@@ -18,7 +19,11 @@ export interface LinkedSymbols {
 export function parseSystemMap(text: string, path: string): LinkedSymbols {
   const symbols: (KernelSymbol & { type: string })[] = [];
   let number = 0;
-  for (const line of text.split('\n')) {
+  // Line by line: all of them at once would be as much again.
+  for (let start = 0, end = 0; start < text.length; start = end + 1) {
+    end = text.indexOf('\n', start);
+    if (end === -1) end = text.length;
+    const line = text.slice(start, end);
     number++;
     if (line === '') continue;
     const match = LINE.exec(line);

@@ -11,7 +11,7 @@ import { Work } from '../../src/engine/work.js';
 import { broken, MOST_BYTES } from '../../tools/fuzz/oracles.js';
 import { bomb, bombs } from '../../tools/fuzz/bombs.js';
 import { handover } from '../../tools/fuzz/made.js';
-import { kdump } from '../../tools/fuzz/wrap.js';
+import { kdump, tar } from '../../tools/fuzz/wrap.js';
 import { Random } from '../../tools/random.js';
 import { luoInspect } from './run.js';
 
@@ -117,4 +117,52 @@ it('a page that can’t be unpacked hides itself, not what stands behind it', ()
   const { status, stdout } = run(['report', file('damaged.kdump', damaged), '--no-log']);
   expect(status).toBe(whole.status);
   expect(stdout.replace('damaged.kdump', 'whole.kdump')).toBe(whole.stdout);
+});
+
+describe('texts that multiply work', () => {
+  const mail = (lines: readonly string[]): string =>
+    [
+      'From 0 Mon Sep 17 00:00:00 2001',
+      'From: a <a@b>',
+      'Subject: [PATCH] x',
+      '',
+      '---',
+      'diff --git a/include/linux/kho/abi/luo.h b/include/linux/kho/abi/luo.h',
+      'new file mode 100644',
+      '--- /dev/null',
+      '+++ b/include/linux/kho/abi/luo.h',
+      `@@ -0,0 +1,${lines.length} @@`,
+      ...lines.map((line) => `+${line}`),
+      '',
+    ].join('\n');
+
+  it('macros that each name the one before twice, and numbers that are none', () => {
+    const macros = [
+      '#define A0 1',
+      ...Array.from({ length: 30 }, (_, index) => `#define A${index + 1} (A${index} + A${index})`),
+      'struct luo_ser { u8 x[A30]; };',
+    ];
+    expect(run(['abi', 'gate', file('macros.mbox', mail(macros))]).status).toBe(0);
+    const squares = [
+      '#define B0 0xffffffff',
+      ...Array.from({ length: 30 }, (_, index) => `#define B${index + 1} (B${index} * B${index})`),
+      '#define C 09',
+      '#define D 0x',
+    ];
+    expect(run(['abi', 'gate', file('squares.mbox', mail(squares))]).status).toBe(0);
+  });
+
+  const scenario = 'samples/scenarios/memfd-life.yaml';
+  it.each([
+    ['yaml-bytes=10', ['sim', scenario], 2],
+    ['yaml-bytes=10', ['diagnose', 'failed/seals/s2-at-kho_memory_init', '--suppress', scenario], 2],
+    ['gate-lines=2', ['abi', 'gate', file('lines.mbox', mail(['struct a { u8 x; };', '', '']))], 2],
+    ['archive-bytes=512', ['report', file('x.tar', tar([['in/fdt', new Uint8Array(600)]]))], 2],
+    ['explore-work=300', ['explore', scenario], 0],
+  ] as const)('%s: %j', (limit, args, status) => {
+    const [name] = limit.split('=');
+    const ended = luoInspect([...args, '--limit', limit]);
+    expect(ended.status).toBe(status);
+    expect(ended.stderr).toMatch(new RegExp(`^luo-inspect: [^\\n]*--limit ${name}=\\d+[^\\n]*\\n$`));
+  });
 });

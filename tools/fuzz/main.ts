@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { kindsOf } from './inputs.js';
@@ -86,15 +87,17 @@ function watch(child: ChildProcess): () => void {
 async function work(plan: Plan): Promise<boolean> {
   const child = spawn(process.execPath, ['--max-old-space-size=2048', fileURLToPath(new URL('./worker.js', import.meta.url))], {
     env: { ...process.env, FUZZ_PLAN: JSON.stringify(plan) },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   });
   const stop = watch(child);
   let ended = false;
   let stderr = '';
-  child.stderr.on('data', (chunk) => {
+  const [, , errors, channel] = child.stdio;
+  if (!(errors instanceof Readable) || !(channel instanceof Readable)) throw new Error('the worker has no pipes');
+  errors.on('data', (chunk) => {
     stderr = `${stderr}${chunk}`.slice(-4000);
   });
-  const lines = createInterface({ input: child.stdout });
+  const lines = createInterface({ input: channel });
   lines.on('line', (line) => {
     const said: Said = JSON.parse(line);
     if (said.failed !== undefined) tellFailure(said.failed);

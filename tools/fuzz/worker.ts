@@ -1,6 +1,6 @@
 /**
  * Makes inputs and takes them, one after the other, in this process: main.ts starts it, looks on, and starts it again where it died.
- * Environment: FUZZ_PLAN, a `Plan` as JSON. Says what failed, and how far it came, as lines of JSON on standard output.
+ * Environment: FUZZ_PLAN, a `Plan` as JSON. Says what failed, and how far it came, as lines of JSON on descriptor 3.
  */
 import { rmSync, writeSync, openSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -16,9 +16,10 @@ import type { Plan, Row, Said } from './plan.js';
 const plan: Plan = JSON.parse(process.env.FUZZ_PLAN ?? '');
 const kinds = kindsOf(resolve('.'), plan.folder).filter(({ name }) => plan.kinds.includes(name));
 const progress = openSync(join(plan.folder, 'progress'), 'w');
-const realOutput = 1;
+/** What goes to the descriptor of standard output itself (`-o -`) is not for main.ts. */
+const CHANNEL = 3;
 const say = (said: Said): void => {
-  writeSync(realOutput, `${JSON.stringify(said)}\n`);
+  writeSync(CHANNEL, `${JSON.stringify(said)}\n`);
 };
 
 type Main = (args: readonly string[]) => Promise<void>;

@@ -1,10 +1,14 @@
 /** All single faults of a scenario, and, bounded, pairs of them: where each ends, and the shortest way to each kind of end. */
+import { currentBudget } from '../../codec/budget.js';
 import { UserError } from '../../codec/user-error.js';
 import { runThrough } from '../machine.js';
 import { ScenarioRun } from '../run/scenario-run.js';
 import type { Fault, Scenario } from '../scenario/types.js';
 import { type Course, courseOf, ENDINGS, type Ending, type EndingKind, endingOf } from './ending.js';
 import { runNotingPoints, singleFaults } from './fault-points.js';
+
+/** Steps that a run costs besides its own. */
+const RUN = 100;
 
 export interface Explored {
   /** one, or two for a pair */
@@ -52,8 +56,15 @@ export function explore(scenario: Scenario, options: ExploreOptions = {}): Explo
   const every = options.all === true ? singles.length : [...singleFaults(scenario, ranges, jumps, true)].length;
   const results: Explored[] = [];
   const courses: Shortest[] = [];
+  const budget = currentBudget();
+  /** False where the runs have cost as much as they may. */
+  const affords = (spent: number): boolean => budget.spend('explore-work', Math.ceil(spent) + RUN, `the faults of ${scenario.file}`);
+  let goesOn = affords(first.machine.work.spent);
   const tryFaults = (faults: readonly Fault[]): Explored | null => {
-    const course = courseWith(scenario, faults);
+    if (!goesOn) return null;
+    const course = courseWith(scenario, faults, (spent) => {
+      goesOn = affords(spent);
+    });
     if (course === null) return null;
     const explored = { faults, ending: endingOf(course, baseline) };
     results.push(explored);
@@ -96,9 +107,10 @@ function countsOf(found: Readonly<Record<string, number>>): Record<EndingKind, n
 }
 
 /** Runs the scenario with further faults. @returns null where one of them damages a structure that there is none of */
-function courseWith(scenario: Scenario, faults: readonly Fault[]): Course | null {
+function courseWith(scenario: Scenario, faults: readonly Fault[], pay: (spent: number) => void): Course | null {
   const run = new ScenarioRun({ ...scenario, faults: [...scenario.faults, ...faults] });
   runThrough(run.steps());
+  pay(run.machine.work.spent);
   if (faults.some((fault) => fault.kind === 'flip') && missedFlip(run)) return null;
   return courseOf(run);
 }

@@ -3,11 +3,9 @@
  * scalars are kept as text (failsafe schema), so that 64-bit integers stay exact and `off` stays `off`.
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseAllDocuments } from 'yaml';
+import { checkYamlSize } from '../../codec/budget.js';
 import { UserError } from '../../codec/user-error.js';
 import type { SourcePosition } from './terms.js';
-
-/** Bytes a scenario file may have. */
-const MAX_BYTES = 16 * 1024 * 1024;
 
 /** A value in the file, and how to speak of it. */
 export interface Cursor {
@@ -31,7 +29,7 @@ export interface Cursor {
  */
 export function openYaml(source: string, file: string, form = { noun: 'scenario', schema: 'luo-inspect.scenario/1' }): Cursor {
   const lines = new LineCounter();
-  if (source.length > MAX_BYTES) throw new UserError(`${file}: larger than a ${form.noun} may be (${MAX_BYTES} bytes); split it`);
+  checkYamlSize(source.length, file);
   const documents = parseOrExplain(source, file, lines);
   const [document, second] = documents;
   const at = (offset: number): SourcePosition => {

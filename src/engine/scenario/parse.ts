@@ -3,7 +3,8 @@
  * line, the explorer and the tests. Source: docs/scenarios.md, which is generated from the same tables.
  */
 import { plainKernel } from './types.js';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { checkYamlSize } from '../../codec/budget.js';
 import { UserError } from '../../codec/user-error.js';
 import { type Cursor, openYaml } from './cursor.js';
 import {
@@ -125,8 +126,10 @@ export function parseScenario(source: string, file: string): Scenario {
 export async function readScenario(file: string): Promise<Scenario> {
   let source: string;
   try {
+    checkYamlSize((await stat(file)).size, file);
     source = await readFile(file, 'utf8');
   } catch (error) {
+    if (error instanceof UserError) throw error;
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
     throw new UserError(`${file}: can't be read (${reason}); luo-inspect samples lists the scenarios that ship with the package`);
   }
