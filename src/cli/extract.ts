@@ -51,13 +51,17 @@ async function runExtract(path: string, session: string, token: string, options:
 /** By the session's name, or as it stands in paths (`name#2` for a second of that name). @throws UserError */
 function findMemfd(handovers: readonly Handover[], session: string, token: string, path: string): Memfd {
   const wanted = parseToken(token);
-  const sessions = handovers.flatMap((handover) => handover.luo?.sessions ?? []);
-  const named = sessions.filter(
-    (candidate) =>
-      candidate.name.text === session || candidate.path.endsWith(`/sessions/${session}`) || candidate.path.endsWith(`/sessions/${pathPart(session)}`),
+  const lists = handovers.map((handover) => handover.luo?.sessions ?? []);
+  const named = lists.flatMap((sessions) =>
+    sessions.filter(
+      (candidate) =>
+        candidate.name.text === session || candidate.path.endsWith(`/sessions/${session}`) || candidate.path.endsWith(`/sessions/${pathPart(session)}`),
+    ),
   );
-  if (named.length === 0)
-    throw new UserError(`${path}: no session is called ${JSON.stringify(session)}; there ${listOf(sessions.map(({ name }) => JSON.stringify(name.text)))}`);
+  if (named.length === 0) {
+    const names = lists.flatMap((sessions) => sessions.map(({ name }) => JSON.stringify(name.text)));
+    throw new UserError(`${path}: no session is called ${JSON.stringify(session)}; there ${listOf(names)}`);
+  }
   const files = named.flatMap((candidate: LuoSession) => candidate.files);
   const file = files.find((candidate: LuoFile) => candidate.token === wanted);
   if (file === undefined)

@@ -6,7 +6,7 @@ import type { Area, Contract } from '../../abi/contract.js';
 import type { CStringValue, Struct } from '../../abi/layout.js';
 import { areaOf } from '../codec/area.js';
 import { Budget, currentBudget, withBudget } from '../codec/budget.js';
-import { leafOf } from '../codec/leaf.js';
+import { integerOf, leafOf, textOf } from '../codec/leaf.js';
 import { lazyList } from '../tree/lazy-list.js';
 import { Node } from '../tree/node.js';
 import type { FileLife, LuoSource, SessionLife } from './life.js';
@@ -293,24 +293,30 @@ function readEntry(
   address: number,
   group: Node,
   seen: Map<string, number>,
-  what: { readonly noun: string; readonly missing: 'files-missing' | 'flb-missing'; nameOf(peek: Reading): string },
+  what: { readonly noun: string; readonly missing: 'files-missing' | 'flb-missing'; nameOf(struct: Struct, values: object): string },
 ): { readonly reading: Reading; readonly path: string; readonly seenBefore: boolean } | null {
-  const peek = readStruct(context.memory, struct, address, { path: `${group.path}/?`, name: '?' });
-  if (peek.values === null) {
-    context.observations.add(what.missing, group, `the ${what.noun} entry at ${hex(address)}: ${peek.node.why ?? 'missing'}`, 'absent', address);
+  let seenBefore = false;
+  const reading = readStruct(context.memory, struct, address, (values) => {
+    if (values === null) return { path: `${group.path}/?`, name: '?' };
+    const name = what.nameOf(struct, values);
+    seenBefore = seen.has(name);
+    return { path: `${group.path}/${uniquePart(seen, name)}`, name };
+  });
+  if (reading.values === null) {
+    context.observations.add(what.missing, group, `the ${what.noun} entry at ${hex(address)}: ${reading.node.why ?? 'missing'}`, 'absent', address);
     return null;
   }
-  const name = what.nameOf(peek);
-  const seenBefore = seen.has(name);
-  const path = `${group.path}/${uniquePart(seen, name)}`;
-  const reading = readStruct(context.memory, struct, address, { path, name });
   group.add(reading.node);
-  return { reading, path, seenBefore };
+  return { reading, path: reading.node.path, seenBefore };
 }
 
 const NO_TEXT: CStringValue = { text: '', bytes: new Uint8Array(), validUtf8: true, terminated: true, trailing: 0 };
 
-const SESSION = { noun: 'session', missing: 'files-missing', nameOf: (peek: Reading) => (peek.text('name') ?? NO_TEXT).text } as const;
+const SESSION = {
+  noun: 'session',
+  missing: 'files-missing',
+  nameOf: (struct: Struct, values: object) => (textOf(struct, values, 'name') ?? NO_TEXT).text,
+} as const;
 
 function readSession(
   context: Context,
@@ -379,7 +385,7 @@ function readFiles(
 
 const PAGES_OF_FILES = { pointer: 'block-pointer', missing: 'block-missing', count: 'file-count' } as const;
 
-const FILE = { noun: 'file', missing: 'files-missing', nameOf: (peek: Reading) => hex(peek.integer('token') ?? 0n) } as const;
+const FILE = { noun: 'file', missing: 'files-missing', nameOf: (struct: Struct, values: object) => hex(integerOf(struct, values, 'token') ?? 0n) } as const;
 
 function readFile(context: Context, struct: Struct, address: number, group: Node, tokens: Map<string, number>): LuoFile | null {
   const entry = readEntry(context, struct, address, group, tokens, FILE);
@@ -440,7 +446,7 @@ export function readFlbs(context: Context, contract: Contract, pointer: bigint, 
   return { list: flbs, entries };
 }
 
-const FLB = { noun: 'FLB', missing: 'flb-missing', nameOf: (peek: Reading) => (peek.text('name') ?? NO_TEXT).text } as const;
+const FLB = { noun: 'FLB', missing: 'flb-missing', nameOf: (struct: Struct, values: object) => (textOf(struct, values, 'name') ?? NO_TEXT).text } as const;
 
 function readFlb(context: Context, struct: Struct, address: number, group: Node, names: Map<string, number>): LuoFlb | null {
   const entry = readEntry(context, struct, address, group, names, FLB);

@@ -33,11 +33,14 @@ export interface ReadStructOptions {
   readonly meaning?: string;
 }
 
+/** What a structure is called, where its own fields may say it. */
+type Naming<S extends Struct> = ReadStructOptions | ((values: DecodedStruct<S> | null) => ReadStructOptions);
+
 /** Reads a structure at a physical address; where a page is missing the node says so and `values` is null. */
-export function readStruct<S extends Struct>(memory: PhysicalMemory, struct: S, address: number, options: ReadStructOptions): Reading<S> {
+export function readStruct<S extends Struct>(memory: PhysicalMemory, struct: S, address: number, naming: Naming<S>): Reading<S> {
   const size = layoutTable(struct, memory.pageSize).size;
   const read = readBytes(memory, address, size);
-  const reading = structFromBytes(struct, read.ok ? read.bytes : null, address, memory.pageSize, options);
+  const reading = structFromBytes(struct, read.ok ? read.bytes : null, address, memory.pageSize, naming);
   if (!read.ok) markMissing(reading.node, read.state, read.at);
   return reading;
 }
@@ -53,10 +56,11 @@ export function structFromBytes<S extends Struct>(
   bytes: Uint8Array | null,
   address: number | null,
   pageSize: number,
-  options: ReadStructOptions,
+  naming: Naming<S>,
 ): Reading<S> {
   const table = layoutTable(struct, pageSize);
   const values = bytes === null ? null : decodeStruct(struct, bytes, 0, { pageSize });
+  const options = typeof naming === 'function' ? naming(values) : naming;
   const node = new Node(options.path, options.name, {
     type: `struct ${struct.name}`,
     address,

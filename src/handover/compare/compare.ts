@@ -154,14 +154,19 @@ function compareSessions(from: Handover, to: Handover, memory: Sides, fates: Rea
     });
     return;
   }
-  const others = keyed(sessionsOf(to), (session) => session.name.text);
-  for (const [key, session] of keyed(sessionsOf(from), (candidate) => candidate.name.text)) {
-    const other = others.get(key);
+  const [before, after] = [sessionsOf(from), sessionsOf(to)];
+  const others = placesOf(after);
+  for (const [key, place] of placesOf(before)) {
+    const session = before[place];
+    const other = after[others.get(key) ?? -1];
     others.delete(key);
+    if (session === undefined) continue;
     if (other === undefined) loseSession(session, out);
     else compareSession(session, other, memory, fates, out, kept);
   }
-  for (const session of others.values()) {
+  for (const place of others.values()) {
+    const session = after[place];
+    if (session === undefined) continue;
     out.push({
       change: 'new',
       what: 'session',
@@ -205,6 +210,13 @@ function compareSession(from: LuoSession, to: LuoSession, memory: Sides, fates: 
     });
   if (out.length === count) kept.sessions++;
 }
+
+/** The places of sessions by their names: they may be too many to be held. */
+const placesOf = (sessions: readonly LuoSession[]): Map<string, number> =>
+  keyed(
+    Array.from({ length: sessions.length }, (_, place) => place),
+    (place) => sessions[place]?.name.text ?? '',
+  );
 
 /** By name, a second of the same name as `name#2`. */
 function keyed<T>(items: readonly T[], nameOf: (item: T) => string): Map<string, T> {

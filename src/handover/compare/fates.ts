@@ -49,9 +49,11 @@ const TEXTS: Readonly<Record<Exclude<Fate, 'lost' | 'gone' | 'unknown'>, string>
 
 /** The fates of every file of `from`; `openPages` of the later dump. */
 export function fatesOf(from: Handover, to: Handover | null, openPages: OpenPages): readonly FileFate[] {
-  const sessions = new Map((to?.luo?.sessions ?? []).map((session) => [session.name.text, session]));
+  const others = to?.luo?.sessions ?? [];
+  // The place alone: sessions may be too many to be held.
+  const places = new Map(others.map(({ name }, place) => [name.text, place]));
   return (from.luo?.sessions ?? []).flatMap((session) => {
-    const later = sessions.get(session.name.text) ?? null;
+    const later = others[places.get(session.name.text) ?? -1] ?? null;
     // Of two with one token the first counts.
     const byToken = new Map([...(later?.files ?? [])].reverse().map((file) => [file.token, file]));
     return session.files.map((file) => fateOf(from, to, session, file, later, byToken.get(file.token) ?? null, openPages));
