@@ -203,5 +203,6 @@ function side(
     pageSize: size,
     switches: SWITCHED_ON,
     evidence,
+    scratchNames: scratchNames.find(({ struct }) => hasStruct(file, struct))?.status ?? 'released',
   };
 }

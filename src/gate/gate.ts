@@ -166,7 +166,9 @@ function pairsOf(change: StructChange, bumped: boolean): readonly BrokenPair[] {
       const outcome = receiver === undefined ? null : refusal(layer, receiver);
       if (outcome === null) return [];
       const [from, to] = direction === 'to-release' ? [change.after, change.before] : [change.before, change.after];
-      const text = outcome.text.replaceAll('{from}', from[0]?.value ?? 'the new version').replaceAll('{to}', to[0]?.value ?? 'another');
+      const text = outcome.text
+        .replaceAll('{from}', from[0]?.value.replaceAll('"', '') ?? 'the new version')
+        .replaceAll('{to}', to[0]?.value.replaceAll('"', '') ?? 'another');
       return [{ release, direction, outcome: outcome.kind, errno: outcome.errno, text }];
     });
   });

@@ -24,7 +24,9 @@ export interface Patch {
 /** The patches of a mailbox in the order of their numbers, or the one of a bare diff. @throws UserError where there is none */
 export function patchesOf(text: string, label: string): readonly Patch[] {
   const mails = splitMailbox(text);
-  const patches = mails.map(readMail).filter(({ files }) => files.length > 0);
+  const own = mails.map(readMail).filter(({ files }) => files.length > 0);
+  // A review that quotes the patch: what is quoted is read.
+  const patches = own.length > 0 ? own : mails.map((mail) => readMail(mail.replaceAll(/^> ?/gm, ''))).filter(({ files }) => files.length > 0);
   if (patches.length === 0) throw new UserError(`${label}: no diff in it; give a mailbox, the output of git diff, or a range like v7.3..HEAD`);
   return patches
     .map((patch, index) => ({ patch, number: numberOf(patch.subject) ?? index + 1, index }))

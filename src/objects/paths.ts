@@ -25,7 +25,6 @@ export const side = {
   /** blocks of serialised sessions that were handed over, not looked at yet */
   blocks: ['block_set.blocks'],
 } as const;
-import { scratchNames } from '../../abi/boot/scratch-names.js';
 
 export const session = {
   type: 'struct luo_session',
@@ -98,7 +97,6 @@ export const memfd = {
 export const kho = {
   in: {
     fdt: ['fdt_phys'],
-    scratch: scratchNames.map(({ member }) => member),
     previousRelease: ['previous_release'],
     kexecCount: ['kexec_count'],
     blobs: ['dbg.fdt_list'],

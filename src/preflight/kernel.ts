@@ -1,8 +1,8 @@
 /** The running kernel: its release, configuration, command line, scratch areas, and whether it can be looked at. */
-import { scratchNames } from '../../abi/boot/scratch-names.js';
+import { type ScratchNames, scratchNames } from '../../abi/boot/scratch-names.js';
 import { KHO_DEFAULT_ON, kernelOptions, type OptionPurpose } from '../../abi/kernel/options.js';
 import { isSince, releaseOf } from '../../abi/registry.js';
-import { switchOf } from '../host/command-line.js';
+import { parameter, switchOf } from '../host/command-line.js';
 import { type HostTree, textOf } from '../host/host-tree.js';
 import { isSet, type KernelConfig } from '../host/kernel-config.js';
 import { blocks, cannotTell, fine, type PreflightLine } from './line.js';
@@ -71,14 +71,18 @@ function optionLines({ config, version, purposes }: KernelContext): readonly Pre
 function switchLines({ tree, config }: KernelContext): readonly PreflightLine[] {
   const cmdline = textOf(tree, 'proc/cmdline');
   if (cmdline === null) return [cannotTell('kernel/cmdline', 'the command line of this kernel is not known')];
-  return commandLineLines('kernel/cmdline', cmdline, config);
+  return commandLineLines('kernel/cmdline', cmdline, config, namesOf(tree));
 }
 
+/** What the running kernel calls scratch: the files of debugfs tell. */
+const namesOf = (tree: HostTree): ScratchNames | null => scratchNames.find(({ debugfs }) => textOf(tree, `debugfs/kho/out/${debugfs.sizes}`) !== null) ?? null;
+
 /**
- * What `kho=` and `liveupdate=` of a command line come to.
+ * What `kho=`, `liveupdate=` and the size of scratch of a command line come to.
+ * @param names what the kernel that gets it calls scratch; null where it is not known
  * @param config of the kernel that gets it; null where it is not known, which matters where `kho=` is not there
  */
-export function commandLineLines(check: string, cmdline: string, config: KernelConfig | null): readonly PreflightLine[] {
+export function commandLineLines(check: string, cmdline: string, config: KernelConfig | null, names: ScratchNames | null): readonly PreflightLine[] {
   const kho = switchOf(cmdline, 'kho');
   const liveupdate = switchOf(cmdline, 'liveupdate');
   const lines: PreflightLine[] = [];
@@ -96,6 +100,15 @@ export function commandLineLines(check: string, cmdline: string, config: KernelC
         `${check}/liveupdate`,
         liveupdate === null ? 'no liveupdate= on the command line: there is no /dev/liveupdate' : 'liveupdate is off: there is no /dev/liveupdate',
         'boot with liveupdate=on',
+      ),
+    );
+  const other = scratchNames.find((one) => names !== null && one !== names && parameter(cmdline, one.parameter) !== null);
+  if (names !== null && other !== undefined)
+    lines.push(
+      cannotTell(
+        `${check}/scratch`,
+        `${other.parameter}= is not a parameter of this kernel, which knows ${names.parameter}=: the sizes given there are not in force`,
+        `write ${names.parameter}=`,
       ),
     );
   return lines;

@@ -87,10 +87,14 @@ function scratchSizes(tree: HostTree): readonly number[] | null {
 }
 
 function cmdlineLines({ cmdline, next, tree }: NextContext): readonly PreflightLine[] {
-  if (cmdline !== null) return commandLineLines('next/cmdline', cmdline, next?.config ?? null);
+  const names = next === null ? null : (scratchNames.find(({ status }) => status === (next.side.scratchNames ?? 'released')) ?? null);
+  if (cmdline !== null) return commandLineLines('next/cmdline', cmdline, next?.config ?? null, names);
   const own = textOf(tree, 'proc/cmdline');
   if (own === null) return [cannotTell('next/cmdline', 'the command line of the next kernel is not known', '--cmdline <text>')];
-  return commandLineLines('next/cmdline', own, next?.config ?? null).map((line) => ({ ...line, text: `with the command line of this kernel: ${line.text}` }));
+  return commandLineLines('next/cmdline', own, next?.config ?? null, names).map((line) => ({
+    ...line,
+    text: `with the command line of this kernel: ${line.text}`,
+  }));
 }
 
 /** `abi check` on what is handed over, a line a layer that matters. */

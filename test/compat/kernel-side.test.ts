@@ -211,3 +211,11 @@ describe('a kernel image', () => {
     }
   });
 });
+
+it('a kernel that calls scratch bootmem is known by its types, and what comes of two names is said', async () => {
+  const structs = structsOf(spokenBy('7.3')).map((struct) => (struct.name === 'kho_scratch' ? { ...struct, name: 'kho_bootmem' } : struct));
+  const side = await sideOf(kernelImage({ strings: [banner('7.4.0'), ...stringsOf('7.3')], btf: structBtf(structs) }));
+  expect(side.scratchNames).toBe('queued');
+  expect(checkCompat(releaseSide('7.3'), side).notes.join(' ')).toMatch(/arm64: .*boots cold.*kho_scratch= is ignored/s);
+  expect(realSide('7.3.4').scratchNames).toBe('released');
+});

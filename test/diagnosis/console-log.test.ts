@@ -74,3 +74,17 @@ it('is cut where the dump’s own printk buffer ends; one that has nothing of th
   expect(deathIn(log, decoded)?.text).toBe('Kernel panic - not syncing: later');
   expect(deathIn({ ...log, inDump: [{ time: 1.5, text: 'before' }] }, decoded)).toBeNull();
 });
+
+it('messages of the queue, where scratch is bootmem, are those of releases', async () => {
+  const said = (line: string) => severities('samples/handover-7.3/s2-boot.sparse.elf.xz', `${BANNER}\n${GIVEN}\n[    0.010000] ${line}\n`);
+  for (const [released, queued] of [
+    ['KHO: Failed to reserve scratch area, disabling kexec handover', 'KHO: Failed to reserve bootmem, disabling kexec handover'],
+    ['KHO: Failed to reserve lowmem scratch buffer', 'KHO: Failed to reserve lowmem bootmem'],
+    ['KHO: Failed to reserve nid 0 scratch buffer', 'KHO: Failed to reserve nid 0 bootmem'],
+    ['KHO: setup: failed to memremap scratch (phys=0x1000, len=64)', 'KHO: setup: failed to memremap bootmem (phys=0x1000, len=64)'],
+  ] as const) {
+    const told = await said(queued);
+    expect(told, queued).toEqual(await said(released));
+    expect(told.length, queued).toBeGreaterThan(0);
+  }
+});

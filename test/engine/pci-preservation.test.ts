@@ -88,6 +88,8 @@ describe('version 2', () => {
     expect(diagnose(dump).filter(({ rule }) => rule.startsWith('pci/'))).toEqual([]);
     for (const text of ['nic', '02:01.0', '01:00.0', '00:1c.0'])
       expect(lines(client).filter((line) => line.includes(text)).length, text).toBeGreaterThanOrEqual(text === 'nic' ? 0 : 2);
+    // Scratch is bootmem there.
+    expect(lines(client).some((line) => /^KHO: bootmem areas: lowmem: \d+MiB/.test(line))).toBe(true);
     expect(said(client, 'pcieport 0000:00:1c.0: Device is finished participating in Live Update')).toBe(true);
   });
 

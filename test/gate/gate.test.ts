@@ -241,3 +241,11 @@ it('is not hung or thrown by nonsense', () => {
     expect(readHeader('x.h', KnownFile.of(text)).structs.size).toBe(0);
   expect(() => patchesOf('hello', 'x')).toThrow(/no diff/);
 });
+
+it('a review that quotes a patch is read as the patch', () => {
+  const [first, second] = [memfd(FIELDS), memfd(`${FIELDS}\n\tu64 more;`)];
+  const series = mail(1, 2, 'new', unified(PATH, null, first)) + mail(2, 2, 'more', unified(PATH, first, second));
+  const quoted = series.replaceAll(/^(diff |@@|[ +-]).*$/gm, '> $&');
+  expect(found(run(quoted), 'not-bumped')).toEqual(['more: memfd_luo_ser']);
+  expect(run(quoted).findings).toEqual(run(series).findings);
+});

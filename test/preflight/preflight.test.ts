@@ -106,6 +106,18 @@ describe('each restriction violated alone', () => {
   });
 });
 
+it('the parameter of a kernel that calls scratch otherwise is not in force', () => {
+  const told = (result: ReturnType<typeof run>): readonly string[] =>
+    result.lines.filter(({ check }) => check.endsWith('/scratch')).map(({ check, text }) => `${check}: ${text}`);
+  expect(told(run({}, { cmdline: 'kho=on liveupdate=on kho_scratch=64M,4M,4M', next: next('7.4') })).join()).toMatch(
+    /next\/cmdline\/scratch: kho_scratch= is not .* knows kho_bootmem=/,
+  );
+  expect(told(run({ 'proc/cmdline': 'kho=on liveupdate=on kho_bootmem=64M,4M,4M' })).join()).toMatch(
+    /kernel\/cmdline\/scratch: kho_bootmem= is not .* knows kho_scratch=/,
+  );
+  expect(told(run({}, { cmdline: 'kho=on liveupdate=on kho_bootmem=64M,4M,4M', next: next('7.4') })).join()).not.toContain('cmdline/scratch');
+});
+
 it('scratch under its queued name', () => {
   const renamed = { 'debugfs/kho/out/scratch_len': null, 'debugfs/kho/out/bootmem_len': '0x4000000\n' };
   expect(blocking(run(renamed))).toEqual([]);

@@ -1,4 +1,5 @@
 /** A kernel of the chosen release, from its first instruction to the jump into the next. */
+import { scratchNames } from '../../../abi/boot/scratch-names.js';
 import { khoScratch } from '../../../abi/kho/scratch.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
@@ -119,11 +120,16 @@ export class Kernel implements KernelServices {
     yield machine.exit();
   }
 
+  /** What its messages call scratch. */
+  get #scratchWord(): string {
+    return scratchNames.find(({ status }) => status === (this.spec.expected === null ? 'released' : 'queued'))?.word ?? 'scratch';
+  }
+
   *#announceScratch(): Steps<void> {
     if (this.#options.scratch.every((size) => size === 0)) return;
     const [lowmem, global, node] = this.#options.scratch.map((size) => `${Math.floor(size / 2 ** 20)}MiB`);
     if (this.kho.enabled || this.kho.incoming !== null)
-      yield this.machine.printk(`KHO: scratch areas: lowmem: ${lowmem} global: ${global} pernode: ${node}`, 'next-kernel');
+      yield this.machine.printk(`KHO: ${this.#scratchWord} areas: lowmem: ${lowmem} global: ${global} pernode: ${node}`, 'next-kernel');
   }
 
   // kho_memory_init, with what memblock does around it: what is handed over is reserved, everything else is free and reused.
@@ -183,8 +189,9 @@ export class Kernel implements KernelServices {
     let left = 0;
     for (const { start, end } of without(whole, reserved.toSet())) left += end - start;
     if (placed.length < this.#options.scratch.length || left < LEAST_FREE) {
-      yield this.machine.printk('KHO: Failed to reserve nid 0 scratch buffer', 'next-kernel');
-      yield this.machine.printk('KHO: Failed to reserve scratch, disabling kexec handover', 'next-kernel');
+      const word = this.#scratchWord;
+      yield this.machine.printk(`KHO: Failed to reserve nid 0 ${word}${this.spec.expected === null ? ' buffer' : ''}`, 'next-kernel');
+      yield this.machine.printk(`KHO: Failed to reserve ${word}, disabling kexec handover`, 'next-kernel');
       this.kho.enabled = false;
       return;
     }
