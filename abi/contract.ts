@@ -85,7 +85,7 @@ export interface Contract {
   readonly id: string;
   /** the string in memory; null where the layer has none of its own and is versioned by another */
   readonly compatible: string | null;
-  /** how the bytes stand in memory */
+  /** how the bytes are laid out in memory */
   readonly format: 'fdt' | 'struct' | 'opaque';
   readonly structs: readonly Struct[];
   readonly fdt?: FdtNodeLayout;

@@ -116,7 +116,7 @@ export interface Struct<F extends Fields = Fields> {
   readonly renamed?: Readonly<Record<string, string>>;
 }
 
-/** A flexible array behind a structure; its size is no part of the structure's. */
+/** A flexible array after a structure; its size is no part of the structure's. */
 export interface Tail {
   readonly name: string;
   /** an integer, or a structure */

@@ -31,11 +31,11 @@ export type Release = (typeof releaseInfos)[number]['release'];
 
 export const releases: readonly Release[] = releaseInfos.map((info) => info.release);
 
-/** Is `release` the one that `since` names, or one behind it? */
+/** Is `release` the one that `since` names, or one after it? */
 export const isSince = (release: Release, since: Release): boolean => releases.indexOf(release) >= releases.indexOf(since);
 
 /**
- * The release a kernel's version text belongs to (`6.17.9-arch1`, `7.3.4`, `7.3`), or null if it is none of those known.
+ * The release a kernel's version text belongs to (`6.17.9-arch1`, `7.3.4`, `7.3`), or null if it is not one of those known.
  * 6.17 is split where stable changed the bitmaps.
  */
 export function releaseOf(version: string): Release | null {

@@ -59,7 +59,7 @@ export interface LuoBehaviour {
   readonly sessionNode: Outcome | null;
   /** the luo-flb node is missing or of another version; null where FLBs have no node */
   readonly flbNode: Outcome | null;
-  /** FLBs stand in the tree and the release has none */
+  /** FLBs are in the tree and the release has none */
   readonly noFlb: Outcome | null;
   /** no handler has exactly the string of a file */
   readonly handler: Outcome;

@@ -34,7 +34,7 @@ export const iommuDomainSerBranch = struct({
   },
 });
 
-/** 110 to a page: one branch packs it, with a bit-field and the pointer behind it. */
+/** 110 to a page: one branch packs it, with a bit-field and the pointer after it. */
 export const iommuDomainSerPacked = struct({
   name: 'iommu_domain_ser',
   meaning: 'A domain: its page table',

@@ -6,7 +6,7 @@ export const VTD_TABLE = { bytes: 4096, entries: 512, levelBits: 9, pageShift: 1
 /** Second stage: bit 0 read, bit 1 write, neither: not present. First stage: bit 0 present, bit 1 writable. Bit 7: a large page, above the lowest level. */
 export const VTD_ENTRY = { read: 1, write: 2, large: 0x80 } as const;
 
-/** Large pages stand at these levels, counted from 0 at the lowest: 2 MiB and 1 GiB. */
+/** Large pages are at these levels, counted from 0 at the lowest: 2 MiB and 1 GiB. */
 export const VTD_LARGE_LEVELS: readonly number[] = [1, 2];
 
 /** Bits 12 to 51 of an entry are an address. */

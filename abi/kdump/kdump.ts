@@ -67,7 +67,7 @@ export const kdumpSubHeader = struct({
     dump_level: s32('kinds of pages that were left out', { role: 'flags' }),
     split: s32('1 = a part of a dump', { role: 'bool' }),
     start_pfn: u64('first page frame of the part; from version 6 start_pfn_64 holds', { role: 'pfn' }),
-    end_pfn: u64('behind its last', { role: 'pfn' }),
+    end_pfn: u64('one past its last', { role: 'pfn' }),
     offset_vmcoreinfo: u64('VMCOREINFO, in the file', { role: 'bytes' }),
     size_vmcoreinfo: u64('its size', { role: 'bytes' }),
     offset_note: u64('ELF notes, in the file', { role: 'bytes' }),
@@ -75,7 +75,7 @@ export const kdumpSubHeader = struct({
     offset_eraseinfo: u64('what was erased from the dump, in the file', { role: 'bytes' }),
     size_eraseinfo: u64('its size', { role: 'bytes' }),
     start_pfn_64: u64('first page frame of the part', { role: 'pfn' }),
-    end_pfn_64: u64('behind its last', { role: 'pfn' }),
+    end_pfn_64: u64('one past its last', { role: 'pfn' }),
     max_mapnr_64: u64('page frames', { role: 'count' }),
   },
 });

@@ -1,5 +1,5 @@
 /**
- * The kernel's own objects behind a handover, as they stand in the memory of a running kernel. They depend on the
+ * The kernel's own objects for a handover, as they are in the memory of a running kernel. They depend on the
  * configuration: these are of 7.3.4, x86-64, without lock debugging. Source: pahole on that kernel. Prefer a kernel's BTF.
  */
 import { contract } from '../contract.js';

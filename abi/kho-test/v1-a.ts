@@ -1,4 +1,4 @@
-/** kho-test-v1, format A: folios stand in the FDT itself. Source: lib/test_kho.c, 6.17.8; 6.16 inferred, 6.17.9 assumed. */
+/** kho-test-v1, format A: folios are in the FDT itself. Source: lib/test_kho.c, 6.17.8; 6.16 inferred, 6.17.9 assumed. */
 import { contract } from '../contract.js';
 import { u64 } from '../layout.js';
 import { khoTestFdt } from './folios.js';

@@ -1,4 +1,4 @@
-/** kho-test-v1, format B: folios stand in a vmalloc area. Source: lib/test_kho.c, 6.18.15 to 7.3; 7.0 inferred. */
+/** kho-test-v1, format B: folios are in a vmalloc area. Source: lib/test_kho.c, 6.18.15 to 7.3; 7.0 inferred. */
 import { contract } from '../contract.js';
 import { khoVmalloc, khoVmallocChunk } from '../kho/vmalloc.js';
 import { nested } from '../layout.js';

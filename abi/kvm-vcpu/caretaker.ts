@@ -67,7 +67,7 @@ export const caretakerCbSerB = struct({
   fields: { state, pcpu_id: pcpuId, vcpu_id: vcpuId, reserved },
 });
 
-/** arm64: what the caretaker itself needs, behind a control block of 24 bytes (8 less behind one of 16). */
+/** arm64: what the caretaker itself needs, after a control block of 24 bytes (8 less after one of 16). */
 export const caretakerArm64Ser = struct({
   name: 'kvm_caretaker_arm64_ser',
   meaning: 'Control block of an arm64 vCPU’s caretaker, with its interrupt controller’s registers',

@@ -136,7 +136,7 @@ export interface UnionChoice {
   readonly variants: Readonly<Record<string, string>>;
   /** the variant of every other value; null where there is none */
   readonly otherwise: string | null;
-  /** in C the union has no name: its members stand beside the other fields */
+  /** in C the union has no name: its members are beside the other fields */
   readonly anonymous: boolean;
 }
 

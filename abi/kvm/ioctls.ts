@@ -178,5 +178,5 @@ export const kvmCapabilities = {
 
 export type KvmCapability = keyof typeof kvmCapabilities;
 
-/** VM type of KVM_CREATE_VM that has private memory without hardware behind it (x86). */
+/** VM type of KVM_CREATE_VM that has private memory without hardware support for it (x86). */
 export const KVM_X86_SW_PROTECTED_VM = 1;

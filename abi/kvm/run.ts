@@ -1,6 +1,6 @@
 /**
  * struct kvm_run: what a vCPU's file descriptor maps at offset 0, and what KVM_RUN fills. Source: 7.3
- * include/uapi/linux/kvm.h. s390 inserts the two words of its PSW before the exit union, everything behind moves by 16.
+ * include/uapi/linux/kvm.h. s390 inserts the two words of its PSW before the exit union, everything after moves by 16.
  */
 import { bytes, struct, type Struct, type UnionType, u8, u16, u32, u64, union } from '../layout.js';
 import type { KvmArch } from './arch.js';

@@ -22,7 +22,7 @@ export const seedCapabilities: Readonly<Record<string, number>> = {
 export const MEMORY_FAULT = 39;
 export const LOONGARCH_IOCSR = 38;
 
-/** Exit reasons as that patch's header has them: nothing behind 38, and 38 is the memory fault. */
+/** Exit reasons as that patch's header has them: nothing after 38, and 38 is the memory fault. */
 export const seedExitReasons: readonly ExitReason[] = exitReasons
   .filter((reason) => reason.number < SEED_MEMORY_FAULT || reason.number === MEMORY_FAULT)
   .map((reason) => (reason.number === MEMORY_FAULT ? { ...reason, number: SEED_MEMORY_FAULT, archs: ['x86_64'] } : reason));

@@ -1,4 +1,4 @@
-/** luo-v5: the LUO subtree is a struct; sessions and files stand in block lists. Source: include/linux/kho/abi/luo.h, 7.2 and 7.3. */
+/** luo-v5: the LUO subtree is a struct; sessions and files are in block lists. Source: include/linux/kho/abi/luo.h, 7.2 and 7.3. */
 import { contract } from '../contract.js';
 import { fileBlocks, flbPage, sessionBlocks } from './areas.js';
 import { luoFileSer, luoFileSetSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from './entries.js';

@@ -65,7 +65,7 @@ function buildParser(struct: Struct, pageSize: number, endian: Endian): Parser {
     addField(parser, field, pageSize, endian);
     at = field.offset + field.size;
   }
-  // What follows a nested structure starts behind its trailing hole.
+  // What follows a nested structure starts after its trailing hole.
   if (size > at) parser.seek(size - at);
   return parser;
 }

@@ -30,7 +30,7 @@ export interface FdtNode {
   readonly name: string;
   /** of the begin token, in bytes from the start of the blob */
   readonly offset: number;
-  /** behind the end token; where reading stopped if there is none */
+  /** after the end token; where reading stopped if there is none */
   readonly end: number;
   readonly properties: readonly FdtProperty[];
   readonly children: readonly FdtNode[];
@@ -110,8 +110,8 @@ function checkHeader(header: DecodedStruct<typeof fdtHeader>, available: number,
 }
 
 /**
- * The field of the header that the others contradict, by its offset; null where they agree. As libfdt writes an FDT, the strings stand right behind
- * the structure block, and nothing behind the strings.
+ * The field of the header that the others contradict, by its offset; null where they agree. As libfdt writes an FDT, the strings stand right after
+ * the structure block, and nothing after the strings.
  */
 function contradicted(header: DecodedStruct<typeof fdtHeader>, bytes: Uint8Array): number | null {
   const { off_dt_struct: struct, size_dt_struct: length, off_dt_strings: strings, size_dt_strings: names, totalsize, version } = header;
@@ -273,7 +273,7 @@ export interface FdtNodeSource {
   readonly children: readonly FdtNodeSource[];
 }
 
-/** Writes an FDT, version 17: header, an empty reservation block, structure, strings. `capacity` pads with zeros behind totalsize. */
+/** Writes an FDT, version 17: header, an empty reservation block, structure, strings. `capacity` pads with zeros after totalsize. */
 export function buildFdt(root: FdtNodeSource, capacity = 0): Uint8Array {
   const structure: number[] = [];
   const strings: number[] = [];

@@ -1,6 +1,6 @@
 /**
  * What one kernel does with what another wrote, layer by layer in the order in which it meets them. The rules here only
- * find out which case holds; what the kernel does about it stands in abi/behaviour.
+ * find out which case holds; what the kernel does about it is in abi/behaviour.
  */
 import type { Behaviour, Outcome } from '../../abi/behaviour/behaviour.js';
 import { khoOff, liveupdateOff } from '../../abi/behaviour/switches.js';

@@ -25,7 +25,7 @@ const patterns = [
     families.map((compatible) => `${literally(familyOf(compatible))}${literally(compatible.slice(familyOf(compatible).length).replace(/\d+$/, ''))}\\d{1,4}`),
   ),
 ];
-/** A whole string of C: nothing of a word before it, a NUL behind it. */
+/** A whole string of C: nothing of a word before it, a NUL after it. */
 const COMPATIBLE = new RegExp(`(?<![\\w-])(?:${patterns.join('|')})(?=\\0)`, 'g');
 
 function literally(text: string): string {

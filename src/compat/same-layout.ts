@@ -23,7 +23,7 @@ export function compareLayouts(from: Part, to: Part, pageSize = DEFAULT_PAGE_SIZ
   if (same.length === pairs.length) return { relation: 'same', why: '' };
   if (same.length === 0) return { relation: 'different', why: pairs[0]?.why ?? '' };
   const names = [...new Set([...from.contracts, ...to.contracts].map((contract) => contract.id))];
-  return { relation: 'unknown', why: `the string stands for ${names.join(' and ')}, and which of them is meant can't be told` };
+  return { relation: 'unknown', why: `the string names ${names.join(' and ')}; which of them is meant can't be told` };
 }
 
 /** By the structures that were measured on at least one side; `unknown` where there are none. */

@@ -22,7 +22,7 @@ export function decompressLz4Legacy(bytes: Uint8Array, limit: number): Uint8Arra
   let at = MAGIC_BYTES;
   while (at + 4 <= bytes.length) {
     const length = view.getUint32(at, true);
-    // The size of the whole kernel stands behind the last block: it is no block's length.
+    // The size of the whole kernel is after the last block: it is no block's length.
     if (length === 0 || length > MAX_COMPRESSED_BLOCK || at + 4 + length > bytes.length) break;
     const part = decompressBlock(bytes.subarray(at + 4, at + 4 + length));
     total += part.length;

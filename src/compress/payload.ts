@@ -120,7 +120,7 @@ function gzipHeader(bytes: Uint8Array): number {
   return (flags & FHCRC) !== 0 ? at + 2 : at;
 }
 
-/** The first member alone: Node's own gunzip takes the bytes behind it for another one. */
+/** The first member alone: Node's own gunzip takes the bytes after it for another one. */
 async function gunzip(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
   const at = gzipHeader(bytes);
   const inflate = createInflateRaw({ chunkSize: 256 * 1024 });

@@ -1,6 +1,6 @@
 /**
  * xz streams as kernels are compressed with: one block after another, each LZMA2 with the x86 filter in front, other bytes
- * behind the stream. xz-decompress knows neither filters nor an end before the end of the file, so that each block is
+ * after the stream. xz-decompress knows neither filters nor an end before the end of the file, so that each block is
  * handed to it as a stream of its own and the filter undone here. For payload.ts.
  * Source: The .xz File Format 1.1.0; lib/xz/xz_dec_bcj.c (bcj_x86) of 7.3.
  */
@@ -11,7 +11,7 @@ import { tooLarge } from './too-large.js';
 const STREAM_HEADER = 12;
 const FILTER_X86 = 4;
 const FILTER_LZMA2 = 0x21;
-/** Bytes of the check behind each block, by the type in the stream header. */
+/** Bytes of the check after each block, by the type in the stream header. */
 const checkBytes = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64] as const;
 const CHECK_CRC32 = 1;
 
@@ -131,7 +131,7 @@ export async function* unxz(input: Iterator<Uint8Array>): AsyncGenerator<Uint8Ar
     {
       pull(controller) {
         const { done, value } = input.next();
-        // It asks once more behind the footer; what is cut short it refuses by itself.
+        // It asks once more after the footer; what is cut short it refuses by itself.
         if (done === true) controller.close();
         else controller.enqueue(value);
       },

@@ -43,7 +43,7 @@ export function ioData(access: DecodedStruct<typeof io>, bytes: Uint8Array, page
     return unreadable(`${where} lies outside the ${bytes.length} bytes of this snapshot: the port I/O data is not shown`);
   }
   const offset = Number(access.data_offset);
-  if (offset < sizeOf(kvmRun.x86_64)) odd(`data_offset ${hex(offset)} points into kvm_run itself; KVM puts the data ${pageSize} bytes behind its start`);
+  if (offset < sizeOf(kvmRun.x86_64)) odd(`data_offset ${hex(offset)} points into kvm_run itself; KVM puts the data ${pageSize} bytes after its start`);
   return { offset, bytes: bytes.slice(offset, offset + length) };
 }
 

@@ -66,7 +66,7 @@ function checkReason({ exitReason, exit, arch, abi, bytes, endian }: Undecided, 
         'kvm.exit-reason-unknown',
         'error',
         path,
-        `exit reason ${exitReason} is none that ${abi === 'seed-v13' ? 'the v13 patches' : 'Linux 7.3'} know${abi === 'seed-v13' ? '' : 's'}${known}: its payload is not decoded`,
+        `exit reason ${exitReason} is not known to ${abi === 'seed-v13' ? 'the v13 patches' : 'Linux 7.3'}${known}: its payload is not decoded`,
       ),
     );
     return;

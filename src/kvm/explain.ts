@@ -158,7 +158,7 @@ function internalSentences(snapshot: KvmSnapshot): readonly string[] {
   const words =
     error.ndata === 0
       ? 'No words of data hold.'
-      : `${counted(Math.min(error.ndata, error.data.length), 'word')} of data hold; behind what flags name their format is unspecified.`;
+      : `${counted(Math.min(error.ndata, error.data.length), 'word')} of data hold; past what flags name their format is unspecified.`;
   if (snapshot.payload === null || snapshot.payload.emulation === null) return [words];
   const hasBytes = snapshot.payload.emulation.hasInstruction;
   return [

@@ -1,5 +1,5 @@
 /**
- * A snapshot as a tree: the payload that exit_reason names, the data, ring and registers behind it, kvm_run's own fields. Addresses are
+ * A snapshot as a tree: the payload that exit_reason names, the data, ring and registers after it, kvm_run's own fields. Addresses are
  * offsets into the snapshot: it has no others.
  */
 import type { Struct } from '../../abi/layout.js';

@@ -30,13 +30,13 @@ export interface KvmSnapshot {
   /** of the host, in bytes */
   readonly pageSize: number;
   readonly layout: KvmRun;
-  /** kvm_run from its first byte, with the pages behind it as far as they are there */
+  /** kvm_run from its first byte, with the pages after it as far as they are there */
   readonly bytes: Uint8Array;
   /** kvm_run's own fields by the kernel's names; null where the bytes ended */
   readonly header: PartialValues;
   /** null where the bytes end before it */
   readonly exitReason: number | null;
-  /** null where the number is none that this ABI knows */
+  /** null where this ABI does not know the number */
   readonly exit: ExitReason | null;
   /** can exitReason not be believed? null where no errno is given */
   readonly stale: boolean | null;

@@ -72,7 +72,7 @@ function cutOnce(findings: readonly KvmFinding[]): readonly KvmFinding[] {
   return findings.filter((one) => one.rule !== 'kvm.truncated' || one === first);
 }
 
-/** The fields before the exit union and those behind it; the unions themselves are decoded by what they hold. */
+/** The fields before the exit union and those after it; the unions themselves are decoded by what they hold. */
 function decodeHeader(layout: KvmRun, bytes: Uint8Array, endian: Endian): PartialValues {
   const before = decodePartial(partOf(layout, 'request_interrupt_window', 'exit'), bytes, 0, endian);
   const behind = decodePartial(partOf(layout, 'kvm_valid_regs', 's'), bytes, offsetOf(layout, 'kvm_valid_regs'), endian);

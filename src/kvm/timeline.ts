@@ -11,7 +11,7 @@ import type { SnapshotEntry } from './snapshot-files.js';
 import type { KvmSnapshot } from './snapshot-model.js';
 import { hex } from '../tree/words.js';
 
-/** A memory fault that stands in consecutive snapshots. */
+/** A memory fault that is in consecutive snapshots. */
 export interface RepeatedFault extends MemoryFault {
   /** index of the first snapshot that has it */
   readonly first: number;
@@ -49,7 +49,7 @@ export class Timeline {
     this.#current = fault === null ? null : { ...fault, first: index, last: index, count: 1 };
   }
 
-  /** To be called once, behind the last snapshot. */
+  /** To be called once, after the last snapshot. */
   finish(): TimelineSummary {
     this.#close();
     this.#current = null;
@@ -75,7 +75,7 @@ export interface TimelineSummary {
 
 /** The memory fault a snapshot reports, null where it reports none or one that an earlier run left behind. */
 function reportedFault({ payload, bytes, endian, stale, header }: KvmSnapshot): MemoryFault | null {
-  // With immediate_exit set KVM_RUN returns before the guest runs: what stands there is the fault before.
+  // With immediate_exit set KVM_RUN returns before the guest runs: what is there is the fault before.
   if (payload?.name !== 'memory_fault' || stale === true || header.immediate_exit === 1) return null;
   return bytes.length < payload.offset + sizeOf(memoryFault) ? null : decodeStruct(memoryFault, bytes, payload.offset, { endian });
 }

@@ -81,7 +81,7 @@ class Builder {
     for (const [index, file] of this.#files(session)) {
       const size = file.memfd?.size ?? BigInt(this.#pageSize);
       if (file.memfd === null)
-        this.#said.push(`session ${session.name.text}, token 0x${file.token.toString(16)}: what it held is freed; one page stands for it`);
+        this.#said.push(`session ${session.name.text}, token 0x${file.token.toString(16)}: what it held is freed; one page takes its place`);
       this.add({ do: 'memfd', as: `${as}f${index}`, size: Number(size), seals: sealsOf(file), pos: Number(file.memfd?.pos ?? 0n) });
       this.add({ do: 'preserve', session: as, fd: `${as}f${index}`, token: `0x${file.token.toString(16)}` });
     }

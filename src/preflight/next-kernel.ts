@@ -59,7 +59,7 @@ function imageLines({ next, tree }: NextContext): readonly PreflightLine[] {
 
 const mib = (bytes: number): string => (bytes % (1 << 20) === 0 ? `${bytes / (1 << 20)} MiB` : `${(bytes / (1 << 20)).toFixed(1)} MiB`);
 
-/** Bytes of physical memory in one piece; null where the head is none that says it. */
+/** Bytes of physical memory in one piece; null where its head does not say it. */
 function memoryNeeded(head: Uint8Array): number | null {
   if (head.length >= HEAD_BYTES) {
     const setup = decodeStruct(x86SetupHeader, head, SETUP_HEADER_OFFSET);

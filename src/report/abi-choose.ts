@@ -12,7 +12,7 @@ export interface Choice {
 
 /**
  * @param candidates layouts, the one most likely meant first
- * @param bytes what stands there; may be shorter than a candidate
+ * @param bytes what is there; may be shorter than a candidate
  * @param pageSize in bytes
  */
 export function chooseByContent(candidates: readonly FoundStruct[], bytes: Uint8Array, pageSize = DEFAULT_PAGE_SIZE): Choice | null {

@@ -79,7 +79,7 @@ export function jsonOf(type: FieldType, value: unknown): Json {
 }
 
 /**
- * A decoded structure as an object with the kernel's field names. Bit-fields stand beside the other fields, as in C; a text
+ * A decoded structure as an object with the kernel's field names. Bit-fields are beside the other fields, as in C; a text
  * that is not UTF-8 gets its bytes in `<field>Bytes`.
  * @throws TypeError if `value` is not what `struct` decodes to
  */

@@ -45,7 +45,7 @@ export function* headLines(report: DumpReport): Iterable<string> {
     : `kernel: ${escapeText(kernel.release ?? 'unknown')} (${kernel.foundBy})${factsText(kernel.facts ?? null)}`;
 }
 
-/** What the kernel tells of itself, behind its release. */
+/** What the kernel tells of itself, after its release. */
 function factsText(facts: KernelFacts | null): string {
   if (facts === null) return '';
   const parts = [
@@ -199,7 +199,7 @@ function* folioLines(memfd: Memfd): Iterable<string> {
   }
 }
 
-/** Findings, a line each with what the next kernel does behind it. */
+/** Findings, a line each with what the next kernel does after it. */
 export function* findingLines(findings: readonly Finding[]): Iterable<string> {
   if (findings.length === 0) {
     yield 'no findings';

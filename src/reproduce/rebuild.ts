@@ -52,7 +52,7 @@ export function rebuild(handover: Handover, verdict: Verdict, pageSize: number):
       if (device !== null) before.push({ do: 'vfio', device, as: fd });
       else {
         const memfd = file.decoded?.kind === 'memfd' ? file.decoded : null;
-        if (memfd === null) said.push(`${file.path}: what it was cannot be read; a memfd of one page stands for it`);
+        if (memfd === null) said.push(`${file.path}: what it was cannot be read; a memfd of one page takes its place`);
         const step = memfd === null ? { size: pageSize } : memfdStep(memfd, pageSize);
         bytes += step.size;
         before.push({ do: 'memfd', as: fd, ...step });

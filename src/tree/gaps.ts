@@ -14,7 +14,7 @@ export function gapNode(path: string, base: number | null, offset: number, size:
 }
 
 /**
- * The bytes of a page behind what was decoded at its start, as a gap below `parent`. `start`: physical, of what was decoded;
+ * The bytes of a page after what was decoded at its start, as a gap below `parent`. `start`: physical, of what was decoded;
  * `used`: bytes decoded from there. Nothing is added where the page ends there, or can't be read.
  */
 export function addRestOfPage(memory: PhysicalMemory, parent: Node, start: number, used: number): void {

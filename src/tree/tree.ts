@@ -7,7 +7,7 @@ import type { FieldType, Role, Struct } from '../../abi/layout.js';
 /**
  * `fine`: read and plausible. `suspicious`: read, odd. `invalid`: read, and the kernel would refuse it. `missing-page`:
  * its page is outside the dump's memory. `excluded-page`: its page was left out of the dump. `unknown-version`: no
- * contract for what stands there. `reused`: the page now holds something else.
+ * contract for what is there. `reused`: the page now holds something else.
  */
 export type NodeState = 'fine' | 'suspicious' | 'invalid' | 'missing-page' | 'excluded-page' | 'unknown-version' | 'reused';
 

@@ -54,7 +54,7 @@ export interface RawMember {
   readonly type: number;
   /** in bits from the start of the structure */
   readonly bitOffset: number;
-  /** width of a bit-field, 0 where it is none */
+  /** width of a bit-field, 0 where it is not one */
   readonly bitfieldBits: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Fields of a kernel's structure that are a described field under another name. Only of fields without which nothing behind them is found
+ * Fields of a kernel's structure that are a described field under another name. Only of fields without which nothing after them is found
  * (`LEADING`): a structure has to have them, whatever it calls them. Any other field that is gone is gone.
  */
 import type { FieldType, Struct } from '../../../abi/layout.js';
@@ -35,7 +35,7 @@ export function renamesOf(btf: Btf, described: Struct, members: readonly BtfLayo
   return found;
 }
 
-/** The only new field between those that stood before and behind `field`, where it was the only one there, too. */
+/** The only new field between those that stood before and after `field`, where it was the only one there, too. */
 function betweenSameNeighbours(field: Field, before: readonly Field[], now: readonly Field[], taken: ReadonlySet<string>): Field | null {
   const at = before.indexOf(field);
   const [above, below] = [before[at - 1]?.name, before[at + 1]?.name];

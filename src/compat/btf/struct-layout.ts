@@ -29,7 +29,7 @@ export interface BtfLayout {
 /** More members than this in one structure, and it is damage: the largest of a kernel has a few hundred. */
 const MAX_MEMBERS = 20000;
 
-/** @throws UserError where the structure contains itself, a member reaches behind its end, or it is no structure */
+/** @throws UserError where the structure contains itself, a member reaches past its end, or it is not a structure */
 export function layoutOf(btf: BtfReader, id: number): BtfLayout {
   const resolved = btf.resolve(id);
   const size = btf.byteSize(resolved);

@@ -81,7 +81,7 @@ export const thirdAt = (section: BtfSection, record: number): number => section.
 /** Offset of what the kind adds. */
 export const addedAt = (record: number): number => record + TYPE_BYTES;
 
-/** Names of the kernel are shorter (KSYM_NAME_LEN): what is behind this many bytes of one is not hashed. */
+/** Names of the kernel are shorter (KSYM_NAME_LEN): what is after this many bytes of one is not hashed. */
 const HASHED = 512;
 
 /** FNV-1a of the bytes up to the next NUL. */

@@ -6,7 +6,7 @@ const MAX_PARTS = 64;
 
 export function typeText(btf: BtfReader, id: number): string {
   let parts = 0;
-  /** @param inner what stands where C puts the declared name: `*`, `[64]`, `(*)(int)` … */
+  /** @param inner what is written where C puts the declared name: `*`, `[64]`, `(*)(int)` … */
   const declare = (at: number, inner: string): string => {
     if (++parts > MAX_PARTS) return `…${inner}`;
     const kind = btf.kindOf(at);
@@ -42,7 +42,7 @@ export function typeText(btf: BtfReader, id: number): string {
   return declare(id, '');
 }
 
-/** Qualifiers of a pointer stand behind its star. */
+/** Qualifiers of a pointer come after its star. */
 function qualifiesPointer(btf: BtfReader, id: number): boolean {
   let at = id;
   for (let depth = 0; depth < MAX_PARTS; depth++) {

@@ -29,7 +29,7 @@ const mapPointer = (subject: Subject): TreeNode | undefined =>
 
 const readsOn = reaction(
   'panic',
-  'The next kernel goes on behind the page: what stands there is followed as addresses of bitmaps, and it faults before the console speaks.',
+  'The next kernel reads past the end of the page: what is there is taken for addresses of bitmaps, and it faults before the console speaks.',
 );
 
 export const khoMapRules: readonly HandoverRule[] = [

@@ -231,7 +231,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     id: 'kho/subtree-unknown',
     severity: 'info',
     phase: 'early boot',
-    title: 'nobody known uses a subtree of this name',
+    title: 'no known user of KHO has a subtree of this name',
     about: 'Kernels up to 7.3 register memblock, LUO, kexec-metadata and kho_test. Any other name is an out-of-tree user’s, or damage.',
     reactions: { otherwise: reaction('unknown', 'If nothing in the next kernel asks for it, its memory stays preserved and unclaimed.') },
     confirm: 'Ask who calls kho_add_subtree() with that name.',

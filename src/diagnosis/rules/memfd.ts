@@ -86,7 +86,7 @@ export const memfdRules: readonly HandoverRule[] = [
     title: 'memfd size is impossible',
     about:
       'A file of 2^63 bytes and more has a negative size; one of more than 2^32 - 1 pages is refused when it is preserved (EFBIG; earlier kernels cut it silently).',
-    reactions: { otherwise: reaction('corrupts', 'The size is taken as it stands: reads and mappings of the file behave as for a negative or absurd size.') },
+    reactions: { otherwise: reaction('corrupts', 'The size is taken as it is: reads and mappings of the file behave as for a negative or absurd size.') },
     confirm: 'Show the structure in hex.',
     sources: [PRESERVE, '"memfd_luo: reject memfds whose page count exceeds UINT_MAX", May 2026'],
     *check(subject) {

@@ -84,7 +84,7 @@ function* blocks(subject: Subject): Iterable<Hit> {
     if (block === null) continue;
     const at = (name: string): TreeNode => fieldOf(block.node, name) ?? block.node;
     if (!caretakerStates.some(({ value }) => value === block.state))
-      yield hit(at('state'), `state of the caretaker of ${where} is ${block.state}, which is none`);
+      yield hit(at('state'), `state of the caretaker of ${where} is ${block.state}, which names no state`);
     if (block.vcpu !== id) yield hit(at('vcpu_id'), `the control block of ${where} is that of vCPU ${block.vcpu}`);
     const runs = block.state === 1 || block.state === 2;
     if (runs && block.pcpu === NO_PCPU) yield hit(at('pcpu_id'), `${where} is said to run, on no CPU`);
