@@ -157,6 +157,16 @@ export class AddressIndex {
     return this.#smallest(this.#built(), address)?.node.path ?? null;
   }
 
+  /** Pages of preserved files, folio by folio: physical, in bytes. */
+  *folioPages(): Iterable<{ readonly start: number; readonly end: number }> {
+    this.#built();
+    const folios = this.#folios;
+    for (let index = 0; index < (folios?.starts.length ?? 0); index++) {
+      const start = folios?.starts[index] ?? 0;
+      yield { start, end: start + (folios?.bytes[index] ?? 0) };
+    }
+  }
+
   /** Fields whose value is an address in the same page. */
   pointersTo(address: number): readonly Pointer[] {
     this.#built();

@@ -103,6 +103,7 @@ export function fixtureModel(opened?: Opened): InspectorModel {
     overview: ['fixture.elf: ELF core, 12 KiB, x86_64', '1 handover: incoming, kho-v4, luo-v5', '2 sessions, 1 file'],
     roots: fixtureRoots(memory, opened),
     memory,
+    image: null,
     path: 'fixture.elf',
     headline: { text: 'Not everything can be retrieved in the next kernel.', word: 'retrieve-fails EOPNOTSUPP', severity: 'error' },
     handovers: [],

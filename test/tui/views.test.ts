@@ -7,7 +7,7 @@ import { inspectorModelOf } from '../../src/tui/inspector/from-report.js';
 import { inspectorProgram } from '../../src/tui/inspector/view.js';
 import { lineWidth, textOf } from '../../src/tui/model/text.js';
 import { Play } from './play.js';
-import { inspect } from './samples.js';
+import { inspect, modelOf } from './samples.js';
 
 const PARTLY = 'test/fixtures/objects/objects-7.3-s2-partly.elf.xz';
 
@@ -52,6 +52,21 @@ describe("the kernel's own objects", () => {
   it('say why there are none', async () => {
     const screen = (await inspect('failed/pfn', 120, 40)).press('8');
     expect(screen.pane('objects').rows.join(' ')).toContain('no object of the kernel was read');
+  });
+});
+
+describe('the map of memory', () => {
+  it('tells files, reserve_mem, what nobody claims, structures, the kernel and what was left out apart; the row of the cursor has the owner', async () => {
+    const model = await modelOf('failed/pfn');
+    const kernel = { start: 0x1000000, end: 0x1800000 };
+    const screen = new Play(inspectorProgram({ ...model, image: kernel }), { columns: 120, rows: 40 }).press('6');
+    const [, legend = '', ...rows] = screen.pane('map').rows;
+    for (const word of ['# structures', 'f files', 'r reserve_mem', '+ preserved', 'k kernel', '- left out']) expect(legend).toContain(word);
+    expect(rows.find((row) => row.includes('k'))).toMatch(/^00\w{6} .*kkk/);
+    // closer, down to the pages of a file, whose owner is named
+    screen.press('g');
+    for (let cells = 0; cells < 900 && !/of outgoing/.test(screen.pane('map').rows[0] ?? ''); cells++) screen.press('l');
+    expect(screen.pane('map').rows[0]).toMatch(/^0x[0-9a-f]+–0x[0-9a-f]+ {2}.* (first )?of outgoing/);
   });
 });
 

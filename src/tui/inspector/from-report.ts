@@ -29,6 +29,7 @@ export function inspectorModelOf(report: DumpReport): InspectorModel {
     overview: overviewOf(report),
     roots: report.handovers.map((handover) => handover.node),
     memory: report.decoded.memory,
+    image: kernel?.facts?.image ?? null,
     findings,
     handovers: report.handovers,
     addresses: () => {

@@ -74,6 +74,7 @@ function modelOf(snapshot: KvmSnapshot, { title, path, series, together }: Aroun
     fates: new Map(),
     roots,
     memory,
+    image: null,
     findings,
     handovers: [],
     addresses: () => {

@@ -1,4 +1,5 @@
 /** Physical memory as a map: what each cell's share of it is used for. Pure; counted once for a part of memory and a number of cells. */
+import type { AddressIndex } from '../../address/address-index.js';
 import type { Handover } from '../../handover/decode.js';
 import { allReferences } from '../../handover/luo.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
@@ -6,12 +7,16 @@ import type { Style } from '../model/text.js';
 
 /** What a cell is mostly told as, most telling first. */
 export const MAP_KINDS = [
-  { kind: 'structure', sign: '#', style: 'value', words: 'structures of the handover' },
-  { kind: 'preserved', sign: '+', style: 'address', words: 'preserved' },
-  { kind: 'scratch', sign: 's', style: 'type', words: 'scratch: the next kernel boots here' },
-  { kind: 'present', sign: '.', style: 'plain', words: 'in this dump' },
-  { kind: 'absent', sign: ' ', style: 'plain', words: 'not in this dump, or no memory' },
-] as const satisfies readonly { kind: string; sign: string; style: Style; words: string }[];
+  { kind: 'structure', sign: '#', style: 'value', words: 'structures of the handover', short: 'structures' },
+  { kind: 'file', sign: 'f', style: 'good', words: 'contents of preserved files', short: 'files' },
+  { kind: 'reserved', sign: 'r', style: 'label', words: 'reserved by name (reserve_mem)', short: 'reserve_mem' },
+  { kind: 'preserved', sign: '+', style: 'address', words: 'preserved, by nothing decoded here', short: 'preserved' },
+  { kind: 'image', sign: 'k', style: 'name', words: 'kernel image', short: 'kernel' },
+  { kind: 'scratch', sign: 's', style: 'type', words: 'scratch: the next kernel boots here', short: 'scratch' },
+  { kind: 'present', sign: '.', style: 'plain', words: 'in this dump', short: 'in this dump' },
+  { kind: 'excluded', sign: '-', style: 'dim', words: 'left out of this dump', short: 'left out' },
+  { kind: 'absent', sign: ' ', style: 'plain', words: 'no memory', short: '' },
+] as const satisfies readonly { kind: string; sign: string; style: Style; words: string; short: string }[];
 
 export type MapKind = (typeof MAP_KINDS)[number];
 
@@ -20,6 +25,19 @@ const MOST_MADE = 8;
 
 /** Preserved blocks looked at for one map. */
 const MOST_BLOCKS = 1 << 20;
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What a map is drawn of. */
+interface Mapped {
+  readonly memory: PhysicalMemory;
+  readonly handovers: readonly Handover[];
+  readonly addresses: () => AddressIndex;
+  readonly image: Range | null;
+}
 
 export interface MapCells {
   readonly from: number;
@@ -37,12 +55,17 @@ const rank = (kind: MapKind['kind']): number => RANK.get(kind) ?? MAP_KINDS.leng
 export class MemoryMap {
   readonly #memory: PhysicalMemory;
   readonly #handovers: readonly Handover[];
+  readonly #addresses: () => AddressIndex;
+  readonly #image: Range | null;
   /** the last few that were asked for: a pane has one size in focus and another out of it */
   readonly #made = new Map<string, MapCells>();
 
-  constructor(memory: PhysicalMemory, handovers: readonly Handover[]) {
+  /** @param image of the kernel; null where nothing tells where it lies */
+  constructor({ memory, handovers, addresses, image }: Mapped) {
     this.#memory = memory;
     this.#handovers = handovers;
+    this.#addresses = addresses;
+    this.#image = image;
   }
 
   /** The share of memory from `from` to `to` in `count` cells. */
@@ -59,9 +82,12 @@ export class MemoryMap {
       for (let cell = first; cell <= last; cell++) kinds[cell] = Math.min(kinds[cell] ?? 0, rank(kind));
     };
     for (const { start, end } of this.#memory.readable) paint(start, end, 'present');
+    if (this.#image !== null) paint(this.#image.start, this.#image.end, 'image');
+    for (const { start, end } of this.#addresses().folioPages()) paint(start, end, 'file');
     let left = 0;
     for (const handover of this.#handovers) {
-      const { scratch, map } = handover;
+      const { scratch, map, memblock } = handover;
+      for (const { start, size } of memblock ?? []) paint(Number(start), Number(start + size), 'reserved');
       for (const { start, size } of scratch.areas ?? []) paint(start, start + size, 'scratch');
       let blocks = 0;
       if (map !== null)
@@ -72,6 +98,14 @@ export class MemoryMap {
       left += Math.max(0, (map?.summary.blocks ?? 0) - MOST_BLOCKS);
       for (const page of map?.structurePages ?? []) paint(page, page + pageSize, 'structure');
       for (const { address } of allReferences(handover)) paint(address, address + pageSize, 'structure');
+    }
+    // what no range covers is memory that was left out, or none at all: looked at in a few places of each cell
+    const absent = rank('absent');
+    for (let cell = 0; cell < count; cell++) {
+      if (kinds[cell] !== absent) continue;
+      const start = from + cell * unit;
+      for (const at of [start, start + unit / 2, start + unit - pageSize])
+        if (this.#memory.stateOf(Math.floor(at)) === 'excluded') kinds[cell] = rank('excluded');
     }
     const cells = { from, unit, kinds, left };
     const [oldest] = this.#made.keys();

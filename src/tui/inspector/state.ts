@@ -45,6 +45,8 @@ export interface InspectorModel {
   readonly fates: ReadonlyMap<string, string>;
   readonly roots: readonly TreeNode[];
   readonly memory: PhysicalMemory;
+  /** physical: the image of the kernel; null where nothing tells where it lies */
+  readonly image: { readonly start: number; readonly end: number } | null;
   readonly findings: readonly FindingView[];
   readonly handovers: readonly Handover[];
   /** built when it is first asked for */

@@ -1,5 +1,6 @@
 /** The machine's memory as a map: what each share of it is used for. Pure. */
 import { describeState } from '../../../memory/memory.js';
+import { escapeText } from '../../../report/escape.js';
 import { formatBytes, hex } from '../../../tree/words.js';
 import type { PaneBox } from '../../model/screen.js';
 import { rowsOf } from '../../model/scroll.js';
@@ -19,7 +20,7 @@ const maps = new WeakMap<InspectorModel, MemoryMap>();
 const mapCells = (state: Inspector, box: PaneBox): { readonly cells: MapCells; readonly columns: number } => {
   const columns = Math.max(1, box.width - state.digits - 2);
   const count = columns * Math.max(1, box.height - 2);
-  const map = maps.get(state.model) ?? new MemoryMap(state.model.memory, state.model.handovers);
+  const map = maps.get(state.model) ?? new MemoryMap(state.model);
   maps.set(state.model, map);
   return { cells: map.cells(state.map.from, state.map.to, count), columns };
 };
@@ -36,9 +37,11 @@ export const mapPane: Of = {
     const cursor = Math.min(state.map.cursor, cells.kinds.length - 1);
     const at = cursorAddress(state, box);
     const kind = MAP_KINDS[cells.kinds[cursor] ?? 0];
+    const { owner } = state.model.addresses().at(at);
     const about: Line = [
       span(`${hex(at)}–${hex(at + cells.unit - 1)}`, 'address'),
       span(`  ${kind?.words ?? ''}`),
+      span(owner === null ? '' : `  ${cells.unit > state.model.memory.pageSize ? 'first of ' : 'of '}${escapeText(owner)}`, 'name'),
       span(cells.left === 0 ? '' : `  (${cells.left} preserved blocks not drawn)`, 'warning'),
     ];
     const rows: Line[] = [];
@@ -51,9 +54,10 @@ export const mapPane: Of = {
       }
       rows.push(row);
     }
-    const legend = MAP_KINDS.filter(({ sign }) => sign !== ' ').flatMap(({ sign, style, words }) => [
+    const drawn = new Set(cells.kinds);
+    const legend = MAP_KINDS.filter(({ sign }, index) => sign !== ' ' && drawn.has(index)).flatMap(({ sign, style, short }) => [
       span(` ${sign} `, style),
-      span(`${words.split(':')[0]} `, 'dim'),
+      span(`${short} `, 'dim'),
     ]);
     return { title: 'map', note: `${formatBytes(cells.unit)} a cell  > < zoom`, rows: [about, clip(legend, box.width), ...rows] };
   },
