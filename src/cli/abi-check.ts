@@ -30,10 +30,9 @@ export function registerAbiCheck(abi: Command): void {
 }
 
 async function runCheck(options: Options): Promise<void> {
-  const [{ openSide }, { checkCompat }, { accept, fails }, { NO_SUPPRESSIONS }, { writeJson, writeLines }] = await Promise.all([
+  const [{ openSide }, { checkCompat }, { accept, fails, NO_SUPPRESSIONS }, { writeJson, writeLines }] = await Promise.all([
     import('./compat-side.js'),
     import('../compat/check.js'),
-    import('../compat/accept.js'),
     import('../compat/suppressions.js'),
     import('./output.js'),
   ]);

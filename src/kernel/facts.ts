@@ -1,7 +1,6 @@
 /** What a dump tells of its kernel as a whole: tables and types it was read by, KASLR, tasks, uptime, configuration. */
-import { kernelConfig } from './config.js';
-import { uptimeSeconds } from './clock.js';
-import { optional } from './fault.js';
+import { gunzipSync } from 'node:zlib';
+import { KernelFault, optional } from './fault.js';
 import type { Kernel } from './kernel.js';
 import { processes } from './tasks.js';
 
@@ -49,4 +48,37 @@ function countProcesses(kernel: Kernel): number {
   let count = 0;
   for (const task of processes(kernel)) count += task.address === 0n ? 0 : 1;
   return count;
+}
+
+/** Where the core timekeeper is (kernel/time/timekeeping.c, 6.16 to 7.3): an array since 6.17, one variable before. */
+const TIMEKEEPERS: readonly { readonly symbol: string; readonly type: string; readonly path: string }[] = [
+  { symbol: 'timekeeper_data', type: 'struct tk_data', path: 'timekeeper.ktime_sec' },
+  { symbol: 'tk_core', type: 'struct tk_data', path: 'timekeeper.ktime_sec' },
+];
+
+/** Whole seconds of CLOCK_MONOTONIC at its last update; null where it can't be read. */
+function uptimeSeconds(kernel: Kernel): number | null {
+  for (const { symbol, type, path } of TIMEKEEPERS) {
+    const seconds = optional(() => kernel.variable(symbol, type).get(path).number());
+    if (seconds !== null && seconds >= 0) return seconds;
+  }
+  return null;
+}
+
+const MAX_COMPRESSED = 1 << 20;
+const MAX_TEXT = 16 << 20;
+
+/** The configuration a kernel carries, gzip between two marks (kernel/configs.c, 7.3): CONFIG_ names with their values; those that are not set are left out. Null where the kernel carries none, or it can't be read. */
+function kernelConfig(kernel: Kernel): ReadonlyMap<string, string> | null {
+  const start = kernel.symbols.find('kernel_config_data')[0]?.address;
+  const end = kernel.symbols.find('kernel_config_data_end')[0]?.address;
+  if (start === undefined || end === undefined || end <= start || end - start > BigInt(MAX_COMPRESSED)) return null;
+  try {
+    const text = gunzipSync(kernel.virtual.read(start, Number(end - start)), { maxOutputLength: MAX_TEXT }).toString('latin1');
+    return new Map([...text.matchAll(/^(CONFIG_\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]));
+  } catch (error) {
+    // A page that is missing, or bytes that are no gzip stream: then there is no configuration to be told.
+    if (error instanceof KernelFault || (error instanceof Error && 'code' in error)) return null;
+    throw error;
+  }
 }

@@ -6,7 +6,6 @@ import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, st
 import { join } from 'node:path';
 import { UserError } from '../codec/user-error.js';
 import { assumeArch } from './assume-arch.js';
-import { errnosOf, RUN_LOG } from './run-log.js';
 import { looksLikeKvmRun, SMALLEST_PAGE } from './recognise.js';
 import { decodeSnapshot } from './snapshot.js';
 import type { KvmSnapshot, KvmSnapshotOptions } from './snapshot-model.js';
@@ -48,6 +47,7 @@ interface Source {
 
 /** Bytes read at a time, about. */
 const CHUNK = 1 << 20;
+const RUN_LOG = 'kvm.json';
 /** Bytes a kvm.json may have. */
 const MOST_LOG = 64 << 20;
 
@@ -187,3 +187,27 @@ const cannotRead = (path: string, error: unknown): UserError => {
 
 /** `9-x` before `10-x`. */
 const byNumberWithin = (a: string, b: string): number => a.localeCompare(b, 'en', { numeric: true });
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/**
+ * Reads `kvm.json`: what each KVM_RUN returned (`runs`, each with `file` and `errno`, 0 where it returned 0), which the pages do not tell.
+ * @returns errno by file name; runs that name no file, or no errno, are passed over
+ * @throws UserError where it is no JSON object with `runs`
+ */
+function errnosOf(text: string, path: string): ReadonlyMap<string, number> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw new UserError(`${path}: not JSON; move it away, or give the errno of all with --errno`);
+  }
+  const runs = isRecord(parsed) ? parsed.runs : null;
+  if (!Array.isArray(runs)) throw new UserError(`${path}: it has no list "runs"; move it away, or give the errno of all with --errno`);
+  const errnos = new Map<string, number>();
+  for (const run of runs) {
+    if (!isRecord(run) || typeof run.file !== 'string' || typeof run.errno !== 'number' || !Number.isInteger(run.errno)) continue;
+    errnos.set(run.file, Math.abs(run.errno));
+  }
+  return errnos;
+}

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/codec/user-error.js';
-import { accept, fails } from '../../src/compat/accept.js';
+import { accept, fails } from '../../src/compat/suppressions.js';
 import { checkCompat } from '../../src/compat/check.js';
 import { releaseSide } from '../../src/compat/release-side.js';
 import { parseSuppressions } from '../../src/compat/suppress.js';
