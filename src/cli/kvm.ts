@@ -31,7 +31,7 @@ export function registerKvm(program: Command): void {
     .option('--stride <bytes>', 'bytes from one snapshot to the next', parseCount)
     .option('--page-size <bytes>', 'page size of the host', parsePageSize)
     .option('--json', 'as JSON')
-    .option('--tui', 'in the terminal UI: payload, bytes and explanation side by side')
+    .option('--tui', 'in the terminal UI: fields, bytes and what the exit means')
     .option('--no-color', 'no colours')
     .action(runKvm);
 }

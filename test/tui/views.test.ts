@@ -63,7 +63,12 @@ describe('the map of memory', () => {
     const [, legend = '', ...rows] = screen.pane('map').rows;
     for (const word of ['# structures', 'f files', 'r reserve_mem', '+ preserved', 'k kernel', '- left out']) expect(legend).toContain(word);
     expect(rows.find((row) => row.includes('k'))).toMatch(/^00\w{6} .*kkk/);
-    // closer, down to the pages of a file, whose owner is named
+    // an address that is searched for here is gone to here
+    screen.press('>', '/').type('33e7000').press('enter');
+    expect(screen.pane('map').rows[0]).toMatch(/^0x3(3[0-9a-f]{5}|[0-9a-f]{6})–/);
+    expect(screen.footer).toContain('0x33e7000: in this dump, NOT preserved');
+    // and the pages of a file name their owner
+    screen.press('<');
     screen.press('g');
     for (let cells = 0; cells < 900 && !/of outgoing/.test(screen.pane('map').rows[0] ?? ''); cells++) screen.press('l');
     expect(screen.pane('map').rows[0]).toMatch(/^0x[0-9a-f]+–0x[0-9a-f]+ {2}.* (first )?of outgoing/);

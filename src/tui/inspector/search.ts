@@ -6,6 +6,7 @@ import { TreeSearch, nextMatch } from '../model/search.js';
 import { comparePlaces } from '../model/tree-view.js';
 import { type Found, tell } from '../model/view.js';
 import { logPane } from './panes/log.js';
+import { mapTo } from './panes/map.js';
 import { objectsPane } from './panes/objects.js';
 import { sessionsPane } from './panes/sessions.js';
 import { snapshotsPane } from './panes/snapshots.js';
@@ -19,6 +20,7 @@ export function startSearch(state: Inspector, text: string): Inspector {
   const list = listInFocus(state);
   if (list !== null) return inList({ ...state, search: null }, list, text, 1);
   const address = addressOf(text);
+  if (focus === 'map' && address !== null) return whereIs(mapTo({ ...state, search: null, searchPending: false }, address), address);
   const search = new TreeSearch(text, state.tree);
   // an address from a console: the thing that covers it, or the field that names it; n and N go through all that have the number
   if (address !== null) {

@@ -30,7 +30,8 @@ export const INSPECTOR: View<Inspector, PaneId> = {
     left: 'tree: close the node, or go to its parent; bytes and map: one to the left',
     right: 'tree: open the node, or go to its first child; bytes and map: one to the right',
     enter: 'follow a pointer, else open the node; in a list, go to what the row is about',
-    search: 'search names, values, pointers, meanings and addresses; in the bytes: text or bytes (de ad be ef); in log and sessions: their rows',
+    search:
+      'search names, values, pointers, meanings and addresses; in the bytes: text or bytes (de ad be ef); in log and sessions: their rows; in the map: an address',
   },
   tabs: BOTTOM,
   search: startSearch,

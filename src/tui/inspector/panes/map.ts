@@ -80,6 +80,15 @@ export const mapPane: Of = {
   ],
 };
 
+/** Puts the map's cursor on an address; the whole of memory is shown where the part that is shown does not hold it. */
+export function mapTo(state: Inspector, address: number): Inspector {
+  const last = state.model.memory.readable.at(-1)?.end ?? state.model.memory.pageSize;
+  const { from, to } = state.map;
+  const shown: Inspector = address >= from && address < to ? state : { ...state, map: { from: 0, to: last, cursor: 0 } };
+  const { cells } = mapCells(shown, boxIn(shown, 'map'));
+  return { ...shown, map: { ...shown.map, cursor: Math.max(0, Math.min(cells.kinds.length - 1, Math.floor((address - cells.from) / cells.unit))) } };
+}
+
 /** Zooms the map by a factor of 8 around its cursor (in), or out again. */
 function zoomMap(state: Inspector, by: 1 | -1): Inspector {
   const box = boxIn(state, 'map');
