@@ -176,12 +176,20 @@ class Judge {
     for (const users of usersOf(this.#subject).values()) {
       if (users.length < 2) continue;
       const judged = users.map((user) => ({ user, plausible: user.reference === null ? this.#ofMap(users) : isPlausible(this.#subject, user.reference) }));
-      const best = [...judged].sort((a, b) => rank(b.plausible) - rank(a.plausible) || this.#fit(b.user) - this.#fit(a.user))[0];
+      const best = [...judged].sort(
+        (a, b) => rank(b.plausible) - rank(a.plausible) || this.#fit(b.user) - this.#fit(a.user) || this.#pagesAway(a.user) - this.#pagesAway(b.user),
+      )[0];
       for (const { user } of judged) {
         if (user === best?.user || user.reference === null || this.#isGarbage(user.reference.from.path)) continue;
         this.#distrust(user.reference, 'shared', best?.user ?? null);
       }
     }
+  }
+
+  /** How far the page is from where the pointer stands: a structure is allocated near the one that leads to it. */
+  #pagesAway({ at, reference }: PageUser): number {
+    if (reference === null) return Number.MAX_SAFE_INTEGER;
+    return at === null ? 0 : Math.floor(Math.abs(at - reference.address) / this.#subject.dump.memory.pageSize);
   }
 
   /** A page of the map that a structure stands on as it should is the structure's. */

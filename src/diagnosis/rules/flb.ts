@@ -169,7 +169,7 @@ export const flbRules: readonly HandoverRule[] = [
       for (const flb of flbsOf(subject)) {
         const index = /^liveupdate-test-flb-v([012])$/.exec(flb.name.text)?.[1];
         if (index !== undefined && flb.data !== testFlbData(Number(index)))
-          yield hit(flb.node, `data of ${flb.name.text} is ${hex(flb.data)}, not ${hex(testFlbData(Number(index)))}`);
+          yield hit(flb.reading.field('data'), `data of ${flb.name.text} is ${hex(flb.data)}, not ${hex(testFlbData(Number(index)))}`);
       }
     },
   },

@@ -1,5 +1,7 @@
 /** Rules about the root of LUO: its version, its numbers, its pointers. Sources: kernel/liveupdate/luo_core.c, 6.19 to 7.3. */
 import { type Contract, behaviourIsKnown } from '../../../abi/contract.js';
+import { fdtHeader } from '../../../abi/fdt/header.js';
+import { sizeOf } from '../../codec/layout-table.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { type DumpRule, type HandoverRule, type Rule, hit, noted, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
@@ -35,7 +37,15 @@ const handoverRules: readonly HandoverRule[] = [
     reactions: panics('The next kernel prints "LUO state is incompatible with \'luo-v5\'".'),
     confirm: 'Look for "is incompatible with" in the log of the next kernel; compare with `abi list`.',
     sources: [EARLY, 'seen with 7.3.4: luo-v6 written over luo-v5 at the jump'],
-    check: (subject) => wrong(subject, 'luo-unknown-version'),
+    *check(subject) {
+      // Where the header of the FDT is damaged, its strings are read at the wrong place.
+      const start = subject.handover.luo?.node.address ?? null;
+      const header = subject.handover.observations.filter(
+        ({ kind, at }) => kind === 'luo-fdt' && at !== null && start !== null && at < start + sizeOf(fdtHeader),
+      );
+      const after = header.flatMap(({ at }) => (at === null ? [] : [{ at, rule: 'luo/fdt' }]));
+      for (const found of wrong(subject, 'luo-unknown-version')) yield { ...found, after };
+    },
   },
   {
     id: 'luo/version-unreleased',

@@ -120,9 +120,11 @@ function* restoreEntries(kho: Kho, { first, total_pages, order }: VmallocDescrip
   let chunk = first;
   while (chunk !== 0) {
     for (let index = 0; index < room; index++) {
-      const phys = machine.readElement(khoVmallocChunk, chunk, 'phys', index);
-      if (phys === 0) break;
+      const entry = machine.readElement(khoVmallocChunk, chunk, 'phys', index);
+      if (entry === 0) break;
       if (pages.length + each > total_pages) return null;
+      // PHYS_PFN() drops what is below a page: seen with 7.1.13 and 7.3.4.
+      const phys = entry - (entry % machine.pageSize);
       if (!(yield* kho.restorePages(phys, each))) return null;
       for (let page = 0; page < each; page++) pages.push(phys + page * machine.pageSize);
     }
