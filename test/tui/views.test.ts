@@ -1,7 +1,13 @@
 /** Views beside the tree, on captures: sessions with phase and owner, the kernel's own objects, contracts against another release, two dumps side by side. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { comparisonOf } from '../../src/cli/comparison.js';
 import { loadDump } from '../../src/cli/load-dump.js';
+import { writeElfCore } from '../../src/container/elf-writer.js';
+import { EngineClient } from '../../src/engine/client.js';
+import { readScenario } from '../../src/engine/scenario/parse.js';
 import { compareProgram } from '../../src/tui/compare/view.js';
 import { inspectorModelOf } from '../../src/tui/inspector/from-report.js';
 import { inspectorProgram } from '../../src/tui/inspector/view.js';
@@ -27,6 +33,25 @@ describe('sessions and files', () => {
     expect([...seen].sort()).toEqual(['handler', 'order', 'owner', 'phase', 'session', 'size', 'state']);
     screen.press('/').type('retrieved').press('enter');
     expect(screen.footer).toMatch(/\/retrieved {2}\d+\/\d+/);
+  });
+
+  it("bear systemd's labels at 80 columns, in the table and in the details", async () => {
+    const client = EngineClient.ofScenario(await readScenario('samples/scenarios/systemd-fd-store.yaml'));
+    client.toEnd();
+    const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-'));
+    try {
+      const core = join(folder, 'core');
+      await writeElfCore(core, client.imageAtStep(client.moments.find(({ moment }) => moment === 'frozen')?.step));
+      const screen = (await inspectFile(core, 80, 24)).press('5');
+      const rows = screen.pane('sessions').rows.join('\n');
+      expect(rows).toMatch(/systemd +0x1 +frozen +unit cache\.service, fd st… +comes back/);
+      expect(rows).toMatch(/vm-7 +0x1 +frozen +unit vmm@7\.service/);
+      screen.press('enter').press('2');
+      expect(screen.pane('detail').rows.join('\n').replaceAll(/\s+/g, ' ')).toContain('owner unit cache.service, fd store "cache"');
+      for (const line of screen.lines) expect(lineWidth(line)).toBeLessThanOrEqual(80);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('fit 80 columns, the outcome still seen', async () => {

@@ -2,7 +2,7 @@
 import { errnoName } from '../../../abi/errno.js';
 import type { Handover } from '../../handover/decode.js';
 import { type Holder, phaseOfRole, stateOfRole } from '../../handover/life.js';
-import type { Owner } from '../../handover/owners/owner.js';
+import { type Owner, ownerText } from '../../handover/owners/owner.js';
 import { counted, formatBytes, hex } from '../../tree/words.js';
 import { escapeText } from '../../report/escape.js';
 import { type Severity, type FindingView, worse } from '../model/finding.js';
@@ -18,6 +18,8 @@ export interface SessionRow {
   readonly phase: string;
   /** who in user space it belongs to, and who has it open; '' where nobody knows */
   readonly owner: string;
+  /** it bears the label of a unit, a virtual machine or a program */
+  readonly labelled: boolean;
   /** bytes; null where it has none or they are not known */
   readonly size: number | null;
   readonly what: string;
@@ -32,8 +34,8 @@ export function sessionRows(handovers: readonly Handover[], findings: readonly F
   for (const { luo, role, owners } of handovers)
     for (const session of luo?.sessions ?? []) {
       const name = escapeText(session.name.text);
-      const ownerText = (path: string, openBy: readonly Holder[] | null | undefined): string =>
-        [wordsOf(owners.byPath.get(path) ?? owners.byPath.get(session.path)), holders(openBy)].filter(Boolean).join('; ');
+      const belongsTo = (path: string, openBy: readonly Holder[] | null | undefined): string =>
+        [labelOf(owners.byPath.get(path) ?? owners.byPath.get(session.path)), holders(openBy)].filter(Boolean).join('; ');
       const state = session.life?.state ?? stateOfRole(role);
       if (session.files.length === 0)
         rows.push(
@@ -44,7 +46,8 @@ export function sessionRows(handovers: readonly Handover[], findings: readonly F
               token: '',
               handler: '',
               phase: state,
-              owner: ownerText(session.path, session.life?.openBy),
+              owner: belongsTo(session.path, session.life?.openBy),
+              labelled: owners.byPath.has(session.path),
               size: null,
               what: 'no files',
             },
@@ -59,17 +62,22 @@ export function sessionRows(handovers: readonly Handover[], findings: readonly F
         const what =
           memfd !== null ? `${formatBytes(memfd.size)}, ${counted(memfd.folioCount, 'folio')}` : decoded?.kind === 'struct' ? decoded.struct : 'not decoded';
         const phase = `${file.life?.phase ?? phaseOfRole(role)}${(file.life?.retrieveStatus ?? 0) < 0 ? ` ${errnoName(-(file.life?.retrieveStatus ?? 0)) ?? ''}` : ''}`;
-        const owner = ownerText(file.path, file.life?.openBy ?? session.life?.openBy);
+        const labelled = owners.byPath.has(file.path) || owners.byPath.has(session.path);
+        const owner = belongsTo(file.path, file.life?.openBy ?? session.life?.openBy);
         rows.push(
-          row({ path: file.path, session: name, token: hex(file.token), handler: escapeText(file.compatible.text), phase, owner, size, what }, worst, fates),
+          row(
+            { path: file.path, session: name, token: hex(file.token), handler: escapeText(file.compatible.text), phase, owner, labelled, size, what },
+            worst,
+            fates,
+          ),
         );
       }
     }
   return rows;
 }
 
-const wordsOf = (owner: Owner | undefined): string =>
-  owner === undefined ? '' : escapeText(`${owner.kind} ${owner.name}${owner.detail === '' ? '' : ` ${owner.detail}`}`);
+/** Whose it is, escaped: a unit, a virtual machine, a program; '' where nobody knows. */
+export const labelOf = (owner: Owner | undefined): string => (owner === undefined ? '' : escapeText(ownerText(owner)));
 
 const holders = (openBy: readonly Holder[] | null | undefined): string => {
   const [first] = openBy ?? [];

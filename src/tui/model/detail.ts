@@ -19,6 +19,7 @@ export function detailLines(
   findings: readonly FindingView[],
   width: number,
   telescope: (address: number) => string = (address) => describeState(memory.stateOf(address)),
+  owner = '',
 ): Line[] {
   const out: Line[] = [];
   const add = (label: string, text: string, style: Style = 'plain'): void => {
@@ -41,6 +42,7 @@ export function detailLines(
   const other = otherBase(node);
   if (other !== '') add('', other, 'dim');
   if (node.meaning !== '') add('meaning', escapeText(node.meaning));
+  if (owner !== '') add('owner', owner);
   if (node.pointer !== null) {
     add('points to', `${hex(node.pointer)}: ${telescope(node.pointer)}`, 'address');
     if (node.target !== null) add('', escapeText(node.target), 'address');

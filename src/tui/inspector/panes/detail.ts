@@ -5,6 +5,7 @@ import { rowsOf, scrollText } from '../../model/scroll.js';
 import { type Line, line, wrap } from '../../model/text.js';
 import type { Pane } from '../../model/view.js';
 import type { PaneId } from '../layout.js';
+import { labelOf } from '../session-rows.js';
 import { type Inspector, type InspectorModel, onOverview, parentNode, selectedNode } from '../state.js';
 import { follow } from './tree.js';
 
@@ -22,13 +23,31 @@ export function findingsHere(state: Inspector): readonly FindingView[] {
   return current === undefined || !about ? here : [current, ...here.filter((finding) => finding !== current)];
 }
 
+/** Whose the session or file is that the node is of, or a part of; '' where nobody knows. */
+function ownerOf({ handovers }: InspectorModel, path: string): string {
+  for (let at = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/'))))
+    for (const { owners } of handovers) {
+      const owner = owners.byPath.get(at);
+      if (owner !== undefined) return labelOf(owner);
+    }
+  return '';
+}
+
 /** The lines about the selected node, or about the dump. */
 function detailOf(state: Inspector, width: number): Line[] {
   const { model } = state;
   if (onOverview(state.place)) return overviewLines(model, width);
   const node = selectedNode(state);
   if (node === null) return [];
-  return detailLines(node, parentNode(state), model.memory, findingsHere(state), width, (address) => model.addresses().telescope(address));
+  return detailLines(
+    node,
+    parentNode(state),
+    model.memory,
+    findingsHere(state),
+    width,
+    (address) => model.addresses().telescope(address),
+    ownerOf(model, node.path),
+  );
 }
 
 /** The answer first: the verdict, the worst finding and what follows from it, then what the dump is. */

@@ -14,6 +14,8 @@ interface Made {
   /** columns of the longest token */
   readonly token: number;
   readonly someOwner: boolean;
+  /** units, machines or programs are known: of a narrow pane, they are worth more than sizes */
+  readonly someLabel: boolean;
   sorted: { readonly by: SortKey; readonly rows: readonly SessionRow[] };
 }
 
@@ -25,7 +27,14 @@ function madeOf(model: InspectorModel): Made {
   const all = sessionRows(model.handovers, model.findings, model.fates);
   const name = all.reduce((most, { session }) => Math.max(most, widthOf(session)), 7);
   const token = all.reduce((most, row) => Math.max(most, row.token.length), 8);
-  const made: Made = { all, name, token, someOwner: all.some(({ owner }) => owner !== ''), sorted: { by: 'order', rows: all } };
+  const made: Made = {
+    all,
+    name,
+    token,
+    someOwner: all.some(({ owner }) => owner !== ''),
+    someLabel: all.some(({ labelled }) => labelled),
+    sorted: { by: 'order', rows: all },
+  };
   tables.set(model, made);
   return made;
 }
@@ -48,14 +57,20 @@ interface TableColumn {
 }
 
 /** What there is room for; what comes of it stands last and has the rest. */
-function columnsFor(width: number, { name, token: longest, someOwner }: Made): TableColumn[] {
+function columnsFor(width: number, { name, token: longest, someOwner, someLabel }: Made): TableColumn[] {
   const columns: (TableColumn & { readonly from: number })[] = [
     { title: 'session', width: Math.min(width < 100 ? 16 : 24, name), style: 'name', text: ({ session }) => session, from: 0 },
     { title: 'token', width: longest, style: 'value', text: ({ token }) => token, from: 0 },
     { title: 'handler', width: 14, style: 'type', text: ({ handler }) => handler, from: 96 },
     { title: 'phase', width: 12, style: 'label', text: ({ phase }) => phase, from: 0 },
-    { title: 'size', width: width < 120 ? 14 : 24, style: 'plain', text: ({ what }) => what, from: 0 },
-    { title: 'owner', width: 28, style: 'plain', text: ({ owner }) => owner, from: someOwner ? 110 : Number.POSITIVE_INFINITY },
+    { title: 'size', width: width < 120 ? 14 : 24, style: 'plain', text: ({ what }) => what, from: someLabel ? 110 : 0 },
+    {
+      title: 'owner',
+      width: width < 110 ? 26 : 28,
+      style: 'plain',
+      text: ({ owner }) => owner,
+      from: someLabel ? 0 : someOwner ? 110 : Number.POSITIVE_INFINITY,
+    },
   ];
   return columns.filter(({ from }) => width >= from);
 }
