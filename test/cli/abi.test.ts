@@ -52,7 +52,7 @@ describe('abi show', () => {
 
   it('shows both versions where none is asked for, the newest first', () => {
     const found = lines('memfd_luo_ser').filter((line) => line.startsWith('  in '));
-    expect(found.slice(0, 2)).toEqual(['  in memfd-v2: 7.1 7.2 7.3', '  in memfd-v1: 6.19 7.0*']);
+    expect(found.filter((line) => !line.endsWith('no release'))).toEqual(['  in memfd-v2: 7.1 7.2 7.3', '  in memfd-v1: 6.19 7.0*']);
   });
 
   it('shows the nodes and properties of a contract that is an FDT', () => {
@@ -78,7 +78,7 @@ describe('abi show', () => {
 
   it.each([
     ['memfd_luo_sre', /no structure "memfd_luo_sre" is known \(near: memfd_luo_ser\)/],
-    ['memfd_luo_ser@memfd-v9', /no layout of struct memfd_luo_ser in "memfd-v9": it is in memfd-v2, memfd-v1/],
+    ['memfd_luo_ser@memfd-v9', /no layout of struct memfd_luo_ser in "memfd-v9": it is in memfd-v2, .*memfd-v1/],
     ['evil\u001b[2J', /no structure "evil\\x1b\[2J" is known/],
   ])('says in one line that %j is not known', (wanted, message) => {
     const run = luoInspect(['abi', 'show', wanted]);
