@@ -515,7 +515,7 @@ describe('bytes as hexyl and xxd show them: classes by colour, columns, repeats 
 
 describe('NO_COLOR, FORCE_COLOR, TERM=dumb (no-color.org, clig.dev)', () => {
   const styled = (env: NodeJS.ProcessEnv): boolean => luoInspect(['diagnose', 'failed/seals/s1-frozen'], { env }).stdout.includes('\u001b[');
-  it('decide over text that is no screen', () => {
+  it('decide over text that is no screen', { timeout: 60_000 }, () => {
     expect(styled({ NO_COLOR: '', FORCE_COLOR: '' })).toBe(false);
     expect(styled({ NO_COLOR: '', FORCE_COLOR: '1' })).toBe(true);
     expect(styled({ NO_COLOR: '', FORCE_COLOR: '0' })).toBe(false);
