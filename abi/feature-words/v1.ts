@@ -18,8 +18,8 @@ const headerOf = (flagNames: Readonly<Record<string, string>>) =>
     source,
     btfName: null,
     fields: {
-      supported: u64('features the writer knows', { role: 'flags', flagNames }),
-      required: u64('features a reader must know', { role: 'flags', flagNames }),
+      supp: u64('features the writer knows', { role: 'flags', flagNames }),
+      req: u64('features a reader must know', { role: 'flags', flagNames }),
       active: u64('features whose fields hold data', { role: 'flags', flagNames }),
       reserved: array(u64('0', { role: 'reserved' }), 13, '0'),
     },
@@ -34,7 +34,7 @@ export const luoSerFeatures = struct({
   source,
   btfName: null,
   fields: {
-    header: nested(luoHeader, 'features'),
+    features: nested(luoHeader, 'what it holds'),
     liveupdate_num: liveupdateNum,
     sessions_pa: phys('first session block; 0 until serialised', 'kho_block_header_ser'),
     flbs_pa: phys('FLB page', 'luo_flb_header_ser'),
@@ -52,7 +52,7 @@ export const luoFeatures = contract({
   date: '2026-09-03',
   source,
   discriminates: 'The blob has 152 bytes and does not start with a string.',
-  notes: ['A reader refuses if `required` has a bit it does not know.', 'A search of raw memory for "luo-v" misses it.'],
+  notes: ['A reader refuses if `req` has a bit it does not know.', 'A search of raw memory for "luo-v" misses it.'],
 });
 
 export const memfdLuoSerFeatures = struct({
@@ -61,7 +61,7 @@ export const memfdLuoSerFeatures = struct({
   source,
   btfName: null,
   fields: {
-    header: nested(memfdHeader, 'features'),
+    features: nested(memfdHeader, 'what it holds'),
     pos: u64('file position, updated at freeze', { role: 'bytes' }),
     size: u64('file size', { role: 'bytes' }),
     seals: u32('F_SEAL_* of the file', { role: 'flags' }),

@@ -134,10 +134,8 @@ function readLuoStruct(context: Context, bytes: Uint8Array, address: number | nu
 /** A root that starts with feature words instead of a string: as many bytes, small words, and what is required is supported. */
 function isFeatureRoot(bytes: Uint8Array): boolean {
   if (bytes.length !== sizeOf(luoSerFeatures)) return false;
-  const { supported, required, active, reserved } = decodeStruct(luoSerFeatures, bytes).header;
-  return (
-    supported !== 0n && supported < MAX_FEATURES && (required & ~supported) === 0n && (active & ~supported) === 0n && reserved.every((word) => word === 0n)
-  );
+  const { supp, req, active, reserved } = decodeStruct(luoSerFeatures, bytes).features;
+  return supp !== 0n && supp < MAX_FEATURES && (req & ~supp) === 0n && (active & ~supp) === 0n && reserved.every((word) => word === 0n);
 }
 
 /** Features are counted up from bit 0; text in their place is a larger number. */
@@ -148,7 +146,7 @@ function readFeatureRoot(context: Context, bytes: Uint8Array, address: number | 
   node.add(reading.node);
   if (address !== null) addRestOfPage(context.memory, reading.node, address, sizeOf(luoSerFeatures));
   const text = 'the LUO root holds feature words in place of a version string (RFC of 3 Sep 2026): every release compares a string, and refuses it';
-  context.observations.add('luo-unknown-version', reading.field('header'), text);
+  context.observations.add('luo-unknown-version', reading.field('features'), text);
   return readLuoSer(context, luoFeatures, luoFeatures.id, reading, node);
 }
 

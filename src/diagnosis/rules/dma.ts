@@ -134,7 +134,7 @@ export const dmaRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'what a device can reach is not known, or not all of it',
     about:
-      'Only VT-d page tables that are in the dump are walked. For AMD and SMMU no layout of what is preserved tells where tables are; of a VM’s own page tables (TDP) the list does not say which page is the root.',
+      'Only VT-d page tables that are in the dump are walked. No form of what is preserved names an AMD IOMMU, and of an SMMUv3’s tables neither stage nor granule is in it; of a VM’s own page tables (TDP) the list does not say which page is the root.',
     reactions: null,
     confirm: 'Take a dump with the tables.',
     sources: [SOURCE],

@@ -21,6 +21,7 @@ const DELETED = 1n;
 
 /** Kinds of IOMMU whose tables are known. */
 const INTEL = 1n;
+const SMMUV3 = 2n;
 
 /** Every domain that is in use, walked as far as its tables are in the dump. */
 export function dmaDomains(flbs: readonly LuoFlb[], memory: PhysicalMemory): readonly DmaDomain[] {
@@ -47,7 +48,12 @@ function domainsBelow(root: TreeNode, memory: PhysicalMemory, budget: WalkBudget
     const names = own.map(({ name }) => name);
     const not = (why: string): DmaDomain => ({ node, devices: names, walk: null, why });
     const foreign = own.find(({ kind }) => kind !== null && kind !== INTEL);
-    if (foreign !== undefined) return not(`its IOMMU is of kind ${foreign.kind}, whose page tables are not walked here; only Intel's are`);
+    if (foreign !== undefined)
+      return not(
+        foreign.kind === SMMUV3
+          ? 'its IOMMU is an SMMUv3, and what is preserved says neither the stage nor the granule of its page tables'
+          : `its IOMMU is of kind ${foreign.kind}, of which no page table is described; only Intel's are walked`,
+      );
     const top = physicalAddress(numberIn(node, 'top_table_phys') ?? 0n);
     const level = Number(numberIn(node, 'top_level') ?? -1n);
     if (top === null || top === 0) return not('it has no page table');
