@@ -9,7 +9,8 @@ import { loadDump } from '../../src/cli/load-dump.js';
 import { openDump } from '../../src/container/open.js';
 import { diagnose } from '../../src/diagnosis/diagnose.js';
 import { EngineClient } from '../../src/engine/client.js';
-import { decodeHandovers } from '../../src/handover/decode.js';
+import { type Handover, decodeHandovers } from '../../src/handover/decode.js';
+import type { TreeNode } from '../../src/tree/tree.js';
 import { type Patch, overlayMemory } from '../../src/memory/overlay.js';
 import { judge } from '../../src/verdict/judge.js';
 import { fatesOf } from '../../src/verdict/met.js';
@@ -124,26 +125,76 @@ describe('later moments', () => {
   });
 });
 
-describe('a pointer that leads nowhere', () => {
-  it('brings the kernel down for its file alone: every other file is asked for, and comes back', async () => {
-    const opened = await openDump('samples/handover-7.3/s1-frozen.sparse.elf.xz');
-    try {
-      const [whole] = decodeHandovers({ memory: opened.memory }).handovers;
-      const file = whole?.luo?.sessions?.[0]?.files[1];
-      const at = file?.reading.field('data').address ?? null;
-      if (file === undefined || at === null) throw new Error('no file');
+/** The sample with patches over it, judged as `diagnose` does. */
+async function judged(patchesOf: (handover: Handover) => readonly Patch[]) {
+  const opened = await openDump('samples/handover-7.3/s1-frozen.sparse.elf.xz');
+  try {
+    const [whole] = decodeHandovers({ memory: opened.memory }).handovers;
+    if (whole === undefined) throw new Error('no handover');
+    const memory = overlayMemory(opened.memory, patchesOf(whole));
+    const decoded = decodeHandovers({ memory });
+    const facts = { path: 'damaged', memory, arch: opened.arch, release: '7.3.4' };
+    return judge({ facts, decoded, findings: diagnose(decoded), log: null, options: {} });
+  } finally {
+    opened.close();
+  }
+}
+
+/** 64 bits in place of a field. */
+function patch(node: TreeNode | null | undefined, value: bigint | ((was: bigint) => bigint)): Patch {
+  if (node?.address == null) throw new Error('no such field');
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, typeof value === 'bigint' ? value : value(BigInt(node.value ?? 0)), true);
+  return { address: node.address, bytes };
+}
+
+const below = (node: TreeNode | undefined, ...names: readonly string[]): TreeNode | undefined =>
+  names.reduce((found, name) => found?.children().find((child) => child.name === name), node);
+
+describe('damage', () => {
+  it('that brings the kernel down for its file alone: every other file is asked for, and comes back', async () => {
+    let at = 0;
+    const { verdict, findings } = await judged(({ luo }) => {
+      const data = patch(luo?.sessions?.[0]?.files[1]?.reading.field('data'), 0x1_2345_6000n);
+      at = data.address;
+      return [data];
+    });
+    expect(verdict).toMatchObject({ kind: 'panic', foretoldBy: 'replay', files: { total: 12, comeBack: 11, fail: 1 } });
+    expect(verdict.text).toMatch(/unable to handle page fault .*0x123456000/);
+    expect(findings[0]).toMatchObject({ at, severity: 'error', reaction: { kind: 'panic', foretoldBy: 'replay' } });
+  });
+
+  it('that the kernel does not come to, since it goes down before, is told so', async () => {
+    const { verdict, findings } = await judged(({ node, luo }) => [
+      patch(below(node, 'luo', 'luo_ser', 'sessions_pa'), 0x1_2345_6000n),
+      patch(below(node, 'memblock', '/', 'labmem', 'start'), 0x1_2345_6000n),
+      patch(luo?.sessions?.[0]?.files[1]?.reading.field('data'), 0x1_2345_6000n),
+    ]);
+    expect(verdict.kind).toBe('panic');
+    expect(findings[0]).toMatchObject({ rule: 'blocks/pointer', reaction: { kind: 'panic', foretoldBy: 'replay' } });
+    const region = findings.find(({ rule }) => rule === 'memblock/not-preserved');
+    expect(region?.reaction).toMatchObject({ kind: 'unknown', text: '7.3.4 goes down as it boots, before anything comes of this.' });
+  });
+
+  it('below a page of an entry of a vmalloc chunk is dropped, as real kernels do', async () => {
+    const { verdict, findings } = await judged(({ luo }) => {
+      const memfd = luo?.sessions
+        ?.flatMap(({ files }) => files)
+        .find(({ decoded }) => decoded?.kind === 'memfd' && (decoded.area?.blocks[0] ?? 0) > 0)?.decoded;
+      if (memfd?.kind !== 'memfd') throw new Error('no memfd with a table');
+      const first = memfd.area?.blocks[0] ?? 0;
+      const chunk = Number(memfd.reading.integer('folios.first'));
       const bytes = new Uint8Array(8);
-      new DataView(bytes.buffer).setBigUint64(0, 0x1_2345_6000n, true);
-      const patches: readonly Patch[] = [{ address: at, bytes }];
-      const memory = overlayMemory(opened.memory, patches);
-      const decoded = decodeHandovers({ memory });
-      const facts = { path: 'damaged', memory, arch: opened.arch, release: '7.3.4' };
-      const { verdict, findings } = judge({ facts, decoded, findings: diagnose(decoded), log: null, options: {} });
-      expect(verdict).toMatchObject({ kind: 'panic', foretoldBy: 'replay', files: { total: 12, comeBack: 11, fail: 1 } });
-      expect(verdict.text).toMatch(/unable to handle page fault .*0x123456000/);
-      expect(findings[0]).toMatchObject({ at, severity: 'error', reaction: { kind: 'panic', foretoldBy: 'replay' } });
-    } finally {
-      opened.close();
-    }
+      new DataView(bytes.buffer).setBigUint64(0, BigInt(first + 8), true);
+      return [{ address: chunk + 8, bytes }];
+    });
+    expect(verdict).toMatchObject({ kind: 'taken-over', files: { total: 12, comeBack: 12, fail: 0 } });
+    expect(findings.find(({ rule }) => rule === 'vmalloc/pointer')).toMatchObject({ severity: 'warning', reaction: { kind: 'ignored' } });
+  });
+
+  it('of a region to the end of 64 bits is refused, and nothing overflows', async () => {
+    const { verdict } = await judged(({ node }) => [patch(below(node, 'memblock', '/', 'labmem', 'start'), 0xffff_ffff_ffff_ffffn)]);
+    expect(verdict.kind).toBe('warns');
+    expect(verdict.text).toContain('has wrong alignment (0x1000, 0xffffffffffffffff)');
   });
 });

@@ -3,6 +3,8 @@ import { releaseOf } from '../../../abi/registry.js';
 import { khoKexecMetadata } from '../../../abi/kexec-metadata/v1.js';
 import { formatBytes, hex } from '../../tree/words.js';
 import type { ReserveMem } from '../../handover/small-subtrees.js';
+import type { ScratchArea } from '../../handover/roles.js';
+import { knownAreas } from '../scratch-arrays.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
@@ -30,8 +32,8 @@ function* gaps(subject: Subject): Iterable<Hit> {
   for (const region of regionsOf(subject)) {
     const start = physicalAddress(region.start);
     const end = physicalAddress(region.start + region.size);
-    // One that starts no page has a rule of its own.
-    if (start === null || end === null || start % subject.dump.memory.pageSize !== 0) continue;
+    // One that starts no page, and one in scratch, which is never preserved, have rules of their own.
+    if (start === null || end === null || start % subject.dump.memory.pageSize !== 0 || scratchUnder(subject, region) !== undefined) continue;
     const first = map.blockOf(start);
     for (let at = start; at < end; ) {
       const block = map.blockOf(at);
@@ -51,6 +53,10 @@ function* gaps(subject: Subject): Iterable<Hit> {
     }
   }
 }
+
+/** The scratch area that a region overlaps. */
+const scratchUnder = (subject: Subject, { start, size }: ReserveMem): ScratchArea | undefined =>
+  (knownAreas(subject) ?? scratchAreasOf(subject))?.find((scratch) => start < BigInt(scratch.start + scratch.size) && BigInt(scratch.start) < start + size);
 
 /** Where keys of a region were lost. @param name in quotes */
 const lostOf = (subject: Subject, name: string): readonly number[] =>
@@ -218,8 +224,9 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     confirm: 'Compare the region with the scratch areas in the report.',
     sources: [MEMBLOCK],
     *check(subject) {
-      for (const { name, start, size, node } of regionsOf(subject)) {
-        const area = scratchAreasOf(subject)?.find((scratch) => start < BigInt(scratch.start + scratch.size) && BigInt(scratch.start) < start + size);
+      for (const region of regionsOf(subject)) {
+        const { name, node } = region;
+        const area = scratchUnder(subject, region);
         if (area !== undefined) yield hit(field(node, 'start'), `region ${JSON.stringify(name)} overlaps the scratch area at ${hex(area.start)}`);
       }
     },
