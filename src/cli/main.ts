@@ -41,7 +41,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     }
     await withBudget(budget, () => program.parseAsync(argv, { from: 'user' }));
     // `report`, `diagnose` and what asks them have a finding of it; whatever else was cut short says so here.
-    if (!TOLD_BY_A_FINDING.has(program.args[0] ?? '')) for (const reached of budget.reached) tell(`not all of it was looked at: ${reachedText(reached)}`);
+    const byFinding = TOLD_BY_A_FINDING.has(program.args[0] ?? '');
+    for (const reached of budget.reached) if (!byFinding || reached.limit === 'shared-runs') tell(`not all of it was looked at: ${reachedText(reached)}`);
   } catch (error) {
     process.exitCode = exitCodeFor(error);
   }

@@ -94,6 +94,12 @@ export const limits = {
     counts: 'pages of tables, of bitmaps and of files that are reached a second time, as nothing that a kernel hands over is',
     past: 'the rest are not read again',
   },
+  'shared-runs': {
+    allowed: 1 << 16,
+    unit: 'runs of folios',
+    counts: 'of tables that a JSON report has listed already, as those of another file',
+    past: 'the list ends there, which standard error tells',
+  },
   'ledger-arrays': {
     allowed: 1 << 16,
     unit: 'times 1024 blocks',

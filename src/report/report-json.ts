@@ -1,4 +1,5 @@
 /** `luo-inspect report --json`: the decoded dump in the shape of schema luo-inspect.report/1. */
+import { type Budget, currentBudget } from '../codec/budget.js';
 import type { Finding } from '../diagnosis/finding.js';
 import { type PageStates, pageStates } from '../handover/contents.js';
 import type { Handover } from '../handover/decode.js';
@@ -248,8 +249,21 @@ function memfdPages({ handovers, decoded }: DumpReport): PageStates {
   return sum;
 }
 
+/** What a command has listed runs of: tables by the address of their first page. */
+const listed = new WeakMap<Budget, Set<number>>();
+
+/** A table that many files lead to, as to none that a kernel hands over, is not listed for each without end. */
 export function* runsJson(memfd: Memfd): Iterable<JsonObject> {
-  for (const { index, pfn, pages, flags } of memfd.runs()) yield { index: countJson(index), pfn: hex(pfn), pages, flags: hex(flags) };
+  const budget = currentBudget();
+  const before = listed.get(budget) ?? new Set();
+  listed.set(budget, before);
+  const table = memfd.area?.blocks[0];
+  const again = table !== undefined && before.has(table);
+  if (table !== undefined) before.add(table);
+  for (const { index, pfn, pages, flags } of memfd.runs()) {
+    if (again && !budget.spend('shared-runs', 1, 'memfds that several files lead to')) return;
+    yield { index: countJson(index), pfn: hex(pfn), pages, flags: hex(flags) };
+  }
 }
 
 function memfdJson(memfd: Memfd): JsonObject {

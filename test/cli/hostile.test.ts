@@ -100,6 +100,15 @@ it('what a limit ended is told on standard error where there are no findings', (
     expect(run(args).stderr).toMatch(/^luo-inspect: not all of it was looked at: .*--limit shared-pages=131072 goes on$/m);
 });
 
+it('folios that many files lead to are listed once, and then up to a limit', () => {
+  const path = file('listed', bombs['shared-files']?.(new Random(1), () => 3) ?? new Uint8Array());
+  const [all, few] = [luoInspect(['report', path, '--json', '--no-log']), luoInspect(['report', path, '--json', '--no-log', '--limit', 'shared-runs=5'])];
+  const runs = ({ stdout }: { readonly stdout: string }): number => stdout.match(/"pfn"/g)?.length ?? 0;
+  expect(runs(all)).toBeGreaterThan(runs(few));
+  expect(runs(few)).toBe(runs(all) / 9 + 5);
+  expect(few.stderr).toMatch(/--limit shared-runs=40 goes on\n$/);
+});
+
 it('a size that damage made is compared piece by piece, not page by page', () => {
   const path = file('size', bombs.table?.(new Random(3), () => 1) ?? new Uint8Array());
   const { stdout } = run(['diff', path, path, '--json']);
