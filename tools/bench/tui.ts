@@ -90,7 +90,6 @@ interface Measured {
 }
 
 async function measure<S>(program: Program<S>, keys: readonly string[], size: Size): Promise<Measured> {
-  Object.assign(process.env, { NODE_ENV: 'production' });
   const terminal = new CountedTerminal(size);
   const loading = new Loading('bench', true, terminal.streams);
   const running = runProgram(program, { color: true }, loading);
