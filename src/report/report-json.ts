@@ -235,10 +235,15 @@ export const sourceJson = (report: DumpReport): JsonObject => ({ ...report.sourc
 /** Pages of all memfds by their state in this dump: of the dump, not of the handover, and so a part of `source`. */
 function memfdPages({ handovers, decoded }: DumpReport): PageStates {
   const sum = { present: 0, zero: 0, excluded: 0, outOfRange: 0, unknown: 0 };
+  // A table that many files lead to has its pages once.
+  const counted = new Set<number>();
   for (const { luo } of handovers)
     for (const { files } of luo?.sessions ?? [])
       for (const { decoded: file } of files) {
         if (file?.kind !== 'memfd') continue;
+        const table = file.area?.blocks[0];
+        if (table !== undefined && counted.has(table)) continue;
+        if (table !== undefined) counted.add(table);
         const states = pageStates(file, decoded.memory);
         sum.present += states.present;
         sum.zero += states.zero;
@@ -259,6 +264,7 @@ export function* runsJson(memfd: Memfd): Iterable<JsonObject> {
   listed.set(budget, before);
   const table = memfd.area?.blocks[0];
   const again = table !== undefined && before.has(table);
+  if (again && budget.left('shared-runs') === 0) return;
   if (table !== undefined) before.add(table);
   for (const { index, pfn, pages, flags } of memfd.runs()) {
     if (again && !budget.spend('shared-runs', 1, 'memfds that several files lead to')) return;
