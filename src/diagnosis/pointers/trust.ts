@@ -360,8 +360,12 @@ class Judge {
     for (const reference of references) if (!this.#distrusted.has(reference)) add(reference.address, reference.order);
     for (const session of luo?.sessions ?? [])
       for (const { decoded } of session.files) {
+        if (decoded?.kind !== 'memfd') continue;
         let left = SAMPLED;
-        if (decoded?.kind === 'memfd') for (const { pfn } of decoded.folios()) if (left-- > 0) add(pfn * pageSize, null);
+        for (const { pfn } of decoded.folios()) {
+          if (left-- === 0) break;
+          add(pfn * pageSize, null);
+        }
       }
     for (const frame of takenAway(this.#subject.handover)?.claimed.frames() ?? []) add(frame * pageSize, null);
     for (const { start, size } of memblock ?? []) {
