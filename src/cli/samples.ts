@@ -79,7 +79,7 @@ function sampleNames(): readonly string[] {
       else if (statSync(path).isDirectory()) visit(path);
     }
   };
-  visit(samplesFolder());
+  if (existsSync(samplesFolder())) visit(samplesFolder());
   return found;
 }
 
