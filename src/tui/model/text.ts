@@ -43,25 +43,26 @@ export const line = (text: string, style: Style = 'plain'): Line => [span(text, 
 
 export const textOf = (spans: Line): string => spans.map((part) => part.text).join('');
 
-/** ASCII, and the signs the views draw with: one column and one code unit each, so that nothing needs to be measured. */
 const NARROW = /^[\x20-\x7e│─━›‹▾▸◂∅→←↑↓▶●◆…·█×–“”]*$/;
 const segmenter = new Intl.Segmenter();
 
+/** ASCII, and the signs the views draw with: one column and one code unit each, so that nothing needs to be measured. */
+export const isNarrow = (text: string): boolean => NARROW.test(text);
+
 /** The characters of `text` as a terminal places them, with their columns: 0 for a mark that joins the one before. */
 export function* segmentsOf(text: string): Iterable<{ readonly segment: string; readonly width: number }> {
-  if (NARROW.test(text)) for (const segment of text) yield { segment, width: 1 };
-  else for (const { segment } of segmenter.segment(text)) yield { segment, width: Math.min(2, stringWidth(segment)) };
+  for (const { segment } of segmenter.segment(text)) yield { segment, width: Math.min(2, stringWidth(segment)) };
 }
 
 /** Terminal columns `text` takes. */
-export const widthOf = (text: string): number => (NARROW.test(text) ? text.length : stringWidth(text));
+export const widthOf = (text: string): number => (isNarrow(text) ? text.length : stringWidth(text));
 
 export const lineWidth = (spans: Line): number => spans.reduce((sum, part) => sum + widthOf(part.text), 0);
 
 /** The start of `text` that fits `width` columns; never half a wide character. */
 export function cut(text: string, width: number): string {
   if (width <= 0) return '';
-  if (NARROW.test(text)) return text.slice(0, width);
+  if (isNarrow(text)) return text.slice(0, width);
   let out = '';
   let used = 0;
   for (const { segment } of segmenter.segment(text)) {

@@ -1,6 +1,6 @@
 /** A screen as cells: which character stands in which column of which row, in which style. What the painter compares. */
 import type { Screen, Size } from '../model/screen.js';
-import { type Line, type Style, segmentsOf } from '../model/text.js';
+import { type Line, type Style, isNarrow, segmentsOf } from '../model/text.js';
 
 /** One row: as many entries as the terminal has columns. The second column of a wide character holds ''. */
 export interface CellRow {
@@ -14,6 +14,15 @@ const blankRow = (columns: number): CellRow => ({ chars: new Array<string>(colum
 function put(row: CellRow, spans: Line, from: number, end: number): void {
   let at = from;
   for (const { text, style } of spans) {
+    // most of every frame
+    if (isNarrow(text)) {
+      const most = Math.min(text.length, end - at);
+      for (let index = 0; index < most; index++) row.chars[at + index] = text.charAt(index);
+      if (most > 0) row.styles.fill(style, at, at + most);
+      if (most < text.length) return;
+      at += most;
+      continue;
+    }
     for (const { segment, width } of segmentsOf(text)) {
       if (width === 0) {
         // a mark that joins the character before it

@@ -34,6 +34,7 @@ export function keysOf(input: string, key: Key): readonly string[] {
   const letter = EXTENDED.exec(input)?.[1];
   if (letter !== undefined) return [`ctrl-${String.fromCodePoint(Number(letter))}`];
   if ((input.length > 1 && SEQUENCE.test(input)) || key.meta || key.ctrl) return input === ' ' ? ['space'] : [];
+  if (input.length === 1) return keyOfText(input);
   return [...segmenter.segment(input)].flatMap(({ segment }) => keyOfText(segment));
 }
 
