@@ -84,6 +84,8 @@ export type UnionSelect = { readonly field: string; readonly variants: Readonly<
 export interface NestedType<S extends Struct = Struct> extends Described {
   readonly kind: 'nested';
   readonly struct: S;
+  /** of a kho_vmalloc: what stands in its pages one after the other, and the field beside it that counts them */
+  readonly entries?: { readonly of: Struct; readonly count: string };
 }
 
 // The recursion through ArrayType needs an interface-level indirection, hence the explicit union.
@@ -172,7 +174,12 @@ export function bits<const F extends Readonly<Record<string, BitField>>>(size: 1
 }
 
 export const array = <T extends FieldType>(of: T, count: number | 'page', meaning: string): ArrayType<T> => ({ kind: 'array', of, count, meaning });
-export const nested = <S extends Struct>(inner: S, meaning: string): NestedType<S> => ({ kind: 'nested', struct: inner, meaning });
+export const nested = <S extends Struct>(inner: S, meaning: string, entries?: NestedType['entries']): NestedType<S> => ({
+  kind: 'nested',
+  struct: inner,
+  meaning,
+  ...(entries === undefined ? {} : { entries }),
+});
 export const union = (variants: Readonly<Record<string, Struct>>, size: number, meaning: string, select?: UnionSelect): UnionType => ({
   kind: 'union',
   variants,

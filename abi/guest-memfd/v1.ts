@@ -32,7 +32,7 @@ export const guestMemfdLuoSer = struct({
     }),
     nr_folios: u64('folios of the file', { role: 'count' }),
     vm_token: u64('token of its VM in the session', { role: 'opaque' }),
-    folios: nested(khoVmalloc, 'area of guest_memfd_luo_folio_ser[nr_folios]'),
+    folios: nested(khoVmalloc, 'area of guest_memfd_luo_folio_ser[nr_folios]', { of: guestMemfdLuoFolioSer, count: 'nr_folios' }),
   },
 });
 

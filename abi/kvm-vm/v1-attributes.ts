@@ -6,6 +6,14 @@ import { kvmVmType } from './v1.js';
 
 const source = 'include/linux/kho/abi/kvm.h, a copy in linux-mm, 2026';
 
+export const kvmMemAttrSer = struct({
+  name: 'kvm_mem_attr_ser',
+  meaning: 'Attributes of one guest page',
+  source,
+  btfName: null,
+  fields: { gfn: u64('guest page frame', { role: 'opaque' }), attributes: u64('KVM_MEMORY_ATTRIBUTE_*', { role: 'flags', flagNames: { 3: 'PRIVATE' } }) },
+});
+
 export const kvmLuoSerAttributes = struct({
   name: 'kvm_luo_ser',
   meaning: 'A preserved VM and its memory attributes',
@@ -14,16 +22,8 @@ export const kvmLuoSerAttributes = struct({
   fields: {
     type: kvmVmType,
     nr_mem_attrs: u64('entries of the list', { role: 'count' }),
-    mem_attrs: nested(khoVmalloc, 'area of kvm_mem_attr_ser[nr_mem_attrs]'),
+    mem_attrs: nested(khoVmalloc, 'area of kvm_mem_attr_ser[nr_mem_attrs]', { of: kvmMemAttrSer, count: 'nr_mem_attrs' }),
   },
-});
-
-export const kvmMemAttrSer = struct({
-  name: 'kvm_mem_attr_ser',
-  meaning: 'Attributes of one guest page',
-  source,
-  btfName: null,
-  fields: { gfn: u64('guest page frame', { role: 'opaque' }), attributes: u64('KVM_MEMORY_ATTRIBUTE_*', { role: 'flags', flagNames: { 3: 'PRIVATE' } }) },
 });
 
 export const kvmVmV1Attributes = contract({

@@ -47,6 +47,7 @@ function follow(walk: Walk, reading: Reading, depth: number): void {
     if (type.kind === 'nested' && type.struct.name === khoVmalloc.name) {
       const area = pagesOf(context, reading, name);
       if (area !== null && depth === 0) walk.areas.set(name, area);
+      if (area !== null && type.entries !== undefined) followEntries(walk, area, type.entries, reading, name);
     }
     const value = values[name];
     if (type.kind !== 'int' || type.role !== 'phys' || typeof value !== 'bigint' || value === 0n) continue;
@@ -58,6 +59,30 @@ function follow(walk: Walk, reading: Reading, depth: number): void {
     else if (struct !== undefined) followStruct(walk, struct, value, reading, name, depth);
   }
   if (reading.struct.tail !== undefined) followTail(walk, reading, reading.struct.tail, depth);
+}
+
+/** What stands in the pages of a list: the first of them; all of its pages have their owner already. */
+function followEntries(walk: Walk, area: VmallocArea, { of, count }: { readonly of: Struct; readonly count: string }, reading: Reading, field: string): void {
+  const { context } = walk;
+  const size = sizeOf(of, context.memory.pageSize);
+  const total = reading.integer(count) ?? 0n;
+  const group = reading.node.add(new Node(`${reading.node.path}/${field}*`, field, { type: 'group', description: of.meaning }));
+  let index = 0;
+  for (; BigInt(index) < total && index < MAX_SHOWN && walk.left > 0; index++) {
+    const offset = index * size;
+    const block = area.blocks[Math.floor(offset / area.blockSize)];
+    if (block === undefined) {
+      const text = `${count} is ${total}, but the area holds ${index} of struct ${of.name}`;
+      context.observations.add('block-count', reading.field(count), text, natureOfNonsense(context));
+      break;
+    }
+    walk.left--;
+    const at = block + (offset % area.blockSize);
+    const read = readStruct(context.memory, of, at, { path: `${group.path}/${index}`, name: `${of.name} ${index}` });
+    group.add(read.node);
+    if (read.values === null) break;
+  }
+  group.meaning = BigInt(index) === total ? `${total}` : `the first ${index} of ${total}`;
 }
 
 /** A page that is the structure's own: it must be preserved, and is its owner's. */

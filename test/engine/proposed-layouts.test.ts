@@ -86,7 +86,7 @@ const generations: readonly {
         flags: 3,
         nr_folios: 1,
         vm_token: 1,
-        folios: { vmalloc: [(1n << 52n) | 0x305n, 0].map(String) },
+        folios: { vmalloc: [of('guest_memfd_luo_folio_ser@guest_memfd_luo_v1', { pfn_flags: 0x305, index: 1 })] },
       }),
     },
     flbs: {
@@ -166,9 +166,6 @@ const NOT_WRITTEN: Readonly<Record<string, string>> = {
   iommu_dma_alloc_ser: 'nothing described leads to it',
   iommu_device_intel_ser: 'of the branches: within a device, whose IOMMU stands elsewhere: its bytes are shown as they are',
   iommu_device_smmuv3_ser: 'within a device, whose IOMMU stands elsewhere: its bytes are shown as they are',
-  kvm_mem_attr_ser: 'entries of a vmalloc area are read as pages, not one by one',
-  guest_memfd_luo_folio_ser: 'entries of a vmalloc area are read by the ledger, not one by one',
-  hugetlb_hstate_ser: 'an array within hugetlb_ser, which has it',
 };
 
 function frozen(generation: (typeof generations)[number]): { scenario: Scenario; handover: Handover } {
@@ -222,6 +219,7 @@ function* structsBelow(part: PayloadStruct): Iterable<PayloadStruct> {
   for (const value of part.fields.values()) {
     if (value.kind === 'inside') yield* structsBelow(value.part);
     if (value.kind === 'at') yield* structsIn(value.payload);
+    if (value.kind === 'vmalloc') yield* structsIn(value.payload);
     if (value.kind === 'chain') for (const entry of value.entries) yield* structsBelow(entry);
   }
 }
