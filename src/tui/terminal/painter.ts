@@ -40,6 +40,7 @@ export class Painter {
     let style: Style | null = null;
     for (const [index, row] of rows.entries()) {
       const old = shown?.[index] ?? null;
+      if (row === old) continue;
       for (const [start, end] of changedRuns(row, old)) {
         out += `${ESC}[${index + 1};${start + 1}H`;
         for (let at = start; at < end; at++) {

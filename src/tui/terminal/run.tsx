@@ -9,7 +9,7 @@ import { escapeText } from '../../report/escape.js';
 import type { Effect, Program } from '../model/program.js';
 import type { Size } from '../model/screen.js';
 import { AlternateScreen, type TerminalStreams } from './alternate-screen.js';
-import { type CellRow, cellsOf } from './cells.js';
+import { type CellRow, cellsMaker } from './cells.js';
 import { copied } from './clipboard.js';
 import { isPlainTerminal, toPlain } from './glyphs.js';
 import { keysOf } from './ink-keys.js';
@@ -124,7 +124,7 @@ export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading
     if (live) painter.paint(rows);
   };
   const typed = loading?.finish() ?? Buffer.alloc(0);
-  const app = <App program={program} store={store} onKeys={onKeys} paint={paint} />;
+  const app = <App program={program} store={store} onKeys={onKeys} paint={paint} cellsOf={cellsMaker()} />;
   const ink = render(app, { stdout: silent(stdout), stdin, debug: true, exitOnCtrlC: false, patchConsole: false });
   // as if it came now: Ink listens only once it is mounted
   if (typed.length > 0) setImmediate(() => stdin.unshift(typed));
@@ -168,10 +168,11 @@ interface AppProps<S> {
   readonly store: Store<S>;
   readonly onKeys: (keys: readonly string[]) => void;
   readonly paint: (rows: readonly CellRow[]) => void;
+  readonly cellsOf: ReturnType<typeof cellsMaker>;
 }
 
 /** Decides what is on the screen; the painter puts it there once React has taken it. Ink itself draws nothing. */
-function App<S>({ program, store, onKeys, paint }: AppProps<S>): ReactNode {
+function App<S>({ program, store, onKeys, paint, cellsOf }: AppProps<S>): ReactNode {
   const { state, size } = useSyncExternalStore(store.subscribe, store.snapshot);
   useInput((input, key) => onKeys(keysOf(input, key)));
   const cells = cellsOf(program.screen(state), size);
