@@ -171,21 +171,32 @@ function decodeChecked(
 /** Page frames of plain sessions that something else claims, too; null where they are not few. */
 function claimedTwice(
   { candidate, scratch, memblock, khoTest, references }: Handover,
-  { claimed, kept }: PlainSessions,
+  { claimed, kept, blocks }: PlainSessions,
   { pageSize }: PhysicalMemory,
 ): number[] | null {
   const found: number[] = [];
   const see = (frame: number): void => {
-    if (claimed.has(frame)) found.push(frame);
+    if (claimed.has(frame) || blocks.has(frame * pageSize)) found.push(frame);
   };
   if (candidate.fdtAddress !== null) see(Math.floor(candidate.fdtAddress / pageSize));
-  for (const { address } of references) see(Math.floor(address / pageSize));
+  // The list itself refers to each of its blocks, once.
+  const listed = new Set<number>();
+  for (const { address } of references) {
+    const frame = Math.floor(address / pageSize);
+    if (blocks.has(address) && !listed.has(frame)) listed.add(frame);
+    else see(frame);
+  }
   for (const { address } of khoTest?.folios() ?? []) see(Math.floor(address / pageSize));
   for (const { files } of kept)
     for (const { decoded } of files)
       if (decoded?.kind === 'memfd') for (const { count, pfn } of decoded.columns()) for (let at = 0; at < count; at++) see(pfn[at] ?? 0);
   const ranges = [...(scratch.areas ?? []), ...(memblock ?? [])].map(({ start, size }) => ({ start: Number(start), size: Number(size) }));
-  return ranges.some(({ start, size }) => claimed.hasAny(Math.floor(start / pageSize), Math.ceil((start + size) / pageSize))) ? null : found;
+  const within = (start: number, end: number): boolean => [...blocks].some((address) => address + pageSize > start && address < end);
+  return ranges.some(
+    ({ start, size }) => claimed.hasAny(Math.floor(start / pageSize), Math.ceil((start + size) / pageSize)) || (size > 0 && within(start, start + size)),
+  )
+    ? null
+    : found;
 }
 
 function decodeOne(

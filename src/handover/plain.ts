@@ -35,7 +35,7 @@ export interface PlainBlocks {
   /** how many sessions are in them, and their files */
   readonly sessions: number;
   readonly files: number;
-  /** page frames that they claim: blocks, descriptions, tables, and the first of each folio */
+  /** page frames that their sessions claim: blocks of files, descriptions, tables, and the first of each folio */
   readonly claimed: FrameSet;
 }
 
@@ -258,6 +258,7 @@ class Check {
   list(entries: Entries): ReadonlySet<number> {
     const twice = new Set<number>();
     const repeated = this.#repeatedNames(entries);
+    for (const { address } of entries.pieces) this.#own.add(Math.floor(address / this.#pageSize));
     for (const [index, piece] of entries.pieces.entries()) {
       if (index === 0 || index === entries.pieces.length - 1 || repeated.has(piece)) continue;
       this.#pending = [];
@@ -291,7 +292,7 @@ class Check {
   }
 
   #piece(piece: Piece): boolean {
-    if (!this.#session.fill(piece.address)) return false;
+    if (this.#contested(Math.floor(piece.address / this.#pageSize)) || !this.#session.fill(piece.address)) return false;
     for (const address of piece.entries) if (!this.#oneSession(address - piece.address)) return false;
     return true;
   }

@@ -26,3 +26,8 @@ it('the oracles see what must not be', () => {
   ])
     expect([...broken({ ...fine, ...bad })], JSON.stringify(bad)).toHaveLength(1);
 });
+
+it.each([['btf', 272, 'bit-fields that lie over each other']])('%s, seed %i: %s', { timeout: 60_000 }, (kind, seed) => {
+  const run = spawnSync(process.execPath, ['scripts/tool.mjs', 'fuzz', '--runs', '1', '--seed', `${seed}`, '--kind', kind], { encoding: 'utf8' });
+  expect(run.stdout).toMatch(/ 0 failures; /);
+});

@@ -83,7 +83,7 @@ class Conversion {
   /** Of members that share bytes (an anonymous union) the one that is known by name, else the first; ascending. */
   #disjoint(members: readonly BtfLayoutMember[], leaves: readonly Leaf[]): readonly BtfLayoutMember[] {
     const names = new Set(leaves.flatMap((leaf) => leaf.path));
-    const usable = members.filter((member) => member.name !== '' && member.bits > 0 && (member.isBitField || member.bitOffset % 8 === 0));
+    const usable = members.filter((member) => member.name !== '' && member.bits > 0 && (member.isBitField ? member.bits <= 64 : member.bitOffset % 8 === 0));
     const rank = (member: BtfLayoutMember): number => (names.has(member.name) ? 0 : 1);
     const taken: BtfLayoutMember[] = [];
     for (const member of [...usable].sort((a, b) => rank(a) - rank(b) || a.bitOffset - b.bitOffset)) {
@@ -184,10 +184,12 @@ function bitsOf(group: BitGroup, leaves: readonly Leaf[], known: (name: string) 
   const fields: Record<string, BitField> = {};
   let bit = 0;
   for (const { name, bitOffset, bits } of group.members) {
-    const low = bitOffset - group.offset * 8;
+    // Of fields that lie over each other, as no compiler puts them, the later has what the earlier leaves.
+    const low = Math.max(bit, bitOffset - group.offset * 8);
+    const width = Math.min(bits, bitOffset + bits - group.offset * 8 - low, group.bytes * 8 - low);
+    if (width < 1) continue;
     if (low > bit) fields[`gap@${bit}`] = { width: low - bit, role: 'reserved', meaning: 'bits that belong to no field' };
     const leaf = leaves.find((candidate) => candidate.name === known(name)) ?? null;
-    const width = Math.min(bits, group.bytes * 8 - low);
     fields[name] = { ...bitWords(leaf, name), width, meaning: leaf?.type.meaning ?? 'new: no contract describes it' };
     bit = low + width;
   }
