@@ -104,10 +104,7 @@ try {
   // Plain ASCII is read fastest; what is left of anything else is in regular expressions, where the escape means the same.
   const bundle = readFileSync(`${fresh}/cli/main.js`, 'utf8').replace(/[^\x00-\x7f]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
   writeFileSync(`${fresh}/cli/main.js`, bundle);
-  const id = createHash('sha256')
-    .update(readFileSync(`${fresh}/cli/main.js`))
-    .digest('hex')
-    .slice(0, 16);
+  const id = createHash('sha256').update(bundle).digest('hex').slice(0, 16);
   await build({ ...script, entryPoints: ['src/cli/bin.ts'], outfile: `${fresh}/cli/bin.js`, define: { ...script.define, BUILD: JSON.stringify(id) } });
   const library = await build({
     ...common,

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The executable: the bundle beside it, run on the command line. */
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadBundle } from './code-cache.js';
@@ -8,6 +9,6 @@ import { loadBundle } from './code-cache.js';
 declare const BUILD: string;
 
 const [first = ''] = process.argv.slice(2);
-const keptFor = /^[a-z]+$/.test(first) ? first : first.startsWith('-') ? 'help' : 'inspect';
+const keptFor = first.startsWith('-') ? 'help' : /^[a-z]+$/.test(first) && !existsSync(first) ? first : 'inspect';
 const bundle: unknown = loadBundle(join(dirname(fileURLToPath(import.meta.url)), 'main.js'), BUILD, keptFor);
 if (typeof bundle === 'object' && bundle !== null && 'main' in bundle && typeof bundle.main === 'function') void bundle.main(process.argv.slice(2));

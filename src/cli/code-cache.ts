@@ -57,13 +57,18 @@ function ownFile(path: string): Buffer | null {
   }
 }
 
+/** Files that are kept: more than there are commands, so that words which are none fill no disk. */
+const MOST_KEPT = 40;
+
 /** Where it can't be written the next start is as slow as this one, and nothing else. */
 function keep(folder: string, path: string, version: string, script: Script): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const names = readdirSync(folder);
+    for (const name of names) if (/^[0-9a-f]{16}-v/.test(name) && !name.startsWith(version)) rmSync(join(folder, name), { force: true });
+    if (names.filter((name) => name.startsWith(version)).length >= MOST_KEPT) return;
     const fresh = `${path}.${process.pid}`;
     writeFileSync(fresh, script.createCachedData(), { flag: 'wx', mode: 0o600 });
     renameSync(fresh, path);
-    for (const name of readdirSync(folder)) if (/^[0-9a-f]{16}-v/.test(name) && !name.startsWith(version)) rmSync(join(folder, name), { force: true });
   } catch {}
 }
