@@ -4,7 +4,7 @@
  * declarations of the library are made by `npm run types`. With --if-needed nothing is done where dist is newer than every source.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -73,12 +73,25 @@ const sources = (folder) =>
     .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !entry.name.endsWith('.d.ts'))
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
 
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
 function newest(path) {
   const stat = statSync(path);
   return stat.isDirectory() ? Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newest(join(path, name)))) : stat.mtimeMs;
 }
 
 if (process.argv.includes('--if-needed') && existsSync(STAMP) && statSync(STAMP).mtimeMs > Math.max(...INPUTS.map(newest))) process.exit(0);
+
+// A build that was killed leaves its folder.
+if (existsSync('dist'))
+  for (const name of readdirSync('dist'))
+    if (name.startsWith('.new-') && !isRunning(Number(name.slice(5)))) rmSync(join('dist', name), { recursive: true, force: true });
 
 const common = { format: 'esm', platform: 'node', target: 'node20.19', logLevel: 'warning', jsx: 'automatic' };
 // Into a folder of its own first: a build that is interrupted leaves the one before.
@@ -120,7 +133,8 @@ try {
   writeFileSync(`${fresh}/cli/package.json`, '{ "type": "commonjs" }\n');
   writeFileSync(`${fresh}/cli/LICENSES.txt`, licences(metafile).join('\n----\n\n'));
   chmodSync(`${fresh}/cli/bin.js`, 0o755);
-  mkdirSync('dist', { recursive: true });
+  // While parts of two builds stand side by side, none is complete.
+  rmSync(STAMP, { force: true });
   for (const part of ['abi', 'src', 'cli']) {
     rmSync(`dist/${part}`, { recursive: true, force: true });
     renameSync(`${fresh}/${part}`, `dist/${part}`);

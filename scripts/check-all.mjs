@@ -12,6 +12,8 @@ const NODES = ['20', '22', '24'];
 const FUZZ_MINUTES = Number(process.env.LUO_INSPECT_FUZZ_MINUTES ?? 2);
 /** The same inputs in every run: what fails here is a regression. `npm run fuzz` looks for new ones. */
 const FUZZ_SEED = '1';
+/** Runs the whole of the other tests: by itself. */
+const FIRST_MINUTES = 'test/cli/first-minutes.test.ts';
 const root = resolve('.');
 const work = mkdtempSync(join(tmpdir(), 'luo-inspect-check-'));
 let failed = 0;
@@ -154,11 +156,17 @@ try {
     check('the manual page', page.status === 0 && page.stderr === '' && /SYNOPSIS/.test(page.stdout), page.stderr);
   }
   // Tests of which every change runs a part (test/extent.ts), in full.
-  const long = run('grep', ['-rlE', '/extent\\.js', 'test']).stdout.split('\n');
-  const tests = run('node_modules/.bin/vitest', ['run', `--maxWorkers=${availableParallelism()}`, '--testTimeout=900000', ...new Set(long.flatMap(testsOf))], {
-    env: { ...process.env, LUO_INSPECT_TESTS: 'all' },
-    timeout: 3_600_000,
-  });
+  const long = run('grep', ['-rlE', '/extent\\.js', 'test'])
+    .stdout.split('\n')
+    .filter((file) => file !== FIRST_MINUTES);
+  const inFull = (files) =>
+    run('node_modules/.bin/vitest', ['run', `--maxWorkers=${availableParallelism()}`, '--testTimeout=900000', ...files], {
+      env: { ...process.env, LUO_INSPECT_TESTS: 'all' },
+      timeout: 3_600_000,
+    });
+  const minutes = inFull([FIRST_MINUTES]);
+  check('the first minutes of a newcomer, in a clone, as README shows them', minutes.status === 0, minutes.stdout + minutes.stderr);
+  const tests = inFull([...new Set(long.flatMap(testsOf))]);
   check(`long tests in full: ${/Tests .*/.exec(tests.stdout)?.[0] ?? 'no result'}`, tests.status === 0, tests.stdout + tests.stderr);
   const fuzz = run(process.execPath, ['scripts/tool.mjs', 'fuzz', '--minutes', String(FUZZ_MINUTES), '--seed', FUZZ_SEED], {
     timeout: (FUZZ_MINUTES + 3) * 60_000,

@@ -28,7 +28,7 @@ import { endLine, stepLines } from './sim-text.js';
 import { exportScenario } from './step-export.js';
 import { paintsOutput, terminalFor, wantsColor } from './terminal.js';
 
-interface StepOptions {
+export interface StepOptions {
   readonly next?: string;
   readonly cmdline?: string;
   readonly khoFdt?: string;
@@ -72,7 +72,7 @@ export async function runStep(path: string, options: StepOptions): Promise<void>
   );
 }
 
-interface Stepping {
+export interface Stepping {
   readonly opened: OpenedDump;
   readonly decoded: DecodedDump;
   readonly objects: LoadedObjects;
@@ -84,7 +84,7 @@ interface Stepping {
 }
 
 /** @throws UserError where there is nothing to step */
-async function openStepping(path: string, options: StepOptions, opening: Pick<Opening, 'stage' | 'wrap'> | null = null): Promise<Stepping> {
+export async function openStepping(path: string, options: StepOptions, opening: Pick<Opening, 'stage' | 'wrap'> | null = null): Promise<Stepping> {
   await opening?.stage('opening');
   const file = await openDump(path);
   const opened = opening?.wrap(file) ?? file;

@@ -9,6 +9,7 @@ import { KEY_PAGES } from '../../src/tui/key-pages.js';
 import { keysMarkdown } from '../../src/tui/model/keys.js';
 import { abiDocument } from './abi.js';
 import { contractReference } from './contracts.js';
+import { FIRST_MINUTES, firstMinutes } from './first-minutes.js';
 import { limitsReference } from './limits.js';
 import { peersDocument } from '../peers/results.js';
 import { scenarioReference } from './scenarios.js';
@@ -25,6 +26,7 @@ export const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/rules.md': () => rulesDocument(rules),
   'docs/scenarios.md': scenarioReference,
   'man/luo-inspect.1': async () => manualPage(await commandLine(), firstExamples),
+  ...Object.fromEntries(FIRST_MINUTES.map((path) => [path, firstMinutes(path)])),
   'samples/contract.schema.json': () => json(contractJsonSchema()),
   'samples/scenario.schema.json': () => json(scenarioJsonSchema()),
 };

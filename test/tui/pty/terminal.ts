@@ -89,8 +89,8 @@ export class PseudoTerminal {
   }
 
   /** Waits until the screen (or the process) is as wanted. @throws with the screen as it is, if it never is */
-  async until(what: string, wanted: (terminal: this) => boolean): Promise<void> {
-    const end = performance.now() + PATIENCE_MS;
+  async until(what: string, wanted: (terminal: this) => boolean, patience = PATIENCE_MS): Promise<void> {
+    const end = performance.now() + patience;
     while (!wanted(this)) {
       if (performance.now() > end) throw new Error(`waited for ${what}; the screen shows:\n${this.text}\nexit: ${JSON.stringify(this.exit)}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
