@@ -122,7 +122,7 @@ export interface Contract {
 export const behaviourIsKnown = (contract: Contract | null): boolean => contract !== null && contract.measured === undefined && contract.status !== 'own';
 
 /** A contract nobody described: structures from the BTF of the kernel that wrote it, everything else from the contract it descends from. */
-export interface Measured {
+interface Measured {
   readonly from: 'btf';
   /** the file the BTF is from, as messages name it */
   readonly source: string;

@@ -23,7 +23,7 @@ interface Described {
   readonly meaning: string;
 }
 
-export interface IntType<B extends 1 | 2 | 4 | 8 = 1 | 2 | 4 | 8> extends Described {
+interface IntType<B extends 1 | 2 | 4 | 8 = 1 | 2 | 4 | 8> extends Described {
   readonly kind: 'int';
   readonly bytes: B;
   readonly signed: boolean;
@@ -38,12 +38,12 @@ export interface IntType<B extends 1 | 2 | 4 | 8 = 1 | 2 | 4 | 8> extends Descri
   readonly mustBe?: readonly number[];
 }
 
-export interface CStringType extends Described {
+interface CStringType extends Described {
   readonly kind: 'cstring';
   readonly bytes: number;
 }
 
-export interface BytesType extends Described {
+interface BytesType extends Described {
   readonly kind: 'bytes';
   readonly bytes: number;
 }
@@ -63,7 +63,7 @@ export interface BitsType<F extends Readonly<Record<string, BitField>> = Readonl
 }
 
 /** `count`: a number, or `page`: as many whole elements as fit in the rest of a page of the machine. */
-export interface ArrayType<T extends FieldType = FieldType> extends Described {
+interface ArrayType<T extends FieldType = FieldType> extends Described {
   readonly kind: 'array';
   readonly of: T;
   readonly count: number | 'page';
@@ -79,9 +79,9 @@ export interface UnionType extends Described {
   readonly select?: UnionSelect;
 }
 
-export type UnionSelect = { readonly field: string; readonly variants: Readonly<Record<string, string>> } | { readonly always: string };
+type UnionSelect = { readonly field: string; readonly variants: Readonly<Record<string, string>> } | { readonly always: string };
 
-export interface NestedType<S extends Struct = Struct> extends Described {
+interface NestedType<S extends Struct = Struct> extends Described {
   readonly kind: 'nested';
   readonly struct: S;
   /** of a kho_vmalloc: what stands in its pages one after the other, and the field beside it that counts them */
@@ -127,7 +127,7 @@ export interface Tail {
   readonly count: string;
 }
 
-export interface Placed {
+interface Placed {
   readonly offsets: Readonly<Record<string, number>>;
   readonly size: number;
 }

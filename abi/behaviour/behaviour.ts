@@ -52,7 +52,7 @@ export interface Behaviour {
   readonly unknownSubtree: Outcome;
 }
 
-export interface LuoBehaviour {
+interface LuoBehaviour {
   /** another version, or too small */
   readonly version: Outcome;
   /** the luo-session node is missing or of another version; null where sessions have no node */

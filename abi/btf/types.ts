@@ -87,7 +87,7 @@ export const btfParam = struct({
   fields: { name_off: nameOff, type: typeId('its type') },
 });
 
-export const btfVar = struct({
+const btfVar = struct({
   name: 'btf_var',
   meaning: 'What a VAR adds',
   source,
@@ -101,14 +101,14 @@ export const btfVarSecinfo = struct({
   fields: { type: typeId('its VAR'), offset: u32('in the section', { role: 'bytes' }), size: u32('in bytes', { role: 'bytes' }) },
 });
 
-export const btfDeclTag = struct({
+const btfDeclTag = struct({
   name: 'btf_decl_tag',
   meaning: 'What a DECL_TAG adds',
   source,
   fields: { component_idx: s32('member or parameter it is about; -1 = the whole') },
 });
 
-export interface BtfKind<N extends string = string> {
+interface BtfKind<N extends string = string> {
   /** BTF_KIND_* without the prefix */
   readonly name: N;
   /** the keyword or words of C, where it has them */

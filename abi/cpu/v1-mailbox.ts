@@ -4,7 +4,7 @@ import { array, cstring, ownPage, phys, struct, u32, u64 } from '../layout.js';
 
 const source = 'include/linux/kho/abi/cpu.h, "OrphanVM" RFCv1, 20 Sep 2026';
 
-export const oncoreAddressSpaceSer = struct({
+const oncoreAddressSpaceSer = struct({
   name: 'cpu_as_ser',
   meaning: 'Address space that a preserved CPU runs in',
   source,
@@ -16,7 +16,7 @@ export const oncoreAddressSpaceSer = struct({
   },
 });
 
-export const oncoreSessionSer = struct({
+const oncoreSessionSer = struct({
   name: 'cpu_session_ser',
   tail: { name: 'cpus', of: u64('64 CPUs, bit by bit', { role: 'flags' }), count: 'nr_cpu_words' },
   meaning: 'What several preserved CPUs run together; a bitmap of CPUs follows',
@@ -31,7 +31,7 @@ export const oncoreSessionSer = struct({
   },
 });
 
-export const cpuSerMailbox = struct({
+const cpuSerMailbox = struct({
   name: 'cpu_ser',
   meaning: 'A physical CPU that is kept through the kexec',
   source,
@@ -59,7 +59,7 @@ export const cpuV1Mailbox = contract({
 });
 
 /** A bitmap of nr_cpu_words words of 64 CPUs follows at byte 56. */
-export const cpuFlbSerMailbox = struct({
+const cpuFlbSerMailbox = struct({
   name: 'cpu_flb_ser',
   tail: { name: 'cpus', of: u64('64 CPUs, bit by bit', { role: 'flags' }), count: 'nr_cpu_words' },
   meaning: 'All preserved CPUs, and the code they run; a bitmap of CPUs follows',

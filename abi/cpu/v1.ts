@@ -5,7 +5,7 @@ import { cstring, ownPage, phys, struct, u32, u64 } from '../layout.js';
 
 const source = 'include/linux/kho/abi/cpu.h, branch for "OrphanVM" RFCv2, Sep 2026';
 
-export const cpuAddressSpaceSer = struct({
+const cpuAddressSpaceSer = struct({
   name: 'cpu_as_ser',
   meaning: 'Address space that a preserved CPU runs in',
   source,
@@ -17,7 +17,7 @@ export const cpuAddressSpaceSer = struct({
   },
 });
 
-export const cpuPgtablePageSer = struct({
+const cpuPgtablePageSer = struct({
   name: 'cpu_pgtable_page_ser',
   meaning: 'A page of a page table',
   source,
@@ -79,7 +79,7 @@ export const cpuV1 = contract({
 });
 
 /** A bitmap of nr_cpu_words words of 64 CPUs follows at byte 40. */
-export const cpuFlbSer = struct({
+const cpuFlbSer = struct({
   name: 'cpu_flb_ser',
   tail: { name: 'cpus', of: u64('64 CPUs, bit by bit', { role: 'flags' }), count: 'nr_cpu_words' },
   meaning: 'All preserved CPUs, and the code they run; a bitmap of CPUs follows',

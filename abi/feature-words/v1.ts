@@ -55,7 +55,7 @@ export const luoFeatures = contract({
   notes: ['A reader refuses if `req` has a bit it does not know.', 'A search of raw memory for "luo-v" misses it.'],
 });
 
-export const memfdLuoSerFeatures = struct({
+const memfdLuoSerFeatures = struct({
   name: 'memfd_luo_ser',
   meaning: 'A preserved memfd, with features in place of a version',
   source,

@@ -4,7 +4,7 @@ import { array, nested, struct, u8, u64 } from '../layout.js';
 
 const source = "Pratyush Yadav's tree, early 2026";
 
-export const hugetlbHstateSer = struct({
+const hugetlbHstateSer = struct({
   name: 'hugetlb_hstate_ser',
   meaning: 'Huge pages of one size',
   source,
@@ -15,7 +15,7 @@ export const hugetlbHstateSer = struct({
   },
 });
 
-export const hugetlbSer = struct({
+const hugetlbSer = struct({
   name: 'hugetlb_ser',
   meaning: 'Preserved huge pages',
   source,

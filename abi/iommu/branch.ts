@@ -5,7 +5,7 @@ import { iommuArrayHdrSer, iommuDevMapSer, iommuHdrSer, iommuIntelSer } from './
 
 const source = 'samikhawaja/linux at 07a49313 and pran005/linux at 22fa8f30, Sep 2026';
 
-export const iommuFlbSerBranch = struct({
+const iommuFlbSerBranch = struct({
   name: 'iommu_flb_ser',
   meaning: 'Root of the IOMMU state',
   source,
@@ -18,7 +18,7 @@ export const iommuFlbSerBranch = struct({
   },
 });
 
-export const iommuDomainSerBranch = struct({
+const iommuDomainSerBranch = struct({
   name: 'iommu_domain_ser',
   meaning: 'A domain: its page table',
   source,
@@ -35,7 +35,7 @@ export const iommuDomainSerBranch = struct({
 });
 
 /** 110 to a page: one branch packs it, with a bit-field and the pointer after it. */
-export const iommuDomainSerPacked = struct({
+const iommuDomainSerPacked = struct({
   name: 'iommu_domain_ser',
   meaning: 'A domain: its page table',
   source: 'pran005/linux at 22fa8f30, Sep 2026',
@@ -53,7 +53,7 @@ export const iommuDomainSerPacked = struct({
   },
 });
 
-export const iommuDeviceIntelSerBranch = struct({
+const iommuDeviceIntelSerBranch = struct({
   name: 'iommu_device_intel_ser',
   meaning: 'Intel part of a device',
   source,
@@ -66,7 +66,7 @@ export const iommuDeviceIntelSerBranch = struct({
   },
 });
 
-export const iommuDeviceSmmuSer = struct({
+const iommuDeviceSmmuSer = struct({
   name: 'iommu_device_smmuv3_ser',
   meaning: 'SMMUv3 part of a device',
   source,
@@ -79,7 +79,7 @@ export const iommuDeviceSmmuSer = struct({
   },
 });
 
-export const iommuDeviceSerBranch = struct({
+const iommuDeviceSerBranch = struct({
   name: 'iommu_device_ser',
   meaning: 'A device behind an IOMMU',
   source,
@@ -94,7 +94,7 @@ export const iommuDeviceSerBranch = struct({
   },
 });
 
-export const iommuSmmuSer = struct({
+const iommuSmmuSer = struct({
   name: 'iommu_smmuv3_ser',
   meaning: 'SMMUv3 part of an IOMMU',
   source,
@@ -107,7 +107,7 @@ export const iommuSmmuSer = struct({
   },
 });
 
-export const iommuHwSerBranch = struct({
+const iommuHwSerBranch = struct({
   name: 'iommu_hw_ser',
   meaning: 'An IOMMU',
   source,
@@ -120,7 +120,7 @@ export const iommuHwSerBranch = struct({
   },
 });
 
-export const iommuDmaAllocSer = struct({
+const iommuDmaAllocSer = struct({
   name: 'iommu_dma_alloc_ser',
   meaning: 'DMA memory a driver allocated; its pages follow at the odd offset 18',
   source: 'samikhawaja/linux at 07a49313, Sep 2026',
@@ -182,7 +182,7 @@ export const iommuBranchPacked = contract({
   discriminates: 'Only as entries of 37 bytes the domains make sense: bytes 29-31 of the first are of a pointer, not 0.',
 });
 
-export const iommufdHwptSer = struct({
+const iommufdHwptSer = struct({
   name: 'iommufd_hwpt_ser',
   meaning: 'One page table of a preserved iommufd',
   source,
@@ -195,7 +195,7 @@ export const iommufdHwptSer = struct({
   },
 });
 
-export const iommufdSer = struct({
+const iommufdSer = struct({
   name: 'iommufd_ser',
   meaning: 'A preserved iommufd; iommufd_hwpt_ser[nr_hwpts] follow',
   tail: { name: 'hwpts', of: nested(iommufdHwptSer, 'one page table'), count: 'nr_hwpts' },

@@ -15,7 +15,7 @@ export const iommuHdrSer = struct({
   },
 });
 
-export const iommuDomainSer = struct({
+const iommuDomainSer = struct({
   name: 'iommu_domain_ser',
   meaning: 'A domain: its page table',
   source,
@@ -40,7 +40,7 @@ export const iommuDevMapSer = struct({
   },
 });
 
-export const iommuDeviceIntelSer = struct({
+const iommuDeviceIntelSer = struct({
   name: 'iommu_device_intel_ser',
   meaning: 'Intel part of a device',
   source,
@@ -48,7 +48,7 @@ export const iommuDeviceIntelSer = struct({
   fields: { pasid_table: phys('PASID table'), max_pasid: u64('highest PASID', { role: 'number' }) },
 });
 
-export const iommuDeviceSer = struct({
+const iommuDeviceSer = struct({
   name: 'iommu_device_ser',
   meaning: 'A device behind an IOMMU',
   source,
@@ -76,7 +76,7 @@ export const iommuIntelSer = struct({
   },
 });
 
-export const iommuHwSer = struct({
+const iommuHwSer = struct({
   name: 'iommu_hw_ser',
   meaning: 'An IOMMU',
   source,
@@ -100,7 +100,7 @@ export const iommuArrayHdrSer = struct({
   },
 });
 
-export const iommuFlbSer = struct({
+const iommuFlbSer = struct({
   name: 'iommu_flb_ser',
   meaning: 'Root of the IOMMU state',
   source,

@@ -10,7 +10,7 @@ const pointer = (meaning: string) => u64(meaning, { role: 'opaque' });
 const flag = (meaning: string) => u8(meaning, { role: 'bool' });
 const mutex = (meaning: string) => array(u64('word', { role: 'opaque' }), 3, meaning);
 
-export const listHead = struct({
+const listHead = struct({
   name: 'list_head',
   meaning: 'A doubly linked list',
   source,
@@ -18,7 +18,7 @@ export const listHead = struct({
   fields: { next: pointer('next element'), prev: pointer('previous element') },
 });
 
-export const khoBlockSet = struct({
+const khoBlockSet = struct({
   name: 'kho_block_set',
   meaning: 'A chain of blocks, seen from the kernel that owns it',
   source,
@@ -33,7 +33,7 @@ export const khoBlockSet = struct({
   },
 });
 
-export const luoFileSet = struct({
+const luoFileSet = struct({
   name: 'luo_file_set',
   meaning: 'Files of one session',
   source,
@@ -45,7 +45,7 @@ export const luoFileSet = struct({
   },
 });
 
-export const luoSession = struct({
+const luoSession = struct({
   name: 'luo_session',
   meaning: 'A session',
   source,
@@ -59,7 +59,7 @@ export const luoSession = struct({
   },
 });
 
-export const luoFile = struct({
+const luoFile = struct({
   name: 'luo_file',
   meaning: 'A preserved file',
   source,
@@ -76,7 +76,7 @@ export const luoFile = struct({
   },
 });
 
-export const luoSessionHeader = struct({
+const luoSessionHeader = struct({
   name: 'luo_session_header',
   meaning: 'All sessions of one direction',
   source,
@@ -91,7 +91,7 @@ export const luoSessionHeader = struct({
   },
 });
 
-export const luoSessionGlobal = struct({
+const luoSessionGlobal = struct({
   name: 'luo_session_global',
   meaning: 'All sessions, the type of the symbol luo_session_global',
   source,
@@ -99,7 +99,7 @@ export const luoSessionGlobal = struct({
   fields: { incoming: nested(luoSessionHeader, 'from the previous kernel'), outgoing: nested(luoSessionHeader, 'for the next kernel') },
 });
 
-export const luoGlobal = struct({
+const luoGlobal = struct({
   name: 'luo_global',
   meaning: 'Type of the symbol luo_global',
   source,
@@ -108,7 +108,7 @@ export const luoGlobal = struct({
   fields: { enabled: flag('liveupdate=on'), luo_ser_out: pointer('struct luo_ser for the next kernel'), liveupdate_num: u64('incoming number') },
 });
 
-export const khoRadixTree = struct({
+const khoRadixTree = struct({
   name: 'kho_radix_tree',
   meaning: 'The preserved memory map, seen from the kernel that owns it',
   source,
@@ -116,7 +116,7 @@ export const khoRadixTree = struct({
   fields: { root: pointer('root kho_radix_node'), lock: mutex('lock') },
 });
 
-export const khoDebugfs = struct({
+const khoDebugfs = struct({
   name: 'kho_debugfs',
   meaning: 'Where a handover is shown in debugfs',
   source,
@@ -124,7 +124,7 @@ export const khoDebugfs = struct({
   fields: { dir: pointer('folder'), sub_fdt_dir: pointer('folder of the subtrees'), fdt_list: nested(listHead, 'files') },
 });
 
-export const khoOut = struct({
+const khoOut = struct({
   name: 'kho_out',
   meaning: 'Type of the symbol kho_out',
   source,
@@ -137,7 +137,7 @@ export const khoOut = struct({
   },
 });
 
-export const khoIn = struct({
+const khoIn = struct({
   name: 'kho_in',
   meaning: 'Type of the symbol kho_in',
   source,
@@ -152,7 +152,7 @@ export const khoIn = struct({
   },
 });
 
-export const liveupdateFileHandler = struct({
+const liveupdateFileHandler = struct({
   name: 'liveupdate_file_handler',
   meaning: 'A file handler',
   source,
@@ -165,7 +165,7 @@ export const liveupdateFileHandler = struct({
   },
 });
 
-export const luoFlbPrivateState = struct({
+const luoFlbPrivateState = struct({
   name: 'luo_flb_private_state',
   meaning: 'One direction of an FLB',
   source,
@@ -180,7 +180,7 @@ export const luoFlbPrivateState = struct({
   },
 });
 
-export const luoFlbPrivate = struct({
+const luoFlbPrivate = struct({
   name: 'luo_flb_private',
   meaning: "LUO's part of an FLB",
   source,
@@ -194,7 +194,7 @@ export const luoFlbPrivate = struct({
   },
 });
 
-export const liveupdateFlb = struct({
+const liveupdateFlb = struct({
   name: 'liveupdate_flb',
   meaning: 'A file-lifecycle-bound object',
   source,
@@ -202,7 +202,7 @@ export const liveupdateFlb = struct({
   fields: { ops: pointer('callbacks'), compatible: cstring(48, 'its name'), private: nested(luoFlbPrivate, "LUO's part") },
 });
 
-export const luoFlbHeader = struct({
+const luoFlbHeader = struct({
   name: 'luo_flb_header',
   meaning: 'FLBs of one direction',
   source,
@@ -210,7 +210,7 @@ export const luoFlbHeader = struct({
   fields: { header_ser: pointer('struct luo_flb_header_ser'), ser: pointer('struct luo_flb_ser[]'), active: flag('in use') },
 });
 
-export const luoFlbGlobal = struct({
+const luoFlbGlobal = struct({
   name: 'luo_flb_global',
   meaning: 'All FLBs, the type of the symbol luo_flb_global',
   source,

@@ -7,7 +7,7 @@ import type { Release } from '../contract.js';
 /** What an option is needed for: the update itself, files of one kind, or only a look at what was handed over. */
 export type OptionPurpose = 'update' | 'memfd' | 'vfio-pci' | 'inspection';
 
-export interface KernelOption {
+interface KernelOption {
   readonly name: string;
   readonly purpose: OptionPurpose;
   /** first release with it; null where no release has it yet */

@@ -42,7 +42,7 @@ const words = (count: number | 'page') =>
   array(u64('64 blocks, the lowest bit first', { role: 'opaque' }), count, 'native unsigned long; bit b is bit b & 7 of byte b >> 3');
 
 /** Bytes of a bitmap up to 6.17.8, whatever the page size. */
-export const SMALL_BITMAP_BYTES = 512;
+const SMALL_BITMAP_BYTES = 512;
 
 export const khoMemPhysBitsSmall = struct({
   name: 'kho_mem_phys_bits',

@@ -6,7 +6,7 @@ import { kvmVcpuArchSerX86B } from './x86-state.js';
 
 const source = 'include/linux/kho/abi/kvm.h, branch for "OrphanVM" RFCv2, Sep 2026';
 
-export const kvmVcpuSerB = struct({
+const kvmVcpuSerB = struct({
   name: 'kvm_vcpu_ser',
   meaning: 'A preserved vCPU',
   source,

@@ -6,7 +6,7 @@ import { kvmVcpuArchSerX86A } from './x86-state.js';
 
 const source = 'include/linux/kho/abi/kvm.h, "OrphanVM" RFCv1, 20 Sep 2026';
 
-export const kvmVcpuSerA = struct({
+const kvmVcpuSerA = struct({
   name: 'kvm_vcpu_ser',
   meaning: 'A preserved vCPU',
   source,

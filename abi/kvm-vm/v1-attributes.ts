@@ -6,7 +6,7 @@ import { kvmVmType } from './v1.js';
 
 const source = 'include/linux/kho/abi/kvm.h, a copy in linux-mm, 2026';
 
-export const kvmMemAttrSer = struct({
+const kvmMemAttrSer = struct({
   name: 'kvm_mem_attr_ser',
   meaning: 'Attributes of one guest page',
   source,
@@ -14,7 +14,7 @@ export const kvmMemAttrSer = struct({
   fields: { gfn: u64('guest page frame', { role: 'opaque' }), attributes: u64('KVM_MEMORY_ATTRIBUTE_*', { role: 'flags', flagNames: { 3: 'PRIVATE' } }) },
 });
 
-export const kvmLuoSerAttributes = struct({
+const kvmLuoSerAttributes = struct({
   name: 'kvm_luo_ser',
   meaning: 'A preserved VM and its memory attributes',
   source,

@@ -5,7 +5,7 @@ import { kvmVmType } from './v1.js';
 
 const source = 'include/linux/kho/abi/kvm.h, "OrphanVM" RFCv1, 20 Sep 2026';
 
-export const kvmLuoSerFolios = struct({
+const kvmLuoSerFolios = struct({
   name: 'kvm_luo_ser',
   meaning: 'A preserved VM and the folios KVM itself uses for it',
   source,
@@ -13,7 +13,7 @@ export const kvmLuoSerFolios = struct({
   fields: { type: kvmVmType, kho_folios: phys('folios preserved for the VM', 'kvm_kho_folios_ser') },
 });
 
-export const kvmKhoFoliosSer = struct({
+const kvmKhoFoliosSer = struct({
   name: 'kvm_kho_folios_ser',
   meaning: 'Pages of a VM’s page tables (x86: TDP roots and tables; arm64: stage 2); addresses, not page frames, follow as u64[nr_folios]',
   source,

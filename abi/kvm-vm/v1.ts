@@ -4,7 +4,7 @@ import { struct, u64 } from '../layout.js';
 
 export const kvmVmType = u64('type of the VM, as KVM_CREATE_VM takes it', { role: 'number' });
 
-export const kvmLuoSer = struct({
+const kvmLuoSer = struct({
   name: 'kvm_luo_ser',
   meaning: 'A preserved VM',
   source: 'guest_memfd series, v4, 28 Jul 2026',

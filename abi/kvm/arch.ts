@@ -6,7 +6,7 @@ import type { Endian } from '../layout.js';
 
 export type KvmArch = 'x86_64' | 'arm64' | 's390' | 'powerpc' | 'riscv' | 'loongarch';
 
-export interface KvmArchFacts {
+interface KvmArchFacts {
   /** `host`: little-endian, or big-endian on a host of that kind */
   readonly endian: Endian | 'host';
   /** page of the mapping (counted in pages of the host) that holds the port I/O data, null where there are no ports */

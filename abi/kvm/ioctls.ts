@@ -109,7 +109,7 @@ const kvmSignalMaskHead = struct({
 
 type Direction = 'none' | 'read' | 'write' | 'both';
 
-export interface KvmRequest {
+interface KvmRequest {
   readonly name: string;
   readonly nr: number;
   readonly direction: Direction;

@@ -75,7 +75,7 @@ export const emulationFailure = member('emulation_failure', 'the form of interna
   insn_bytes: bytes(15, 'the instruction'),
 });
 
-export const SYSTEM_EVENTS = {
+const SYSTEM_EVENTS = {
   '1': 'KVM_SYSTEM_EVENT_SHUTDOWN',
   '2': 'KVM_SYSTEM_EVENT_RESET',
   '3': 'KVM_SYSTEM_EVENT_CRASH',

@@ -25,19 +25,19 @@ export const notify = member('notify', 'the guest kept event windows closed for 
   flags: u32('state of the guest', { role: 'flags', flagNames: { '0': 'KVM_NOTIFY_CONTEXT_INVALID' } }),
 });
 
-export const hypervSynic = member('hyperv.u.synic', 'a change of the synthetic interrupt controller', {
+const hypervSynic = member('hyperv.u.synic', 'a change of the synthetic interrupt controller', {
   msr: u32('register written', { role: 'opaque' }),
   pad2: u32('padding', { role: 'reserved' }),
   control: word('SCONTROL'),
   evt_page: word('SIEFP: event page'),
   msg_page: word('SIMP: message page'),
 });
-export const hypervHcall = member('hyperv.u.hcall', 'a Hyper-V hypercall', {
+const hypervHcall = member('hyperv.u.hcall', 'a Hyper-V hypercall', {
   input: word('input value'),
   result: word('result; set by user space'),
   params: array(word('parameter'), 2, 'parameters'),
 });
-export const hypervSyndbg = member('hyperv.u.syndbg', 'the synthetic debugger', {
+const hypervSyndbg = member('hyperv.u.syndbg', 'the synthetic debugger', {
   msr: u32('register written', { role: 'opaque' }),
   pad2: u32('padding', { role: 'reserved' }),
   control: word('control'),
@@ -59,7 +59,7 @@ export const hyperv = struct({
   },
 });
 
-export const xenHcall = member('xen.u.hcall', 'a Xen hypercall', {
+const xenHcall = member('xen.u.hcall', 'a Xen hypercall', {
   longmode: u32('1 in 64-bit mode', { role: 'bool' }),
   cpl: u32('privilege level of the caller'),
   input: word('number of the hypercall'),
@@ -78,16 +78,16 @@ export const xen = struct({
   },
 });
 
-export const tdxUnknown = member('tdx.unknown', 'a TDVMCALL without a form of its own', {
+const tdxUnknown = member('tdx.unknown', 'a TDVMCALL without a form of its own', {
   ret: word('result; set by user space'),
   data: array(word('register'), 5, 'registers R11 to R15'),
 });
-export const tdxGetQuote = member('tdx.get_quote', 'TDVMCALL_GET_QUOTE', {
+const tdxGetQuote = member('tdx.get_quote', 'TDVMCALL_GET_QUOTE', {
   ret: word('result; set by user space'),
   gpa: guestPhysical('shared buffer of the guest'),
   size: u64('its length', { role: 'bytes' }),
 });
-export const tdxInfo = member('tdx.get_tdvmcall_info', 'TDVMCALL_GET_TD_VM_CALL_INFO', {
+const tdxInfo = member('tdx.get_tdvmcall_info', 'TDVMCALL_GET_TD_VM_CALL_INFO', {
   ret: word('result; set by user space'),
   leaf: word('leaf asked for'),
   r11: word('R11; set by user space'),
@@ -95,7 +95,7 @@ export const tdxInfo = member('tdx.get_tdvmcall_info', 'TDVMCALL_GET_TD_VM_CALL_
   r13: word('R13; set by user space'),
   r14: word('R14; set by user space'),
 });
-export const tdxNotify = member('tdx.setup_event_notify', 'TDVMCALL_SETUP_EVENT_NOTIFY_INTERRUPT', {
+const tdxNotify = member('tdx.setup_event_notify', 'TDVMCALL_SETUP_EVENT_NOTIFY_INTERRUPT', {
   ret: word('result; set by user space'),
   vector: u64('vector the guest wants to be notified by'),
 });

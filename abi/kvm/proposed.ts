@@ -9,7 +9,7 @@ import { array, struct, u64 } from '../layout.js';
 const source = 'mail series "guest_memfd in-place conversion", v8, 19 Jun 2026';
 
 /** Argument of KVM_SET_MEMORY_ATTRIBUTES2, on the guest_memfd. */
-export const kvmMemoryAttributes2 = struct({
+const kvmMemoryAttributes2 = struct({
   name: 'kvm_memory_attributes2',
   meaning: 'a range of a guest_memfd that is to become private or shared',
   source,

@@ -34,7 +34,7 @@ export const kvmRegs = struct({
   },
 });
 
-export const kvmSegment = struct({
+const kvmSegment = struct({
   name: 'kvm_segment',
   meaning: 'a segment register with its hidden part',
   source: X86,
@@ -56,7 +56,7 @@ export const kvmSegment = struct({
   },
 });
 
-export const kvmDtable = struct({
+const kvmDtable = struct({
   name: 'kvm_dtable',
   meaning: 'a descriptor table register',
   source: X86,
@@ -95,7 +95,7 @@ export const kvmSregs = struct({
 
 const anonymous = { packed: false, btfName: null, source: `${X86}, struct kvm_vcpu_events` } as const;
 
-export const kvmVcpuEvents = struct({
+const kvmVcpuEvents = struct({
   name: 'kvm_vcpu_events',
   meaning: 'pending exceptions, interrupts and NMIs',
   source: X86,

@@ -2,7 +2,7 @@
 import { type Contract, contract } from '../contract.js';
 
 /** The data of test FLB n is this number plus n: a value to compare with, no address. */
-export const TEST_FLB_MAGIC = 0xfeedf00dcafebee0n;
+const TEST_FLB_MAGIC = 0xfeedf00dcafebee0n;
 
 /** The value `luo_flb_ser.data` has for test FLB `index`. */
 export const testFlbData = (index: number): bigint => TEST_FLB_MAGIC + BigInt(index);

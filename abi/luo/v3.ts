@@ -4,7 +4,7 @@ import { filePages, flbPage, luoSessionHeaderSer, sessionPages } from './areas.j
 import { luoFileSer, luoFileSetSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from './entries.js';
 import { luoSerOf } from './root.js';
 
-export const luoSerV3 = luoSerOf('luo_session_header_ser', 'mail "[PATCH v4 04/13] liveupdate: register luo_ser as KHO subtree", 30 May 2026');
+const luoSerV3 = luoSerOf('luo_session_header_ser', 'mail "[PATCH v4 04/13] liveupdate: register luo_ser as KHO subtree", 30 May 2026');
 
 export const luoV3 = contract({
   layer: 'luo',

@@ -4,7 +4,7 @@ import { filePages, flbPage, sessionBlocks } from './areas.js';
 import { luoFileSer, luoFileSetSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from './entries.js';
 import { luoSerOf } from './root.js';
 
-export const luoSerV4 = luoSerOf('kho_block_header_ser', 'include/linux/kho/abi/luo.h, merged 3 Jun 2026, before luo-v5');
+const luoSerV4 = luoSerOf('kho_block_header_ser', 'include/linux/kho/abi/luo.h, merged 3 Jun 2026, before luo-v5');
 
 export const luoV4 = contract({
   layer: 'luo',

@@ -7,7 +7,7 @@ import { luoCompatibleBytes, luoSerOf } from './root.js';
 const compatible = 'luo-v5;block-v1';
 const source = 'composite versions, Pasha Tatashin, series of June 2026';
 
-export const luoSerComposite = luoSerOf('kho_block_header_ser', source, luoCompatibleBytes(compatible.length));
+const luoSerComposite = luoSerOf('kho_block_header_ser', source, luoCompatibleBytes(compatible.length));
 
 export const luoV5BlockV1 = contract({
   layer: 'luo',

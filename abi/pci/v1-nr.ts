@@ -3,7 +3,7 @@ import { contract } from '../contract.js';
 import { struct, u64 } from '../layout.js';
 import { pciDevSer4 } from './devices.js';
 
-export const pciSerNr = struct({
+const pciSerNr = struct({
   name: 'pci_ser',
   meaning: 'Devices the PCI core preserved; pci_dev_ser[nr_devices] follow, sorted',
   source: 'mails of the v1 era, end of 2025',

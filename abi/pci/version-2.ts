@@ -6,7 +6,7 @@ import { pciDeviceBlocks } from './version-1.js';
 
 const source = 'include/linux/kho/abi/pci.h, lu-pci-preservation, 28 Sep 2026';
 
-export const pciSerVersion2 = struct({
+const pciSerVersion2 = struct({
   name: 'pci_ser',
   meaning: 'Devices the PCI core preserved, and the bridges above them',
   source,
@@ -18,7 +18,7 @@ export const pciSerVersion2 = struct({
   },
 });
 
-export const pciDevSerVersion2 = struct({
+const pciDevSerVersion2 = struct({
   name: 'pci_dev_ser',
   meaning: 'One preserved device or bridge; all zeros = given back or never used, refcount 0 with a bdf = finished by the next kernel',
   source,

@@ -3,7 +3,7 @@ import { contract } from '../contract.js';
 import { phys, struct } from '../layout.js';
 import { vfioV1Fields } from './rfc.js';
 
-export const vfioPciCoreDeviceSerRfcSavedState = struct({
+const vfioPciCoreDeviceSerRfcSavedState = struct({
   name: 'vfio_pci_core_device_ser',
   meaning: 'State of a PCI device: its configuration space and saved state',
   source: 'a later patch of the RFC of 18 Oct 2025',

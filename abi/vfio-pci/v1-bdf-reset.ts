@@ -3,7 +3,7 @@ import { contract } from '../contract.js';
 import { struct } from '../layout.js';
 import { bdf, domain16, resetWorks } from './fields.js';
 
-export const vfioPciCoreDeviceSerBdfReset = struct({
+const vfioPciCoreDeviceSerBdfReset = struct({
   name: 'vfio_pci_core_device_ser',
   meaning: 'Which PCI device the file was of, and whether it can be reset',
   source: 'later patches of v1 and v2, mails of 26 Nov 2025 and 29 Jan 2026',

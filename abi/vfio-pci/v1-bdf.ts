@@ -3,7 +3,7 @@ import { contract } from '../contract.js';
 import { struct } from '../layout.js';
 import { bdf, domain16 } from './fields.js';
 
-export const vfioPciCoreDeviceSerBdf = struct({
+const vfioPciCoreDeviceSerBdf = struct({
   name: 'vfio_pci_core_device_ser',
   meaning: 'Which PCI device the file was of',
   source: 'mails of 26 Nov 2025 and 29 Jan 2026',

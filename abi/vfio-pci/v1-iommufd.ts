@@ -3,7 +3,7 @@ import { contract } from '../contract.js';
 import { nested, struct, u32 } from '../layout.js';
 import { bdf, domain16, resetWorks } from './fields.js';
 
-export const vfioIommufdSer = struct({
+const vfioIommufdSer = struct({
   name: 'vfio_iommufd_ser',
   meaning: 'The iommufd a device is bound to',
   source: 'mails of the IOMMU series, early 2026',
@@ -11,7 +11,7 @@ export const vfioIommufdSer = struct({
   fields: { token: u32('token of the iommufd in its session', { role: 'opaque' }) },
 });
 
-export const vfioPciCoreDeviceSerIommufd = struct({
+const vfioPciCoreDeviceSerIommufd = struct({
   name: 'vfio_pci_core_device_ser',
   meaning: 'Which PCI device the file was of, and its iommufd',
   source: 'mails of the IOMMU series, early 2026',

@@ -3,7 +3,7 @@ import { contract } from '../contract.js';
 import { struct } from '../layout.js';
 import { bdf, domain32, resetWorks } from './fields.js';
 
-export const vfioPciCoreDeviceSerV2 = struct({
+const vfioPciCoreDeviceSerV2 = struct({
   name: 'vfio_pci_core_device_ser',
   meaning: 'Which PCI device the file was of, and whether it can be reset',
   source: 'mails of v3 from 12/24 on, 23 Mar 2026',

@@ -21,7 +21,7 @@ const MOST_FOLIOS = 1 << 21;
 const MOST_POINTERS = 256;
 
 /** A decoded field (or table entry) whose value is an address. */
-export interface Pointer {
+interface Pointer {
   readonly path: string;
   /** physical, of the field; null where it has none */
   readonly at: number | null;
@@ -383,7 +383,7 @@ function lastBefore(count: number, holds: (index: number) => boolean): number {
 }
 
 /** The file, session, FLB or subtree that a path belongs to; null for the handover as a whole. */
-export function ownerOf(path: string): string | null {
+function ownerOf(path: string): string | null {
   const found =
     /^[^/]+\/luo\/sessions\/[^/]+\/files\/[^/]+/.exec(path) ??
     /^[^/]+\/luo\/(?:sessions|flbs)\/[^/]+/.exec(path) ??

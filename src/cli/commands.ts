@@ -5,9 +5,9 @@
 import { Command } from 'commander';
 import type { CommandLine } from './command-model.js';
 
-export type Register = (program: Command) => void;
+type Register = (program: Command) => void;
 
-export interface CommandEntry {
+interface CommandEntry {
   readonly load: () => Promise<Register>;
   /** command line behind `luo-inspect`, and what it is for */
   readonly examples: readonly (readonly [line: string, purpose: string])[];

@@ -11,7 +11,7 @@ import { vmcoreinfoThatRuns } from '../objects/which-kernel.js';
 import { type BtfOption, type DumpBtf, hasUnknownVersion } from './dump-contracts.js';
 import type { DumpReport } from '../report/dump-report.js';
 
-export interface DecodedFile {
+interface DecodedFile {
   /** as opened, with page size and VMCOREINFO as the memory tells them */
   readonly opened: OpenedDump;
   readonly decoded: DecodedDump;

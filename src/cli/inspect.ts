@@ -6,7 +6,7 @@ import { withOpening } from './opening.js';
 import { onTerminal, terminalFor, wantsColor } from './terminal.js';
 import { type DumpCommandOptions, dumpOptions, runReport } from './report.js';
 
-export interface InspectOptions extends DumpCommandOptions {
+interface InspectOptions extends DumpCommandOptions {
   /** false with --no-color */
   readonly color?: boolean;
 }

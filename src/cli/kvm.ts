@@ -6,7 +6,7 @@ import { parseCount, parsePageSize } from './numbers.js';
 import { onTerminal, wantsColor } from './terminal.js';
 import { tell } from './messages.js';
 
-export interface KvmCommandOptions {
+interface KvmCommandOptions {
   readonly arch?: string;
   readonly endian?: string;
   readonly errno?: string;

@@ -17,7 +17,7 @@ import { showProgress } from './progress.js';
 import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
 import type { DumpReport } from '../report/dump-report.js';
 
-export interface LoadOptions extends NextOptions, BtfOption {
+interface LoadOptions extends NextOptions, BtfOption {
   /** physical address of the root FDT, as the user wrote it */
   readonly khoFdt?: string | undefined;
   /** a console log's path; false for none; otherwise the folder's console.log or the dump's own printk buffer is taken */
@@ -59,7 +59,7 @@ export async function loadDump(path: string, options: LoadOptions = {}, wrap: (o
 }
 
 /** What a dump holds, without findings and verdict: for what only looks at contents. */
-export interface DecodedOnly {
+interface DecodedOnly {
   readonly opened: OpenedDump;
   /** with the kernel's own objects in it */
   readonly decoded: DecodedDump;

@@ -16,7 +16,7 @@ import { type Disagreement, withObjects } from '../objects/handovers.js';
 import type { LiveObjects, Trouble } from '../objects/model.js';
 import { readLiveObjects } from '../objects/read.js';
 
-export interface ObjectOptions {
+interface ObjectOptions {
   /** a System.map, also gzip-, xz- or zstd-compressed */
   readonly symbols?: string | undefined;
   /** a vmlinux or vmlinuz: symbols and BTF */
@@ -25,7 +25,7 @@ export interface ObjectOptions {
   readonly types?: GivenTypes | null;
 }
 
-export interface GivenTypes {
+interface GivenTypes {
   readonly source: string;
   readonly btf: Btf;
 }

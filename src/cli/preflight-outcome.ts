@@ -9,7 +9,7 @@ import type { SessionOutcome } from '../preflight/preflight.js';
 import { engineRelease, isOff } from '../verdict/next-kernel.js';
 import { errnoName } from '../../abi/errno.js';
 
-export interface OutcomeInput {
+interface OutcomeInput {
   readonly sessions: readonly string[];
   /** version text of the running kernel; null where it is not known */
   readonly running: string | null;

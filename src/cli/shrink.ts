@@ -46,7 +46,7 @@ export async function runShrink(path: string, given: Options): Promise<void> {
   }
 }
 
-export interface Shrunken {
+interface Shrunken {
   /** of the file that was written */
   readonly bytes: number;
   readonly pages: number;

@@ -18,7 +18,7 @@ import { snapshotText } from '../report/kvm-text.js';
 import { writeLines } from './output.js';
 import { tell } from './messages.js';
 
-export interface SimKvmOptions {
+interface SimKvmOptions {
   readonly json?: boolean;
   readonly compare?: boolean;
   readonly verbose?: boolean;

@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 import { type EngineClient, type Mismatch, type RunEnd, type Step, shownArg } from '../engine/client.js';
 import { escapeText } from '../report/escape.js';
 
-export interface TextStyle {
+interface TextStyle {
   readonly color: boolean;
   /** every step of the engine, not the agent's alone */
   readonly verbose: boolean;

@@ -13,7 +13,7 @@ import { isPciDevice, withRealDevice } from './sim-device.js';
 import { endLine, stepLines } from './sim-text.js';
 import { onTerminal, wantsColor, paintsOutput } from './terminal.js';
 
-export interface SimOptions {
+interface SimOptions {
   readonly json?: boolean;
   readonly until?: string;
   readonly dump?: string;

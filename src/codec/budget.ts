@@ -7,7 +7,7 @@ import { type LimitName, limits } from './limits.js';
 import { UserError } from './user-error.js';
 
 /** A limit that ended something. */
-export interface Reached {
+interface Reached {
   readonly limit: LimitName;
   readonly allowed: number;
   /** where, in words */

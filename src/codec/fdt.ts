@@ -36,7 +36,7 @@ export interface FdtNode {
   readonly children: readonly FdtNode[];
 }
 
-export interface FdtProblem {
+interface FdtProblem {
   /** where it was met, in bytes from the start of the blob */
   readonly offset: number;
   /** where the damage is: a field of the header that the others contradict, else `offset` */

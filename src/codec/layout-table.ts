@@ -25,12 +25,12 @@ export interface FieldPlacement {
   readonly bits: readonly BitPlacement[];
 }
 
-export interface Hole {
+interface Hole {
   readonly offset: number;
   readonly size: number;
 }
 
-export interface LayoutTable {
+interface LayoutTable {
   readonly struct: Struct;
   /** in bytes, alignment included */
   readonly size: number;

@@ -3,7 +3,7 @@
  * counts by and docs/limits.md is made from.
  */
 
-export interface Limit {
+interface Limit {
   /** how much, unless `--limit <name>=<n>` says otherwise */
   readonly allowed: number;
   readonly unit: string;

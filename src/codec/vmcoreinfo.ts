@@ -12,7 +12,7 @@ export function parseVmcoreinfo(bytes: Uint8Array): ReadonlyMap<string, string> 
 }
 
 /** Sizes a page of x86-64 or arm64 can have, in bytes. */
-export const PAGE_SIZES: readonly number[] = [4096, 16384, 65536];
+const PAGE_SIZES: readonly number[] = [4096, 16384, 65536];
 
 /** PAGESIZE in bytes, or null where it is not given or no page has that size. */
 export function pageSizeOf(lines: ReadonlyMap<string, string> | null): number | null {

@@ -14,7 +14,7 @@ import { structOfBtf } from './btf/to-struct.js';
 import { pageSizeOf } from './fingerprint.js';
 import { compareShapes, shapeOfContract } from './shape.js';
 
-export interface BtfContractOptions {
+interface BtfContractOptions {
   /** the file (or place in the dump) that the BTF is from, for messages */
   readonly source: string;
   /** is it known to be of the kernel that wrote the dump? Only then does it win against a contract that is described */

@@ -6,7 +6,7 @@ import { sameShape, type Shape, type ShapeField, shapeOfContract } from './shape
 import { orderOf, type Part, type Side, versionOf } from './side.js';
 import type { CompatRemark } from './verdict.js';
 
-export type Change = 'same' | 'changed' | 'only-a' | 'only-b';
+type Change = 'same' | 'changed' | 'only-a' | 'only-b';
 
 export interface FieldDiff {
   readonly name: string;

@@ -51,7 +51,7 @@ export function partsOf(release: Release): readonly Part[] {
   return spokenBy(release).flatMap((contract) => partOf(contract, `release ${release}`));
 }
 
-export function partOf(contract: Contract, by: string): readonly Part[] {
+function partOf(contract: Contract, by: string): readonly Part[] {
   const info = infoOf(contract.layer);
   if (info === null) return [];
   return [{ layer: contract.layer, role: info.role, compatible: contract.compatible, contracts: [contract], shapes: null, by, holds: null, inUse: true }];

@@ -140,7 +140,7 @@ export function layoutChanges(before: Shape, after: Shape, types = false): reado
 }
 
 /** What differs, a sentence each; empty where the same bytes mean the same. A field that only changed its name is `renamed`. */
-export interface ShapeDifference {
+interface ShapeDifference {
   readonly kind: 'size' | 'field' | 'renamed';
   readonly text: string;
 }

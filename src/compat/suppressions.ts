@@ -2,7 +2,7 @@
 import { type CompatResult, verdictOf } from './verdict.js';
 
 /** What a suppression is held against. */
-export interface Suppressible {
+interface Suppressible {
   readonly rule: string;
   /** null where it is about no node */
   readonly path: string | null;

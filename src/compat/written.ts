@@ -12,7 +12,7 @@ import { type TreeNode, walk } from '../tree/tree.js';
 import { partsOf } from './release-side.js';
 import { infoOf, layerOfString, type Part } from './side.js';
 
-export interface Written {
+interface Written {
   readonly parts: readonly Part[];
   readonly unknown: ReadonlyMap<string, string>;
 }

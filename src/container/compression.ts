@@ -11,7 +11,7 @@ import { unxz } from '../compress/xz.js';
 import { xzStreams } from './xz-streams.js';
 import { zstdDecoder } from '../compress/zstd.js';
 
-export type Compression = 'gzip' | 'xz' | 'zstd';
+type Compression = 'gzip' | 'xz' | 'zstd';
 
 /** Which compression these first bytes of a file are, or null. */
 export function compressionOf(head: Uint8Array): Compression | null {

@@ -5,7 +5,7 @@ import { sizeOf } from '../codec/layout-table.js';
 import { type ByteSource, readAt } from './byte-source.js';
 import { parseVmcoreinfo, VMCOREINFO_LIMIT } from './vmcoreinfo.js';
 
-export interface NoteFindings {
+interface NoteFindings {
   vmcoreinfo: ReadonlyMap<string, string> | null;
   /** in the file, in bytes */
   vmcoreinfoOffset: number | null;

@@ -60,7 +60,7 @@ interface Placed extends MemoryRange {
 }
 
 /** What a core starts with, and where its memory stands in the file. */
-export interface CoreLayout {
+interface CoreLayout {
   readonly head: Uint8Array;
   readonly placed: readonly Placed[];
   /** bytes of the whole file */

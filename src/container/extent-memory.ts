@@ -3,7 +3,7 @@ import { type MemoryRange, type PageState, type PhysicalMemory, findRange } from
 import type { ByteSource } from './byte-source.js';
 import { type ExtentTable, findExtent, ZEROS } from './extents.js';
 
-export interface ExtentMemoryOptions {
+interface ExtentMemoryOptions {
   readonly source: ByteSource;
   readonly table: ExtentTable;
   /** in bytes */

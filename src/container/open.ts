@@ -45,7 +45,7 @@ export async function openDump(path: string, { iomem }: OpenOptions = {}): Promi
   throw new UserError(`${path}: a dump of the format ${dump.container}, which says itself where memory is; leave --iomem out`);
 }
 
-export interface OpenOptions {
+interface OpenOptions {
   /** a copy of the machine's /proc/iomem: where memory is, for a raw dump */
   readonly iomem?: string | undefined;
 }

@@ -4,7 +4,7 @@
  */
 import type { PhysicalMemory } from '../memory/memory.js';
 
-export type ContainerKind = 'elf-core' | 'kdump' | 'raw' | 'lime' | 'debugfs' | 'kho-fdt';
+type ContainerKind = 'elf-core' | 'kdump' | 'raw' | 'lime' | 'debugfs' | 'kho-fdt';
 export type Arch = 'x86_64' | 'aarch64';
 
 /** A file of `sub_fdts/`. */

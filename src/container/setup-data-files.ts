@@ -10,7 +10,7 @@ import { physicalAddress } from '../memory/memory.js';
 import { parseNumber } from './folder-reader.js';
 import type { RecordedFiles } from './recorded-files.js';
 
-export interface KhoSetupData {
+interface KhoSetupData {
   /** physical */
   readonly fdtAddress: number | null;
   /** the node's folder */

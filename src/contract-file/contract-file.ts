@@ -5,7 +5,7 @@
 import { type Area, type Contract, type Layer, contract as described } from '../../abi/contract.js';
 import { KHO_MAX_BLOCKS } from '../../abi/kho/block.js';
 import type { Struct } from '../../abi/layout.js';
-import { contracts, findStruct, releaseOf, releases } from '../../abi/registry.js';
+import { findStruct, releaseOf, releases } from '../../abi/registry.js';
 import { areaCapacity } from '../codec/area.js';
 import { layoutTable } from '../codec/layout-table.js';
 import { type Cursor, openYaml } from '../engine/scenario/cursor.js';
@@ -168,7 +168,3 @@ function areaOf(
   if (areaCapacity(area) < 1) throw cursor.error(`no entry of struct ${area.entry.name} fits its pages`);
   return area;
 }
-
-/** Versions that both a file and abi/ describe: the file's are used. */
-export const replaced = (own: readonly Contract[]): readonly string[] =>
-  own.flatMap(({ compatible }) => (contracts.some((known) => known.status !== 'own' && known.compatible === compatible) ? [compatible ?? ''] : []));

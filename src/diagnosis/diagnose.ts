@@ -10,7 +10,7 @@ import type { Hit, Rule } from './rule.js';
 import { rules } from './rules/index.js';
 import { type DiagnoseLimits, type Dialect, type DumpSubject, type ObjectsView, diagnoseLimits, dialectOf, momentOf } from './subject.js';
 
-export interface DiagnoseOptions {
+interface DiagnoseOptions {
   /** the console log beside the dump, already parsed; null or absent for none */
   readonly log?: ConsoleLog | null;
   /** the running kernel's own objects; null or absent where nobody looked */

@@ -10,7 +10,7 @@ import { SCRATCH_UNIT } from '../handover/scan.js';
 import { readBytes } from '../memory/memory.js';
 import { type Subject, isIntact } from './subject.js';
 
-export interface ScratchArray {
+interface ScratchArray {
   /** physical; null where it came from a file */
   readonly address: number | null;
   readonly areas: readonly ScratchArea[];
@@ -24,7 +24,7 @@ const MAX_COPIES = 64;
 const known = new WeakMap<Handover, readonly ScratchArray[]>();
 
 /** What is needed to look for them. */
-export type ScratchSubject = Pick<Subject, 'handover' | 'dump' | 'moment'>;
+type ScratchSubject = Pick<Subject, 'handover' | 'dump' | 'moment'>;
 
 export function scratchArraysOf(subject: ScratchSubject): readonly ScratchArray[] {
   const before = known.get(subject.handover);

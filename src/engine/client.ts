@@ -47,7 +47,7 @@ export interface MachineImage {
   readonly vmcoreinfo: ReadonlyMap<string, string>;
 }
 
-export interface ReplayOptions {
+interface ReplayOptions {
   /** files (by `placeOf`) that are not asked for */
   readonly leaveOut?: ReadonlySet<string>;
   /** keep what was read, for `readsBetween` */

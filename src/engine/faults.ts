@@ -6,7 +6,7 @@ import { ERRNO, type ErrnoName } from '../../abi/errno.js';
 import type { Fault, HandlerCallback, PciFault } from './scenario/types.js';
 
 /** A place that a run passed, with how often. */
-export interface FaultPoint {
+interface FaultPoint {
   /** as a scenario writes it in `at` */
   readonly at: string;
   readonly count: number;

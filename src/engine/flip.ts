@@ -7,7 +7,7 @@ import type { StepArgs } from './trace/step.js';
 import type { TracedMemory } from './memory/traced-memory.js';
 
 /** What damage needs of the machine. */
-export interface Damageable {
+interface Damageable {
   readonly pageSize: number;
   readonly memory: TracedMemory;
   writtenStruct(name: string, nth: number): { readonly struct: Struct; readonly address: number } | null;

@@ -44,7 +44,7 @@ const SMALLEST_HOLE = 64 << 20;
 /** phys_addr_t */
 const ADDRESS_BYTES = 8;
 
-export interface MachineOptions {
+interface MachineOptions {
   readonly arch: 'x86_64' | 'aarch64';
   /** bytes */
   readonly memory: number;

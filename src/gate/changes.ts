@@ -3,7 +3,7 @@ import { fieldName, isPadding, layoutChanges, type LayoutChange as ShapeChange, 
 import { type Header, type VersionMark, versionsFor, versionsOf } from './header.js';
 import type { Measured } from './layout.js';
 
-export interface LayoutChange {
+interface LayoutChange {
   /** `renamed` alone leaves the bytes as they were; `filled`: padding got a meaning, or lost it; `gone`: the structure itself */
   readonly kind: ShapeChange['kind'] | 'value' | 'gone';
   readonly text: string;

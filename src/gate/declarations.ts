@@ -14,7 +14,7 @@ export interface Member {
   readonly aligned: readonly Token[] | null;
 }
 
-export type TypeName = { readonly kind: 'named'; readonly name: string } | { readonly kind: 'inline'; readonly aggregate: Aggregate };
+type TypeName = { readonly kind: 'named'; readonly name: string } | { readonly kind: 'inline'; readonly aggregate: Aggregate };
 
 export interface Aggregate {
   readonly kind: 'struct' | 'union' | 'enum';

@@ -44,7 +44,7 @@ export interface GateResult {
 /** Headers whose layouts are handed from one kernel to the next. */
 export const ABI_HEADERS = /(^|\/)include\/linux\/kho\/abi\/[^/]+\.h$/;
 
-export interface GateOptions {
+interface GateOptions {
   readonly label: string;
   /** a file of the tree the patches are for; null where it is not known */
   readonly base: (path: string) => string | null;

@@ -6,7 +6,7 @@ import type { Shape, ShapeField } from '../compat/shape.js';
 import type { Aggregate, Declarations, Member } from './declarations.js';
 import { type Define, type Token, tokensOf } from './tokens.js';
 
-export interface MeasuredField extends ShapeField {
+interface MeasuredField extends ShapeField {
   /** with the names of the structures it is in: `hdr.count` */
   readonly path: string;
 }

@@ -5,7 +5,7 @@ import type { Measured } from './layout.js';
 
 const LOCK_SCHEMA = 'luo-inspect.abi-lock/1';
 
-export interface Lock {
+interface Lock {
   readonly schema: typeof LOCK_SCHEMA;
   readonly headers: Readonly<
     Record<

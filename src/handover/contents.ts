@@ -8,14 +8,14 @@ import { type PageState, type PhysicalMemory, describeState, findRange, isReadab
 import type { Folio, Memfd } from './memfd.js';
 import { hex } from '../tree/words.js';
 
-export interface ContentBytes {
+interface ContentBytes {
   /** bytes from the start of the file */
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
 
 /** No folio stands here: reads as zeros. */
-export interface ContentHole {
+interface ContentHole {
   readonly offset: number;
   /** bytes */
   readonly length: number;

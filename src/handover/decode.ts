@@ -56,7 +56,7 @@ export interface Handover {
   readonly node: Node;
 }
 
-export interface DecodeInput {
+interface DecodeInput {
   readonly memory: PhysicalMemory;
   readonly files?: readonly FdtFile[];
   /** physical address named by the user */

@@ -43,7 +43,7 @@ export interface Entries {
   readonly complete: boolean;
 }
 
-export interface WalkOptions {
+interface WalkOptions {
   /** gets a node for each header */
   readonly parent: Node;
   /** node of the pointer to the area */
@@ -212,7 +212,7 @@ function couldBe(entry: Struct, bytes: Uint8Array): boolean {
 }
 
 /** Is entry `index` of a piece written (not all zeros)? Null where it lies outside the piece, or is not in the dump. */
-export function isWritten(memory: PhysicalMemory, { area }: Entries, piece: Piece, index: bigint): boolean | null {
+function isWritten(memory: PhysicalMemory, { area }: Entries, piece: Piece, index: bigint): boolean | null {
   if (index < 0n || index >= BigInt(piece.capacity)) return null;
   const read = readBytes(memory, placeOf(memory, area, piece, index), sizeOf(area.entry, memory.pageSize));
   return read.ok ? read.bytes.some((byte) => byte !== 0) : null;

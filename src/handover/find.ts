@@ -7,7 +7,7 @@ import { type Fdt, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMa
 import { type PageState, type PhysicalMemory, isReadable, readBytes } from '../memory/memory.js';
 import { type KernelTraces, type SetupDataNode, plausibleNode, scanMemory } from './scan.js';
 
-export type FoundBy = 'setup_data' | 'devicetree' | 'debugfs' | 'scan' | 'given' | 'kernel-objects';
+type FoundBy = 'setup_data' | 'devicetree' | 'debugfs' | 'scan' | 'given' | 'kernel-objects';
 
 export interface Candidate {
   /** physical address of the root FDT; null where it came as a file */
@@ -168,7 +168,7 @@ function fromFile(file: FdtFile): Candidate {
 }
 
 /** The FDT at `address`, or null if its first page is missing or starts with no header. A damaged magic still gives an FDT, with problems. */
-export function readFdt(memory: PhysicalMemory, address: number): Fdt | null {
+function readFdt(memory: PhysicalMemory, address: number): Fdt | null {
   if (!isReadable(memory, address)) return null;
   const page = readBytes(memory, address, memory.pageSize - (address % memory.pageSize));
   if (page.bytes.length < 64) return null;

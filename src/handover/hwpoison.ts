@@ -7,7 +7,7 @@ import { type Context, natureOfNonsense } from './context.js';
 import type { Blob } from './luo-root.js';
 import { readVmalloc } from './vmalloc.js';
 
-export interface PoisonedPage {
+interface PoisonedPage {
   readonly pfn: bigint;
   /** physical, of its entry in the list */
   readonly at: number;

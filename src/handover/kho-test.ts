@@ -16,7 +16,7 @@ import type { Node } from '../tree/node.js';
 import { readOtherFdt } from './small-subtrees.js';
 import { readVmalloc, vmallocValues } from './vmalloc.js';
 
-export interface KhoTestFolio {
+interface KhoTestFolio {
   /** physical, bytes */
   readonly address: number;
   readonly order: number;

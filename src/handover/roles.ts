@@ -89,13 +89,13 @@ export function scratchAreas(memory: PhysicalMemory, address: number, size: numb
   return good.length === 0 || good.length < areas.filter((area) => area.size > 0).length - 1 ? null : areas;
 }
 
-export interface RoleInput {
+interface RoleInput {
   readonly candidate: Candidate;
   readonly scratch: Scratch;
   readonly writer: Writer;
 }
 
-export interface RoleVerdict {
+interface RoleVerdict {
   readonly role: Role;
   readonly evidence: string;
 }

@@ -30,7 +30,7 @@ export interface KernelTraces {
   readonly banners: readonly { readonly address: number; readonly release: string }[];
 }
 
-export interface ScanResult {
+interface ScanResult {
   readonly setupData: readonly SetupDataNode[];
   /** physical addresses of pages that start like a devicetree */
   readonly devicetrees: readonly number[];
@@ -41,7 +41,7 @@ export interface ScanResult {
   readonly scanned: number;
 }
 
-export interface ScanOptions {
+interface ScanOptions {
   /** Does this node tell all that is asked? Then what lies behind is not looked at. */
   readonly until?: (node: SetupDataNode) => boolean;
   /** look no higher than this physical address */

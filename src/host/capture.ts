@@ -18,7 +18,7 @@ import {
 } from './recorded.js';
 import { readVmcoreinfo } from './vmcoreinfo.js';
 
-export interface Capture {
+interface Capture {
   /** the archive, not compressed */
   readonly tar: Uint8Array;
   readonly files: number;

@@ -19,7 +19,7 @@ import { type HostTree, textOf } from './host-tree.js';
 import { PCI_FOLDER } from './recorded.js';
 
 /** What `vfio_pci_is_enabled` comes down to; null where the tree does not tell. */
-export type Interrupts = 'none' | 'intx' | 'msi' | 'msix' | null;
+type Interrupts = 'none' | 'intx' | 'msi' | 'msix' | null;
 
 export interface PciFunction {
   /** `0000:00:05.0` */

@@ -3,7 +3,7 @@
  * one table. Sources: Documentation/admin-guide/mm/kho.rst, Documentation/ABI/testing/sysfs-kernel-boot_params, sysfs-bus-pci.
  */
 
-export interface RecordedItem {
+interface RecordedItem {
   /** path below `luo-capture/` */
   readonly recorded: string;
   /** path on a live machine */

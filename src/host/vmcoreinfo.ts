@@ -28,7 +28,7 @@ export function readVmcoreinfo(path = '/proc/kcore'): string | { readonly why: s
 }
 
 /** From the first bytes of an ELF core; null where no note of that name is in them. */
-export function vmcoreinfoOf(head: Uint8Array): string | null {
+function vmcoreinfoOf(head: Uint8Array): string | null {
   if (head.length < sizeOf(elf64Ehdr) || !ELFMAG.every((byte, index) => head[index] === byte)) return null;
   const { e_phoff, e_phnum } = decodeStruct(elf64Ehdr, head);
   for (let index = 0; index < Math.min(e_phnum, MOST_HEADERS); index++) {

@@ -4,7 +4,7 @@
  * `unmapped`: the page tables have no such address. `absent`: the dump lacks the page. `no-symbol`, `no-type`, `no-member`: the
  * kernel's tables do not have that name. `implausible`: bytes that no kernel writes. `limit`: more reading than this walk may do.
  */
-export type FaultKind = 'unmapped' | 'absent' | 'no-symbol' | 'no-type' | 'no-member' | 'implausible' | 'limit';
+type FaultKind = 'unmapped' | 'absent' | 'no-symbol' | 'no-type' | 'no-member' | 'implausible' | 'limit';
 
 export class KernelFault extends Error {
   readonly kind: FaultKind;

@@ -26,7 +26,7 @@ export function nameOfFile(file: KernelObject): string {
   return Buffer.from(file.source.virtual.read(start, length)).toString('utf8');
 }
 
-export interface CachedFolio {
+interface CachedFolio {
   /** in pages from the start of the file */
   readonly index: number;
   readonly pages: number;

@@ -9,7 +9,7 @@ import type { VirtualMemory } from './virtual-memory.js';
 import { kernelLimits } from './limits.js';
 
 /** Virtual addresses of the tables. */
-export interface KallsymsPlaces {
+interface KallsymsPlaces {
   readonly names: bigint;
   readonly count: bigint;
   readonly tokenTable: bigint;

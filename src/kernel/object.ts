@@ -7,13 +7,13 @@ import type { KernelTypes } from './types.js';
 import type { VirtualMemory } from './virtual-memory.js';
 
 /** What objects are read from. */
-export interface ObjectSource {
+interface ObjectSource {
   readonly virtual: VirtualMemory;
   readonly types: KernelTypes;
 }
 
 /** Physical addresses are told apart from virtual ones by the space an object is in, never by their value. */
-export type Space = 'virtual' | 'physical';
+type Space = 'virtual' | 'physical';
 
 const MAX_TEXT = 4096;
 

@@ -3,7 +3,7 @@ import { PHYSICAL_LIMIT, type PhysicalMemory, describeState } from '../memory/me
 import { KernelFault, hexOf } from './fault.js';
 import type { Geometry } from './geometry.js';
 
-export interface Mapping {
+interface Mapping {
   /** physical, of the first byte of the page or block */
   readonly physical: number;
   /** bytes of the page or block that maps the address */

@@ -32,7 +32,7 @@ const threadsOf = (leader: KernelObject): Generator<KernelObject> => listEntries
 export const pidOf = (task: KernelObject): number => task.get('tgid').number();
 export const commOf = (task: KernelObject): string => task.get('comm').text(64);
 
-export interface OpenDescriptor {
+interface OpenDescriptor {
   readonly fd: number;
   /** a struct file */
   readonly file: KernelObject;

@@ -3,7 +3,7 @@ import type { Btf } from '../compat/btf/btf.js';
 import { UserError } from '../codec/user-error.js';
 import { KernelFault } from './fault.js';
 
-export interface Member {
+interface Member {
   readonly typeId: number;
   /** in bits from the start of the structure */
   readonly bitOffset: number;

@@ -3,7 +3,7 @@ import { KernelFault, hexOf } from './fault.js';
 import { KernelObject } from './object.js';
 import { kernelLimits } from './limits.js';
 
-export interface XarrayEntry {
+interface XarrayEntry {
   readonly index: number;
   /** slots it covers: more than one where an entry has an order */
   readonly count: number;

@@ -15,7 +15,7 @@ import { looksLikeFault } from './memory-fault.js';
 import { decodeField } from './partial.js';
 import { hex } from '../tree/words.js';
 
-export interface AssumedArch {
+interface AssumedArch {
   readonly arch: KvmArch;
   readonly endian: Endian;
 }

@@ -1,5 +1,5 @@
 /** What is odd about a snapshot, in the form of every finding: for report and terminal. */
-export type KvmRule =
+type KvmRule =
   | 'kvm.arch-assumed'
   | 'kvm.byte-order'
   | 'kvm.count-too-large'

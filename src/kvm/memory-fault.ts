@@ -16,7 +16,7 @@ export interface MemoryFault {
   readonly size: bigint;
 }
 
-export interface Conversion {
+interface Conversion {
   /** guest physical, page-aligned */
   readonly address: bigint;
   /** whole pages, in bytes */
@@ -24,7 +24,7 @@ export interface Conversion {
   readonly attributes: bigint;
 }
 
-export interface FaultRange {
+interface FaultRange {
   readonly private: boolean;
   /** flag bits that no kernel defines */
   readonly unknownFlags: bigint;
@@ -71,7 +71,7 @@ export const accessOf = ({ flags }: MemoryFault, abi: KvmAbi): 'private' | 'shar
   (flags & KVM_MEMORY_EXIT_FLAG_PRIVATE) !== 0n ? 'private' : abi === 'seed-v13' ? null : 'shared';
 
 /** What of a run decides how its fault is to be read. */
-export interface FaultContext {
+interface FaultContext {
   /** null where nobody says */
   readonly errno: number | null;
   readonly stale: boolean | null;

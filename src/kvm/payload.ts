@@ -9,7 +9,7 @@ import { finding, type KvmFinding } from './finding.js';
 import { decodePartial, type PartialValues } from './partial.js';
 
 /** The variant of a payload's own union. */
-export interface PayloadVariant {
+interface PayloadVariant {
   readonly choice: UnionChoice;
   readonly name: string;
   readonly struct: Struct;
@@ -30,7 +30,7 @@ export interface Payload {
   readonly emulation: Emulation | null;
 }
 
-export interface Emulation {
+interface Emulation {
   readonly struct: Struct;
   readonly values: PartialValues;
   /** do insn_size and insn_bytes hold? */

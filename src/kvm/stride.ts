@@ -9,7 +9,7 @@ import { hasRun, SMALLEST_PAGE } from './recognise.js';
 /** Reads up to `length` bytes at `offset` of the file; fewer where it ends. */
 export type ReadAt = (offset: number, length: number) => Uint8Array;
 
-export interface Stride {
+interface Stride {
   /** bytes from one snapshot to the next */
   readonly stride: number;
   /** of the host, in bytes */

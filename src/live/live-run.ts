@@ -13,13 +13,13 @@ import { LiveAgent, type Refused } from './live-agent.js';
 import type { StepRecord } from './state.js';
 
 /** What the next kernel is loaded from; null where an image is loaded already. */
-export interface NextImage {
+interface NextImage {
   readonly kernel: string;
   readonly initrd: string | null;
   readonly cmdline: string;
 }
 
-export interface LiveOptions {
+interface LiveOptions {
   /** in bytes, of this machine */
   readonly pageSize: number;
   readonly image: NextImage | null;

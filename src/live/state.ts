@@ -13,7 +13,7 @@ export interface StepRecord {
   readonly why: string | null;
 }
 
-export interface LiveState {
+interface LiveState {
   /** SHA-256 of the scenario's text: a changed scenario can't go on */
   readonly scenario: string;
   /** jumps made */

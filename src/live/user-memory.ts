@@ -8,7 +8,7 @@ const PROT_WRITE = 2;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 
 /** Memory at an address of this process. It must be given back. */
-export interface UserMemory {
+interface UserMemory {
   /** virtual; 0 for NULL */
   readonly address: bigint;
   /** the bytes as they are there now */

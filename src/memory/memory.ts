@@ -42,7 +42,7 @@ export function physicalAddress(value: bigint): number | null {
   return value < 0n || value >= BigInt(PHYSICAL_LIMIT) ? null : Number(value);
 }
 
-export type ReadResult =
+type ReadResult =
   | { readonly ok: true; readonly bytes: Uint8Array }
   | { readonly ok: false; readonly state: PageState; readonly at: number; readonly bytes: Uint8Array };
 

@@ -1,7 +1,7 @@
 /** How far long work has come: told by whoever goes through a dump, shown by the command where somebody watches. */
 
 /** @param what in words, the same for the whole of a piece of work @param done @param total bytes; null where nobody knows the total */
-export type ProgressListener = (what: string, done: number, total: number | null) => void;
+type ProgressListener = (what: string, done: number, total: number | null) => void;
 
 let listener: ProgressListener | null = null;
 

@@ -25,7 +25,7 @@ export interface Disagreement {
   readonly path: string;
 }
 
-export interface WithObjects {
+interface WithObjects {
   readonly dump: DecodedDump;
   readonly disagreements: readonly Disagreement[];
 }

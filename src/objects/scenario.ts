@@ -6,7 +6,7 @@ import { errnoName } from '../../abi/errno.js';
 import { sealNames } from '../../abi/memfd/v2.js';
 import type { LiveFile, LiveObjects, LiveSession } from './model.js';
 
-export interface ObjectScenario {
+interface ObjectScenario {
   /** JSON, which YAML is too */
   readonly text: string;
   /** scenario steps that bring the machine to the dump's moment; those behind are what comes next */

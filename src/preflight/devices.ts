@@ -25,7 +25,7 @@ const yes = (value: string): Found => ({ holds: true, value });
 const no = (value: string): Found => ({ holds: false, value });
 const untold = (value: string): Found => ({ holds: null, value });
 
-export interface DeviceContext {
+interface DeviceContext {
   readonly tree: HostTree;
   readonly config: KernelConfig | null;
   /** version text of the kernel that hands over (`7.3.4`); null where it is not known */

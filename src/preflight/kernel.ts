@@ -24,7 +24,7 @@ function manifestRelease(text: string | null): string | null {
   }
 }
 
-export interface KernelContext {
+interface KernelContext {
   readonly tree: HostTree;
   readonly config: KernelConfig | null;
   readonly version: string | null;

@@ -24,7 +24,7 @@ export interface NextKernel {
 /** Bytes of a kernel file that tell how much memory it needs. */
 export const HEAD_BYTES = SETUP_HEADER_OFFSET + sizeOf(x86SetupHeader);
 
-export interface NextContext {
+interface NextContext {
   readonly tree: HostTree;
   readonly next: NextKernel | null;
   /** as the user gave it */

@@ -10,7 +10,7 @@ import { kernelLines, versionOf } from './kernel.js';
 import { cannotTell, fine, type PreflightLine } from './line.js';
 import { type NextKernel, nextKernelLines } from './next-kernel.js';
 
-export interface PreflightInput {
+interface PreflightInput {
   readonly tree: HostTree;
   readonly next: NextKernel | null;
   /** command line of the next kernel, as the user gave it */

@@ -4,7 +4,7 @@ import { kvmCapabilities } from '../../abi/kvm/ioctls.js';
 import { seedCapabilities, seedExitReasons } from '../../abi/kvm/seed-v13.js';
 import type { JsonObject } from './json-value.js';
 
-export interface KvmNumber {
+interface KvmNumber {
   readonly name: string;
   /** in mainline */
   readonly number: number;

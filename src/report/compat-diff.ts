@@ -7,7 +7,7 @@ import type { Json, JsonObject } from './json-value.js';
 
 const SCHEMA = 'luo-inspect.abi-diff/1';
 
-export interface DiffTextOptions {
+interface DiffTextOptions {
   /** columns of the terminal */
   readonly width: number;
   readonly color: boolean;

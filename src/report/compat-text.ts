@@ -2,7 +2,7 @@
 import type { CompatResult, CompatSeverity, LayerVerdict } from '../compat/verdict.js';
 import { escapeText } from './escape.js';
 
-export interface CompatTextOptions {
+interface CompatTextOptions {
   /** columns of the terminal */
   readonly width: number;
   readonly color: boolean;

@@ -8,7 +8,7 @@ import { escapeText } from './escape.js';
 import { headLines } from './report-text.js';
 import { isFailure, verdictSentence } from '../verdict/verdict.js';
 
-export interface DiagnoseTextOptions {
+interface DiagnoseTextOptions {
   /** columns to wrap at */
   readonly width: number;
   readonly color: boolean;

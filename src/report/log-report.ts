@@ -6,7 +6,7 @@ import { hex } from '../tree/words.js';
 import { escapeText } from './escape.js';
 import type { JsonObject } from './json-value.js';
 
-export interface LogLineReport {
+interface LogLineReport {
   readonly record: PrintkRecord;
   /** of KHO, LUO or one of their users */
   readonly isOurs: boolean;
@@ -14,7 +14,7 @@ export interface LogLineReport {
   readonly node: TreeNode | null;
 }
 
-export interface LogReport {
+interface LogReport {
   readonly path: string;
   readonly release: string | null;
   readonly lines: readonly LogLineReport[];

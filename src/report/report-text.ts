@@ -200,7 +200,7 @@ function* folioLines(memfd: Memfd): Iterable<string> {
 }
 
 /** Findings, a line each with what the next kernel does after it. */
-export function* findingLines(findings: readonly Finding[]): Iterable<string> {
+function* findingLines(findings: readonly Finding[]): Iterable<string> {
   if (findings.length === 0) {
     yield 'no findings';
     return;

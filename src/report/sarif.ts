@@ -6,7 +6,7 @@ import type { Finding, Severity } from '../diagnosis/finding.js';
 import type { Reactions, RuleText } from '../diagnosis/rule.js';
 import type { JsonObject } from './json-value.js';
 
-export interface SarifInput {
+interface SarifInput {
   /** path of the dump, as given */
   readonly source: string;
   /** of this program */

@@ -30,7 +30,7 @@ export interface TriageLine {
   readonly error: string | null;
 }
 
-export interface Cluster {
+interface Cluster {
   readonly signature: string;
   readonly count: number;
   /** of the dumps, the one met first */

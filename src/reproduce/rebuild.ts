@@ -9,7 +9,7 @@ import type { LuoFile, LuoSession } from '../handover/luo.js';
 import type { Memfd } from '../handover/memfd.js';
 import type { SessionFate, Verdict } from '../verdict/verdict.js';
 
-export type Step = Readonly<Record<string, unknown>>;
+type Step = Readonly<Record<string, unknown>>;
 
 export interface Rebuilt {
   /** up to and with the kexec */

@@ -10,7 +10,7 @@ import type { Verdict } from '../verdict/verdict.js';
 import { type Compared, type Damage, damagesOf } from './damage.js';
 import { MOST_BYTES, type Rebuilt, rebuild } from './rebuild.js';
 
-export interface ReproduceInput {
+interface ReproduceInput {
   /** of the dump, for the title */
   readonly name: string;
   readonly memory: PhysicalMemory;

@@ -25,7 +25,7 @@ export interface Reading<S extends Struct = Struct> {
   text(name: string): CStringValue | null;
 }
 
-export interface ReadStructOptions {
+interface ReadStructOptions {
   readonly path: string;
   readonly name: string;
   /** in bits from the parent's first byte */

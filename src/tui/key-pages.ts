@@ -7,7 +7,7 @@ import { tableOf } from './model/common-keys.js';
 import type { KeyPage } from './model/keys.js';
 import type { View, Viewed } from './model/view.js';
 
-export interface ViewKeys extends KeyPage {
+interface ViewKeys extends KeyPage {
   /** panes of the view, by id */
   readonly panes: readonly string[];
 }

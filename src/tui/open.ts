@@ -15,7 +15,7 @@ export type { CompareModel } from './compare/state.js';
 export type { Companion } from './debugger/companion.js';
 export type { InspectorModel } from './inspector/state.js';
 
-export interface OpenOptions {
+interface OpenOptions {
   /** false where the user asked for none (NO_COLOR, --no-color) */
   readonly color: boolean;
   /** what the file is known by (`identityOf`), for what is kept of the user's session; nothing is kept without it */
@@ -60,7 +60,7 @@ export async function openInspector(model: InspectorModel, options: OpenOptions 
  * Opens another dump beside the one that is inspected, shows both, and closes it again.
  * @throws Error whose message says in a line why it cannot
  */
-export type Beside = (path: string, show: (model: CompareModel) => Promise<void>) => Promise<void>;
+type Beside = (path: string, show: (model: CompareModel) => Promise<void>) => Promise<void>;
 
 /** Opens the list of what was explored, and one run after the other that is chosen in it. @param run opens the debugger on a row's run */
 export async function openExploration(model: ExploreModel, options: OpenOptions, run: (row: ExploreRow) => Promise<void>): Promise<void> {

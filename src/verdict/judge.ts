@@ -34,7 +34,7 @@ export interface ToldByObjects {
   readonly sessions: readonly SessionFate[];
 }
 
-export interface JudgeInput {
+interface JudgeInput {
   readonly facts: DumpFacts;
   readonly decoded: DecodedDump;
   readonly findings: readonly Finding[];

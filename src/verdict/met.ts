@@ -9,7 +9,7 @@ import { type Replay, type ReplayedFile, type ReplayedSession, SAME_FILE, type S
 import type { FileFate, SessionFate } from './verdict.js';
 
 /** Where in the run. `file`, `session`, `finish`: of the node at `path`. */
-export type MetIn = 'boot' | 'open' | 'session' | 'file' | 'finish';
+type MetIn = 'boot' | 'open' | 'session' | 'file' | 'finish';
 
 export interface Met {
   readonly kind: ReactionKind;

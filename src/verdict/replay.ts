@@ -12,7 +12,7 @@ import { difference } from './delivered.js';
 const MOST_RUNS = 8;
 
 /** How a stage ended: `down`: the kernel went down in it; `unknown`: a page that the dump lacks would decide. */
-export type StageEnd = 'done' | 'refused' | 'down' | 'unknown';
+type StageEnd = 'done' | 'refused' | 'down' | 'unknown';
 
 /** A part of the run: what was asked, answered, printed and read. */
 export interface Stage {

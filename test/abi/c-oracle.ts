@@ -145,7 +145,7 @@ const pairs: readonly (readonly [string, string, string])[] = [
   ['nvmm_state', 'nvmm_state', 'nanovmm-state-v3'],
 ];
 
-export interface Pair {
+interface Pair {
   readonly c: string;
   readonly contract: string;
   readonly struct: Struct;
@@ -160,12 +160,12 @@ export const oraclePairs: readonly Pair[] = pairs.map(([c, name, contract]) => {
   return { c, contract, struct };
 });
 
-export interface CField {
+interface CField {
   readonly offset: number;
   readonly size: number;
 }
 
-export interface CLayout {
+interface CLayout {
   readonly size: number;
   readonly fields: Readonly<Record<string, CField>>;
   /** the whole structure in hex with every bit of that bit-field set and no other */

@@ -12,7 +12,7 @@ export interface Run {
   readonly stderr: string;
 }
 
-export interface RunOptions {
+interface RunOptions {
   readonly input?: Uint8Array;
   readonly env?: NodeJS.ProcessEnv;
 }

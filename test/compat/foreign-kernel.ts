@@ -57,7 +57,7 @@ export const usual = {
   vmalloc,
 } satisfies Partial<Record<keyof Layouts, Struct>>;
 
-export const memfdOf = (inner: Struct): Struct =>
+const memfdOf = (inner: Struct): Struct =>
   struct({
     name: 'memfd_luo_ser',
     ...about,

@@ -4,7 +4,7 @@ import { SHF_ALLOC } from '../../abi/elf/sections.js';
 import { encodeStruct } from '../../src/codec/encode.js';
 import { sizeOf } from '../../src/codec/layout-table.js';
 
-export interface ImageParts {
+interface ImageParts {
   /** each becomes a string of C in .rodata */
   readonly strings: readonly string[];
   readonly btf?: Uint8Array;

@@ -12,7 +12,7 @@ import { afterAll } from 'vitest';
 import { openDump } from '../../src/container/open.js';
 import type { OpenedDump } from '../../src/container/opened-dump.js';
 
-export interface Scratch {
+interface Scratch {
   /** a path in the folder */
   readonly temporary: (name: string) => string;
   readonly fileOf: (name: string, bytes: Uint8Array | string) => string;
@@ -56,7 +56,7 @@ export function page(seed: number, size = 4096): Uint8Array {
   return bytes;
 }
 
-export interface SegmentSource {
+interface SegmentSource {
   readonly paddr: number | bigint;
   readonly bytes: Uint8Array;
   /** the bytes' size unless given */
@@ -65,7 +65,7 @@ export interface SegmentSource {
   readonly offset?: bigint;
 }
 
-export interface ElfSource {
+interface ElfSource {
   readonly header?: EncodableStruct<typeof elf64Ehdr>;
   readonly ident?: EncodableStruct<typeof elfIdent>;
   readonly segments: readonly SegmentSource[];
@@ -101,7 +101,7 @@ export function elfCore({ header = {}, ident = {}, segments, notes = [] }: ElfSo
   return Uint8Array.from(Buffer.concat([fileHeader, ...headers, allNotes, ...segments.map(({ bytes }) => bytes)]));
 }
 
-export interface KdumpPage {
+interface KdumpPage {
   readonly pfn: number;
   /** as stored */
   readonly bytes: Uint8Array;

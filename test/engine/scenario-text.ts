@@ -3,7 +3,7 @@ import { EngineClient, type Step } from '../../src/engine/client.js';
 import { parseScenario } from '../../src/engine/scenario/parse.js';
 import type { Scenario } from '../../src/engine/scenario/types.js';
 
-export interface ScenarioHead {
+interface ScenarioHead {
   readonly kernels?: string;
   /** further keys of the head, a line each */
   readonly more?: readonly string[];
@@ -15,7 +15,7 @@ export function scenarioOf(steps: readonly string[], { kernels = '["7.3", "7.3"]
   return parseScenario(`${lines.join('\n')}\n`, 'test.yaml');
 }
 
-export interface Played {
+interface Played {
   readonly client: EngineClient;
   readonly steps: readonly Step[];
   /** what each of the scenario's steps answered: '' or an errno */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface CapturedRun {
+interface CapturedRun {
   readonly file: string;
   readonly ret: number;
   readonly errno: number;

@@ -45,7 +45,7 @@ type Files = Record<string, string | Uint8Array | { link: string } | null>;
 export const DEVICE = '0000:00:05.0';
 export const deviceFile = (name: string, address = DEVICE): string => `sys/bus/pci/devices/${address}/${name}`;
 
-export const goodTree = (): Files => ({
+const goodTree = (): Files => ({
   'manifest.json': JSON.stringify({ schema: 'luo-inspect.capture/1', release: '7.3.4' }),
   'proc/version': 'Linux version 7.3.4 (builder@host) #1 SMP',
   'proc/cmdline': 'console=ttyS0 kho=on liveupdate=on kho_scratch=64M,4M,4M',

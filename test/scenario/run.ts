@@ -24,7 +24,7 @@ export async function runFile(path: string): Promise<Run> {
   return runScenario(await readScenario(path));
 }
 
-export function runScenario(scenario: Scenario): Run {
+function runScenario(scenario: Scenario): Run {
   const run = new ScenarioRun(scenario);
   const end = runThrough(run.steps());
   const trace = Array.from({ length: run.machine.trace.length }, (_, index) => run.machine.trace.get(index + 1));

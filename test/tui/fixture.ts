@@ -16,11 +16,11 @@ import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import type { PhysicalMemory } from '../../src/memory/memory.js';
 import type { InspectorModel } from '../../src/tui/inspector/state.js';
 
-export const SESSION = 0x10f000;
+const SESSION = 0x10f000;
 export const MEMFD = 0x110040;
 export const FOLIOS = 0x111000;
 /** inside the machine's memory, left out of the dump */
-export const EXCLUDED = 0x114000;
+const EXCLUDED = 0x114000;
 const MEMORY_END = 0x118000;
 /** entries of the bulk table */
 export const BULK = 100_000;
@@ -31,7 +31,7 @@ const page = (parts: readonly { readonly at: number; readonly bytes: Uint8Array 
   return out;
 };
 
-export function fixtureMemory(): PhysicalMemory {
+function fixtureMemory(): PhysicalMemory {
   const session = encodeStruct(luoSessionSer, { name: 'vm-0' });
   const memfd = encodeStruct(memfdLuoSerV2, { pos: 5n, size: 0x3000n, seals: 0x9, nr_folios: 2n, folios: encodeFields() });
   const folio = (pfn: number, index: number): Uint8Array => encodeStruct(memfdLuoFolioSer, { pfn_flags: { pfn, flags: 3 }, index: BigInt(index) });
@@ -46,11 +46,11 @@ export function fixtureMemory(): PhysicalMemory {
 const encodeFields = () => ({ first: BigInt(FOLIOS), total_pages: 1, flags: 0, order: 0 });
 
 /** What a fixture's nodes were asked for, so that tests see that a bulk table stays closed. */
-export interface Opened {
+interface Opened {
   bulk: number;
 }
 
-export function fixtureRoots(memory: PhysicalMemory, opened: Opened = { bulk: 0 }): readonly TreeNode[] {
+function fixtureRoots(memory: PhysicalMemory, opened: Opened = { bulk: 0 }): readonly TreeNode[] {
   const root = new Node('incoming', 'incoming', { meaning: 'kho-v4' });
   const luo = root.group('luo', { meaning: 'luo-v5' });
   const sessions = luo.group('sessions', { meaning: '2 sessions' });

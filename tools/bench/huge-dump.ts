@@ -46,7 +46,7 @@ export interface HugeDump {
   readonly wrong?: ReadonlyMap<number, 'listed-twice' | 'not-preserved'>;
 }
 
-export interface WrittenDump {
+interface WrittenDump {
   /** physical address of the root FDT */
   readonly fdt: number;
 }

@@ -11,7 +11,7 @@ export async function median(runs: number, work: () => unknown): Promise<number>
 }
 
 /** What one thing took, and how that compares with the baseline run just before it. */
-export interface Paired {
+interface Paired {
   /** median, in milliseconds */
   readonly time: number;
   /** median of the rounds' ratios */

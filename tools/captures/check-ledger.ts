@@ -13,7 +13,7 @@ import { type PhysicalMemory, readBytes } from '../../src/memory/memory.js';
 import { overlayMemory, type Patch } from '../../src/memory/overlay.js';
 import { Truth } from './json-path.js';
 
-export interface LedgerResult {
+interface LedgerResult {
   readonly dump: string;
   /** maps that were compared */
   readonly maps: number;

@@ -5,7 +5,7 @@ import type { Memfd } from '../../src/handover/memfd.js';
 import type { DumpReport } from '../../src/report/dump-report.js';
 import type { Truth } from './json-path.js';
 
-export interface Difference {
+interface Difference {
   readonly where: string;
   readonly found: string;
   readonly expected: string;

@@ -11,7 +11,7 @@ import { shrinkDump } from '../../src/cli/shrink.js';
 import { UserError } from '../../src/codec/user-error.js';
 import { openDump } from '../../src/container/open.js';
 
-export interface ShrinkResult {
+interface ShrinkResult {
   readonly dump: string;
   /** pages of memfds that the whole dump has, zero pages apart */
   readonly contents: number;

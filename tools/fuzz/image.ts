@@ -149,7 +149,7 @@ export class Memory {
   }
 }
 
-export interface Segment {
+interface Segment {
   readonly at: number;
   /** behind the headers */
   readonly offset: number;

@@ -187,7 +187,7 @@ const padded = (bytes: Uint8Array): Buffer => Buffer.concat([bytes, Buffer.alloc
 const checked = (bytes: Uint8Array): Buffer => Buffer.concat([bytes, u32(crc32(bytes))]);
 
 /** An xz stream of one block whose chunks are stored. Source: The .xz File Format 1.2.1; LZMA2 of xz-file-format and lzma2_decoder.c */
-export function xz(bytes: Uint8Array): Uint8Array {
+function xz(bytes: Uint8Array): Uint8Array {
   const flags = Uint8Array.from([0, 0]);
   const header = checked(Uint8Array.from([2, 0, 0x21, 1, 0x16, 0, 0, 0]));
   const chunks: Uint8Array[] = [];

@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 const DEBIAN = 'linux-source-7.3';
 const IMAGE = 'arch/x86/boot/bzImage';
 
-export interface BuildOptions {
+interface BuildOptions {
   /** the project's folder */
   readonly project: string;
   /** a kernel tree; null for Debian's */

@@ -12,7 +12,7 @@ interface Before {
   readonly hash: string;
 }
 
-export interface Judged {
+interface Judged {
   /** what the tool said, in a word */
   readonly foretold: string;
   readonly happened: string;

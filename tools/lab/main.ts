@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { buildKernel } from './build.js';
 import { captureCase } from './case-capture.js';
 import { damageCase } from './case-damage.js';
+import { dumpCase } from './case-dump.js';
 import { exportCase } from './case-export.js';
 import { forgeCase } from './case-forge.js';
 import { liveCase } from './case-live.js';
@@ -21,6 +22,7 @@ const cases: Readonly<Record<string, (options: LabOptions) => Promise<CaseResult
   preflight: preflightCase,
   capture: captureCase,
   damage: damageCase,
+  dump: dumpCase,
   forge: forgeCase,
   export: exportCase,
   random: randomCase,

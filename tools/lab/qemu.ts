@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Share } from './guest.js';
 
-export interface MachineOptions {
+interface MachineOptions {
   /** bzImage that boots first */
   readonly kernel: string;
   readonly memory: string;
@@ -16,7 +16,7 @@ export interface MachineOptions {
   readonly seconds: number;
 }
 
-export interface GuestRun {
+interface GuestRun {
   /** every line of the console */
   readonly lines: readonly string[];
   /** the status of the last LAB-END; null where the guest did not come so far */

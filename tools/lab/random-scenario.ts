@@ -331,4 +331,4 @@ export function batchOf(
 }
 
 /** What no file is: the engine's answer then says what it found in place of it. */
-export const UNKNOWN_FILE: Readonly<Record<string, unknown>> = { size: 2 ** 40 + 1, seals: ['EXEC', 'SEAL'], pos: 2 ** 40 + 1, mode: 0, sha256: 'unknown' };
+const UNKNOWN_FILE: Readonly<Record<string, unknown>> = { size: 2 ** 40 + 1, seals: ['EXEC', 'SEAL'], pos: 2 ** 40 + 1, mode: 0, sha256: 'unknown' };

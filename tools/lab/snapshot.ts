@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Qmp } from './qmp.js';
 
-export interface SnapshotOptions {
+interface SnapshotOptions {
   readonly kernel: string;
   /** the next kernel */
   readonly next: string;
@@ -40,7 +40,7 @@ export interface Snapshot {
 }
 
 /** How a next kernel's run ended: by its own power-off, by a reset (a panic with panic=-1, a triple fault), or not at all. */
-export type RunEnding = 'off' | 'reset' | 'hang';
+type RunEnding = 'off' | 'reset' | 'hang';
 
 export interface NextRun {
   readonly ending: RunEnding;

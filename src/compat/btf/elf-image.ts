@@ -22,7 +22,7 @@ export interface ImageSource {
   read(offset: number, length: number): Uint8Array;
 }
 
-export interface FileRange {
+interface FileRange {
   readonly name: string;
   readonly offset: number;
   readonly size: number;
@@ -41,7 +41,7 @@ const MAX_NAMES = 1 << 20;
 
 export const isElf = (head: Uint8Array): boolean => ELFMAG.every((byte, index) => head[index] === byte);
 
-export interface ElfSection {
+interface ElfSection {
   readonly header: DecodedStruct<typeof elf64Shdr>;
   readonly range: FileRange;
 }

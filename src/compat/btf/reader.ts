@@ -58,12 +58,12 @@ export interface RawMember {
   readonly bitfieldBits: number;
 }
 
-export interface EnumValue {
+interface EnumValue {
   readonly name: string;
   readonly value: bigint;
 }
 
-export interface Variable {
+interface Variable {
   readonly name: string;
   readonly type: number;
   /** in bytes: offset in its section, and size */

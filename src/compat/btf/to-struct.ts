@@ -8,7 +8,7 @@ import type { Btf } from './btf.js';
 import { renamesOf } from './renames.js';
 import type { BtfLayoutMember } from './struct-layout.js';
 
-export type Leading = Readonly<Record<string, readonly string[]>>;
+type Leading = Readonly<Record<string, readonly string[]>>;
 
 /** Fields of one structure with all that are nested in it: a handover's have a few dozen. */
 const MAX_FIELDS = 4096;

@@ -6,7 +6,7 @@ import type { GuestAccess } from './backend.js';
 /** Where programs are put, guest physical: like the captures. */
 export const CODE_START = 0x1000;
 /** KVM_HC_* by the instruction the processor's maker has for it; KVM rewrites the other. */
-export type HypercallInstruction = 'vmcall' | 'vmmcall';
+type HypercallInstruction = 'vmcall' | 'vmmcall';
 
 const imm32 = (value: number): readonly number[] => [value & 255, (value >>> 8) & 255, (value >>> 16) & 255, (value >>> 24) & 255];
 const MOV = { eax: 0xb8, ecx: 0xb9, edx: 0xba, ebx: 0xbb, esi: 0xbe } as const;

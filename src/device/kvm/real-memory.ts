@@ -19,7 +19,7 @@ const GAP = 1 << 30;
 
 let nextAddress = FIRST_ADDRESS;
 
-export interface SlotMemory {
+interface SlotMemory {
   /** of this process */
   readonly address: number;
   /** in bytes */

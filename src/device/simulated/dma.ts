@@ -4,7 +4,7 @@
  */
 
 /** Where the device writes; addresses are physical, in bytes. */
-export interface DmaTarget {
+interface DmaTarget {
   readonly addresses: readonly number[];
 }
 

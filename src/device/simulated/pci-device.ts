@@ -23,7 +23,7 @@ import { PciLock } from './pci-lock.js';
 export type IrqMode = 'none' | 'intx' | 'msi' | 'msix';
 const POWER_STATES = ['D0', 'D1', 'D2', 'D3hot', 'D3cold'] as const;
 export type PowerState = (typeof POWER_STATES)[number];
-export type ResetMethod = 'flr' | 'pm' | 'bus' | 'none';
+type ResetMethod = 'flr' | 'pm' | 'bus' | 'none';
 
 export interface PciDeviceOptions {
   readonly name: string;

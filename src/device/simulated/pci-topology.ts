@@ -5,7 +5,7 @@
 import { SimulatedPciBridge } from './pci-bridge.js';
 import { type PciDeviceOptions, SimulatedPciDevice } from './pci-device.js';
 
-export interface PlacedDevice extends PciDeviceOptions {
+interface PlacedDevice extends PciDeviceOptions {
   /** the bridge above: bus << 8 | devfn, in the same domain; null on a root bus */
   readonly bridge: number | null;
   /** bridges above that one, upward */

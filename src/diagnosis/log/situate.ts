@@ -4,7 +4,7 @@ import { type Moment, momentOf } from '../subject.js';
 import type { Boot, ConsoleLog, LogLine } from './console-log.js';
 
 /** `past`: of a kernel before. `present`: of the kernel that runs in the dump, and before it was taken. `unplaced`: of that kernel, before or after. `future`: of that kernel, after it, or of a later one. */
-export type When = 'past' | 'present' | 'unplaced' | 'future';
+type When = 'past' | 'present' | 'unplaced' | 'future';
 
 export interface PlacedLine {
   readonly line: LogLine;

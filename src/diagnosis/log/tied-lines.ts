@@ -17,7 +17,7 @@ const NAMES: readonly RegExp[] = [
   /handover FDT \((?<fdt>0x[0-9a-f]+)\)/,
 ];
 
-export interface TiedLine {
+interface TiedLine {
   /** is it a line of KHO, LUO or one of their users? */
   readonly isOurs: boolean;
   readonly node: TreeNode | null;

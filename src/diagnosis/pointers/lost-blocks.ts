@@ -14,7 +14,7 @@ import { unclaimedBlocks } from './claims.js';
 import { entryOf, isFileBlock, isSessionBlock } from './plausible.js';
 import { trustOf } from './trust.js';
 
-export interface LostBlock {
+interface LostBlock {
   readonly kind: 'sessions' | 'files';
   /** physical */
   readonly address: number;

@@ -18,7 +18,7 @@ import { unclaimedBlocks } from './claims.js';
 import { type Verdict, entryOf, isFileBlock, isPlausible, isSessionBlock } from './plausible.js';
 import { type PageUser, usedFrames, usersOf } from './users.js';
 
-export interface Distrusted {
+interface Distrusted {
   readonly reference: Reference;
   readonly why: 'not-preserved' | 'shared' | 'something-else';
   /** whose page it is, where it is shared */
@@ -26,7 +26,7 @@ export interface Distrusted {
 }
 
 /** A place in the map where keys should be and are not. */
-export interface LostKeys {
+interface LostKeys {
   /** physical, of the word or entry */
   readonly at: number;
   readonly path: string;
@@ -39,7 +39,7 @@ export interface LostKeys {
   readonly all: ReadonlySet<string>;
 }
 
-export interface LackingFolio {
+interface LackingFolio {
   readonly memfd: Memfd;
   readonly entry: number;
   /** the block that it led to before, where one fits; null where its key was lost */
@@ -48,7 +48,7 @@ export interface LackingFolio {
   readonly lostAt: number | null;
 }
 
-export interface Trust {
+interface Trust {
   readonly distrusted: ReadonlyMap<Reference, Distrusted>;
   /** by the address of the place */
   readonly lost: ReadonlyMap<number, LostKeys>;

@@ -12,10 +12,10 @@ import { type Subject, isIntact } from '../subject.js';
 
 const RESTORE = 'kho_block_set_restore(), kernel/liveupdate/kho_block.c, 7.2 and 7.3';
 
-export type ListOwner = 'sessions' | 'files' | 'devices';
+type ListOwner = 'sessions' | 'files' | 'devices';
 
 /** Whose list a node belongs to, by its path. */
-export function ownerOf(path: string): ListOwner {
+function ownerOf(path: string): ListOwner {
   if (path.includes('/pci_ser')) return 'devices';
   return /\/sessions\/[^/]+\/(files|file_set_ser)(\/|$)/.test(path) ? 'files' : 'sessions';
 }

@@ -45,7 +45,7 @@ const MAX_TWICE = 1 << 12;
 /** A file has no more. */
 const MAX_PAGES = 2 ** 32;
 
-export interface Pass {
+interface Pass {
   readonly hits: ReadonlyMap<string, readonly Hit[]>;
 }
 

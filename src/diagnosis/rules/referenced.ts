@@ -4,7 +4,7 @@ import { physicalAddress } from '../../memory/memory.js';
 import { type Subject, cutShort } from '../subject.js';
 
 /** [physical address, order it needs or null, what stands there] */
-export type Referenced = readonly [address: number, order: number | null, what: string];
+type Referenced = readonly [address: number, order: number | null, what: string];
 
 /** Ranges are preserved as the largest aligned blocks that fit, from the front. */
 function likelyOrder(pfn: number, pages: number): number {

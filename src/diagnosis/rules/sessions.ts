@@ -32,7 +32,7 @@ export const filesOf = (subject: Subject): readonly { readonly session: LuoSessi
 };
 
 /** The sessions, likewise. */
-export const sessionsOf = (subject: Subject): readonly LuoSession[] => {
+const sessionsOf = (subject: Subject): readonly LuoSession[] => {
   const { isGarbage } = trustOf(subject);
   return (subject.handover.luo?.sessions ?? []).filter(({ path }) => !isGarbage(path));
 };

@@ -23,7 +23,7 @@ export const ENDINGS = [
 export type EndingKind = (typeof ENDINGS)[number];
 
 /** One action of a run, as it went. */
-export interface ActionResult {
+interface ActionResult {
   readonly action: number;
   readonly kernel: number;
   /** 0 or a negative errno */

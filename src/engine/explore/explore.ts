@@ -10,7 +10,7 @@ import { runNotingPoints, singleFaults } from './fault-points.js';
 /** Steps that a run costs besides its own. */
 const RUN = 100;
 
-export interface Explored {
+interface Explored {
   /** one, or two for a pair */
   readonly faults: readonly Fault[];
   readonly ending: Ending;
@@ -36,7 +36,7 @@ export interface Exploration {
   readonly shortest: readonly Shortest[];
 }
 
-export interface ExploreOptions {
+interface ExploreOptions {
   /** also faults that differ only by which page of many they hit */
   readonly all?: boolean;
   /** how many pairs of faults to try, after the single ones */

@@ -16,7 +16,7 @@ import type { ScenarioRun } from '../run/scenario-run.js';
 import { type Fault, HANDLER_CALLBACKS, type HandlerCallback, kernelOf, type Scenario } from '../scenario/types.js';
 
 /** How often each point was passed before and after one action; -1: the first boot. */
-export interface PointRange {
+interface PointRange {
   readonly at: string;
   readonly action: number;
   /** the first and the last passing in this action, from 1 */

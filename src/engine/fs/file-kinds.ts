@@ -5,7 +5,7 @@
 import type { ErrnoName } from '../../../abi/errno.js';
 
 /** null: it works. */
-export interface FileTraits {
+interface FileTraits {
   /** how `fd` opens it */
   readonly access: 'rw' | 'ro';
   /** pwrite(2): null takes every byte */

@@ -12,7 +12,7 @@ export interface FileBody {
 }
 
 /** How a file was opened: O_RDWR, O_RDONLY, O_WRONLY, O_RDWR | O_APPEND, O_PATH. */
-export type OpenMode = 'rw' | 'ro' | 'wo' | 'append' | 'path';
+type OpenMode = 'rw' | 'ro' | 'wo' | 'append' | 'path';
 
 /** struct file: one open(2), shared by dup(2), fork(2) and by whoever holds a reference. */
 export class OpenFile {

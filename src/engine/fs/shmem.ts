@@ -30,7 +30,7 @@ export interface Folio {
 /** Orders are below this: a folio is kept as one number, page frame, order and whether it is up to date. */
 const ORDERS = 64;
 
-export interface ShmemOptions {
+interface ShmemOptions {
   readonly kind: 'memfd' | 'tmpfs' | 'tmpfs-unlinked' | 'o-tmpfile';
   readonly name: string;
   readonly ino: number;

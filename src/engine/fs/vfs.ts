@@ -75,7 +75,7 @@ export function seek(file: OpenFile, pos: bigint): number {
 }
 
 /** What an mmap step asks for; `bytes` are stored through the mapping at `offset` where there are any. */
-export interface Mapping {
+interface Mapping {
   readonly write: boolean;
   readonly shared: boolean;
   readonly offset: number;

@@ -14,7 +14,7 @@ type VfioOpenStep = Step<'vfio' | 'vfio-open'>;
 type VfioFdStep = Step<'vfio-bind' | 'vfio-info' | 'vfio-region' | 'vfio-mmap'>;
 
 /** What the verbs need of the running kernel. */
-export interface DeviceHost {
+interface DeviceHost {
   readonly pci: KernelPci;
   /** the open file that a descriptor of the scenario stands for, or null */
   fileOf(fd: FdRef): OpenFile | null;
@@ -23,7 +23,7 @@ export interface DeviceHost {
 }
 
 /** `result`: 0 or a negative errno; `file`: what was opened, its reference passing to the caller. */
-export interface DeviceAnswer {
+interface DeviceAnswer {
   readonly result: number;
   readonly file: OpenFile | null;
   /** what differed, where the step looks at something */

@@ -13,7 +13,7 @@ import { type LuoContext, nameText } from './context.js';
 import { ContiguousEntries } from './contiguous.js';
 
 /** struct luo_file. */
-export interface LuoFile {
+interface LuoFile {
   readonly handler: FileHandler;
   readonly token: bigint;
   file: OpenFile | null;
@@ -24,7 +24,7 @@ export interface LuoFile {
 }
 
 /** What luo_file_set_ser holds. */
-export interface FileSetSer {
+interface FileSetSer {
   readonly files: number;
   readonly count: number;
 }

@@ -21,7 +21,7 @@ import { SessionFile, Sessions } from './session.js';
 import { TestFlbs } from './test-flb.js';
 
 /** What an ioctl answers beside its result. */
-export interface IoctlAnswer {
+interface IoctlAnswer {
   /** 0 or a negative errno */
   readonly result: number;
   /** the descriptor it made */

@@ -24,7 +24,7 @@ import { featureWords, unknownFeatures } from './feature-words.js';
 export const LUO_SUBTREE = 'LUO';
 
 /** What the incoming root says. */
-export interface IncomingRoot {
+interface IncomingRoot {
   readonly number: bigint;
   /** physical: session blocks or area; 0 for none */
   readonly sessions: number;

@@ -15,7 +15,7 @@ import { FileSet } from './file-set.js';
 const NAME_BYTES = layoutTable(luoSessionSer).field('name').size;
 
 /** struct luo_session. */
-export class LuoSession {
+class LuoSession {
   /** up to the first NUL */
   readonly name: Uint8Array;
   readonly files: FileSet;
@@ -57,7 +57,7 @@ const upToNul = (field: Uint8Array): Uint8Array => {
 };
 
 /** A list of sessions in the order in which they came, found by name. */
-export class SessionList implements Iterable<LuoSession> {
+class SessionList implements Iterable<LuoSession> {
   readonly #byName = new Map<string, LuoSession>();
 
   get length(): number {

@@ -5,13 +5,13 @@
 import { Column, Interned } from '../trace/column.js';
 
 /** What the written bytes are, where that is known. */
-export interface WriteMeaning {
+interface WriteMeaning {
   /** the kernel's name of the structure that starts at the written address (or holds the written field) */
   readonly struct: string | null;
   readonly field: string | null;
 }
 
-export interface WriteRecord extends WriteMeaning {
+interface WriteRecord extends WriteMeaning {
   /** physical, in bytes */
   readonly address: number;
   readonly length: number;

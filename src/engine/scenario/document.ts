@@ -126,7 +126,7 @@ export const reserveMemKeys = {
   align: withDefault(size(1), 'alignment', 4096, '4096'),
 };
 
-export const subtreeKeys = {
+const subtreeKeys = {
   name: required(text, 'its name'),
   payload: required(payload, 'what is handed over under it'),
 };

@@ -11,7 +11,7 @@ interface FaultBase {
 }
 
 /** `memfd.freeze`, `vfio-pci.preserve`, `<compatible>.retrieve`: the handler's callback answers `errno`. */
-export interface CallbackFault extends FaultBase {
+interface CallbackFault extends FaultBase {
   readonly kind: 'callback';
   /** `memfd`, `vfio-pci`, or a compatible string */
   readonly handler: string;
@@ -20,7 +20,7 @@ export interface CallbackFault extends FaultBase {
 }
 
 /** `flb.preserve`, `flb.retrieve`: the nth such call over all FLBs, or over the one named. */
-export interface FlbFault extends FaultBase {
+interface FlbFault extends FaultBase {
   readonly kind: 'flb';
   readonly callback: 'preserve' | 'retrieve';
   readonly flb: string | null;
@@ -28,18 +28,18 @@ export interface FlbFault extends FaultBase {
 }
 
 /** `alloc`: the nth allocation of a kernel fails. `kho.preserve`, `kho.restore`: the nth such call answers `errno`. */
-export interface KernelCallFault extends FaultBase {
+interface KernelCallFault extends FaultBase {
   readonly kind: 'alloc' | 'kho.preserve' | 'kho.restore' | 'kexec.jump';
   readonly errno: ErrnoName;
 }
 
 /** `kho.forget`: the nth kho_preserve says 0 and preserves nothing. */
-export interface ForgetFault extends FaultBase {
+interface ForgetFault extends FaultBase {
   readonly kind: 'kho.forget';
 }
 
 /** `lock.device`, `lock.bridge`: somebody else holds the lock whenever a trylock is tried, from the nth try on. `lock.dev_set`: whoever waits for it waits for ever. */
-export interface LockFault extends FaultBase {
+interface LockFault extends FaultBase {
   readonly kind: 'lock';
   readonly lock: 'device' | 'bridge' | 'dev_set';
   readonly device: string;
@@ -69,7 +69,7 @@ export interface FlipFault extends FaultBase {
 }
 
 /** `kernel`: the nth next kernel is not the one the scenario lists. Absent keys stay as listed. */
-export interface KernelFault extends FaultBase {
+interface KernelFault extends FaultBase {
   readonly kind: 'kernel';
   readonly release: string | null;
   readonly kho: boolean | null;

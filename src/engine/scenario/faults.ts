@@ -8,7 +8,7 @@ const atKey = required(text, 'the point');
 const nthKey = withDefault(number(1, 1_000_000_000), 'the nth time the point is reached in the whole run', 1, '1');
 const errnoKey = required(errno, 'what the call answers');
 
-export interface FaultSpec {
+interface FaultSpec {
   /** how `at` is written; `<…>` stands for a name */
   readonly at: string;
   readonly summary: string;

@@ -13,7 +13,7 @@ import { bytes, type JsonSchema, shown, u64, type ValueType } from './values.js'
 /** One after the other in one piece of preserved memory. */
 export type Payload = readonly PayloadPart[];
 
-export type PayloadPart = Uint8Array | PayloadStruct;
+type PayloadPart = Uint8Array | PayloadStruct;
 
 export interface PayloadStruct {
   readonly struct: Struct;

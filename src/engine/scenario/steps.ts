@@ -6,7 +6,7 @@ import type { kvmVerbs } from './verbs-kvm.js';
 import type { VERBS } from './verbs.js';
 
 type Verbs = typeof VERBS;
-export type Verb = keyof Verbs;
+type Verb = keyof Verbs;
 
 type FieldsOf<S> = S extends VerbSpec<infer T> ? T : never;
 

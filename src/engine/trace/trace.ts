@@ -10,7 +10,7 @@ const PHASES: readonly StepPhase[] = ['event', 'enter', 'exit'];
 export const UNKNOWN_RESULT = -0x7fffffff;
 const NO_LOG: readonly string[] = [];
 
-export interface NewStep {
+interface NewStep {
   readonly kernel: number;
   readonly actor: Actor;
   readonly phase: StepPhase;

@@ -21,7 +21,7 @@ export type PageOutcome =
   | { readonly kind: 'sigbus' };
 
 /** Attributes of guest memory, by guest physical address; 0 is shared. */
-export type AttributesAt = (gpa: number) => bigint;
+type AttributesAt = (gpa: number) => bigint;
 
 /**
  * @param gpa guest physical, in bytes

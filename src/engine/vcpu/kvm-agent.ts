@@ -12,7 +12,7 @@ import { isKvmVerb, missedBy, performKvmStep } from './steps.js';
 export const isKvmStep = <S extends { readonly do: string }>(step: S): step is S & KvmStep => isKvmVerb(step.do);
 
 /** `result`: 0 or a negative errno; `ret`: what the request returned */
-export interface KvmAnswer {
+interface KvmAnswer {
   readonly result: number;
   readonly ret: number;
 }

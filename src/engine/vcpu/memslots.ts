@@ -6,7 +6,7 @@ import { ERRNO } from '../../../abi/errno.js';
 import type { MemoryRegion } from '../../device/kvm/backend.js';
 import { type GuestBytes, type GuestMemfd, GuestMemory, HostRange, PAGE } from './guest-memory.js';
 
-export interface Memslot {
+interface Memslot {
   readonly id: number;
   /** guest physical, in bytes */
   readonly gpa: number;

@@ -16,7 +16,7 @@ import { RangeMap } from './range-map.js';
 import { type Numbering, RunPage } from './run-page.js';
 import { Vcpu } from './vcpu.js';
 
-export interface SimulatedKvmOptions extends KvmOptions {
+interface SimulatedKvmOptions extends KvmOptions {
   /** `mainline` unless given */
   readonly numbering?: Numbering;
   /** the bytes of a file of the scenario that a memslot maps. @throws UserError where it can't be mapped */

@@ -159,7 +159,7 @@ export function missedBy({ step, runs, outcome }: KvmStepResult): string | null 
 }
 
 /** One thing in which two devices differ at a step. */
-export interface KvmDifference {
+interface KvmDifference {
   readonly index: number;
   readonly step: KvmStep;
   /** `errno`, `exit gpa`, `runs` … */

@@ -16,7 +16,7 @@ const KVM_ENOSYS = 1000;
 const HLT = 0xf4;
 
 /** What the vCPU asks of its VM. */
-export interface VcpuHost {
+interface VcpuHost {
   readonly page: RunPage;
   faultIn(gpa: number, kind: AccessKind): PageOutcome;
   /** hypercalls user space wants to answer, a bit each (KVM_CAP_EXIT_HYPERCALL) */
@@ -26,7 +26,7 @@ export interface VcpuHost {
 }
 
 /** How a run ended; `signal` where the kernel sent one to the thread. */
-export interface VcpuResult extends KvmCall {
+interface VcpuResult extends KvmCall {
   readonly signal: 'SIGBUS' | null;
 }
 

@@ -16,7 +16,7 @@ import { PAGE } from './guest-memory.js';
  * same fault again; `ignore` runs again and changes nothing; `kill` stops.
  */
 export const VMM_POLICIES = ['convert', 'guard', 'ignore', 'kill'] as const;
-export type VmmPolicy = (typeof VMM_POLICIES)[number];
+type VmmPolicy = (typeof VMM_POLICIES)[number];
 
 /** What a policy written out says to do about one kind of exit. */
 export const VMM_REACTIONS = ['convert', 'convert-once', 'retry', 'answer', 'deny', 'stop'] as const;
@@ -46,12 +46,12 @@ export const VMM_RULES: Readonly<Record<VmmPolicy, VmmRules>> = {
 export const VMM_OUTCOMES = ['halted', 'killed', 'no-progress', 'endless', 'ended'] as const;
 export type VmmOutcome = (typeof VMM_OUTCOMES)[number];
 
-export interface VmmEvent {
+interface VmmEvent {
   readonly run: KvmRunResult;
   readonly reaction: VmmReaction | 'halt' | 'end' | 'signal';
 }
 
-export interface VmmRun {
+interface VmmRun {
   readonly outcome: VmmOutcome;
   readonly events: readonly VmmEvent[];
 }

@@ -3,7 +3,7 @@
 /** `unknown`: one of the two dumps does not tell. */
 export type Change = 'lost' | 'changed' | 'new' | 'unknown';
 
-export type Subject = 'handover' | 'session' | 'file' | 'contents' | 'device' | 'flb' | 'pages' | 'reserve-mem' | 'metadata';
+type Subject = 'handover' | 'session' | 'file' | 'contents' | 'device' | 'flb' | 'pages' | 'reserve-mem' | 'metadata';
 
 export interface Difference {
   readonly change: Change;

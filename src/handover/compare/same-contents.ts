@@ -4,7 +4,7 @@ import { progress } from '../../memory/progress.js';
 import { type ContentPiece, type PagesRead, readContents } from '../contents.js';
 import type { Memfd } from '../memfd.js';
 
-export interface ContentsVerdict {
+interface ContentsVerdict {
   /** pages that both dumps have and that hold the same */
   readonly same: number;
   readonly different: number;

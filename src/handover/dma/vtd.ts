@@ -4,7 +4,7 @@ import { type PhysicalMemory, describeState, readBytes } from '../../memory/memo
 import { hex } from '../../tree/words.js';
 
 /** A stretch of memory that is mapped in one piece. */
-export interface Mapping {
+interface Mapping {
   /** where the device sees it */
   readonly iova: number;
   /** physical, bytes */

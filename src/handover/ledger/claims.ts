@@ -23,7 +23,7 @@ export interface PageOwner {
 }
 
 /** Pages somebody uses. */
-export interface Claim {
+interface Claim {
   readonly owner: PageOwner;
   /** physical, bytes */
   readonly address: number;
@@ -32,7 +32,7 @@ export interface Claim {
 }
 
 /** A list of pages that could not be read whole: what it names is nobody's. */
-export interface UnreadList {
+interface UnreadList {
   readonly owner: PageOwner;
   /** entries that are not known */
   readonly unread: bigint;

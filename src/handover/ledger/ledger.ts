@@ -8,7 +8,7 @@ import type { PreservedBlock } from '../preserved/preserved-map.js';
 import { BlockStore, UNCLAIMED } from './block-store.js';
 import { type PageOwner, claimsOf } from './claims.js';
 
-export interface LedgerEntry {
+interface LedgerEntry {
   readonly owner: PageOwner;
   readonly blocks: number;
   readonly pages: number;

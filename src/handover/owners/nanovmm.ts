@@ -7,7 +7,7 @@ import { formatBytes, hex } from '../../tree/words.js';
 import type { LuoSession } from '../luo.js';
 import type { OwnerProblem } from './owner.js';
 
-export type NvmmState = DecodedStruct<typeof nvmmState>;
+type NvmmState = DecodedStruct<typeof nvmmState>;
 
 /** The state in the first bytes of the file with token 0x2000; null where it is not nanovmm's. */
 export function nvmmStateOf(bytes: Uint8Array): NvmmState | null {

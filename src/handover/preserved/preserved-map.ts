@@ -7,7 +7,7 @@ export interface PreservedBlock {
   readonly order: number;
 }
 
-export interface PreservedSummary {
+interface PreservedSummary {
   readonly blocks: number;
   /** exact up to 2^53 */
   readonly pages: number;

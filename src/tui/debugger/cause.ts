@@ -12,7 +12,7 @@ import { decodedAtStep } from './inspect.js';
 import { wentWrong } from './step-lines.js';
 import type { TraceIndex } from './trace-index.js';
 
-export interface Mend {
+interface Mend {
   /** physical */
   readonly address: number;
   readonly bytes: Uint8Array;

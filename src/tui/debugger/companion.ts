@@ -1,7 +1,7 @@
 /** A real kernel beside the engine's run (`luo-inspect live --step`), as the debugger drives it. */
 
 /** What a step came to on both sides. */
-export interface CarriedOut {
+interface CarriedOut {
   /** 0-based place in the program */
   readonly action: number;
   /** the real kernel's answer: 0, an errno's name, or why it was not asked */

@@ -9,7 +9,7 @@ import { type Inspector, openState } from '../inspector/state.js';
 import type { Size } from '../model/screen.js';
 
 /** What the memory of a step holds. */
-export interface DecodedStep {
+interface DecodedStep {
   readonly decoded: DecodedDump;
   readonly findings: readonly Finding[];
 }

@@ -6,7 +6,7 @@
 
 import { findStruct } from '../../../abi/registry.js';
 
-export interface About {
+interface About {
   /** a sentence or two */
   readonly does: string;
   readonly refuses: string;

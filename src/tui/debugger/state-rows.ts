@@ -11,7 +11,7 @@ export interface StateRow {
   readonly before: string | null;
 }
 
-export type StateValues = ReadonlyMap<string, StateValue>;
+type StateValues = ReadonlyMap<string, StateValue>;
 
 /** Paths whose value this step set, changed or removed, with the value before (null: there was none). */
 export function changesBetween(before: StateValues, after: StateValues): ReadonlyMap<string, StateValue | null> {

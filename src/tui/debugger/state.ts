@@ -18,7 +18,7 @@ import { type StepLine, stepLines } from './step-lines.js';
 import { TraceIndex } from './trace-index.js';
 
 /** What there is at one step. */
-export interface Present {
+interface Present {
   readonly position: number;
   readonly step: Step | null;
   readonly stack: readonly Step[];
@@ -149,7 +149,7 @@ export function seek(state: Debugger): Debugger | null {
 }
 
 /** What a run has come to, in words. A scenario is held against what it expects, a dump against everything coming back. */
-export function headlineOf(client: EngineClient, index: TraceIndex): Headline | null {
+function headlineOf(client: EngineClient, index: TraceIndex): Headline | null {
   const { end } = client;
   if (end === null) return null;
   if (!client.fromDump) {
@@ -247,7 +247,7 @@ export const layoutOf = (state: Pick<Debugger, 'shell' | 'slot'>): LayoutInput =
   slot: state.slot,
 });
 
-export const box = (state: Pick<Debugger, 'shell' | 'slot'>, id: DebuggerPane) => debuggerBox(layoutOf(state), id);
+const box = (state: Pick<Debugger, 'shell' | 'slot'>, id: DebuggerPane) => debuggerBox(layoutOf(state), id);
 
 /** One row names the lanes. */
 export const timelineHeight = (state: Pick<Debugger, 'shell' | 'slot'>): number => Math.max(1, box(state, 'timeline').height - 1);

@@ -15,7 +15,7 @@ export const MOMENTS = ['preserved', 'frozen', 'early', 'booted'] as const;
 /** Steps of a run that are looked at to see whether a breakpoint can hit. */
 export const MOST_CHECKED = 200_000;
 
-export function hits(client: EngineClient, breakpoint: Breakpoint): number {
+function hits(client: EngineClient, breakpoint: Breakpoint): number {
   let count = 0;
   for (let number = 1; number <= Math.min(client.length, MOST_CHECKED); number++) {
     const step = client.stepAt(number);

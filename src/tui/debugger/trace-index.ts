@@ -9,14 +9,14 @@ import { stepText } from './step-lines.js';
 /** Steps of the trace that a search looks at. */
 export const SEARCH_STEPS = 200_000;
 
-export interface ConsoleLine {
+interface ConsoleLine {
   readonly step: number;
   readonly kernel: number;
   /** not escaped */
   readonly text: string;
 }
 
-export interface ActionResult {
+interface ActionResult {
   /** first and last step of the trace that belong to it */
   readonly first: number;
   readonly last: number;

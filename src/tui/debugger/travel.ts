@@ -94,7 +94,7 @@ export function runToAction(state: Debugger, action: number): Step | null {
 const MOST_COMPARED = 100_000;
 
 /** A run as it is now, in a line a step. */
-export function remembered(client: EngineClient): OtherRun {
+function remembered(client: EngineClient): OtherRun {
   const { position } = client;
   client.runTo(MOST_COMPARED);
   client.runTo(position);

@@ -18,7 +18,7 @@ export const MAP_KINDS = [
   { kind: 'absent', sign: ' ', style: 'plain', words: 'no memory', short: '' },
 ] as const satisfies readonly { kind: string; sign: string; style: Style; words: string; short: string }[];
 
-export type MapKind = (typeof MAP_KINDS)[number];
+type MapKind = (typeof MAP_KINDS)[number];
 
 /** Maps kept: each costs a walk over all preserved blocks. */
 const MOST_MADE = 8;

@@ -65,7 +65,7 @@ export interface InspectorModel {
 }
 
 /** A place to come back to. */
-export interface Visit {
+interface Visit {
   readonly place: Place;
   /** an address gone to by itself */
   readonly hexAt: number | null;

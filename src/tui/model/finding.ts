@@ -40,7 +40,7 @@ export const worse = (a: Severity | null, b: Severity | null): Severity | null =
 };
 
 /** Worst finding at a node itself, and anywhere below it. */
-export interface Mark {
+interface Mark {
   readonly own: Severity | null;
   readonly below: Severity | null;
 }

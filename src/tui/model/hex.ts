@@ -158,7 +158,7 @@ export function followSelection(grid: Grid, top: number, selection: BitSpan, hei
   return moveRows(grid, first, -Math.floor(height / 3));
 }
 
-export interface HexOptions {
+interface HexOptions {
   /** rows to give, at most */
   readonly height: number;
   readonly digits: number;

@@ -6,7 +6,7 @@
 import { type Line, type Span, line, span, widthOf, wrap } from './text.js';
 
 /** What a row says of itself, without what it does. */
-export interface KeyRow {
+interface KeyRow {
   readonly keys: readonly string[];
   /** heading in the help */
   readonly group: string;

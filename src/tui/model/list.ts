@@ -24,7 +24,7 @@ export function listRows<T>(
 }
 
 /** What a pane lists. */
-export interface ListOf<S, P extends string, R> {
+interface ListOf<S, P extends string, R> {
   readonly id: P;
   /** its id unless given */
   readonly title?: string;
@@ -47,7 +47,7 @@ export interface ListOf<S, P extends string, R> {
   readonly keys?: readonly Key<S>[];
 }
 
-export interface ListPane<S, P extends string, R> extends Pane<S, P> {
+interface ListPane<S, P extends string, R> extends Pane<S, P> {
   /** the rows that the filter leaves */
   readonly shown: (state: S) => readonly R[];
   /** the row under the cursor */

@@ -24,10 +24,7 @@ export const openPrompt = (sign: string, history: readonly string[], text = ''):
   choices: null,
 });
 
-export type PromptResult =
-  | { readonly kind: 'typing'; readonly prompt: Prompt }
-  | { readonly kind: 'cancelled' }
-  | { readonly kind: 'entered'; readonly text: string };
+type PromptResult = { readonly kind: 'typing'; readonly prompt: Prompt } | { readonly kind: 'cancelled' } | { readonly kind: 'entered'; readonly text: string };
 
 const LONGEST = 512;
 

@@ -8,7 +8,7 @@ export interface Size {
 }
 
 /** A place for a pane. */
-export interface Place<P extends string = string> {
+interface Place<P extends string = string> {
   readonly id: P;
   /** its title row included */
   readonly height: number;
@@ -16,7 +16,7 @@ export interface Place<P extends string = string> {
   readonly tabs?: readonly P[];
 }
 
-export interface Column<P extends string = string> {
+interface Column<P extends string = string> {
   /** without the separator at its left */
   readonly width: number;
   readonly panes: readonly Place<P>[];
@@ -37,7 +37,7 @@ export interface Screen {
   readonly above: readonly Line[];
 }
 
-export interface DrawnBand {
+interface DrawnBand {
   readonly height: number;
   readonly columns: readonly { readonly width: number; readonly rows: readonly Line[] }[];
 }

@@ -13,9 +13,9 @@ export const SHARED = {
   set: { args: '<path> = <value>', help: 'store a value into a decoded field' },
 } as const satisfies Readonly<Record<string, Omit<CommandRow, 'name'>>>;
 
-export type SharedName = keyof typeof SHARED;
+type SharedName = keyof typeof SHARED;
 
-export interface Shared<S> {
+interface Shared<S> {
   readonly run: (state: S, argument: string) => S;
   readonly complete?: (state: S, typed: string) => readonly string[];
   /** its words where the common ones say too little */

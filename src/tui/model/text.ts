@@ -60,7 +60,7 @@ export const widthOf = (text: string): number => (isNarrow(text) ? text.length :
 export const lineWidth = (spans: Line): number => spans.reduce((sum, part) => sum + widthOf(part.text), 0);
 
 /** The start of `text` that fits `width` columns; never half a wide character. */
-export function cut(text: string, width: number): string {
+function cut(text: string, width: number): string {
   if (width <= 0) return '';
   if (isNarrow(text)) return text.slice(0, width);
   let out = '';

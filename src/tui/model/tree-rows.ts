@@ -6,7 +6,7 @@ import { type Line, type Span, type Style, fill, clip, restyle, span } from './t
 import type { TreeRow } from './tree-view.js';
 import { hasChildren, stateWord, valueText } from './value.js';
 
-export interface TreeRowContext {
+interface TreeRowContext {
   /** in columns */
   readonly width: number;
   readonly focused: boolean;

@@ -14,7 +14,7 @@ export interface TerminalStreams {
   readonly stdout: NodeJS.WriteStream;
 }
 
-export interface ScreenEvents {
+interface ScreenEvents {
   /** The screen was lost (the process was stopped and continued): draw it anew. */
   readonly redraw: () => void;
   /** The process is to end: by a signal, or by an error nobody caught. */

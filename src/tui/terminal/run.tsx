@@ -20,7 +20,7 @@ import { readKept, writeKept } from './state-file.js';
 import { THEMES, isThemeName, themeFor } from './theme.js';
 
 /** How the user wants it. */
-export interface Wanted {
+interface Wanted {
   readonly color: boolean;
   /** what the file is known by, for what is kept of it; null for nothing */
   readonly identity?: string | null;
@@ -35,7 +35,7 @@ interface End {
 }
 
 /** How a program was left: for good, or for two dumps side by side; and the state to come back to. */
-export interface Left<S> {
+interface Left<S> {
   readonly diff: string | null;
   /** one of the things it lists */
   readonly open: number | null;

@@ -8,7 +8,7 @@ const FRAME_MS = 16;
 /** Two digits of a count follow each other faster. */
 const PAUSE_MS = 600;
 
-export interface Snapshot<S> {
+interface Snapshot<S> {
   readonly state: S;
   readonly size: Size;
 }

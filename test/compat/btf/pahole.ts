@@ -1,6 +1,6 @@
 /** Reads what pahole prints: offset and size of each member, to compare with. */
 
-export interface PaholeMember {
+interface PaholeMember {
   readonly name: string;
   readonly offset: number;
   readonly size: number;
@@ -8,7 +8,7 @@ export interface PaholeMember {
   readonly bit: number | null;
 }
 
-export interface PaholeStruct {
+interface PaholeStruct {
   readonly name: string;
   readonly size: number;
   readonly members: readonly PaholeMember[];

@@ -21,7 +21,7 @@ const KNOWN_SEALS = 0x3fn;
 /** Folio records of 16 bytes in the table's page, and the sizes a table of a page goes with. */
 const IN_A_TABLE_PAGE = 256n;
 
-export const redundantFields: readonly RedundantField[] = [
+const redundantFields: readonly RedundantField[] = [
   { path: /^luo\/luo_ser\/sessions_pa$/, readBy: 'luo_session_setup_incoming()', redundantWith: 'the block that stands there, its key in the map' },
   { path: /^luo\/sessions\/block\/\d+\/count$/, readBy: 'kho_block_set_restore()', redundantWith: 'the entries behind the header' },
   { path: /^luo\/sessions\/block\/\d+\/next$/, readBy: 'kho_block_set_restore()', redundantWith: 'the blocks in the map' },

@@ -8,7 +8,7 @@ import { Random } from '../../../tools/random.js';
 import { type Target, targetsOf } from '../mutation/targets.js';
 import { type RedundantField, fieldOf } from './fields.js';
 
-export interface FlipResult {
+interface FlipResult {
   readonly done: number;
   readonly found: number;
   readonly first: number;

@@ -10,7 +10,7 @@ interface Block {
   readonly end: number;
 }
 
-export interface KnownBlocks {
+interface KnownBlocks {
   readonly blocks: ReadonlyMap<string, Block>;
   /** starts of blocks that something decoded points to */
   readonly owned: ReadonlySet<number>;

@@ -14,7 +14,7 @@ interface Free {
 const always = (): boolean => true;
 const text = (damage: Damage): string => new TextDecoder().decode(damage.bytes).replace(/\0.*$/s, '');
 
-export const frees: readonly Free[] = [
+const frees: readonly Free[] = [
   { why: 'a file position may be any that is not negative', where: /\/memfd_luo_ser\/pos$/, when: (target, damage) => fieldValue(target, damage) < 1n << 63n },
   { why: 'a token is the user’s choice; nothing repeats it', where: /\/files\/[^/]+\/token$/, when: always },
   {

@@ -3,14 +3,14 @@
  * headers (include/linux/kho/abi, 6.18 to 7.3): nothing here comes from the layouts the decoder is built on.
  */
 
-export interface ImageOptions {
+interface ImageOptions {
   /** bytes; 4096 unless given */
   readonly pageSize?: number;
   /** bytes; 16 MiB unless given */
   readonly size?: number;
 }
 
-export interface FdtSource {
+interface FdtSource {
   readonly name?: string;
   readonly properties: Readonly<Record<string, Uint8Array>>;
   readonly children?: readonly FdtSource[];

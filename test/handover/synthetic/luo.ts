@@ -47,7 +47,7 @@ export function blockChain<T>(image: Image, items: readonly T[], entrySize: numb
 }
 
 /** The FLB page: pgcnt, count, then entries of 64 bytes. */
-export function flbPage(image: Image, flbs: readonly FlbSource[]): number {
+function flbPage(image: Image, flbs: readonly FlbSource[]): number {
   const page = image.alloc();
   image.u64(page, 1);
   image.u64(page + 8, flbs.length);
@@ -60,7 +60,7 @@ export function flbPage(image: Image, flbs: readonly FlbSource[]): number {
   return page;
 }
 
-export interface LuoOptions {
+interface LuoOptions {
   /** null: luo-v2, whose struct has no string */
   readonly compatible?: string | null;
   readonly number?: bigint | number;
@@ -187,7 +187,7 @@ export function memfd(image: Image, source: MemfdSource): number {
   return page;
 }
 
-export interface HandoverOptions {
+interface HandoverOptions {
   readonly compatible?: string | Uint8Array;
   readonly filled?: boolean;
   readonly areas?: readonly (readonly [number, number])[];

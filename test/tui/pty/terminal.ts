@@ -10,7 +10,7 @@ const ownState = (): string => mkdtempSync(join(tmpdir(), 'luo-inspect-state-'))
 
 const PATIENCE_MS = 15_000;
 
-export interface Exit {
+interface Exit {
   readonly exitCode: number;
   readonly signal: number | undefined;
 }

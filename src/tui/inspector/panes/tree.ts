@@ -15,13 +15,13 @@ import { nodeAt } from '../../model/tree-view.js';
 
 type Of = Pane<Inspector, PaneId>;
 
-export function open(state: Inspector): Inspector {
+function open(state: Inspector): Inspector {
   if (isOpen(state.tree, state.place)) return select(state, [...state.place, 0]);
   const tree = openAt(state.tree, state.place);
   return tree === state.tree ? state : { ...state, tree, treeScroll: keepInView(state.treeScroll, tree.rows, boxIn(state, 'tree').height) };
 }
 
-export function shut(state: Inspector): Inspector {
+function shut(state: Inspector): Inspector {
   const tree = closeAt(state.tree, state.place);
   return { ...state, tree, treeScroll: keepInView(state.treeScroll, tree.rows, boxIn(state, 'tree').height) };
 }
