@@ -10,11 +10,24 @@ export const EM_X86_64 = 62;
 export const EM_AARCH64 = 183;
 export const PT_LOAD = 1;
 export const PT_NOTE = 4;
+/** p_flags: the segment holds code */
+export const PF_X = 1;
 /** e_phnum where the real count is in sh_info of section header 0 */
 export const PN_XNUM = 0xffff;
 /** notes of a process's core: a machine's has none of them */
 export const NT_PRPSINFO = 3;
 export const NT_FILE = 0x46494c45;
+export const NT_GNU_BUILD_ID = 3;
+/** sh_type of the symbol table */
+export const SHT_SYMTAB = 2;
+/** sh_type of a section without bytes in the file */
+export const SHT_NOBITS = 8;
+/** sh_flags: the section is in memory at run time */
+export const SHF_ALLOC = 0x2n;
+/** sh_flags: it holds code */
+export const SHF_EXECINSTR = 0x4n;
+/** sh_flags: its bytes are compressed in the file */
+export const SHF_COMPRESSED = 0x800n;
 
 export const elfIdent = struct({
   name: 'elf_ident',

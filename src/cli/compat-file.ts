@@ -2,8 +2,9 @@
  * The file given to `abi check` or `abi diff`: a kernel's (BTF, vmlinux, vmlinuz) or a dump; told by its content.
  */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import { ELFMAG, ET_CORE, elf64Ehdr } from '../../abi/elf/elf64.js';
-import { offsetOf, sizeOf } from '../codec/layout-table.js';
+import { ET_CORE, elf64Ehdr } from '../../abi/elf/elf64.js';
+import { elfHead } from '../codec/elf.js';
+import { sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import { findBtf } from '../compat/btf/section.js';
 import { fromBytes, type KernelFile, openKernelFile } from '../compat/btf/kernel-file.js';
@@ -81,11 +82,8 @@ function startsAsKernel(path: string): boolean {
   }
   try {
     const got = readSync(fd, head, 0, head.length, 0);
-    const isElf = ELFMAG.every((byte, index) => head[index] === byte);
-    // e_type is the same two bytes in either byte order, one of them 0.
-    const type = offsetOf(elf64Ehdr, 'e_type');
-    if (isElf && got >= type + 2) return head[type] !== ET_CORE && head[type + 1] !== ET_CORE;
-    return head[0] !== 0 && findBtf(head.subarray(0, got)) === 0;
+    const elf = elfHead(head.subarray(0, got));
+    return elf === null ? head[0] !== 0 && findBtf(head.subarray(0, got)) === 0 : elf.header?.e_type !== ET_CORE;
   } finally {
     closeSync(fd);
   }

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
 import type { Btf } from '../compat/btf/btf.js';
-import { buildIdOf, isElf } from '../compat/btf/elf-image.js';
+import { isElf } from '../codec/elf.js';
+import { buildIdOf } from '../compat/btf/elf-image.js';
 import { openKernelFile } from '../compat/btf/kernel-file.js';
 import { decompressPayload, payloadKindOf } from '../compress/payload.js';
 import type { OpenedDump } from '../container/opened-dump.js';

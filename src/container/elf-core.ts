@@ -12,20 +12,27 @@ import {
   elf64Phdr,
   elf64Shdr,
   elfIdent,
+  NT_FILE,
+  NT_PRPSINFO,
   PN_XNUM,
   PT_LOAD,
   PT_NOTE,
 } from '../../abi/elf/elf64.js';
-import { decodeStruct } from '../codec/decode.js';
+import type { DecodedStruct } from '../../abi/layout.js';
+import { elfHead, elfNotes, programHeaders, type ReadElf, sectionHeaders } from '../codec/elf.js';
 import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import { PHYSICAL_LIMIT } from '../memory/memory.js';
 import { type ByteSource, readAt } from './byte-source.js';
-import { noNotes, readNotes } from './elf-notes.js';
 import { extentMemory } from './extent-memory.js';
 import { bytesIn, ExtentBuilder, ZEROS } from './extents.js';
 import type { Arch, DumpContents } from './opened-dump.js';
-import { pageSizeOf } from './vmcoreinfo.js';
+import { pageSizeOf, parseVmcoreinfo, VMCOREINFO_LIMIT } from './vmcoreinfo.js';
+
+const reader =
+  (source: ByteSource): ReadElf =>
+  (offset, length) =>
+    readAt(source, offset, length);
 
 /** Far more ranges than any machine's memory is cut into; a guard against damage. */
 const MAX_PROGRAM_HEADERS = 1 << 20;
@@ -84,24 +91,24 @@ export function openElfCore(source: ByteSource): DumpContents {
 
 const archOf = (machine: number): Arch | null => (machine === EM_X86_64 ? 'x86_64' : machine === EM_AARCH64 ? 'aarch64' : null);
 
-/** A u64 that is to be a file offset; anything no file has becomes infinite, and so lies behind the end. */
+/** A u64 as a file offset; what no file has becomes infinite, which is past any end. */
 const toOffset = (value: bigint): number => (value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : Number.POSITIVE_INFINITY);
 const shown = (offset: number): string => (Number.isFinite(offset) ? String(offset) : 'beyond 2^53');
 
-function readHeader(source: ByteSource): ReturnType<typeof decodeHeader> {
+function readHeader(source: ByteSource): DecodedStruct<typeof elf64Ehdr> {
   const { name, size } = source;
   const at = (field: keyof typeof elfIdent.fields): number => offsetOf(elfIdent, field);
-  const head = readAt(source, 0, sizeOf(elf64Ehdr));
-  if (head.length < sizeOf(elfIdent)) throw new UserError(`${name}: truncated ELF: ${size} bytes, the header alone has ${sizeOf(elf64Ehdr)}; ${RETRY}`);
-  const ident = decodeStruct(elfIdent, head);
+  const elf = elfHead(readAt(source, 0, sizeOf(elf64Ehdr)));
+  const truncated = (): UserError => new UserError(`${name}: truncated ELF: ${size} bytes, the header alone has ${sizeOf(elf64Ehdr)}; ${RETRY}`);
+  if (elf === null) throw truncated();
+  const { ident, header: ehdr } = elf;
   if (ident.ei_class !== ELFCLASS64)
     throw new UserError(
       `${name}: an ELF file of class ${ident.ei_class} (offset ${at('ei_class')}), not ELF64: 32-bit machines have no kexec handover; take the dump as ELF64`,
     );
   if (ident.ei_data !== ELFDATA2LSB)
     throw new UserError(`${name}: a big-endian ELF file (offset ${at('ei_data')}): only little-endian machines are read (x86_64, aarch64); give a dump of one`);
-  if (head.length < sizeOf(elf64Ehdr)) throw new UserError(`${name}: truncated ELF: ${size} bytes, the header alone has ${sizeOf(elf64Ehdr)}; ${RETRY}`);
-  const ehdr = decodeHeader(head);
+  if (ehdr === null) throw truncated();
   if (ehdr.e_type !== ET_CORE)
     throw new UserError(
       `${name}: an ELF file, but no core: e_type at offset ${offsetOf(elf64Ehdr, 'e_type')} is ${ehdr.e_type}, not ${ET_CORE} (ET_CORE); give a memory dump (for a vmlinux: abi diff, abi check)`,
@@ -113,9 +120,7 @@ function readHeader(source: ByteSource): ReturnType<typeof decodeHeader> {
   return ehdr;
 }
 
-const decodeHeader = (bytes: Uint8Array) => decodeStruct(elf64Ehdr, bytes);
-
-function programHeaderCount(source: ByteSource, ehdr: ReturnType<typeof decodeHeader>): number {
+function programHeaderCount(source: ByteSource, ehdr: DecodedStruct<typeof elf64Ehdr>): number {
   if (ehdr.e_phnum !== PN_XNUM) return ehdr.e_phnum;
   const at = toOffset(ehdr.e_shoff);
   const end = at + sizeOf(elf64Shdr);
@@ -123,7 +128,7 @@ function programHeaderCount(source: ByteSource, ehdr: ReturnType<typeof decodeHe
     throw new UserError(
       `${source.name}: truncated ELF: more than 65534 program headers (PN_XNUM), their count is in section header 0 at offset ${shown(at)}, the file has ${source.size} bytes; ${RETRY}`,
     );
-  return decodeStruct(elf64Shdr, readAt(source, at, sizeOf(elf64Shdr))).sh_info;
+  return sectionHeaders(reader(source), { offset: at, each: sizeOf(elf64Shdr), count: 1, endian: 'little' })[0]?.sh_info ?? 0;
 }
 
 interface Segments {
@@ -140,16 +145,7 @@ interface Segments {
   readonly evidence: string[];
 }
 
-/** Program headers are a bulk table: read in pieces, through offsets of the layout. */
 function readSegments(source: ByteSource, tableAt: number, count: number): Segments {
-  const each = sizeOf(elf64Phdr);
-  const at = {
-    type: offsetOf(elf64Phdr, 'p_type'),
-    offset: offsetOf(elf64Phdr, 'p_offset'),
-    paddr: offsetOf(elf64Phdr, 'p_paddr'),
-    filesz: offsetOf(elf64Phdr, 'p_filesz'),
-    memsz: offsetOf(elf64Phdr, 'p_memsz'),
-  };
   const found: Segments = {
     extents: new ExtentBuilder(),
     notes: [],
@@ -168,38 +164,33 @@ function readSegments(source: ByteSource, tableAt: number, count: number): Segme
   };
   const tails: { start: number; end: number; next: boolean }[] = [];
   let impossible = 0;
-  const perPiece = 4096;
-  for (let first = 0; first < count; first += perPiece) {
-    const bytes = readAt(source, tableAt + first * each, Math.min(perPiece, count - first) * each);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const u64 = (offset: number): number => view.getUint32(offset, true) + view.getUint32(offset + 4, true) * 2 ** 32;
-    for (let base = 0; base + each <= bytes.length; base += each) {
-      const type = view.getUint32(base + at.type, true);
-      if (type !== PT_LOAD && type !== PT_NOTE) continue;
-      const offset = u64(base + at.offset);
-      const filesz = u64(base + at.filesz);
-      if (filesz > 0) reach(offset + filesz, type === PT_NOTE);
-      if (type === PT_NOTE) {
-        if (filesz > 0) found.notes.push({ offset, size: filesz });
-        continue;
-      }
-      found.loads++;
-      const start = u64(base + at.paddr);
-      const memsz = Math.max(filesz, u64(base + at.memsz));
-      if (start + memsz > PHYSICAL_LIMIT) {
-        impossible++;
-        continue;
-      }
-      const last = tails.at(-1);
-      if (last !== undefined && last.end === start) last.next = true;
-      found.extents.add(start, start + filesz, offset);
-      // QEMU gives memory that it has no bytes of the offset -1.
-      if (memsz > filesz && offset < source.size) tails.push({ start: start + filesz, end: start + memsz, next: false });
-      if (memsz > 0) {
-        found.lowest = Math.min(found.lowest, start);
-        found.highest = Math.max(found.highest, start + memsz);
-        found.highestStart = Math.max(found.highestStart, start);
-      }
+  for (const { type, offset, paddr: start, filesz, memsz: given } of programHeaders(reader(source), {
+    offset: tableAt,
+    each: sizeOf(elf64Phdr),
+    count,
+    endian: 'little',
+  })) {
+    if (type !== PT_LOAD && type !== PT_NOTE) continue;
+    if (filesz > 0) reach(offset + filesz, type === PT_NOTE);
+    if (type === PT_NOTE) {
+      if (filesz > 0) found.notes.push({ offset, size: filesz });
+      continue;
+    }
+    found.loads++;
+    const memsz = Math.max(filesz, given);
+    if (start + memsz > PHYSICAL_LIMIT) {
+      impossible++;
+      continue;
+    }
+    const last = tails.at(-1);
+    if (last !== undefined && last.end === start) last.next = true;
+    found.extents.add(start, start + filesz, offset);
+    // QEMU gives memory that it has no bytes of the offset -1.
+    if (memsz > filesz && offset < source.size) tails.push({ start: start + filesz, end: start + memsz, next: false });
+    if (memsz > 0) {
+      found.lowest = Math.min(found.lowest, start);
+      found.highest = Math.max(found.highest, start + memsz);
+      found.highestStart = Math.max(found.highestStart, start);
     }
   }
   addTails(found, tails);
@@ -220,4 +211,34 @@ function addTails(found: Segments, tails: readonly { readonly start: number; rea
   }
   for (const tail of tails) found.extents.add(tail.start, tail.end, ZEROS);
   found.evidence.push(`${total} bytes of memory have no bytes in the file and read as zeros (p_filesz < p_memsz)`);
+}
+
+interface NoteFindings {
+  vmcoreinfo: ReadonlyMap<string, string> | null;
+  /** in the file, in bytes */
+  vmcoreinfoOffset: number | null;
+  /** notes that only a process's core has */
+  ofProcess: boolean;
+  /** notes by QEMU's own name */
+  ofQemu: boolean;
+  /** notes read so far */
+  count: number;
+}
+
+export const noNotes = (): NoteFindings => ({ vmcoreinfo: null, vmcoreinfoOffset: null, ofProcess: false, ofQemu: false, count: 0 });
+
+/** In all: a few per CPU. A guard against damage. */
+const MAX_NOTES = 65536;
+
+/** Reads the notes in `size` bytes at `offset`, as far as they are whole, into `findings`. */
+export function readNotes(source: ByteSource, offset: number, size: number, findings: NoteFindings): void {
+  for (const note of elfNotes(reader(source), offset, Math.min(source.size, offset + size))) {
+    if (findings.count++ >= MAX_NOTES) return;
+    if (note.name === 'VMCOREINFO' && findings.vmcoreinfo === null && note.size <= VMCOREINFO_LIMIT) {
+      findings.vmcoreinfo = parseVmcoreinfo(readAt(source, note.offset, note.size));
+      findings.vmcoreinfoOffset = note.offset;
+    }
+    if (note.name === 'QEMU') findings.ofQemu = true;
+    if (note.name === 'CORE' && (note.type === NT_PRPSINFO || note.type === NT_FILE)) findings.ofProcess = true;
+  }
 }

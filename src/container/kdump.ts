@@ -9,7 +9,7 @@ import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import { PHYSICAL_LIMIT } from '../memory/memory.js';
 import { type ByteSource, readAt } from './byte-source.js';
-import { noNotes, readNotes } from './elf-notes.js';
+import { noNotes, readNotes } from './elf-core.js';
 import { kdumpMemory } from './kdump-memory.js';
 import { descriptorsEnd, KdumpPages } from './kdump-pages.js';
 import type { Arch, DumpContents } from './opened-dump.js';

@@ -8,7 +8,7 @@ import { hasFdtMagic } from '../codec/fdt.js';
 import { UserError } from '../codec/user-error.js';
 import type { MemoryRange } from '../memory/memory.js';
 import { progress } from '../memory/progress.js';
-import { ELFMAG } from '../../abi/elf/elf64.js';
+import { isElf } from '../codec/elf.js';
 import { type ByteSource, fileSource, readAt, reasonOf } from './byte-source.js';
 import { compressionOf, decompress } from './compression.js';
 import { openDebugfs, openRecorded } from './debugfs.js';
@@ -225,7 +225,7 @@ async function openPart(path: string): Promise<OpenPart | null> {
 
 /** What opens a file that starts like this, where its format has addresses of its own. */
 function formatOf(head: Uint8Array): Opener | null {
-  if (ELFMAG.every((byte, index) => head[index] === byte)) return openElfCore;
+  if (isElf(head)) return openElfCore;
   if (isKdump(head)) return openKdump;
   if (isTar(head)) return (source) => openRecorded(tarFiles(source), '/', source.name);
   return isLime(head) ? openLime : null;

@@ -1,14 +1,11 @@
 /** The text of VMCOREINFO, which /proc/kcore carries as a note: what a dump of this kernel is read by. Source: fs/proc/kcore.c, 7.3. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { ELFMAG, elf64Ehdr, elf64Nhdr, elf64Phdr, PT_NOTE } from '../../abi/elf/elf64.js';
-import { decodeStruct } from '../codec/decode.js';
-import { sizeOf } from '../codec/layout-table.js';
+import { PT_NOTE } from '../../abi/elf/elf64.js';
+import { elfHead, elfNotes, programHeaders } from '../codec/elf.js';
 
-/** The notes stand at the front, behind the program headers; VMCOREINFO has a page. */
+/** The notes follow the program headers at the start of the file; VMCOREINFO has a page. */
 const HEAD_BYTES = 64 << 10;
 const MOST_HEADERS = 1024;
-const NAME = 'VMCOREINFO';
-const aligned = (size: number): number => Math.ceil(size / 4) * 4;
 
 /** The text, lines of KEY=value; or why there is none. */
 export function readVmcoreinfo(path = '/proc/kcore'): string | { readonly why: string } {
@@ -29,31 +26,19 @@ export function readVmcoreinfo(path = '/proc/kcore'): string | { readonly why: s
 
 /** From the first bytes of an ELF core; null where no note of that name is in them. */
 function vmcoreinfoOf(head: Uint8Array): string | null {
-  if (head.length < sizeOf(elf64Ehdr) || !ELFMAG.every((byte, index) => head[index] === byte)) return null;
-  const { e_phoff, e_phnum } = decodeStruct(elf64Ehdr, head);
-  for (let index = 0; index < Math.min(e_phnum, MOST_HEADERS); index++) {
-    const at = Number(e_phoff) + index * sizeOf(elf64Phdr);
-    if (at + sizeOf(elf64Phdr) > head.length) return null;
-    const { p_type, p_offset, p_filesz } = decodeStruct(elf64Phdr, head, at);
-    if (p_type !== PT_NOTE) continue;
-    const text = noteIn(head, Number(p_offset), Number(p_offset) + Number(p_filesz));
-    if (text !== null) return text;
-  }
-  return null;
-}
-
-function noteIn(head: Uint8Array, from: number, to: number): string | null {
-  const end = Math.min(to, head.length);
-  for (let at = from; at + sizeOf(elf64Nhdr) <= end; ) {
-    const { n_namesz, n_descsz } = decodeStruct(elf64Nhdr, head, at);
-    const name = at + sizeOf(elf64Nhdr);
-    const desc = name + aligned(n_namesz);
-    if (new TextDecoder().decode(head.subarray(name, name + NAME.length)) === NAME && n_namesz >= NAME.length && n_namesz <= NAME.length + 1) {
-      const bytes = head.subarray(desc, Math.min(desc + n_descsz, end));
-      const zero = bytes.indexOf(0);
-      return new TextDecoder().decode(zero === -1 ? bytes : bytes.subarray(0, zero));
-    }
-    at = desc + aligned(n_descsz);
+  const elf = elfHead(head);
+  if (elf === null || elf.header === null) return null;
+  const { e_phoff, e_phentsize, e_phnum } = elf.header;
+  const read = (offset: number, length: number): Uint8Array => head.subarray(offset, offset + length);
+  for (const { type, offset, filesz } of programHeaders(read, {
+    offset: Number(e_phoff),
+    each: e_phentsize,
+    count: Math.min(e_phnum, MOST_HEADERS),
+    endian: elf.endian,
+  })) {
+    if (type !== PT_NOTE) continue;
+    for (const note of elfNotes(read, offset, Math.min(offset + filesz, head.length)))
+      if (note.name === 'VMCOREINFO') return new TextDecoder().decode(read(note.offset, note.size)).split('\0', 1)[0] ?? '';
   }
   return null;
 }

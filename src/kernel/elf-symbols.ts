@@ -1,6 +1,5 @@
 /** The symbol table of a vmlinux: .symtab with its strings. Source: include/uapi/linux/elf.h, 7.3. */
-import { elf64Sym } from '../../abi/elf/elf64.js';
-import { SHT_SYMTAB } from '../../abi/elf/sections.js';
+import { elf64Sym, SHT_SYMTAB } from '../../abi/elf/elf64.js';
 import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { elfHeaders, type ImageSource } from '../compat/btf/elf-image.js';
 import type { LinkedSymbols } from './system-map.js';

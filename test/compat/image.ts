@@ -1,6 +1,5 @@
 /** Builds kernels' images for tests: an ELF with a .BTF section and constant texts, from parts a test chooses. */
-import { ELFMAG, elf64Ehdr, elf64Shdr } from '../../abi/elf/elf64.js';
-import { SHF_ALLOC } from '../../abi/elf/sections.js';
+import { ELFMAG, elf64Ehdr, elf64Shdr, SHF_ALLOC } from '../../abi/elf/elf64.js';
 import { encodeStruct } from '../../src/codec/encode.js';
 import { sizeOf } from '../../src/codec/layout-table.js';
 

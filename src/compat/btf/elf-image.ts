@@ -4,10 +4,21 @@
  */
 import { BTF_MAGIC, BTF_VERSION, btfHeader } from '../../../abi/btf/header.js';
 import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../../abi/boot/arm64-image.js';
-import { ELFMAG, elf64Ehdr, elf64Nhdr, elf64Phdr, elf64Shdr, elfIdent, PT_LOAD } from '../../../abi/elf/elf64.js';
+import {
+  elf64Ehdr,
+  elf64Phdr,
+  elf64Shdr,
+  NT_GNU_BUILD_ID,
+  PF_X,
+  PT_LOAD,
+  SHF_ALLOC,
+  SHF_COMPRESSED,
+  SHF_EXECINSTR,
+  SHT_NOBITS,
+} from '../../../abi/elf/elf64.js';
 import type { DecodedStruct, Endian, Struct } from '../../../abi/layout.js';
-import { PF_X, SHF_ALLOC, SHF_COMPRESSED, SHF_EXECINSTR, SHT_NOBITS } from '../../../abi/elf/sections.js';
 import { decodeStruct } from '../../codec/decode.js';
+import { type ElfTable, elfHead, elfNotes, type ProgramHeader, programHeaders, sectionHeaders } from '../../codec/elf.js';
 import { encodeStruct } from '../../codec/encode.js';
 import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { UserError } from '../../codec/user-error.js';
@@ -39,8 +50,6 @@ export interface ElfImage {
 const MAX_BTF = 256 << 20;
 const MAX_NAMES = 1 << 20;
 
-export const isElf = (head: Uint8Array): boolean => ELFMAG.every((byte, index) => head[index] === byte);
-
 interface ElfSection {
   readonly header: DecodedStruct<typeof elf64Shdr>;
   readonly range: FileRange;
@@ -50,7 +59,7 @@ interface ElfHeaders {
   readonly endian: Endian;
   /** empty where the file has none */
   readonly sections: readonly ElfSection[];
-  readonly segments: readonly DecodedStruct<typeof elf64Phdr>[];
+  readonly segments: readonly ProgramHeader[];
 }
 
 const damaged = ({ name }: ImageSource, offset: number, what: string): UserError =>
@@ -61,19 +70,20 @@ export function elfHeaders(source: ImageSource): ElfHeaders {
   const { name } = source;
   const head = source.read(0, sizeOf(elf64Ehdr));
   if (head.length < sizeOf(elf64Ehdr)) throw damaged(source, 0, `needs ${sizeOf(elf64Ehdr)} bytes, ${head.length} are there`);
-  const ident = decodeStruct(elfIdent, head);
-  if (ident.ei_class !== 2) throw new UserError(`${name}: a 32-bit ELF file; KHO exists on 64-bit kernels only, give the vmlinux of such a kernel`);
-  const endian = ident.ei_data === 2 ? 'big' : 'little';
-  const ehdr = decodeStruct(elf64Ehdr, head, 0, { endian });
-  const table = <S extends Struct>(struct: S, offset: bigint, each: number, count: number): readonly DecodedStruct<S>[] => {
-    if (count === 0) return [];
-    if (each < sizeOf(struct)) throw damaged(source, 0, `headers of ${each} bytes, ${sizeOf(struct)} are needed`);
-    const bytes = source.read(Number(offset), each * count);
-    if (offset > BigInt(source.size) || bytes.length < each * count) throw damaged(source, Number(offset), `${count} headers end past the end of the file`);
-    return Array.from({ length: count }, (_, index) => decodeStruct(struct, bytes, index * each, { endian }));
+  const elf = elfHead(head);
+  if (elf?.ident.ei_class !== 2 || elf.header === null)
+    throw new UserError(`${name}: a 32-bit ELF file; KHO exists on 64-bit kernels only, give the vmlinux of such a kernel`);
+  const { header: ehdr, endian } = elf;
+  const whole = (struct: Struct, offset: bigint, each: number, count: number): ElfTable => {
+    if (count > 0 && each < sizeOf(struct)) throw damaged(source, 0, `headers of ${each} bytes, ${sizeOf(struct)} are needed`);
+    if (count > 0 && Number(offset) + each * count > source.size) throw damaged(source, Number(offset), `${count} headers end past the end of the file`);
+    return { offset: Number(offset), each, count, endian };
   };
-  if (ehdr.e_shoff === 0n || ehdr.e_shnum === 0) return { endian, sections: [], segments: table(elf64Phdr, ehdr.e_phoff, ehdr.e_phentsize, ehdr.e_phnum) };
-  const headers = table(elf64Shdr, ehdr.e_shoff, ehdr.e_shentsize, ehdr.e_shnum);
+  if (ehdr.e_shoff === 0n || ehdr.e_shnum === 0) {
+    const table = whole(elf64Phdr, ehdr.e_phoff, ehdr.e_phentsize, ehdr.e_phnum);
+    return { endian, sections: [], segments: Array.from(programHeaders(source.read, table), (header) => ({ ...header })) };
+  }
+  const headers = sectionHeaders(source.read, whole(elf64Shdr, ehdr.e_shoff, ehdr.e_shentsize, ehdr.e_shnum));
   const nameTable = headers[ehdr.e_shstrndx];
   if (nameTable === undefined) throw damaged(source, 0, `names of sections are in section ${ehdr.e_shstrndx}, and there are ${ehdr.e_shnum}`);
   const names = source.read(Number(nameTable.sh_offset), Math.min(MAX_NAMES, Number(nameTable.sh_size)));
@@ -91,8 +101,8 @@ export function openElfImage(source: ImageSource): ElfImage {
   const { sections, segments } = elfHeaders(source);
   if (sections.length === 0) {
     const data = segments
-      .filter((segment) => segment.p_type === PT_LOAD && (segment.p_flags & PF_X) === 0)
-      .map((segment) => within(source, { name: 'segment', offset: Number(segment.p_offset), size: Number(segment.p_filesz) }));
+      .filter(({ type, flags }) => type === PT_LOAD && (flags & PF_X) === 0)
+      .map(({ offset, filesz }) => within(source, { name: 'segment', offset, size: filesz }));
     return { source, btf: null, data };
   }
   const btf = sections.find(({ header, range }) => range.name === '.BTF' && header.sh_type !== SHT_NOBITS);
@@ -116,22 +126,13 @@ export function openElfImage(source: ImageSource): ElfImage {
 export function buildIdOf({ source, data }: ElfImage): string | null {
   for (const range of data) {
     if (!range.name.startsWith('.note')) continue;
-    const bytes = source.read(range.offset, Math.min(range.size, MAX_NOTES));
-    for (let at = 0; at + sizeOf(elf64Nhdr) <= bytes.length; ) {
-      const { n_namesz: nameSize, n_descsz: size, n_type: type } = decodeStruct(elf64Nhdr, bytes, at);
-      const name = at + sizeOf(elf64Nhdr);
-      const start = name + roundUp4(nameSize);
-      if (type === NT_GNU_BUILD_ID && Buffer.from(bytes.subarray(name, name + 3)).toString('latin1') === 'GNU' && start + size <= bytes.length)
-        return Buffer.from(bytes.subarray(start, start + size)).toString('hex');
-      at = start + roundUp4(size);
-    }
+    for (const note of elfNotes(source.read, range.offset, range.offset + Math.min(range.size, MAX_NOTES)))
+      if (note.type === NT_GNU_BUILD_ID && note.name === 'GNU') return Buffer.from(source.read(note.offset, note.size)).toString('hex');
   }
   return null;
 }
 
-const NT_GNU_BUILD_ID = 3;
 const MAX_NOTES = 1 << 20;
-const roundUp4 = (value: number): number => Math.ceil(value / 4) * 4;
 
 const within = (source: ImageSource, range: FileRange): FileRange => ({ ...range, size: Math.max(0, Math.min(range.size, source.size - range.offset)) });
 

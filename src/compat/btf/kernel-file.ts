@@ -4,9 +4,10 @@
  */
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { currentBudget, raise } from '../../codec/budget.js';
+import { isElf } from '../../codec/elf.js';
 import { UserError } from '../../codec/user-error.js';
 import { type Btf, openBtf } from './btf.js';
-import { btfStarts, type ElfImage, type ImageSource, isArm64Image, isElf, openElfImage } from './elf-image.js';
+import { btfStarts, type ElfImage, type ImageSource, isArm64Image, openElfImage } from './elf-image.js';
 import { decompressPayload, payloadHead, type PayloadKind, payloadKindOf, payloadMagics } from '../../compress/payload.js';
 import { findBtf } from './section.js';
 import { tooLarge } from '../../compress/too-large.js';
