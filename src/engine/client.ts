@@ -6,20 +6,18 @@ import { encodeField } from '../codec/encode.js';
 import { layoutTable } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import type { PhysicalMemory } from '../memory/memory.js';
-import type { Steps } from './machine.js';
-import type { DumpStart } from './run/continuation.js';
+import type { PassedMoment, Steps } from './machine.js';
+import { type DumpStart, scenarioOfDump } from './run/continuation.js';
 import type { Mismatch } from './run/expectation.js';
-import { scenarioOfDump } from './run/continuation.js';
 import { type Breakpoint, breakpointText, stopsAt } from './run/breakpoint.js';
 import { type Continuation, type MemoryEdit, type RunEnd, ScenarioRun } from './run/scenario-run.js';
 import type { Moment, Scenario, ScenarioStep } from './scenario/types.js';
-import { type DeliveredFile, deliveredFile } from './run/delivered.js';
-import type { ReadRange } from './trace/read-log.js';
-import type { BriefStep } from './trace/trace.js';
+import type { BriefStep, ReadRange } from './trace/trace.js';
 import { type FieldChange, fieldChanges } from './trace/field-changes.js';
 import { type StateMap, type StateNode, stateTree } from './trace/state-log.js';
 import type { Step } from './trace/step.js';
-import type { PassedMoment } from './machine.js';
+import type { OpenFile } from './fs/open-file.js';
+import { ShmemInode } from './fs/shmem.js';
 
 export type { DumpStart } from './run/continuation.js';
 export { type Breakpoint, BREAKPOINT_KINDS, breakpointText, parseBreakpoint, stopsAt } from './run/breakpoint.js';
@@ -28,12 +26,54 @@ export type { Mismatch } from './run/expectation.js';
 export type { PassedMoment } from './machine.js';
 export { placeOf } from './run/continuation.js';
 export { type KernelSpec, simulatedReleases as engineReleases } from './kernel/release.js';
-export type { DeliveredFile, DeliveredFolio } from './run/delivered.js';
 export type { BriefStep } from './trace/trace.js';
-export type { ReadRange } from './trace/read-log.js';
+export type { ReadRange } from './trace/trace.js';
 export { type Actor, ACTORS, type Step, type StepRead, shownArg, stepToJson } from './trace/step.js';
 export type { FieldChange } from './trace/field-changes.js';
 export { type StateNode, type StateValue, stateTree } from './trace/state-log.js';
+
+export interface DeliveredFolio {
+  /** of its first page in the file */
+  readonly index: number;
+  /** physical address of its first page */
+  readonly address: number;
+  readonly order: number;
+  /** what it holds is the file's; else it reads as zeros */
+  readonly uptodate: boolean;
+}
+
+/** What user space holds once a file was retrieved: the file as the next kernel put it together. */
+export interface DeliveredFile {
+  /** the same object for every descriptor of one file */
+  readonly identity: object;
+  readonly kind: string;
+  /** f_pos */
+  readonly pos: bigint;
+  /** bytes; null for what has no size */
+  readonly size: number | null;
+  readonly seals: number | null;
+  /** every page is there, in order, and up to date; `folios` then names none */
+  readonly whole: boolean;
+  /** page of the first folio that was put into the file behind one of a later page; null where all came in order */
+  readonly outOfOrder: number | null;
+  /** in the order of the file */
+  folios(): Iterable<DeliveredFolio>;
+}
+
+function deliveredFile(file: OpenFile): DeliveredFile {
+  const { body, pos } = file;
+  if (!(body instanceof ShmemInode)) return { identity: body, kind: body.kind, pos, size: null, seals: null, whole: true, outOfOrder: null, folios: () => [] };
+  return {
+    identity: body,
+    kind: body.kind,
+    pos,
+    size: body.size,
+    seals: body.seals,
+    whole: body.restoredWhole,
+    outOfOrder: body.restoredOutOfOrder,
+    folios: () => body.inOrder(),
+  };
+}
 
 /** The machine's memory at a moment, with what a dump says of itself. */
 export interface MachineImage {

@@ -9,9 +9,8 @@ import { TracedMemory } from './memory/traced-memory.js';
 import { flip } from './flip.js';
 import type { Fault, Moment } from './scenario/types.js';
 import { StateLog } from './trace/state-log.js';
-import { ReadLog } from './trace/read-log.js';
+import { ReadLog, Trace } from './trace/trace.js';
 import type { Actor, StepArgs } from './trace/step.js';
-import { Trace } from './trace/trace.js';
 import { Work } from './work.js';
 
 /** Kernel code that can be stopped after every step: it yields once for each and returns `T`. */

@@ -1,7 +1,7 @@
 /** Numbers of pages, held against a plain map; and what of a state is removed with a path. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PageNumbers } from '../../src/engine/memory/page-numbers.js';
+import { PageNumbers } from '../../src/engine/trace/column.js';
 import { StateLog } from '../../src/engine/trace/state-log.js';
 
 describe('page numbers', () => {

@@ -12,10 +12,8 @@ import type { ScenarioDevice } from '../scenario/types.js';
 import { PciCore } from './pci-core.js';
 import { assignBusNumbers, PciLiveupdate, type PciLiveupdateCore } from './pci-liveupdate.js';
 import { PciPreservation } from './pci-preservation.js';
-import type { VfioConfig } from './vfio-config.js';
-import { type FirstUse, VfioPci } from './vfio-pci-core.js';
-import { VfioPciSeedHandler } from './vfio-pci-seed.js';
-import { VfioPciV5Handler } from './vfio-pci-v5.js';
+import { type FirstUse, type VfioConfig, VfioPci } from './vfio-pci-core.js';
+import { VfioPciSeedHandler, VfioPciV5Handler } from './vfio-pci.js';
 
 /** Made once for a machine. */
 export class PciPlatform {

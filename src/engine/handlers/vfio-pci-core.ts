@@ -9,7 +9,17 @@ import { negative } from '../faults.js';
 import type { FileBody, OpenFile } from '../fs/open-file.js';
 import { PanicError, type Steps } from '../machine.js';
 import type { PciCore, PciSavedState } from './pci-core.js';
-import type { VfioConfig } from './vfio-config.js';
+import type { VfioVariant } from '../scenario/types.js';
+
+/** How the VFIO of a kernel was built: which patches, which options. */
+
+export interface VfioConfig {
+  readonly variant: VfioVariant;
+  /** CONFIG_VFIO_PCI_ZDEV_KVM */
+  readonly zdevKvm: boolean;
+  /** the PCI core preserves no device that shares its IOMMU group */
+  readonly singletonGroups: boolean;
+}
 
 /** struct vfio_pci_core_device: a device while it is bound to vfio-pci. */
 export class VfioPciCoreDevice {

@@ -7,28 +7,26 @@ import type { OpenFile } from '../fs/open-file.js';
 import type { FileHandler } from '../handler.js';
 import { MemfdHandler } from '../handlers/memfd.js';
 import { KernelPci, type PciPlatform } from '../handlers/pci-platform.js';
-import type { VfioConfig } from '../handlers/vfio-config.js';
-import { addSubtrees, ScenarioDefinedFlb, ScenarioDefinedHandler } from '../handlers/scenario-defined.js';
-import { type HandoverPointer, populate } from '../kho/incoming.js';
+import type { VfioConfig } from '../handlers/vfio-pci-core.js';
+import { ScenarioDefinedFlb, ScenarioDefinedHandler, addSubtrees } from '../handlers/scenario-defined.js';
+import { type HandoverPointer, type ScratchArea, populate } from '../kho/incoming.js';
 import { Kho } from '../kho/kho.js';
-import type { ScratchArea } from '../kho/parts.js';
 import { walkChunks } from '../kho/chunk-map.js';
 import type { TakeBlock } from '../kho/preserved-map.js';
 import { walkRadix } from '../kho/radix-map.js';
 import { FlbRegistry } from '../luo/flb.js';
 import { Luo } from '../luo/luo.js';
-import type { Machine, Steps } from '../machine.js';
-import { PanicError, runThrough } from '../machine.js';
+import { type Machine, PanicError, type Steps, runThrough } from '../machine.js';
 import type { ReserveMem, ScenarioHandler, ScenarioSubtree } from '../scenario/types.js';
 import { runKhoTest } from './kho-test.js';
-import { exchangeMetadata } from './kexec-metadata.js';
 import { type KexecImage, loadImage } from './kexec-image.js';
-import { KERNEL_IMAGE, LEAST_FREE, LOW_MEMORY, placeFromTop, type Range, RangeList, type RangeSet, scratchAlignment, without } from './memory-map.js';
+import { KERNEL_IMAGE, LEAST_FREE, LOW_MEMORY, type Range, RangeList, type RangeSet, placeFromTop, scratchAlignment, without } from './memory-map.js';
 import { PageAllocator } from './pages.js';
 import { Processes } from './processes.js';
 import type { KernelSpec } from './release.js';
-import { handOverRegions, type ReservedRegion, reviveRegions } from './reserve-mem.js';
+import { type ReservedRegion, handOverRegions, reviveRegions } from './reserve-mem.js';
 import type { KernelServices } from './services.js';
+import { khoKexecMetadata } from '../../../abi/kexec-metadata/v1.js';
 
 const POISON = 0xaa;
 const FIRST_INO = 2;
@@ -300,4 +298,39 @@ export class Kernel implements KernelServices {
     yield this.machine.exit(result);
     return result;
   }
+}
+
+/** kexec-metadata: which kernel jumped, and how often. Source: abi/kexec-metadata; kernel/liveupdate/kexec_handover.c, 7.1.13 to 7.3.4. */
+
+const SUBTREE = 'kexec-metadata';
+const VERSION = 1;
+
+/** Says where this kernel came from, and leaves word for the next one. Nothing that goes wrong here stops a boot. */
+function* exchangeMetadata(kho: Kho): Steps<void> {
+  // A u32 of the kernel's: it wraps.
+  const count = ((yield* readMetadata(kho)) + 1) % 2 ** 32;
+  const { machine } = kho;
+  const size = sizeOf(khoKexecMetadata);
+  const address = yield* kho.allocPreserve(size);
+  if (address < 0) return;
+  machine.writeStruct(khoKexecMetadata, address, { version: VERSION, previous_release: kho.spec.uname, kexec_count: count });
+  yield machine.event('kho', 'write kho_kexec_metadata', { address, count });
+  yield* kho.addSubtree(SUBTREE, address, size);
+}
+
+function* readMetadata(kho: Kho): Steps<number> {
+  const { machine } = kho;
+  const blob = yield* kho.retrieveSubtree(SUBTREE);
+  if (typeof blob === 'number') return 0;
+  if (blob.size < sizeOf(khoKexecMetadata)) {
+    yield machine.printk(`KHO: kexec-metadata blob too small (${blob.size} bytes)`, 'next-kernel');
+    return 0;
+  }
+  const { version, previous_release, kexec_count } = machine.readStruct(khoKexecMetadata, blob.address);
+  if (version !== VERSION) {
+    yield machine.printk(`KHO: kexec-metadata version ${version} not supported (expected ${VERSION})`, 'next-kernel');
+    return 0;
+  }
+  yield machine.printk(`KHO: exec from: ${previous_release.text} (count ${kexec_count})`, 'next-kernel');
+  return kexec_count;
 }

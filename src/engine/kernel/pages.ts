@@ -1,6 +1,6 @@
 /** The page allocator of a running kernel: the buddy's free memory, what size each allocated block has, and the allocations that a fault makes fail. */
 import { Buddy } from '../memory/buddy.js';
-import { PageNumbers } from '../memory/page-numbers.js';
+import { PageNumbers } from '../trace/column.js';
 import type { Machine } from '../machine.js';
 
 /** PAGE_ALLOC_COSTLY_ORDER */

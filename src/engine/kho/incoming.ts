@@ -14,7 +14,6 @@ import { negative } from '../faults.js';
 import type { KernelSpec } from '../kernel/release.js';
 import { PHYSICAL_LIMIT } from '../../memory/memory.js';
 import { type Machine, PanicError, type Steps } from '../machine.js';
-import type { ScratchArea, Subtree } from './parts.js';
 
 /** Where the previous kernel said the handover is: setup_data on x86, /chosen on arm64. */
 export interface HandoverPointer {
@@ -132,4 +131,18 @@ export function readFdt(machine: Machine, address: number): Fdt {
     return parseFdt(page);
   }
   return parseFdt(page.subarray(0, Math.max(Math.min(total, page.length), sizeOf(fdtHeader))));
+}
+
+/** Parts of a handover, as both the kernel that gives it and the one that takes it see them. Addresses are physical, sizes in bytes. */
+
+export interface ScratchArea {
+  readonly addr: number;
+  readonly size: number;
+}
+
+/** A subtree of the root FDT: where its blob is. */
+export interface Subtree {
+  readonly name: string;
+  readonly address: number;
+  readonly size: number;
 }

@@ -9,11 +9,10 @@ import { negative } from '../faults.js';
 import type { KernelSpec } from '../kernel/release.js';
 import type { PageAllocator } from '../kernel/pages.js';
 import type { Machine, Steps } from '../machine.js';
-import type { IncomingHandover } from './incoming.js';
+import type { IncomingHandover, ScratchArea, Subtree } from './incoming.js';
 import type { PreservedMap } from './preserved-map.js';
-import { ChunkTracker } from './chunk-tracker.js';
+import { ChunkTracker } from './chunk-map.js';
 import { RadixMap } from './radix-map.js';
-import type { ScratchArea, Subtree } from './parts.js';
 import { Tags } from './tags.js';
 
 export class Kho {

@@ -8,8 +8,7 @@ import type { OpenFile } from '../fs/open-file.js';
 import type { FileHandler, FileOpArgs } from '../handler.js';
 import type { Steps } from '../machine.js';
 import { BlockSet } from './block-set.js';
-import { callback, errorText, nothing, question } from './callbacks.js';
-import { type LuoContext, nameText } from './context.js';
+import { type LuoContext, callback, errorText, nameText, nothing, question } from './context.js';
 import { ContiguousEntries } from './contiguous.js';
 
 /** struct luo_file. */

@@ -11,15 +11,14 @@ import { luoSessionNode, luoSessionV2 } from '../../../abi/luo/session-v2.js';
 import { luoV1 } from '../../../abi/luo/v1.js';
 import { luoSer } from '../../../abi/luo/v5.js';
 import { decodeValue } from '../../codec/decode.js';
-import { encodeValue } from '../../codec/encode.js';
-import { buildFdt, type FdtNode, type FdtNodeSource, fdtProperty, fdtStrings } from '../../codec/fdt.js';
+import { type EncodableStruct, encodeValue } from '../../codec/encode.js';
+import { type FdtNode, type FdtNodeSource, buildFdt, fdtProperty, fdtStrings } from '../../codec/fdt.js';
 import { sizeOf, typeSize } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
-import { readFdt } from '../kho/incoming.js';
-import type { Subtree } from '../kho/parts.js';
+import { type Subtree, readFdt } from '../kho/incoming.js';
 import type { Machine, Steps } from '../machine.js';
-import { errorText } from './callbacks.js';
-import { featureWords, unknownFeatures } from './feature-words.js';
+import { errorText } from './context.js';
+import { luoFeatureHeader } from '../../../abi/feature-words/v1.js';
 
 export const LUO_SUBTREE = 'LUO';
 
@@ -143,4 +142,27 @@ function u64Property(node: FdtNode, layout: FdtNodeLayout, name: string): bigint
   if (property === null || described === undefined || property.value.length !== typeSize(described.type)) return null;
   const value = decodeValue(described.type, property.value);
   return typeof value === 'bigint' ? value : null;
+}
+
+/** Feature words in place of a version: what a kernel writes, and when it refuses. Source: abi/feature-words/v1.ts. */
+
+/** Every feature that a structure's header names; null where it starts with no feature words. */
+function featuresOf(struct: Struct): bigint | null {
+  const { features } = struct.fields;
+  if (features?.kind !== 'nested' || features.struct.name !== luoFeatureHeader) return null;
+  const { supp } = features.struct.fields;
+  const names = supp?.kind === 'int' ? Object.keys(supp.flagNames ?? {}) : [];
+  return names.reduce((mask, bit) => mask | (1n << BigInt(bit)), 0n);
+}
+
+/** The header of a structure as a kernel that knows all of them writes it; nothing where it has none. */
+export function featureWords(struct: Struct): EncodableStruct<Struct> {
+  const all = featuresOf(struct);
+  return all === null ? {} : { features: { supp: all, req: all, active: all } };
+}
+
+/** Features that the writer requires and this kernel does not know; 0 where there are no feature words. */
+export function unknownFeatures(struct: Struct, values: Readonly<Record<string, unknown>>): bigint {
+  const known = featuresOf(struct);
+  return known === null ? 0n : (integerOf(struct, values, 'features.req') ?? 0n) & ~known;
 }

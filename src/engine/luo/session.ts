@@ -7,9 +7,8 @@ import { type FileBody, OpenFile } from '../fs/open-file.js';
 import type { Steps } from '../machine.js';
 import { statePart } from '../trace/state-log.js';
 import { BlockSet } from './block-set.js';
-import { type LuoContext, nameText, statePath } from './context.js';
+import { type LuoContext, errorText, nameText, statePath } from './context.js';
 import { ContiguousEntries } from './contiguous.js';
-import { errorText } from './callbacks.js';
 import { FileSet } from './file-set.js';
 
 const NAME_BYTES = layoutTable(luoSessionSer).field('name').size;

@@ -1,10 +1,9 @@
 /** Files that the agent makes, and what it can see of one: fstat, F_GET_SEALS, lseek, its bytes. */
 import { createHash } from 'node:crypto';
 import { negative } from '../faults.js';
-import { HugetlbInode } from '../fs/hugetlb.js';
+import { HugetlbInode, SEAL, ShmemInode } from '../fs/shmem.js';
 import { OpenFile, PlainFile } from '../fs/open-file.js';
 import { patternPage } from '../fs/pattern.js';
-import { SEAL, ShmemInode } from '../fs/shmem.js';
 import { addSeals, fallocate, ftruncate, positionOf, pwrite } from '../fs/vfs.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Steps } from '../machine.js';

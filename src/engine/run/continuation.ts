@@ -2,7 +2,7 @@
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { ReserveMem, Scenario, ScenarioDevice, ScenarioStep, SourcePosition, StepBase, VfioVariant } from '../scenario/types.js';
-import { expectSuccess } from '../scenario/defaults.js';
+import { expectSuccess } from '../scenario/terms.js';
 import { plainKernel } from '../scenario/types.js';
 
 /** What is known of a dump beside its memory. */

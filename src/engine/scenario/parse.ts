@@ -2,13 +2,26 @@
  * Reads a scenario: YAML text becomes the typed form of types.ts, or one line that says where and what is wrong. For the command
  * line, the explorer and the tests. Source: docs/scenarios.md, which is generated from the same tables.
  */
-import { plainKernel } from './types.js';
+import {
+  type Fault,
+  type FdRef,
+  type ReserveMem,
+  type Scenario,
+  type ScenarioDevice,
+  type ScenarioHandler,
+  type ScenarioStep,
+  type ScenarioSubtree,
+  type SourcePosition,
+  isDeviceStep,
+  plainKernel,
+} from './types.js';
 import { readFile, stat } from 'node:fs/promises';
 import { checkYamlSize } from '../../codec/budget.js';
 import { UserError } from '../../codec/user-error.js';
 import { type Cursor, openYaml } from './cursor.js';
 import {
   DEFAULT_MACHINE,
+  SCENARIO_SCHEMA,
   deviceKeys,
   handlerKeys,
   kernelKeys,
@@ -19,15 +32,12 @@ import {
   readMachine,
   reserveMemKeys,
   subtree,
-  SCENARIO_SCHEMA,
 } from './document.js';
 import { FAULTS, readFault } from './faults.js';
 import { type KeyTable, readKeys, required, schemaOfKeys, withDefault } from './keys.js';
-import { checkReferences } from './references.js';
-import type { Fault, ReserveMem, Scenario, ScenarioDevice, ScenarioHandler, ScenarioStep, ScenarioSubtree } from './types.js';
 import { VFIO_VARIANTS, type VfioVariant } from './terms.js';
-import { bool, type JsonSchema, listOf, oneOf, shown, text, type ValueType } from './values.js';
-import { commonKeys, stepBase, type VerbSpec } from './verb.js';
+import { type JsonSchema, type ValueType, bool, listOf, oneOf, shown, text } from './values.js';
+import { type VerbSpec, commonKeys, stepBase } from './verb.js';
 import { VERBS } from './verbs.js';
 
 const by = <T>(label: string, schema: JsonSchema, read: (cursor: Cursor) => T): ValueType<T> => ({ label, schema, read });
@@ -134,4 +144,49 @@ export async function readScenario(file: string): Promise<Scenario> {
     throw new UserError(`${file}: can't be read (${reason}); luo-inspect samples lists the scenarios that ship with the package`);
   }
   return parseScenario(source, file);
+}
+
+/** Do the names in a scenario mean something? A descriptor must be named by an earlier step's `as`, a device stand in `devices`. */
+
+/**
+ * @throws UserError with line and column for the first name that nothing earlier defines
+ */
+function checkReferences(scenario: Scenario): void {
+  const fail = (position: SourcePosition, what: string): UserError => new UserError(`${scenario.file}:${position.line}:${position.column}: ${what}`);
+  const devices = new Set<string>();
+  for (const device of scenario.devices) {
+    if (devices.has(device.name)) throw fail(device.position, `a second device called ${device.name}; give each its own name`);
+    if (scenario.devices.some((other) => other !== device && other.domain === device.domain && other.bdf === device.bdf))
+      throw fail(device.position, `a second device at the address of ${device.name}; give each its own bdf`);
+    devices.add(device.name);
+  }
+  for (const fault of scenario.faults)
+    if ('device' in fault && fault.device !== null && !devices.has(fault.device))
+      throw fail(fault.position, `no device is called ${fault.device}; ${known('devices has', devices)}`);
+  const named = new Set<string>();
+  for (const step of scenario.steps) {
+    const device = deviceOf(step);
+    if (device !== null && !devices.has(device)) throw fail(step.position, `no device is called ${device}; ${known('devices has', devices)}`);
+    for (const fd of descriptorsOf(step))
+      if (typeof fd === 'string' && !named.has(fd))
+        throw fail(step.position, `no earlier step is called ${fd} (as: ${fd}); ${known('so far there are', named)}`);
+    if ('as' in step && step.as !== null) named.add(step.as);
+  }
+}
+
+const known = (lead: string, names: ReadonlySet<string>): string => `${lead} ${names.size === 0 ? 'none' : [...names].slice(0, 20).join(', ')}`;
+
+/** The PCI device a step names, if any. On a session verb `device` is the /dev/liveupdate descriptor. */
+function deviceOf(step: ScenarioStep): string | null {
+  return isDeviceStep(step) && 'device' in step && typeof step.device === 'string' ? step.device : null;
+}
+
+function descriptorsOf(step: ScenarioStep): readonly (FdRef | null)[] {
+  const found: (FdRef | null)[] = [];
+  if ('session' in step) found.push(step.session);
+  if ('fd' in step) found.push(step.fd);
+  if ('target' in step) found.push(step.target);
+  if (step.do === 'create-session' || step.do === 'retrieve-session') found.push(step.device);
+  found.push(step.expect.same);
+  return found;
 }

@@ -1,5 +1,4 @@
 /** The vocabulary of a scenario: what its words may be. For the types of its parts and for the parser's tables. */
-
 import type { ErrnoName } from '../../../abi/errno.js';
 
 /** Where something stands in the scenario's file, both counted from 1. */
@@ -106,3 +105,8 @@ export interface StepBase {
   /** the process that carries it out; null: the first */
   readonly by: string | null;
 }
+
+/** What a step must answer where it says nothing. */
+
+/** 0, and nothing else is looked at. */
+export const expectSuccess: Expectation = { errno: null, ret: null, same: null, name: null, signal: null, console: [], cloexec: null };

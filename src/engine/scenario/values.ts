@@ -4,8 +4,7 @@
  */
 import { type ErrnoName, isErrnoName } from '../../../abi/errno.js';
 import type { Cursor } from './cursor.js';
-import { expectSuccess } from './defaults.js';
-import type { Expectation, FdRef, SignalName } from './terms.js';
+import { type Expectation, type FdRef, type SignalName, expectSuccess } from './terms.js';
 
 export type JsonSchema = { readonly [key: string]: unknown };
 

@@ -1,8 +1,7 @@
 /** What a verb of the scenario language is: a line of documentation, its keys, and the step they make. The verbs-*.ts files hold the tables. */
 import type { Cursor } from './cursor.js';
-import { expectSuccess } from './defaults.js';
+import { type Expectation, type Fill, type IoctlShape, type StepBase, expectSuccess } from './terms.js';
 import { type KeyTable, mapping, optional, readKeys, required, type ValuesOf, withDefault } from './keys.js';
-import type { Expectation, Fill, IoctlShape, StepBase } from './terms.js';
 import { bool, expectation, label, listOf, number, oneOf, size, tail, text } from './values.js';
 
 export interface VerbSpec<T = unknown> {

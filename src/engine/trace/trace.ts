@@ -1,9 +1,89 @@
 /** The steps of a run as columns: some forty bytes a step beside its arguments, so that a million of them can be kept and looked at in any order. */
-import { ArgsColumn } from './args-column.js';
 import { Column, Interned } from './column.js';
-import { ACTORS, type Actor, errnoOf, type Step, type StepArgs, type StepPhase } from './step.js';
-import type { ReadLog } from './read-log.js';
+import { ACTORS, type Actor, type ArgValue, type Step, type StepArgs, type StepPhase, errnoOf } from './step.js';
 import type { WriteLog } from '../memory/write-log.js';
+
+/** The arguments of steps by the million: those that are numbers alone are kept as numbers, with the names of each set of them once. */
+
+const NO_ARGS: StepArgs = {};
+const SEPARATOR = '\u0000';
+
+class ArgsColumn {
+  /** 0: none; 1: kept as they are; 2 and up: number of the set of names, + 2 */
+  readonly #shapes = new Column(Uint32Array);
+  /** where its numbers start */
+  readonly #starts = new Column(Uint32Array);
+  readonly #numbers = new Column(Float64Array);
+  readonly #names = new Interned();
+  readonly #others = new Map<number, StepArgs>();
+
+  push(args: StepArgs | null): void {
+    const at = this.#shapes.length;
+    this.#starts.push(this.#numbers.length);
+    if (args === null) {
+      this.#shapes.push(0);
+      return;
+    }
+    const values = Object.values(args);
+    if (!values.every((value) => typeof value === 'number')) {
+      this.#others.set(at, args);
+      this.#shapes.push(1);
+      return;
+    }
+    this.#shapes.push(this.#names.id(Object.keys(args).join(SEPARATOR)) + 2);
+    for (const value of values) this.#numbers.push(value);
+  }
+
+  at(index: number): StepArgs {
+    const shape = this.#shapes.at(index);
+    if (shape === 0) return NO_ARGS;
+    if (shape === 1) return this.#others.get(index) ?? NO_ARGS;
+    const names = this.#names.text(shape - 2);
+    const args: Record<string, ArgValue> = {};
+    const start = this.#starts.at(index);
+    if (names !== '') for (const [offset, name] of names.split(SEPARATOR).entries()) args[name] = this.#numbers.at(start + offset);
+    return args;
+  }
+}
+
+/** What a run read of memory, and at which step: the bytes behind an answer. Kept only where somebody is going to ask. */
+
+/** A range that was read, physical, in bytes. */
+export interface ReadRange {
+  readonly address: number;
+  readonly length: number;
+}
+
+export class ReadLog {
+  readonly #steps = new Column(Uint32Array);
+  readonly #addresses = new Column(Float64Array);
+  readonly #lengths = new Column(Uint32Array);
+
+  /** @param step the step that is being taken */
+  push(step: number, address: number, length: number): void {
+    const last = this.#addresses.length - 1;
+    // A table read entry by entry is one range.
+    if (last >= 0 && this.#steps.at(last) === step && this.#addresses.at(last) + this.#lengths.at(last) === address) {
+      this.#lengths.set(last, this.#lengths.at(last) + length);
+      return;
+    }
+    this.#steps.push(step);
+    this.#addresses.push(address);
+    this.#lengths.push(length);
+  }
+
+  /** What was read at steps `from` to `to`, both included, in order. */
+  *between(from: number, to: number): Iterable<ReadRange> {
+    let low = 0;
+    let high = this.#steps.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#steps.at(middle) < from) low = middle + 1;
+      else high = middle;
+    }
+    for (let at = low; at < this.#steps.length && this.#steps.at(at) <= to; at++) yield { address: this.#addresses.at(at), length: this.#lengths.at(at) };
+  }
+}
 
 const PHASES: readonly StepPhase[] = ['event', 'enter', 'exit'];
 /** No errno has this number: the result can't be known. */

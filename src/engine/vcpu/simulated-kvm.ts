@@ -9,10 +9,8 @@ import { SEED_CAP_MEMORY_FAULT_INFO } from '../../../abi/kvm/seed-v13.js';
 import { UserError } from '../../codec/user-error.js';
 import { answerIn } from '../../device/kvm/answer.js';
 import type { GuestAccess, HostMapping, KvmBackend, KvmCall, KvmOptions, KvmRunResult, MemoryRegion, RunOptions } from '../../device/kvm/backend.js';
-import { faultIn } from './fault.js';
-import { type GuestBytes, type GuestMemfd, GuestMemory, PAGE } from './guest-memory.js';
-import { Memslots } from './memslots.js';
-import { RangeMap } from './range-map.js';
+import { Memslots, faultIn } from './memslots.js';
+import { type GuestBytes, type GuestMemfd, GuestMemory, PAGE, RangeMap } from './guest-memory.js';
 import { type Numbering, RunPage } from './run-page.js';
 import { Vcpu } from './vcpu.js';
 

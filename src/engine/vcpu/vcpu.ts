@@ -7,7 +7,7 @@ import { ERRNO } from '../../../abi/errno.js';
 import { KVM_HC_MAP_GPA_RANGE } from '../../../abi/kvm/ioctls.js';
 import { UserError } from '../../codec/user-error.js';
 import type { GuestAccess, KvmCall } from '../../device/kvm/backend.js';
-import type { AccessKind, PageOutcome } from './fault.js';
+import type { AccessKind, PageOutcome } from './memslots.js';
 import { PAGE } from './guest-memory.js';
 import type { RunPage } from './run-page.js';
 

@@ -1,9 +1,7 @@
 /** The same steps on the simulated KVM and on this machine's, where there is one. */
 import { describe, expect, it } from 'vitest';
-import type { KvmStepResult } from '../../../src/engine/vcpu/steps.js';
-import { compareKvmResults, NO_VM, type OpenBackend, runKvmSteps } from '../../../src/engine/vcpu/steps.js';
+import { type CapabilityAnswers, type KvmStepResult, NO_VM, type OpenBackend, compareKvmResults, lackOf, runKvmSteps } from '../../../src/engine/vcpu/steps.js';
 import { kvmStepsOf } from '../../../src/engine/vcpu/kvm-agent.js';
-import { type CapabilityAnswers, lackOf } from '../../../src/engine/vcpu/requirements.js';
 import { SimulatedKvm } from '../../../src/engine/vcpu/simulated-kvm.js';
 import { readScenario } from '../../../src/engine/scenario/parse.js';
 import { type KvmCapabilities, kvmCapabilitiesHere, openKvm } from '../../../src/device/kvm/real-kvm.js';
