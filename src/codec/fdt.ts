@@ -3,12 +3,13 @@
  * decoder, and by the engine. Values of KHO's properties are raw native bytes: they are handed out as bytes, never as cells.
  * Source: Devicetree Specification 0.4, chapter 5; the codes are libfdt's.
  */
+import type { FdtNodeLayout } from '../../abi/contract.js';
 import type { DecodedStruct } from '../../abi/layout.js';
 import { fdtHeader, fdtProp, fdtToken } from '../../abi/fdt/header.js';
 import { type Budget, currentBudget } from './budget.js';
-import { decodeStruct } from './decode.js';
-import { encodeStruct } from './encode.js';
-import { offsetOf, sizeOf } from './layout-table.js';
+import { type DecodeOptions, decodeStruct, decodeValue } from './decode.js';
+import { type Encodable, encodeStruct, encodeValue } from './encode.js';
+import { offsetOf, sizeOf, typeSize } from './layout-table.js';
 
 export const FDT_MAGIC = 0xd00dfeed;
 const FIRST_SUPPORTED_VERSION = 2;
@@ -265,6 +266,23 @@ export function fdtStrings(property: FdtProperty | null): readonly string[] {
   if (parts.at(-1) === '') parts.pop();
   return parts;
 }
+
+/** The integer of a property, as `layout` describes it; null where it is missing or of another size. */
+export function fdtInteger(node: FdtNode, layout: FdtNodeLayout, name: string): bigint | null {
+  const value = fdtProperty(node, name)?.value;
+  const type = layout.properties[name]?.type;
+  if (value === undefined || type === undefined || value.length !== typeSize(type)) return null;
+  const read = decodeValue(type, value);
+  return typeof read === 'bigint' || typeof read === 'number' ? BigInt(read) : null;
+}
+
+/** Properties to write, in their order, as `layout` describes them. */
+export const fdtProperties = (layout: FdtNodeLayout, values: Readonly<Record<string, Encodable>>, options?: DecodeOptions): FdtNodeSource['properties'] =>
+  Object.entries(values).map(([name, value]) => {
+    const described = layout.properties[name];
+    if (described === undefined) throw new Error(`${layout.name} has no property ${name}`);
+    return [name, encodeValue(described.type, value, options)];
+  });
 
 /** A node to write. Properties and children come out in the order given. */
 export interface FdtNodeSource {

@@ -3,7 +3,20 @@
  * written as generator functions that yield a step for everything worth stopping at. Source: include/linux/liveupdate.h, 7.3.
  */
 import type { OpenFile } from './fs/open-file.js';
-import type { Steps } from './machine.js';
+import type { PageAllocator } from './kernel/pages.js';
+import type { KernelSpec } from './kernel/release.js';
+import type { Kho } from './kho/kho.js';
+import type { Machine, Steps } from './machine.js';
+
+/** What a running kernel offers to handlers and drivers. */
+export interface KernelServices {
+  readonly machine: Machine;
+  readonly spec: KernelSpec;
+  readonly pages: PageAllocator;
+  readonly kho: Kho;
+  /** number of the next inode made */
+  nextIno(): number;
+}
 
 /** struct liveupdate_file_op_args. */
 export interface FileOpArgs {

@@ -7,10 +7,9 @@ import { layoutTable, sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import { OpenFile } from '../fs/open-file.js';
 import { type Folio, SEAL, ShmemInode } from '../fs/shmem.js';
-import type { FileHandler, FileOpArgs } from '../handler.js';
+import type { FileHandler, FileOpArgs, KernelServices } from '../handler.js';
 import { type VmallocDescriptor, preserveVmalloc, restoreVmalloc, unpreserveVmalloc, vmallocDescriptor } from '../kho/vmalloc.js';
 import { featureWords, unknownFeatures } from '../luo/root.js';
-import type { KernelServices } from '../kernel/services.js';
 import type { Steps } from '../machine.js';
 import type { Kho } from '../kho/kho.js';
 

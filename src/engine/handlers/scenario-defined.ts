@@ -1,9 +1,8 @@
 /** File handlers, FLBs and subtrees that the scenario itself defines: for people designing one, before there is a kernel that has it. */
 import { negative } from '../faults.js';
 import { OpenFile, PlainFile } from '../fs/open-file.js';
-import type { FileHandler, FileOpArgs, Flb, FlbOpArgs } from '../handler.js';
+import type { FileHandler, FileOpArgs, Flb, FlbOpArgs, KernelServices } from '../handler.js';
 import type { Kho } from '../kho/kho.js';
-import type { KernelServices } from '../kernel/services.js';
 import type { Steps } from '../machine.js';
 import type { Payload } from '../scenario/payload.js';
 import type { HandlerCallback, ScenarioHandler, ScenarioSubtree } from '../scenario/types.js';

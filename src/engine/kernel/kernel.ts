@@ -4,7 +4,7 @@ import { khoScratch } from '../../../abi/kho/scratch.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import type { OpenFile } from '../fs/open-file.js';
-import type { FileHandler } from '../handler.js';
+import type { FileHandler, KernelServices } from '../handler.js';
 import { MemfdHandler } from '../handlers/memfd.js';
 import { KernelPci, type PciPlatform } from '../handlers/pci-platform.js';
 import type { VfioConfig } from '../handlers/vfio-pci-core.js';
@@ -25,7 +25,6 @@ import { PageAllocator } from './pages.js';
 import { Processes } from './processes.js';
 import type { KernelSpec } from './release.js';
 import { type ReservedRegion, handOverRegions, reviveRegions } from './reserve-mem.js';
-import type { KernelServices } from './services.js';
 import { khoKexecMetadata } from '../../../abi/kexec-metadata/v1.js';
 
 const POISON = 0xaa;

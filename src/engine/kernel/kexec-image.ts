@@ -8,9 +8,9 @@ import { khoScratch } from '../../../abi/kho/scratch.js';
 import { encodeStruct } from '../../codec/encode.js';
 import { buildFdt } from '../../codec/fdt.js';
 import { sizeOf } from '../../codec/layout-table.js';
+import type { KernelServices } from '../handler.js';
 import type { HandoverPointer } from '../kho/incoming.js';
 import type { Steps } from '../machine.js';
-import type { KernelServices } from './services.js';
 
 /** Segments for the handover stand at the end of the first scratch area, 64 KiB apart, as the captures have them. */
 const SEGMENT_SPACING = 64 << 10;

@@ -1,11 +1,7 @@
 /** reserve_mem= regions and the memblock subtree that hands them over. Source: abi/memblock; mm/memblock.c, 7.1.13 to 7.3.4. */
-import type { FdtNodeLayout } from '../../../abi/contract.js';
 import { RESERVE_MEM_COMPATIBLE, reserveMemNode } from '../../../abi/memblock/reserve-mem-v1.js';
 import { memblockV1 } from '../../../abi/memblock/v1.js';
-import { decodeValue } from '../../codec/decode.js';
-import { encodeValue } from '../../codec/encode.js';
-import { buildFdt, type FdtNode, type FdtNodeSource, fdtProperty, fdtStrings } from '../../codec/fdt.js';
-import { typeSize } from '../../codec/layout-table.js';
+import { buildFdt, fdtInteger, type FdtNode, fdtProperties, fdtProperty, fdtStrings } from '../../codec/fdt.js';
 import { PHYSICAL_LIMIT } from '../../memory/memory.js';
 import { readFdt } from '../kho/incoming.js';
 import type { Kho } from '../kho/kho.js';
@@ -48,21 +44,13 @@ function reviveOne(root: FdtNode, { name, size, align }: ReserveMem): ReservedRe
   const node = root.children.find((child) => child.name === name);
   if (node === undefined) return `FDT '${SUBTREE}' has no child '${name}'`;
   if (!fdtStrings(fdtProperty(node, 'compatible')).includes(RESERVE_MEM_COMPATIBLE)) return `Node '${name}' is incompatible with '${RESERVE_MEM_COMPATIBLE}'`;
-  const start = u64Of(node, 'start');
-  const found = u64Of(node, 'size');
+  const start = fdtInteger(node, reserveMemNode, 'start');
+  const found = fdtInteger(node, reserveMemNode, 'size');
   if (start === null || found === null) return `Node '${name}' is missing properties`;
   if (start % BigInt(align) !== 0n) return `KHO reserve_mem '${name}' has wrong alignment (0x${align.toString(16)}, 0x${start.toString(16)})`;
   if (found !== BigInt(size)) return `KHO reserve_mem '${name}' has wrong size (0x${found.toString(16)} != 0x${size.toString(16)})`;
   // Aligned to a page, 64 bits are exact in a number.
   return { name, start: Number(start), size };
-}
-
-function u64Of(node: FdtNode, name: string): bigint | null {
-  const property = fdtProperty(node, name);
-  const described = reserveMemNode.properties[name];
-  if (property === null || described === undefined || property.value.length !== typeSize(described.type)) return null;
-  const value = decodeValue(described.type, property.value);
-  return typeof value === 'bigint' ? value : null;
 }
 
 /** late_initcall: the subtree for the next kernel. Without regions there is none. */
@@ -79,21 +67,12 @@ export function* handOverRegions(kho: Kho, regions: readonly ReservedRegion[], f
     if (kho.incoming !== null && fresh.has(region.name)) yield* kho.warn('kho_preserve_pages');
     else if (region.start + region.size <= PHYSICAL_LIMIT) yield* kho.preservePages(region.start, region.size / machine.pageSize);
   }
-  const value = (layout: FdtNodeLayout, name: string, given: string | number | bigint): readonly [string, Uint8Array] => {
-    const described = layout.properties[name];
-    if (described === undefined) throw new Error(`${layout.name} has no property ${name}`);
-    return [name, encodeValue(described.type, given)];
-  };
-  const children: FdtNodeSource[] = regions.map((region) => ({
-    name: region.name,
-    properties: [
-      value(reserveMemNode, 'compatible', RESERVE_MEM_COMPATIBLE),
-      value(reserveMemNode, 'start', BigInt(region.start)),
-      value(reserveMemNode, 'size', BigInt(region.size)),
-    ],
+  const children = regions.map(({ name, start, size }) => ({
+    name,
+    properties: fdtProperties(reserveMemNode, { compatible: RESERVE_MEM_COMPATIBLE, start, size }),
     children: [],
   }));
-  const blob = buildFdt({ name: '', properties: [value(memblockV1.fdt, 'compatible', memblockV1.compatible)], children });
+  const blob = buildFdt({ name: '', properties: fdtProperties(memblockV1.fdt, { compatible: memblockV1.compatible }), children });
   machine.memory.write(page, blob, 'fdt_header');
   yield machine.event('kernel', 'prepare_kho_fdt', { address: page, regions: regions.length });
   yield* kho.addSubtree(SUBTREE, page, blob.length);

@@ -5,11 +5,9 @@
 import { fdtHeader } from '../../../abi/fdt/header.js';
 import { khoRootFdt } from '../../../abi/kho/root-fdt.js';
 import { khoScratch } from '../../../abi/kho/scratch.js';
-import { decodeValue } from '../../codec/decode.js';
-import { type Fdt, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, parseFdt } from '../../codec/fdt.js';
+import { type Fdt, fdtInteger, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, parseFdt } from '../../codec/fdt.js';
 import { encodeField } from '../../codec/encode.js';
-import { offsetOf, sizeOf, typeSize } from '../../codec/layout-table.js';
-import type { FdtProperty as FdtPropertyLayout } from '../../../abi/contract.js';
+import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import type { KernelSpec } from '../kernel/release.js';
 import { PHYSICAL_LIMIT } from '../../memory/memory.js';
@@ -55,19 +53,15 @@ export class IncomingHandover {
   subtree(name: string): Subtree | number {
     const node = this.#root.children.find((child) => child.name === name);
     if (node === undefined) return negative('ENOENT');
-    const layout = khoRootFdt(this.#record).children[0];
-    const pointer = this.#record === 'fdt' ? 'fdt' : 'preserved-data';
-    const address = numberOf(node, pointer, layout?.properties[pointer]);
-    const size = this.#record === 'fdt' ? this.#pageSize : numberOf(node, 'blob-size', layout?.properties['blob-size']);
+    const [layout] = khoRootFdt(this.#record).children;
+    const number = (property: string): number | null => {
+      const value = layout === undefined ? null : fdtInteger(node, layout, property);
+      return value === null ? null : Number(value);
+    };
+    const address = number(this.#record === 'fdt' ? 'fdt' : 'preserved-data');
+    const size = this.#record === 'fdt' ? this.#pageSize : number('blob-size');
     return address === null || size === null ? negative('EINVAL') : { name, address, size };
   }
-}
-
-function numberOf(node: FdtNode, name: string, layout: FdtPropertyLayout | undefined): number | null {
-  const property = fdtProperty(node, name);
-  if (property === null || layout === undefined || property.value.length !== typeSize(layout.type)) return null;
-  const value = decodeValue(layout.type, property.value);
-  return typeof value === 'bigint' || typeof value === 'number' ? Number(value) : null;
 }
 
 /**
@@ -99,9 +93,9 @@ function check(machine: Machine, spec: KernelSpec, pointer: HandoverPointer): In
   if (root === null) return `${at} is invalid: ${fdt.problems[0]?.code ?? -11}`;
   const compatible = fdtStrings(fdtProperty(root, 'compatible'));
   if (!compatible.includes(spec.khoCompatible)) return `${at} is incompatible with '${spec.khoCompatible}': ${compatible.length === 0 ? FDT_ERR_NOTFOUND : 1}`;
-  const map = numberOf(root, 'preserved-memory-map', khoRootFdt(spec.record).properties['preserved-memory-map']);
+  const map = fdtInteger(root, khoRootFdt(spec.record), 'preserved-memory-map');
   // A chain may be empty; a tree has a root from boot.
-  if (map === null || (map === 0 && spec.map === 'radix')) return `failed to get preserved memory map from ${at}`;
+  if (map === null || (map === 0n && spec.map === 'radix')) return `failed to get preserved memory map from ${at}`;
   const scratch: ScratchArea[] = [];
   const each = sizeOf(khoScratch);
   for (let offset = 0; offset + each <= pointer.scratchSize; offset += each) {
@@ -109,7 +103,7 @@ function check(machine: Machine, spec: KernelSpec, pointer: HandoverPointer): In
     scratch.push({ addr: Number(area.addr), size: Number(area.size) });
   }
   checkScratch(machine, scratch);
-  return new IncomingHandover(pointer, scratch, map, root, spec.record, machine.pageSize);
+  return new IncomingHandover(pointer, scratch, Number(map), root, spec.record, machine.pageSize);
 }
 
 // Until the map has been walked these areas are all the memory there is, and nothing checks them: seen with 7.3.4.

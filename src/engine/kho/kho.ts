@@ -3,8 +3,7 @@
  * bytes; results are 0 or negative errnos, as the kernel's. Source: kernel/liveupdate/kexec_handover.c, 7.1.13 to 7.3.4.
  */
 import { khoRootFdt } from '../../../abi/kho/root-fdt.js';
-import { encodeValue } from '../../codec/encode.js';
-import { buildFdt, type FdtNodeSource } from '../../codec/fdt.js';
+import { buildFdt, fdtProperties } from '../../codec/fdt.js';
 import { negative } from '../faults.js';
 import type { KernelSpec } from '../kernel/release.js';
 import type { PageAllocator } from '../kernel/pages.js';
@@ -94,7 +93,7 @@ export class Kho {
   *preservePages(address: number, count: number): Steps<number> {
     const end = address + count * this.machine.pageSize;
     const inScratch = this.scratch.some((area) => area.addr < end && address < area.addr + area.size);
-    if (inScratch) yield* this.#warn('kho_preserve_pages');
+    if (inScratch) yield* this.warn('kho_preserve_pages');
     const error = inScratch ? negative('EINVAL') : yield* this.#preserveRange(address, count);
     yield this.machine.event('kho', 'kho_preserve_pages', { address, pages: count }, error);
     return error;
@@ -150,7 +149,7 @@ export class Kho {
   *restoreFolio(address: number): Steps<number | null> {
     const order = this.#takeTag(address);
     if (order === null) {
-      yield* this.#warn('kho_restore_page');
+      yield* this.warn('kho_restore_page');
       yield this.machine.event('kho', 'kho_restore_folio', { address, order: null });
       return null;
     }
@@ -165,7 +164,7 @@ export class Kho {
     for (const { at } of this.#split(address, count)) {
       const order = this.#takeTag(at);
       if (order === null) {
-        yield* this.#warn('kho_restore_page');
+        yield* this.warn('kho_restore_page');
         yield this.machine.event('kho', 'kho_restore_pages', { address, pages: null });
         return false;
       }
@@ -177,7 +176,7 @@ export class Kho {
 
   /** kho_restore_free: restores and gives back. */
   *restoreFree(address: number): Steps<void> {
-    if ((yield* this.restoreFolio(address)) === null) yield* this.#warn('kho_restore_free');
+    if ((yield* this.restoreFolio(address)) === null) yield* this.warn('kho_restore_free');
     else {
       this.pages.free(address);
       // Who still has its address reads zeros: seen with 7.1.13 and 7.3.4, where the page is handed out again at once.
@@ -237,10 +236,6 @@ export class Kho {
 
   /** A WARN_ON_ONCE of KHO's: each place speaks once a kernel. */
   *warn(where: string): Steps<void> {
-    yield* this.#warn(where);
-  }
-
-  *#warn(where: string): Steps<void> {
     if (this.#warned.has(where)) return;
     this.#warned.add(where);
     yield this.machine.printk(`WARNING: kernel/liveupdate/kexec_handover.c at ${where}`, 'kho');
@@ -261,31 +256,18 @@ export class Kho {
 
   /** Rewrites the root FDT. @returns whether it fits its page */
   #writeFdt(): boolean {
-    const rootLayout = khoRootFdt(this.spec.record);
-    const [blobLayout] = rootLayout.children;
-    const property = (layout: typeof rootLayout, name: string, value: string | number): readonly [string, Uint8Array] => {
-      const described = layout.properties[name];
-      if (described === undefined) throw new Error(`the root FDT has no property ${name}`);
-      return [name, encodeValue(described.type, value, { pageSize: this.machine.pageSize })];
-    };
-    const children: FdtNodeSource[] = this.#subtrees.map((subtree) => ({
-      name: subtree.name,
-      properties: blobLayout === undefined ? [] : this.#record(subtree).map(([name, value]) => property(blobLayout, name, value)),
-      children: [],
-    }));
-    const properties = [property(rootLayout, 'compatible', this.spec.khoCompatible), property(rootLayout, 'preserved-memory-map', this.#map?.root ?? 0)];
+    const layout = khoRootFdt(this.spec.record);
+    const [blobLayout] = layout.children;
+    const options = { pageSize: this.machine.pageSize };
+    const children = this.#subtrees.map(({ name, address, size }) => {
+      const values = this.spec.record === 'fdt' ? { fdt: address } : { 'blob-size': size, 'preserved-data': address };
+      return { name, properties: blobLayout === undefined ? [] : fdtProperties(blobLayout, values, options), children: [] };
+    });
+    const properties = fdtProperties(layout, { compatible: this.spec.khoCompatible, 'preserved-memory-map': this.#map?.root ?? 0 }, options);
     const blob = buildFdt({ name: '', properties, children });
     if (blob.length > this.machine.pageSize) return false;
     this.machine.memory.write(this.fdt, blob, 'fdt_header');
     return true;
-  }
-
-  #record({ address, size }: Subtree): readonly (readonly [string, number])[] {
-    if (this.spec.record === 'fdt') return [['fdt', address]];
-    return [
-      ['blob-size', size],
-      ['preserved-data', address],
-    ];
   }
 
   #show(): void {

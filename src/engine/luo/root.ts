@@ -10,10 +10,9 @@ import { luoFlbNode, luoFlbV1 } from '../../../abi/luo/flb-v1.js';
 import { luoSessionNode, luoSessionV2 } from '../../../abi/luo/session-v2.js';
 import { luoV1 } from '../../../abi/luo/v1.js';
 import { luoSer } from '../../../abi/luo/v5.js';
-import { decodeValue } from '../../codec/decode.js';
-import { type EncodableStruct, encodeValue } from '../../codec/encode.js';
-import { type FdtNode, type FdtNodeSource, buildFdt, fdtProperty, fdtStrings } from '../../codec/fdt.js';
-import { sizeOf, typeSize } from '../../codec/layout-table.js';
+import type { EncodableStruct } from '../../codec/encode.js';
+import { type FdtNode, type FdtNodeSource, buildFdt, fdtInteger, fdtProperties, fdtProperty, fdtStrings } from '../../codec/fdt.js';
+import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import { type Subtree, readFdt } from '../kho/incoming.js';
 import type { Machine, Steps } from '../machine.js';
@@ -48,19 +47,15 @@ export function storeSessions(machine: Machine, spec: KernelSpec, root: number, 
 
 /** The bytes of the LUO FDT. @param flbs null: a release without FLBs, and so without their node */
 export function fdtRoot(machine: Machine, number: bigint, sessions: number, flbs: number | null): Uint8Array {
-  const value = (layout: FdtNodeLayout, name: string, given: string | bigint | number): readonly [string, Uint8Array] => {
-    const described = layout.properties[name];
-    if (described === undefined) throw new Error(`${layout.name} has no property ${name}`);
-    return [name, encodeValue(described.type, given, { pageSize: machine.pageSize })];
-  };
+  const options = { pageSize: machine.pageSize };
   const child = (layout: FdtNodeLayout, compatible: string, pointer: string, address: number): FdtNodeSource => ({
     name: layout.name,
-    properties: [value(layout, 'compatible', compatible), value(layout, pointer, address)],
+    properties: fdtProperties(layout, { compatible, [pointer]: address }, options),
     children: [],
   });
   return buildFdt({
     name: '',
-    properties: [value(luoV1.fdt, 'compatible', luoV1.compatible), value(luoV1.fdt, 'liveupdate-number', number)],
+    properties: fdtProperties(luoV1.fdt, { compatible: luoV1.compatible, 'liveupdate-number': number }, options),
     children: [
       child(luoSessionNode, luoSessionV2.compatible, 'luo-session-header', sessions),
       ...(flbs === null ? [] : [child(luoFlbNode, luoFlbV1.compatible, 'luo-flb-header', flbs)]),
@@ -99,7 +94,7 @@ export function* readFdtRoot(machine: Machine, blob: Subtree, hasFlbs: boolean, 
     yield machine.printk(`luo: FDT '${LUO_SUBTREE}' is incompatible with '${luoV1.compatible}' [${mismatch}]`, 'next-kernel');
     return negative('EINVAL');
   }
-  const number = u64Property(root, luoV1.fdt, 'liveupdate-number');
+  const number = fdtInteger(root, luoV1.fdt, 'liveupdate-number');
   if (number === null) {
     yield machine.printk("luo: Unable to get live update number 'liveupdate-number' [0]", 'next-kernel');
     return negative('EINVAL');
@@ -123,7 +118,7 @@ function* pointerOf(machine: Machine, root: FdtNode, layout: FdtNodeLayout, comp
     yield machine.printk(`luo: ${what} node is incompatible [${layout.name}]`, 'next-kernel');
     return negative('EINVAL');
   }
-  const pointer = u64Property(node, layout, property);
+  const pointer = fdtInteger(node, layout, property);
   if (pointer === null) {
     yield machine.printk(`luo: Unable to get ${what} header '${property}' ${errorText(negative('EINVAL'))}`, 'next-kernel');
     return negative('EINVAL');
@@ -135,16 +130,6 @@ const incompatible = (node: FdtNode, compatible: string): number => {
   const strings = fdtStrings(fdtProperty(node, 'compatible'));
   return strings.includes(compatible) ? 0 : strings.length === 0 ? FDT_ERR_NOTFOUND : 1;
 };
-
-function u64Property(node: FdtNode, layout: FdtNodeLayout, name: string): bigint | null {
-  const property = fdtProperty(node, name);
-  const described = layout.properties[name];
-  if (property === null || described === undefined || property.value.length !== typeSize(described.type)) return null;
-  const value = decodeValue(described.type, property.value);
-  return typeof value === 'bigint' ? value : null;
-}
-
-/** Feature words in place of a version: what a kernel writes, and when it refuses. Source: abi/feature-words/v1.ts. */
 
 /** Every feature that a structure's header names; null where it starts with no feature words. */
 function featuresOf(struct: Struct): bigint | null {
