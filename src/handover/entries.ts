@@ -1,6 +1,6 @@
 /**
- * The one walker over areas: pages, or chains of pages, that hold a header and then entries of one size. What stands where follows from
- * the contract's `Area`. Source: kernel/liveupdate/kho_block.c, luo_session.c, luo_file.c, luo_flb.c, 6.19 to 7.3.
+ * The one walker over areas: pages, or chains of pages, that hold a header and then entries of one size. Offsets follow from the
+ * contract's `Area`. Source: kernel/liveupdate/kho_block.c, luo_session.c, luo_file.c, luo_flb.c, 6.19 to 7.3.
  */
 import type { Area } from '../../abi/contract.js';
 import type { Struct } from '../../abi/layout.js';
@@ -30,7 +30,7 @@ export interface Piece {
   /** physical addresses of the entries in use, as far as the count can be believed */
   readonly entries: readonly number[];
   readonly isLast: boolean;
-  /** where the next one is; 0 behind the last */
+  /** where the next one is; 0 after the last */
   readonly next: bigint;
 }
 
@@ -78,25 +78,71 @@ const nounOf = (area: Area): string => (isChain(area) ? 'block' : area.pages ===
  */
 export function readEntries(context: Context, area: Area, pointer: bigint, options: WalkOptions): Entries {
   const pieces: Piece[] = [];
-  const seen = new Set<number>();
-  let complete = true;
-  let from = options.from;
+  let believed = true;
+  let { from } = options;
+  const noun = `${options.what} ${nounOf(area)}`;
   const nothingCounted = options.counted !== undefined && options.counted.count === 0n;
-  if (pointer === 0n && (isChain(area) || nothingCounted)) return { area, pieces, places: [], complete };
-  for (let next = pointer; ; ) {
-    const read = readPiece(context, area, next, from, pieces.length, seen, options);
-    if (read === null) {
-      complete = false;
-      break;
-    }
-    pieces.push(read.piece);
-    if (!read.believed) complete = false;
-    if (!isChain(area) || read.piece.header === null || read.next === 0n) break;
-    from = read.piece.header.field('next');
-    next = read.next;
-  }
-  return { area, pieces, places: pieces.flatMap((piece) => piece.entries), complete };
+  if (pointer === 0n && (isChain(area) || nothingCounted)) return { area, pieces, places: [], complete: true };
+  const reachedEnd = walkChain(context, area, pointer, {
+    read(address) {
+      const read = readPiece(context, area, address, from, pieces.length, noun, options);
+      if (read === null) return null;
+      pieces.push(read.piece);
+      believed &&= read.believed;
+      from = read.piece.header?.field('next') ?? from;
+      return read.piece.next;
+    },
+    broken(why, value) {
+      const { pointer: kind } = options.kinds ?? KINDS;
+      const nature = natureOfNonsense(context);
+      if (why === 'pointer') context.observations.add(kind, from, `${hex(value)} is not a page of this machine, so there is no ${noun}`, nature);
+      else if (why === 'cycle') context.observations.add('block-cycle', from, `the ${noun} at ${hex(value)} is linked a second time`, nature);
+      else context.observations.add('block-limit', from, `more than ${limitOf(context, area)} ${options.what} blocks`, nature);
+    },
+  });
+  return { area, pieces, places: pieces.flatMap((piece) => piece.entries), complete: reachedEnd && believed };
 }
+
+export interface ChainVisitor {
+  /** The piece at `address`: the pointer to the next (0: it is the last), or null where it cannot be read, which ends the walk. */
+  read(address: number): bigint | null;
+  /** Told of a pointer that is not followed: to no page of this machine, to a piece of this chain, past the limit. */
+  broken?(why: 'pointer' | 'cycle' | 'limit', value: bigint): void;
+}
+
+const limitOf = (context: Context, area: Area): number => Math.min(context.limits.blocks, area.maxPieces);
+
+/**
+ * The walk along a chain of pieces, for those who decode them (`readEntries`) and those who only check them (plain.ts). An area that is no
+ * chain is one piece. @returns whether the end was reached
+ */
+export function walkChain(context: Context, area: Area, pointer: bigint, { read, broken }: ChainVisitor): boolean {
+  const seen = new Set<number>();
+  const limit = limitOf(context, area);
+  for (let value = pointer; ; ) {
+    const address = physicalAddress(value);
+    const why =
+      address === null || address === 0 || address % context.memory.pageSize !== 0 || isOffMachine(context, address)
+        ? 'pointer'
+        : seen.has(address)
+          ? 'cycle'
+          : seen.size >= limit
+            ? 'limit'
+            : null;
+    if (address === null || why !== null) {
+      broken?.(why ?? 'pointer', value);
+      return false;
+    }
+    seen.add(address);
+    const next = read(address);
+    if (next === null) return false;
+    if (next === 0n || !isChain(area)) return true;
+    value = next;
+  }
+}
+
+/** Can a piece that is in use hold `count` entries? Only a chain's pieces hold at least one. */
+export const countIsPossible = (area: Area, count: number | bigint, capacity: number): boolean => count <= capacity && (!isChain(area) || count >= 1);
 
 /** No piece is larger than the largest block of the page allocator. */
 const MAX_PIECE_ORDER = 10;
@@ -110,30 +156,12 @@ function sizedAt(context: Context, area: Area, address: number): Area {
 
 interface PieceRead {
   readonly piece: Piece;
-  readonly next: bigint;
   readonly believed: boolean;
 }
 
-function readPiece(context: Context, described: Area, value: bigint, from: Node, index: number, seen: Set<number>, options: WalkOptions): PieceRead | null {
+function readPiece(context: Context, described: Area, address: number, from: Node, index: number, noun: string, options: WalkOptions): PieceRead | null {
   const { memory, observations } = context;
-  const kinds = options.kinds ?? KINDS;
-  const noun = `${options.what} ${nounOf(described)}`;
-  const address = physicalAddress(value);
-  if (address === null || address === 0 || address % memory.pageSize !== 0 || isOffMachine(context, address)) {
-    observations.add(kinds.pointer, from, `${hex(value)} is not a page of this machine, so there is no ${noun}`, natureOfNonsense(context));
-    return null;
-  }
   const area = sizedAt(context, described, address);
-  if (seen.has(address)) {
-    observations.add('block-cycle', from, `the ${noun} at ${hex(address)} is linked a second time`, natureOfNonsense(context));
-    return null;
-  }
-  const limit = Math.min(context.limits.blocks, area.maxPieces);
-  if (seen.size >= limit) {
-    observations.add('block-limit', from, `more than ${limit} ${options.what} blocks`, natureOfNonsense(context));
-    return null;
-  }
-  seen.add(address);
   const known = piecesOf(context);
   const before = known.get(address);
   if (before !== undefined) {
@@ -150,7 +178,7 @@ function readPiece(context: Context, described: Area, value: bigint, from: Node,
   const capacity = areaCapacity(area, memory.pageSize);
   const count = header?.integer('count') ?? options.counted?.count ?? 0n;
   const countNode = header?.field('count') ?? options.counted?.node ?? options.parent;
-  const believed = count <= BigInt(capacity) && (!isChain(area) || count >= 1n);
+  const believed = countIsPossible(area, count, capacity);
   if (!believed) {
     const allowed = isChain(area) ? `allowed are 1 to ${capacity}` : `the ${nounOf(area)} holds ${capacity}`;
     const text =
@@ -159,7 +187,7 @@ function readPiece(context: Context, described: Area, value: bigint, from: Node,
         : header === null
           ? `count is ${count}, the ${noun} holds ${capacity}`
           : `count of the ${noun} is ${count}, ${allowed}`;
-    observations.add(kinds.count, countNode, text, natureOfNonsense(context));
+    observations.add((options.kinds ?? KINDS).count, countNode, text, natureOfNonsense(context));
     if (context.released) return null;
   }
   const first = address + entryOffset(area, 0, memory.pageSize);
@@ -168,7 +196,7 @@ function readPiece(context: Context, described: Area, value: bigint, from: Node,
   if (header !== null && area.pages === 1)
     addRestOfPage(memory, isChain(area) ? header.node : options.parent, address, entryOffset(area, entries.length, memory.pageSize));
   const next = header?.integer('next') ?? 0n;
-  return { piece: { address, header, countNode, count, capacity, entries, isLast: next === 0n, next }, next, believed };
+  return { piece: { address, header, countNode, count, capacity, entries, isLast: next === 0n, next }, believed };
 }
 
 function readHeader(context: Context, area: Area, struct: Struct, address: number, index: number, from: Node, noun: string, options: WalkOptions): Reading {

@@ -13,7 +13,7 @@ import { arrayCount, layoutTable, sizeOf } from '../codec/layout-table.js';
 import { FrameSet } from '../memory/frame-set.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import type { BulkCheck, Contested, Context } from './context.js';
-import type { Entries, Piece } from './entries.js';
+import { countIsPossible, type Entries, type Piece, walkChain } from './entries.js';
 import { folioWords, memfdLayout, type MemfdLayout } from './memfd.js';
 import { namesOwner } from './owners/owner.js';
 
@@ -298,34 +298,35 @@ class Check {
   }
 
   #oneSession(at: number): boolean {
-    const { name, files, count, fileCapacity, fileFirst, fileSize, blockNext, blockCount } = this.#fields;
+    const { name, files, count, fileArea, fileCapacity, fileFirst, fileSize, blockNext, blockCount } = this.#fields;
     const session = this.#session;
     const length = session.text({ at: at + name.at, length: name.length });
     if (length === -1 || namesOwner(session.latin1(at + name.at, length))) return false;
     const total = session.u64(at + count);
-    let next = session.u64(at + files);
-    if (total === 0 || next === 0) return total === 0 && next === 0;
+    const first = session.u64(at + files);
+    if (total === 0 || first === 0) return total === 0 && first === 0;
     const block = this.#block;
     let token = -1;
     let left = total;
-    while (next !== 0) {
-      if (!this.#claim(next) || !block.fill(next)) return false;
+    const read = (address: number): bigint | null => {
+      if (!this.#claim(address) || !block.fill(address)) return null;
       const used = block.u64(blockCount);
-      next = block.u64(blockNext);
+      const next = block.u64(blockNext);
       left -= used;
-      if (used < 1 || used > fileCapacity || left < 0 || (next !== 0 && used !== fileCapacity) || (next === 0 && left !== 0)) return false;
+      if (!countIsPossible(fileArea, used, fileCapacity) || left < 0 || (next === 0 ? left !== 0 : used !== fileCapacity)) return null;
       const end = fileFirst + used * fileSize;
-      if (used < fileCapacity && !block.isZero(end, end + fileSize)) return false;
+      if (used < fileCapacity && !block.isZero(end, end + fileSize)) return null;
       for (let entry = fileFirst; entry < end; entry += fileSize) {
         const own = block.u64(entry + this.#fields.token);
         // Tokens ascend, as they mostly do: then none is there twice.
-        if (own <= token || own > Number.MAX_SAFE_INTEGER || own === Number(nvmmTokens.state)) return false;
+        if (own <= token || own > Number.MAX_SAFE_INTEGER || own === Number(nvmmTokens.state)) return null;
         token = own;
-        if (!this.#file(entry)) return false;
+        if (!this.#file(entry)) return null;
       }
       this.#pendingFiles += used;
-    }
-    return true;
+      return BigInt(next);
+    };
+    return walkChain(this.#context, fileArea, BigInt(first), { read });
   }
 
   #file(entry: number): boolean {
