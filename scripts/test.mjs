@@ -1,7 +1,6 @@
 /**
  * What `npm test` runs: a build where dist is older than the sources; then lint, types and dependency directions beside the tests, not
- * before them. Test files share their processes' modules: loading the sources anew for each took a fifth of the time. The output of each
- * task comes in one piece; the first failure decides the status.
+ * before them. The output of each task comes in one piece; the first failure decides the status.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -11,7 +10,7 @@ if (built.status !== 0) process.exit(built.status ?? 1);
 
 const bin = (name) => `node_modules/.bin/${name}`;
 const tasks = [
-  ['vitest', ['run', '--no-isolate', `--maxWorkers=${availableParallelism()}`, '--testTimeout=120000', '--hookTimeout=120000', ...process.argv.slice(2)], true],
+  ['vitest', ['run', '--config=scripts/vitest.mjs', `--maxWorkers=${availableParallelism()}`, ...process.argv.slice(2)], true],
   ['biome', ['check', '.'], false],
   ['tsc', ['-p', 'tsconfig.json', '--noEmit'], false],
   ['depcruise', ['--config', '.dependency-cruiser.cjs', 'abi', 'src', 'tools'], false],

@@ -1,12 +1,11 @@
 /** Bad input gets one clear line and exit status 2, whatever is wrong with it. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { luoInspect } from './run.js';
+import { scratch } from '../scratch.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratch();
 
 const core = readFileSync('samples/handover-7.3/s1-frozen.sparse.elf.xz');
 const fdt = readFileSync('samples/handover-7.3/s2-boot-kho/in/fdt');

@@ -1,8 +1,7 @@
 /** `--btf`, `--no-btf`, a file beside the dump and `--contract`, on dumps of a kernel that nobody described, through the command line. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { cstring, nested, phys, struct, u32, u64 } from '../../abi/layout.js';
 import { khoBlockHeaderSer } from '../../abi/kho/block.js';
 import { khoVmalloc, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
@@ -14,6 +13,7 @@ import { structBtf } from '../compat/struct-btf.js';
 import { elfCore, Image, khoRoot, radixTree, setupData } from '../handover/synthetic/image.js';
 import { blockChain } from '../handover/synthetic/luo.js';
 import { luoInspect } from './run.js';
+import { scratch } from '../scratch.js';
 
 const about = { meaning: '', source: 'this test' };
 const ser = struct({ name: 'luo_ser', ...about, fields: { compatible: cstring(8, ''), liveupdate_num: u64(''), sessions_pa: phys(''), flbs_pa: phys('') } });
@@ -26,8 +26,7 @@ const memfd = struct({
 
 const BUILD = '00112233445566778899aabbccddeeff00112233';
 
-const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratch();
 
 /** One session with one empty memfd, as luo-v6 and memfd-v3. */
 function dump(): Uint8Array {

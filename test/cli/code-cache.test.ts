@@ -1,13 +1,12 @@
 /** The executable keeps the compiled bundle (Node 20; later Nodes do so by themselves), and runs what is kept only where it is the user's own. */
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import module from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { luoInspectProcess } from './run.js';
+import { scratch } from '../scratch.js';
 
-const home = mkdtempSync(join(tmpdir(), 'luo-inspect-cache-'));
-afterAll(() => rmSync(home, { recursive: true, force: true }));
+const home = scratch();
 const byNode = typeof Reflect.get(module, 'enableCompileCache') === 'function';
 const folder = join(home, 'luo-inspect');
 const kept = (): readonly string[] => (existsSync(folder) ? readdirSync(folder) : []);

@@ -1,14 +1,13 @@
 /** Completion in real shells, as far as they are here: bash, zsh, fish; and that every command and option is in each script. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { commandLine } from '../../src/cli/commands.js';
 import { luoInspect } from './run.js';
+import { scratch } from '../scratch.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'completion-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratch();
 
 function scriptOf(shell: string): string {
   const { status, stdout } = luoInspect(['completion', shell]);

@@ -1,13 +1,12 @@
 /** `diagnose`, `rules`, `diff` and `extract` as scripts use them: exit statuses, outputs, one line on standard error. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { luoInspect } from './run.js';
+import { scratch } from '../scratch.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratch();
 
 const HEALTHY = 'samples/handover-7.3/s1-frozen.sparse.elf.xz';
 const DAMAGED = 'samples/failed/seals/s1-frozen.sparse.elf.xz';

@@ -1,9 +1,8 @@
 /** Files that name more work than they hold: what ends it, and that it is told. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Budget, withBudget } from '../../src/codec/budget.js';
 import { bufferSource, readAt } from '../../src/container/byte-source.js';
 import { Tags } from '../../src/engine/kho/tags.js';
@@ -14,9 +13,9 @@ import { handover } from '../../tools/fuzz/made.js';
 import { kdump, tar } from '../../tools/fuzz/wrap.js';
 import { Random } from '../../tools/random.js';
 import { luoInspect } from './run.js';
+import { scratch } from '../scratch.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-hostile-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratch();
 
 const file = (name: string, bytes: Uint8Array | string): string => {
   const path = join(folder, name);

@@ -1,13 +1,13 @@
 /** `kvm` on what is no snapshot, and the numbers of KVM's interface in `abi show`. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { luoInspect } from './run.js';
+import { scratch } from '../scratch.js';
 
 describe('kvm', () => {
   it.each(['\u007fELF', 'KDUMP   ', 'EMiL'])('refuses memory that starts with %j in one line', (magic) => {
-    const path = join(mkdtempSync(join(tmpdir(), 'kvm-')), 'memory');
+    const path = join(scratch(), 'memory');
     const bytes = new Uint8Array(8192);
     bytes.set(Buffer.from(magic, 'latin1'));
     writeFileSync(path, bytes);

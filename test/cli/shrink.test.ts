@@ -1,16 +1,15 @@
 /** `shrink`: the small dump gives the same report, holds nothing of the guests' memory, and no name once they are redacted. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { loadDump } from '../../src/cli/load-dump.js';
 import { openDump } from '../../src/container/open.js';
 import { luoInspect } from './run.js';
+import { scratch } from '../scratch.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratch();
 
 const dumps = [
   'handover-7.3/s1-frozen',

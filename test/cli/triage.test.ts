@@ -1,13 +1,12 @@
 /** Many dumps: a line each, clusters, what cannot be read stops nothing, and a run goes on where an earlier one ended. */
-import { appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, copyFileSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { signatureOf } from '../../src/report/triage.js';
 import { luoInspect, type Run } from './run.js';
+import { scratch } from '../scratch.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'triage-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratch();
 const place = (name: string, from: string): string => {
   copyFileSync(`samples/${from}.sparse.elf.xz`, join(folder, name));
   return join(folder, name);

@@ -1,19 +1,15 @@
 /** `abi check` and `abi diff` as scripts use them: output, JSON, exit status. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { luoInspect } from '../cli/run.js';
+import { scratch } from '../scratch.js';
 
 const fixture = (name: string): string => new URL(`../fixtures/btf/${name}`, import.meta.url).pathname;
 const sample = (name: string): string => new URL(`../../samples/${name}`, import.meta.url).pathname;
 const check = (from: string, to: string, ...more: string[]) => luoInspect(['abi', 'check', '--from', from, '--to', to, ...more]);
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'abi-check-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratch();
 
 const write = (name: string, content: string | Uint8Array): string => {
   const path = join(folder, name);

@@ -1,6 +1,5 @@
 /** Inputs of the container tests: files in a folder of their own, and small dumps built from the contracts. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, ET_CORE, elf64Ehdr, elf64Nhdr, elf64Phdr, elfIdent, PT_LOAD, PT_NOTE } from '../../abi/elf/elf64.js';
@@ -8,9 +7,9 @@ import { diskDumpHeader, kdumpSubHeader, pageDesc } from '../../abi/kdump/kdump.
 import { type EncodableStruct, encodeStruct } from '../../src/codec/encode.js';
 import { sizeOf } from '../../src/codec/layout-table.js';
 import { UserError } from '../../src/codec/user-error.js';
-import { afterAll } from 'vitest';
 import { openDump } from '../../src/container/open.js';
 import type { OpenedDump } from '../../src/container/opened-dump.js';
+import { scratch } from '../scratch.js';
 
 interface Scratch {
   /** a path in the folder */
@@ -22,8 +21,7 @@ interface Scratch {
 
 /** A folder of the test file that asks for it, gone when its tests are over. */
 export function scratchFolder(): Scratch {
-  const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-test-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = scratch();
   const temporary = (name: string): string => join(folder, name);
   const fileOf = (name: string, bytes: Uint8Array | string): string => {
     const path = temporary(name);

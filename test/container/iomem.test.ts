@@ -1,10 +1,10 @@
 /** Raw memory with a copy of /proc/iomem: what is no System RAM is no memory, whatever the file has there. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parseIomem } from '../../src/container/iomem.js';
 import { openDump } from '../../src/container/open.js';
+import { scratch } from '../scratch.js';
 
 // A QEMU guest's, with what stands inside of a range below it.
 const IOMEM = `00000000-00000fff : Reserved
@@ -15,8 +15,7 @@ const IOMEM = `00000000-00000fff : Reserved
 fee00000-fee00fff : Local APIC
 `;
 
-const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-iomem-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratch();
 const file = (name: string, bytes: Uint8Array | string): string => {
   const path = join(folder, name);
   writeFileSync(path, bytes);

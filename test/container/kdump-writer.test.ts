@@ -1,17 +1,16 @@
 /** What the kdump writer writes, the reader reads: pages, states, VMCOREINFO; and crash, where it is installed, reads the release. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { writeKdump } from '../../src/container/kdump-writer.js';
 import { openDump } from '../../src/container/open.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import { readBytes } from '../../src/memory/memory.js';
 import { page } from './inputs.js';
+import { scratch } from '../scratch.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratch();
 
 /** Pages that deflate can't make smaller. */
 const noise = (seed: number): Uint8Array => {

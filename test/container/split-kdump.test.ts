@@ -1,18 +1,17 @@
 /** A kdump in several files: whichever is given, the others are found beside it, and what is missing is said. */
-import { mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { kdumpSubHeader } from '../../abi/kdump/kdump.js';
 import { encodeInto } from '../../src/codec/encode.js';
 import { writeKdump } from '../../src/container/kdump-writer.js';
 import { openDump } from '../../src/container/open.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
+import { scratch } from '../scratch.js';
 
 const PAGE = 4096;
 const PAGES = 24;
-const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-split-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratch();
 
 const bytes = Uint8Array.from({ length: PAGES * PAGE }, (_, at) => (at % 251) ^ (at >> 12));
 /** As makedumpfile does it: descriptors of a part of the page frames, and a sub header that says which. */

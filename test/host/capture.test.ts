@@ -1,10 +1,9 @@
 /** Captures: what is recorded of this machine, the shell script beside the program, and archives that open as dumps. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTar, parseTar } from 'nanotar';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openDump } from '../../src/container/open.js';
 import { outcomesOf } from '../../src/cli/preflight-outcome.js';
 import { writeElfCore } from '../../src/container/elf-writer.js';
@@ -16,9 +15,9 @@ import { captureScript } from '../../src/host/capture-script.js';
 import { folderTree } from '../../src/host/host-tree.js';
 import { luoInspect } from '../cli/run.js';
 import { recordTree } from '../preflight/recorded-tree.js';
+import { scratch } from '../scratch.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratch();
 
 /** Every file below a folder, by its path below it. */
 function filesBelow(root: string, at = ''): [string, Uint8Array][] {

@@ -1,7 +1,6 @@
 /** Layouts against what others made of the kernel's headers: BTF of real kernels, and a compiler where there is one. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FieldType, Struct } from '../../abi/layout.js';
@@ -13,6 +12,7 @@ import { kvmV73 } from '../../abi/kvm/v7-3.js';
 import { layoutTable, offsetOf, sizeOf } from '../../src/codec/layout-table.js';
 import type { Btf } from '../../src/compat/btf/btf.js';
 import { type KernelFile, openKernelFile } from '../../src/compat/btf/kernel-file.js';
+import { scratch } from '../scratch.js';
 
 const FIXTURES = join(import.meta.dirname, '../fixtures/btf');
 /** struct kvm_run's immediate_exit has another name inside the kernel. */
@@ -162,11 +162,7 @@ if (compiler === undefined || process.arch !== 'x64') {
   });
 } else {
   describe(`${compiler}, offsetof in the headers of this distribution`, () => {
-    let folder: string;
-    beforeAll(() => {
-      folder = mkdtempSync(join(tmpdir(), 'kvm-layout-'));
-    });
-    afterAll(() => rmSync(folder, { recursive: true, force: true }));
+    const folder = scratch();
 
     /** Compiles the lines that these headers know, runs them, gives their output. */
     const run = (lines: readonly string[], flags: readonly string[] = []): string[] => {

@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { kvmRun, kvmRunS390 } from '../../abi/kvm/run.js';
 import { encodeInto } from '../../src/codec/encode.js';
 import { UserError } from '../../src/codec/user-error.js';
@@ -10,6 +9,7 @@ import { openSnapshotFiles, snapshotsInBytes } from '../../src/kvm/snapshot-file
 import { Timeline, type TimelineSummary } from '../../src/kvm/timeline.js';
 import { kvmLines } from '../../src/report/kvm-print.js';
 import { capture, captureOf, FOLDER, runs } from './captures.js';
+import { scratch } from '../scratch.js';
 
 const join3 = (parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
 const summary = (path: string): TimelineSummary => {
@@ -17,11 +17,7 @@ const summary = (path: string): TimelineSummary => {
   for (const entry of openSnapshotFiles(path).entries()) timeline.add(entry);
   return timeline.finish();
 };
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'kvm-timeline-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = scratch();
 const file = (name: string, bytes: Uint8Array): string => {
   const path = join(folder, name);
   writeFileSync(path, bytes);

@@ -1,12 +1,11 @@
 /** `sim`, `step` and `explore` as scripts use them. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { luoInspect } from '../cli/run.js';
+import { scratch } from '../scratch.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-sim-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratch();
 
 const scenario = (name: string, body: string): string => {
   const path = join(folder, name);

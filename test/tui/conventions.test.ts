@@ -1,12 +1,5 @@
-/**
- * What users of good terminal programs expect, row by row, each by the keys they would press. A row says where the convention comes from;
- * every view is held to it where it has such a thing.
- */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { EngineClient } from '../../src/engine/client.js';
 import { parseScenario } from '../../src/engine/scenario/parse.js';
 import { openSnapshotFiles } from '../../src/kvm/snapshot-files.js';
@@ -26,6 +19,7 @@ import { THEMES, THEME_NAMES, themeFor } from '../../src/tui/terminal/theme.js';
 import { luoInspect } from '../cli/run.js';
 import { fixtureModel } from './fixture.js';
 import { Play } from './play.js';
+import { scratch } from '../scratch.js';
 
 const SCENARIO = `schema: luo-inspect.scenario/1
 title: two sessions
@@ -63,8 +57,7 @@ const copies = (screen: { readonly effects: readonly { readonly kind: string }[]
   screen.effects.flatMap((effect) => (effect.kind === 'copy' && 'text' in effect ? [effect.text] : []));
 const typed = (screen: Driven, text: string): Driven => screen.press(':').type(text).press('enter');
 
-const folder = mkdtempSync(join(tmpdir(), 'conventions-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = scratch();
 
 describe('h j k l, arrows, Ctrl-d Ctrl-u, PgUp PgDn, Home End, g gg G, counts (vim, jless, lazygit)', () => {
   it.each(EACH)('in the list of the %s', (_, { open, list }) => {

@@ -1,29 +1,16 @@
-/** Where the optional package is not installed, one line says so. */
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+/** Where the optional package is not installed, one line says so: what ships, in a folder of its own. */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { expect, it } from 'vitest';
+import { scratch } from '../../scratch.js';
 
-// Modules that other files of this process loaded may have found the package.
-beforeAll(() => {
-  vi.resetModules();
-  vi.doMock('koffi', () => {
-    throw new Error("Cannot find package 'koffi'");
-  });
-});
-afterAll(() => {
-  vi.doUnmock('koffi');
-  vi.resetModules();
-});
-
-const device = () => import('../../../src/device/kvm/real-kvm.js');
-
-describe('without koffi', () => {
-  it.each([
-    ['openKvm', async () => (await device()).openKvm({ type: 'default' })],
-    ['kvmCapabilitiesHere', async () => (await device()).kvmCapabilitiesHere()],
-  ] as const)('%s says what is missing and what to try', async (_name, call) => {
-    const error: unknown = await call().catch((reason: unknown) => reason);
-    const { UserError } = await import('../../../src/codec/user-error.js');
-    expect(error).toBeInstanceOf(UserError);
-    expect(String(error)).toMatch(/koffi.*npm install koffi@3\.3\.4.*simulate/);
-    expect(String(error)).not.toContain('\n');
-  });
+it('without koffi, a scenario on /dev/kvm says what is missing and what to try', () => {
+  const folder = scratch();
+  for (const file of ['bin.js', 'main.js', 'package.json']) copyFileSync(join('dist/cli', file), join(folder, file));
+  const scenario = resolve('samples/scenarios/kvm-exits.yaml');
+  const env = { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' };
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['bin.js', 'sim', scenario, '--device', 'kvm'], { cwd: folder, encoding: 'utf8', env });
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toMatch(/^[^\n]*koffi.*npm install koffi@3\.3\.4.*simulate.*\n$/);
 });

@@ -1,12 +1,6 @@
-/** A program in a pseudo-terminal whose output is shown by a terminal emulator; tests wait for what the screen shows. */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import pty from '@lydell/node-pty';
 import xterm from '@xterm/headless';
-
-/** Each terminal keeps what it keeps to itself. */
-const ownState = (): string => mkdtempSync(join(tmpdir(), 'luo-inspect-state-'));
+import { scratch } from '../../scratch.js';
 
 const PATIENCE_MS = 15_000;
 
@@ -31,7 +25,8 @@ export class PseudoTerminal {
       PATH: process.env.PATH ?? '',
       HOME: process.env.HOME ?? '',
       TERM: 'xterm-256color',
-      XDG_STATE_HOME: ownState(),
+      // each terminal keeps what it keeps to itself
+      XDG_STATE_HOME: scratch(),
       ...options.env,
     };
     this.#process = pty.spawn(file, args, { name: env.TERM ?? 'xterm-256color', cols, rows, env });

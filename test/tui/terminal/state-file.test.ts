@@ -1,5 +1,4 @@
-import { mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { NOTHING_KEPT, parseKept } from '../../../src/tui/model/kept.js';
@@ -7,10 +6,11 @@ import { inspectorProgram } from '../../../src/tui/inspector/view.js';
 import { identityOf, readKept, writeKept } from '../../../src/tui/terminal/state-file.js';
 import { fixtureModel } from '../fixture.js';
 import { Play } from '../play.js';
+import { scratch } from '../../scratch.js';
 
 describe('what is kept from one run to the next', () => {
   it('comes back for the same contents under another name, for the user alone, in the XDG folder', () => {
-    const home = mkdtempSync(join(tmpdir(), 'luo-inspect-'));
+    const home = scratch();
     for (const name of ['a', 'b', 'c']) writeFileSync(join(home, name), name === 'c' ? 'other contents' : 'contents');
     const identity = identityOf(join(home, 'a'), 'inspector') ?? '';
     expect(identityOf(join(home, 'b'), 'inspector')).toBe(identity);
