@@ -105,7 +105,7 @@ async function rawDump(path: string, source: ByteSource): Promise<OpenedDump | n
   if (source.size === 0) throw new UserError(`${path}: empty: 0 bytes; copy it again`);
   const opened = await openDump(path).catch(() => null);
   if (opened === null) return null;
-  if (decodeDump(opened, null).decoded.handovers.length > 0) return opened;
+  if (decodeDump(opened, { khoFdt: null }).decoded.handovers.length > 0) return opened;
   opened.close();
   return null;
 }

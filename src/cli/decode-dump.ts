@@ -3,12 +3,15 @@ import type { Btf } from '../compat/btf/btf.js';
 import { contractsOfBtf } from '../compat/btf-contracts.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { Contracts } from '../handover/contracts.js';
+import type { KnownPlaces } from '../handover/find.js';
 import { type DecodedDump, type Handover, decodeHandovers } from '../handover/decode.js';
 import { type RunningKernel, pageSizeFromMemory, runningKernel, withPageSize } from '../handover/kernel/running.js';
 import { type KernelImage, kernelImages } from '../kernel/image.js';
 import type { PhysicalMemory } from '../memory/memory.js';
+import { knownPlaces } from '../objects/places.js';
 import { vmcoreinfoThatRuns } from '../objects/which-kernel.js';
 import { type BtfOption, type DumpBtf, hasUnknownVersion } from './dump-contracts.js';
+import { kernelOf, type SymbolOptions } from './load-objects.js';
 import type { DumpReport } from '../report/dump-report.js';
 
 interface DecodedFile {
@@ -18,14 +21,30 @@ interface DecodedFile {
   readonly kernel: (NonNullable<DumpReport['kernel']> & { readonly evidence: string | null }) | null;
 }
 
-/**
- * Decodes a dump. Where it carries no VMCOREINFO, its memory is asked for the kernel and the size of pages.
- * @param takenUp physical address of the root FDT that the running kernel says it was started with, where that is known
- */
-export function decodeDump(opened: OpenedDump, khoFdt: number | null, contracts?: Contracts, takenUp: number | null = null): DecodedFile {
-  const input = { files: opened.handoverFiles, khoFdt, takenUp, ...(contracts === undefined ? {} : { contracts }) };
+interface DecodeOptions {
+  /** physical address of the root FDT, as the user named it */
+  readonly khoFdt: number | null;
+  readonly contracts?: Contracts | undefined;
+  /** physical address of the root FDT that the running kernel says it was started with, where that is known */
+  readonly takenUp?: number;
+  readonly places?: KnownPlaces | null;
+  /** an earlier decoding of the same dump: its memory is not searched again */
+  readonly before?: DecodedFile;
+}
+
+/** Decodes a dump. Where it carries no VMCOREINFO, its memory is asked for the kernel and the size of pages. */
+export function decodeDump(opened: OpenedDump, { khoFdt, contracts, takenUp, places, before }: DecodeOptions): DecodedFile {
+  const input = { files: opened.handoverFiles, khoFdt, takenUp: takenUp ?? null, ...(contracts === undefined ? {} : { contracts }) };
   const release = opened.vmcoreinfo?.get('OSRELEASE') ?? null;
-  const decoded = decodeHandovers({ ...input, memory: opened.memory, runningRelease: release, searchKernels: release === null });
+  const find = release === null || before === undefined ? {} : { find: before.decoded.find };
+  const decoded = decodeHandovers({
+    ...input,
+    ...find,
+    places: places ?? null,
+    memory: opened.memory,
+    runningRelease: release,
+    searchKernels: release === null,
+  });
   if (opened.recorded?.release != null && release === null) {
     const { text, foundBy } = opened.recorded.release;
     return { opened, decoded: decodeHandovers({ ...input, memory: opened.memory, runningRelease: text }), kernel: { release: text, foundBy, evidence: null } };
@@ -90,7 +109,8 @@ export interface ReadDump extends DecodedFile {
  * The same by the types of the kernel in the dump itself; null where they add nothing: every version is described, and none of the
  * running kernel's own handover is laid out otherwise.
  */
-export function decodeDumpByOwnBtf(opened: OpenedDump, khoFdt: number | null, { decoded }: DecodedFile, btf: Btf): ReadDump | null {
+export function decodeDumpByOwnBtf(opened: OpenedDump, khoFdt: number | null, before: DecodedFile, btf: Btf): ReadDump | null {
+  const { decoded } = before;
   const source = `the BTF in ${opened.path}`;
   // What the running kernel received was written by another.
   const isWriter = decoded.handovers.every(({ role }) => role === 'outgoing' || role === 'stale');
@@ -98,7 +118,7 @@ export function decodeDumpByOwnBtf(opened: OpenedDump, khoFdt: number | null, { 
   const names = decoded.handovers.flatMap((handover) => [...namesIn(handover)]);
   const contradicts = isWriter && names.some((name) => contracts.named(name).some(({ measured }) => measured !== undefined));
   if (!contradicts && !hasUnknownVersion(decoded)) return null;
-  return { ...decodeDump(opened, khoFdt, contracts), btf: { source, btf, contracts, evidence: `layouts: ${source}` }, said: [] };
+  return { ...decodeDump(opened, { khoFdt, contracts, before }), btf: { source, btf, contracts, evidence: `layouts: ${source}` }, said: [] };
 }
 
 /** The strings of a handover that name versions. */
@@ -109,22 +129,30 @@ function* namesIn({ compatible, luo }: Handover): Iterable<string> {
 }
 
 /** The same with what the running kernel's own objects say it was started with. */
-export const decodeDumpTakenUp = ({ opened, btf, said }: ReadDump, khoFdt: number | null, takenUp: number): ReadDump => ({
-  ...decodeDump(opened, khoFdt, btf?.contracts, takenUp),
-  btf,
-  said,
+export const decodeDumpTakenUp = (before: ReadDump, khoFdt: number | null, takenUp: number): ReadDump => ({
+  ...decodeDump(before.opened, { khoFdt, contracts: before.btf?.contracts, takenUp, before }),
+  btf: before.btf,
+  said: before.said,
 });
 
+export interface ReadOptions extends BtfOption, SymbolOptions {
+  /** search all memory for handovers, whatever the kernel's objects name */
+  readonly scan?: boolean | undefined;
+}
+
 /** The same with the BTF of the kernel that wrote it, where --btf names one or one beside the dump is needed. @throws UserError */
-export async function decodeDumpByBtf(opened: OpenedDump, khoFdt: number | null, { btf }: BtfOption): Promise<ReadDump> {
+export async function decodeDumpByBtf(opened: OpenedDump, khoFdt: number | null, options: ReadOptions): Promise<ReadDump> {
   const said: string[] = [];
-  if (btf === false) return { ...decodeDump(opened, khoFdt), btf: null, said };
+  const { btf } = options;
+  const kernel = options.scan === true ? null : await kernelOf(opened, options);
+  const places = kernel === null ? null : knownPlaces(kernel);
+  if (btf === false) return { ...decodeDump(opened, { khoFdt, places }), btf: null, said };
   const { foundBtf, namedBtf } = await import('./dump-contracts.js');
   if (typeof btf === 'string') {
     const named = await namedBtf(btf, opened);
-    return { ...decodeDump(opened, khoFdt, named.contracts), btf: named, said };
+    return { ...decodeDump(opened, { khoFdt, places, contracts: named.contracts }), btf: named, said };
   }
-  const read = decodeDump(opened, khoFdt);
+  const read = decodeDump(opened, { khoFdt, places });
   const found = await foundBtf(read.opened, read.decoded, said);
-  return found === null ? { ...read, btf: null, said } : { ...decodeDump(opened, khoFdt, found.contracts), btf: found, said };
+  return found === null ? { ...read, btf: null, said } : { ...decodeDump(opened, { khoFdt, contracts: found.contracts, before: read }), btf: found, said };
 }

@@ -11,6 +11,7 @@ interface Options {
   readonly json?: boolean;
   /** of both dumps, or of the first and then of the second */
   readonly khoFdt?: readonly string[];
+  readonly scan?: boolean;
   readonly tui?: boolean;
   /** false with --no-color */
   readonly color?: boolean;
@@ -24,6 +25,7 @@ export function registerDiff(program: Command): void {
       'physical address of the root FDT; given twice: in the first dump, then in the second',
       (text, before: readonly string[] = []) => [...before, text],
     )
+    .option('--scan', "search all memory for handovers, not only where the kernels' own objects name them")
     .option('--json', 'as JSON (schema luo-inspect.diff/1)')
     .addOption(new Option('--tui', 'opens both side by side in the terminal UI').conflicts(['json']))
     .option('--no-color', 'no colours')
@@ -74,10 +76,10 @@ async function withBoth(before: string, after: string, options: Options, opening
     import('./progress.js'),
   ]);
   await opening?.stage(`decoding ${escapeText(before)}`);
-  const first = await loadDecoded(before, { khoFdt: khoFdt[0], btf: options.btf }, opening?.wrap ?? null);
+  const first = await loadDecoded(before, { ...options, khoFdt: khoFdt[0] }, opening?.wrap ?? null);
   try {
     await opening?.stage(`decoding ${escapeText(after)}`);
-    const second = await loadDecoded(after, { khoFdt: khoFdt.at(-1), btf: options.btf }, opening?.wrap ?? null);
+    const second = await loadDecoded(after, { ...options, khoFdt: khoFdt.at(-1) }, opening?.wrap ?? null);
     try {
       await opening?.stage('comparing');
       const endProgress = opening === null ? showProgress() : () => undefined;

@@ -13,29 +13,29 @@ import type { PhysicalMemory } from '../memory/memory.js';
 import { progress } from '../memory/progress.js';
 import { escapeText } from '../report/escape.js';
 import { tell } from './messages.js';
-import { layoutOptions } from './report.js';
+import { searchOptions } from './report.js';
 
 interface Options {
   readonly output: string;
   readonly partial?: boolean;
   readonly khoFdt?: string;
+  readonly scan?: boolean;
   readonly iomem?: string;
   readonly btf?: string | boolean;
 }
 
 export function registerExtract(program: Command): void {
-  layoutOptions(program.command('extract <dump> <session> <token>'))
+  searchOptions(program.command('extract <dump> <session> <token>'))
     .description('writes the contents of a preserved memfd; holes stay holes')
     .requiredOption('-o, --output <file>', 'where to: a file, or - for standard output')
     .option('--partial', 'write what is there, and leave holes where pages are not in the dump')
-    .option('--kho-fdt <paddr>', 'physical address of the root FDT, where it is not found by itself')
     .option('--iomem <file>', "a copy of the machine's /proc/iomem: where memory is in a raw dump")
     .action(runExtract);
 }
 
 async function runExtract(path: string, session: string, token: string, options: Options): Promise<void> {
   const [{ loadDecoded }, { showProgress }] = await Promise.all([import('./load-dump.js'), import('./progress.js')]);
-  const { opened, decoded } = await loadDecoded(path, { khoFdt: options.khoFdt, iomem: options.iomem, btf: options.btf });
+  const { opened, decoded } = await loadDecoded(path, options);
   const endProgress = showProgress();
   try {
     const memfd = findMemfd(decoded.handovers, session, token, path);

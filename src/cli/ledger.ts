@@ -1,20 +1,20 @@
 /** `luo-inspect ledger <dump>…`: every preserved page by owner; over several dumps what grew and what leaked. */
 import type { Command } from 'commander';
-import { layoutOptions } from './report.js';
+import { searchOptions } from './report.js';
 import type { LedgerOfDump } from '../report/ledger-model.js';
 
 interface Options {
   readonly btf?: string | boolean;
   readonly json?: boolean;
   readonly khoFdt?: string;
+  readonly scan?: boolean;
   readonly symbols?: string;
   readonly vmlinux?: string;
 }
 
 export function registerLedger(program: Command): void {
-  layoutOptions(program.command('ledger <dump...>'))
+  searchOptions(program.command('ledger <dump...>'))
     .description('every preserved page by owner; over several dumps, oldest first, what grew and what leaked')
-    .option('--kho-fdt <paddr>', 'physical address of the root FDT, where it is not found by itself')
     .option('--symbols <file>', 'System.map of the kernel in the dump, where the dump lacks its symbols')
     .option('--vmlinux <file>', 'vmlinux of the kernel in the dump: symbols and BTF, where the dump lacks them')
     .option('--json', 'as JSON (schema luo-inspect.ledger/1)')

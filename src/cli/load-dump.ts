@@ -7,8 +7,7 @@ import type { NextOptions } from '../verdict/next-kernel.js';
 import { UserError } from '../codec/user-error.js';
 import type { DecodedDump } from '../handover/decode.js';
 import { describeState } from '../memory/memory.js';
-import { type ReadDump, decodeDump, decodeDumpByBtf, decodeDumpByOwnBtf, decodeDumpTakenUp } from './decode-dump.js';
-import type { BtfOption } from './dump-contracts.js';
+import { type ReadDump, type ReadOptions, decodeDump, decodeDumpByBtf, decodeDumpByOwnBtf, decodeDumpTakenUp } from './decode-dump.js';
 import { findLog } from './find-log.js';
 import { nextOptions } from './next-option.js';
 import { type LoadedObjects, loadObjects } from './load-objects.js';
@@ -17,15 +16,11 @@ import { showProgress } from './progress.js';
 import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
 import type { DumpReport } from '../report/dump-report.js';
 
-interface LoadOptions extends NextOptions, BtfOption {
+interface LoadOptions extends NextOptions, ReadOptions {
   /** physical address of the root FDT, as the user wrote it */
   readonly khoFdt?: string | undefined;
   /** a console log's path; false for none; otherwise the folder's console.log or the dump's own printk buffer is taken */
   readonly log?: string | boolean | undefined;
-  /** a System.map of the kernel in the dump */
-  readonly symbols?: string | undefined;
-  /** its vmlinux: symbols and BTF */
-  readonly vmlinux?: string | undefined;
   /** false: the next kernel is not run on the dump */
   readonly verdict?: boolean | undefined;
   /** a copy of the machine's /proc/iomem, for raw memory */
@@ -119,7 +114,7 @@ async function decodeFile(
     const other = isOfAnotherBuild(read, objects);
     if (other !== null && typeof options.btf === 'string') throw new UserError(`${other}; give the BTF of that kernel, or leave --btf out: the dump has it`);
     if (other !== null) {
-      read = { ...decodeDump(opened, khoFdt), btf: null, said: [...read.said, `not used: ${other}`] };
+      read = { ...decodeDump(opened, { khoFdt, before: read }), btf: null, said: [...read.said, `not used: ${other}`] };
       objects = await loadObjects(read.opened, read.decoded, options);
     }
     const takenUp = objects.live?.kho.incomingFdt ?? null;
@@ -207,6 +202,7 @@ async function reportOf({ opened, decoded, kernel, btf, said }: ReadDump, object
       arch,
       pageSize: opened.memory.pageSize,
       ...(opened.filter === undefined ? {} : { filter: opened.filter }),
+      ...(decoded.find.notSearched === null ? {} : { notSearched: decoded.find.notSearched }),
     },
     kernel: kernel === null ? null : { release: kernel.release, foundBy: kernel.foundBy, facts: objects.facts, live: objects.live },
     handovers: objects.decoded.handovers,

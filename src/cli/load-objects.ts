@@ -8,6 +8,7 @@ import { openKernelFile } from '../compat/btf/kernel-file.js';
 import { decompressPayload, payloadKindOf } from '../compress/payload.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { DecodedDump } from '../handover/decode.js';
+import type { PhysicalMemory } from '../memory/memory.js';
 import { attempt } from '../kernel/fault.js';
 import { type KernelFacts, kernelFacts } from '../kernel/facts.js';
 import { type Kernel, type KernelSources, openKernel } from '../kernel/kernel.js';
@@ -17,11 +18,14 @@ import { type Disagreement, withObjects } from '../objects/handovers.js';
 import type { LiveObjects, Trouble } from '../objects/model.js';
 import { readLiveObjects } from '../objects/read.js';
 
-interface ObjectOptions {
+export interface SymbolOptions {
   /** a System.map, also gzip-, xz- or zstd-compressed */
   readonly symbols?: string | undefined;
   /** a vmlinux or vmlinuz: symbols and BTF */
   readonly vmlinux?: string | undefined;
+}
+
+interface ObjectOptions extends SymbolOptions {
   /** the BTF that the dump was read by, if any */
   readonly types?: GivenTypes | null;
 }
@@ -51,11 +55,10 @@ const CONFIG = ['CONFIG_KEXEC_HANDOVER', 'CONFIG_LIVEUPDATE', 'CONFIG_KEXEC_FILE
 
 /** @throws UserError where a file that was named can't be read, or is of another kernel */
 export async function loadObjects(opened: OpenedDump, decoded: DecodedDump, options: ObjectOptions): Promise<LoadedObjects> {
-  const given = await givenSources(opened, options);
   const nothing = { kernel: null, facts: null, live: null, troubles: [], decoded, disagreements: [] };
+  const kernel = await kernelOf(opened, options);
   if (opened.memory.readable.length === 0) return { ...nothing, missing: [] };
   if (opened.vmcoreinfo === null) return { ...nothing, missing: ['nothing in this dump tells where its kernel is: it has no VMCOREINFO'] };
-  const kernel = openKernel(opened.memory, { vmcoreinfo: opened.vmcoreinfo, ...given });
   if (kernel === null) return { ...nothing, missing: ['VMCOREINFO does not tell where the page tables are'] };
   const told = attempt(() => kernelFacts(kernel, CONFIG));
   const facts = told.ok ? told.value : null;
@@ -70,6 +73,26 @@ export async function loadObjects(opened: OpenedDump, decoded: DecodedDump, opti
   if (!joined.ok) return { ...nothing, kernel, facts, troubles, missing: [...kernel.missing, joined.fault.message] };
   const { dump, disagreements } = joined.value;
   return { kernel, facts, live, troubles, missing: kernel.missing, decoded: dump, disagreements };
+}
+
+/** Kernels that were opened, by what they were opened from: finding a handover and reading the objects share one. */
+const known = new WeakMap<ReadonlyMap<string, string>, { readonly memory: PhysicalMemory; readonly key: string; readonly kernel: Kernel | null }>();
+
+/** The kernel of a dump, with the files that the user gives; null where nothing tells where it is. @throws UserError where a file can't be read, or is of another kernel */
+export async function kernelOf(opened: OpenedDump, options: ObjectOptions): Promise<Kernel | null> {
+  const { memory, vmcoreinfo } = opened;
+  const given = (): ReturnType<typeof givenSources> => givenSources(opened, options);
+  if (vmcoreinfo === null || memory.readable.length === 0) {
+    await given();
+    return null;
+  }
+  const key = JSON.stringify([options.symbols, options.vmlinux]);
+  const before = known.get(vmcoreinfo);
+  // Types that the user gave count only where the dump has none.
+  if (before?.memory === memory && before.key === key && (options.types == null || before.kernel?.btfBytes != null)) return before.kernel;
+  const kernel = openKernel(memory, { vmcoreinfo, ...(await given()) });
+  known.set(vmcoreinfo, { memory, key, kernel });
+  return kernel;
 }
 
 async function givenSources(opened: OpenedDump, { symbols, vmlinux, types }: ObjectOptions): Promise<Pick<KernelSources, 'linked' | 'btf'>> {

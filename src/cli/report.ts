@@ -25,10 +25,15 @@ export const layoutOptions = (command: Command): Command =>
     .option('--btf <file>', 'BTF, vmlinux or vmlinuz of the kernel that wrote the dump: layouts of versions that no contract describes')
     .option('--no-btf', "don't use a vmlinux, vmlinux.BTF or BTF in the dump's folder");
 
-/** The options every command that takes a dump has. */
-export const dumpOptions = (command: Command): Command =>
+/** Where handovers are found. */
+export const searchOptions = (command: Command): Command =>
   layoutOptions(command)
     .option('--kho-fdt <paddr>', 'physical address of the root FDT, where it is not found by itself')
+    .option('--scan', "search all memory for handovers, not only where the kernel's own objects name them");
+
+/** The options every command that takes a dump has. */
+export const dumpOptions = (command: Command): Command =>
+  searchOptions(command)
     .option('--iomem <file>', "a copy of the machine's /proc/iomem: where memory is in a raw dump")
     .option('--symbols <file>', 'System.map of the kernel in the dump, where the dump lacks its symbols')
     .option('--vmlinux <file>', 'vmlinux of the kernel in the dump: symbols and BTF, where the dump lacks them')

@@ -32,6 +32,7 @@ export interface StepOptions {
   readonly next?: string;
   readonly cmdline?: string;
   readonly khoFdt?: string;
+  readonly scan?: boolean;
   readonly log?: string | boolean;
   readonly json?: boolean;
   readonly btf?: string | boolean;

@@ -7,7 +7,7 @@ import { type Budget, currentBudget, withBudget } from '../codec/budget.js';
 import { type PhysicalMemory, describeState } from '../memory/memory.js';
 import { type BulkCheck, type Context, type Limits, limitsOf, type Reference } from './context.js';
 import { type Contracts, type ForeignLayout, describedContracts } from './contracts.js';
-import { type Candidate, type FdtFile, type FindResult, findHandovers } from './find.js';
+import { type Candidate, type FdtFile, type FindResult, findHandovers, type KnownPlaces } from './find.js';
 import { type Hwpoison, readHwpoison } from './hwpoison.js';
 import { type KhoTest, readKhoTest } from './kho-test.js';
 import { type Luo, plainIn, type PlainSessions } from './luo.js';
@@ -18,7 +18,7 @@ import { type Observation, Observations } from './observe.js';
 import type { Owners } from './owners/owner.js';
 import { readOwners } from './owners/owners.js';
 import type { PreservedMap } from './preserved/preserved-map.js';
-import { type Role, type Scratch, readScratch, tellRoles } from './roles.js';
+import { areAsNamed, type Role, type Scratch, readScratch, tellRoles } from './roles.js';
 import { readMap, readRoot } from './root.js';
 import { type KexecMetadata, type ReserveMem, readKexecMetadata, readMemblock, readOtherFdt } from './small-subtrees.js';
 import { type Subtree, readSubtrees } from './subtrees.js';
@@ -74,6 +74,8 @@ interface DecodeInput {
   readonly bulkFrom?: number;
   /** what the dump's strings mean; the contracts of the registry unless given */
   readonly contracts?: Contracts;
+  /** where the kernel's objects say the handovers are; all memory is searched where they are not given, or what is there contradicts them */
+  readonly places?: KnownPlaces | null;
   /** of an earlier decoding of the same memory, so that it is not searched twice */
   readonly find?: FindResult;
 }
@@ -98,17 +100,18 @@ export function decodeHandovers(input: DecodeInput): DecodedDump {
 function decodeWith(budget: Budget, input: DecodeInput): DecodedDump {
   const { memory } = input;
   const contracts = input.contracts ?? describedContracts;
-  const all = input.find ?? findHandovers(memory, input.files ?? [], input.khoFdt ?? null, input.searchSetupData ?? true, input.searchKernels ?? false);
+  const places = input.find === undefined ? (input.places ?? null) : null;
+  const { khoFdt = null, searchSetupData, searchKernels } = input;
+  const all = input.find ?? findHandovers(memory, input.files ?? [], { given: khoFdt, searchSetupData, searchKernels, places });
   const most = budget.allowed('handovers');
   if (all.candidates.length > most) budget.reach('handovers', 'the dump', all.candidates.length - most);
   const find = { ...all, candidates: all.candidates.slice(0, most) };
   const known = [...find.candidates, ...find.others.slice(0, most)];
   const scratches = known.map((candidate) => readScratch(memory, candidate));
-  const verdicts = tellRoles(
-    known.map((candidate, index) => ({ candidate, scratch: scratches[index] ?? NO_SCRATCH, writer: peekWriter(memory, candidate) })),
-    input.runningRelease ?? null,
-    find.searchedSetupData,
-  ).map((verdict, index) => {
+  const inputs = known.map((candidate, index) => ({ candidate, scratch: scratches[index] ?? NO_SCRATCH, writer: peekWriter(memory, candidate) }));
+  const told = tellRoles(inputs, input.runningRelease ?? null, find.searchedSetupData);
+  if (places !== null && !areAsNamed(inputs, told, places)) return decodeWith(budget, { ...input, places: null });
+  const verdicts = told.map((verdict, index) => {
     const address = known[index]?.fdtAddress ?? null;
     return address !== null && address === input.takenUp ? { role: 'incoming' as const, evidence: 'the running kernel was started with it' } : verdict;
   });

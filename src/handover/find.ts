@@ -1,10 +1,11 @@
 /**
- * Which handovers a dump holds, and by what they were found: setup_data nodes, debugfs files, a scan for FDTs whose root
- * compatible starts with `kho-v`, arm64's /chosen, or an address the user gave.
+ * Which handovers a dump holds, and by what they were found: the objects of the running kernel, setup_data nodes, debugfs files, a scan for
+ * FDTs whose root compatible starts with `kho-v`, arm64's /chosen, or an address the user gave.
  */
 import { scratchNames } from '../../abi/boot/scratch-names.js';
 import { type Fdt, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, hasFdtMagic, parseFdt } from '../codec/fdt.js';
-import { type PageState, type PhysicalMemory, isReadable, readBytes } from '../memory/memory.js';
+import { type MemoryRange, type PageState, type PhysicalMemory, isReadable, readBytes } from '../memory/memory.js';
+import { hex } from '../tree/words.js';
 import { type KernelTraces, type SetupDataNode, plausibleNode, scanMemory } from './scan.js';
 
 type FoundBy = 'setup_data' | 'devicetree' | 'debugfs' | 'scan' | 'given' | 'kernel-objects';
@@ -13,7 +14,7 @@ export interface Candidate {
   /** physical address of the root FDT; null where it came as a file */
   readonly fdtAddress: number | null;
   readonly foundBy: FoundBy;
-  /** null where nothing like an FDT stands there, or its page is not in the dump (`pageState`) */
+  /** null where nothing like an FDT is there, or its page is not in the dump (`pageState`) */
   readonly fdt: Fdt | null;
   readonly pageState: PageState;
   /** the setup_data nodes (or arm64's /chosen) that name it */
@@ -34,6 +35,26 @@ export interface BlobFile {
   readonly address: number | null;
 }
 
+/** Where the objects of the running kernel say that its handovers are: looked at instead of all memory. */
+export interface KnownPlaces {
+  /** physical address of the root FDT that the kernel was given; null where it was given none */
+  readonly incoming: number | null;
+  /** of the one that it writes */
+  readonly outgoing: number | null;
+  /** whole pages of both, of the setup_data nodes that name them, and of scratch arrays; ascending, not overlapping */
+  readonly ranges: readonly MemoryRange[];
+}
+
+interface FindOptions {
+  /** a physical address that the user named; nothing else is then decoded */
+  readonly given?: number | null;
+  /** look for setup_data nodes? True unless given */
+  readonly searchSetupData?: boolean | undefined;
+  /** look for what kernels leave of themselves, too? */
+  readonly searchKernels?: boolean | undefined;
+  readonly places?: KnownPlaces | null;
+}
+
 export interface FindResult {
   readonly candidates: readonly Candidate[];
   /** found beside the one that the user named: not decoded, but its role is told by theirs */
@@ -46,6 +67,8 @@ export interface FindResult {
   readonly scratchArrays: readonly number[];
   /** what was searched, for the error message and --verbose */
   readonly searched: readonly string[];
+  /** what was not searched, because objects of the kernel name the handovers, and what does; null where all of it was */
+  readonly notSearched: string | null;
 }
 
 /** A root FDT that came as a file of its own (src/container), with the blobs beside it; `fdt` is empty where only they were copied. */
@@ -67,31 +90,35 @@ const MAX_MACHINE_FDT = 2 << 20;
 const NODE_BELOW = 2 ** 32;
 
 /** Is this the root of a handover, of whatever version? */
-const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(fdtProperty(fdt.root, 'compatible')).some((text) => /(^|;)kho-v/.test(text));
+export const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(fdtProperty(fdt.root, 'compatible')).some((text) => /(^|;)kho-v/.test(text));
 
-/** Finds every handover in `memory` and `files`. `given`: a physical address the user named; nothing else is then decoded. `searchKernels`: look for traces of kernels too. */
+/** Finds every handover in `memory` and `files`: in `places` alone, where they are given. */
 export function findHandovers(
   memory: PhysicalMemory,
   files: readonly FdtFile[],
-  given: number | null,
-  searchSetupData = true,
-  searchKernels = false,
+  { given = null, searchSetupData = true, searchKernels = false, places = null }: FindOptions = {},
 ): FindResult {
-  const isWhole = given === null || (memory.readable.at(-1)?.end ?? 0) <= NODE_BELOW;
+  const isWhole = given === null || places !== null || (memory.readable.at(-1)?.end ?? 0) <= NODE_BELOW;
   const scan = scanMemory(memory, {
     setupData: searchSetupData,
     devicetrees: true,
     kernels: searchKernels,
     ...(isWhole ? {} : { below: NODE_BELOW }),
+    ...(places === null ? {} : { within: places.ranges }),
     ...(given === null || searchKernels ? {} : { until: (node) => node.fdtAddress === given && isUnfilled(memory, node) }),
   });
   const { scratchArrays, kernels } = scan;
-  const searched = [
-    `${scan.scanned} bytes of memory${isWhole ? '' : ' below 4 GiB'} for setup_data nodes of type SETUP_KEXEC_KHO: ${scan.setupData.length} found`,
-    `the start of every page for an FDT whose root compatible starts with kho-v: ${scan.devicetrees.length} devicetrees found`,
-  ];
-  const found = fromScan(memory, scan.setupData, scan.devicetrees);
-  const rest = { searchedSetupData: searchSetupData && isWhole, kernels, scratchArrays, searched };
+  const found = fromScan(memory, scan.setupData, scan.devicetrees, places === null ? 'scan' : 'kernel-objects');
+  const rest = {
+    searchedSetupData: searchSetupData && isWhole,
+    kernels,
+    scratchArrays,
+    searched: [
+      `${scan.scanned} bytes of memory${places === null ? (isWhole ? '' : ' below 4 GiB') : ' that kho_in, kho_out, boot_params and kexec_image name'} for setup_data nodes of type SETUP_KEXEC_KHO: ${scan.setupData.length} found`,
+      `the start of every page ${places === null ? '' : 'of them '}for an FDT whose root compatible starts with kho-v: ${scan.devicetrees.length} devicetrees found`,
+    ],
+    notSearched: places === null ? null : notSearchedText(places),
+  };
   const fromFiles = filesOf(files);
   if (given !== null) {
     const namedBy = found.find(({ fdtAddress }) => fdtAddress === given)?.namedBy ?? [];
@@ -105,19 +132,24 @@ export function findHandovers(
   return { candidates: [...fromFiles, ...found.filter((candidate) => !placed.has(candidate.fdtAddress))], others: [], ...rest };
 }
 
+function notSearchedText({ incoming, outgoing }: KnownPlaces): string {
+  const named = [incoming === null ? [] : [`kho_in: ${hex(incoming)}`], outgoing === null ? [] : [`kho_out: ${hex(outgoing)}`]].flat().join(', ');
+  return `memory was not searched for other handovers: the running kernel's objects name its own (${named}); --scan searches all of it`;
+}
+
 /** The scratch array that the node names is all zeros: whatever else is found, the jump that fills it has not been. */
 function isUnfilled(memory: PhysicalMemory, { scratchAddress, scratchSize }: SetupDataNode): boolean {
   const read = readBytes(memory, scratchAddress, scratchSize);
   return read.ok && read.bytes.every((byte) => byte === 0);
 }
 
-function fromScan(memory: PhysicalMemory, nodes: readonly SetupDataNode[], devicetrees: readonly number[]): readonly Candidate[] {
+function fromScan(memory: PhysicalMemory, nodes: readonly SetupDataNode[], devicetrees: readonly number[], unnamed: FoundBy): readonly Candidate[] {
   const chosen: SetupDataNode[] = [];
   const found = new Map<number, Candidate>();
   for (const address of devicetrees) {
     const fdt = readFdt(memory, address);
     if (fdt === null) continue;
-    if (isKhoRoot(fdt)) found.set(address, candidateAt(memory, address, namedAt(nodes, address).length > 0 ? 'setup_data' : 'scan', namedAt(nodes, address)));
+    if (isKhoRoot(fdt)) found.set(address, candidateAt(memory, address, namedAt(nodes, address).length > 0 ? 'setup_data' : unnamed, namedAt(nodes, address)));
     else chosen.push(...namedByChosen(fdt, address));
   }
   for (const node of nodes)

@@ -6,7 +6,7 @@ import { khoScratch } from '../../abi/kho/scratch.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
-import type { Candidate } from './find.js';
+import { type Candidate, isKhoRoot, type KnownPlaces } from './find.js';
 import { hex } from '../tree/words.js';
 import type { SetupDataNode } from './scan.js';
 
@@ -103,6 +103,20 @@ interface RoleVerdict {
 /** The role of each handover. `running`: release of the kernel that runs in the dump, or null; `searched`: were nodes looked for? */
 export function tellRoles(inputs: readonly RoleInput[], running: string | null, searched: boolean): readonly RoleVerdict[] {
   return inputs.map((input) => tellRole(input, inputs, running, searched));
+}
+
+/**
+ * Are the handovers in `places` those that the kernel's objects name, in the roles that they name them in? Where not, the objects are of another
+ * moment than the memory (VMCOREINFO may still be that of the kernel before), or damaged: then all memory has to be searched.
+ */
+export function areAsNamed(inputs: readonly RoleInput[], roles: readonly RoleVerdict[], { incoming, outgoing }: KnownPlaces): boolean {
+  return (
+    inputs.length === [incoming, outgoing].filter((address) => address !== null).length &&
+    inputs.every(({ candidate: { fdtAddress, fdt }, scratch }, index) => {
+      const role = fdtAddress === null ? null : fdtAddress === incoming ? 'incoming' : fdtAddress === outgoing ? 'outgoing' : null;
+      return role !== null && roles[index]?.role === role && fdt !== null && isKhoRoot(fdt) && (role === 'outgoing' || scratch.state === 'filled');
+    })
+  );
 }
 
 function tellRole(input: RoleInput, all: readonly RoleInput[], running: string | null, searched: boolean): RoleVerdict {

@@ -10,7 +10,7 @@ import { decodeStruct } from '../codec/decode.js';
 import { FDT_MAGIC } from '../codec/fdt.js';
 import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { progress } from '../memory/progress.js';
-import { PHYSICAL_LIMIT, type PhysicalMemory, physicalAddress, readBytes } from '../memory/memory.js';
+import { type MemoryRange, PHYSICAL_LIMIT, type PhysicalMemory, physicalAddress, readBytes } from '../memory/memory.js';
 
 export interface SetupDataNode {
   /** physical address of the node */
@@ -42,10 +42,12 @@ interface ScanResult {
 }
 
 interface ScanOptions {
-  /** Does this node tell all that is asked? Then what lies behind is not looked at. */
+  /** Does this node tell all that is asked? Then what follows it is not looked at. */
   readonly until?: (node: SetupDataNode) => boolean;
   /** look no higher than this physical address */
   readonly below?: number;
+  /** look here alone: physical, ascending, not overlapping */
+  readonly within?: readonly MemoryRange[];
   readonly setupData: boolean;
   readonly devicetrees: boolean;
   readonly kernels: boolean;
@@ -58,7 +60,7 @@ const MAX_SCRATCH_AREAS = 4096;
 /** bytes */
 const SMALLEST_PAGE = 4096;
 
-/** Looks through all readable memory, in pieces of 1 MiB. */
+/** Looks through all readable memory, or what `within` names of it, in pieces of 1 MiB. */
 export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanResult {
   const buffer = new Uint8Array(PIECE);
   const words = new Float64Array(buffer.buffer);
@@ -71,7 +73,7 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
   const text = Buffer.from(buffer.buffer);
   let scanned = 0;
   const { until } = options;
-  const ranges = memory.searchable ?? memory.readable;
+  const ranges = options.within ?? memory.searchable ?? memory.readable;
   const total = ranges.reduce((sum, { start, end }) => sum + Math.max(0, Math.min(end, options.below ?? end) - start), 0);
   for (const range of ranges) {
     const end = Math.min(range.end, options.below ?? range.end);

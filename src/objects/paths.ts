@@ -10,7 +10,17 @@ export const variables = {
   flbs: { symbol: 'luo_flb_global', type: 'struct luo_flb_global' },
   khoIn: { symbol: 'kho_in', type: 'struct kho_in' },
   khoOut: { symbol: 'kho_out', type: 'struct kho_out' },
+  bootParams: { symbol: 'boot_params', type: 'struct boot_params' },
 } as const;
+
+/** Variables that are pointers. */
+export const pointers = { image: 'kexec_image', scratch: 'kho_scratch' } as const;
+
+/** What the boot loader gave an x86 kernel. Source: arch/x86/include/uapi/asm/bootparam.h, 7.3. */
+export const bootParams = { setupData: ['hdr.setup_data'] } as const;
+
+/** An image loaded for kexec. Source: include/linux/kexec.h, 7.3. */
+export const image = { type: 'struct kimage', count: ['nr_segments'], segments: ['segment'], start: ['mem'], size: ['memsz'], pages: ['head'] } as const;
 
 /** Static variables of luo_session_deserialize(): was it tried, and what did it return? Numbered by the compiler. */
 export const deserialised = { tried: 'is_deserialized', errors: ['saved_err', 'saved_ret', 'err'], within: 64n } as const;

@@ -43,5 +43,5 @@ export function vmcoreinfoThatRuns(
 }
 
 /** Is its first task where its symbols say? What was reused holds something else. */
-const stillStands = (kernel: Kernel): boolean =>
+export const stillStands = (kernel: Kernel): boolean =>
   optional(() => kernel.variable('init_task', 'struct task_struct').get('comm').text(64).startsWith('swapper')) === true;

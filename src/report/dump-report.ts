@@ -16,6 +16,8 @@ export interface DumpReport {
     readonly pageSize: number;
     /** what the dump's writer left out on purpose, in words; absent where the dump does not say */
     readonly filter?: string;
+    /** what of the memory was not searched for handovers, and why; absent where all of it was */
+    readonly notSearched?: string;
   };
   /** `facts` null where the kernel itself could not be read */
   readonly kernel: {

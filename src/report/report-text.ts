@@ -35,7 +35,7 @@ export function* reportText(report: DumpReport, options: { verbose?: boolean } =
   yield* findingLines(report.findings);
 }
 
-/** What the dump is, in one or two lines: also the head of other reports. */
+/** What the dump is, in two or three lines: also the head of other reports. */
 export function* headLines(report: DumpReport): Iterable<string> {
   const { source, kernel } = report;
   const parts: string[] = [source.container, source.arch ?? 'architecture not told', formatBytes(source.bytes), `pages of ${formatBytes(source.pageSize)}`];
@@ -43,6 +43,7 @@ export function* headLines(report: DumpReport): Iterable<string> {
   yield kernel === null
     ? 'kernel: not told by this dump'
     : `kernel: ${escapeText(kernel.release ?? 'unknown')} (${kernel.foundBy})${factsText(kernel.facts ?? null)}`;
+  if (source.notSearched !== undefined) yield escapeText(source.notSearched);
 }
 
 /** What the kernel tells of itself, after its release. */

@@ -29,7 +29,7 @@ it.each([
 ])('%s', async (name, sessions, files) => {
   const opened = await openDump(DUMP);
   const changed = { ...opened, memory: renamed(opened.memory, name) };
-  const { live, troubles } = await loadObjects(changed, decodeDump(changed, null).decoded, {});
+  const { live, troubles } = await loadObjects(changed, decodeDump(changed, { khoFdt: null }).decoded, {});
   opened.close();
   expect(live?.incoming.sessions?.map((session) => `${session.name.text} ${session.state}`)).toEqual(sessions);
   expect(live?.incoming.sessions?.flatMap((session) => session.files)).toHaveLength(files);

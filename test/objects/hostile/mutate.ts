@@ -34,7 +34,7 @@ export function mutationTest(name: string): void {
     const opened = await openDump(`test/fixtures/objects/${name}.elf.xz`);
     let [read, refused] = [0, 0];
     const recording = new RecordingMemory(opened.memory);
-    await loadObjects({ ...opened, memory: recording }, decodeDump(opened, null).decoded, {});
+    await loadObjects({ ...opened, memory: recording }, decodeDump(opened, { khoFdt: null }).decoded, {});
     const pages = [...recording.pages];
     for (let round = 0; round < MUTATIONS; round++) {
       const next = random(round);
@@ -45,7 +45,7 @@ export function mutationTest(name: string): void {
       const memory = overlayMemory(opened.memory, patches);
       const damaged = { ...opened, memory };
       try {
-        const { decoded } = decodeDump(damaged, null);
+        const { decoded } = decodeDump(damaged, { khoFdt: null });
         const objects = await loadObjects(damaged, decoded, {});
         diagnose(decoded, { log: null, objects });
         kernelRecords(memory, opened.vmcoreinfo);
