@@ -456,7 +456,7 @@ describe('state survives in XDG folders: place, marks, histories, theme (delve, 
     const later = new Store(program, size, kept);
     expect(later.kept?.marks).toMatchObject({ here: kept.marks.here, two: kept.marks.two });
     // the place left last is offered, the answer stays first
-    expect(textOf(program.screen(later.snapshot().state).footer)).toContain("'last goes back to");
+    expect(textOf(program.screen(later.snapshot.state).footer)).toContain("'last goes back to");
     later.close();
   }
 

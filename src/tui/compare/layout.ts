@@ -1,5 +1,5 @@
 /** How two dumps side by side share the screen. Pure. */
-import { type Band, type PaneBox, alone, boxOf } from '../model/screen.js';
+import { type Band, alone } from '../model/screen.js';
 import type { Shell } from '../model/shell.js';
 
 /** In the order of their numbers. */
@@ -33,7 +33,3 @@ export function compareBands({ shell, bottom }: Laid): Band<ComparePane>[] {
     { height: low, columns: [{ width: size.columns, panes: [{ id: bottom, height: low, tabs: BOTTOM }] }] },
   ];
 }
-
-/** A pane's inner size; of a pane that is not on the screen, what it would have alone. */
-export const compareBox = (state: Laid, id: ComparePane): PaneBox =>
-  boxOf(compareBands(state), id) ?? { width: state.shell.size.columns, height: state.shell.size.rows - 3 };

@@ -8,7 +8,8 @@ import type { TreeSearch } from '../model/search.js';
 import { type Shell, openShell } from '../model/shell.js';
 import { type Branch, type Place, closedTree, nodeAt, openAt, placeOfPath, reveal, rowOfPlace } from '../model/tree-view.js';
 import { hasChildren } from '../model/value.js';
-import { BOTTOM, type ComparePane, compareBox } from './layout.js';
+import { paneBox } from '../model/view.js';
+import { BOTTOM, type ComparePane, compareBands } from './layout.js';
 import { type Pair, Pairs } from './pairs.js';
 
 /** What `openComparison` is given. */
@@ -35,7 +36,7 @@ export interface Compared {
   readonly marks: ReadonlyMap<string, string>;
 }
 
-export const boxIn = (state: Compared, id: ComparePane): PaneBox => compareBox(state, id);
+export const boxIn = (state: Compared, id: ComparePane): PaneBox => paneBox({ layout: compareBands }, state, id);
 
 export const selected = (state: Compared): TreeNode | null => nodeAt(state.tree, state.place);
 export const pairOf = (state: Compared): Pair => {

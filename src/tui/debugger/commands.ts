@@ -2,7 +2,7 @@
 import { breakpointText, stepToJson } from '../../engine/client.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { escapeText } from '../../report/escape.js';
-import { jump, placeOf } from '../inspector/state.js';
+import { jump, placeOf, settle as settleInspector } from '../inspector/state.js';
 import type { Command } from '../model/keys.js';
 import type { SharedCommands } from '../model/shared-commands.js';
 import { whatIs } from './about.js';
@@ -84,7 +84,9 @@ function toPath(state: Debugger, path: string): Debugger {
   const inspector = inspectMemory(state.client, state.shell.size);
   if (inspector === null) return tell(state, 'the memory of this step holds no handover');
   const place = placeOf(inspector, path);
-  return place === null ? tell(state, `no node ${escapeText(path)} in the memory of this step`) : { ...state, inspector: jump(inspector, place) };
+  return place === null
+    ? tell(state, `no node ${escapeText(path)} in the memory of this step`)
+    : { ...state, inspector: settleInspector(jump(inspector, place)) };
 }
 
 /** The row of the state pane whose path ends so. */

@@ -1,13 +1,14 @@
 /** How the debugger's panes share the screen: all of them where there is room, else several share one place. Pure. */
-import { type Band, type PaneBox, type Size, alone, boxOf } from '../model/screen.js';
+import { lastOf } from '../model/last-of.js';
+import { type Band, type Size, alone } from '../model/screen.js';
+import type { Shell } from '../model/shell.js';
 
 /** In the order of their numbers. */
 export type DebuggerPane = 'program' | 'timeline' | 'stack' | 'step' | 'state' | 'memory' | 'device' | 'log';
 
-export interface LayoutInput {
-  readonly size: Size;
-  readonly focus: DebuggerPane;
-  readonly zoom: boolean;
+/** What the layout depends on. */
+export interface Laid {
+  readonly shell: Shell<DebuggerPane>;
   /** the pane last looked at in the place that several share */
   readonly slot: DebuggerPane;
 }
@@ -18,10 +19,11 @@ export const SHARED: readonly DebuggerPane[] = ['step', 'state', 'memory', 'devi
 const isLarge = (size: Size): boolean => size.columns >= 140 && size.rows >= 36;
 const isMiddle = (size: Size): boolean => size.columns >= 100 && size.rows >= 28;
 
-export function debuggerBands({ size, focus, zoom, slot }: LayoutInput): Band<DebuggerPane>[] {
-  if (zoom) return alone(size, focus);
-  return isLarge(size) ? large(size) : isMiddle(size) ? middle(size, slot) : small(size, slot);
-}
+const bandsOf = lastOf((size: Size, alonePane: DebuggerPane | null, slot: DebuggerPane) =>
+  alonePane !== null ? alone(size, alonePane) : isLarge(size) ? large(size) : isMiddle(size) ? middle(size, slot) : small(size, slot),
+);
+
+export const debuggerBands = ({ shell: { size, focus, zoom }, slot }: Laid): readonly Band<DebuggerPane>[] => bandsOf(size, zoom ? focus : null, slot);
 
 function small(size: Size, slot: DebuggerPane): Band<DebuggerPane>[] {
   const height = size.rows - 2;
@@ -121,7 +123,3 @@ function large(size: Size): Band<DebuggerPane>[] {
     { height: log, columns: [{ width: size.columns, panes: [{ id: 'log', height: log }] }] },
   ];
 }
-
-/** A pane's inner size; of a pane that is not on the screen, what it would have alone. */
-export const debuggerBox = (input: LayoutInput, id: DebuggerPane): PaneBox =>
-  boxOf(debuggerBands(input), id) ?? { width: input.size.columns, height: input.size.rows - 3 };

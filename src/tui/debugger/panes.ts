@@ -18,17 +18,18 @@ import { remove } from './stops.js';
 import { runToAction, travelled } from './travel.js';
 
 type Of = Pane<Debugger, DebuggerPane>;
+type Scheduled = Debugger['client']['program'][number];
 
 const note = (rows: readonly unknown[], scroll: Scroll, { height }: PaneBox): string => (rows.length > height ? positionOf(scroll.cursor, rows.length) : '');
 
 // The scenario: done, being carried out, to come; what came out where it is known and already past.
 
-function programLines({ client, present, index }: Debugger): Line[] {
+function programLine({ client, present, index }: Debugger): (step: Scheduled, action: number) => Line {
   const current = present.step?.action ?? null;
   const wrong = new Map(client.mismatches.map((mismatch) => [mismatch.action, mismatch]));
   // an agent on a dump has no file with lines: then its steps are counted
   const numbered = new Set(client.program.map((step) => step.position.line)).size > 1;
-  return client.program.map((step, action): Line => {
+  return (step, action) => {
     const result = index.actions.get(action)?.done ?? null;
     const past = result !== null && result.step <= present.position;
     const mismatch = wrong.get(action);
@@ -50,17 +51,17 @@ function programLines({ client, present, index }: Debugger): Line[] {
       ...told,
       span(` ${rest.join(' ')}`, 'dim'),
     ];
-  });
+  };
 }
 
 const program: Of = {
   id: 'program',
   content: (state, size) => {
-    const rows = programLines(state);
+    const rows = state.client.program;
     return {
       title: 'program',
       note: note(rows, state.program, size),
-      rows: listRows(rows, state.program, size, state.shell.focus === 'program', (spans) => spans),
+      rows: listRows(rows, state.program, size, state.shell.focus === 'program', programLine(state)),
     };
   },
   move: (state, motion, { height }, count) => ({

@@ -3,7 +3,9 @@ import { type EngineClient, type FieldChange, type StateNode, type StateValue, t
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Inspector } from '../inspector/state.js';
 import { type Grid, addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';
-import type { Size } from '../model/screen.js';
+import { lastOf } from '../model/last-of.js';
+import { type PaneBox, type Size, boxOf } from '../model/screen.js';
+import { paneBox } from '../model/view.js';
 import { escapeText } from '../../report/escape.js';
 import { hasWords } from '../model/match.js';
 import type { Headline } from '../model/finding.js';
@@ -12,7 +14,7 @@ import { type Shell, openShell } from '../model/shell.js';
 import type { BitSpan } from '../model/value.js';
 import type { Cause } from './cause.js';
 import type { Companion } from './companion.js';
-import { type DebuggerPane, type LayoutInput, SHARED, debuggerBox } from './layout.js';
+import { type DebuggerPane, type Laid, SHARED, debuggerBands } from './layout.js';
 import { type StateRow, changesBetween, stateRows, stateText } from './state-rows.js';
 import { type StepLine, stepLines } from './step-lines.js';
 import { TraceIndex } from './trace-index.js';
@@ -23,13 +25,18 @@ interface Present {
   readonly step: Step | null;
   readonly stack: readonly Step[];
   readonly memory: PhysicalMemory;
+  /** what kernels and devices show of themselves; made when a pane first asks */
+  readonly shown: () => StatesShown;
+  /** what the step changed in memory, field by field; made when a pane first asks */
+  readonly fields: () => readonly FieldChange[];
+  /** bytes that the step wrote, with what was there before */
+  readonly written: readonly { readonly start: number; readonly end: number; readonly before: Uint8Array }[];
+}
+
+interface StatesShown {
   readonly tree: StateNode;
   readonly changes: ReadonlyMap<string, StateValue | null>;
   readonly changeTexts: readonly string[];
-  /** what the step changed in memory, field by field */
-  readonly fields: readonly FieldChange[];
-  /** bytes that the step wrote, with what was there before */
-  readonly written: readonly { readonly start: number; readonly end: number; readonly before: Uint8Array }[];
 }
 
 /** What came of the run before it was changed: to hold the run after it against. */
@@ -85,6 +92,8 @@ export interface Debugger {
   readonly stopped: ReadonlyMap<string, number>;
   /** the last way through time, to go it again; null before the first */
   readonly again: ((state: Debugger) => Debugger) | null;
+  /** panes that have not shown yet what the last step changed: it comes into sight when they do */
+  readonly unfollowed: ReadonlySet<DebuggerPane>;
   /** the state panes show only what the step changed */
   readonly onlyChanges: boolean;
   /** the scenario as it was written; null for a dump */
@@ -119,6 +128,7 @@ export function openDebuggerState(client: EngineClient, size: Size, source: stri
     ignores: new Map(),
     stopped: new Map(),
     again: null,
+    unfollowed: new Set(),
     onlyChanges: false,
     source,
     inspector: null,
@@ -183,17 +193,18 @@ function headlineOf(client: EngineClient, index: TraceIndex): Headline | null {
 function presentOf(client: EngineClient): Present {
   const { position } = client;
   const step = client.current;
-  const after = client.stateAt(position);
-  const changes = changesBetween(client.stateAt(Math.max(0, position - 1)), after);
   return {
     position,
     step,
     stack: client.callStack(),
     memory: client.memoryAt(),
-    tree: stateTree(after),
-    changes,
-    changeTexts: [...changes].map(([path, before]) => `${decodeURI(path)}: ${stateText(before)} → ${stateText(after.get(path))}`),
-    fields: client.changesAt(),
+    shown: lastOf(() => {
+      const after = client.stateAt(position);
+      const changes = changesBetween(client.stateAt(Math.max(0, position - 1)), after);
+      const changeTexts = [...changes].map(([path, before]) => `${decodeURI(path)}: ${stateText(before)} → ${stateText(after.get(path))}`);
+      return { tree: stateTree(after), changes, changeTexts };
+    }),
+    fields: lastOf(() => client.changesAt(position)),
     written: (step?.writes ?? []).map((write) => ({ start: write.address, end: write.address + write.length, before: write.before })),
   };
 }
@@ -204,15 +215,13 @@ export function arrive(before: Debugger): Debugger {
   index.extend(client);
   const present = presentOf(client);
   const selection = selectionOf(present.step) ?? before.selection ?? lastWrite(client);
-  const state: Debugger = { ...before, present, selection, step: START, stack: START };
+  const state: Debugger = { ...before, present, selection, step: START, stack: START, unfollowed: new Set(['state', 'device']) };
   const action = present.step?.action ?? null;
   const row = Math.max(0, present.position - 1);
   return settle({
     ...state,
     program: action === null ? state.program : jumpTo(state.program, action, client.program.length, box(state, 'program').height),
     timeline: jumpTo(state.timeline, row, client.length, timelineHeight(state)),
-    state: toChange(state, state.state, kernelRows(state), 'state'),
-    device: toChange(state, state.device, deviceRows(state), 'device'),
     logTop: Math.max(0, index.linesUpTo(present.position) - box(state, 'log').height),
   });
 }
@@ -234,38 +243,41 @@ function lastWrite(client: EngineClient): BitSpan | null {
   return null;
 }
 
-/** Brings the first thing that changed into sight. */
-function toChange(state: Debugger, scroll: Scroll, rows: readonly StateRow[], id: 'state' | 'device'): Scroll {
-  const changed = rows.findIndex((row) => row.before !== null);
-  return changed === -1 ? scroll : jumpTo(scroll, changed, rows.length, box(state, id).height);
-}
-
-export const layoutOf = (state: Pick<Debugger, 'shell' | 'slot'>): LayoutInput => ({
-  size: state.shell.size,
-  focus: state.shell.focus,
-  zoom: state.shell.zoom,
-  slot: state.slot,
-});
-
-const box = (state: Pick<Debugger, 'shell' | 'slot'>, id: DebuggerPane) => debuggerBox(layoutOf(state), id);
+const box = (state: Laid, id: DebuggerPane): PaneBox => paneBox({ layout: debuggerBands }, state, id);
 
 /** One row names the lanes. */
-export const timelineHeight = (state: Pick<Debugger, 'shell' | 'slot'>): number => Math.max(1, box(state, 'timeline').height - 1);
+export const timelineHeight = (state: Laid): number => Math.max(1, box(state, 'timeline').height - 1);
 
 /** Cursors into view after anything changed; the place that panes share shows the one in focus. */
 export function settle(before: Debugger): Debugger {
   const slot = SHARED.includes(before.shell.focus) ? before.shell.focus : before.slot;
   const state = { ...before, slot };
-  const { client } = state;
-  return followMemory({
+  const { client, unfollowed } = state;
+  const bands = debuggerBands(state);
+  // of a pane that is not on the screen nothing is asked
+  const seen = (id: DebuggerPane, scroll: Scroll, count: () => number): Scroll => {
+    const height = boxOf(bands, id)?.height;
+    return height === undefined ? scroll : keepInView(scroll, count(), height);
+  };
+  // the first thing that changed comes into sight, once
+  const followed = (id: 'state' | 'device', rowsIn: (state: Debugger) => readonly StateRow[]): Scroll => {
+    const height = boxOf(bands, id)?.height;
+    if (height === undefined) return state[id];
+    const rows = rowsIn(state);
+    const changed = unfollowed.has(id) ? rows.findIndex((row) => row.before !== null) : -1;
+    return changed === -1 ? keepInView(state[id], rows.length, height) : jumpTo(state[id], changed, rows.length, height);
+  };
+  const settled: Debugger = {
     ...state,
-    program: keepInView(state.program, client.program.length, box(state, 'program').height),
+    program: seen('program', state.program, () => client.program.length),
     timeline: keepInView(state.timeline, client.length, timelineHeight(state)),
-    stack: keepInView(state.stack, stackRows(state).length, box(state, 'stack').height),
-    step: keepInView(state.step, detailRows(state).length, box(state, 'step').height),
-    state: keepInView(state.state, kernelRows(state).length, box(state, 'state').height),
-    device: keepInView(state.device, deviceRows(state).length, box(state, 'device').height),
-  });
+    stack: seen('stack', state.stack, () => stackRows(state).length),
+    step: seen('step', state.step, () => detailRows(state).length),
+    state: followed('state', kernelRows),
+    device: followed('device', deviceRows),
+    unfollowed: new Set([...unfollowed].filter((id) => boxOf(bands, id) === null)),
+  };
+  return boxOf(bands, 'memory') === null ? settled : followMemory(settled);
 }
 
 export function memoryGrid(state: Debugger): Grid & { readonly digits: number; readonly height: number } {
@@ -281,26 +293,25 @@ export function followMemory(state: Debugger): Debugger {
   return { ...state, memoryTop: state.selection === null ? top : followSelection(grid, top, state.selection, grid.height) };
 }
 
-export const kernelRows = (state: Debugger): StateRow[] => rowsOfState(state, 'state', (name) => name !== 'devices');
-export const deviceRows = (state: Debugger): StateRow[] => rowsOfState(state, 'device', (name) => name === 'devices');
+export const kernelRows = rowsOfState('state', (name) => name !== 'devices');
+export const deviceRows = rowsOfState('device', (name) => name === 'devices');
 
-function rowsOfState({ present, closed, onlyChanges, shell }: Debugger, pane: DebuggerPane, only: (name: string) => boolean): StateRow[] {
-  const rows = stateRows(present.tree, only, closed, present.changes);
-  const filter = shell.filters.get(pane) ?? '';
-  return rows.filter(
-    (row) => (!onlyChanges || row.before !== null) && (filter === '' || hasWords(`${decodeURI(row.node.path)} ${stateText(row.node.value)}`, filter)),
-  );
+function rowsOfState(pane: DebuggerPane, only: (name: string) => boolean): (state: Debugger) => readonly StateRow[] {
+  const rowsOf = lastOf(({ shown }: Present, closed: ReadonlySet<string>, onlyChanges: boolean, filter: string) => {
+    const { tree, changes } = shown();
+    return stateRows(tree, only, closed, changes).filter(
+      (row) => (!onlyChanges || row.before !== null) && (filter === '' || hasWords(`${decodeURI(row.node.path)} ${stateText(row.node.value)}`, filter)),
+    );
+  });
+  return ({ present, closed, onlyChanges, shell }) => rowsOf(present, closed, onlyChanges, shell.filters.get(pane) ?? '');
 }
 
-export const detailRows = (state: Debugger): StepLine[] =>
-  stepLines(
-    state.present.step,
-    state.present.changeTexts,
-    state.present.fields,
-    // the first column is the cursor's
-    box(state, 'step').width - 1,
-    state.cause?.step === state.present.position ? state.cause.because : [],
-  );
+const linesOf = lastOf(({ step, position, shown, fields }: Present, width: number, cause: Cause | null) =>
+  stepLines(step, step === null ? [] : shown().changeTexts, fields(), width, cause?.step === position ? cause.because : []),
+);
+
+/** The first column is the cursor's. */
+export const detailRows = (state: Debugger): readonly StepLine[] => linesOf(state.present, box(state, 'step').width - 1, state.cause);
 
 /** Calls, innermost first; breakpoints; marks. */
 export function stackRows({ client, present, ignores, stopped }: Debugger): StackRow[] {

@@ -19,7 +19,7 @@ import { LOOK, STOPS, TIME } from './groups.js';
 import { DEBUGGER_KEYS } from './keys.js';
 import { type DebuggerPane, SHARED, debuggerBands } from './layout.js';
 import { DEBUGGER_PANES } from './panes.js';
-import { type Debugger, arrive, layoutOf, openDebuggerState, seek, settle } from './state.js';
+import { type Debugger, arrive, openDebuggerState, seek, settle } from './state.js';
 import { DEBUGGER_MARKS } from './stops.js';
 import { travelled } from './travel.js';
 import { edit, keptEdits, withEdits } from './what-if.js';
@@ -63,7 +63,7 @@ export const DEBUGGER: View<Debugger, DebuggerPane> = {
     'edit ': { run: edit },
     [CARRY_OUT]: { run: carryOut },
   },
-  layout: (state) => debuggerBands(layoutOf(state)),
+  layout: debuggerBands,
   // of a dump the end of its path says which it is
   title: ({ client: { fromDump, scenario } }) =>
     escapeText(fromDump ? `next kernel on ${scenario.file.split('/').slice(-2).join('/')}` : scenario.title || scenario.file),

@@ -1,5 +1,6 @@
 /** How the inspector's panes share the screen: below 100 columns, up to 115, and from there on. Pure. */
-import { type Band, type PaneBox, alone, boxOf } from '../model/screen.js';
+import { lastOf } from '../model/last-of.js';
+import { type Band, type Size, alone } from '../model/screen.js';
 import type { Shell } from '../model/shell.js';
 
 /** In the order of their numbers. */
@@ -28,22 +29,23 @@ export interface Laid {
 /** Columns that 16 bytes a row take. */
 const HEX = 75;
 
-export function inspectorBands(state: Laid): Band<PaneId>[] {
-  const { size, focus, zoom } = state.shell;
-  if (zoom) return alone(size, focus);
+const bandsOf = lastOf((size: Size, focus: PaneId, model: Laid['model'], bottom: PaneId, notesOpen: boolean): readonly Band<PaneId>[] => {
   const body = size.rows - 2;
-  const strip = 1 + stripRows(state, body);
+  const strip = 1 + stripRows(body, focus, model, bottom, notesOpen);
   const upper = body - strip;
   return [
     ...upperBands(size.columns, upper),
-    { height: strip, columns: [{ width: size.columns, panes: [{ id: state.bottom, height: strip, tabs: bottomOf(state.model) }] }] },
+    { height: strip, columns: [{ width: size.columns, panes: [{ id: bottom, height: strip, tabs: bottomOf(model) }] }] },
   ];
-}
+});
+
+export const inspectorBands = ({ shell: { size, focus, zoom }, model, bottom, notesOpen }: Laid): readonly Band<PaneId>[] =>
+  zoom ? alone(size, focus) : bandsOf(size, focus, model, bottom, notesOpen);
 
 /** Rows of the pane at the bottom: few until it has the focus. */
-function stripRows({ shell, model, bottom, notesOpen }: Laid, body: number): number {
-  if (bottom !== 'findings') return shell.focus === bottom ? Math.floor(body * 0.6) : Math.max(3, Math.floor(body / 5));
-  const focused = shell.focus === 'findings';
+function stripRows(body: number, focus: PaneId, model: Laid['model'], bottom: PaneId, notesOpen: boolean): number {
+  if (bottom !== 'findings') return focus === bottom ? Math.floor(body * 0.6) : Math.max(3, Math.floor(body / 5));
+  const focused = focus === 'findings';
   const most = focused ? Math.floor(body / 2) : Math.max(2, Math.floor(body / 6));
   // the finding under the cursor is shown whole, which takes some rows more
   const { length } = notesOpen ? model.findings : model.findings.filter(({ severity }) => severity !== 'info');
@@ -86,7 +88,3 @@ function upperBands(columns: number, height: number): Band<PaneId>[] {
     },
   ];
 }
-
-/** A pane's inner size; of a pane that is not on the screen, what it would have alone. */
-export const inspectorBox = (state: Laid, id: PaneId): PaneBox =>
-  boxOf(inspectorBands(state), id) ?? { width: state.shell.size.columns, height: state.shell.size.rows - 3 };

@@ -5,7 +5,7 @@ import type { PageRow } from '../model/page.js';
 import { line, span, wrap } from '../model/text.js';
 import { showList, showText, tell } from '../model/view.js';
 import type { PaneId } from './layout.js';
-import { findingsHere } from './panes/detail.js';
+import { findingsAt } from './panes/detail.js';
 import { findingUnderCursor } from './panes/findings.js';
 import { type Inspector, hexCursor, selectedNode } from './state.js';
 
@@ -51,7 +51,7 @@ export function whatIsPage(state: Inspector, address: number): Inspector {
 /** What the rule of the finding here means, or what the structure is. */
 export function more(state: Inspector): Inspector {
   const { model } = state;
-  const finding = (state.findingAt === null ? undefined : model.findings[state.findingAt]) ?? findingsHere(state)[0];
+  const finding = (state.findingAt === null ? undefined : model.findings[state.findingAt]) ?? findingsAt(model, selectedNode(state), null)[0];
   const inList = state.shell.focus === 'findings' ? findingUnderCursor(state) : undefined;
   const rule = (inList ?? finding)?.rule;
   const text = rule === undefined ? null : model.ruleText(rule);

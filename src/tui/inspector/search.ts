@@ -10,7 +10,7 @@ import { mapTo } from './panes/map.js';
 import { objectsPane } from './panes/objects.js';
 import { sessionsPane } from './panes/sessions.js';
 import { snapshotsPane } from './panes/snapshots.js';
-import { type Inspector, boxIn, cursorTo, followHex, hexCursor, jump, jumpToAddress, placeOf, select } from './state.js';
+import { type Inspector, boxIn, cursorTo, hexCursor, jump, jumpToAddress, placeOf, select } from './state.js';
 
 /** A search in the pane in focus: bytes in the hex pane, lines in lists, else the tree. */
 export function startSearch(state: Inspector, text: string): Inspector {
@@ -49,7 +49,7 @@ function whereIs(state: Inspector, address: number): Inspector {
     pointer === undefined
       ? 'no pointer to it'
       : `named by ${escapeText(pointer.path)}${is.pointers.length > 1 ? ` and ${is.pointers.length - 1 + is.morePointers} more` : ''}`;
-  return tell(followHex(shown), `${hex(address)}: ${index.telescope(address)}; ${named}`);
+  return tell(shown, `${hex(address)}: ${index.telescope(address)}; ${named}`);
 }
 
 /** Nodes looked at before a match is shown although more may come above it. */

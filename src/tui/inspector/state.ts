@@ -9,10 +9,11 @@ import type { PaneBox, Size } from '../model/screen.js';
 import { type Shell, openShell } from '../model/shell.js';
 import { type Scroll, START, jumpTo, keepInView } from '../model/scroll.js';
 import type { TreeSearch } from '../model/search.js';
+import { paneBox } from '../model/view.js';
 import { type Branch, type Place, closedTree, nodeAt, openAt, placeOfPath, reveal, rowOfPlace, rowsBetween } from '../model/tree-view.js';
 import { type BitSpan, bitSpanOf, bytesTouched, hasChildren } from '../model/value.js';
 import type { ObjectRow } from './object-rows.js';
-import { type Laid, type PaneId, bottomOf, inspectorBox } from './layout.js';
+import { type Laid, type PaneId, bottomOf, inspectorBands } from './layout.js';
 
 /** One of several pages that are looked at in turn: kvm_run snapshots. */
 export interface Series {
@@ -201,7 +202,7 @@ function openFirst(tree: Branch, height: number): Branch {
 }
 
 /** A pane's inner size. */
-export const boxIn = (state: Laid, id: PaneId): PaneBox => inspectorBox(state, id);
+export const boxIn = (state: Laid, id: PaneId): PaneBox => paneBox({ layout: inspectorBands }, state, id);
 
 export const selectedNode = (state: Inspector): TreeNode | null => nodeAt(state.tree, state.place);
 
@@ -242,15 +243,15 @@ export function hexHeight(state: Inspector): number {
 /** Columns that other readings of the bytes take beside the rows. */
 export const READINGS_WIDTH = 26;
 
-/** Selects the node at `place`, opening what is above it; tree and hex pane follow. */
+/** Selects the node at `place`, opening what is above it; the tree pane follows, and the hex pane when all is settled. */
 export function select(state: Inspector, place: Place, tree: Branch = state.tree): Inspector {
   const opened = reveal(tree, place);
   const scroll = jumpTo(state.treeScroll, rowOfPlace(opened, place), opened.rows, boxIn(state, 'tree').height);
-  return followHex({ ...state, tree: opened, place, treeScroll: scroll, detailTop: 0, hexAt: null });
+  return { ...state, tree: opened, place, treeScroll: scroll, detailTop: 0, hexAt: null };
 }
 
 /** Scrolls the hex pane to its cursor, or to what it marks. */
-export function followHex(state: Inspector): Inspector {
+function followHex(state: Inspector): Inspector {
   const grid = hexGrid(state);
   const selection = state.hexAt === null ? hexSelection(state) : { address: state.hexAt, firstBit: 0, bits: 8 };
   const top = rowStart(grid, state.hexTop);
@@ -265,7 +266,7 @@ export const jump = (state: Inspector, place: Place): Inspector => select(leavin
 
 export const visitOf = ({ place, hexAt, model }: Inspector): Visit => ({ place, hexAt, snapshot: model.series?.index ?? 0 });
 
-const visit = (state: Inspector, { place, hexAt, snapshot }: Visit): Inspector => followHex({ ...select(toSnapshot(state, snapshot), place), hexAt });
+const visit = (state: Inspector, { place, hexAt, snapshot }: Visit): Inspector => ({ ...select(toSnapshot(state, snapshot), place), hexAt });
 
 /** Another snapshot, with the cursor on the field of the same name where it has one. */
 export function toSnapshot(state: Inspector, index: number): Inspector {
@@ -310,11 +311,11 @@ export const nodeOf = (state: Inspector, place: Place): TreeNode | null => {
 export function cursorTo(state: Inspector, address: number): Inspector {
   const bits = nodeBits(state);
   const node = selectedNode(state);
-  if (bits !== null && node !== null && covers(bits, address) && !hasChildren(node)) return followHex({ ...state, hexAt: address });
+  if (bits !== null && node !== null && covers(bits, address) && !hasChildren(node)) return { ...state, hexAt: address };
   const path = isReadable(state.model.memory, address) ? state.model.addresses().pathAt(address) : null;
   const place = path === null ? null : placeOf(state, path);
   const there = place === null ? state : select(state, place);
-  return followHex({ ...there, hexAt: address });
+  return { ...there, hexAt: address };
 }
 
 /** Goes to a physical address as a jump. */

@@ -66,6 +66,9 @@ function rowBytes({ memory, perRow }: Grid, start: number): Uint8Array | null {
   return memory.readInto(start, perRow, bytes) === perRow ? bytes : null;
 }
 
+/** Bytes read ahead; a grid is walked through by one caller at a time. */
+const ahead = Buffer.alloc(CHUNK);
+
 /** How many rows from `start` on (`by` 1) or up to it (-1) hold `bytes`, none of them the one that is kept. */
 function sameRows(grid: Grid, start: number, bytes: Uint8Array, by: 1 | -1): number {
   const { memory, perRow, keep } = grid;
@@ -75,20 +78,17 @@ function sameRows(grid: Grid, start: number, bytes: Uint8Array, by: 1 | -1): num
   // whole rows of the range on this side of `start`, its own among them
   const there = by === 1 ? Math.floor((range.end - start) / perRow) : Math.floor((start - range.start) / perRow) + 1;
   const most = Math.min(there, MOST_SQUEEZED, kept === null ? there : rowsUntil(start, kept, perRow, by));
-  const perChunk = Math.max(1, Math.floor(CHUNK / perRow));
-  const pattern = Buffer.alloc(perChunk * perRow, bytes);
-  const chunk = Buffer.alloc(perChunk * perRow);
-  for (let count = 0; count < most; ) {
-    const rows = Math.min(perChunk, most - count);
-    const first = by === 1 ? start + count * perRow : start - (count + rows - 1) * perRow;
+  // most rows differ from the one before: few are read at first, then whole chunks
+  let rows = 1;
+  for (let count = 0; count < most; count += rows) {
+    rows = Math.min(count === 0 ? 1 : Math.floor(CHUNK / perRow), most - count);
     const size = rows * perRow;
-    if (memory.readInto(first, size, chunk) < size) return count;
-    if (chunk.compare(pattern, 0, size, 0, size) !== 0) {
-      let index = 0;
-      for (let row = by === 1 ? 0 : rows - 1; chunk.compare(pattern, 0, perRow, row * perRow, (row + 1) * perRow) === 0; row += by) index++;
-      return count + index;
-    }
-    count += rows;
+    if (memory.readInto(by === 1 ? start + count * perRow : start - (count + rows - 1) * perRow, size, ahead) < size) return count;
+    // the same as `bytes`, and each row as the one before it
+    if (ahead.compare(bytes, 0, perRow, 0, perRow) === 0 && ahead.compare(ahead, perRow, size, 0, size - perRow) === 0) continue;
+    let same = 0;
+    for (let row = by === 1 ? 0 : rows - 1; ahead.compare(bytes, 0, perRow, row * perRow, (row + 1) * perRow) === 0; row += by) same++;
+    return count + same;
   }
   return Math.max(0, most);
 }
@@ -179,17 +179,15 @@ export function hexRows(grid: Grid, top: number, options: HexOptions): Line[] {
   const rows: Line[] = [];
   let at: number | null = top;
   while (at !== null && rows.length < options.height) {
-    if (!isReadable(memory, at)) rows.push(...gapRows(memory, at, options));
-    else {
-      const repeats = repeatsAt(grid, at);
-      if (repeats > 0)
-        rows.push([
-          span(at.toString(16).padStart(options.digits, '0'), 'zero'),
-          span(` *  the same up to ${hex(at + repeats * perRow - 1)} (${repeats} rows)`, 'zero'),
-        ]);
-      else rows.push(byteRow(grid, at, options));
-    }
-    at = nextRow(grid, at);
+    const repeats: number = isReadable(memory, at) ? repeatsAt(grid, at) : -1;
+    if (repeats === -1) rows.push(...gapRows(memory, at, options));
+    else if (repeats === 0) rows.push(byteRow(grid, at, options));
+    else
+      rows.push([
+        span(at.toString(16).padStart(options.digits, '0'), 'zero'),
+        span(` *  the same up to ${hex(at + repeats * perRow - 1)} (${repeats} rows)`, 'zero'),
+      ]);
+    at = repeats > 0 ? at + repeats * perRow : plainNext(grid, at);
   }
   return rows.slice(0, options.height);
 }

@@ -1,4 +1,5 @@
 /** The rows of a list with a cursor, and a pane that is such a list: shown, filtered, searched and moved through in one way. Pure. */
+import { lastOf } from './last-of.js';
 import { hasWords } from './match.js';
 import type { Key } from './keys.js';
 import type { PaneBox } from './screen.js';
@@ -60,15 +61,8 @@ interface ListPane<S, P extends string, R> extends Pane<S, P> {
 
 export function listPane<S extends Viewed<P>, P extends string, R>(list: ListOf<S, P, R>): ListPane<S, P, R> {
   const { id, title = id, none, always = false, enter, keys, heading } = list;
-  // filtered once for as long as nothing changes
-  let last: { readonly rows: readonly R[]; readonly filter: string; readonly kept: readonly R[] } | null = null;
-  const shown = (state: S): readonly R[] => {
-    const filter = filterOf<P>(state, id);
-    const rows = list.rows(state);
-    if (filter === '') return rows;
-    if (last === null || last.rows !== rows || last.filter !== filter) last = { rows, filter, kept: rows.filter((row) => hasWords(list.words(row), filter)) };
-    return last.kept;
-  };
+  const filtered = lastOf((rows: readonly R[], filter: string) => (filter === '' ? rows : rows.filter((row) => hasWords(list.words(row), filter))));
+  const shown = (state: S): readonly R[] => filtered(list.rows(state), filterOf<P>(state, id));
   const top = heading === undefined ? 0 : 1;
   const withWords = (state: S, text: string): readonly number[] => shown(state).flatMap((row, index) => (hasWords(list.words(row), text) ? [index] : []));
   const current = (state: S): R | undefined => shown(state)[list.scroll(state).cursor];

@@ -3,6 +3,7 @@ import { escapeText } from '../../report/escape.js';
 import { tableOf } from './common-keys.js';
 import { type Command, type Key, type Table, footerLine, hints, keyLabel, keyOf } from './keys.js';
 import { NOTHING_KEPT } from './kept.js';
+import { lastOf } from './last-of.js';
 import { nearest } from './match.js';
 import { type Page, movePage, pageLines } from './page.js';
 import type { Program, Step } from './program.js';
@@ -20,12 +21,15 @@ export function programOf<S extends Viewed<P>, P extends string>(view: View<S, P
     key: (state, key) => keyIn(view, table, state, key),
     resize: (state, size) => view.settle(withShell<S, P>(state, { ...state.shell, size })),
     screen: (state) => screenOf(view, table, state),
-    work: view.work,
+    work: (state) => {
+      const next = view.work(state);
+      return next === null ? null : view.settle(next);
+    },
     told: (state, message) => withShell<S, P>(state, say(state.shell, message)),
     kept: (state) => ({ ...NOTHING_KEPT, histories: state.shell.histories, ...view.kept?.(state) }),
     restored: (state, kept) => {
       const known = withShell<S, P>(state, { ...state.shell, histories: kept.histories });
-      return view.restored?.(known, kept) ?? known;
+      return view.settle(view.restored?.(known, kept) ?? known);
     },
   };
 }
@@ -231,6 +235,8 @@ function foundLine({ query, at, count, note = '', hints: more = [] }: Found): Li
   return [span(` /${escapeText(query)}`, 'match'), span(`  ${matches}${note}  `), ...hints([['n', 'next'], ['N', 'previous'], ...more, ['Esc', 'end']])];
 }
 
+const hintsOf = lastOf(footerLine);
+
 /** Rows that a message takes at most. */
 const MOST_MESSAGE_ROWS = 6;
 
@@ -252,5 +258,5 @@ function footerOf<S extends Viewed<P>, P extends string>(view: View<S, P>, table
   }
   const found = view.found(state);
   if (found !== null) return [clip(foundLine(found), columns)];
-  return [clip([span(' '), ...footerLine(table.keys, shell.focus, columns - 1)], columns)];
+  return [clip([span(' '), ...hintsOf(table.keys, shell.focus, columns - 1)], columns)];
 }

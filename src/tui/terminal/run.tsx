@@ -4,12 +4,12 @@
  */
 import { writeFileSync } from 'node:fs';
 import { render, useInput } from 'ink';
-import { type ReactNode, useLayoutEffect, useSyncExternalStore } from 'react';
+import { type ReactNode, useLayoutEffect } from 'react';
 import { escapeText } from '../../report/escape.js';
 import type { Effect, Program } from '../model/program.js';
 import type { Size } from '../model/screen.js';
 import { AlternateScreen, type TerminalStreams } from './alternate-screen.js';
-import { type CellRow, cellsMaker } from './cells.js';
+import { cellsMaker } from './cells.js';
 import { copied } from './clipboard.js';
 import { isPlainTerminal, toPlain } from './glyphs.js';
 import { keysOf } from './ink-keys.js';
@@ -119,13 +119,19 @@ export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading
   screen.open();
   stdout.on('resize', onResize);
   stdin.on('end', onEnd);
-  let live = true;
-  const paint = (rows: readonly CellRow[]): void => {
-    if (live) painter.paint(rows);
+  const cellsOf = cellsMaker();
+  const draw = (): void => {
+    const { state, size } = store.snapshot;
+    painter.paint(cellsOf(program.screen(state), size));
   };
   const typed = loading?.finish() ?? Buffer.alloc(0);
-  const app = <App program={program} store={store} onKeys={onKeys} paint={paint} cellsOf={cellsMaker()} />;
-  const ink = render(app, { stdout: silent(stdout), stdin, debug: true, exitOnCtrlC: false, patchConsole: false });
+  const ink = render(<App store={store} onInput={(input, key) => onKeys(keysOf(input, key))} draw={draw} />, {
+    stdout: silent(stdout),
+    stdin,
+    debug: true,
+    exitOnCtrlC: false,
+    patchConsole: false,
+  });
   // as if it came now: Ink listens only once it is mounted
   if (typed.length > 0) setImmediate(() => stdin.unshift(typed));
   ink.waitUntilExit().then(
@@ -133,7 +139,6 @@ export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading
     (error: unknown) => finish({ error }),
   );
   const end = await ended;
-  live = false;
   const worth = store.kept;
   if (identity !== null && worth !== null) writeKept(identity, { ...worth, theme: chosen });
   store.close();
@@ -147,7 +152,7 @@ export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading
   // with the handlers gone the signal does what it does to any program
   if (end.signal !== undefined) process.kill(process.pid, end.signal);
   if (end.error !== undefined) throw end.error;
-  return { diff: end.diff ?? null, open: end.open ?? null, state: store.snapshot().state };
+  return { diff: end.diff ?? null, open: end.open ?? null, state: store.snapshot.state };
 }
 
 /** Writes a new file. @returns what came of it */
@@ -164,19 +169,18 @@ function savedText(path: string, text: string): string {
 }
 
 interface AppProps<S> {
-  readonly program: Program<S>;
   readonly store: Store<S>;
-  readonly onKeys: (keys: readonly string[]) => void;
-  readonly paint: (rows: readonly CellRow[]) => void;
-  readonly cellsOf: ReturnType<typeof cellsMaker>;
+  readonly onInput: Parameters<typeof useInput>[0];
+  readonly draw: () => void;
 }
 
-/** Decides what is on the screen; the painter puts it there once React has taken it. Ink itself draws nothing. */
-function App<S>({ program, store, onKeys, paint, cellsOf }: AppProps<S>): ReactNode {
-  const { state, size } = useSyncExternalStore(store.subscribe, store.snapshot);
-  useInput((input, key) => onKeys(keysOf(input, key)));
-  const cells = cellsOf(program.screen(state), size);
-  useLayoutEffect(() => paint(cells));
+/** Reads the keys, and draws whenever the store has a new frame. React and Ink have no part in a frame: what is on the screen goes to the painter. */
+function App<S>({ store, onInput, draw }: AppProps<S>): ReactNode {
+  useInput(onInput);
+  useLayoutEffect(() => {
+    draw();
+    return store.subscribe(draw);
+  }, [store, draw]);
   return null;
 }
 

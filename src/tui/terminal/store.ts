@@ -38,7 +38,10 @@ export class Store<S> {
     return () => this.#listeners.delete(listener);
   };
 
-  readonly snapshot = (): Snapshot<S> => this.#shown;
+  /** What is on the screen. */
+  get snapshot(): Snapshot<S> {
+    return this.#shown;
+  }
 
   key(key: string): readonly Effect[] {
     const { state, effects } = this.#program.key(this.#now.state, key);

@@ -1,6 +1,8 @@
 /** What is known of the selected node; of the dump as a whole where that is selected. Pure. */
+import type { TreeNode } from '../../../tree/tree.js';
 import { detailLines } from '../../model/detail.js';
 import type { FindingView } from '../../model/finding.js';
+import { lastOf } from '../../model/last-of.js';
 import { rowsOf, scrollText } from '../../model/scroll.js';
 import { type Line, line, wrap } from '../../model/text.js';
 import type { Pane } from '../../model/view.js';
@@ -13,11 +15,10 @@ import { FINDING_KEYS } from './findings.js';
 
 type Of = Pane<Inspector, PaneId>;
 
-/** Findings about the selected node: the one gone to first, then the others at the same path. */
-export function findingsHere(state: Inspector): readonly FindingView[] {
-  const node = selectedNode(state);
-  const current = state.findingAt === null ? undefined : state.model.findings[state.findingAt];
-  const here = state.model.findings.filter((finding) => finding.path === node?.path);
+/** Findings about a node: the one gone to first, then the others at the same path. */
+export function findingsAt({ findings }: InspectorModel, node: TreeNode | null, findingAt: number | null): readonly FindingView[] {
+  const current = findingAt === null ? undefined : findings[findingAt];
+  const here = findings.filter((finding) => finding.path === node?.path);
   // the finding gone to may be about something below the deepest node that was decoded
   const about = current?.path != null && node !== null && (current.path === node.path || current.path.startsWith(`${node.path}/`));
   return current === undefined || !about ? here : [current, ...here.filter((finding) => finding !== current)];
@@ -33,25 +34,27 @@ function ownerOf({ handovers }: InspectorModel, path: string): string {
   return '';
 }
 
-/** The lines about the selected node, or about the dump. */
-function detailOf(state: Inspector, width: number): Line[] {
-  const { model } = state;
-  if (onOverview(state.place)) return overviewLines(model, width);
-  const node = selectedNode(state);
-  if (node === null) return [];
-  return detailLines(
+const linesOf = lastOf((model: InspectorModel, node: TreeNode, parent: TreeNode | null, findingAt: number | null, width: number): readonly Line[] =>
+  detailLines(
     node,
-    parentNode(state),
+    parent,
     model.memory,
-    findingsHere(state),
+    findingsAt(model, node, findingAt),
     width,
     (address) => model.addresses().telescope(address),
     ownerOf(model, node.path),
-  );
+  ),
+);
+
+/** The lines about the selected node, or about the dump. */
+function detailOf(state: Inspector, width: number): readonly Line[] {
+  if (onOverview(state.place)) return overviewLines(state.model, width);
+  const node = selectedNode(state);
+  return node === null ? [] : linesOf(state.model, node, parentNode(state), state.findingAt, width);
 }
 
 /** The answer first: the verdict, the worst finding and what follows from it, then what the dump is. */
-function overviewLines(model: InspectorModel, width: number): Line[] {
+const overviewLines = lastOf((model: InspectorModel, width: number): readonly Line[] => {
   const { headline, findings } = model;
   const sign = headline.severity === 'good' ? '' : `${headline.severity === 'error' ? '!' : headline.severity === 'warning' ? '?' : 'i'} `;
   const out: Line[] = wrap(`${sign}${headline.text}`, width, 2).map((row) => line(row, headline.severity === 'info' ? 'title' : headline.severity));
@@ -63,7 +66,7 @@ function overviewLines(model: InspectorModel, width: number): Line[] {
   out.push(line(''));
   for (const text of model.overview) for (const row of wrap(text, width, 2)) out.push(line(row));
   return out;
-}
+});
 
 export const detailPane: Of = {
   id: 'detail',

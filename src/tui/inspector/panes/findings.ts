@@ -1,11 +1,12 @@
 /** The findings, worst first; notes folded into one row. Pure. */
+import { lastOf } from '../../model/last-of.js';
 import { hasWords } from '../../model/match.js';
 import { type FindingView, findingRow } from '../../model/finding.js';
 import { jumpTo, keepInView, moveBy, positionOf, rowsOf } from '../../model/scroll.js';
 import { type Line, fill, line, lineWidth, restyle, span, wrap } from '../../model/text.js';
 import { type Pane, filterOf, focused, tell } from '../../model/view.js';
 import type { PaneId } from '../layout.js';
-import { type Inspector, boxIn, followHex, jump, jumpToAddress, placeOf, selectedNode } from '../state.js';
+import { type Inspector, boxIn, jump, jumpToAddress, placeOf, selectedNode } from '../state.js';
 
 import type { Key } from '../../model/keys.js';
 import { FINDINGS } from '../groups.js';
@@ -15,14 +16,15 @@ type Of = Pane<Inspector, PaneId>;
 type FindingRow = { readonly kind: 'finding'; readonly index: number; readonly finding: FindingView } | { readonly kind: 'notes'; readonly count: number };
 
 /** Errors and warnings; notes in one row until they are asked for. */
-function findingRows(state: Inspector): FindingRow[] {
-  const filter = filterOf<PaneId>(state, 'findings');
-  const all = state.model.findings.map((finding, index): FindingRow & { kind: 'finding' } => ({ kind: 'finding', index, finding }));
+const rowsFor = lastOf((findings: readonly FindingView[], filter: string, notesOpen: boolean): readonly FindingRow[] => {
+  const all = findings.map((finding, index): FindingRow & { kind: 'finding' } => ({ kind: 'finding', index, finding }));
   if (filter !== '') return all.filter(({ finding }) => hasWords(`${finding.severity} ${finding.rule} ${finding.message} ${finding.path ?? ''}`, filter));
-  if (state.notesOpen) return all;
+  if (notesOpen) return all;
   const notes = all.filter(({ finding }) => finding.severity === 'info').length;
   return [...all.filter(({ finding }) => finding.severity !== 'info'), ...(notes === 0 ? [] : [{ kind: 'notes', count: notes } as const])];
-}
+});
+
+const findingRows = (state: Inspector): readonly FindingRow[] => rowsFor(state.model.findings, filterOf<PaneId>(state, 'findings'), state.notesOpen);
 
 /** The finding under the cursor of the list; none on the row of folded notes. */
 export function findingUnderCursor(state: Inspector): FindingView | undefined {
@@ -90,7 +92,7 @@ export function goToFinding(before: Inspector, index: number): Inspector {
   const node = selectedNode(there);
   // the finding may be about a field deeper than what was decoded, or about bytes without a node
   if (finding.at !== null && (place === null || (node !== null && node.path !== finding.path)))
-    return followHex({ ...(place === null ? jumpToAddress(state, finding.at) : there), hexAt: finding.at });
+    return { ...(place === null ? jumpToAddress(state, finding.at) : there), hexAt: finding.at };
   if (place !== null) return there;
   const told = logLineOf(state, finding);
   if (told !== null) return focused<Inspector, PaneId>({ ...state, log: jumpTo(state.log, told, state.model.log.length, boxIn(state, 'log').height) }, 'log');
