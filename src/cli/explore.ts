@@ -1,4 +1,3 @@
-import { ENDINGS } from '../engine/explore/ending.js';
 import { type Exploration, explore, type Shortest } from '../engine/explore/explore.js';
 import { readScenario } from '../engine/scenario/parse.js';
 import type { Fault, Scenario } from '../engine/scenario/types.js';
@@ -103,10 +102,10 @@ function explorationToJson(scenario: Scenario, found: Exploration) {
 function* textOf(scenario: Scenario, found: Exploration): Iterable<string> {
   const pairs = found.results.filter(({ faults }) => faults.length > 1).length;
   yield `${found.runs - pairs} runs with one fault${pairs === 0 ? '' : `, ${pairs} with two`}${found.leftOut === 0 ? '' : `; ${found.leftOut} more differ only by the page they hit (--all runs them too)`}`;
-  for (const kind of ENDINGS) {
-    if (found.counts[kind] === 0) continue;
+  for (const [kind, count] of Object.entries(found.counts)) {
+    if (count === 0) continue;
     yield '';
-    yield `${kind}: ${found.counts[kind]}`;
+    yield `${kind}: ${count}`;
     // What nobody notices needs no example.
     if (kind === 'unnoticed') continue;
     for (const one of found.shortest.filter(({ ending }) => ending.kind === kind)) yield* shortestLines(scenario, one);

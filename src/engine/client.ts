@@ -1,10 +1,3 @@
-/**
- * The one interface to the engine: the debugger, the command line and the tests are its clients. It keeps the whole trace, so that
- * every earlier step can be looked at (memory, state, calls) without running anything again; only an edit makes the run start over.
- */
-import { encodeField } from '../codec/encode.js';
-import { layoutTable } from '../codec/layout-table.js';
-import { UserError } from '../codec/user-error.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import type { PassedMoment, Steps } from './machine.js';
 import { type DumpStart, scenarioOfDump } from './run/continuation.js';
@@ -12,12 +5,12 @@ import type { Mismatch } from './run/expectation.js';
 import { type Breakpoint, breakpointText, stopsAt } from './run/breakpoint.js';
 import { type Continuation, type MemoryEdit, type RunEnd, ScenarioRun } from './run/scenario-run.js';
 import type { Moment, Scenario, ScenarioStep } from './scenario/types.js';
-import type { BriefStep, ReadRange } from './trace/trace.js';
+import type { BriefStep } from './trace/trace.js';
 import { type FieldChange, fieldChanges } from './trace/field-changes.js';
-import { type StateMap, type StateNode, stateTree } from './trace/state-log.js';
-import type { Step } from './trace/step.js';
+import type { StateMap } from './trace/state-log.js';
+import type { Step, StepRead } from './trace/step.js';
 import type { OpenFile } from './fs/open-file.js';
-import { ShmemInode } from './fs/shmem.js';
+import { type Folio, ShmemInode } from './fs/shmem.js';
 
 export type { DumpStart } from './run/continuation.js';
 export { type Breakpoint, BREAKPOINT_KINDS, breakpointText, parseBreakpoint, stopsAt } from './run/breakpoint.js';
@@ -27,20 +20,10 @@ export type { PassedMoment } from './machine.js';
 export { placeOf } from './run/continuation.js';
 export { type KernelSpec, simulatedReleases as engineReleases } from './kernel/release.js';
 export type { BriefStep } from './trace/trace.js';
-export type { ReadRange } from './trace/trace.js';
 export { type Actor, ACTORS, type Step, type StepRead, shownArg, stepToJson } from './trace/step.js';
+export type { Folio as DeliveredFolio } from './fs/shmem.js';
 export type { FieldChange } from './trace/field-changes.js';
 export { type StateNode, type StateValue, stateTree } from './trace/state-log.js';
-
-export interface DeliveredFolio {
-  /** of its first page in the file */
-  readonly index: number;
-  /** physical address of its first page */
-  readonly address: number;
-  readonly order: number;
-  /** what it holds is the file's; else it reads as zeros */
-  readonly uptodate: boolean;
-}
 
 /** What user space holds once a file was retrieved: the file as the next kernel put it together. */
 export interface DeliveredFile {
@@ -57,7 +40,7 @@ export interface DeliveredFile {
   /** page of the first folio that was put into the file behind one of a later page; null where all came in order */
   readonly outOfOrder: number | null;
   /** in the order of the file */
-  folios(): Iterable<DeliveredFolio>;
+  folios(): Iterable<Folio>;
 }
 
 function deliveredFile(file: OpenFile): DeliveredFile {
@@ -294,11 +277,6 @@ export class EngineClient {
     return state.at(trace.statesUpTo(number));
   }
 
-  /** The same as a tree. */
-  stateTreeAt(number = this.#position): StateNode {
-    return stateTree(this.stateAt(number));
-  }
-
   /** Steps without what they wrote: for who goes through all of them. */
   *briefSteps(): Iterable<BriefStep> {
     const { trace } = this.#run.machine;
@@ -306,7 +284,7 @@ export class EngineClient {
   }
 
   /** What was read at steps `from` to `to`, both included; nothing unless the run was asked to keep it. */
-  readsBetween(from: number, to: number): Iterable<ReadRange> {
+  readsBetween(from: number, to: number): Iterable<StepRead> {
     return this.#run.machine.reads?.between(from, to) ?? [];
   }
 
@@ -384,24 +362,6 @@ export class EngineClient {
     const at = this.#position;
     const earlier = this.#edits.filter((edit) => edit.step < at);
     return this.#again([...earlier, { step: at, address, bytes: Uint8Array.from(bytes) }], at + 1);
-  }
-
-  /**
-   * The same for one field of the structure that stands at `address`; the run must have written such a structure.
-   * @throws UserError if there is no such structure or field, or the value does not fit
-   */
-  editField(address: number, struct: string, field: string, value: bigint | string): Step | null {
-    const layout = this.#run.machine.structNamed(struct);
-    if (layout === null) throw new UserError(`this run wrote no struct ${struct}; write bytes to an address instead`);
-    const { pageSize } = this.#run.machine;
-    const placed = layoutTable(layout, pageSize).fields.find((one) => one.name === field);
-    if (placed === undefined) throw new UserError(`struct ${struct} has no field ${field}; it has ${Object.keys(layout.fields).join(', ')}`);
-    try {
-      return this.edit(address + placed.offset, encodeField(layout, field, value, { pageSize }));
-    } catch (error) {
-      if (error instanceof RangeError) throw new UserError(`${struct}.${field}: ${error.message}`);
-      throw error;
-    }
   }
 
   /** What step `number` changed in memory, field by field. */

@@ -134,6 +134,14 @@ export class Machine {
     this.#push(call?.actor ?? 'kernel', 'exit', call?.op ?? '', args, result);
   }
 
+  /** A call whole: the result of its exit is the number that `body` returns, or 0. @param told arguments of the exit */
+  *call<T>(actor: Actor, op: string, args: StepArgs | null, body: Steps<T>, told: (result: T) => StepArgs | null = () => null): Steps<T> {
+    yield this.enter(actor, op, args);
+    const result = yield* body;
+    yield this.exit(typeof result === 'number' ? result : 0, told(result));
+    return result;
+  }
+
   /** Something happens that is no call. */
   event(actor: Actor, op: string, args: StepArgs | null = null, result = 0): undefined {
     this.#push(actor, 'event', op, args, result);

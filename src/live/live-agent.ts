@@ -5,33 +5,22 @@
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { ERRNO } from '../../abi/errno.js';
-import type { Struct } from '../../abi/layout.js';
-import {
-  liveupdateIoctlCreateSession,
-  liveupdateIoctlRetrieveSession,
-  liveupdateIoctls,
-  liveupdateSessionFinish,
-  liveupdateSessionGetName,
-  liveupdateSessionPreserveFd,
-  liveupdateSessionRetrieveFd,
-} from '../../abi/uapi/liveupdate.js';
 import { decodeStruct } from '../codec/decode.js';
 import type { Encodable } from '../codec/encode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import type { Libc, LibcResult } from '../device/libc.js';
 import { patternPage } from '../engine/fs/pattern.js';
-import { SEAL } from '../engine/fs/shmem.js';
+import { sealBits } from '../engine/fs/shmem.js';
+import { type IoctlOp, luoIoctls } from '../engine/luo/ioctl.js';
 import type { Answer } from '../engine/run/agent.js';
 import { nameField, userBuffer } from '../engine/run/agent-args.js';
-import type { Fill, FdRef, IoctlShape, ScenarioStep, SealName } from '../engine/scenario/types.js';
+import type { Fill, FdRef, IoctlShape, ScenarioStep, Step } from '../engine/scenario/types.js';
 import { userMemory } from './user-memory.js';
 
 /** A step that this machine was not asked. */
 export interface Refused {
   readonly refused: string;
 }
-
-type StepOf<V extends ScenarioStep['do']> = Extract<ScenarioStep, { do: V }>;
 
 const MFD = { CLOEXEC: 1, ALLOW_SEALING: 2, HUGETLB: 4, NOEXEC_SEAL: 8, EXEC: 16 } as const;
 const F_GETFD = 1;
@@ -56,6 +45,16 @@ const SYS_PIDFD_OPEN = 434;
 const SYS_MEMFD_SECRET = 447;
 const LIVEUPDATE_DEVICE = '/dev/liveupdate';
 const BAD_FD = -1;
+/** Kinds of descriptor that have a path. */
+const PATHS: Readonly<Record<string, string>> = {
+  'dev-null': '/dev/null',
+  'dev-zero': '/dev/zero',
+  'dev-mem': '/dev/mem',
+  'dev-kvm': '/dev/kvm',
+  'dev-vfio': '/dev/vfio/vfio',
+  iommufd: '/dev/iommu',
+  proc: '/proc/self/status',
+};
 
 const answered = (errno: number, ret = 0): Answer => ({ result: -errno, ret: errno === 0 ? ret : -1, fd: null, name: null, signal: null });
 const opened = (fd: number): Answer => ({ ...answered(0), ret: fd, fd });
@@ -119,19 +118,15 @@ export class LiveAgent {
         return answer;
       }
       case 'create-session':
-        return this.#makeSession(step, liveupdateIoctls.LIVEUPDATE_IOCTL_CREATE_SESSION, liveupdateIoctlCreateSession);
       case 'retrieve-session':
-        return this.#makeSession(step, liveupdateIoctls.LIVEUPDATE_IOCTL_RETRIEVE_SESSION, liveupdateIoctlRetrieveSession);
+        return this.#makeSession(step);
       case 'get-name':
-        return this.#ioctl(step.session, liveupdateIoctls.LIVEUPDATE_SESSION_GET_NAME, liveupdateSessionGetName, { reserved: step.reserved }, step.shape);
-      case 'preserve': {
-        const values = { fd: this.resolve(step.fd), token: step.token };
-        return this.#ioctl(step.session, liveupdateIoctls.LIVEUPDATE_SESSION_PRESERVE_FD, liveupdateSessionPreserveFd, values, step.shape);
-      }
-      case 'retrieve':
-        return this.#ioctl(step.session, liveupdateIoctls.LIVEUPDATE_SESSION_RETRIEVE_FD, liveupdateSessionRetrieveFd, { token: step.token }, step.shape);
       case 'finish':
-        return this.#ioctl(step.session, liveupdateIoctls.LIVEUPDATE_SESSION_FINISH, liveupdateSessionFinish, { reserved: step.reserved }, step.shape);
+        return this.#ioctl(step.session, luoIoctls[step.do], { reserved: step.reserved }, step.shape);
+      case 'preserve':
+        return this.#ioctl(step.session, luoIoctls[step.do], { fd: this.resolve(step.fd), token: step.token }, step.shape);
+      case 'retrieve':
+        return this.#ioctl(step.session, luoIoctls[step.do], { token: step.token }, step.shape);
       case 'memfd':
         return this.#memfd(step);
       case 'fd':
@@ -176,13 +171,14 @@ export class LiveAgent {
     return call.errno === 0 ? opened(call.ret) : answered(call.errno);
   }
 
-  #makeSession(step: StepOf<'create-session'> | StepOf<'retrieve-session'>, request: number, struct: Struct): Answer {
-    const answer = this.#ioctl(step.device ?? this.#device, request, struct, { name: [...nameField(step.name)] }, step.shape);
+  #makeSession(step: Step<'create-session' | 'retrieve-session'>): Answer {
+    const answer = this.#ioctl(step.device ?? this.#device, luoIoctls[step.do], { name: [...nameField(step.name)] }, step.shape);
     if (answer.fd !== null) this.#session = answer.fd;
     return answer;
   }
 
-  #ioctl(target: FdRef, request: number, struct: Struct, values: Readonly<Record<string, Encodable>>, shape: IoctlShape): Answer {
+  #ioctl(target: FdRef, op: IoctlOp, values: Readonly<Record<string, Encodable>>, shape: IoctlShape): Answer {
+    const { request, struct } = op;
     const memory = userMemory(this.#libc, userBuffer(struct, values, shape), this.#pageSize);
     try {
       const { errno } = this.#libc.ioctl(this.resolve(target), BigInt(request), memory.address);
@@ -190,8 +186,8 @@ export class LiveAgent {
       const bytes = memory.bytes();
       if (bytes.length < sizeOf(struct)) return answered(0);
       const out: Readonly<Record<string, unknown>> = decodeStruct(struct, bytes);
-      const gives = request !== liveupdateIoctls.LIVEUPDATE_SESSION_PRESERVE_FD && typeof out.fd === 'number';
-      const name = request === liveupdateIoctls.LIVEUPDATE_SESSION_GET_NAME && Array.isArray(out.name) ? Uint8Array.from(out.name, Number) : null;
+      const gives = op !== luoIoctls.preserve && typeof out.fd === 'number';
+      const name = op === luoIoctls['get-name'] && Array.isArray(out.name) ? Uint8Array.from(out.name, Number) : null;
       const end = name === null ? -1 : name.indexOf(0);
       return { ...answered(0), fd: gives ? Number(out.fd) : null, name: name === null ? null : name.subarray(0, end === -1 ? name.length : end) };
     } finally {
@@ -199,7 +195,7 @@ export class LiveAgent {
     }
   }
 
-  #memfd(step: StepOf<'memfd'>): Answer | Refused {
+  #memfd(step: Step<'memfd'>): Answer | Refused {
     if (step.huge) return { refused: 'huge folios are a choice of the machine (shmem_enabled), not of a step' };
     const flags = step.flags.reduce((bits: number, flag) => bits | MFD[flag], MFD.CLOEXEC);
     const made = this.#libc.memfdCreate(step.name, flags);
@@ -240,7 +236,7 @@ export class LiveAgent {
     return written;
   }
 
-  #write(step: StepOf<'write'>): Answer {
+  #write(step: Step<'write'>): Answer {
     return attempt(() => {
       const fd = this.#opened(step.fd);
       const filled = step.fill.length === 0 ? 0 : Math.min(this.#fillPages(fd, step.fill, false), 0);
@@ -248,12 +244,12 @@ export class LiveAgent {
     });
   }
 
-  #fallocate(step: StepOf<'fallocate'>): Answer {
+  #fallocate(step: Step<'fallocate'>): Answer {
     const mode = step.mode === 'allocate' ? 0 : step.mode === 'keep-size' ? FALLOC_FL_KEEP_SIZE : FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
     return ofCall(this.#libc.fallocate(this.resolve(step.fd), mode, step.offset, step.size));
   }
 
-  #mmap(step: StepOf<'mmap'>): Answer | Refused {
+  #mmap(step: Step<'mmap'>): Answer | Refused {
     const fd = this.resolve(step.fd);
     if (this.#libc.fcntl(fd, F_GETFD, 0).errno !== 0) return answered(ERRNO.EBADF);
     const { size } = fstatSync(fd);
@@ -273,9 +269,10 @@ export class LiveAgent {
     return answered(0);
   }
 
-  #makeFd(step: StepOf<'fd'>): Answer | Refused {
+  #makeFd(step: Step<'fd'>): Answer | Refused {
     const libc = this.#libc;
-    const path = (name: string): Answer => attempt(() => opened(openSync(name, constants.O_RDWR | O_CLOEXEC)));
+    const path = PATHS[step.kind];
+    if (path !== undefined) return attempt(() => opened(openSync(path, (step.kind === 'proc' ? constants.O_RDONLY : constants.O_RDWR) | O_CLOEXEC)));
     switch (step.kind) {
       case 'number':
         return opened(step.number);
@@ -304,20 +301,6 @@ export class LiveAgent {
         return this.#installed(libc.syscall(SYS_PIDFD_OPEN, process.pid, 0));
       case 'secretmem':
         return this.#installed(libc.syscall(SYS_MEMFD_SECRET, O_CLOEXEC));
-      case 'dev-null':
-        return path('/dev/null');
-      case 'dev-zero':
-        return path('/dev/zero');
-      case 'dev-mem':
-        return path('/dev/mem');
-      case 'dev-kvm':
-        return path('/dev/kvm');
-      case 'dev-vfio':
-        return path('/dev/vfio/vfio');
-      case 'iommufd':
-        return path('/dev/iommu');
-      case 'proc':
-        return attempt(() => opened(openSync('/proc/self/status', constants.O_RDONLY | O_CLOEXEC)));
       case 'tmpfs':
       case 'tmpfs-unlinked':
       case 'o-tmpfile':
@@ -327,7 +310,7 @@ export class LiveAgent {
     }
   }
 
-  #tmpfs(step: StepOf<'fd'>): Answer {
+  #tmpfs(step: Step<'fd'>): Answer {
     const name = `/dev/shm/luo-inspect-${process.pid}-${step.index}`;
     return attempt(() => {
       const fd = step.kind === 'o-tmpfile' ? openSync('/dev/shm', constants.O_RDWR | O_TMPFILE, 0o666) : openSync(name, 'wx+', 0o666);
@@ -338,14 +321,14 @@ export class LiveAgent {
     });
   }
 
-  #reopen(step: StepOf<'reopen'>): Answer {
+  #reopen(step: Step<'reopen'>): Answer {
     const flags = { rw: constants.O_RDWR, ro: constants.O_RDONLY, wo: constants.O_WRONLY, append: constants.O_RDWR | constants.O_APPEND, path: O_PATH }[
       step.mode
     ];
     return attempt(() => opened(openSync(`/proc/self/fd/${this.resolve(step.fd)}`, flags | O_CLOEXEC)));
   }
 
-  #check(step: StepOf<'check'>): Answer {
+  #check(step: Step<'check'>): Answer {
     return attempt(() => {
       const fd = this.#opened(step.fd);
       const stat = fstatSync(fd);
@@ -374,8 +357,6 @@ export class LiveAgent {
     return true;
   }
 }
-
-const sealBits = (names: readonly SealName[]): number => names.reduce((bits, name) => bits | SEAL[name], 0);
 
 const PIECE = 1 << 20;
 

@@ -4,7 +4,7 @@
  */
 import { releaseName } from './next-kernel.js';
 import { type ErrnoName, errnoName } from '../../abi/errno.js';
-import { type BriefStep, type DeliveredFile, type DumpStart, EngineClient, placeOf, type ReadRange } from '../engine/client.js';
+import { type BriefStep, type DeliveredFile, type DumpStart, EngineClient, placeOf, type StepRead } from '../engine/client.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { difference } from './delivered.js';
 
@@ -27,7 +27,7 @@ export interface Stage {
   /** physical addresses that KHO was asked to restore, and could not */
   readonly notRestored: readonly number[];
   /** physical, what was read, in order */
-  reads(): Iterable<ReadRange>;
+  reads(): Iterable<StepRead>;
 }
 
 export interface ReplayedFile {

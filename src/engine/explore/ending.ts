@@ -6,21 +6,24 @@ import type { ScenarioRun } from '../run/scenario-run.js';
 import type { StateMap } from '../trace/state-log.js';
 import { errnoOf } from '../trace/step.js';
 
-/** Worst first. `refused`: an operation failed, said so, and left everything else in order. */
-export const ENDINGS = [
-  'wrong-memory',
-  'panic',
-  'lost-session',
-  'lost-file',
-  'device-frozen',
-  'rollback-incomplete',
-  'leak',
-  'cold-boot',
-  'refused',
-  'warned',
-  'unnoticed',
-] as const;
-export type EndingKind = (typeof ENDINGS)[number];
+/** How many runs ended so: worst first. `refused`: an operation failed, said so, and left everything else in order. */
+export const NO_ENDINGS = {
+  'wrong-memory': 0,
+  panic: 0,
+  'lost-session': 0,
+  'lost-file': 0,
+  'device-frozen': 0,
+  'rollback-incomplete': 0,
+  leak: 0,
+  'cold-boot': 0,
+  refused: 0,
+  warned: 0,
+  unnoticed: 0,
+};
+export type EndingKind = keyof typeof NO_ENDINGS;
+const ORDER = Object.keys(NO_ENDINGS);
+/** 0 is the worst. */
+export const rankOf = (ending: Ending): number => ORDER.indexOf(ending.kind);
 
 /** One action of a run, as it went. */
 interface ActionResult {

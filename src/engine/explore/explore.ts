@@ -4,7 +4,7 @@ import { UserError } from '../../codec/user-error.js';
 import { runThrough } from '../machine.js';
 import { ScenarioRun } from '../run/scenario-run.js';
 import type { Fault, Scenario } from '../scenario/types.js';
-import { type Course, courseOf, ENDINGS, type Ending, type EndingKind, endingOf } from './ending.js';
+import { type Course, courseOf, type Ending, type EndingKind, endingOf, NO_ENDINGS, rankOf } from './ending.js';
 import { runNotingPoints, singleFaults } from './fault-points.js';
 
 /** Steps that a run costs besides its own. */
@@ -78,31 +78,14 @@ export function explore(scenario: Scenario, options: ExploreOptions = {}): Explo
     if (explored !== null && ['refused', 'warned', 'unnoticed'].includes(explored.ending.kind)) survivable.push(fault);
   }
   for (const pair of pairsOf(survivable, options.pairs ?? 0)) tryFaults(pair);
-  const counts = Object.fromEntries(ENDINGS.map((kind) => [kind, results.filter(({ ending }) => ending.kind === kind).length]));
-  const rank = (one: Shortest): number => ENDINGS.indexOf(one.ending.kind);
+  const counts = { ...NO_ENDINGS };
+  for (const { ending } of results) counts[ending.kind]++;
   return {
     runs: results.length,
     leftOut: every - singles.length,
-    counts: countsOf(counts),
+    counts,
     results,
-    shortest: courses.sort((a, b) => rank(a) - rank(b) || a.ending.step - b.ending.step),
-  };
-}
-
-function countsOf(found: Readonly<Record<string, number>>): Record<EndingKind, number> {
-  const of = (kind: EndingKind): number => found[kind] ?? 0;
-  return {
-    'wrong-memory': of('wrong-memory'),
-    panic: of('panic'),
-    'lost-session': of('lost-session'),
-    'lost-file': of('lost-file'),
-    'device-frozen': of('device-frozen'),
-    'rollback-incomplete': of('rollback-incomplete'),
-    leak: of('leak'),
-    'cold-boot': of('cold-boot'),
-    refused: of('refused'),
-    warned: of('warned'),
-    unnoticed: of('unnoticed'),
+    shortest: courses.sort((a, b) => rankOf(a.ending) - rankOf(b.ending) || a.ending.step - b.ending.step),
   };
 }
 

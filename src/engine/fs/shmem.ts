@@ -11,6 +11,7 @@ import type { FileBody } from './open-file.js';
 
 export const SEAL = { SEAL: 1, SHRINK: 2, GROW: 4, WRITE: 8, FUTURE_WRITE: 16, EXEC: 32 } as const;
 const ALL_SEALS = 0x3f;
+export const sealBits = (names: readonly (keyof typeof SEAL)[]): number => names.reduce((bits, name) => bits | SEAL[name], 0);
 const EXECUTABLE = 0o111;
 /** How far a file can reach: MAX_LFS_FILESIZE. */
 const MAX_FILE_SIZE = 2 ** 63;
@@ -364,7 +365,6 @@ export class ShmemInode implements FileBody {
 }
 
 /** A memfd of hugetlbfs (MFD_HUGETLB) on a machine without reserved huge pages: it has a size and seals, and nothing can be in it. Source: fs/hugetlbfs/inode.c, 7.3.4. */
-
 export class HugetlbInode implements FileBody {
   readonly kind = 'hugetlb';
   readonly mode: number;

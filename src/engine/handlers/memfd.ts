@@ -329,7 +329,6 @@ function isPreserved(value: unknown): value is Preserved {
 }
 
 /** Taking a table of folios whole where nothing is wrong with it: every page of the file once, in order, up to date, each a preserved block that nobody has taken. */
-
 const ENTRY = layoutTable(memfdLuoFolioSer).size;
 const WORD = 4;
 const HALF = 2 ** 32;

@@ -13,7 +13,7 @@ import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import type { FlbOpArgs } from '../handler.js';
 import type { Kho } from '../kho/kho.js';
-import { BlockSet } from '../luo/block-set.js';
+import { BlockSet } from '../luo/entry-store.js';
 import type { FlbRegistry } from '../luo/flb.js';
 import { PanicError, type Steps } from '../machine.js';
 import type { PciCore } from './pci-core.js';

@@ -12,7 +12,6 @@ import type { PciCore, PciSavedState } from './pci-core.js';
 import type { VfioVariant } from '../scenario/types.js';
 
 /** How the VFIO of a kernel was built: which patches, which options. */
-
 export interface VfioConfig {
   readonly variant: VfioVariant;
   /** CONFIG_VFIO_PCI_ZDEV_KVM */

@@ -99,7 +99,6 @@ export class VfioPciSeedHandler implements FileHandler {
  * The vfio-pci file handler with the series' later parts: retrieve, finish, can_finish, the D0 rule, the frozen state, the PCI core
  * told of preserved devices. Source: v5 of the series (14 Jul 2026), as the capture of a 7.3.4 kernel with it behaves.
  */
-
 export class VfioPciV5Handler extends VfioPciSeedHandler {
   readonly #pciLiveupdate: PciLiveupdateCore;
   readonly #flbs: FlbRegistry;

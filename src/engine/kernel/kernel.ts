@@ -300,7 +300,6 @@ export class Kernel implements KernelServices {
 }
 
 /** kexec-metadata: which kernel jumped, and how often. Source: abi/kexec-metadata; kernel/liveupdate/kexec_handover.c, 7.1.13 to 7.3.4. */
-
 const SUBTREE = 'kexec-metadata';
 const VERSION = 1;
 

@@ -52,7 +52,6 @@ function readBitmap(machine: Machine, bits: Uint8Array, start: number, order: nu
  * The preserved memory map that kernels with kho-v1 and LUO keep (6.19, 7.0): live bitmaps by order, which a chain of chunks names once
  * the map is finalised. Source: abi/kho/chunk.ts; kernel/liveupdate/kexec_handover.c, 6.19.11.
  */
-
 export class ChunkTracker implements PreservedMap {
   /** the first chunk; 0 until the map has been finalised */
   root = 0;

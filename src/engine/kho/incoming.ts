@@ -128,7 +128,6 @@ export function readFdt(machine: Machine, address: number): Fdt {
 }
 
 /** Parts of a handover, as both the kernel that gives it and the one that takes it see them. Addresses are physical, sizes in bytes. */
-
 export interface ScratchArea {
   readonly addr: number;
   readonly size: number;

@@ -7,7 +7,7 @@ import type { PageAllocator } from '../kernel/pages.js';
 import type { Machine, Steps } from '../machine.js';
 import type { FlbRegistry } from './flb.js';
 import type { HandlerCallback } from '../scenario/types.js';
-import { errnoOf } from '../trace/step.js';
+import { errnoOf, type StepArgs } from '../trace/step.js';
 
 export interface LuoContext {
   readonly machine: Machine;
@@ -34,13 +34,16 @@ export const statePath = (machine: Machine): string => `kernel ${machine.kernel}
 /** `%pe` of the kernel: the errno's name with a minus. */
 export const errorText = (error: number): string => `-${errnoOf(error) ?? -error}`;
 
-/** Runs a handler's callback as a call of its own, or answers for it where a fault says so. */
-export function* callback(machine: Machine, handler: FileHandler, name: HandlerCallback, args: FileOpArgs, run: () => Steps<number>): Steps<number> {
-  yield machine.enter('handler', `${handler.name}.${name}`, { token: args.token, data: args.serializedData });
+/** Runs a handler's callback as a call of its own, or answers for it where a fault says so; 0 for one that answers nothing. */
+export const callback = (machine: Machine, handler: FileHandler, name: HandlerCallback, args: FileOpArgs, run: Steps<unknown>): Steps<number> => {
+  const told = (): StepArgs => ({ token: args.token, data: args.serializedData });
+  return machine.call('handler', `${handler.name}.${name}`, told(), answerOf(machine, handler, name, run), told);
+};
+
+function* answerOf(machine: Machine, handler: FileHandler, name: HandlerCallback, run: Steps<unknown>): Steps<number> {
   const injected = machine.faults.callback([handler.name, handler.compatible], name);
-  const result = injected !== 0 ? injected : yield* run();
-  yield machine.exit(result, { token: args.token, data: args.serializedData });
-  return result;
+  const result = injected === 0 ? yield* run : injected;
+  return typeof result === 'number' ? result : 0;
 }
 
 /** A callback that answers yes or no; a fault makes it say no. */
@@ -49,10 +52,4 @@ export function* question(machine: Machine, handler: FileHandler, name: 'can_pre
   const answer = machine.faults.callback([handler.name, handler.compatible], name) === 0 && ask();
   yield machine.exit(0, { answer });
   return answer;
-}
-
-/** A callback that answers nothing. */
-export function* nothing(run: Steps<void>): Steps<number> {
-  yield* run;
-  return 0;
 }

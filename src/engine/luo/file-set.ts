@@ -7,9 +7,8 @@ import { negative } from '../faults.js';
 import type { OpenFile } from '../fs/open-file.js';
 import type { FileHandler, FileOpArgs } from '../handler.js';
 import type { Steps } from '../machine.js';
-import { BlockSet } from './block-set.js';
-import { type LuoContext, callback, errorText, nameText, nothing, question } from './context.js';
-import { ContiguousEntries } from './contiguous.js';
+import { type EntryStore, entryStore } from './entry-store.js';
+import { type LuoContext, callback, errorText, nameText, question } from './context.js';
 
 /** struct luo_file. */
 interface LuoFile {
@@ -33,7 +32,7 @@ export class FileSet {
   /** the first file of each token: what was handed over may hold one twice */
   readonly #byToken = new Map<bigint, LuoFile>();
   readonly #luo: LuoContext;
-  readonly #store: BlockSet | ContiguousEntries;
+  readonly #store: EntryStore;
   /** struct luo_file_ser of this kernel */
   readonly #entry: Struct;
   /** where its state is shown */
@@ -46,7 +45,7 @@ export class FileSet {
     this.#path = path;
     const area = luo.spec.areas?.files ?? filePages;
     this.#entry = area.entry;
-    this.#store = area.maxPieces > 1 ? new BlockSet(luo.kho, area) : new ContiguousEntries(luo.kho, area, false);
+    this.#store = entryStore(luo.kho, area, false);
   }
 
   #args(file: LuoFile): FileOpArgs {
@@ -55,12 +54,8 @@ export class FileSet {
   }
 
   /** luo_preserve_file. */
-  *preserve(token: bigint, fd: number): Steps<number> {
-    const { machine } = this.#luo;
-    yield machine.enter('luo', 'luo_preserve_file', { token, fd });
-    const error = yield* this.#preserve(token, fd);
-    yield machine.exit(error);
-    return error;
+  preserve(token: bigint, fd: number): Steps<number> {
+    return this.#luo.machine.call('luo', 'luo_preserve_file', { token, fd }, this.#preserve(token, fd));
   }
 
   *#preserve(token: bigint, fd: number): Steps<number> {
@@ -107,7 +102,7 @@ export class FileSet {
     if (!this.#luo.pages.kmalloc()) return negative('ENOMEM');
     const entry: LuoFile = { handler, token, file, serializedData: 0n, privateData: null, retrieveStatus: 0 };
     const args = this.#args(entry);
-    const error = yield* callback(this.#luo.machine, handler, 'preserve', args, () => handler.preserve(args));
+    const error = yield* callback(this.#luo.machine, handler, 'preserve', args, handler.preserve(args));
     if (error !== 0) return error;
     entry.serializedData = args.serializedData;
     entry.privateData = args.privateData;
@@ -123,7 +118,7 @@ export class FileSet {
     for (let entry = this.files.at(-1); entry !== undefined; entry = this.files.at(-1)) {
       const { handler, file } = entry;
       const args = this.#args(entry);
-      yield* callback(machine, handler, 'unpreserve', args, () => nothing(handler.unpreserve(args)));
+      yield* callback(machine, handler, 'unpreserve', args, handler.unpreserve(args));
       yield* flbs.fileUnpreserve(handler);
       if (file !== null) preserved.delete(handler.getId?.(file) ?? file);
       this.#dropLast();
@@ -160,10 +155,10 @@ export class FileSet {
 
   *#freezeOne(entry: LuoFile): Steps<number> {
     const { handler } = entry;
-    const freeze = handler.freeze?.bind(handler);
-    if (freeze === undefined) return 0;
     const args = this.#args(entry);
-    const error = yield* callback(this.#luo.machine, handler, 'freeze', args, () => freeze(args));
+    const freeze = handler.freeze?.(args);
+    if (freeze === undefined) return 0;
+    const error = yield* callback(this.#luo.machine, handler, 'freeze', args, freeze);
     if (error === 0) {
       entry.serializedData = args.serializedData;
       this.#show(entry, 'frozen');
@@ -175,11 +170,9 @@ export class FileSet {
     for (const entry of this.files) {
       if (entry === failed) break;
       const { handler } = entry;
-      const unfreeze = handler.unfreeze?.bind(handler);
-      if (unfreeze !== undefined) {
-        const args = this.#args(entry);
-        yield* callback(this.#luo.machine, handler, 'unfreeze', args, () => nothing(unfreeze(args)));
-      }
+      const args = this.#args(entry);
+      const unfreeze = handler.unfreeze?.(args);
+      if (unfreeze !== undefined) yield* callback(this.#luo.machine, handler, 'unfreeze', args, unfreeze);
       this.#show(entry, 'preserved');
     }
     yield* this.#store.clear();
@@ -198,39 +191,27 @@ export class FileSet {
       if (ser.count !== 0) yield this.#luo.machine.printk('WARNING: kernel/liveupdate/luo_file.c at luo_file_deserialize', 'luo');
       return 0;
     }
-    return this.#store instanceof BlockSet ? yield* this.#deserializeBlocks(this.#store, ser) : yield* this.#deserializePages(this.#store, ser);
-  }
-
-  *#deserializeBlocks(store: BlockSet, ser: FileSetSer): Steps<number> {
-    const { machine } = this.#luo;
-    const error = yield* store.restore(ser.files);
+    const error = yield* this.#store.restore(ser.files);
     if (error !== 0) return error;
+    // Contiguous pages say nothing of how many there are: the session's count is believed, and what fails is left as it is.
+    const { counts } = this.#store;
+    if (!counts) this.#count = ser.count;
     let failed = 0;
-    for (const at of store.entries()) {
+    for (const at of this.#store.entries(ser.count)) {
       failed = yield* this.#deserializeOne(at);
       if (failed !== 0) break;
-      this.#count++;
+      if (counts) this.#count++;
     }
     if (failed === 0 && this.#count !== ser.count) {
-      yield machine.printk(`luo: File count mismatch: expected ${ser.count}, found ${this.#count}`, 'luo');
+      yield this.#luo.machine.printk(`luo: File count mismatch: expected ${ser.count}, found ${this.#count}`, 'luo');
       failed = negative('EINVAL');
     }
-    if (failed === 0) return 0;
+    if (failed === 0 || !counts) return failed;
     for (const entry of this.files.splice(0)) this.#hide(entry);
     this.#byToken.clear();
     this.#count = 0;
-    yield* store.destroy();
+    yield* this.#store.destroy();
     return failed;
-  }
-
-  *#deserializePages(store: ContiguousEntries, ser: FileSetSer): Steps<number> {
-    this.#count = ser.count;
-    store.adopt(ser.files);
-    for (let index = 0; index < ser.count; index++) {
-      const error = yield* this.#deserializeOne(store.entry(index));
-      if (error !== 0) return error;
-    }
-    return 0;
   }
 
   *#deserializeOne(at: number): Steps<number> {
@@ -267,7 +248,7 @@ export class FileSet {
     if (entry.file !== null) return entry.file;
     const { handler } = entry;
     const args = this.#args(entry);
-    const error = yield* callback(this.#luo.machine, handler, 'retrieve', args, () => handler.retrieve(args));
+    const error = yield* callback(this.#luo.machine, handler, 'retrieve', args, handler.retrieve(args));
     if (error !== 0 || args.file === null) {
       entry.retrieveStatus = error === 0 ? negative('EINVAL') : error;
       this.#show(entry, `retrieve failed ${errorText(entry.retrieveStatus)}`);
@@ -284,14 +265,13 @@ export class FileSet {
     const { machine, flbs, preserved } = this.#luo;
     for (const entry of this.files) {
       const { handler } = entry;
-      const canFinish = handler.canFinish?.bind(handler);
-      if (canFinish === undefined) continue;
-      if (!(yield* question(machine, handler, 'can_finish', entry.token, () => canFinish(this.#args(entry))))) return negative('EBUSY');
+      const answer = (): boolean => handler.canFinish?.(this.#args(entry)) === true;
+      if (handler.canFinish !== undefined && !(yield* question(machine, handler, 'can_finish', entry.token, answer))) return negative('EBUSY');
     }
     for (let entry = this.files.at(-1); entry !== undefined; entry = this.files.at(-1)) {
       const { handler, file } = entry;
       const args = this.#args(entry);
-      yield* callback(machine, handler, 'finish', args, () => nothing(handler.finish(args)));
+      yield* callback(machine, handler, 'finish', args, handler.finish(args));
       yield* flbs.fileFinish(handler);
       this.#dropLast();
       this.#hide(entry);

@@ -32,34 +32,32 @@ export interface IoctlOp {
   readonly name: string;
   readonly request: number;
   readonly struct: Struct;
-  /** which sessions it works on */
-  readonly sessions: 'incoming' | 'outgoing' | 'all';
+  /** which sessions it works on; none: it is one of /dev/liveupdate */
+  readonly sessions: 'incoming' | 'outgoing' | 'all' | 'device';
 }
 
 const TYPE_SHIFT = 8;
 const op = (name: string, request: number, struct: Struct, sessions: IoctlOp['sessions']): IoctlOp => ({ name, request, struct, sessions });
 
-const deviceOps: readonly IoctlOp[] = [
-  op('CREATE_SESSION', liveupdateIoctls.LIVEUPDATE_IOCTL_CREATE_SESSION, liveupdateIoctlCreateSession, 'all'),
-  op('RETRIEVE_SESSION', liveupdateIoctls.LIVEUPDATE_IOCTL_RETRIEVE_SESSION, liveupdateIoctlRetrieveSession, 'all'),
-];
-const sessionOps: readonly IoctlOp[] = [
-  op('PRESERVE_FD', liveupdateIoctls.LIVEUPDATE_SESSION_PRESERVE_FD, liveupdateSessionPreserveFd, 'outgoing'),
-  op('RETRIEVE_FD', liveupdateIoctls.LIVEUPDATE_SESSION_RETRIEVE_FD, liveupdateSessionRetrieveFd, 'incoming'),
-  op('FINISH', liveupdateIoctls.LIVEUPDATE_SESSION_FINISH, liveupdateSessionFinish, 'incoming'),
-];
-const getName = op('GET_NAME', liveupdateIoctls.LIVEUPDATE_SESSION_GET_NAME, liveupdateSessionGetName, 'all');
+/** By the verb of a scenario that makes it. */
+export const luoIoctls = {
+  'create-session': op('CREATE_SESSION', liveupdateIoctls.LIVEUPDATE_IOCTL_CREATE_SESSION, liveupdateIoctlCreateSession, 'device'),
+  'retrieve-session': op('RETRIEVE_SESSION', liveupdateIoctls.LIVEUPDATE_IOCTL_RETRIEVE_SESSION, liveupdateIoctlRetrieveSession, 'device'),
+  preserve: op('PRESERVE_FD', liveupdateIoctls.LIVEUPDATE_SESSION_PRESERVE_FD, liveupdateSessionPreserveFd, 'outgoing'),
+  retrieve: op('RETRIEVE_FD', liveupdateIoctls.LIVEUPDATE_SESSION_RETRIEVE_FD, liveupdateSessionRetrieveFd, 'incoming'),
+  finish: op('FINISH', liveupdateIoctls.LIVEUPDATE_SESSION_FINISH, liveupdateSessionFinish, 'incoming'),
+  'get-name': op('GET_NAME', liveupdateIoctls.LIVEUPDATE_SESSION_GET_NAME, liveupdateSessionGetName, 'all'),
+};
+const allOps: readonly IoctlOp[] = Object.values(luoIoctls);
 
 /** The requests of a descriptor, as that release knows them. */
 export function ioctlOps(spec: KernelSpec, target: 'device' | 'session'): readonly IoctlOp[] {
-  if (target === 'device') return deviceOps;
-  return spec.hasGetName ? [...sessionOps, getName] : sessionOps;
+  return allOps.filter((one) => (one.sessions === 'device') === (target === 'device') && (spec.hasGetName || one !== luoIoctls['get-name']));
 }
 
 /** What a request is called, whichever descriptor it is meant for. */
 export function ioctlName(request: number): string {
-  const known = [...deviceOps, ...sessionOps, getName].find((one) => one.request === request);
-  return known?.name ?? `ioctl 0x${request.toString(16)}`;
+  return allOps.find((one) => one.request === request)?.name ?? `ioctl 0x${request.toString(16)}`;
 }
 
 /**
@@ -90,3 +88,7 @@ export function checkIoctl(
   argument.set(buffer.bytes.subarray(0, size));
   return { op: found, argument };
 }
+
+/** What user space lays out for a request, known or not: for one that LUO does not know, the longest. */
+export const structOf = (request: number): Struct =>
+  (allOps.find((one) => one.request % 2 ** TYPE_SHIFT === request % 2 ** TYPE_SHIFT) ?? luoIoctls['create-session']).struct;

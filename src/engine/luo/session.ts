@@ -6,9 +6,8 @@ import { negative } from '../faults.js';
 import { type FileBody, OpenFile } from '../fs/open-file.js';
 import type { Steps } from '../machine.js';
 import { statePart } from '../trace/state-log.js';
-import { BlockSet } from './block-set.js';
+import { type EntryStore, entryStore } from './entry-store.js';
 import { type LuoContext, errorText, nameText, statePath } from './context.js';
-import { ContiguousEntries } from './contiguous.js';
 import { FileSet } from './file-set.js';
 
 const NAME_BYTES = layoutTable(luoSessionSer).field('name').size;
@@ -90,8 +89,8 @@ export class Sessions {
   readonly outgoing = new SessionList();
   readonly incoming = new SessionList();
   readonly #luo: LuoContext;
-  readonly #out: BlockSet | ContiguousEntries;
-  readonly #in: BlockSet | ContiguousEntries;
+  readonly #out: EntryStore;
+  readonly #in: EntryStore;
   /** something was handed over */
   #active = false;
   /** what deserialising answered, once it has been done */
@@ -100,27 +99,22 @@ export class Sessions {
   constructor(luo: LuoContext) {
     this.#luo = luo;
     const area = luo.spec.areas?.sessions ?? sessionPages;
-    const list = (): BlockSet | ContiguousEntries => (area.maxPieces > 1 ? new BlockSet(luo.kho, area) : new ContiguousEntries(luo.kho, area, true));
-    this.#out = list();
-    this.#in = list();
+    this.#out = entryStore(luo.kho, area, true);
+    this.#in = entryStore(luo.kho, area, true);
   }
 
   /** luo_session_setup_outgoing, up to 7.1: the area is there from boot. @returns its address or a negative errno */
   *setUpPages(): Steps<number> {
-    if (!(this.#out instanceof ContiguousEntries)) return 0;
-    const error = yield* this.#out.setUp();
+    const error = yield* this.#out.grow(0);
     return error === 0 ? this.#out.head : error;
   }
 
   /** luo_session_setup_incoming. @param head address that was handed over, 0 for none */
   *setUpIncoming(head: number): Steps<number> {
     // The FDT form has an area from boot on, and nothing looks whether it names one.
-    if (this.#in instanceof ContiguousEntries) this.#in.adopt(head);
-    else if (head === 0) return 0;
-    else {
-      const error = yield* this.#in.restore(head);
-      if (error !== 0) return error;
-    }
+    if (this.#in.counts && head === 0) return 0;
+    const error = yield* this.#in.restore(head);
+    if (error !== 0) return error;
     this.#active = true;
     return 0;
   }
@@ -202,24 +196,17 @@ export class Sessions {
     const { machine } = this.#luo;
     yield machine.enter('luo', 'luo_session_deserialize');
     let error = 0;
-    for (const at of this.#incomingEntries()) {
+    // Contiguous pages have the count in their header.
+    const count = this.#in.counts ? 0 : Number(machine.readStruct(luoSessionHeaderSer, this.#in.head).count);
+    for (const at of this.#in.entries(count)) {
       error = yield* this.#deserializeOne(at);
       if (error !== 0) break;
     }
     // Up to 7.1 a failure leaves the area where it is.
-    if (error === 0 || this.#in instanceof BlockSet) yield* this.#in.destroy();
+    if (error === 0 || this.#in.counts) yield* this.#in.destroy();
     this.#deserialized = error;
     yield machine.exit(error, { sessions: this.incoming.length });
     return error;
-  }
-
-  *#incomingEntries(): Iterable<number> {
-    if (this.#in instanceof BlockSet) {
-      yield* this.#in.entries();
-      return;
-    }
-    const count = Number(this.#luo.machine.readStruct(luoSessionHeaderSer, this.#in.head).count);
-    for (let index = 0; index < count; index++) yield this.#in.entry(index);
   }
 
   *#deserializeOne(at: number): Steps<number> {
@@ -258,7 +245,10 @@ export class Sessions {
     let error = 0;
     for (const session of this.outgoing) {
       const at = writer.reserve();
-      error = at === null ? negative('ENOSPC') : yield* this.#freezeOne(session, at);
+      error =
+        at === null
+          ? negative('ENOSPC')
+          : yield* machine.call('luo', 'luo_session_freeze_one', { session: session.text, address: at }, session.files.freeze(at));
       if (error !== 0 || at === null) {
         if (at !== null) writer.previous();
         break;
@@ -268,26 +258,13 @@ export class Sessions {
       machine.noteWritten(luoSessionSer, at);
       yield machine.event('luo', 'write luo_session_ser', { address: at, name: session.text });
     }
-    if (error === 0) this.#store(store);
-    else {
+    if (error !== 0)
       for (const session of frozen.reverse()) {
         const at = writer.previous();
         if (at !== null) yield* this.#undoOne(session, at);
       }
-    }
-    yield machine.exit(error);
-    return error;
-  }
-
-  #store(store: (head: number) => void): void {
-    if (this.#out instanceof ContiguousEntries) this.#luo.machine.writeField(luoSessionHeaderSer, this.#out.head, 'count', this.outgoing.length);
+    else if (!this.#out.counts) machine.writeField(luoSessionHeaderSer, this.#out.head, 'count', this.outgoing.length);
     else if (this.outgoing.length > 0) store(this.#out.head);
-  }
-
-  *#freezeOne(session: LuoSession, at: number): Steps<number> {
-    const { machine } = this.#luo;
-    yield machine.enter('luo', 'luo_session_freeze_one', { session: session.text, address: at });
-    const error = yield* session.files.freeze(at);
     yield machine.exit(error);
     return error;
   }

@@ -3,21 +3,7 @@
  * means. A small write costs its own bytes twice and a few numbers; a whole page costs two references.
  */
 import { Column, Interned } from '../trace/column.js';
-
-/** What the written bytes are, where that is known. */
-interface WriteMeaning {
-  /** the kernel's name of the structure that starts at the written address (or holds the written field) */
-  readonly struct: string | null;
-  readonly field: string | null;
-}
-
-interface WriteRecord extends WriteMeaning {
-  /** physical, in bytes */
-  readonly address: number;
-  readonly length: number;
-  readonly before: Uint8Array;
-  readonly after: Uint8Array;
-}
+import type { StepWrite } from '../trace/step.js';
 
 const ARENA_BYTES = 1 << 20;
 
@@ -106,7 +92,7 @@ export class WriteLog {
     return this.#bytes(index, 1);
   }
 
-  record(index: number): WriteRecord {
+  record(index: number): StepWrite {
     const name = this.#names.text(this.#meanings.at(index));
     const dot = name.indexOf('.');
     return {

@@ -1,20 +1,18 @@
 /** Files that the agent makes, and what it can see of one: fstat, F_GET_SEALS, lseek, its bytes. */
 import { createHash } from 'node:crypto';
 import { negative } from '../faults.js';
-import { HugetlbInode, SEAL, ShmemInode } from '../fs/shmem.js';
+import { HugetlbInode, SEAL, sealBits, ShmemInode } from '../fs/shmem.js';
 import { OpenFile, PlainFile } from '../fs/open-file.js';
 import { patternPage } from '../fs/pattern.js';
 import { addSeals, fallocate, ftruncate, positionOf, pwrite } from '../fs/vfs.js';
 import type { Kernel } from '../kernel/kernel.js';
 import type { Steps } from '../machine.js';
-import type { Fill, SealName, Step } from '../scenario/types.js';
+import type { Fill, Step } from '../scenario/types.js';
 
 const MODE_ALL = 0o777;
 const MODE_NOEXEC = 0o666;
 /** Bytes of a name, its NUL not counted. */
 const MFD_NAME_MAX_LEN = 249;
-
-export const sealBits = (names: readonly SealName[]): number => names.reduce((bits, name) => bits | SEAL[name], 0);
 
 /** memfd_create, ftruncate, fallocate, writes, F_ADD_SEALS, lseek, in this order. @returns the file or a negative errno */
 export function* memfdFile(kernel: Kernel, step: Step<'memfd'>): Steps<OpenFile | number> {

@@ -1,31 +1,22 @@
 /** User space: the agent that carries out a scenario's steps as system calls of the running kernel. */
-import {
-  liveupdateIoctlCreateSession,
-  liveupdateIoctlRetrieveSession,
-  liveupdateIoctls,
-  liveupdateSessionFinish,
-  liveupdateSessionGetName,
-  liveupdateSessionPreserveFd,
-  liveupdateSessionRetrieveFd,
-} from '../../../abi/uapi/liveupdate.js';
-import type { Struct } from '../../../abi/layout.js';
 import type { Encodable } from '../../codec/encode.js';
 import { negative } from '../faults.js';
 import { OpenFile, PlainFile } from '../fs/open-file.js';
 import { addSeals, fallocate, ftruncate, mmap, seek, traitsOf } from '../fs/vfs.js';
-import { ShmemInode } from '../fs/shmem.js';
+import { sealBits, ShmemInode } from '../fs/shmem.js';
 import { runDeviceStep } from '../handlers/vfio-agent.js';
 import { VfioDeviceFile } from '../handlers/vfio-pci-core.js';
 import { isDeviceStep } from '../scenario/types.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { FIRST_PROCESS } from '../kernel/processes.js';
 import { LiveupdateDevice } from '../luo/luo.js';
+import { type IoctlOp, luoIoctls, structOf } from '../luo/ioctl.js';
 import { SessionFile } from '../luo/session.js';
 import type { Steps } from '../machine.js';
 import type * as scenario from '../scenario/types.js';
 import { isKvmStep, KvmAgent } from '../vcpu/kvm-agent.js';
 import { nameField, userBuffer } from './agent-args.js';
-import { checkFile, memfdFile, sealBits, tmpfsFile, writeFile } from './agent-files.js';
+import { checkFile, memfdFile, tmpfsFile, writeFile } from './agent-files.js';
 
 /** What a step answered. */
 export interface Answer {
@@ -42,6 +33,8 @@ export interface Answer {
   /** what a step that looks at something found otherwise */
   readonly why?: string | null;
 }
+
+type Request = Pick<IoctlOp, 'request' | 'struct'>;
 
 const BAD_FD = -1;
 const SIGKILL = 9;
@@ -96,35 +89,15 @@ export class Agent {
       case 'open':
         return yield* this.#open();
       case 'create-session':
-        return yield* this.#makeSession(step, liveupdateIoctls.LIVEUPDATE_IOCTL_CREATE_SESSION, liveupdateIoctlCreateSession);
       case 'retrieve-session':
-        return yield* this.#makeSession(step, liveupdateIoctls.LIVEUPDATE_IOCTL_RETRIEVE_SESSION, liveupdateIoctlRetrieveSession);
+        return yield* this.#makeSession(step);
       case 'get-name':
-        return yield* this.#ioctl(
-          step.session,
-          liveupdateIoctls.LIVEUPDATE_SESSION_GET_NAME,
-          liveupdateSessionGetName,
-          { reserved: step.reserved },
-          step.shape,
-        );
-      case 'preserve':
-        return yield* this.#ioctl(
-          step.session,
-          liveupdateIoctls.LIVEUPDATE_SESSION_PRESERVE_FD,
-          liveupdateSessionPreserveFd,
-          { fd: this.resolve(step.fd), token: step.token },
-          step.shape,
-        );
-      case 'retrieve':
-        return yield* this.#ioctl(
-          step.session,
-          liveupdateIoctls.LIVEUPDATE_SESSION_RETRIEVE_FD,
-          liveupdateSessionRetrieveFd,
-          { token: step.token },
-          step.shape,
-        );
       case 'finish':
-        return yield* this.#ioctl(step.session, liveupdateIoctls.LIVEUPDATE_SESSION_FINISH, liveupdateSessionFinish, { reserved: step.reserved }, step.shape);
+        return yield* this.#ioctl(step.session, luoIoctls[step.do], { reserved: step.reserved }, step.shape);
+      case 'preserve':
+        return yield* this.#ioctl(step.session, luoIoctls[step.do], { fd: this.resolve(step.fd), token: step.token }, step.shape);
+      case 'retrieve':
+        return yield* this.#ioctl(step.session, luoIoctls[step.do], { token: step.token }, step.shape);
       case 'ioctl':
         return yield* this.#anyIoctl(step);
       case 'memfd':
@@ -172,8 +145,8 @@ export class Agent {
     return answer;
   }
 
-  *#makeSession(step: scenario.Step<'create-session' | 'retrieve-session'>, request: number, struct: Struct): Steps<Answer> {
-    const answer = yield* this.#ioctl(step.device ?? this.#device, request, struct, { name: [...nameField(step.name)] }, step.shape);
+  *#makeSession(step: scenario.Step<'create-session' | 'retrieve-session'>): Steps<Answer> {
+    const answer = yield* this.#ioctl(step.device ?? this.#device, luoIoctls[step.do], { name: [...nameField(step.name)] }, step.shape);
     if (answer.fd !== null) this.#session = answer.fd;
     return answer;
   }
@@ -182,10 +155,10 @@ export class Agent {
     const struct = structOf(step.request);
     const all: Record<string, Encodable> = { name: [...nameField(step.name)], fd: this.resolve(step.fd), token: step.token, reserved: step.reserved };
     const values = Object.fromEntries(Object.entries(all).filter(([name]) => name in struct.fields));
-    return yield* this.#ioctl(step.target, step.request, struct, values, step.shape);
+    return yield* this.#ioctl(step.target, { request: step.request, struct }, values, step.shape);
   }
 
-  *#ioctl(target: scenario.FdRef, request: number, struct: Struct, values: Readonly<Record<string, Encodable>>, shape: scenario.IoctlShape): Steps<Answer> {
+  *#ioctl(target: scenario.FdRef, { request, struct }: Request, values: Readonly<Record<string, Encodable>>, shape: scenario.IoctlShape): Steps<Answer> {
     const file = this.fileOf(target);
     if (file === null) return answered(negative('EBADF'));
     if (!(file.body instanceof SessionFile || file.body instanceof LiveupdateDevice)) return answered(negative(traitsOf(file.body.kind).ioctl));
@@ -327,21 +300,5 @@ export class Agent {
     const faulted = result === negative('EFAULT');
     if (result === 0 || counted || faulted) this.#kernel.processes.mapped(file, counted);
     return { ...answered(result), signal: faulted ? 'SIGBUS' : null };
-  }
-}
-
-/** The structure that a request takes; for one that LUO does not know, the longest. */
-function structOf(request: number): Struct {
-  switch (request & 0xff) {
-    case liveupdateIoctls.LIVEUPDATE_SESSION_PRESERVE_FD & 0xff:
-      return liveupdateSessionPreserveFd;
-    case liveupdateIoctls.LIVEUPDATE_SESSION_RETRIEVE_FD & 0xff:
-      return liveupdateSessionRetrieveFd;
-    case liveupdateIoctls.LIVEUPDATE_SESSION_FINISH & 0xff:
-      return liveupdateSessionFinish;
-    case liveupdateIoctls.LIVEUPDATE_SESSION_GET_NAME & 0xff:
-      return liveupdateSessionGetName;
-    default:
-      return liveupdateIoctlCreateSession;
   }
 }

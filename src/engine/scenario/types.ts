@@ -158,7 +158,6 @@ export function kernelOf(scenario: Scenario, jump: number): ScenarioKernel {
 }
 
 /** The faults a scenario can inject, typed. The text form is described in docs/scenarios.md. */
-
 interface FaultBase {
   /** `at` as written */
   readonly at: string;

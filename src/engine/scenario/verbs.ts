@@ -79,7 +79,6 @@ const sessionVerbs = {
  * Verbs on processes. The first process is called main and is PID 1; a step says `by` where another carries it out. Every kernel starts
  * with the first alone.
  */
-
 const processKey = required(label, 'the process');
 
 const processVerbs = {
@@ -94,7 +93,6 @@ const processVerbs = {
 };
 
 /** Verbs on what comes after this kernel: loading an image, and the ways out. Source: 7.3 kernel/kexec_file.c, kernel/reboot.c. */
-
 const rebootVerbs = {
   'kexec-load': verb('loads the next kernel, in place of one that is loaded', {
     call: withDefault(

@@ -66,7 +66,6 @@ export class Interned {
 }
 
 /** A number for each of many pages, eight bytes apiece: what a Map of millions of them would take ten times the memory for. */
-
 const CHUNK = 512;
 
 export class PageNumbers {

@@ -19,6 +19,7 @@ export interface StepWrite {
   /** physical, in bytes */
   readonly address: number;
   readonly length: number;
+  /** the kernel's name of the structure that starts at the written address, or holds the written field; null where it is not known */
   readonly struct: string | null;
   readonly field: string | null;
   readonly before: Uint8Array;

@@ -1,13 +1,12 @@
 /** The steps of a run as columns: some forty bytes a step beside its arguments, so that a million of them can be kept and looked at in any order. */
 import { Column, Interned } from './column.js';
-import { ACTORS, type Actor, type ArgValue, type Step, type StepArgs, type StepPhase, errnoOf } from './step.js';
+import { ACTORS, type Actor, type ArgValue, type Step, type StepArgs, type StepRead, type StepPhase, errnoOf } from './step.js';
 import type { WriteLog } from '../memory/write-log.js';
-
-/** The arguments of steps by the million: those that are numbers alone are kept as numbers, with the names of each set of them once. */
 
 const NO_ARGS: StepArgs = {};
 const SEPARATOR = '\u0000';
 
+/** The arguments of steps by the million: those that are numbers alone are kept as numbers, with the names of each set of them once. */
 class ArgsColumn {
   /** 0: none; 1: kept as they are; 2 and up: number of the set of names, + 2 */
   readonly #shapes = new Column(Uint32Array);
@@ -47,13 +46,6 @@ class ArgsColumn {
 }
 
 /** What a run read of memory, and at which step: the bytes behind an answer. Kept only where somebody is going to ask. */
-
-/** A range that was read, physical, in bytes. */
-export interface ReadRange {
-  readonly address: number;
-  readonly length: number;
-}
-
 export class ReadLog {
   readonly #steps = new Column(Uint32Array);
   readonly #addresses = new Column(Float64Array);
@@ -73,7 +65,7 @@ export class ReadLog {
   }
 
   /** What was read at steps `from` to `to`, both included, in order. */
-  *between(from: number, to: number): Iterable<ReadRange> {
+  *between(from: number, to: number): Iterable<StepRead> {
     let low = 0;
     let high = this.#steps.length;
     while (low < high) {

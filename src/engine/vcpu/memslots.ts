@@ -79,7 +79,6 @@ export class Memslots {
  * What KVM's MMU makes of one access to one page of guest memory. Source: 7.3 arch/x86/kvm/mmu/mmu.c (kvm_mmu_faultin_pfn,
  * kvm_handle_noslot_fault, kvm_handle_error_pfn) and virt/kvm/guest_memfd.c (kvm_gmem_get_pfn).
  */
-
 export type AccessKind = 'read' | 'write' | 'fetch';
 
 /**
