@@ -9,7 +9,7 @@ import { UserError } from '../codec/user-error.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { Finding, ForetoldBy, Reaction, Severity } from '../diagnosis/finding.js';
 import type { DumpReport } from '../report/dump-report.js';
-import type { JsonObject } from '../report/json-value.js';
+import { type HeldObject as JsonObject, heldObject } from '../report/json-value.js';
 import { reportJson } from '../report/report-json.js';
 
 export { limits, UserError };
@@ -40,9 +40,9 @@ export class Dump {
     return this.#report.findings;
   }
 
-  /** Everything decoded, with the findings: schema luo-inspect.report/1. */
+  /** Everything decoded, with the findings: schema luo-inspect.report/1. Lists are arrays: all runs of all folio tables are held. */
   toJSON(): JsonObject {
-    return reportJson(this.#report);
+    return heldObject(reportJson(this.#report));
   }
 
   /** Closes its file; what was read stays. May be called twice. */

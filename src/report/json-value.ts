@@ -24,7 +24,17 @@ export class JsonItems<T> implements Iterable<T> {
   }
 }
 
-/** Roles whose values are shown in hexadecimal. */
+/** JSON whose lists are all held. */
+type HeldJson = string | number | boolean | null | readonly HeldJson[] | HeldObject;
+export type HeldObject = { readonly [key: string]: HeldJson };
+
+/** The same with every list as an array. */
+export const heldObject = (value: JsonObject): HeldObject => Object.fromEntries(Object.entries(value).map(([key, member]) => [key, held(member)]));
+
+function held(value: Json): HeldJson {
+  if (typeof value !== 'object' || value === null) return value;
+  return Symbol.iterator in value ? Array.from(value, held) : heldObject(value);
+}
 
 /** "0x…", lower case, no leading zeros; a negative number in two's complement of `bits`. */
 export function hexJson(value: bigint | number, bits = 64): string {
