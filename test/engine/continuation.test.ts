@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { openDump } from '../../src/container/open.js';
 import { type DumpStart, EngineClient, type Step } from '../../src/engine/client.js';
+import { scenarioOfDump } from '../../src/engine/run/continuation.js';
 import { decodeHandovers } from '../../src/handover/decode.js';
+import type { PhysicalMemory } from '../../src/memory/memory.js';
 
 interface Truth {
   readonly kernel_stage2: string;
@@ -164,4 +166,24 @@ describe('a dump that lacks a page', () => {
     expect(client.end?.reason).toContain(`0x${root.toString(16)} is not in this dump`);
     opened.close();
   });
+});
+
+it('a machine whose memory goes on right after the firmware below 4 GiB has that memory', () => {
+  const readable = [
+    { start: 0, end: 2 ** 31 },
+    { start: 0xfffc0000, end: 2 ** 32 + 2 ** 31 },
+  ];
+  const memory: PhysicalMemory = { pageSize: 4096, readable, stateOf: () => 'zero', readInto: (_at, length) => length };
+  const start = {
+    fdtAddress: 2 ** 32 + 4096,
+    scratch: null,
+    release: '7.3',
+    kho: true,
+    liveupdate: true,
+    reserveMem: [],
+    devices: [],
+    vfio: 'seed',
+    steps: null,
+  } as const;
+  expect(scenarioOfDump('core', memory, { arch: 'x86_64', pageSize: 4096, ...start }).machine.memory).toBe(2 ** 32 + 2 ** 31);
 });

@@ -31,12 +31,12 @@ export interface DumpStart {
 
 const NOWHERE: SourcePosition = { line: 1, column: 1 };
 const GRAIN = 128 << 20;
-/** x86 firmware is mapped below 4 GiB: no memory of the machine's own. */
+/** x86 firmware is mapped up to 4 GiB: no memory of the machine's own, but a dump may have it as one range with the memory that follows. */
 const FIRMWARE = 0xffe00000;
 
 /** The scenario that stands for the dump. `steps` null stands for an agent that finds out what there is. */
 export function scenarioOfDump(file: string, memory: PhysicalMemory, start: DumpStart): Scenario {
-  const top = memory.readable.filter((range) => range.start < FIRMWARE || range.start >= 2 ** 32).reduce((end, range) => Math.max(end, range.end), GRAIN);
+  const top = memory.readable.filter(({ start, end }) => start < FIRMWARE || end > 2 ** 32).reduce((end, range) => Math.max(end, range.end), GRAIN);
   const kernel = { ...plainKernel(start.release, NOWHERE), kho: start.kho, liveupdate: start.liveupdate };
   return {
     file,
