@@ -139,15 +139,32 @@ interface Measured {
 }
 
 type Spoken = 'since' | 'until' | 'releases';
-type Described = Omit<Contract, Spoken> & Partial<Pick<Contract, 'since' | 'until'>>;
+type Usual = 'compatible' | 'format';
+type Described = Omit<Contract, Spoken | Usual> & Partial<Pick<Contract, 'since' | 'until' | Usual>>;
 
-/** A contract as its file describes it; `since` left out: no release speaks it, `until` left out: none has stopped yet. */
-export function contract<const C extends Described>(value: C): Omit<C, Spoken> & Pick<Contract, Spoken> {
+type Made<C extends Described> = Omit<C, Spoken | 'format'> & Pick<Contract, Spoken | 'format'>;
+
+/**
+ * A contract as its file describes it. Left out, `since`: no release speaks it; `until`: none has stopped yet; `compatible`: the id is the string;
+ * `format`: a struct.
+ */
+export function contract<const C extends Described & Pick<Contract, 'compatible'>>(value: C): Made<C>;
+export function contract<const C extends Described>(value: C): Made<C> & { readonly compatible: C['id'] };
+export function contract(value: Described): Contract {
   const [since, until] = [value.since ?? null, value.until ?? null];
   const last = until === null ? releases.length : releases.indexOf(until) + 1;
-  return { ...value, since, until, releases: since === null ? [] : releases.slice(releases.indexOf(since), last) };
+  return { compatible: value.id, format: 'struct', ...value, since, until, releases: since === null ? [] : releases.slice(releases.indexOf(since), last) };
 }
 
 /** Is it of a patch series that no release has? */
 export const isProposed = ({ status }: Pick<Contract, 'status'>): boolean =>
   status === 'queued' || status === 'review' || status === 'rfc' || status === 'superseded';
+
+/** `queued, 2026-09-28, expected in 7.4`; of several contracts under one string the farthest, then the newest. */
+export function standingOf(contracts: readonly Contract[]): string {
+  const [first] = [...contracts].sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status) || (b.date ?? '').localeCompare(a.date ?? ''));
+  if (first === undefined) return 'unknown';
+  return [first.status, first.date, first.expected === undefined ? undefined : `expected in ${first.expected}`].filter((part) => part !== undefined).join(', ');
+}
+
+const ORDER: readonly Contract['status'][] = ['released', 'window', 'queued', 'review', 'rfc', 'superseded', 'test', 'user-space', 'own'];

@@ -110,7 +110,7 @@ export interface Struct<F extends Fields = Fields> {
   readonly fields: F;
   /** what follows the structure: as many as a field of it says */
   readonly tail?: Tail;
-  /** the name in a kernel's BTF where it differs, or null where no kernel has such a type */
+  /** the name in a kernel's BTF where it differs; null in a contract of a release whose kernels have no such type */
   readonly btfName?: string | null;
   /** where a compiler put the fields, and how long it made the whole, in bytes: for layouts that were measured, not described */
   readonly placed?: Placed;

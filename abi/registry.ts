@@ -1,13 +1,12 @@
 /** Every contract known, found by compatible string, by layer, by kernel release or by the name of a structure. */
 import { bootSetupData } from './boot/setup-data.js';
 import type { Contract, Layer, Release } from './contract.js';
-import { cpuFlbV1, cpuV1 } from './cpu/v1.js';
-import { cpuFlbV1Mailbox, cpuV1Mailbox } from './cpu/v1-mailbox.js';
+import { cpuFlbV1, cpuFlbV1Mailbox, cpuV1, cpuV1Mailbox } from './cpu/v1.js';
 import { featureSection, luoFeatures, memfdFeatures } from './feature-words/v1.js';
 import { hwpoisonV1 } from './hwpoison/v1.js';
 import { iommuBranch, iommuBranchPacked, iommufdV1 } from './iommu/branch.js';
 import { kvmVcpuArm64V1, kvmVcpuV1CbFirst, kvmVcpuX86V1 } from './kvm-vcpu/v1-cb-first.js';
-import { kvmVmV1Attributes } from './kvm-vm/v1-attributes.js';
+import { kvmVmV1, kvmVmV1Attributes, kvmVmV1Folios } from './kvm-vm/v1.js';
 import { pciVersion2 } from './pci/version-2.js';
 import { fdtContract } from './fdt/header.js';
 import { guestMemfdV1 } from './guest-memfd/v1.js';
@@ -16,24 +15,18 @@ import { iommuLiveupdateV1 } from './iommu/liveupdate-v1.js';
 import { iommuV1 } from './iommu/v1.js';
 import { kernelLive73 } from './kernel/live.js';
 import { kexecMetadataV1 } from './kexec-metadata/v1.js';
-import { khoTestV1A } from './kho-test/v1-a.js';
-import { khoTestV1B } from './kho-test/v1-b.js';
+import { khoTestV1A, khoTestV1B } from './kho-test/v1.js';
 import { khoBlockContract } from './kho/block.js';
-import { khoV1Small } from './kho/v1-512.js';
-import { khoV1Page } from './kho/v1-page.js';
+import { khoV1Page, khoV1Small } from './kho/v1.js';
 import { khoV2 } from './kho/v2.js';
 import { khoV3 } from './kho/v3.js';
 import { khoV4 } from './kho/v4.js';
 import { khoVmallocContract } from './kho/vmalloc.js';
 import { kvmVcpuV1 } from './kvm-vcpu/v1.js';
-import { kvmVmV1Folios } from './kvm-vm/v1-folios.js';
-import { kvmVmV1 } from './kvm-vm/v1.js';
 import { kvmInPlaceConversion } from './kvm/proposed.js';
 import { kvmV73 } from './kvm/v7-3.js';
 import type { Struct } from './layout.js';
-import { liveupdateTestFlbV0 } from './liveupdate-test-flb/v0.js';
-import { liveupdateTestFlbV1 } from './liveupdate-test-flb/v1.js';
-import { liveupdateTestFlbV2 } from './liveupdate-test-flb/v2.js';
+import { testFlbs } from './liveupdate-test-flb/v0-to-v2.js';
 import { luoFlbV1 } from './luo/flb-v1.js';
 import { luoSessionV2 } from './luo/session-v2.js';
 import { luoV1 } from './luo/v1.js';
@@ -45,8 +38,7 @@ import { luoV5 } from './luo/v5.js';
 import { reserveMemV1 } from './memblock/reserve-mem-v1.js';
 import { memblockV1 } from './memblock/v1.js';
 import { memfdV1 } from './memfd/v1.js';
-import { memfdV2VmallocV1 } from './memfd/v2-vmalloc-v1.js';
-import { memfdV2 } from './memfd/v2.js';
+import { memfdV2, memfdV2VmallocV1 } from './memfd/v2.js';
 import { pciV1Max } from './pci/v1-max.js';
 import { pciV1Nr } from './pci/v1-nr.js';
 import { pciV1Refcount } from './pci/v1-refcount.js';
@@ -58,12 +50,8 @@ import { pciV3 } from './pci/v3.js';
 import { pciVersion1 } from './pci/version-1.js';
 import { liveupdateUapi, liveupdateUapiGetName } from './uapi/liveupdate.js';
 import { nanovmmV3 } from './user-space/nanovmm-v3.js';
-import { vfioRfcSavedState } from './vfio-pci/rfc-saved-state.js';
-import { vfioRfc } from './vfio-pci/rfc.js';
-import { vfioPciV1BdfReset } from './vfio-pci/v1-bdf-reset.js';
-import { vfioPciV1Bdf } from './vfio-pci/v1-bdf.js';
-import { vfioPciV1Iommufd } from './vfio-pci/v1-iommufd.js';
-import { vfioPciV1 } from './vfio-pci/v1.js';
+import { vfioRfc, vfioRfcSavedState } from './vfio-pci/rfc.js';
+import { vfioPciV1, vfioPciV1Bdf, vfioPciV1BdfReset, vfioPciV1Iommufd } from './vfio-pci/v1.js';
 import { vfioPciV2 } from './vfio-pci/v2.js';
 
 export { type ExpectedRelease, expectedReleaseOf, expectedReleases, isSince, type ReleaseInfo, releaseInfos, releaseOf, releases } from './releases.js';
@@ -94,9 +82,7 @@ const here: readonly Contract[] = [
   kexecMetadataV1,
   khoTestV1B,
   khoTestV1A,
-  liveupdateTestFlbV0,
-  liveupdateTestFlbV1,
-  liveupdateTestFlbV2,
+  ...testFlbs,
   vfioPciV1,
   vfioPciV1Bdf,
   vfioPciV1BdfReset,

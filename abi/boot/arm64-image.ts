@@ -8,7 +8,6 @@ export const arm64ImageHeader = struct({
   name: 'arm64_image_header',
   meaning: 'First 64 bytes of an arm64 kernel Image',
   source: 'Documentation/arch/arm64/booting.rst, 7.3',
-  btfName: null,
   fields: {
     code0: u32('executable code', { role: 'opaque' }),
     code1: u32('executable code', { role: 'opaque' }),

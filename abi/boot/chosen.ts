@@ -7,7 +7,6 @@ export const khoChosen = struct({
   meaning: 'Where the root FDT, or the array of scratch areas, is',
   source: 'drivers/of/kexec.c, 7.3',
   endian: 'big',
-  btfName: null,
   fields: {
     address: phys('start'),
     size: u64('size', { role: 'bytes' }),

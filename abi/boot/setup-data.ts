@@ -31,7 +31,6 @@ export const bootSetupData = contract({
   layer: 'boot',
   id: 'x86-setup-data',
   compatible: null,
-  format: 'struct',
   structs: [setupData, khoData],
   since: '6.16',
   status: 'released',

@@ -10,7 +10,6 @@ export const x86SetupHeader = struct({
   name: 'setup_header',
   meaning: 'What a bzImage says of itself to a boot loader',
   source: 'Documentation/arch/x86/boot.rst, 7.3',
-  btfName: null,
   fields: {
     setup_sects: bytes(1, 'size of the setup code, in sectors'),
     until_magic: bytes(16, 'not looked at'),

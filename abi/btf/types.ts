@@ -26,7 +26,6 @@ export const btfIntData = struct({
   name: 'btf_int_data',
   meaning: 'What an INT adds',
   source: `${source}: BTF_INT_ENCODING, BTF_INT_OFFSET, BTF_INT_BITS`,
-  btfName: null,
   fields: {
     data: bits(4, 'shape of the integer', {
       bits: { width: 8, role: 'number', meaning: 'width in bits' },
@@ -55,7 +54,6 @@ export const btfBitMember = struct({
   name: 'btf_bit_member',
   meaning: 'A member of a STRUCT or UNION with kind_flag: btf_member, its offset split',
   source: `${source}: BTF_MEMBER_BIT_OFFSET, BTF_MEMBER_BITFIELD_SIZE`,
-  btfName: null,
   fields: {
     name_off: nameOff,
     type: typeId('its type'),

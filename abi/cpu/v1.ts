@@ -1,7 +1,7 @@
-/** cpu_fh_v1 and cpu_flb_v1: physical CPUs that run on through the kexec, newest form. Source: include/linux/kho/abi/cpu.h, branch for "OrphanVM" RFCv2, Sep 2026, Pasha Tatashin. */
+/** cpu_fh_v1 and cpu_flb_v1: physical CPUs that run on through the kexec, in the newest form and in that of RFCv1. Source: include/linux/kho/abi/cpu.h, branch for "OrphanVM" RFCv2, and "OrphanVM" RFCv1, 20 Sep 2026, Pasha Tatashin. */
 import { type Area, contract } from '../contract.js';
 import { KHO_MAX_BLOCKS, khoBlockHeaderSer } from '../kho/block.js';
-import { cstring, ownPage, phys, struct, u32, u64 } from '../layout.js';
+import { array, cstring, ownPage, phys, struct, u32, u64 } from '../layout.js';
 
 const source = 'include/linux/kho/abi/cpu.h, branch for "OrphanVM" RFCv2, Sep 2026';
 
@@ -9,7 +9,6 @@ const cpuAddressSpaceSer = struct({
   name: 'cpu_as_ser',
   meaning: 'Address space that a preserved CPU runs in',
   source,
-  btfName: null,
   fields: {
     pgd: ownPage('top page table'),
     nr_pgtable_pages: u64('pages of its page tables', { role: 'count' }),
@@ -21,7 +20,6 @@ const cpuPgtablePageSer = struct({
   name: 'cpu_pgtable_page_ser',
   meaning: 'A page of a page table',
   source,
-  btfName: null,
   fields: { page: ownPage('the page') },
 });
 
@@ -41,7 +39,6 @@ export const cpuSessionSer = struct({
   tail: { name: 'cpus', of: u64('64 CPUs, bit by bit', { role: 'flags' }), count: 'nr_cpu_words' },
   meaning: 'What several preserved CPUs run together; a bitmap of CPUs follows',
   source,
-  btfName: null,
   fields: {
     name: cstring(64, 'name'),
     workload: phys('what they run; opaque'),
@@ -55,7 +52,6 @@ export const cpuSer = struct({
   name: 'cpu_ser',
   meaning: 'A physical CPU that is kept through the kexec',
   source,
-  btfName: null,
   fields: {
     cpu: u32('number of the CPU; never 0', { role: 'number' }),
     state: u32('what it does', { role: 'enum', symbols: { 0: 'PARKING', 1: 'PARKED', 2: 'EXITING', 3: 'DEAD', 4: 'WORKLOAD' } }),
@@ -67,8 +63,6 @@ export const cpuSer = struct({
 export const cpuV1 = contract({
   layer: 'cpu',
   id: 'cpu_fh_v1',
-  compatible: 'cpu_fh_v1',
-  format: 'struct',
   structs: [cpuSer, cpuSessionSer, cpuAddressSpaceSer, cpuPgtablePageSer, khoBlockHeaderSer],
   areas: [pageTablePages],
   status: 'rfc',
@@ -84,7 +78,6 @@ const cpuFlbSer = struct({
   tail: { name: 'cpus', of: u64('64 CPUs, bit by bit', { role: 'flags' }), count: 'nr_cpu_words' },
   meaning: 'All preserved CPUs, and the code they run; a bitmap of CPUs follows',
   source,
-  btfName: null,
   fields: {
     nr_cpu_words: u32('words of 64 CPUs in the bitmap', { role: 'count' }),
     reserved: u32('0', { role: 'reserved' }),
@@ -98,12 +91,70 @@ const cpuFlbSer = struct({
 export const cpuFlbV1 = contract({
   layer: 'cpu-flb',
   id: 'cpu_flb_v1',
-  compatible: 'cpu_flb_v1',
-  format: 'struct',
   structs: [cpuFlbSer],
   status: 'rfc',
   date: '2026-09-28',
   source: 'branch for "OrphanVM" RFCv2, Sep 2026, Pasha Tatashin',
   discriminates: 'Bytes 40-47 are CPUs, bit by bit; in RFCv1 the address of a page.',
+  notes: ['CPU 0 cannot be preserved.'],
+});
+
+// RFCv1: the state of a CPU is in a mailbox, not in its entry.
+const sourceRfcV1 = 'include/linux/kho/abi/cpu.h, "OrphanVM" RFCv1, 20 Sep 2026';
+
+const oncoreAddressSpaceSer = struct({
+  name: 'cpu_as_ser',
+  meaning: 'Address space that a preserved CPU runs in',
+  source: sourceRfcV1,
+  fields: {
+    nr: u32('pages of its page tables', { role: 'count' }),
+    reserved: u32('0', { role: 'reserved' }),
+    pages: array(phys('page of a page table'), 1024, 'pages of its page tables; the first is the top one'),
+  },
+});
+
+const oncoreSessionSer = struct({ ...cpuSessionSer, source: sourceRfcV1 });
+
+const cpuSerMailbox = struct({
+  name: 'cpu_ser',
+  meaning: 'A physical CPU that is kept through the kexec',
+  source: sourceRfcV1,
+  fields: {
+    cpu: u32('number of the CPU; never 0', { role: 'number' }),
+    reserved: u32('0', { role: 'reserved' }),
+    stack: ownPage('its stack'),
+    oncore: phys('what it runs', 'cpu_session_ser'),
+  },
+});
+
+export const cpuV1Mailbox = contract({
+  layer: 'cpu',
+  id: 'cpu_fh_v1-mailbox',
+  compatible: 'cpu_fh_v1',
+  structs: [cpuSerMailbox, oncoreSessionSer, oncoreAddressSpaceSer],
+  status: 'rfc',
+  date: '2026-09-20',
+  source: 'mail series "OrphanVM" RFCv1, 20 Sep 2026, Pasha Tatashin',
+  discriminates:
+    'Bytes 4-7 are 0, and the address space of its session starts with a count of at most 1024; in later work with the address of its top page table.',
+  notes: ['Its states, in a mailbox after pcpus_runtime: 1 PARKED, 2 WORKLOAD, 3 EXITING, 4 DEAD.'],
+});
+
+/** The bitmap follows at byte 56. */
+const cpuFlbSerMailbox = struct({
+  ...cpuFlbSer,
+  source: sourceRfcV1,
+  fields: { ...cpuFlbSer.fields, pcpus_runtime: phys('mailboxes of the CPUs'), transition_as: phys('address space of the transition', 'cpu_as_ser') },
+});
+
+export const cpuFlbV1Mailbox = contract({
+  layer: 'cpu-flb',
+  id: 'cpu_flb_v1-mailbox',
+  compatible: 'cpu_flb_v1',
+  structs: [cpuFlbSerMailbox, oncoreAddressSpaceSer],
+  status: 'rfc',
+  date: '2026-09-20',
+  source: 'mail series "OrphanVM" RFCv1, 20 Sep 2026, Pasha Tatashin',
+  discriminates: 'Bytes 40-47 are the address of a page; in later work CPUs, bit by bit.',
   notes: ['CPU 0 cannot be preserved.'],
 });

@@ -33,7 +33,6 @@ export const elfIdent = struct({
   name: 'elf_ident',
   meaning: 'The first bytes of any ELF file, whatever its class and byte order',
   source: 'System V gABI 4.1, ELF identification',
-  btfName: null,
   fields: {
     ei_mag: bytes(4, '0x7f "ELF"'),
     ei_class: u8('word size', { role: 'enum', symbols: { 1: 'ELFCLASS32', 2: 'ELFCLASS64' } }),

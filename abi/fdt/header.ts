@@ -40,7 +40,6 @@ export const fdtContract = contract({
   layer: 'boot',
   id: 'fdt',
   compatible: null,
-  format: 'struct',
   structs: [fdtHeader, fdtProp],
   since: '6.16',
   status: 'released',

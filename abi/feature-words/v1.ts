@@ -16,7 +16,6 @@ const headerOf = (flagNames: Readonly<Record<string, string>>) =>
     name: luoFeatureHeader,
     meaning: 'What the writer supports, what a reader must know, and which fields hold data',
     source,
-    btfName: null,
     fields: {
       supp: u64('features the writer knows', { role: 'flags', flagNames }),
       req: u64('features a reader must know', { role: 'flags', flagNames }),
@@ -32,7 +31,6 @@ export const luoSerFeatures = struct({
   name: 'luo_ser',
   meaning: 'Root of LUO, without a string',
   source,
-  btfName: null,
   fields: {
     features: nested(luoHeader, 'what it holds'),
     liveupdate_num: liveupdateNum,
@@ -45,7 +43,6 @@ export const luoFeatures = contract({
   layer: 'luo',
   id: 'luo-features',
   compatible: null,
-  format: 'struct',
   structs: [luoSerFeatures, luoHeader, luoSessionSer, luoFileSetSer, luoFileSer, luoFlbHeaderSer, luoFlbSer],
   areas: [sessionBlocks, fileBlocks, flbPage],
   status: 'rfc',
@@ -59,7 +56,6 @@ const memfdLuoSerFeatures = struct({
   name: 'memfd_luo_ser',
   meaning: 'A preserved memfd, with features in place of a version',
   source,
-  btfName: null,
   fields: {
     features: nested(memfdHeader, 'what it holds'),
     pos: u64('file position, updated at freeze', { role: 'bytes' }),
@@ -74,8 +70,6 @@ const memfdLuoSerFeatures = struct({
 export const memfdFeatures = contract({
   layer: 'memfd',
   id: 'memfd',
-  compatible: 'memfd',
-  format: 'struct',
   structs: [memfdLuoSerFeatures, memfdHeader, memfdLuoFolioSer],
   status: 'rfc',
   date: '2026-09-03',
@@ -88,7 +82,6 @@ const featureSectionHead = struct({
   name: 'liveupdate_features_head',
   meaning: 'Start of section .liveupdate_features of a vmlinux; entries follow to its end',
   source,
-  btfName: null,
   fields: { magic: u32('"PUVL"', { role: 'opaque', mustBe: [0x4c565550] }), version: u32('1', { mustBe: [1] }) },
 });
 
@@ -96,7 +89,6 @@ const featureSectionEntry = struct({
   name: 'liveupdate_features_entry',
   meaning: 'What this kernel knows of one structure',
   source,
-  btfName: null,
   fields: {
     name: cstring(48, 'whose features'),
     bytes: u32('bytes of a feature word', { role: 'bytes' }),
@@ -111,7 +103,6 @@ export const featureSection = contract({
   layer: 'uapi',
   id: 'liveupdate-features-section',
   compatible: null,
-  format: 'struct',
   structs: [featureSectionHead, featureSectionEntry],
   status: 'rfc',
   date: '2026-09-03',

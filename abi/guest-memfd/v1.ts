@@ -9,7 +9,6 @@ export const guestMemfdLuoFolioSer = struct({
   name: 'guest_memfd_luo_folio_ser',
   meaning: 'One folio; how long it is, the preserved memory map says',
   source,
-  btfName: null,
   fields: {
     pfn_flags: bits(8, 'where the folio is, and its flags', {
       pfn: { width: 52, role: 'pfn', meaning: 'page frame of its first page' },
@@ -23,7 +22,6 @@ export const guestMemfdLuoSer = struct({
   name: 'guest_memfd_luo_ser',
   meaning: 'A preserved guest_memfd',
   source,
-  btfName: null,
   fields: {
     size: u64('file size', { role: 'bytes' }),
     flags: u64('as KVM_CREATE_GUEST_MEMFD takes them', {
@@ -39,8 +37,6 @@ export const guestMemfdLuoSer = struct({
 export const guestMemfdV1 = contract({
   layer: 'guest-memfd',
   id: 'guest_memfd_luo_v1',
-  compatible: 'guest_memfd_luo_v1',
-  format: 'struct',
   structs: [guestMemfdLuoSer, guestMemfdLuoFolioSer],
   status: 'review',
   date: '2026-07-28',

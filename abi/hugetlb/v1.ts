@@ -8,7 +8,6 @@ const hugetlbHstateSer = struct({
   name: 'hugetlb_hstate_ser',
   meaning: 'Huge pages of one size',
   source,
-  btfName: null,
   fields: {
     nr_pages: u64('huge pages that are preserved', { role: 'count' }),
     order: u8('page order of their size'),
@@ -19,7 +18,6 @@ const hugetlbSer = struct({
   name: 'hugetlb_ser',
   meaning: 'Preserved huge pages',
   source,
-  btfName: null,
   fields: {
     hstates: array(nested(hugetlbHstateSer, 'one size'), 4, 'nr_hstates of them are in use'),
     nr_hstates: u8('sizes in use', { role: 'count' }),
@@ -29,8 +27,6 @@ const hugetlbSer = struct({
 export const hugetlbV1 = contract({
   layer: 'hugetlb',
   id: 'hugetlb-v1',
-  compatible: 'hugetlb-v1',
-  format: 'struct',
   structs: [hugetlbSer, hugetlbHstateSer],
   status: 'rfc',
   date: '2026',

@@ -7,7 +7,6 @@ export const hwpoisonKhoSer = struct({
   name: 'hwpoison_kho_ser',
   meaning: 'Pages of broken memory; the area holds page frame numbers, not addresses',
   source: 'mail series "hwpoison over KHO", v5, 15 Sep 2026',
-  btfName: null,
   fields: {
     version: u32('version of this structure', { mustBe: [1] }),
     pad: u32('0', { role: 'reserved' }),
@@ -20,7 +19,6 @@ export const hwpoisonV1 = contract({
   layer: 'hwpoison',
   id: 'hwpoison-1',
   compatible: null,
-  format: 'struct',
   structs: [hwpoisonKhoSer],
   status: 'review',
   date: '2026-09-15',

@@ -1,7 +1,7 @@
 /** iommu-liveupdate: the IOMMU state of developers' branches, with a version in the data. Source: samikhawaja/linux at 07a49313 and pran005/linux at 22fa8f30, Sep 2026; not posted like that. */
-import { contract, type Area } from '../contract.js';
+import { contract } from '../contract.js';
 import { bits, nested, padding, phys, struct, u8, u32, u64, union } from '../layout.js';
-import { iommuArrayHdrSer, iommuDevMapSer, iommuHdrSer, iommuIntelSer } from './liveupdate-v1.js';
+import { iommuArrayHdrSer, iommuDevMapSer, iommuFlbSer, iommuHdrSer, iommuIntelSer, pagesOf } from './liveupdate-v1.js';
 
 const source = 'samikhawaja/linux at 07a49313 and pran005/linux at 22fa8f30, Sep 2026';
 
@@ -9,25 +9,22 @@ const iommuFlbSerBranch = struct({
   name: 'iommu_flb_ser',
   meaning: 'Root of the IOMMU state',
   source,
-  btfName: null,
-  fields: {
-    version: u64('version of the state', { mustBe: [1] }),
-    iommu_array_phys: phys('first page of IOMMUs', 'iommu_array_hdr_ser'),
-    iommu_domain_array_phys: phys('first page of domains', 'iommu_array_hdr_ser'),
-    device_array_phys: phys('first page of devices', 'iommu_array_hdr_ser'),
-  },
+  fields: { version: u64('version of the state', { mustBe: [1] }), ...iommuFlbSer.fields },
 });
+
+const domainFields = {
+  hdr: nested(iommuHdrSer, 'head'),
+  top_table_phys: phys('top page table'),
+  top_level: u64('level of the top page table', { role: 'number' }),
+  vasz: u32('bits of an IOVA', { role: 'number' }),
+};
 
 const iommuDomainSerBranch = struct({
   name: 'iommu_domain_ser',
   meaning: 'A domain: its page table',
   source,
-  btfName: null,
   fields: {
-    hdr: nested(iommuHdrSer, 'head'),
-    top_table_phys: phys('top page table'),
-    top_level: u64('level of the top page table', { role: 'number' }),
-    vasz: u32('bits of an IOVA', { role: 'number' }),
+    ...domainFields,
     sign_extend: u8('are IOVAs sign-extended?', { role: 'bool' }),
     padding: padding(3),
     runtime: u64('pointer of the running kernel, meaningless in a dump', { role: 'opaque' }),
@@ -39,12 +36,8 @@ const iommuDomainSerPacked = struct({
   name: 'iommu_domain_ser',
   meaning: 'A domain: its page table',
   source: 'pran005/linux at 22fa8f30, Sep 2026',
-  btfName: null,
   fields: {
-    hdr: nested(iommuHdrSer, 'head'),
-    top_table_phys: phys('top page table'),
-    top_level: u64('level of the top page table', { role: 'number' }),
-    vasz: u32('bits of an IOVA', { role: 'number' }),
+    ...domainFields,
     bits: bits(1, 'flags', {
       sign_extend: { width: 1, role: 'bool', meaning: 'are IOVAs sign-extended?' },
       unused: { width: 7, role: 'reserved', meaning: '0' },
@@ -57,7 +50,6 @@ const iommuDeviceIntelSerBranch = struct({
   name: 'iommu_device_intel_ser',
   meaning: 'Intel part of a device',
   source,
-  btfName: null,
   fields: {
     restored: u8('taken over already', { role: 'bool' }),
     padding: padding(7),
@@ -70,7 +62,6 @@ const iommuDeviceSmmuSer = struct({
   name: 'iommu_device_smmuv3_ser',
   meaning: 'SMMUv3 part of a device',
   source,
-  btfName: null,
   fields: {
     l1: u64('state of the first level', { role: 'opaque' }),
     num_l2: u32('tables of the second level', { role: 'count' }),
@@ -83,7 +74,6 @@ const iommuDeviceSerBranch = struct({
   name: 'iommu_device_ser',
   meaning: 'A device behind an IOMMU',
   source,
-  btfName: null,
   fields: {
     hdr: nested(iommuHdrSer, 'head'),
     devid: u32('device id', { role: 'opaque' }),
@@ -98,7 +88,6 @@ const iommuSmmuSer = struct({
   name: 'iommu_smmuv3_ser',
   meaning: 'SMMUv3 part of an IOMMU',
   source,
-  btfName: null,
   fields: {
     phys_addr: phys('register base'),
     strtab_cfg: u64('configuration of the stream table', { role: 'opaque' }),
@@ -111,7 +100,6 @@ const iommuHwSerBranch = struct({
   name: 'iommu_hw_ser',
   meaning: 'An IOMMU',
   source,
-  btfName: null,
   fields: {
     hdr: nested(iommuHdrSer, 'head'),
     token: u64('token', { role: 'opaque' }),
@@ -124,7 +112,6 @@ const iommuDmaAllocSer = struct({
   name: 'iommu_dma_alloc_ser',
   meaning: 'DMA memory a driver allocated; its pages follow at the odd offset 18',
   source: 'samikhawaja/linux at 07a49313, Sep 2026',
-  btfName: null,
   fields: {
     iova: u64('where the device sees it', { role: 'opaque' }),
     nr_pages: u64('pages', { role: 'pages' }),
@@ -133,20 +120,9 @@ const iommuDmaAllocSer = struct({
   },
 });
 
-const pagesOf = (name: string, entry: Area['entry']): Area => ({
-  name,
-  meaning: `chain of pages of ${name}`,
-  header: iommuArrayHdrSer,
-  entry,
-  pages: 1,
-  maxPieces: Number.POSITIVE_INFINITY,
-  whenFull: null,
-});
-
 const common = {
   layer: 'iommu',
   compatible: 'iommu-liveupdate',
-  format: 'struct',
   structs: [
     iommuFlbSerBranch,
     iommuArrayHdrSer,
@@ -186,7 +162,6 @@ const iommufdHwptSer = struct({
   name: 'iommufd_hwpt_ser',
   meaning: 'One page table of a preserved iommufd',
   source,
-  btfName: null,
   fields: {
     domain_data: phys('its domain', 'iommu_domain_ser'),
     token: u64('token', { role: 'opaque' }),
@@ -200,15 +175,12 @@ const iommufdSer = struct({
   meaning: 'A preserved iommufd; iommufd_hwpt_ser[nr_hwpts] follow',
   tail: { name: 'hwpts', of: nested(iommufdHwptSer, 'one page table'), count: 'nr_hwpts' },
   source,
-  btfName: null,
   fields: { nr_hwpts: u64('page tables that follow', { role: 'count' }) },
 });
 
 export const iommufdV1 = contract({
   layer: 'iommufd',
   id: 'iommufd-v1',
-  compatible: 'iommufd-v1',
-  format: 'struct',
   structs: [iommufdSer, iommufdHwptSer],
   status: 'rfc',
   date: '2026-09',

@@ -8,7 +8,6 @@ export const iommuHdrSer = struct({
   name: 'iommu_hdr_ser',
   meaning: 'Head of every IOMMU object',
   source,
-  btfName: null,
   fields: {
     ref_count: u32('users of the object', { role: 'count' }),
     flags: u32('state', { role: 'flags', flagNames: { 0: 'IOMMU_SER_FLAG_DELETED', 1: 'IOMMU_SER_FLAG_INCOMING' } }),
@@ -19,7 +18,6 @@ const iommuDomainSer = struct({
   name: 'iommu_domain_ser',
   meaning: 'A domain: its page table',
   source,
-  btfName: null,
   fields: {
     hdr: nested(iommuHdrSer, 'head'),
     top_table_phys: phys('top page table'),
@@ -32,7 +30,6 @@ export const iommuDevMapSer = struct({
   name: 'iommu_dev_map_ser',
   meaning: 'Which domain a device is attached to, behind which IOMMU',
   source,
-  btfName: null,
   fields: {
     attachment_id: u64('id of the attachment', { role: 'opaque' }),
     domain_phys: phys('its domain', 'iommu_domain_ser'),
@@ -44,7 +41,6 @@ const iommuDeviceIntelSer = struct({
   name: 'iommu_device_intel_ser',
   meaning: 'Intel part of a device',
   source,
-  btfName: null,
   fields: { pasid_table: phys('PASID table'), max_pasid: u64('highest PASID', { role: 'number' }) },
 });
 
@@ -52,7 +48,6 @@ const iommuDeviceSer = struct({
   name: 'iommu_device_ser',
   meaning: 'A device behind an IOMMU',
   source,
-  btfName: null,
   fields: {
     hdr: nested(iommuHdrSer, 'head'),
     devid: u32('device id', { role: 'opaque' }),
@@ -66,7 +61,6 @@ export const iommuIntelSer = struct({
   name: 'iommu_intel_ser',
   meaning: 'Intel part of an IOMMU',
   source,
-  btfName: null,
   fields: {
     restored: u8('taken over already', { role: 'bool' }),
     padding: padding(7),
@@ -80,7 +74,6 @@ const iommuHwSer = struct({
   name: 'iommu_hw_ser',
   meaning: 'An IOMMU',
   source,
-  btfName: null,
   fields: {
     hdr: nested(iommuHdrSer, 'head'),
     token: u64('token', { role: 'opaque' }),
@@ -93,18 +86,16 @@ export const iommuArrayHdrSer = struct({
   name: 'iommu_array_hdr_ser',
   meaning: 'Start of a page of objects',
   source,
-  btfName: null,
   fields: {
     next_array_phys: phys('next page, 0 = last', 'iommu_array_hdr_ser'),
     nr_objects: u64('objects of this page', { role: 'count' }),
   },
 });
 
-const iommuFlbSer = struct({
+export const iommuFlbSer = struct({
   name: 'iommu_flb_ser',
   meaning: 'Root of the IOMMU state',
   source,
-  btfName: null,
   fields: {
     iommu_array_phys: phys('first page of IOMMUs', 'iommu_array_hdr_ser'),
     iommu_domain_array_phys: phys('first page of domains', 'iommu_array_hdr_ser'),
@@ -112,7 +103,7 @@ const iommuFlbSer = struct({
   },
 });
 
-const pagesOf = (name: string, entry: Area['entry']): Area => ({
+export const pagesOf = (name: string, entry: Area['entry']): Area => ({
   name,
   meaning: `chain of pages of ${name}`,
   header: iommuArrayHdrSer,
@@ -125,8 +116,6 @@ const pagesOf = (name: string, entry: Area['entry']): Area => ({
 export const iommuLiveupdateV1 = contract({
   layer: 'iommu',
   id: 'iommu-liveupdate-v1',
-  compatible: 'iommu-liveupdate-v1',
-  format: 'struct',
   structs: [iommuFlbSer, iommuArrayHdrSer, iommuHdrSer, iommuDomainSer, iommuDeviceSer, iommuDevMapSer, iommuDeviceIntelSer, iommuHwSer, iommuIntelSer],
   areas: [pagesOf('domains', iommuDomainSer), pagesOf('devices', iommuDeviceSer), pagesOf('iommus', iommuHwSer)],
   status: 'review',

@@ -4,7 +4,6 @@ import { contract } from '../contract.js';
 export const iommuV1 = contract({
   layer: 'iommu',
   id: 'iommu-v1',
-  compatible: 'iommu-v1',
   format: 'opaque',
   structs: [],
   status: 'superseded',

@@ -36,7 +36,6 @@ export const diskDumpHeader = struct({
   meaning: 'First block of a kdump-compressed dump',
   source: 'makedumpfile 1.7.2, diskdump_mod.h',
   packed: false,
-  btfName: null,
   fields: {
     signature: bytes(8, '"KDUMP   "'),
     header_version: s32('version of the header'),
@@ -61,7 +60,6 @@ export const kdumpSubHeader = struct({
   meaning: 'Second block: what later versions added',
   source: 'makedumpfile 1.7.2, diskdump_mod.h',
   packed: false,
-  btfName: null,
   fields: {
     phys_base: u64('physical address the kernel was loaded at, x86', { role: 'opaque' }),
     dump_level: s32('kinds of pages that were left out', { role: 'flags' }),
@@ -85,7 +83,6 @@ export const pageDesc = struct({
   meaning: 'Where a page is in the file; one for each bit of the second bitmap, in order of page frames',
   source: 'makedumpfile 1.7.2, diskdump_mod.h',
   packed: false,
-  btfName: null,
   fields: {
     offset: u64('in the file', { role: 'bytes' }),
     size: u32('as stored', { role: 'bytes' }),
@@ -103,7 +100,6 @@ export const flattenedHeader = struct({
   meaning: 'Start of a dump in flattened form: pieces with their offsets, for streams that cannot seek',
   source: 'makedumpfile 1.7.2, makedumpfile.h',
   endian: 'big',
-  btfName: null,
   fields: {
     signature: cstring(16, '"makedumpfile"'),
     type: s64('1 = flattened', { mustBe: [1] }),
@@ -116,7 +112,6 @@ export const flattenedPiece = struct({
   meaning: 'Before each piece; both fields -1 at the end of the stream',
   source: 'makedumpfile 1.7.2, makedumpfile.h',
   endian: 'big',
-  btfName: null,
   fields: {
     offset: s64('where the piece belongs in the dump', { role: 'bytes' }),
     buf_size: s64('size of the piece, which follows', { role: 'bytes' }),

@@ -227,7 +227,6 @@ export const kernelLive73 = contract({
   layer: 'kernel',
   id: 'kernel-7.3',
   compatible: null,
-  format: 'struct',
   structs: [
     luoSessionGlobal,
     luoSessionHeader,

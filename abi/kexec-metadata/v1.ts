@@ -17,7 +17,6 @@ export const kexecMetadataV1 = contract({
   layer: 'kexec-metadata',
   id: 'kexec-metadata-1',
   compatible: null,
-  format: 'struct',
   structs: [khoKexecMetadata],
   since: '7.1',
   status: 'released',

@@ -19,7 +19,6 @@ export const khoBlockContract = contract({
   layer: 'block',
   id: 'kho-block',
   compatible: null,
-  format: 'struct',
   structs: [khoBlockHeaderSer],
   since: '7.2',
   status: 'released',

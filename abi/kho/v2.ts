@@ -8,7 +8,6 @@ import { khoVmalloc, khoVmallocChunk } from './vmalloc.js';
 export const khoV2 = contract({
   layer: 'kho',
   id: 'kho-v2',
-  compatible: 'kho-v2',
   format: 'fdt',
   structs: [khoScratch, khoRadixNode, khoRadixLeaf, khoVmalloc, khoVmallocChunk],
   fdt: khoRootFdt('preserved-data'),

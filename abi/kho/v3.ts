@@ -8,7 +8,6 @@ import { khoVmalloc, khoVmallocChunk } from './vmalloc.js';
 export const khoV3 = contract({
   layer: 'kho',
   id: 'kho-v3',
-  compatible: 'kho-v3',
   format: 'fdt',
   structs: [khoScratch, khoRadixNode, khoRadixLeaf, khoVmalloc, khoVmallocChunk],
   fdt: khoRootFdt('blob-size'),

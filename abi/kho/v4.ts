@@ -9,7 +9,6 @@ import { khoVmalloc, khoVmallocChunk } from './vmalloc.js';
 export const khoV4 = contract({
   layer: 'kho',
   id: 'kho-v4',
-  compatible: 'kho-v4',
   format: 'fdt',
   structs: [khoScratch, khoRadixNode, khoRadixLeaf, khoVmalloc, khoVmallocChunk, khoBlockHeaderSer],
   fdt: khoRootFdt('blob-size'),

@@ -29,7 +29,6 @@ export const khoVmallocContract = contract({
   layer: 'kho-vmalloc',
   id: 'kho-vmalloc',
   compatible: null,
-  format: 'struct',
   structs: [khoVmalloc, khoVmallocChunk],
   since: '6.18',
   status: 'released',

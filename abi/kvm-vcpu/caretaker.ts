@@ -39,7 +39,6 @@ export const caretakerTelemetrySer = struct({
   name: 'kvm_caretaker_telemetry_ser',
   meaning: 'What the caretaker counted while no kernel was there',
   source: rfcV1,
-  btfName: null,
   fields: {
     total_runs: u64('quanta the vCPU ran', { role: 'count' }),
     total_exits: u64('exits', { role: 'count' }),
@@ -55,7 +54,6 @@ export const caretakerCbSerA = struct({
   name: 'kvm_caretaker_cb_ser',
   meaning: 'Control block of a vCPU’s caretaker, at the start of a page of its own',
   source: rfcV1,
-  btfName: null,
   fields: { state, pcpu_id: pcpuId, vcpu_id: vcpuId, reserved, telemetry: phys('telemetry, 0 = none', 'kvm_caretaker_telemetry_ser') },
 });
 
@@ -63,7 +61,6 @@ export const caretakerCbSerB = struct({
   name: 'kvm_caretaker_cb_ser',
   meaning: 'Control block of a vCPU’s caretaker, at the start of a page of its own',
   source: rfcV2,
-  btfName: null,
   fields: { state, pcpu_id: pcpuId, vcpu_id: vcpuId, reserved },
 });
 
@@ -72,7 +69,6 @@ export const caretakerArm64Ser = struct({
   name: 'kvm_caretaker_arm64_ser',
   meaning: 'Control block of an arm64 vCPU’s caretaker, with its interrupt controller’s registers',
   source: 'arm64 header of "OrphanVM" RFCv1, 20 Sep 2026',
-  btfName: null,
   fields: {
     cb: nested(caretakerCbSerA, 'the control block'),
     vgic_initialized: u32('is there an interrupt controller?', { role: 'bool' }),
@@ -94,6 +90,5 @@ export const sysregsSer = struct({
   name: 'kvm_vcpu_sysregs_ser',
   meaning: 'System registers of an arm64 vCPU; kvm_one_reg[count] of 16 bytes follow',
   source: 'arm64 header of "OrphanVM" RFCv1, 20 Sep 2026',
-  btfName: null,
   fields: { count: u32('registers that follow, at most 2048', { role: 'count' }), reserved },
 });

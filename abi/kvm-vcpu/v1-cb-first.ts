@@ -10,7 +10,6 @@ const kvmVcpuSerB = struct({
   name: 'kvm_vcpu_ser',
   meaning: 'A preserved vCPU',
   source,
-  btfName: null,
   fields: {
     vcpu_id: u32('id of the vCPU in its VM', { role: 'number' }),
     reserved: u32('0', { role: 'reserved' }),
@@ -22,7 +21,6 @@ const kvmVcpuSerB = struct({
 
 const common = {
   layer: 'kvm-vcpu',
-  format: 'struct',
   structs: [kvmVcpuSerB, caretakerCbSerB, kvmVcpuArchSerX86B],
   status: 'rfc',
   date: '2026-09-28',
@@ -41,7 +39,6 @@ export const kvmVcpuV1CbFirst = contract({
 export const kvmVcpuX86V1 = contract({
   ...common,
   id: 'kvm_vcpu_luo_x86_v1',
-  compatible: 'kvm_vcpu_luo_x86_v1',
   source: 'documentation of "OrphanVM" RFCv2, draft of 28 Sep 2026, Pasha Tatashin',
   notes: ['Named by the documentation; its bytes are taken to be those of the branch.'],
 });
@@ -49,7 +46,6 @@ export const kvmVcpuX86V1 = contract({
 export const kvmVcpuArm64V1 = contract({
   ...common,
   id: 'kvm_vcpu_luo_arm64_v1',
-  compatible: 'kvm_vcpu_luo_arm64_v1',
   structs: [kvmVcpuSerB, caretakerCbSerB],
   source: 'documentation of "OrphanVM" RFCv2, draft of 28 Sep 2026, Pasha Tatashin',
   notes: ['Named by the documentation; its bytes are taken to be those of the branch. Its registers are not described.'],

@@ -10,7 +10,6 @@ const kvmVcpuSerA = struct({
   name: 'kvm_vcpu_ser',
   meaning: 'A preserved vCPU',
   source,
-  btfName: null,
   fields: {
     vcpu_id: u32('id of the vCPU in its VM', { role: 'number' }),
     flags: u32('what comes with it', { role: 'flags', flagNames: { 0: 'KVM_VCPU_HAS_CARETAKER' } }),
@@ -23,8 +22,6 @@ const kvmVcpuSerA = struct({
 export const kvmVcpuV1 = contract({
   layer: 'kvm-vcpu',
   id: 'kvm_vcpu_luo_v1',
-  compatible: 'kvm_vcpu_luo_v1',
-  format: 'struct',
   structs: [kvmVcpuSerA, caretakerCbSerA, caretakerTelemetrySer, kvmVcpuArchSerX86A, caretakerArm64Ser, sysregsSer],
   status: 'rfc',
   date: '2026-09-20',

@@ -13,7 +13,6 @@ export const kvmVcpuArchSerX86A = struct({
   name: 'kvm_vcpu_arch_ser',
   meaning: 'Registers of an x86 vCPU; MSRs and CPUID entries follow inline',
   source: 'x86 header of "OrphanVM" RFCv1, 20 Sep 2026',
-  btfName: null,
   fields: {
     regs,
     sregs: bytes(312, 'struct kvm_sregs'),
@@ -34,7 +33,6 @@ export const kvmVcpuArchSerX86B = struct({
   name: 'kvm_vcpu_arch_ser',
   meaning: 'Registers of an x86 vCPU; MSRs and CPUID are elsewhere',
   source: 'x86 header of the branch for "OrphanVM" RFCv2, Sep 2026',
-  btfName: null,
   fields: {
     regs,
     sregs: bytes(320, 'struct kvm_sregs2'),

@@ -7,7 +7,6 @@ export const limeHeader = struct({
   name: 'lime_mem_range_header',
   meaning: 'Before each range of memory; its bytes follow',
   source: 'LiME, src/lime.h',
-  btfName: null,
   fields: {
     magic: u32('0x4c694d45', { role: 'opaque', mustBe: [LIME_MAGIC] }),
     version: u32('1', { mustBe: [1] }),

@@ -18,7 +18,6 @@ export const luoFlbNode: FdtNodeLayout = {
 export const luoFlbV1 = contract({
   layer: 'luo-flb',
   id: 'luo-flb-v1',
-  compatible: 'luo-flb-v1',
   format: 'fdt',
   structs: [luoFlbHeaderSer, luoFlbSer],
   fdt: luoFlbNode,

@@ -17,7 +17,6 @@ export const luoSessionNode: FdtNodeLayout = {
 export const luoSessionV2 = contract({
   layer: 'luo-session',
   id: 'luo-session-v2',
-  compatible: 'luo-session-v2',
   format: 'fdt',
   structs: [luoSessionHeaderSer, luoSessionSer, luoFileSetSer, luoFileSer],
   fdt: luoSessionNode,

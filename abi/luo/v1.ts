@@ -10,7 +10,6 @@ import { luoSessionNode } from './session-v2.js';
 export const luoV1 = contract({
   layer: 'luo',
   id: 'luo-v1',
-  compatible: 'luo-v1',
   format: 'fdt',
   structs: [luoSessionHeaderSer, luoSessionSer, luoFileSetSer, luoFileSer, luoFlbHeaderSer, luoFlbSer],
   fdt: {

@@ -9,7 +9,6 @@ export const luoSerV2 = struct({
   name: 'luo_ser',
   meaning: 'Root of LUO; its version is in the FDT that points here',
   source: 'mail "[PATCH v4 03/13] liveupdate: centralize state management into struct luo_ser", 30 May 2026',
-  btfName: null,
   fields: {
     liveupdate_num: liveupdateNum,
     sessions_pa: phys('session area', 'luo_session_header_ser'),
@@ -20,7 +19,6 @@ export const luoSerV2 = struct({
 export const luoV2 = contract({
   layer: 'luo',
   id: 'luo-v2',
-  compatible: 'luo-v2',
   format: 'fdt',
   structs: [luoSerV2, luoSessionHeaderSer, luoSessionSer, luoFileSetSer, luoFileSer, luoFlbHeaderSer, luoFlbSer],
   fdt: {

@@ -9,8 +9,6 @@ const luoSerV3 = luoSerOf('luo_session_header_ser', 'mail "[PATCH v4 04/13] live
 export const luoV3 = contract({
   layer: 'luo',
   id: 'luo-v3',
-  compatible: 'luo-v3',
-  format: 'struct',
   structs: [luoSerV3, luoSessionHeaderSer, luoSessionSer, luoFileSetSer, luoFileSer, luoFlbHeaderSer, luoFlbSer],
   areas: [sessionPages, filePages, flbPage],
   status: 'window',

@@ -9,8 +9,6 @@ const luoSerV4 = luoSerOf('kho_block_header_ser', 'include/linux/kho/abi/luo.h, 
 export const luoV4 = contract({
   layer: 'luo',
   id: 'luo-v4',
-  compatible: 'luo-v4',
-  format: 'struct',
   structs: [luoSerV4, luoSessionSer, luoFileSetSer, luoFileSer, luoFlbHeaderSer, luoFlbSer],
   areas: [sessionBlocks, filePages, flbPage],
   status: 'window',

@@ -12,8 +12,6 @@ const luoSerComposite = luoSerOf('kho_block_header_ser', source, luoCompatibleBy
 export const luoV5BlockV1 = contract({
   layer: 'luo',
   id: compatible,
-  compatible,
-  format: 'struct',
   structs: [luoSerComposite, luoSessionSer, luoFileSetSer, luoFileSer, luoFlbHeaderSer, luoFlbSer],
   areas: [sessionBlocks, fileBlocks, flbPage],
   status: 'review',

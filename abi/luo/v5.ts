@@ -9,8 +9,6 @@ export const luoSer = luoSerOf('kho_block_header_ser', 'include/linux/kho/abi/lu
 export const luoV5 = contract({
   layer: 'luo',
   id: 'luo-v5',
-  compatible: 'luo-v5',
-  format: 'struct',
   structs: [luoSer, luoSessionSer, luoFileSetSer, luoFileSer, luoFlbHeaderSer, luoFlbSer],
   areas: [sessionBlocks, fileBlocks, flbPage],
   since: '7.2',

@@ -8,7 +8,6 @@ export { RESERVE_MEM_COMPATIBLE } from './reserve-mem-v1.js';
 export const memblockV1 = contract({
   layer: 'memblock',
   id: 'memblock-v1',
-  compatible: 'memblock-v1',
   format: 'fdt',
   structs: [],
   fdt: {

@@ -19,8 +19,6 @@ export const memfdLuoSerV1 = struct({
 export const memfdV1 = contract({
   layer: 'memfd',
   id: 'memfd-v1',
-  compatible: 'memfd-v1',
-  format: 'struct',
   structs: [memfdLuoSerV1, memfdLuoFolioSer],
   since: '6.19',
   until: '7.0',

@@ -25,11 +25,19 @@ export const memfdLuoSerV2 = struct({
 export const memfdV2 = contract({
   layer: 'memfd',
   id: 'memfd-v2',
-  compatible: 'memfd-v2',
-  format: 'struct',
   structs: [memfdLuoSerV2, memfdLuoFolioSer],
   since: '7.1',
   status: 'released',
   source: 'include/linux/kho/abi/memfd.h, 7.1 to 7.3',
   notes: ['An empty file has no folios and no area.', 'Holes are filled when the file is preserved.'],
+});
+
+export const memfdV2VmallocV1 = contract({
+  layer: 'memfd',
+  id: 'memfd-v2;vmalloc-v1',
+  structs: [memfdLuoSerV2, memfdLuoFolioSer],
+  status: 'review',
+  date: '2026-06',
+  source: 'composite versions, Pasha Tatashin, series of June 2026',
+  notes: ['The bytes are those of memfd-v2; the whole string is compared.'],
 });

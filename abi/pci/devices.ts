@@ -7,7 +7,6 @@ export const pciDevSer4 = struct({
   name: 'pci_dev_ser',
   meaning: 'One preserved device',
   source: 'mails of the v1 and v2 era, end of 2025 to early 2026',
-  btfName: null,
   fields: { domain: u16('PCI domain (segment)', { role: 'number' }), bdf },
 });
 
@@ -15,7 +14,6 @@ export const pciDevSerPadded = struct({
   name: 'pci_dev_ser',
   meaning: 'One preserved device',
   source: 'mail series "PCI: liveupdate", v3 to v5, patches before the refcount',
-  btfName: null,
   fields: { domain: u32('PCI domain (segment)', { role: 'number' }), bdf, padding: u16('0', { role: 'reserved' }) },
 });
 
@@ -23,7 +21,6 @@ export const pciDevSer = struct({
   name: 'pci_dev_ser',
   meaning: 'One preserved device; refcount 0 = empty slot',
   source: 'mail series "PCI: liveupdate", v3 (2026) and later',
-  btfName: null,
   fields: {
     domain: u32('PCI domain (segment)', { role: 'number' }),
     bdf,
@@ -35,7 +32,6 @@ export const pciSer8 = struct({
   name: 'pci_ser',
   meaning: 'Devices the PCI core preserved; pci_dev_ser[max_nr_devices] follow',
   source: 'mail series "PCI: liveupdate", v3 to v5, 2026',
-  btfName: null,
   fields: {
     max_nr_devices: u32('slots that follow', { role: 'count' }),
     nr_devices: u32('slots in use', { role: 'count' }),
@@ -46,7 +42,6 @@ export const pciSer16 = struct({
   name: 'pci_ser',
   meaning: 'Devices the PCI core preserved; pci_dev_ser[max_nr_devices] follow, sorted',
   source: 'mails of the v2 era, early 2026, and "[PATCH v3 02/24] PCI: Add API to track PCI devices preserved across Live Update", 23 Mar 2026',
-  btfName: null,
   fields: {
     max_nr_devices: u64('slots that follow', { role: 'count' }),
     nr_devices: u64('slots in use', { role: 'count' }),

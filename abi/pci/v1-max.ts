@@ -6,7 +6,6 @@ export const pciV1Max = contract({
   layer: 'pci',
   id: 'pci-v1-max',
   compatible: 'pci-v1',
-  format: 'struct',
   structs: [pciSer16, pciDevSer4],
   status: 'superseded',
   date: '2026-01',

@@ -7,7 +7,6 @@ const pciSerNr = struct({
   name: 'pci_ser',
   meaning: 'Devices the PCI core preserved; pci_dev_ser[nr_devices] follow, sorted',
   source: 'mails of the v1 era, end of 2025',
-  btfName: null,
   fields: { nr_devices: u64('devices that follow', { role: 'count' }) },
 });
 
@@ -15,7 +14,6 @@ export const pciV1Nr = contract({
   layer: 'pci',
   id: 'pci-v1-nr',
   compatible: 'pci-v1',
-  format: 'struct',
   structs: [pciSerNr, pciDevSer4],
   status: 'superseded',
   date: '2025-12',

@@ -6,7 +6,6 @@ export const pciV1Refcount = contract({
   layer: 'pci',
   id: 'pci-v1-refcount',
   compatible: 'pci-v1',
-  format: 'struct',
   structs: [pciSer8, pciDevSer],
   status: 'superseded',
   date: '2026-07-10',

@@ -6,7 +6,6 @@ export const pciV1Wide = contract({
   layer: 'pci',
   id: 'pci-v1-wide',
   compatible: 'pci-v1',
-  format: 'struct',
   structs: [pciSer16, pciDevSerPadded],
   status: 'superseded',
   date: '2026-03-23',

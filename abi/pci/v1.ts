@@ -5,8 +5,6 @@ import { pciDevSerPadded, pciSer8 } from './devices.js';
 export const pciV1 = contract({
   layer: 'pci',
   id: 'pci-v1',
-  compatible: 'pci-v1',
-  format: 'struct',
   structs: [pciSer8, pciDevSerPadded],
   status: 'superseded',
   date: '2026-03',

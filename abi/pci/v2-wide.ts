@@ -6,7 +6,6 @@ export const pciV2Wide = contract({
   layer: 'pci',
   id: 'pci-v2-wide',
   compatible: 'pci-v2',
-  format: 'struct',
   structs: [pciSer16, pciDevSer],
   status: 'superseded',
   date: '2026-03-23',

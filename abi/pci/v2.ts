@@ -8,8 +8,6 @@ export const pciSer = pciSer8;
 export const pciV2 = contract({
   layer: 'pci',
   id: 'pci-v2',
-  compatible: 'pci-v2',
-  format: 'struct',
   structs: [pciSer, pciDevSer],
   status: 'superseded',
   date: '2026-07-10',

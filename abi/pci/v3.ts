@@ -5,8 +5,6 @@ import { pciDevSer, pciSer8 } from './devices.js';
 export const pciV3 = contract({
   layer: 'pci',
   id: 'pci-v3',
-  compatible: 'pci-v3',
-  format: 'struct',
   structs: [pciSer8, pciDevSer],
   status: 'superseded',
   date: '2026-05-22',

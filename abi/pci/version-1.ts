@@ -8,7 +8,6 @@ export const pciSerVersion1 = struct({
   name: 'pci_ser',
   meaning: 'Devices the PCI core preserved',
   source: 'mail series "PCI: liveupdate: PCI core support for Live Update", v9, 18 Sep 2026',
-  btfName: null,
   fields: {
     version: u32('version of this structure', { mustBe: [1] }),
     nr_devices: u32('devices in the list', { role: 'count' }),
@@ -30,7 +29,6 @@ export const pciVersion1 = contract({
   layer: 'pci',
   id: 'pci-version-1',
   compatible: 'pci',
-  format: 'struct',
   structs: [pciSerVersion1, pciDevSer, khoBlockHeaderSer],
   areas: [pciDeviceBlocks],
   status: 'superseded',

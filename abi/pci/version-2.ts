@@ -10,7 +10,6 @@ const pciSerVersion2 = struct({
   name: 'pci_ser',
   meaning: 'Devices the PCI core preserved, and the bridges above them',
   source,
-  btfName: null,
   fields: {
     version: u32('version of this structure; its place never moves', { mustBe: [2] }),
     nr_devices: u32('entries with a refcount above 0, bridges counted too', { role: 'count' }),
@@ -22,7 +21,6 @@ const pciDevSerVersion2 = struct({
   name: 'pci_dev_ser',
   meaning: 'One preserved device or bridge; all zeros = given back or never used, refcount 0 with a bdf = finished by the next kernel',
   source,
-  btfName: null,
   fields: {
     domain: u32('PCI domain (segment)', { role: 'number' }),
     bdf: u16('bus << 8 | device << 3 | function', { role: 'opaque' }),
@@ -34,7 +32,6 @@ export const pciVersion2 = contract({
   layer: 'pci',
   id: 'pci-version-2',
   compatible: 'pci',
-  format: 'struct',
   structs: [pciSerVersion2, pciDevSerVersion2, khoBlockHeaderSer],
   areas: [{ ...pciDeviceBlocks, entry: pciDevSerVersion2 }],
   status: 'queued',

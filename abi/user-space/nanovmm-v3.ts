@@ -14,7 +14,6 @@ export const nvmmState = struct({
   name: 'nvmm_state',
   meaning: 'What nanovmm keeps of a virtual machine over a live update',
   source,
-  btfName: null,
   fields: {
     magic: u64('NVMMSTAT', { role: 'opaque' }),
     version: u32('version of this structure', { mustBe: [3] }),
@@ -33,7 +32,6 @@ export const nanovmmV3 = contract({
   layer: 'user-space',
   id: 'nanovmm-state-v3',
   compatible: null,
-  format: 'struct',
   structs: [nvmmState],
   status: 'user-space',
   date: '2026',

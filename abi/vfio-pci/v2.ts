@@ -7,15 +7,12 @@ const vfioPciCoreDeviceSerV2 = struct({
   name: 'vfio_pci_core_device_ser',
   meaning: 'Which PCI device the file was of, and whether it can be reset',
   source: 'mails of v3 from 12/24 on, 23 Mar 2026',
-  btfName: null,
   fields: { domain: domain32, bdf, reset_works: resetWorks },
 });
 
 export const vfioPciV2 = contract({
   layer: 'vfio-pci',
   id: 'vfio-pci-v2',
-  compatible: 'vfio-pci-v2',
-  format: 'struct',
   structs: [vfioPciCoreDeviceSerV2],
   status: 'superseded',
   date: '2026-03-23',

@@ -9,7 +9,6 @@ export const xzStreamFooter = struct({
   name: 'xz_stream_footer',
   meaning: 'End of an .xz stream; the index precedes it',
   source: 'The .xz File Format 1.2.1, 2.1.2',
-  btfName: null,
   fields: {
     crc32: u32('checksum of the next two fields', { role: 'opaque' }),
     backward_size: u32('size of the index in units of 4 bytes, minus 1', { role: 'count' }),

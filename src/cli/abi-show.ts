@@ -21,7 +21,7 @@ export function registerAbiShow(abi: Command): void {
       const { writeJson, writeLines } = await import('./output.js');
       const pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
       const contracts = contractsNamed(wanted);
-      const { kvmNumberJson, kvmNumbers, kvmNumberText } = await import('../report/abi-kvm.js');
+      const { kvmNumberJson, kvmNumbers, kvmNumberText } = await import('../report/abi-show.js');
       const numbers = contracts.length === 0 ? kvmNumbers(wanted) : [];
       const payloads = numbers.length === 1 ? numbers.flatMap(({ payload }) => (payload === null ? [] : structsNamed(`kvm_run.${payload}`))) : [];
       const structs = contracts.length > 0 ? [] : numbers.length > 0 ? payloads : structsNamed(wanted);

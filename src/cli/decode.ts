@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Struct } from '../../abi/layout.js';
 import type { FoundStruct } from '../../abi/registry.js';
-import type { Choice } from '../report/abi-choose.js';
+import type { Choice } from '../report/abi-decode.js';
 import type { JsonObject } from '../report/json-value.js';
 import type { DecodeSource } from './decode-source.js';
 import { parseCount, parseNumber, parsePageSize } from './numbers.js';
@@ -31,7 +31,7 @@ export function registerDecode(program: Command): void {
 
 async function decode(file: string, options: Options): Promise<void> {
   const { structsNamed } = await import('../report/abi-find.js');
-  const { chooseByContent } = await import('../report/abi-choose.js');
+  const { chooseByContent } = await import('../report/abi-decode.js');
   const { DEFAULT_PAGE_SIZE, sizeOf } = await import('../codec/layout-table.js');
   const { openDecodeSource } = await import('./decode-source.js');
   const candidates = structsNamed(options.as);

@@ -1,8 +1,7 @@
 /** The layers of a decoded handover as parts of a comparison: what was written, and what of it could not be read. */
 import type { Contract, Release } from '../../abi/contract.js';
 import { khoVmalloc } from '../../abi/kho/vmalloc.js';
-import { khoTestV1A } from '../../abi/kho-test/v1-a.js';
-import { khoTestV1B } from '../../abi/kho-test/v1-b.js';
+import { khoTestV1A, khoTestV1B } from '../../abi/kho-test/v1.js';
 import { contractById, contractsOf, spokenBy } from '../../abi/registry.js';
 import { sizeOf } from '../codec/layout-table.js';
 import type { Contracts } from '../handover/contracts.js';

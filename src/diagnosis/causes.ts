@@ -1,37 +1,26 @@
 /**
  * Which finding is the consequence of which: one finding a cause. Rules name where the cause of a hit would be found; this ties them, and
- * puts every consequence behind its cause.
+ * lists every consequence after its cause.
  */
 import type { Finding } from './finding.js';
 import { type Ranked, worstFirst } from './order.js';
-import type { Clue } from './rule.js';
+import type { Clue, Phase } from './rule.js';
+import { rules } from './rules/index.js';
 
-export interface Related extends Ranked {
+export interface Related {
+  readonly finding: Finding;
   readonly after: readonly Clue[];
 }
 
-/** Findings with `id` and `because`: causes worst first, judged by the worst that comes of each, and behind each its consequences. */
+/** Findings with `id` and `because`: causes worst first, judged by the worst that comes of each, each followed by its consequences. */
 export function related(found: readonly Related[]): readonly Finding[] {
   const causes = causesOf(found);
-  const groups = new Map<Related, Related[]>();
-  for (const one of found) {
-    const root = rootOf(one, causes);
-    const group = groups.get(root);
-    if (group === undefined) groups.set(root, [one]);
-    else group.push(one);
-  }
-  const sorted = [...groups].map(([root, all]) => {
-    const order = [...all].sort(worstFirst);
-    const [worst] = order;
-    return { root, worst: worst ?? root, consequences: order.filter((one) => one !== root) };
-  });
-  sorted.sort((a, b) => worstFirst(a.worst, b.worst) || worstFirst(a.root, b.root));
-  const inOrder = sorted.flatMap(({ root, consequences }) => [root, ...consequences]);
-  const ids = new Map(inOrder.map((one, index) => [one, index + 1]));
-  return inOrder.map((one, index) => {
+  const ids = new Map(found.map((one, index) => [one, index + 1]));
+  const numbered = found.map((one, index) => {
     const cause = causes.get(one);
     return { ...one.finding, id: index + 1, because: cause === undefined ? null : (ids.get(cause) ?? null) };
   });
+  return inOrder(numbered);
 }
 
 /** The nearest cause of each finding that has one; never round in a circle. */
@@ -74,4 +63,44 @@ function rootOf(one: Related, causes: ReadonlyMap<Related, Related>): Related {
   let root = one;
   for (let next = causes.get(root); next !== undefined; next = causes.get(root)) root = next;
   return root;
+}
+
+const phases: ReadonlyMap<string, Phase> = new Map(rules.map((rule) => [rule.id, rule.phase]));
+
+/** The finding that each is a consequence of in the end: itself, for a cause. By `id`. */
+export function rootsOf(findings: readonly Finding[]): ReadonlyMap<number, Finding> {
+  const byId = new Map(findings.map((finding) => [finding.id, finding]));
+  const roots = new Map<number, Finding>();
+  for (const finding of findings) {
+    let root = finding;
+    // A chain is never longer than there are findings, whoever made it.
+    for (let steps = 0; root.because !== null && steps < findings.length; steps++) {
+      const next = roots.get(root.because) ?? byId.get(root.because);
+      if (next === undefined) break;
+      root = next;
+    }
+    roots.set(finding.id, root);
+  }
+  return roots;
+}
+
+/** Sorts and numbers anew; `because` goes on naming the same findings. Equals stay in the order given. */
+export function inOrder(findings: readonly Finding[]): readonly Finding[] {
+  const roots = rootsOf(findings);
+  const groups = new Map<number, Ranked[]>();
+  for (const finding of findings) {
+    const one = { finding, phase: phases.get(finding.rule) ?? 'jump' };
+    const root = roots.get(finding.id)?.id ?? finding.id;
+    if (groups.get(root)?.push(one) === undefined) groups.set(root, [one]);
+  }
+  const sorted = [...groups].map(([id, all]) => {
+    const order = all.toSorted(worstFirst);
+    const root = all.find(({ finding }) => finding.id === id);
+    return { all: root === undefined ? order : [root, ...order.filter((one) => one !== root)], worst: order[0], root: root ?? order[0] };
+  });
+  const compare = (a: Ranked | undefined, b: Ranked | undefined): number => (a === undefined || b === undefined ? 0 : worstFirst(a, b));
+  sorted.sort((a, b) => compare(a.worst, b.worst) || compare(a.root, b.root));
+  const ordered = sorted.flatMap(({ all }) => all.map(({ finding }) => finding));
+  const numbers = new Map(ordered.map(({ id }, index) => [id, index + 1]));
+  return ordered.map((finding, index) => ({ ...finding, id: index + 1, because: finding.because === null ? null : (numbers.get(finding.because) ?? null) }));
 }

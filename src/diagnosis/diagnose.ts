@@ -77,14 +77,14 @@ function collect(
   let more = 0;
   for (const found of hits) {
     if (found.path !== null && isGarbage(found.path)) continue;
-    if (listed < limits.perRule) out.push({ finding: findingOf(rule, found, dialect), phase: rule.phase, after: found.after ?? [] });
+    if (listed < limits.perRule) out.push({ finding: findingOf(rule, found, dialect), after: found.after ?? [] });
     else more++;
     listed++;
     if (more >= limits.items) break;
   }
   if (more === 0) return;
   const last: Hit = { message: `and ${more} more like these: ${rule.title}`, at: null, path: handover?.path ?? null, severity: 'info' };
-  out.push({ finding: findingOf(rule, last, dialect), phase: rule.phase, after: [] });
+  out.push({ finding: findingOf(rule, last, dialect), after: [] });
 }
 
 function findingOf(rule: Rule, found: Hit, dialect: Dialect): Finding {

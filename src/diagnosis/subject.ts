@@ -5,6 +5,7 @@ import type { ScratchArea } from '../handover/roles.js';
 import type { Disagreement } from '../objects/handovers.js';
 import type { LiveObjects, Trouble } from '../objects/model.js';
 import type { ConsoleLog } from './log/console-log.js';
+import type { TreeNode } from '../tree/tree.js';
 
 /**
  * `running`: written by the kernel that runs, not serialised. `serialised`: frozen, before the jump. `early`: in the next kernel,
@@ -84,3 +85,12 @@ export const isIntact = (subject: Pick<Subject, 'handover' | 'moment'>): boolean
 /** The scratch areas: this handover's own, or those the running kernel was started with. They never change along a chain of kernels. */
 export const scratchAreasOf = (subject: Subject): readonly ScratchArea[] | null =>
   subject.handover.scratch.areas ?? subject.dump.handovers.find((other) => other.role === 'incoming')?.scratch.areas ?? null;
+
+/** Everything of KHO itself; the handover's own node where there is none. */
+export const khoNode = (subject: Subject): TreeNode => subject.handover.node.children().find((child) => child.name === 'kho') ?? subject.handover.node;
+
+/** The root node of the root FDT. */
+export const rootNode = (subject: Subject): TreeNode | undefined =>
+  khoNode(subject)
+    .children()
+    .find((child) => child.name === '/');

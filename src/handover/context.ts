@@ -4,7 +4,7 @@ import { type Budget, currentBudget } from '../codec/budget.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import type { Node } from '../tree/node.js';
 import type { Contracts, ForeignLayout } from './contracts.js';
-import type { Observations } from './observe.js';
+import type { ObservationKind, Observations } from './observe.js';
 import type { PreservedMap } from './preserved/preserved-map.js';
 
 export interface Limits {
@@ -94,6 +94,10 @@ export function refer(context: Context, reference: Reference): void {
 
 /** Why bytes that are there don't make sense: freed and reused once the new kernel has booted, else damage. */
 export const natureOfNonsense = (context: Context): 'reused' | 'wrong' => (context.released ? 'reused' : 'wrong');
+
+/** Observes bytes that are there and make no sense. @param at physical; the node's own address unless given */
+export const nonsense = (context: Context, kind: ObservationKind, node: Node, text: string, at?: number | null): void =>
+  context.observations.add(kind, node, text, natureOfNonsense(context), at);
 
 /**
  * Does the machine have no such page? A dump of selected pages does not tell where memory ends, so a page that is outside of

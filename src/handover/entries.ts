@@ -13,7 +13,7 @@ import { addRestOfPage } from '../tree/gaps.js';
 import type { Node } from '../tree/node.js';
 import { type Reading, readStruct } from '../tree/reading.js';
 import { hex } from '../tree/words.js';
-import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
+import { type Context, isOffMachine, natureOfNonsense, nonsense, refer } from './context.js';
 import type { ObservationKind } from './observe.js';
 
 /** A block of a chain, or the whole of an area that is no chain. */
@@ -160,7 +160,7 @@ interface PieceRead {
 }
 
 function readPiece(context: Context, described: Area, address: number, from: Node, index: number, noun: string, options: WalkOptions): PieceRead | null {
-  const { memory, observations } = context;
+  const { memory } = context;
   const area = sizedAt(context, described, address);
   const known = piecesOf(context);
   const before = known.get(address);
@@ -187,7 +187,7 @@ function readPiece(context: Context, described: Area, address: number, from: Nod
         : header === null
           ? `count is ${count}, the ${noun} holds ${capacity}`
           : `count of the ${noun} is ${count}, ${allowed}`;
-    observations.add((options.kinds ?? KINDS).count, countNode, text, natureOfNonsense(context));
+    nonsense(context, (options.kinds ?? KINDS).count, countNode, text);
     if (context.released) return null;
   }
   const first = address + entryOffset(area, 0, memory.pageSize);

@@ -11,7 +11,7 @@ import { describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { Node } from '../tree/node.js';
 import { type Reading, readStruct } from '../tree/reading.js';
 import { hex } from '../tree/words.js';
-import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
+import { type Context, isOffMachine, nonsense, refer } from './context.js';
 import { type VmallocArea, readVmalloc } from './vmalloc.js';
 
 /** Structures and entries that one structure may lead to in all. */
@@ -73,7 +73,7 @@ function followEntries(walk: Walk, area: VmallocArea, { of, count }: { readonly 
     const block = area.blocks[Math.floor(offset / area.blockSize)];
     if (block === undefined) {
       const text = `${count} is ${total}, but the area holds ${index} of struct ${of.name}`;
-      context.observations.add('block-count', reading.field(count), text, natureOfNonsense(context));
+      nonsense(context, 'block-count', reading.field(count), text);
       break;
     }
     walk.left--;
@@ -88,8 +88,7 @@ function followEntries(walk: Walk, area: VmallocArea, { of, count }: { readonly 
 /** A page that is the structure's own: it must be preserved, and is its owner's. */
 function followPage(context: Context, value: bigint, from: Node, { name }: Struct): void {
   const address = physicalAddress(value);
-  if (address === null || isOffMachine(context, address))
-    context.observations.add('data-pointer', from, `${hex(value)} is not a page of this machine`, natureOfNonsense(context));
+  if (address === null || isOffMachine(context, address)) nonsense(context, 'data-pointer', from, `${hex(value)} is not a page of this machine`);
   else refer(context, { address: address - (address % context.memory.pageSize), order: null, what: `page of ${name}`, node: from, from });
 }
 
@@ -120,7 +119,7 @@ function followTail(walk: Walk, reading: Reading, tail: Tail, depth: number): vo
 }
 
 /** An integer that stands alone, as a structure. */
-const ONE = struct({ name: '', meaning: '', source: '', btfName: null, fields: {} });
+const ONE = struct({ name: '', meaning: '', source: '', fields: {} });
 /** Entries behind one structure: page tables of 8 GiB in single pages. */
 const MAX_TAIL = 1 << 12;
 
@@ -135,7 +134,7 @@ function followStruct(walk: Walk, struct: Struct, value: bigint, from: Reading, 
   const pointer = from.field(field);
   const address = physicalAddress(value);
   if (address === null || isOffMachine(context, address)) {
-    context.observations.add('data-pointer', pointer, `${field} is ${hex(value)}, where ${struct.name} should be`, natureOfNonsense(context));
+    nonsense(context, 'data-pointer', pointer, `${field} is ${hex(value)}, where ${struct.name} should be`);
     return;
   }
   const key = `${struct.name} ${address}`;
@@ -172,16 +171,11 @@ function followArea(walk: Walk, area: Area, first: bigint, from: Reading, field:
   for (let next = first; next !== 0n; ) {
     const address = physicalAddress(next);
     if (address === null || address % memory.pageSize !== 0 || isOffMachine(context, address)) {
-      context.observations.add(
-        'data-pointer',
-        pointer,
-        `${hex(next)} is not a page of this machine, so there is no page of ${area.name}`,
-        natureOfNonsense(context),
-      );
+      nonsense(context, 'data-pointer', pointer, `${hex(next)} is not a page of this machine, so there is no page of ${area.name}`);
       return;
     }
     if (walk.seen.has(`${area.name} ${address}`)) {
-      context.observations.add('block-cycle', pointer, `the page of ${area.name} at ${hex(address)} is linked a second time`, natureOfNonsense(context));
+      nonsense(context, 'block-cycle', pointer, `the page of ${area.name} at ${hex(address)} is linked a second time`);
       return;
     }
     if (walk.left-- <= 0) {
@@ -200,7 +194,7 @@ function followArea(walk: Walk, area: Area, first: bigint, from: Reading, field:
     const count = countField === undefined ? 0n : (page.integer(countField) ?? 0n);
     if (count > BigInt(capacity)) {
       const text = `a page of ${area.name} counts ${count} entries, ${capacity} fit`;
-      context.observations.add('block-count', page.field(countField ?? ''), text, natureOfNonsense(context));
+      nonsense(context, 'block-count', page.field(countField ?? ''), text);
       return;
     }
     page.node.meaning = `${count} of ${capacity} entries`;

@@ -3,7 +3,7 @@ import { hwpoisonKhoSer, hwpoisonV1 } from '../../abi/hwpoison/v1.js';
 import { sizeOf } from '../codec/layout-table.js';
 import type { Node } from '../tree/node.js';
 import { structFromBytes } from '../tree/reading.js';
-import { type Context, natureOfNonsense } from './context.js';
+import { type Context, nonsense } from './context.js';
 import type { Blob } from './luo-root.js';
 import { readVmalloc } from './vmalloc.js';
 
@@ -33,7 +33,7 @@ export function readHwpoison(context: Context, blob: Blob, parent: Node): Hwpois
   const node = parent.group('hwpoison', { address: blob.address, bits: blob.bytes.length * 8, description: 'memory that the old kernel found broken' });
   const size = sizeOf(hwpoisonKhoSer);
   if (blob.bytes.length < size) {
-    context.observations.add('hwpoison', node, `the blob has ${blob.bytes.length} bytes, ${hwpoisonV1.id} has ${size}`, natureOfNonsense(context));
+    nonsense(context, 'hwpoison', node, `the blob has ${blob.bytes.length} bytes, ${hwpoisonV1.id} has ${size}`);
     return null;
   }
   const reading = structFromBytes(hwpoisonKhoSer, blob.bytes.subarray(0, size), blob.address, context.memory.pageSize, {
@@ -44,14 +44,14 @@ export function readHwpoison(context: Context, blob: Blob, parent: Node): Hwpois
   if (reading.values === null) return null;
   const { version, count, pfns } = reading.values;
   if (version !== 1) {
-    context.observations.add('hwpoison', reading.field('version'), `version is ${version}; the series has version 1`, natureOfNonsense(context));
+    nonsense(context, 'hwpoison', reading.field('version'), `version is ${version}; the series has version 1`);
     return null;
   }
   const area = readVmalloc(context, pfns, reading.field('pfns'));
   const room = area === null ? null : Math.floor(area.size / ENTRY);
   if (room !== null && count > BigInt(room)) {
     const text = `count is ${count}, but the list has room for ${room}: it was being changed, or is damaged`;
-    context.observations.add('hwpoison', reading.field('count'), text, natureOfNonsense(context));
+    nonsense(context, 'hwpoison', reading.field('count'), text);
   }
   node.meaning = `${count} broken pages`;
   const wanted = Math.min(room ?? 0, Number(count), MAX_PAGES);

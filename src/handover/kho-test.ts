@@ -1,15 +1,13 @@
 /** The kernel's own test of KHO (CONFIG_TEST_KEXEC_HANDOVER): folios listed inline (up to 6.17) or in a vmalloc area. Source: lib/test_kho.c, 6.17 to 7.3. */
 import { khoVmalloc } from '../../abi/kho/vmalloc.js';
-import { KHO_TEST_MAGIC } from '../../abi/kho-test/folios.js';
-import { khoTestV1A } from '../../abi/kho-test/v1-a.js';
-import { khoTestV1B } from '../../abi/kho-test/v1-b.js';
+import { KHO_TEST_MAGIC, khoTestV1A, khoTestV1B } from '../../abi/kho-test/v1.js';
 import { u32 } from '../../abi/layout.js';
 import { decodeStruct, decodeValue } from '../codec/decode.js';
 import { type FdtNode, fdtProperty, fdtStrings } from '../codec/fdt.js';
 import { integerOf } from '../codec/leaf.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
-import { type Context, natureOfNonsense, refer } from './context.js';
+import { type Context, nonsense, refer } from './context.js';
 import { type Blob, child } from './luo-root.js';
 import { hex } from '../tree/words.js';
 import type { Node } from '../tree/node.js';
@@ -34,7 +32,7 @@ export interface KhoTest {
 export function readKhoTest(context: Context, blob: Blob, parent: Node): KhoTest | null {
   const fdt = readOtherFdt(context, blob, parent, 'kho_test', khoTestV1B.fdt);
   if (fdt === null) {
-    if (blob.bytes !== null) context.observations.add('kho-test', blob.node, "the KHO test's blob is no FDT", natureOfNonsense(context));
+    if (blob.bytes !== null) nonsense(context, 'kho-test', blob.node, "the KHO test's blob is no FDT");
     return null;
   }
   const node = child(parent, 'kho_test');
@@ -46,7 +44,7 @@ export function readKhoTest(context: Context, blob: Blob, parent: Node): KhoTest
   const info = data === undefined ? null : fdtProperty(data, 'folios_info');
   const count = data === undefined ? null : fdtProperty(data, 'nr_folios');
   if (info === null || dataNode === null || count?.value.length !== 4) {
-    context.observations.add('kho-test', dataNode ?? root, 'the node data with nr_folios and folios_info is missing or incomplete', natureOfNonsense(context));
+    nonsense(context, 'kho-test', dataNode ?? root, 'the node data with nr_folios and folios_info is missing or incomplete');
     return null;
   }
   const folios = decodeValue(u32('nr_folios'), count.value);
@@ -56,7 +54,7 @@ export function readKhoTest(context: Context, blob: Blob, parent: Node): KhoTest
     const countNode = child(dataNode, 'nr_folios') ?? dataNode;
     if (info.value.length !== folios * FOLIO_SIZE) {
       const text = `nr_folios is ${folios}, but folios_info has ${info.value.length} bytes`;
-      context.observations.add('kho-test', countNode, text, natureOfNonsense(context));
+      nonsense(context, 'kho-test', countNode, text);
     }
     const list = child(dataNode, 'folios_info') ?? dataNode;
     referFolios(context, info.value, list, (entry) => (list.address === null ? null : list.address + entry * FOLIO_SIZE));
@@ -149,7 +147,7 @@ function referFolios(context: Context, list: Uint8Array, from: Node, addressOf: 
     const order = Number(value % BigInt(pageSize));
     const at = addressOf(entry);
     if (value === 0n || address === null || address === 0 || order > MAX_FOLIO_ORDER || address % (pageSize * 2 ** Math.min(order, MAX_FOLIO_ORDER)) !== 0) {
-      context.observations.add('kho-test', from, `folio ${entry} of the list is ${hex(value)}, no block of memory`, natureOfNonsense(context), at);
+      nonsense(context, 'kho-test', from, `folio ${entry} of the list is ${hex(value)}, no block of memory`, at);
       continue;
     }
     refer(context, { address, order, what: 'folio of the KHO test', node: from, from, ...(at === null ? {} : { fromAddress: at }) });
@@ -165,16 +163,11 @@ const FOLIO_SIZE = 8;
 function checkRoot(context: Context, fdtRoot: FdtNode, root: Node): void {
   const compatible = fdtStrings(fdtProperty(fdtRoot, 'compatible')).join(';');
   if (compatible !== khoTestV1B.compatible)
-    context.observations.add(
-      'kho-test',
-      child(root, 'compatible') ?? root,
-      `compatible is ${JSON.stringify(compatible)}, not ${khoTestV1B.compatible}`,
-      natureOfNonsense(context),
-    );
+    nonsense(context, 'kho-test', child(root, 'compatible') ?? root, `compatible is ${JSON.stringify(compatible)}, not ${khoTestV1B.compatible}`);
   const magic = fdtProperty(fdtRoot, 'magic');
   const value = magic?.value.length === 4 ? decodeValue(u32('magic'), magic.value) : null;
   if (value !== KHO_TEST_MAGIC) {
     const text = value === null ? 'magic is missing' : `magic is ${hex(value)}, not ${hex(KHO_TEST_MAGIC)}`;
-    context.observations.add('kho-test', child(root, 'magic') ?? root, text, natureOfNonsense(context));
+    nonsense(context, 'kho-test', child(root, 'magic') ?? root, text);
   }
 }

@@ -16,7 +16,7 @@ import { addRestOfPage } from '../tree/gaps.js';
 import { Node } from '../tree/node.js';
 import { type Reading, readStruct, structFromBytes } from '../tree/reading.js';
 import { counted, escapeForWhy, hex } from '../tree/words.js';
-import { type Context, contractsNamed, isOffMachine, natureOfNonsense, refer } from './context.js';
+import { type Context, contractsNamed, isOffMachine, nonsense, refer } from './context.js';
 import { hiddenEntry } from './entries.js';
 import { addFdt } from './fdt-node.js';
 import { type Luo, type LuoSession, type ReadList, readFlbs, readSessions } from './luo.js';
@@ -290,8 +290,7 @@ function readLuoHeader(context: Context, contract: Contract, fdt: FdtNode, compa
   const from = child(root, 'luo-abi-header') ?? root;
   const address = pointer === null ? null : physicalAddress(pointer);
   if (address === null || address === 0 || isOffMachine(context, address)) {
-    if (pointer !== null)
-      context.observations.add('luo-missing', from, `luo-abi-header is ${hex(pointer)}, no memory of this machine`, natureOfNonsense(context));
+    if (pointer !== null) nonsense(context, 'luo-missing', from, `luo-abi-header is ${hex(pointer)}, no memory of this machine`);
     return null;
   }
   const reading = readStruct(context.memory, contract.structs[0] ?? luoSerV2, address, { path: `${node.path}/luo_ser`, name: 'luo_ser' });

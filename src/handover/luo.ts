@@ -13,7 +13,7 @@ import type { FileLife, LuoSource, SessionLife } from './life.js';
 import { uniquePart } from '../tree/path.js';
 import { type Reading, readStruct } from '../tree/reading.js';
 import { counted, hex } from '../tree/words.js';
-import { type Context, contractsNamed, natureOfNonsense, type Reference } from './context.js';
+import { type Context, contractsNamed, nonsense, type Reference } from './context.js';
 import { type Entries, type Piece, readEntries } from './entries.js';
 import { Observations } from './observe.js';
 import { type Payload, readPayload } from './payload.js';
@@ -338,12 +338,10 @@ function readSession(
 }
 
 function checkName(context: Context, reading: Reading, name: CStringValue, seenBefore: boolean): void {
-  const { observations } = context;
   const node = reading.field('name');
-  if (!name.terminated) observations.add('session-name', node, `the session name has no NUL in its ${node.bits / 8} bytes`, natureOfNonsense(context));
-  else if (name.bytes.length === 0)
-    observations.add('session-name', node, 'the session name is empty, which no kernel lets user space create', natureOfNonsense(context));
-  if (seenBefore) observations.add('session-duplicate', node, 'a session of this name was listed before', natureOfNonsense(context));
+  if (!name.terminated) nonsense(context, 'session-name', node, `the session name has no NUL in its ${node.bits / 8} bytes`);
+  else if (name.bytes.length === 0) nonsense(context, 'session-name', node, 'the session name is empty, which no kernel lets user space create');
+  if (seenBefore) nonsense(context, 'session-duplicate', node, 'a session of this name was listed before');
 }
 
 function readFiles(
@@ -366,7 +364,7 @@ function readFiles(
   const { places } = entries;
   const count = told ?? BigInt(places.length);
   if (entries.complete && BigInt(places.length) !== count)
-    context.observations.add('file-count', countNode, `count is ${count}, but the file area holds ${places.length}`, natureOfNonsense(context));
+    nonsense(context, 'file-count', countNode, `count is ${count}, but the file area holds ${places.length}`);
   const files: LuoFile[] = [];
   const tokens = new Map<string, number>();
   for (const address of places) {
@@ -394,20 +392,14 @@ function readFile(context: Context, struct: Struct, address: number, group: Node
   const compatible = reading.text('compatible') ?? NO_TEXT;
   const [token, data] = [reading.integer('token') ?? 0n, reading.integer('data') ?? 0n];
   reading.node.meaning = compatible.text;
-  if (entry.seenBefore)
-    context.observations.add(
-      'file-token-duplicate',
-      reading.field('token'),
-      `token ${hex(token)} was listed before in this session`,
-      natureOfNonsense(context),
-    );
+  if (entry.seenBefore) nonsense(context, 'file-token-duplicate', reading.field('token'), `token ${hex(token)} was listed before in this session`);
   const compatibleNode = reading.field('compatible');
   if (!compatible.terminated || compatible.bytes.length === 0) {
-    context.observations.add(
+    nonsense(
+      context,
       'file-compatible',
       compatibleNode,
       compatible.terminated ? 'the compatible string is empty' : `the compatible string has no NUL in its ${compatibleNode.bits / 8} bytes`,
-      natureOfNonsense(context),
     );
   } else if (contractsNamed(context, compatible.text).length === 0) {
     compatibleNode.mark('unknown-version', `no contract known is called ${JSON.stringify(compatible.text)}`);
@@ -433,8 +425,7 @@ export function readFlbs(context: Context, contract: Contract, pointer: bigint, 
   const entries = readEntries(context, area, pointer, { parent: group, from, what: 'FLB', kinds: FLB_KINDS });
   const header = entries.pieces[0]?.header ?? null;
   const pgcnt = header?.integer('pgcnt') ?? null;
-  if (header !== null && pgcnt !== null && pgcnt !== 1n)
-    context.observations.add('flb-count', header.field('pgcnt'), `pgcnt is ${pgcnt}, always 1`, natureOfNonsense(context));
+  if (header !== null && pgcnt !== null && pgcnt !== 1n) nonsense(context, 'flb-count', header.field('pgcnt'), `pgcnt is ${pgcnt}, always 1`);
   if (entries.pieces.length === 0) return { list: null, entries };
   const names = new Map<string, number>();
   const flbs: LuoFlb[] = [];
@@ -457,12 +448,7 @@ function readFlb(context: Context, struct: Struct, address: number, group: Node,
   reading.node.meaning = `${count} references`;
   const nameNode = reading.field('name');
   if (!name.terminated || name.bytes.length === 0) {
-    context.observations.add(
-      'flb-unknown',
-      nameNode,
-      name.terminated ? 'the FLB has no name' : `the name has no NUL in its ${nameNode.bits / 8} bytes`,
-      natureOfNonsense(context),
-    );
+    nonsense(context, 'flb-unknown', nameNode, name.terminated ? 'the FLB has no name' : `the name has no NUL in its ${nameNode.bits / 8} bytes`);
   } else if (contractsNamed(context, name.text).length === 0) {
     nameNode.mark('unknown-version', `no contract known is called ${JSON.stringify(name.text)}`);
     context.observations.add('flb-unknown', nameNode, `no FLB known is called ${JSON.stringify(name.text)}; what it holds is not decoded`, 'note');

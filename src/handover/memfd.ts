@@ -10,7 +10,7 @@ import { KNOWN_SEALS } from '../../abi/memfd/v2.js';
 import { bulkReader, leafOf } from '../codec/leaf.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { physicalAddress } from '../memory/memory.js';
-import { type Context, natureOfNonsense } from './context.js';
+import { type Context, nonsense } from './context.js';
 import { counted as countOf, flagsText, hex } from '../tree/words.js';
 import { Node } from '../tree/node.js';
 import { type Reading, readStruct } from '../tree/reading.js';
@@ -209,16 +209,11 @@ export function readMemfd(context: Context, layout: MemfdLayout, address: number
       ? null
       : readVmalloc(context, folios, reading.field('folios'), counted === null ? null : tableBytes(counted, layout.entrySize));
   if (area === null && counted !== null && counted !== 0n && folios.first === 0n && (folios.total_pages ?? 0) === 0) {
-    context.observations.add('memfd-count', reading.field('nr_folios'), `nr_folios is ${counted}, but there is no folio table`, natureOfNonsense(context));
+    nonsense(context, 'memfd-count', reading.field('nr_folios'), `nr_folios is ${counted}, but there is no folio table`);
   }
   const capacity = area === null ? 0 : Math.floor(area.size / layout.entrySize);
   if (area?.complete === true && counted !== null && counted > BigInt(capacity)) {
-    context.observations.add(
-      'memfd-count',
-      reading.field('nr_folios'),
-      `nr_folios is ${counted}, but the table has room for ${capacity}`,
-      natureOfNonsense(context),
-    );
+    nonsense(context, 'memfd-count', reading.field('nr_folios'), `nr_folios is ${counted}, but the table has room for ${capacity}`);
   }
   const folioCount = counted ?? BigInt(usedEntries(area, layout, capacity, context.memory.pageSize));
   const readable = Number(folioCount < BigInt(capacity) ? folioCount : BigInt(capacity));
@@ -277,15 +272,14 @@ function plausible(context: Context, { size, seals, flags, folioCount }: Scalars
 
 function checkScalars(context: Context, reading: Reading, seals: number | null, flags: number | null): void {
   if (seals !== null && (seals & ~KNOWN_SEALS) !== 0) {
-    context.observations.add(
+    nonsense(
+      context,
       'memfd-seals',
       reading.field('seals'),
       `seals ${hex(seals)} holds ${hex((seals & ~KNOWN_SEALS) >>> 0)}, which no kernel up to ${NEWEST} knows`,
-      natureOfNonsense(context),
     );
   }
-  if (flags !== null && flags !== 0)
-    context.observations.add('memfd-flags', reading.field('flags'), `flags is ${hex(flags)}, always 0 so far`, natureOfNonsense(context));
+  if (flags !== null && flags !== 0) nonsense(context, 'memfd-flags', reading.field('flags'), `flags is ${hex(flags)}, always 0 so far`);
 }
 
 class MemfdTable implements Memfd {

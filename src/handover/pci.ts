@@ -5,7 +5,7 @@ import { sizeOf } from '../codec/layout-table.js';
 import { readBytes } from '../memory/memory.js';
 import { readEntries } from './entries.js';
 import { areaOf } from '../codec/area.js';
-import { type Context, natureOfNonsense } from './context.js';
+import { type Context, nonsense } from './context.js';
 import { hex } from '../tree/words.js';
 import type { Node } from '../tree/node.js';
 import { type Reading, readStruct } from '../tree/reading.js';
@@ -73,12 +73,7 @@ export function readPciDevices(context: Context, candidates: readonly Contract[]
     devices.push({ domain, bdf, refcount: refcount === null ? null : Number(refcount), reading: device });
   }
   if (BigInt(devices.length) !== claimed) {
-    context.observations.add(
-      'device',
-      reading.field('nr_devices'),
-      `nr_devices is ${claimed}, but ${devices.length} slots are in use`,
-      natureOfNonsense(context),
-    );
+    nonsense(context, 'device', reading.field('nr_devices'), `nr_devices is ${claimed}, but ${devices.length} slots are in use`);
   }
   reading.node.meaning = `${devices.length} devices`;
   return { kind: 'pci', struct: 'pci_ser', contract, reading, node: reading.node, devices, claimed };
@@ -87,7 +82,7 @@ export function readPciDevices(context: Context, candidates: readonly Contract[]
 function inline(context: Context, reading: Reading, header: Struct, entry: Struct, address: number, slots: bigint): readonly number[] {
   let count = slots;
   if (slots > BigInt(MAX_SLOTS)) {
-    context.observations.add('device', reading.node, `room for ${slots} devices is more than any machine has`, natureOfNonsense(context));
+    nonsense(context, 'device', reading.node, `room for ${slots} devices is more than any machine has`);
     count = 0n;
   }
   return filledSlots(context, address + sizeOf(header), sizeOf(entry), Number(count));

@@ -7,7 +7,7 @@ import { u64 } from '../../abi/layout.js';
 import { decodeValue } from '../codec/decode.js';
 import { type Fdt, fdtProperty, fdtStrings, hasFdtMagic, parseFdt } from '../codec/fdt.js';
 import { sizeOf } from '../codec/layout-table.js';
-import { type Context, contractsNamed, natureOfNonsense } from './context.js';
+import { type Context, contractsNamed, nonsense } from './context.js';
 import { addFdt } from './fdt-node.js';
 import { type Blob, child } from './luo-root.js';
 import { counted, formatBytes, hex } from '../tree/words.js';
@@ -44,12 +44,7 @@ export function readMemblock(context: Context, blob: Blob, parent: Node): readon
   const compatible = fdtStrings(fdtProperty(fdt.root, 'compatible'));
   const root = child(node, '/') ?? node;
   if (!speaks(context, compatible, 'memblock')) {
-    context.observations.add(
-      'memblock',
-      child(root, 'compatible') ?? root,
-      `compatible is ${JSON.stringify(compatible.join(';'))}, not ${memblockV1.compatible}`,
-      natureOfNonsense(context),
-    );
+    nonsense(context, 'memblock', child(root, 'compatible') ?? root, `compatible is ${JSON.stringify(compatible.join(';'))}, not ${memblockV1.compatible}`);
     return null;
   }
   const regions: ReserveMem[] = [];
@@ -84,7 +79,7 @@ export function readKexecMetadata(context: Context, blob: Blob, parent: Node): K
   const struct = context.contracts.struct(khoKexecMetadata);
   const size = sizeOf(struct);
   if (blob.bytes.length < size) {
-    context.observations.add('kexec-metadata', node, `the blob has ${blob.bytes.length} bytes, struct ${struct.name} has ${size}`, natureOfNonsense(context));
+    nonsense(context, 'kexec-metadata', node, `the blob has ${blob.bytes.length} bytes, struct ${struct.name} has ${size}`);
     return null;
   }
   const reading = structFromBytes(struct, blob.bytes.subarray(0, size), blob.address, context.memory.pageSize, {
@@ -100,16 +95,10 @@ export function readKexecMetadata(context: Context, blob: Blob, parent: Node): K
   const own = version === 1 ? null : context.contracts.successor(kexecMetadataV1, name);
   if (own !== null) context.foreign.set(name, { compatible: name, contract: own });
   if (release === null || (version !== 1 && own === null)) {
-    context.observations.add(
-      'kexec-metadata',
-      reading.field('version'),
-      `version is ${version}; ${kexecMetadataV1.releases.join(', ')} speak version 1`,
-      natureOfNonsense(context),
-    );
+    nonsense(context, 'kexec-metadata', reading.field('version'), `version is ${version}; ${kexecMetadataV1.releases.join(', ')} speak version 1`);
     return null;
   }
-  if (!release.terminated)
-    context.observations.add('kexec-metadata', reading.field('previous_release'), 'previous_release has no NUL', natureOfNonsense(context));
+  if (!release.terminated) nonsense(context, 'kexec-metadata', reading.field('previous_release'), 'previous_release has no NUL');
   node.meaning = `${release.text}, kexec ${kexecCount}`;
   return { version, previousRelease: release.text, kexecCount, node };
 }
@@ -122,18 +111,12 @@ export function readOtherFdt(context: Context, blob: Blob, parent: Node, name: s
 
 function subtreeFdt(context: Context, blob: Blob, node: Node, layout: FdtNodeLayout | null): Fdt | null {
   if (blob.bytes === null || blob.bytes.length < sizeOf(fdtHeader)) {
-    context.observations.add('memblock', node, `${blob.bytes?.length ?? 0} bytes are no FDT`, natureOfNonsense(context));
+    nonsense(context, 'memblock', node, `${blob.bytes?.length ?? 0} bytes are no FDT`);
     return null;
   }
   const fdt = parseFdt(blob.bytes);
   for (const problem of fdt.problems) {
-    context.observations.add(
-      'fdt-invalid',
-      node,
-      `${node.name}: ${problem.text}`,
-      natureOfNonsense(context),
-      blob.address === null ? null : blob.address + problem.blamed,
-    );
+    nonsense(context, 'fdt-invalid', node, `${node.name}: ${problem.text}`, blob.address === null ? null : blob.address + problem.blamed);
   }
   addFdt(node, fdt, blob.address, layout, context.memory.pageSize);
   return fdt;

@@ -8,7 +8,7 @@ import { type Leaf, leafOf } from '../codec/leaf.js';
 import { typeSize } from '../codec/layout-table.js';
 import { FrameSet } from '../memory/frame-set.js';
 import { PHYSICAL_LIMIT, describeState, physicalAddress, readBytes } from '../memory/memory.js';
-import { type Context, isOffMachine, natureOfNonsense, refer } from './context.js';
+import { type Context, isOffMachine, nonsense, refer } from './context.js';
 import { counted, hex } from '../tree/words.js';
 import { Node } from '../tree/node.js';
 
@@ -55,7 +55,7 @@ const MAX_ORDER = 20;
  * @returns null for an empty descriptor (first = 0) or one whose first chunk can't be read
  */
 export function readVmalloc(context: Context, values: VmallocValues, node: Node, bytes: number | null = null): VmallocArea | null {
-  const { memory, observations } = context;
+  const { memory } = context;
   const pages = memory.pageSize;
   const descriptor = node.fieldType?.kind === 'nested' ? node.fieldType.struct : context.contracts.struct(khoVmalloc);
   const field = (name: keyof VmallocValues): number | null => {
@@ -65,21 +65,19 @@ export function readVmalloc(context: Context, values: VmallocValues, node: Node,
   const flags = values.flags ?? 0;
   const order = values.order ?? 0;
   const { total_pages: totalPages } = values;
-  if ((flags & ~KNOWN_FLAGS) !== 0)
-    observations.add('vmalloc-flags', node, `flags ${hex(flags)} holds bits no kernel knows`, natureOfNonsense(context), field('flags'));
+  if ((flags & ~KNOWN_FLAGS) !== 0) nonsense(context, 'vmalloc-flags', node, `flags ${hex(flags)} holds bits no kernel knows`, field('flags'));
   if (order > MAX_ORDER) {
-    observations.add('vmalloc-order', node, `order ${order} is larger than any block of memory`, natureOfNonsense(context), field('order'));
+    nonsense(context, 'vmalloc-order', node, `order ${order} is larger than any block of memory`, field('order'));
     return null;
   }
   // Only areas that may use huge mappings have an order, and they consist of whole blocks of it.
   if (order > 0 && ((values.flags !== null && (flags & HUGE_VMAP) === 0) || (totalPages ?? 0) % 2 ** order !== 0)) {
     const text = `order ${order} with flags ${hex(flags)} and ${totalPages} pages: larger blocks need KHO_VMALLOC_HUGE_VMAP and make up whole areas`;
-    observations.add('vmalloc-order', node, text, natureOfNonsense(context), field('order'));
+    nonsense(context, 'vmalloc-order', node, text, field('order'));
     return null;
   }
   if (values.first === 0n) {
-    if (totalPages !== null && totalPages !== 0)
-      observations.add('vmalloc-pointer', node, `first is 0, but total_pages is ${totalPages}`, natureOfNonsense(context), field('first'));
+    if (totalPages !== null && totalPages !== 0) nonsense(context, 'vmalloc-pointer', node, `first is 0, but total_pages is ${totalPages}`, field('first'));
     return null;
   }
   const blockSize = pages * 2 ** order;
@@ -104,7 +102,7 @@ export function readVmalloc(context: Context, values: VmallocValues, node: Node,
     // Where the total is what its user needs, the list is wrong: the entry behind its last block.
     const isList = bytes !== null && Math.ceil(bytes / pages) === totalPages;
     const [entryNode, entryAt] = isList && counted < totalPages ? [lastChunk ?? node, endAt] : [node, field('total_pages')];
-    observations.add('vmalloc-count', entryNode, text, natureOfNonsense(context), entryAt);
+    nonsense(context, 'vmalloc-count', entryNode, text, entryAt);
   }
   return {
     blocks,
@@ -179,16 +177,16 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
   for (let next = first; next !== 0n; ) {
     const address = physicalAddress(next);
     if (address === null || address % memory.pageSize !== 0 || isOffMachine(context, address)) {
-      observations.add('vmalloc-pointer', from, `chunk pointer ${hex(next)} is no page of this machine`, natureOfNonsense(context), fromAt);
+      nonsense(context, 'vmalloc-pointer', from, `chunk pointer ${hex(next)} is no page of this machine`, fromAt);
       return stop(false);
     }
     if (seen.has(address)) {
-      observations.add('vmalloc-cycle', from, `the chunk at ${hex(address)} is linked a second time`, natureOfNonsense(context), fromAt);
+      nonsense(context, 'vmalloc-cycle', from, `the chunk at ${hex(address)} is linked a second time`, fromAt);
       return stop(false);
     }
     // An area of n blocks has n / perChunk + 1 chunks; a few more say enough.
     if (seen.size > expected / perChunk + 16 || seen.size >= limits.vmallocChunks) {
-      observations.add('vmalloc-cycle', from, `more chunks than ${expected} blocks need; the walk stopped`, natureOfNonsense(context), fromAt);
+      nonsense(context, 'vmalloc-cycle', from, `more chunks than ${expected} blocks need; the walk stopped`, fromAt);
       return stop(false);
     }
     if (!budget.spend('vmalloc-chunks', 1, node.path)) return stop(false);
@@ -215,11 +213,11 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
       const block = wide(physIndex + used);
       if (block === 0) break;
       if (block >= PHYSICAL_LIMIT || block % blockSize !== 0 || isOffMachine(context, block)) {
-        observations.add(
+        nonsense(
+          context,
           'vmalloc-pointer',
           chunk,
           `entry ${used} (${hex(block)}) is no block of ${blockSize} bytes of this machine`,
-          natureOfNonsense(context),
           address + (physIndex + used) * 8,
         );
         return stop(false);

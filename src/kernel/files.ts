@@ -2,10 +2,9 @@
  * Open files and what stands behind them: name, inode, position, the pages that the page cache holds. Sources: include/linux/fs.h,
  * include/linux/dcache.h, include/linux/pagemap.h, 6.16 to 7.3.
  */
-import { KernelFault } from './fault.js';
+import { KernelFault, hexOf } from './fault.js';
 import type { Kernel } from './kernel.js';
 import type { KernelObject } from './object.js';
-import { pfnOfPage } from './pages.js';
 import { xarrayEntries } from './xarray.js';
 
 /** Members whose names changed: the newest first. */
@@ -44,4 +43,26 @@ export function* cachedFolios(kernel: Kernel, inode: KernelObject): Generator<Ca
 export function isOperatedBy(kernel: Kernel, file: KernelObject, operations: string): boolean | null {
   const [symbol] = kernel.symbols.find(operations);
   return symbol === undefined ? null : file.get('f_op').value() === symbol.address;
+}
+
+/** The page frame number of the page (or folio) at a virtual address in the memory map: page_to_pfn(). @throws KernelFault */
+export function pfnOfPage(kernel: Kernel, page: bigint): number {
+  const start = memoryMapStart(kernel);
+  const size = BigInt(kernel.info.size('page') ?? kernel.types.size(kernel.types.id('struct page')));
+  const distance = page - start;
+  if (distance < 0n || distance % size !== 0n || distance / size >= 1n << 40n)
+    throw new KernelFault('implausible', `${hexOf(page)} is no struct page: the memory map starts at ${hexOf(start)}`);
+  return Number(distance / size);
+}
+
+/** Where the struct page of frame 0 would stand: `vmemmap`. */
+function memoryMapStart(kernel: Kernel): bigint {
+  const { info } = kernel;
+  const generic = info.symbol('vmemmap');
+  if (generic !== null) return generic;
+  const [start, offset] = [info.number('VMEMMAP_START'), info.number('PHYS_OFFSET')];
+  const size = info.size('page');
+  if (start !== null && offset !== null && size !== null)
+    return BigInt.asUintN(64, start) - (offset >> BigInt(kernel.virtual.space.geometry.pageShift)) * BigInt(size);
+  return kernel.variable('vmemmap_base', 'unsigned long').value();
 }

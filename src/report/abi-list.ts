@@ -1,7 +1,6 @@
 /** `abi list`: which release speaks which contract, as a matrix, and every contract in a flat list. */
-import type { Contract, Layer, Status } from '../../abi/contract.js';
+import { type Contract, type Layer, type Status, standingOf } from '../../abi/contract.js';
 import { contracts, expectedReleases, releaseInfos, supporting } from '../../abi/registry.js';
-import { standingOf } from '../../abi/standing.js';
 import { contractJson, releasesText } from './abi-show.js';
 import type { JsonObject } from './json-value.js';
 

@@ -2,7 +2,7 @@
  * Ties what a replay met to what the rules found: a finding's reaction is what the replay did about it. First by path (the session
  * or file that failed), then by the bytes that the failing part had read, the last first, then by what could not be restored.
  */
-import { inOrder, rootsOf } from '../diagnosis/arrange.js';
+import { inOrder, rootsOf } from '../diagnosis/causes.js';
 import type { Finding, Reaction, ReactionKind } from '../diagnosis/finding.js';
 import { rules } from '../diagnosis/rules/index.js';
 import type { Handover } from '../handover/decode.js';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { radixGeometry } from '../../abi/kho/radix.js';
-import { radixBlock, radixKey } from '../../src/handover/preserved/radix-key.js';
+import { radixBlock, radixKey } from '../../src/handover/preserved/radix.js';
 
 describe('radix keys with pages of 4 KiB', () => {
   // Computed by hand from the definition: marker at bit 52 - order, below it the block's number.

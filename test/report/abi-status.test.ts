@@ -1,8 +1,7 @@
 /** `abi list --status`: contracts by how far they have come, each proposal with its day and source. */
 import { expect, it } from 'vitest';
 import { contracts, expectedReleases } from '../../abi/registry.js';
-import { isProposed } from '../../abi/contract.js';
-import { standingOf } from '../../abi/standing.js';
+import { isProposed, standingOf } from '../../abi/contract.js';
 import { listJson, listText } from '../../src/report/abi-list.js';
 
 it('lists what is queued, with the release it is expected in', () => {

@@ -1,7 +1,6 @@
 /** docs/abi.md: every contract with its layouts, generated from `abi/`. */
-import type { Contract, FdtNodeLayout } from '../../abi/contract.js';
+import { type Contract, type FdtNodeLayout, standingOf } from '../../abi/contract.js';
 import type { Struct } from '../../abi/layout.js';
-import { standingOf } from '../../abi/standing.js';
 import { contracts, releaseInfos, supporting } from '../../abi/registry.js';
 import { DEFAULT_PAGE_SIZE, layoutTable, typeSize } from '../../src/codec/layout-table.js';
 import { describe, typeText } from '../../src/report/abi-layout.js';

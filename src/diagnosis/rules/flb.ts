@@ -1,7 +1,7 @@
 /** Rules about file-lifecycle-bound objects. Sources: kernel/liveupdate/luo_flb.c, 7.1 to 7.3; lib/tests/liveupdate.c for the test objects. */
 import { isOfUnknownKernel } from '../../handover/contracts.js';
 import type { Layer } from '../../../abi/contract.js';
-import { testFlbData } from '../../../abi/liveupdate-test-flb/flb.js';
+import { testFlbData } from '../../../abi/liveupdate-test-flb/v0-to-v2.js';
 import { emptyEntry, hiddenEntry, placeOf } from '../../handover/entries.js';
 import type { LuoFlb } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';

@@ -5,8 +5,7 @@
 import { fdtHeader, fdtProp } from '../../../abi/fdt/header.js';
 import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { type Clue, type HandoverRule, type Hit, type Reactions, hit, noted, reaction, wrong } from '../rule.js';
-import { type Subject, isOfChunks } from '../subject.js';
-import { khoNode, rootNode } from './kho-nodes.js';
+import { type Subject, isOfChunks, khoNode, rootNode } from '../subject.js';
 
 const POPULATE = 'kho_populate(), kernel/liveupdate/kexec_handover.c, 7.3 (kernel/kexec_handover.c up to 6.18)';
 const RETRIEVE = 'kho_retrieve_subtree(), kernel/liveupdate/kexec_handover.c, 7.3';

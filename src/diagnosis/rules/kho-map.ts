@@ -8,10 +8,9 @@ import { sizeOf } from '../../codec/layout-table.js';
 import type { ScratchArea } from '../../handover/roles.js';
 import { knownAreas, scratchArraysOf } from '../scratch-arrays.js';
 import { type HandoverRule, type Hit, type Reactions, hit, noted, reaction, wrong } from '../rule.js';
-import { type Subject, cutShort, isIntact, isOfChunks, scratchAreasOf } from '../subject.js';
+import { type Subject, cutShort, isIntact, isOfChunks, rootNode, scratchAreasOf } from '../subject.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { entryTo } from '../pointers/users.js';
-import { rootNode } from './kho-nodes.js';
 
 const WALK = 'kho_radix_walk_tree() and kho_mem_deserialize(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3';
 

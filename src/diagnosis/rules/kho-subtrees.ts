@@ -14,8 +14,7 @@ import { readBytes } from '../../memory/memory.js';
 import { hex } from '../../tree/words.js';
 import type { Reaction } from '../finding.js';
 import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
-import type { Subject } from '../subject.js';
-import { khoNode, rootNode } from './kho-nodes.js';
+import { type Subject, khoNode, rootNode } from '../subject.js';
 
 const RETRIEVE = 'kho_retrieve_subtree(), kernel/liveupdate/kexec_handover.c, 7.3';
 

@@ -5,8 +5,9 @@
 import type { Handover } from '../../handover/decode.js';
 import type { LuoFile, LuoFlb } from '../../handover/luo.js';
 import type { TreeNode } from '../../tree/tree.js';
-import type { Hit, LastRule } from '../rule.js';
+import { type DumpRule, type Hit, type LastRule, reaction } from '../rule.js';
 import { cutShort } from '../subject.js';
+import { reachedText } from '../../codec/budget.js';
 
 interface Part {
   readonly path: string;
@@ -94,3 +95,19 @@ function* openPayload(entry: LuoFile | LuoFlb, compatible: string): Iterable<Par
 }
 
 const reasonOf = (data: TreeNode): string => data.why ?? 'what its value means is not known';
+
+export const limitRule: DumpRule = {
+  id: 'limit/reached',
+  severity: 'error',
+  phase: 'preserve',
+  afterAll: true,
+  title: 'a limit ended a part of the work',
+  about:
+    'What a dump says is read within limits of time and memory, so that a damaged or hostile one does not keep the reader busy for hours. Where one ended something, the other findings speak of what was read up to there: the rest may hold anything.',
+  reactions: { otherwise: reaction('unknown', 'What lies past the limit was not looked at, so nothing is foretold from it.') },
+  confirm: 'Raise the limit with --limit, as the finding says, and look again.',
+  sources: ['docs/limits.md'],
+  *checkDump({ budget }) {
+    for (const reached of budget.reached) yield { message: reachedText(reached), at: null, path: null };
+  },
+};

@@ -1,17 +1,15 @@
 /** Rules about sessions and the files they list. Sources: kernel/liveupdate/luo_session.c and luo_file.c, 6.19 to 7.3. */
 import { NEWEST } from '../../../abi/behaviour/registry.js';
 import { isOfUnknownKernel } from '../../handover/contracts.js';
-import { isProposed } from '../../../abi/contract.js';
-import { standingOf } from '../../../abi/standing.js';
-import type { Contract, Layer } from '../../../abi/contract.js';
+import { type Contract, type Layer, isProposed, standingOf } from '../../../abi/contract.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
 import { trustOf } from '../pointers/trust.js';
 import { type Clue, type HandoverRule, type Hit, type Reactions, hit, reaction, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
-import { emptySession, emptySessions } from './blocks.js';
+import { emptySession, emptySessions, isOneEmptySession } from './blocks.js';
 import { isSameStructure } from './sharing.js';
-import { emptyInAreas, hiddenInAreas } from './luo-areas.js';
+import { type Entries, type Piece, emptyEntry, hiddenEntry } from '../../handover/entries.js';
 
 const DESERIALISE = 'luo_session_deserialize() and luo_file_deserialize(), kernel/liveupdate, 7.3';
 
@@ -47,7 +45,7 @@ const called = (session: LuoSession, file: LuoFile): string => `file ${hex(file.
 const EMPTY_ENTRY = ['blocks/empty-entry', 'session/empty-entry'];
 
 /** Where a count is told that invents entries of the list of sessions. */
-const emptyEntry = (subject: Subject): readonly Clue[] => EMPTY_ENTRY.map((rule) => ({ rule, below: `${subject.handover.path}/luo/sessions` }));
+const inventedBy = (subject: Subject): readonly Clue[] => EMPTY_ENTRY.map((rule) => ({ rule, below: `${subject.handover.path}/luo/sessions` }));
 
 export const sessionRules: readonly HandoverRule[] = [
   {
@@ -69,7 +67,7 @@ export const sessionRules: readonly HandoverRule[] = [
         if (subject.dialect === '6.19' && sessionsOf(subject).some(({ path, name }) => path === session && name.terminated)) continue;
         const isLast = empty.size === 1 && subject.handover.luo?.sessions?.at(-1)?.path === session;
         if (isLast) yield { ...found, ...emptySession, severity: 'warning' };
-        else yield { ...found, ...(empty.has(session) && empty.size > 1 ? { after: emptyEntry(subject) } : {}) };
+        else yield { ...found, ...(empty.has(session) && empty.size > 1 ? { after: inventedBy(subject) } : {}) };
       }
     },
   },
@@ -85,7 +83,7 @@ export const sessionRules: readonly HandoverRule[] = [
     *check(subject) {
       const empty = emptySessions(subject);
       for (const found of wrong(subject, 'session-duplicate'))
-        yield empty.has((found.path ?? '').replace(/\/name$/, '')) ? { ...found, after: emptyEntry(subject) } : found;
+        yield empty.has((found.path ?? '').replace(/\/name$/, '')) ? { ...found, after: inventedBy(subject) } : found;
     },
   },
   {
@@ -386,4 +384,35 @@ function* duplicateTokens(subject: Subject): Iterable<Hit> {
 function stands(files: readonly LuoFile[], index: number): boolean {
   const [before, own, next] = [files[index - 1], files[index], files[index + 1]];
   return own !== undefined && (before === undefined || before.token < own.token) && (next === undefined || own.token < next.token);
+}
+
+function* countedAreas(subject: Subject): Iterable<{ readonly list: Entries; readonly piece: Piece; readonly what: 'session' | 'file' }> {
+  const { luo } = subject.handover;
+  if (luo === null || luo.entries === null || !isIntact(subject)) return;
+  // Until the reboot the count is 0, whatever an aborted freeze left behind it.
+  // FLBs are counted once the sessions are: then it should not be.
+  if (!luo.notSerialised || subject.moment === 'early' || (luo.flbs ?? []).some(({ count }) => count > 0n)) yield* wholeArea(luo.entries, 'session');
+  for (const { entries } of luo.sessions ?? []) if (entries !== null) yield* wholeArea(entries, 'file');
+}
+
+function* wholeArea<W>(list: Entries, what: W): Iterable<{ readonly list: Entries; readonly piece: Piece; readonly what: W }> {
+  if (list.area.maxPieces === 1) for (const piece of list.pieces) yield { list, piece, what };
+}
+
+/** An entry stands behind the last that the count admits. */
+export function* hiddenInAreas(subject: Subject): Iterable<Hit> {
+  for (const { list, piece, what } of countedAreas(subject)) {
+    if (hiddenEntry(subject.dump.memory, list, piece) !== null) yield hit(piece.countNode, `count is ${piece.count}, but a ${what} is right after the last`);
+  }
+}
+
+/** The last entry that the count admits was never written. */
+export function* emptyInAreas(subject: Subject): Iterable<Hit> {
+  for (const { list, piece, what } of countedAreas(subject)) {
+    if (emptyEntry(subject.dump.memory, list, piece) !== null)
+      yield {
+        ...hit(piece.countNode, `count is ${piece.count}, but the last ${what} of these is all zeros`),
+        ...(what === 'session' && isOneEmptySession(subject, piece.countNode.path) ? emptySession : {}),
+      };
+  }
 }

@@ -2,8 +2,7 @@
  * The kernel's own test of KHO, where the previous kernel had it: restores its list and every folio of it, and sums their contents.
  * Source: lib/test_kho.c, 6.17.8 and 6.18.15 to 7.3.4.
  */
-import { KHO_TEST_MAGIC } from '../../../abi/kho-test/folios.js';
-import { khoTestV1B } from '../../../abi/kho-test/v1-b.js';
+import { KHO_TEST_MAGIC, khoTestV1B } from '../../../abi/kho-test/v1.js';
 import { khoVmalloc } from '../../../abi/kho/vmalloc.js';
 import { u32 } from '../../../abi/layout.js';
 import { decodeStruct, decodeValue } from '../../codec/decode.js';

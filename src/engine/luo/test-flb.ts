@@ -1,8 +1,5 @@
 /** The kernel tree's own live update test: three FLBs on every handler. Source: abi/liveupdate-test-flb; lib/tests/liveupdate.c, 7.1.13 to 7.3.4. */
-import { testFlbData } from '../../../abi/liveupdate-test-flb/flb.js';
-import { liveupdateTestFlbV0 } from '../../../abi/liveupdate-test-flb/v0.js';
-import { liveupdateTestFlbV1 } from '../../../abi/liveupdate-test-flb/v1.js';
-import { liveupdateTestFlbV2 } from '../../../abi/liveupdate-test-flb/v2.js';
+import { testFlbData, testFlbs } from '../../../abi/liveupdate-test-flb/v0-to-v2.js';
 import { negative } from '../faults.js';
 import type { FileHandler, Flb } from '../handler.js';
 import type { Machine, Steps } from '../machine.js';
@@ -21,9 +18,7 @@ export class TestFlbs {
   constructor(machine: Machine, always: boolean) {
     this.#machine = machine;
     this.#always = always;
-    this.#flbs = [liveupdateTestFlbV0, liveupdateTestFlbV1, liveupdateTestFlbV2].map(
-      (contract, index) => new TestFlb(machine, contract.id, testFlbData(index)),
-    );
+    this.#flbs = testFlbs.map((contract, index) => new TestFlb(machine, contract.id, testFlbData(index)));
   }
 
   /** liveupdate_test_register: called for every handler that registers. */

@@ -7,8 +7,21 @@ import { PHYSICAL_LIMIT, type PhysicalMemory, describeState, readBytes } from '.
 import { hex } from '../../tree/words.js';
 import { Node } from '../../tree/node.js';
 import type { Observations } from '../observe.js';
-import { radixBlock, radixKey } from './radix-key.js';
-import { type MapPlace, type PreservedBlock, type PreservedMap, popcount, summarise } from './preserved-map.js';
+import { type MapPlace, type PreservedBlock, type PreservedMap, maxOrder, popcount, summarise } from './preserved-map.js';
+
+/** The key of a block: order marker above the block's number. `address` in bytes. */
+export function radixKey(address: number, order: number, pageShift: number): bigint {
+  return (1n << BigInt(64 - pageShift - order)) | (BigInt(address) >> BigInt(pageShift + order));
+}
+
+/** The block a key stands for; null if the key is 0 or names no physical address. */
+export function radixBlock(key: bigint, pageShift: number): PreservedBlock | null {
+  if (key <= 0n) return null;
+  const order = 64 - pageShift - (key.toString(2).length - 1);
+  if (order < 0 || order > maxOrder(pageShift)) return null;
+  const start = BigInt.asUintN(64, key << BigInt(pageShift + order));
+  return start >= BigInt(PHYSICAL_LIMIT) ? null : { start: Number(start), order };
+}
 
 /** A tree with more pages than this describes more memory than any machine has, or is endless. */
 const DEFAULT_MAX_NODES = 1 << 20;
