@@ -54,7 +54,7 @@ async function showDiff(before: string, after: string, options: Options): Promis
   if (terminal === null) throw new UserError('--tui needs a terminal for input and output; without --tui the differences are printed');
   const color = wantsColor(options);
   await withOpening(
-    `${before} and ${after}`,
+    [before, after],
     color,
     terminal,
     async (opening) => opening,

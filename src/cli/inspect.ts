@@ -1,5 +1,5 @@
 /** `luo-inspect <dump>`: the terminal UI; where standard output (or input) is no terminal, the text report. A kvm_run snapshot is shown as one. */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, readdirSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { LoadedDump } from './load-dump.js';
 import { withOpening } from './opening.js';
@@ -12,7 +12,7 @@ interface InspectOptions extends DumpCommandOptions {
 }
 
 export function registerInspect(program: Command): void {
-  dumpOptions(program.argument('<dump>', 'a dump, a kho folder, a KHO FDT or a kvm_run snapshot; - reads standard input'))
+  dumpOptions(program.argument('<dump>', 'a dump, a kho folder, a KHO FDT, a kvm_run snapshot or a folder of them; - reads standard input'))
     .option('--no-color', 'no colours')
     .action(runInspect);
 }
@@ -30,7 +30,7 @@ async function runInspect(path: string, options: InspectOptions): Promise<void> 
   }
   const color = wantsColor(options);
   await withOpening<LoadedDump>(
-    path,
+    [path],
     color,
     terminal,
     async ({ stage, wrap }) => {
@@ -65,10 +65,25 @@ async function runInspect(path: string, options: InspectOptions): Promise<void> 
 
 async function isKvmSnapshot(path: string): Promise<boolean> {
   if (path === '-') return false;
+  const names = namesIn(path);
+  if (names !== null) return names.some((name) => SNAPSHOT.test(name)) && !names.some((name) => OTHER.test(name));
   const head = readHead(path);
   if (head === null) return false;
   const { looksLikeKvmRun } = await import('../kvm/recognise.js');
   return looksLikeKvmRun(head.bytes, head.size);
+}
+
+const SNAPSHOT = /\.kvm_run$/i;
+/** In a folder beside snapshots: a copy of /sys/kernel/debug/kho, or a dump. */
+const OTHER = /^(in|out|kho|debugfs|fdt|luo-capture)$|^vmcore|\.(elf|kdump|lime|raw)(\.|$)/;
+
+/** null for what is no folder, or can't be read. */
+function namesIn(path: string): readonly string[] | null {
+  try {
+    return statSync(path).isDirectory() ? readdirSync(path) : null;
+  } catch {
+    return null;
+  }
 }
 
 /** The first page of a file; null where it is none, or can't be read (the dump loader then says why). */

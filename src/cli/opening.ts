@@ -19,20 +19,20 @@ const INTERRUPTED = 130;
 
 /**
  * The first frame stands before anything is decoded, or the rest of the program is even loaded.
- * @param path as the user named the dump
+ * @param paths as the user named the dumps
  * @param open opens it and shows it, until the user leaves
  */
 export async function withOpening<T>(
-  path: string,
+  paths: readonly string[],
   color: boolean,
   terminal: Terminal,
   open: (opening: Opening) => Promise<T>,
   show: (opened: T, loading: Loading) => Promise<void>,
 ): Promise<void> {
   // What can't be read is said on the terminal as it is, without a screen for it.
-  if (path !== '-' && !isReadable(path)) (await (await import('../container/open.js')).openDump(path)).close();
+  for (const path of paths) if (path !== '-' && !isReadable(path)) (await (await import('../container/open.js')).openDump(path)).close();
   const { Loading, OpeningCancelled } = await import('../tui/terminal/loading.js');
-  const loading = new Loading(escapeText(path === '-' ? 'standard input' : path), color, terminal);
+  const loading = new Loading(paths.map((path) => escapeText(path === '-' ? 'standard input' : path)).join(' and '), color, terminal);
   const leave = (): void => {
     loading.leave();
     // a terminal opened beside standard input keeps the process alive until it is closed

@@ -58,7 +58,7 @@ export async function runStep(path: string, options: StepOptions): Promise<void>
   }
   const color = wantsColor(options);
   await withOpening(
-    path,
+    [path],
     color,
     terminal,
     (opening) => openStepping(path, options, opening),

@@ -46,7 +46,7 @@ describe('who wrote the 4 in failed/count?', () => {
     expect(screen.state.client.current?.op).toBe('flip');
     const [write] = screen.state.client.current?.writes ?? [];
     expect([write?.before[0], write?.after[0]]).toEqual([3, 4]);
-    expect(screen.pane('step').rows.join('\n')).toMatch(/03.*→ 04/);
+    expect(screen.pane('step').rows.join(' ')).toMatch(/03 00.*→ 04/);
   });
 
   it('says in the dump that the bytes came with it, and which they are', async () => {

@@ -86,7 +86,7 @@ describe('the map of memory', () => {
     const kernel = { start: 0x1000000, end: 0x1800000 };
     const screen = new Play(inspectorProgram({ ...model, image: kernel }), { columns: 120, rows: 40 }).press('6');
     const [, legend = '', ...rows] = screen.pane('map').rows;
-    for (const word of ['# structures', 'f files', 'r reserve_mem', '+ preserved', 'k kernel', '- left out']) expect(legend).toContain(word);
+    for (const word of ['L LUO', '# KHO', 'f files', 'r reserve_mem', '+ preserved', 'k kernel', '- left out']) expect(legend).toContain(word);
     expect(rows.find((row) => row.includes('k'))).toMatch(/^00\w{6} .*kkk/);
     // an address that is searched for here is gone to here
     screen.press('>', '/').type('33e7000').press('enter');

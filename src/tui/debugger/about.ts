@@ -28,8 +28,10 @@ export function more(state: Debugger): Debugger {
       wrap(escapeText(text), width, 2).map((row): Line => line(row)),
     ),
     line(''),
-    ...(action === null ? [] : [line(`it belongs to line ${action.position.line} of the scenario: ${action.do}`, 'dim')]),
-    ...(state.source === null || action === null ? [] : commentAt(state.source, action.position.line).map((text): Line => line(escapeText(text), 'ascii'))),
+    ...(action === null ? [] : [line(`Line ${action.position.line} of the scenario: ${action.do}`, 'dim')]),
+    ...(state.source === null || action === null
+      ? []
+      : commentAt(state.source, action.position.line).flatMap((text) => wrap(escapeText(text), width, 2).map((row) => line(row, 'ascii')))),
     line(''),
     line('Lanes: who acts', 'title'),
     ...[
@@ -44,7 +46,7 @@ export function more(state: Debugger): Debugger {
   ]);
 }
 
-/** Comments of a scenario that stand on a line or just above it. */
+/** Comments of a scenario on a line or just above it. */
 function commentAt(source: string, number: number): string[] {
   const lines = source.split('\n');
   const own = /#.*$/.exec(lines[number - 1] ?? '')?.[0];

@@ -59,7 +59,8 @@ function middle(size: Size, slot: DebuggerPane): Band<DebuggerPane>[] {
   const upper = Math.ceil(body * 0.45);
   const lower = body - upper;
   const left = Math.floor(size.columns * 0.4);
-  const side = Math.floor(size.columns * 0.42);
+  // 74 columns hold 16 bytes a row
+  const side = Math.min(Math.floor(size.columns * 0.42), size.columns >= 116 ? size.columns - 75 : size.columns);
   const tabs = SHARED.filter((id) => id !== 'step');
   const shown = slot === 'step' ? 'memory' : slot;
   return [

@@ -196,6 +196,7 @@ function toggle(state: Debugger, how: 'open' | 'close' | 'toggle'): Debugger {
 }
 
 function treeContent(title: string, rows: readonly StateRow[], scroll: Scroll, size: PaneBox, inFocus: boolean): PaneContent {
+  if (rows.length === 0) return { title, note: '', rows: [line(` ${title === 'state' ? 'no kernel has' : 'no device has'} anything to show here`, 'dim')] };
   const shown = rows.slice(scroll.top, scroll.top + size.height);
   return {
     title,

@@ -165,7 +165,8 @@ function headlineOf(client: EngineClient, index: TraceIndex): Headline | null {
   if (!client.fromDump) {
     if (end.expectationsMet) return { text: `ends as expected: ${end.ending}`, word: `ends: ${end.ending}`, severity: 'good' };
     const count = client.mismatches.length;
-    return { text: `ends: ${end.ending}`, word: `ends: ${end.ending}, ${count} expectation${count === 1 ? '' : 's'} not met`, severity: 'error' };
+    const missed = count === 0 ? `${client.scenario.end} expected` : `${count} expectation${count === 1 ? '' : 's'} not met`;
+    return { text: `ends: ${end.ending}`, word: `ends: ${end.ending}, ${missed}`, severity: 'error' };
   }
   if (end.ending === 'panic') return { text: end.reason ?? 'the kernel panics', word: 'the next kernel panics', severity: 'error' };
   if (end.ending === 'unknown') return { text: end.reason ?? 'cannot be known', word: 'unknown: a page is not in the dump', severity: 'warning' };

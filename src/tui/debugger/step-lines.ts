@@ -1,7 +1,7 @@
 /** What a step of the run says: in one line, and in full with everything it changed. Pure. */
 import { ACTORS, type Actor, type EngineClient, type FieldChange, type Step, shownArg } from '../../engine/client.js';
 import { escapeText } from '../../report/escape.js';
-import { type Line, type Span, type Style, clip, line, padTo, span, wrap } from '../model/text.js';
+import { type Line, type Span, type Style, clip, line, lineWidth, padTo, span, wrap } from '../model/text.js';
 
 /** What a restoring call gives, as an argument of its step: null where the kernel gets NULL. */
 const GIVEN: ReadonlySet<string> = new Set(['order', 'pages']);
@@ -21,7 +21,7 @@ export function argText(key: string, value: Step['args'][string]): string {
   return escapeText(String(shown));
 }
 
-const HEX_KEYS: ReadonlySet<string> = new Set(['gpa', 'hva', 'port', 'pfn', 'phys_addr', 'rip']);
+const HEX_KEYS: ReadonlySet<string> = new Set(['gpa', 'hva', 'port', 'pfn', 'phys_addr', 'rip', 'memory']);
 
 /** `name=vm-0 token=0x1` */
 export const argsText = (step: Step): string =>
@@ -133,7 +133,11 @@ export function stepLines(
     const before = write.beforeText === null ? hexOf(write.before) : escapeText(write.beforeText);
     const after = write.afterText === null ? hexOf(write.after) : escapeText(write.afterText);
     out.push({ spans: [span('* ', 'changed'), span(what, 'name'), span(` 0x${write.address.toString(16)}`, 'address')], ...at });
-    out.push({ spans: [span('    ', 'dim'), span(before, 'dim'), span(' → ', 'dim'), span(after, 'changed')], ...at });
+    const was: Line = [span('    ', 'dim'), span(before, 'dim')];
+    const is: Line = [span('→ ', 'dim'), span(after, 'changed')];
+    // what it is now is not to be cut off by what it was
+    if (lineWidth(was) + 1 + lineWidth(is) <= width) out.push({ spans: [...was, span(' '), ...is], ...at });
+    else out.push({ spans: was, ...at }, { spans: [span('  '), ...is], ...at });
   }
   for (const { address, length } of step.reads)
     out.push({

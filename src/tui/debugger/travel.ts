@@ -75,7 +75,10 @@ export function toCause(state: Debugger): Debugger {
   // after the writer the symptom itself is shown
   const to = cause !== null && cause.step === found.step && here === (cause.writer ?? 1) && cause.read !== null ? symptom.step : found.step;
   const there = travelled({ ...state, cause: found }, () => client.runTo(to), true);
-  return tell({ ...there, cause: found }, found.because[0] ?? `step ${found.step} went wrong first`);
+  // the bytes it went wrong by are in the memory pane, ready for the second F
+  const { read } = found;
+  const selection = read === null ? there.selection : { address: read.address, firstBit: 0, bits: read.length * 8 };
+  return tell({ ...there, cause: found, selection }, found.because[0] ?? `step ${found.step} went wrong first`);
 }
 
 /** Runs on until that step of the program is carried out, or to the end. */

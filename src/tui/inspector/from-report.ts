@@ -60,7 +60,8 @@ function headlineOf(verdict: Verdict): Headline {
   };
 }
 
-const cased = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+/** As a sentence begins; the name of a function stays as it is written. */
+const cased = (text: string): string => (/^\w*[_(]/.test(text) ? text : `${text.charAt(0).toUpperCase()}${text.slice(1)}`);
 
 /** What becomes of sessions and files, by path. */
 function fatesOf({ sessions }: Verdict): ReadonlyMap<string, string> {
@@ -88,7 +89,7 @@ const reactionText = (reaction: { readonly kind: string; readonly errno: string 
 
 function overviewOf({ source, kernel, handovers }: DumpReport): string[] {
   const lines = [
-    escapeText(source.path),
+    source.path === '-' ? 'standard input' : escapeText(source.path),
     `${source.container}, ${formatBytes(source.bytes)}, ${source.arch ?? 'architecture unknown'}, pages of ${formatBytes(source.pageSize)}`,
     kernel === null || kernel.release === null ? 'kernel release unknown' : `Linux ${escapeText(kernel.release)} (${kernel.foundBy})`,
   ];

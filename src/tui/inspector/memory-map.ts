@@ -7,7 +7,8 @@ import type { Style } from '../model/text.js';
 
 /** What a cell is mostly told as, most telling first. */
 export const MAP_KINDS = [
-  { kind: 'structure', sign: '#', style: 'value', words: 'structures of the handover', short: 'structures' },
+  { kind: 'luo', sign: 'L', style: 'changed', words: 'structures of LUO: sessions, files, FLBs', short: 'LUO' },
+  { kind: 'kho', sign: '#', style: 'title', words: 'structures of KHO: FDT, map, what subtrees point to', short: 'KHO' },
   { kind: 'file', sign: 'f', style: 'good', words: 'contents of preserved files', short: 'files' },
   { kind: 'reserved', sign: 'r', style: 'label', words: 'reserved by name (reserve_mem)', short: 'reserve_mem' },
   { kind: 'preserved', sign: '+', style: 'address', words: 'preserved, by nothing decoded here', short: 'preserved' },
@@ -96,8 +97,9 @@ export class MemoryMap {
           paint(start, start + pageSize * 2 ** order, 'preserved');
         }
       left += Math.max(0, (map?.summary.blocks ?? 0) - MOST_BLOCKS);
-      for (const page of map?.structurePages ?? []) paint(page, page + pageSize, 'structure');
-      for (const { address } of allReferences(handover)) paint(address, address + pageSize, 'structure');
+      for (const page of map?.structurePages ?? []) paint(page, page + pageSize, 'kho');
+      for (const { address, from } of allReferences(handover))
+        paint(address, address + pageSize, from.path.startsWith(`${handover.path}/luo/`) ? 'luo' : 'kho');
     }
     // what no range covers is memory that was left out, or none at all: looked at in a few places of each cell
     const absent = rank('absent');

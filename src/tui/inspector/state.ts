@@ -155,7 +155,8 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     findings: START,
     notesOpen: model.headline.severity !== 'good' && model.findings.every(({ severity }) => severity === 'info'),
     findingAt: null,
-    bottom: 'findings',
+    // of many snapshots the list is what is asked for first, unless one of them is wrong
+    bottom: model.findings.length === 0 && (model.series?.labels.length ?? 0) > 1 ? 'snapshots' : 'findings',
     sessions: START,
     sort: 'order',
     log: START,

@@ -56,7 +56,7 @@ function plainNext({ memory, perRow }: Grid, start: number): number | null {
 }
 
 /** Rows that one squeezed row stands for, at most. */
-const MOST_SQUEEZED = 1 << 13;
+const MOST_SQUEEZED = 1 << 16;
 const CHUNK = 4096;
 
 /** Bytes of a whole row; null where it is not whole. */

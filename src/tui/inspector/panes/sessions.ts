@@ -57,7 +57,7 @@ interface TableColumn {
 }
 
 /** What there is room for; what comes of it stands last and has the rest. */
-function columnsFor(width: number, { name, token: longest, someOwner, someLabel }: Made): TableColumn[] {
+function columnsFor(width: number, { name, token: longest, someOwner, someLabel }: Made, sort: SortKey): TableColumn[] {
   const columns: (TableColumn & { readonly from: number })[] = [
     { title: 'session', width: Math.min(width < 100 ? 16 : 24, name), style: 'name', text: ({ session }) => session, from: 0 },
     { title: 'token', width: longest, style: 'value', text: ({ token }) => token, from: 0 },
@@ -72,11 +72,17 @@ function columnsFor(width: number, { name, token: longest, someOwner, someLabel 
       from: someLabel ? 0 : someOwner ? 110 : Number.POSITIVE_INFINITY,
     },
   ];
-  return columns.filter(({ from }) => width >= from);
+  const hidden = columns.find(({ title, from }) => title === sort && width < from);
+  // what it is sorted by is seen, in the place of what is wide
+  return columns.filter(({ title, from }) => title === sort || (width >= from && (hidden === undefined || (title !== 'size' && title !== 'owner'))));
 }
 
-const columnsIn = ({ model }: Inspector, width: number): TableColumn[] => {
-  return columnsFor(width, madeOf(model));
+const columnsIn = ({ model, sort }: Inspector, width: number): TableColumn[] => columnsFor(width, madeOf(model), sort);
+
+/** By an owner only where some are known. */
+const nextSort = ({ model, sort }: Inspector): SortKey => {
+  const keys = SORT_KEYS.filter((key) => key !== 'owner' || madeOf(model).someOwner);
+  return keys[(keys.indexOf(sort) + 1) % keys.length] ?? 'order';
 };
 
 export const sessionsPane = listPane<Inspector, PaneId, SessionRow>({
@@ -107,7 +113,7 @@ export const sessionsPane = listPane<Inspector, PaneId, SessionRow>({
       keys: ['s'],
       group: SEARCH,
       help: 'sort by the next column',
-      run: (state) => ({ ...state, sort: SORT_KEYS[(SORT_KEYS.indexOf(state.sort) + 1) % SORT_KEYS.length] ?? 'order' }),
+      run: (state) => ({ ...state, sort: nextSort(state) }),
     },
   ],
 });
