@@ -84,7 +84,7 @@ type UnionSelect = { readonly field: string; readonly variants: Readonly<Record<
 interface NestedType<S extends Struct = Struct> extends Described {
   readonly kind: 'nested';
   readonly struct: S;
-  /** of a kho_vmalloc: what stands in its pages one after the other, and the field beside it that counts them */
+  /** of a kho_vmalloc: what is in its pages one after the other, and the field beside it that counts them */
   readonly entries?: { readonly of: Struct; readonly count: string };
 }
 
@@ -118,7 +118,7 @@ export interface Struct<F extends Fields = Fields> {
   readonly renamed?: Readonly<Record<string, string>>;
 }
 
-/** A flexible array after a structure; its size is no part of the structure's. */
+/** A flexible array after a structure; its size is not part of the structure's. */
 export interface Tail {
   readonly name: string;
   /** an integer, or a structure */

@@ -57,7 +57,7 @@ import { vfioPciV2 } from './vfio-pci/v2.js';
 export { type ExpectedRelease, expectedReleaseOf, expectedReleases, isSince, type ReleaseInfo, releaseInfos, releaseOf, releases } from './releases.js';
 
 /**
- * What one kernel hands to the next, as it is described here. Where a string names several layouts, the one that is most likely met first stands
+ * What one kernel hands to the next, as it is described here. Where a string names several layouts, the one that is most likely met first comes
  * first: the released before the others, the newest of the mails before the older.
  */
 const here: readonly Contract[] = [
@@ -138,7 +138,7 @@ export function addContracts(own: readonly Contract[]): () => void {
   };
 }
 
-/** Structures around a handover that are no part of it: how a kernel finds it, its system calls, its own objects. */
+/** Structures around a handover that are not part of it: how a kernel finds it, its system calls, its own objects. */
 export const supporting: readonly Contract[] = [
   bootSetupData,
   fdtContract,

@@ -1,4 +1,4 @@
-/** Head of a BTF section: where types and strings stand. Source: include/uapi/linux/btf.h, 7.3; Documentation/bpf/btf.rst. */
+/** Head of a BTF section: where types and strings are. Source: include/uapi/linux/btf.h, 7.3; Documentation/bpf/btf.rst. */
 import { struct, u8, u16, u32 } from '../layout.js';
 
 export const BTF_MAGIC = 0xeb9f;

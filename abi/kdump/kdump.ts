@@ -92,7 +92,7 @@ export const pageDesc = struct({
 });
 
 export const FLATTENED_SIGNATURE = 'makedumpfile';
-/** Size of the block that the flattened header stands in, in bytes. */
+/** Size of the block that the flattened header is in, in bytes. */
 export const FLATTENED_HEADER_BLOCK = 4096;
 
 export const flattenedHeader = struct({

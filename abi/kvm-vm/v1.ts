@@ -23,7 +23,7 @@ export const kvmVmV1 = contract({
   date: '2026-07-28',
   source: 'guest_memfd series, v4, 28 Jul 2026',
   discriminates: 'Bytes 8-15 are 0; in the branch with kho_folios they are an address.',
-  notes: ['No release speaks it.', 'Branches of the series have put other things behind the type without changing the string.'],
+  notes: ['No release speaks it.', 'Branches of the series have put other things after the type without changing the string.'],
 });
 
 const sourceAttributes = 'include/linux/kho/abi/kvm.h, a copy in linux-mm, 2026';

@@ -17,5 +17,5 @@ export const luoV5BlockV1 = contract({
   status: 'review',
   date: '2026-06',
   source,
-  notes: ['The whole string is compared: a kernel that knows luo-v5 alone does not know it.', 'Sub-strings stand in alphabetical order, without spaces.'],
+  notes: ['The whole string is compared: a kernel that knows luo-v5 alone does not know it.', 'Sub-strings are in alphabetical order, without spaces.'],
 });

@@ -67,7 +67,7 @@ export function fdtTotalSize(bytes: Uint8Array, offset = 0): number | null {
 }
 
 /**
- * Reads an FDT as far as it can be read; whatever is wrong stands in `problems`.
+ * Reads an FDT as far as it can be read; whatever is wrong is in `problems`.
  * @throws ShortInputError if there are fewer bytes than a header has
  */
 export function parseFdt(bytes: Uint8Array): Fdt {
@@ -111,7 +111,7 @@ function checkHeader(header: DecodedStruct<typeof fdtHeader>, available: number,
 }
 
 /**
- * The field of the header that the others contradict, by its offset; null where they agree. As libfdt writes an FDT, the strings stand right after
+ * The field of the header that the others contradict, by its offset; null where they agree. As libfdt writes an FDT, the strings are right after
  * the structure block, and nothing after the strings.
  */
 function contradicted(header: DecodedStruct<typeof fdtHeader>, bytes: Uint8Array): number | null {

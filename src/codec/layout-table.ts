@@ -1,6 +1,6 @@
 /**
  * Offsets, sizes and alignments of a layout, derived from its description in `abi/`. Everything that needs to know where a
- * field stands (parser, encoder, tree, hex highlighting, documentation, ABI checks) asks here.
+ * field is (parser, encoder, tree, hex highlighting, documentation, ABI checks) asks here.
  */
 import type { BitField, FieldType, Struct } from '../../abi/layout.js';
 

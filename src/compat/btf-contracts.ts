@@ -23,7 +23,7 @@ interface BtfContractOptions {
   readonly fromDump?: boolean;
 }
 
-/** From the bytes of a raw BTF. @throws UserError where they are none, or damaged */
+/** From the bytes of a raw BTF. @throws UserError where they are not one, or damaged */
 export const contractsOfBtfBytes = (bytes: Uint8Array, options: BtfContractOptions): Contracts => contractsOfBtf(openBtf(bytes, options.source), options);
 
 export function contractsOfBtf(btf: Btf, options: BtfContractOptions): Contracts {

@@ -170,7 +170,7 @@ class Judge {
     }
   }
 
-  /** Handlers that refuse stand first: where one does, opening fails and the others are not reached. */
+  /** Handlers that refuse come first: where one does, opening fails and the others are not reached. */
   #handlers(): void {
     const written = this.#from.parts.filter((part) => part.role === 'handler');
     const judged = written.map((from) => {

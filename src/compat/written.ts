@@ -98,7 +98,7 @@ function addLuo(handover: Handover, writers: readonly Release[], contracts: Cont
   if (luo.notSerialised || sessions === null) unknown.set('memfd', whyNoFiles(writers, luo.notSerialised));
 }
 
-/** Which files there are stands in the kernel's own lists until they are serialised. */
+/** The list of files is in the kernel's own lists until they are serialised. */
 function whyNoFiles(writers: readonly Release[], notSerialised: boolean): string {
   if (!notSerialised) return 'the sessions could not be read in this dump';
   const own = writers.flatMap((release) => partsOf(release)).filter((part) => part.role === 'handler');

@@ -90,7 +90,7 @@ function collect(
 function findingOf(rule: Rule, found: Hit, dialect: Dialect): Finding {
   const usual = rule.reactions === null ? null : (rule.reactions.byDialect?.[dialect] ?? rule.reactions.otherwise);
   return {
-    // Numbers are given once all are found and stand in their order.
+    // Numbers are given once all are found and in their order.
     id: 0,
     because: null,
     rule: rule.id,

@@ -24,7 +24,7 @@ export interface Reaction {
 }
 
 export interface Finding {
-  /** from 1, in the order in which findings stand; stays the same in every output of one dump */
+  /** from 1, in the order of the findings; stays the same in every output of one dump */
   readonly id: number;
   /** `id` of the finding that this one is a consequence of, or null */
   readonly because: number | null;
@@ -35,7 +35,7 @@ export interface Finding {
   readonly at: number | null;
   /** path of the tree node */
   readonly path: string | null;
-  /** whose session or file it stands in, in user space; left out where nothing tells */
+  /** whose session or file it is in, in user space; left out where nothing tells */
   readonly owner?: Owner;
   readonly reaction: Reaction | null;
 }

@@ -21,7 +21,7 @@ export interface RuleText {
   readonly phase: Phase;
   /** a sentence without names or values */
   readonly title: string;
-  /** what is behind it, for `rules show` and the reference page */
+  /** what it leads to, for `rules show` and the reference page */
   readonly about: string;
   /** null where nothing happens: the rule states what the dump shows */
   readonly reactions: Reactions | null;
@@ -49,7 +49,7 @@ export interface Clue {
 /** One thing found, before it becomes a finding. */
 export interface Hit {
   readonly message: string;
-  /** physical; null where it stands at no address */
+  /** physical; null where it has no address */
   readonly at: number | null;
   readonly path: string | null;
   /** instead of the rule's */

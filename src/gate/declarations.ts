@@ -98,7 +98,7 @@ class Parser {
     if (name !== undefined && words.length > 0) this.#typedefs.set(name, words.join(' '));
   }
 
-  /** From `struct` to behind its attributes. */
+  /** From `struct` to the end of its attributes. */
   #aggregate(depth: number): Aggregate {
     const keyword = this.#peek();
     const kind = keyword?.text === 'union' ? 'union' : keyword?.text === 'enum' ? 'enum' : 'struct';
@@ -306,7 +306,7 @@ class Parser {
     }
   }
 
-  /** To behind the brace that closes the block, or to the end or gap that cuts it off. */
+  /** Past the brace that closes the block, or to the end or gap that cuts it off. */
   #skipBlock(): void {
     for (let depth = 1; this.#at < this.#tokens.length && depth > 0; this.#at++) {
       if (this.#peek()?.kind === 'gap') return;

@@ -34,7 +34,7 @@ export class KnownFile {
     return new KnownFile(lines, false, 0);
   }
 
-  /** The file behind the patch. Lines are taken from the hunks, whatever was known of them. */
+  /** The file after the patch. Lines are taken from the hunks, whatever was known of them. */
   apply(hunks: readonly Hunk[]): KnownFile {
     const lines = new Map<number, string>();
     const numbers = [...this.#lines.keys()].sort((a, b) => a - b);
@@ -46,7 +46,7 @@ export class KnownFile {
     };
     for (const { beforeStart, afterStart, lines: shown } of hunks) {
       const removed = shown.filter(({ sign }) => sign !== '+').length;
-      // A hunk without lines before stands behind the line it names.
+      // A hunk without lines before is after the line it names.
       keepUpTo(removed === 0 ? beforeStart + 1 : beforeStart);
       let at = afterStart;
       for (const { sign, text } of shown) if (sign !== '-') lines.set(at++, text);

@@ -103,7 +103,7 @@ export class Measurer {
     }
   }
 
-  /** The value of a macro that is a number; null where it is none. */
+  /** The value of a macro that is a number; null where it is not one. */
   numberOf(define: Define): bigint | null {
     if (define.text === '') return null;
     try {
@@ -163,7 +163,7 @@ export class Measurer {
     return { size, align, text: `${aggregate.kind} ${aggregate.name}`, leaves };
   }
 
-  /** Puts one member at or behind `bit`; its leaves are added. */
+  /** Puts one member at or after `bit`; its leaves are added. */
   #place(member: Member, bit: number, packed: boolean, seen: ReadonlySet<Aggregate>, leaves: MeasuredField[]): { at: number; bits: number; align: number } {
     const of: Sized = member.pointer
       ? { size: 8, align: 8, text: 'pointer', leaves: null }

@@ -14,7 +14,7 @@ interface ContentBytes {
   readonly bytes: Uint8Array;
 }
 
-/** No folio stands here: reads as zeros. */
+/** A hole: reads as zeros. */
 interface ContentHole {
   readonly offset: number;
   /** bytes */
@@ -117,7 +117,7 @@ function firstUnread(memfd: Memfd, memory: PhysicalMemory, from: number, until: 
   return { entry: memfd.readableFolios, address: memfd.entryAddress(memfd.readableFolios) };
 }
 
-/** @returns the offset behind the last byte that was told of */
+/** @returns the offset after the last byte that was told of */
 function* readFolio(memory: PhysicalMemory, address: number, offset: number, length: number, where: string, read: PagesRead): Generator<ContentPiece, number> {
   for (let done = 0; done < length; ) {
     const wanted = Math.min(PIECE, length - done);
@@ -161,7 +161,7 @@ export interface PageStates {
   readonly zero: number;
   readonly excluded: number;
   readonly outOfRange: number;
-  /** pages behind the bound: their states are not known */
+  /** pages past the bound: their states are not known */
   readonly unknown: number;
 }
 

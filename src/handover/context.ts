@@ -78,11 +78,11 @@ export interface Reference {
   /** the exact order it must be preserved at; null where any will do */
   readonly order: number | null;
   readonly what: string;
-  /** node of the structure that stands there */
+  /** node of the structure that is there */
   readonly node: Node;
   /** node of the pointer to it, and its physical address */
   readonly from: Node;
-  /** where the pointer stands, if not at the start of `from` */
+  /** where the pointer is, if not at the start of `from` */
   readonly fromAddress?: number;
 }
 

@@ -296,7 +296,7 @@ function decodeOne(
   };
 }
 
-/** Of a handover that nobody has taken yet, and whose blobs all stand where they should, the map was not freed: its pointer is damaged. */
+/** Of a handover that nobody has taken yet, and whose blobs all are where they should be, the map was not freed: its pointer is damaged. */
 function isStillWhole(memory: PhysicalMemory, candidate: Candidate, role: Role): boolean {
   const { intactBlobs, reusedBlobs } = peekWriter(memory, candidate);
   return role === 'outgoing' && intactBlobs > 0 && reusedBlobs === 0;

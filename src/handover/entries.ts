@@ -73,7 +73,7 @@ function piecesOf(context: Context): Map<number, Node> {
 const nounOf = (area: Area): string => (isChain(area) ? 'block' : area.pages === 1 ? 'page' : 'area');
 
 /**
- * Walks the area at `pointer` (a value of a dump; 0 = none, where a chain may be empty or nothing is counted). Counts that can not be
+ * Walks the area at `pointer` (a value of a dump; 0 = none, where a chain may be empty or nothing is counted). Counts that cannot be
  * believed are observed and clipped to what was filled; once pages may have been reused, the walk stops there.
  */
 export function readEntries(context: Context, area: Area, pointer: bigint, options: WalkOptions): Entries {
@@ -250,7 +250,7 @@ function isWritten(memory: PhysicalMemory, { area }: Entries, piece: Piece, inde
 export const placeOf = (memory: PhysicalMemory, area: Area, piece: Piece, index: bigint): number =>
   piece.address + entryOffset(area, Number(index), memory.pageSize);
 
-/** An entry that was written behind the last that the count admits: its index. Null where there is none, or it can't be told. */
+/** An entry that was written after the last that the count admits: its index. Null where there is none, or it can't be told. */
 export const hiddenEntry = (memory: PhysicalMemory, entries: Entries, piece: Piece): bigint | null =>
   isWritten(memory, entries, piece, piece.count) === true ? piece.count : null;
 

@@ -1,5 +1,5 @@
 /**
- * From one structure to those it points to: a contract says of a pointer which of its structures stands there, of an area which
+ * From one structure to those it points to: a contract says of a pointer which of its structures is there, of an area which
  * entries, and of a kho_vmalloc that pages hang on it. No decoder of its own is needed for a contract that says so.
  */
 import type { Area, Contract } from '../../abi/contract.js';
@@ -61,7 +61,7 @@ function follow(walk: Walk, reading: Reading, depth: number): void {
   if (reading.struct.tail !== undefined) followTail(walk, reading, reading.struct.tail, depth);
 }
 
-/** What stands in the pages of a list: the first of them; all of its pages have their owner already. */
+/** What is in the pages of a list: the first of them; all of its pages have their owner already. */
 function followEntries(walk: Walk, area: VmallocArea, { of, count }: { readonly of: Struct; readonly count: string }, reading: Reading, field: string): void {
   const { context } = walk;
   const size = sizeOf(of, context.memory.pageSize);
@@ -92,7 +92,7 @@ function followPage(context: Context, value: bigint, from: Node, { name }: Struc
   else refer(context, { address: address - (address % context.memory.pageSize), order: null, what: `page of ${name}`, node: from, from });
 }
 
-/** What follows a structure, as many as it counts; those behind the limit are told of. */
+/** What follows a structure, as many as it counts; those past the limit are told of. */
 function followTail(walk: Walk, reading: Reading, tail: Tail, depth: number): void {
   const { context } = walk;
   const count = reading.integer(tail.count) ?? 0n;
@@ -118,9 +118,9 @@ function followTail(walk: Walk, reading: Reading, tail: Tail, depth: number): vo
   }
 }
 
-/** An integer that stands alone, as a structure. */
+/** An integer that is alone, as a structure. */
 const ONE = struct({ name: '', meaning: '', source: '', fields: {} });
-/** Entries behind one structure: page tables of 8 GiB in single pages. */
+/** Entries after one structure: page tables of 8 GiB in single pages. */
 const MAX_TAIL = 1 << 12;
 
 /** `iommu_domain_array_phys` leads to the area of domains; a contract with one area leads to it by any name. */

@@ -114,7 +114,7 @@ function* foliosOf(list: Uint8Array, pageSize: number): Iterable<KhoTestFolio> {
 const MAX_LIST = 1 << 20;
 
 /**
- * How many folios the list really has. Nothing is written behind the last, and the pages are not zeroed before: what the map has as a
+ * How many folios the list really has. Nothing is written after the last, and the pages are not zeroed before: what the map has as a
  * block of the order that the entry names is one. `counted` where the map does not tell, or where an entry before the last makes no sense.
  */
 function listedFolios(context: Context, list: Uint8Array, counted: number): number {

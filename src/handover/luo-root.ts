@@ -1,4 +1,4 @@
-/** The LUO subtree itself: a struct from 7.2, an FDT up to 7.1. Chooses by what stands there, then reads what it leads to. */
+/** The LUO subtree itself: a struct from 7.2, an FDT up to 7.1. Chooses by what is there, then reads what it leads to. */
 import { NEWEST } from '../../abi/behaviour/registry.js';
 import { type Contract, behaviourIsKnown } from '../../abi/contract.js';
 import { type Struct, u64 } from '../../abi/layout.js';
@@ -40,7 +40,7 @@ export function readLuo(context: Context, blob: Blob, parent: Node): Luo | null 
     return null;
   }
   const node = parent.group('luo', { address: blob.address, bits: blob.bytes.length * 8, description: 'Live Update Orchestrator' });
-  // A blob with no room for an FDT header is none, whatever it starts with.
+  // A blob with no room for an FDT header is not an FDT, whatever it starts with.
   const isFdt = hasFdtMagic(blob.bytes) && fdtTotalSize(blob.bytes) !== null;
   const luo = isFdt ? readLuoFdt(context, blob.bytes, blob.address, node) : readLuoStruct(context, blob.bytes, blob.address, node);
   if (luo !== null) node.meaning = `${luo.compatible}, ${counted(luo.sessions?.length, 'session')}`;
@@ -215,7 +215,7 @@ function asNeighbour(context: Context, contract: Contract, compatible: string, r
   return { ...luo, contract: null, sessions: null, entries: null, flbs: null, flbEntries: null, notSerialised: false, node };
 }
 
-/** The sessions behind `sessions_pa`; none, with a note, where it is 0. */
+/** The sessions that `sessions_pa` points to; none, with a note, where it is 0. */
 function readSerialised(context: Context, contract: Contract, pointer: bigint, node: Node, reading: Reading): ReadList<LuoSession> {
   const from = reading.field('sessions_pa');
   if (pointer !== 0n) return readSessions(context, contract, pointer, node, from);

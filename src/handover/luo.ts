@@ -155,7 +155,7 @@ function usableArea(context: Context, contract: Contract, name: 'sessions' | 'fi
   return null;
 }
 
-/** The sessions behind `pointer` (a value of a dump). */
+/** The sessions that `pointer` points to (a value of a dump). */
 export function readSessions(context: Context, contract: Contract, pointer: bigint, parent: Node, from: Node): ReadList<LuoSession> {
   const group = parent.group('sessions', { description: 'sessions in the order in which they were serialised' });
   const area = usableArea(context, contract, 'sessions', group);
@@ -416,7 +416,7 @@ function readFile(context: Context, struct: Struct, address: number, group: Node
 
 const FLB_KINDS = { pointer: 'flb-missing', missing: 'flb-missing', count: 'flb-count' } as const;
 
-/** The FLB page behind `pointer`. */
+/** The FLB page that `pointer` points to. */
 export function readFlbs(context: Context, contract: Contract, pointer: bigint, parent: Node, from: Node): ReadList<LuoFlb> {
   const group = parent.group('flbs', { description: 'file-lifecycle-bound objects' });
   if (pointer === 0n) return { list: [], entries: null };

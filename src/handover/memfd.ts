@@ -1,5 +1,5 @@
 /**
- * memfd payloads: memfd_luo_ser, its folio table, and the contents behind it. The table is bulk: read lazily, in pieces.
+ * memfd payloads: memfd_luo_ser, its folio table, and the contents it leads to. The table is bulk: read lazily, in pieces.
  * Source: include/linux/kho/abi/memfd.h and mm/memfd_luo.c, 6.19 to 7.3.
  */
 import { NEWEST } from '../../abi/behaviour/registry.js';
@@ -34,7 +34,7 @@ export interface FolioColumns {
   /** number of the first entry */
   readonly first: number;
   readonly count: number;
-  /** how many of the entries behind (two at most) stand in the arrays after the last */
+  /** how many of the entries that follow (two at most) are in the arrays after the last */
   readonly ahead: number;
   readonly pfn: Float64Array;
   /** in pages from the start of the file; rounded beyond 2^53 */
@@ -92,7 +92,7 @@ export interface Memfd {
   folioAt(columns: FolioColumns, at: number): Folio;
   /** The folios in table order; entries with pfn 0 are skipped, as the kernel does. */
   folios(): Iterable<Folio>;
-  /** The first entry behind nr_folios that is not 0, or null: the table is zeroed before it is filled. */
+  /** The first entry after nr_folios that is not 0, or null: the table is zeroed before it is filled. */
   entryBehind(): number | null;
   /** Pages of a folio: from the preserved map, or where that is gone from the next folio's index. Null if nothing tells. */
   pagesOf(folio: Folio, next: Folio | null): number | null;
@@ -109,14 +109,14 @@ export interface Memfd {
 }
 
 const ENTRIES_A_PIECE = 4096;
-/** Entries behind a piece that are seen with it. */
+/** Entries after a piece that are seen with it. */
 const AHEAD = 2;
 /** Pages a file can have at most: the kernel refuses more than UINT_MAX. */
 const MAX_FILE_PAGES = 2 ** 32;
 
 const HALF = 2 ** 32;
 
-/** Where the fields of memfd_luo_folio_ser stand, in words of 4 bytes, and how its pfn and flags share theirs. */
+/** Where the fields of memfd_luo_folio_ser are, in words of 4 bytes, and how its pfn and flags share theirs. */
 export const folioWords = releasedLayout();
 
 function releasedLayout() {
@@ -462,7 +462,7 @@ class RunPiece implements RunColumns {
   exact: Map<number, bigint> | null = null;
 }
 
-/** The folio behind entry `at` of a piece, as far as is seen from there. */
+/** The folio after entry `at` of a piece, as far as is seen from there. */
 function nextIn(memfd: Memfd, columns: FolioColumns, at: number): Folio | null {
   for (let next = at + 1; next < columns.count + columns.ahead; next++) if (columns.pfn[next] !== 0) return memfd.folioAt(columns, next);
   return null;

@@ -1,4 +1,4 @@
-/** What a handler or an FLB's owner put behind its opaque value: which decoder a compatible string chooses. */
+/** What the opaque value of a handler or an FLB leads to: which decoder a compatible string chooses. */
 import type { Contract, Layer } from '../../abi/contract.js';
 import type { CStringValue } from '../../abi/layout.js';
 import { sizeOf } from '../codec/layout-table.js';
@@ -55,7 +55,7 @@ export function readPayload(context: Context, compatible: CStringValue, data: bi
   return payload;
 }
 
-/** So many files may lead to one structure (a kernel writes one for each); those behind are not shown with it. */
+/** So many files may lead to one structure (a kernel writes one for each); those past the limit are not shown with it. */
 const MOST_SHARED = 16;
 
 const decoded = new WeakMap<Context, Map<string, { readonly payload: Payload | null; users: number }>>();

@@ -19,7 +19,7 @@ export function pciVariant(memory: PhysicalMemory, candidates: readonly Contract
   return agreeing ?? ordered.find((contract) => countsOf(memory, contract, address) !== null) ?? usual;
 }
 
-/** Where the version stands in the data: the candidate that has it, the newest where none does; undefined where there is no such field. */
+/** Where the version is in the data: the candidate that has it, the newest where none does; undefined where there is no such field. */
 function byVersion(memory: PhysicalMemory, candidates: readonly Contract[], address: number): Contract | undefined {
   const [newest] = candidates;
   const type = newest?.structs[0]?.fields.version;
@@ -73,7 +73,7 @@ function agrees(memory: PhysicalMemory, contract: Contract, address: number): bo
   const behind = readBytes(memory, address + sizeOf(header) + counts.slots * sizeOf(entry), sizeOf(entry)).bytes;
   if (compared === counts.slots && behind.some((byte) => byte !== 0)) return false;
   if (counts.used === 0) return filled.length === 0;
-  // With a refcount, slots in use are those that have one; the padding in its place is 0; small entries stand side by side.
+  // With a refcount, slots in use are those that have one; the padding in its place is 0; small entries are adjacent.
   if ('refcount' in entry.fields) return filled.filter(({ values }) => integer(values, 'refcount') !== 0n).length === counts.used;
   if ('padding' in entry.fields) return filled.length === counts.used && filled.every(({ values }) => integer(values, 'padding') === 0n);
   return filled.length === counts.used && filled.every(({ slot }, index) => slot === index);

@@ -39,7 +39,7 @@ export function pciAddress(domain: number, bdf: number): string {
   return `${part(domain, 4)}:${part(bdf >> 8, 2)}:${part((bdf >> 3) & 31, 2)}.${bdf & 7}`;
 }
 
-/** Reads the FLB at `address` (physical). `candidates`: the contracts its name may stand for. */
+/** Reads the FLB at `address` (physical). `candidates`: the contracts its name may mean. */
 export function readPciDevices(context: Context, candidates: readonly Contract[], address: number, parent: Node, from: Node): PciDevices | null {
   const contract = pciVariant(context.memory, candidates, address);
   const [header, entry] = contract?.structs ?? [];

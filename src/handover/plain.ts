@@ -88,7 +88,7 @@ function span(struct: Struct, name: string, pageSize: number): Span | null {
   return leaf === null || leaf.bitOffset % 8 !== 0 || leaf.bits % 8 !== 0 ? null : { at: leaf.bitOffset / 8, length: leaf.bits / 8 };
 }
 
-/** Where an unsigned field of `bytes` stands. */
+/** Where an unsigned field of `bytes` is. */
 function place(struct: Struct, name: string, bytes: number, pageSize: number): number | null {
   const found = span(struct, name, pageSize);
   return found?.length === bytes ? found.at : null;
@@ -423,7 +423,7 @@ class Check {
     }
   }
 
-  /** One page of a folio table. @returns the page of the file behind its folios; -1 where an entry is not as a kernel writes it */
+  /** One page of a folio table. @returns the page of the file that follows its folios; -1 where an entry is not as a kernel writes it */
   #entries({ entrySize }: MemfdLayout, address: number, count: number, more: boolean, from: number, pages: number): number {
     const page = this.#page;
     this.#left -= count;

@@ -34,7 +34,7 @@ export interface Writer {
   /** utsname release in its kexec-metadata, null without one */
   readonly release: string | null;
   readonly kexecCount: number | null;
-  /** does a devicetree stand there that names a preserved memory map? */
+  /** is there a devicetree that names a preserved memory map? */
   readonly isRoot: boolean;
   /** is the address of that map set? null where it can't be read. Up to 7.0 it is 0 until the kernel that writes the handover is about to load the next */
   readonly finalised: boolean | null;

@@ -116,7 +116,7 @@ function isAllZero(words: Float64Array, length: number): boolean {
 
 const TYPE_OFFSET = offsetOf(setupData, 'type');
 const NODE_SIZE = sizeOf(setupData) + sizeOf(khoData);
-/** `type` and `len` as one little-endian u64: they stand side by side, and the node is 8-byte aligned. */
+/** `type` and `len` as one little-endian u64: they are adjacent, and the node is 8-byte aligned. */
 const TYPE_AND_LEN = new Float64Array(new Uint32Array([SETUP_KEXEC_KHO, sizeOf(khoData)]).buffer)[0] ?? 0;
 
 /** The fastest search there is for 8 bytes at a multiple of 8: as doubles, which are equal exactly where these bytes are. */
@@ -128,7 +128,7 @@ function findSetupData(memory: PhysicalMemory, words: Float64Array, base: number
   }
 }
 
-/** The setup_data node at `address`, or null if what stands there can't be one. */
+/** The setup_data node at `address`, or null if what is there can't be one. */
 function readSetupData(memory: PhysicalMemory, address: number): SetupDataNode | null {
   if (address < 0) return null;
   const read = readBytes(memory, address, NODE_SIZE);
@@ -139,7 +139,7 @@ function readSetupData(memory: PhysicalMemory, address: number): SetupDataNode |
   return khoDataNode(address, data, memory.pageSize);
 }
 
-/** Checks a kho_data payload; null if no kernel would have written it. A size of less than a page is kept, to be held against the FDT that stands there. */
+/** Checks a kho_data payload; null if no kernel would have written it. A size of less than a page is kept, to be held against the FDT that is there. */
 function khoDataNode(address: number, data: ReturnType<typeof decodeKhoData>, pageSize: number): SetupDataNode | null {
   if (data.fdt_size > BigInt(pageSize)) return null;
   return plausibleNode({
@@ -151,7 +151,7 @@ function khoDataNode(address: number, data: ReturnType<typeof decodeKhoData>, pa
   });
 }
 
-/** The node, or null where its addresses or sizes are none that a kernel hands over. */
+/** The node, or null where its addresses or sizes are not what a kernel hands over. */
 export function plausibleNode(node: SetupDataNode): SetupDataNode | null {
   const each = sizeOf(khoScratch);
   const { fdtAddress, scratchAddress, scratchSize } = node;
@@ -199,7 +199,7 @@ function findScratchArrays(pages: Uint32Array, base: number, length: number, pag
 }
 
 const BANNER = 'Linux version ';
-/** Behind the release stands who built the kernel. Source: init/version-timestamp.c, 7.3. */
+/** After the release is who built the kernel. Source: init/version-timestamp.c, 7.3. */
 const RELEASE_AND_BUILDER = /^(\d+\.\d+[\w.+~-]{0,60}) \(/;
 const MAX_RELEASE = 64;
 

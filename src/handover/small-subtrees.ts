@@ -103,7 +103,7 @@ export function readKexecMetadata(context: Context, blob: Blob, parent: Node): K
   return { version, previousRelease: release.text, kexecCount, node };
 }
 
-/** An FDT subtree that nothing else reads (the KHO test, an unknown user): shown as it stands. */
+/** An FDT subtree that nothing else reads (the KHO test, an unknown user): shown as it is. */
 export function readOtherFdt(context: Context, blob: Blob, parent: Node, name: string, layout: FdtNodeLayout | null): Fdt | null {
   if (blob.bytes === null || !hasFdtMagic(blob.bytes)) return null;
   return subtreeFdt(context, blob, parent.group(name, { address: blob.address, bits: blob.bytes.length * 8 }), layout);

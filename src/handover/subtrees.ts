@@ -1,4 +1,4 @@
-/** The subtrees that the root FDT names: where each blob stands, how large it is, its bytes. Source: kho_retrieve_subtree(), 6.16 to 7.3. */
+/** The subtrees that the root FDT names: where each blob is, how large it is, its bytes. Source: kho_retrieve_subtree(), 6.16 to 7.3. */
 import { fdtHeader } from '../../abi/fdt/header.js';
 import { hwpoisonKhoSer } from '../../abi/hwpoison/v1.js';
 import { khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';

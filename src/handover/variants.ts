@@ -53,7 +53,7 @@ function leadsToControlBlock(context: Context, contract: Contract, address: numb
   return state <= 4 && (pcpu < MAX_CPUS || pcpu === NO_PCPU) && vcpu === values?.vcpu_id;
 }
 
-/** Bytes behind the type: an address of a preserved page, a list of attributes, or nothing. */
+/** Bytes after the type: an address of a preserved page, a list of attributes, or nothing. */
 function vmFits(context: Context, contract: Contract, address: number): boolean {
   const values = valuesAt(context, contract, address);
   if (values === null) return false;
@@ -77,7 +77,7 @@ const MAX_INLINE_TABLES = 1024;
 
 /**
  * Both forms name a session, and the session an address space: in RFCv1 that starts with a count of at most 1024 and four bytes of zeros, in later work
- * with the address of the top page table. A state that is not 0 is none of RFCv1, whose states stand in a mailbox.
+ * with the address of the top page table. A state that is not 0 is not of RFCv1, whose states are in a mailbox.
  */
 function cpuFits(context: Context, contract: Contract, address: number): boolean {
   const values = valuesAt(context, contract, address);

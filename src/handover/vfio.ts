@@ -6,7 +6,7 @@ import { sizeOf } from '../codec/layout-table.js';
 import { type PhysicalMemory, readBytes } from '../memory/memory.js';
 import { integer } from './pci-variant.js';
 
-/** Bytes behind every candidate that are looked at: zeros of a fresh page. */
+/** Bytes after every candidate that are looked at: zeros of a fresh page. */
 const LOOK_BEHIND = 8;
 /** PCI domains are few and small, or start at 0x10000 where an operating system made them up. */
 const MANY_DOMAINS = 0x100;

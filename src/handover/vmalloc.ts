@@ -34,7 +34,7 @@ export interface VmallocValues {
   readonly order: number | null;
 }
 
-/** The descriptor's fields, from a reading in which they stand below `prefix` (`folios.`). Null where it leads nowhere: it has no `first`. */
+/** The descriptor's fields, from a reading in which they are below `prefix` (`folios.`). Null where it leads nowhere: it has no `first`. */
 export function vmallocValues(integer: (name: string) => bigint | null, prefix = ''): VmallocValues | null {
   const first = integer(`${prefix}first`);
   const small = (name: string): number | null => {
@@ -99,7 +99,7 @@ export function readVmalloc(context: Context, values: VmallocValues, node: Node,
   const agrees = totalPages === null || counted === totalPages;
   if (complete && !agrees) {
     const text = `total_pages is ${totalPages}, the chunks list ${blocks.length} blocks of ${2 ** order} pages (${counted})`;
-    // Where the total is what its user needs, the list is wrong: the entry behind its last block.
+    // Where the total is what its user needs, the list is wrong: the entry after its last block.
     const isList = bytes !== null && Math.ceil(bytes / pages) === totalPages;
     const [entryNode, entryAt] = isList && counted < totalPages ? [lastChunk ?? node, endAt] : [node, field('total_pages')];
     nonsense(context, 'vmalloc-count', entryNode, text, entryAt);
@@ -222,7 +222,7 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
         );
         return stop(false);
       }
-      // A page that stands in two places of a list is damage; listed again and again it is work without end.
+      // A page that is in two places of a list is damage; listed again and again it is work without end.
       if (!listed.add(block / memory.pageSize) && !budget.spend('shared-pages', 1, node.path)) return stop(false);
       blocks.push(block);
       refer(context, {

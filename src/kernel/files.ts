@@ -1,5 +1,5 @@
 /**
- * Open files and what stands behind them: name, inode, position, the pages that the page cache holds. Sources: include/linux/fs.h,
+ * Open files and what they lead to: name, inode, position, the pages that the page cache holds. Sources: include/linux/fs.h,
  * include/linux/dcache.h, include/linux/pagemap.h, 6.16 to 7.3.
  */
 import { KernelFault, hexOf } from './fault.js';
@@ -16,7 +16,7 @@ const PATHS = {
 /** Longest name of a directory entry: NAME_MAX. */
 const MAX_NAME = 255;
 
-/** The name of the directory entry behind a struct file. @throws KernelFault */
+/** The name of the directory entry of a struct file. @throws KernelFault */
 export function nameOfFile(file: KernelObject): string {
   const name = file.first(PATHS.dentry).first(PATHS.dentryName);
   const length = name.get('len').number();
@@ -55,7 +55,7 @@ export function pfnOfPage(kernel: Kernel, page: bigint): number {
   return Number(distance / size);
 }
 
-/** Where the struct page of frame 0 would stand: `vmemmap`. */
+/** Where the struct page of frame 0 would be: `vmemmap`. */
 function memoryMapStart(kernel: Kernel): bigint {
   const { info } = kernel;
   const generic = info.symbol('vmemmap');

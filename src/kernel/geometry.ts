@@ -18,7 +18,7 @@ export interface Geometry {
   readonly valid: bigint;
   /** tells a block from a table above the last level: this bit, when it has this value */
   readonly block: { readonly mask: bigint; readonly set: boolean };
-  /** bits of an entry that are an address as they stand, and those that stand elsewhere */
+  /** bits of an entry that are an address as is, and those that are elsewhere in the entry */
   readonly addressMask: bigint;
   readonly moved: { readonly from: number; readonly bits: number; readonly to: number } | null;
   /** to be cleared in every entry: memory encryption */

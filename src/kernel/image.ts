@@ -1,6 +1,6 @@
 /**
  * The kernel image in a memory that has no VMCOREINFO: kallsyms is found by the form of its tables, and what VMCOREINFO would say follows from
- * the symbols. x86-64 with all symbols, offsets that count from where they stand (7.0 and later). The image is contiguous in physical memory, so
+ * the symbols. x86-64 with all symbols, offsets that count from where they are (7.0 and later). The image is contiguous in physical memory, so
  * that the tables are read there. Source: scripts/kallsyms.c, arch/x86/kernel/head_64.S, arch/x86/kernel/vmcore_info_64.c, 7.3.
  */
 import { type PhysicalMemory, readBytes } from '../memory/memory.js';
@@ -13,18 +13,18 @@ import type { SymbolTable } from './symbols.js';
 import { VirtualMemory } from './virtual-memory.js';
 
 export interface KernelImage {
-  /** where kallsyms' tokens stand, physical */
+  /** where kallsyms' tokens are, physical */
   readonly address: number;
   readonly release: string;
   /** as VMCOREINFO would have it */
   readonly vmcoreinfo: ReadonlyMap<string, string>;
 }
 
-/** Every table of tokens has these, one behind the other: a digit is a token of itself. */
+/** Every table of tokens has these, one after the other: a digit is a token of itself. */
 const DIGITS = Buffer.from('0\x001\x002\x003\x004\x005\x006\x007\x008\x009\x00', 'latin1');
 const DIGIT = 48;
 const TOKENS = 256;
-/** Longest table of tokens that is looked at, before and behind the digits. */
+/** Longest table of tokens that is looked at, before and after the digits. */
 const REACH = 8192;
 const PIECE = 4 << 20;
 /** Names of one marker. */
@@ -41,7 +41,7 @@ interface Places {
   readonly offsets: number;
 }
 
-/** Images in the order they stand; at most `most`. What lies in `skip` is none of the machine's own (a guest's, that is handed over). */
+/** Images by ascending address; at most `most`. What is in `skip` is not the machine's own (but a guest's that is handed over). */
 export function kernelImages(memory: PhysicalMemory, most: number, skip: (address: number) => boolean): readonly KernelImage[] {
   const images: KernelImage[] = [];
   let left: number = kernelLimits.imageSearch.value;
@@ -106,7 +106,7 @@ function imageAt(memory: PhysicalMemory, digits: number): KernelImage | null {
   };
 }
 
-/** Where the tables stand around the digits among the tokens; null where they are no kernel's. */
+/** Where the tables are around the digits among the tokens; null where they are no kernel's. */
 function placesAround(memory: PhysicalMemory, digits: number): Places | null {
   const from = Math.max(0, digits - REACH);
   const around = readBytes(memory, from, digits - from + REACH).bytes;
@@ -132,7 +132,7 @@ function placesAround(memory: PhysicalMemory, digits: number): Places | null {
   return null;
 }
 
-/** Markers stand before the tokens, one for 256 names: where each group starts. Before them the names, and their number. */
+/** Markers are before the tokens, one for 256 names: where each group starts. Before them the names, and their number. */
 function namesBefore(memory: PhysicalMemory, tokens: number): Pick<Places, 'names' | 'count'> | null {
   const markers: number[] = [];
   let at = Math.floor(tokens / 4) * 4;
@@ -140,7 +140,7 @@ function namesBefore(memory: PhysicalMemory, tokens: number): Pick<Places, 'name
     at -= 4;
     const value = wordAt(memory, at);
     const above = markers.at(-1);
-    // Zeros behind the last marker fill up to where the tokens start.
+    // Zeros after the last marker fill up to where the tokens start.
     if (value === null || (above !== undefined && value >= above)) return null;
     if (value !== 0 || above !== undefined) markers.push(value);
     else if (tokens - at > 8) return null;

@@ -1,6 +1,6 @@
 /**
  * kallsyms, the symbol table that a kernel carries in its read-only data: names compressed with a table of 256 tokens, addresses
- * as 32-bit offsets. Up to 6.19 offsets count from `kallsyms_relative_base`; later they count from where they stand.
+ * as 32-bit offsets. Up to 6.19 offsets count from `kallsyms_relative_base`; later they count from where they are.
  * Source: kernel/kallsyms.c, scripts/kallsyms.c, kernel/vmcore_info.c, 6.16 to 7.3.
  */
 import { KernelFault, hexOf } from './fault.js';
@@ -15,7 +15,7 @@ interface KallsymsPlaces {
   readonly tokenTable: bigint;
   readonly tokenIndex: bigint;
   readonly offsets: bigint;
-  /** null where offsets count from where they stand */
+  /** null where offsets count from where they are */
   readonly relativeBase: bigint | null;
 }
 
@@ -30,7 +30,7 @@ const NAME_BYTES_EACH = 40;
 const PIECE = 1 << 16;
 const COMPACT = 0x80;
 
-/** @throws KernelFault where a table is not in the dump, or is none */
+/** @throws KernelFault where a table is not in the dump, or is not a table */
 export function readKallsyms(memory: VirtualMemory, places: KallsymsPlaces): SymbolTable {
   const count = u32(memory.read(places.count, 4), 0);
   if (count === 0 || count > MAX_SYMBOLS) throw new KernelFault('implausible', `kallsyms_num_syms at ${hexOf(places.count)} is ${count}`);

@@ -37,7 +37,7 @@ export class Kernel {
   readonly typesOrNull: KernelTypes | null;
   /** what could not be found, and what to give for it; a sentence each */
   readonly missing: readonly string[];
-  /** the BTF as it stands in the dump; null where it is from a file, or there is none */
+  /** the BTF as it is in the dump; null where it is from a file, or there is none */
   readonly btfBytes: Uint8Array | null;
 
   constructor(parts: {

@@ -87,7 +87,7 @@ export class KernelObject {
     return new KernelObject(this.source, member.typeId, address, base.space, bits);
   }
 
-  /** What a pointer points to. A pointer is virtual wherever it stands. @throws KernelFault where it is null */
+  /** What a pointer points to. A pointer is virtual wherever it is. @throws KernelFault where it is null */
   deref(): KernelObject {
     const pointer = this.value();
     if (pointer === 0n) throw new KernelFault('implausible', `the pointer ${this.toString()} is null`);
@@ -137,7 +137,7 @@ export class KernelObject {
     return Number(this.address);
   }
 
-  /** Where it stands in physical memory. @throws KernelFault */
+  /** Where it is in physical memory. @throws KernelFault */
   physical(): number {
     return this.space === 'physical' ? this.#physical() : this.source.virtual.translate(this.address);
   }

@@ -67,7 +67,7 @@ function causeOf(lines: readonly string[], panic: number): number {
   return pattern === undefined ? panic : startOfOops(lines, panic, pattern);
 }
 
-/** The first line of `pattern` in the report that ends at, or stands before, `line`: an earlier report ends with its own end mark. */
+/** The first line of `pattern` in the report that ends at, or is before, `line`: an earlier report ends with its own end mark. */
 function startOfOops(lines: readonly string[], line: number, pattern: RegExp): number {
   let first = line;
   let ends = 0;

@@ -1,5 +1,5 @@
 /**
- * The printk buffer of a dump: the console log without a console. Everything about its layout stands in VMCOREINFO.
+ * The printk buffer of a dump: the console log without a console. Everything about its layout is in VMCOREINFO.
  * Source: kernel/printk/printk_ringbuffer.h, 5.10 to 7.3.
  */
 import type { VirtualMemory } from './virtual-memory.js';

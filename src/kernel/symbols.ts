@@ -14,7 +14,7 @@ export interface SymbolTable {
   readonly hasData: boolean;
   /** every symbol of that name */
   find(name: string): readonly KernelSymbol[];
-  /** every symbol of that name, or of that name with a number behind a dot, as compilers name static variables of functions */
+  /** every symbol of that name, or of that name with a number after a dot, as compilers name static variables of functions */
   findNumbered(name: string): readonly KernelSymbol[];
   /** the symbol at or before `address`, null where there is none within a mebibyte */
   nearest(address: bigint): KernelSymbol | null;

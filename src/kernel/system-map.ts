@@ -49,7 +49,7 @@ export function relocate(linked: LinkedSymbols, source: string, anchor: KernelSy
     throw new UserError(
       `${linked.path}: ${anchor.name} is 0x${own.address.toString(16)} there and 0x${anchor.address.toString(16)} in the dump, which is no multiple of a page away: it is of another kernel; give the System.map of the kernel in the dump`,
     );
-  // Absolute symbols and per-cpu offsets stand below the kernel's half and do not move.
+  // Absolute symbols and per-cpu offsets are below the kernel's half and do not move.
   const symbols = linked.symbols.map(({ name, address }) => ({ name, address: address >= 1n << 63n ? address + shift : address }));
   return tableOf(
     source,

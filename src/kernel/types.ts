@@ -7,7 +7,7 @@ interface Member {
   readonly typeId: number;
   /** in bits from the start of the structure */
   readonly bitOffset: number;
-  /** width of a bit-field, 0 where it is none */
+  /** width of a bit-field, 0 where it is not one */
   readonly bitFieldBits: number;
 }
 

@@ -19,7 +19,7 @@ const VALUE = 1n;
 /** Internal entries below this are siblings, retries and zeros, no nodes. */
 const FIRST_NODE = 4096n;
 
-/** All entries, ascending. @throws KernelFault where a node can't be read, or is none */
+/** All entries, ascending. @throws KernelFault where a node can't be read, or is not a node */
 export function* xarrayEntries(xarray: KernelObject): Generator<XarrayEntry> {
   const head = xarray.get('xa_head').value();
   if (head === 0n) return;

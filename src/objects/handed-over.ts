@@ -1,5 +1,5 @@
 /**
- * Sessions that were handed over to a running kernel and not looked at yet: it keeps the blocks they stand in, and its own BTF says
+ * Sessions that were handed over to a running kernel and not looked at yet: it keeps the blocks they are in, and its own BTF says
  * how. Source: kernel/liveupdate/luo_session.c, kho_block.c, 7.2 and 7.3.
  */
 import { KernelFault, hexOf } from '../kernel/fault.js';
@@ -39,7 +39,7 @@ export function handedOverSessions(reader: Reader, header: KernelObject): { read
   return { sessions, complete };
 }
 
-/** The entries of one block: they stand behind its header. */
+/** The entries of one block: they are after its header. */
 function* entriesOf(reader: Reader, header: KernelObject, type: string, budget: { entries: number }): Generator<KernelObject> {
   const { kernel } = reader;
   const id = kernel.types.id(type);
@@ -70,7 +70,7 @@ function sessionOf(reader: Reader, entry: KernelObject, budget: { entries: numbe
   return { name, state: 'waiting', retrieved: false, count, files, complete, openBy: [], object: entry };
 }
 
-/** Files stand in a chain of blocks, each naming the next by its physical address. */
+/** Files are in a chain of blocks, each naming the next by its physical address. */
 function* chainOf(reader: Reader, first: bigint, budget: { entries: number }): Generator<KernelObject> {
   const { blockHeader, file } = paths.serialised;
   const seen = new Set<bigint>();

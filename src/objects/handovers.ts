@@ -1,6 +1,6 @@
 /**
  * The objects of a running kernel as the records that the serialised tree gives: reports, extract, diff and the terminal need not care where
- * a session was read. Where the serialised tree of the same moment stands too, its records are kept, and say what the objects add.
+ * a session was read. Where the serialised tree of the same moment is there too, its records are kept, and say what the objects add.
  */
 import { luoFileSer, luoFlbSer, luoSessionSer } from '../../abi/luo/entries.js';
 import type { Struct } from '../../abi/layout.js';
@@ -127,7 +127,7 @@ function luoNode(base: Handover): Node {
   return base.node.group('luo', { description: 'Live Update Orchestrator' });
 }
 
-/** Where nodes of objects stand: where the serialised ones would, or beside them. */
+/** Where nodes of objects are: where the serialised ones would be, or beside them. */
 function groupFor(base: Handover, stands: boolean): Node {
   const parent = luoNode(base);
   return parent.group(stands || parent.children().some(({ name }) => name === 'sessions') ? 'objects' : 'sessions', {
@@ -186,7 +186,7 @@ function fileBelow(decoded: DecodedDump, base: Handover, group: Node, tokens: Ma
   };
 }
 
-/** What a handler other than memfd's has serialised, while it stands. */
+/** What a handler other than memfd's has serialised, while it is there. */
 function otherPayload(decoded: DecodedDump, base: Handover, file: LiveFile, node: Node): LuoFile['decoded'] {
   if (file.compatible.text.startsWith('memfd-') || file.phase === 'retrieve-failed' || file.data === 0n) return null;
   const context: Context = {

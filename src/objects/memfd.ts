@@ -165,7 +165,7 @@ export class LiveMemfd implements Memfd {
   }
 }
 
-/** The memfd behind a struct file. @throws KernelFault where its size can't be read */
+/** The memfd of a struct file. @throws KernelFault where its size can't be read */
 export function memfdOfFile(kernel: Kernel, file: KernelObject): LiveMemfd {
   const size = BigInt.asUintN(64, file.first(paths.memfd.size).value());
   const inode = file.first(paths.memfd.inode).deref();
@@ -230,7 +230,7 @@ export function memfdHandedOver(kernel: Kernel, address: bigint): LiveMemfd {
   });
 }
 
-/** The folio table behind a kho_vmalloc, as far as it can be read. */
+/** The folio table that a kho_vmalloc describes, as far as it can be read. */
 function tableOf(kernel: Kernel, vmalloc: KernelObject, count: bigint, size: bigint): { folios: readonly Placed[]; cut: string | null } {
   const { folio } = paths.serialised;
   const folios: Placed[] = [];

@@ -4,7 +4,7 @@
  * kexec_handover.c, include/linux/liveupdate.h, mm/memfd_luo.c, 6.19 to 7.3.
  */
 
-/** Symbols, and the type of the variable behind each. */
+/** Symbols, and the type of the variable that each names. */
 export const variables = {
   sessions: { symbol: 'luo_session_global', type: 'struct luo_session_global' },
   flbs: { symbol: 'luo_flb_global', type: 'struct luo_flb_global' },
@@ -30,7 +30,7 @@ export const side = {
   count: ['count'],
   list: ['list'],
   active: ['active'],
-  /** not 0 once the sessions are serialised: behind a pointer into struct luo_ser since 7.2, a count before */
+  /** not 0 once the sessions are serialised: through a pointer into struct luo_ser since 7.2, a count before */
   frozen: ['sessions_pa', 'header_ser.count'],
   /** blocks of serialised sessions that were handed over, not looked at yet */
   blocks: ['block_set.blocks'],
@@ -91,7 +91,7 @@ export const serialised = {
   },
 } as const;
 
-/** Of a memfd: struct file and what stands behind it. */
+/** Of a memfd: struct file and what it leads to. */
 export const memfd = {
   /** compatible strings of its handler start with this */
   handler: 'memfd-',

@@ -120,7 +120,7 @@ class ObjectReader extends Reader {
   #isFrozen(header: KernelObject): boolean {
     const at = header.firstOrNull(paths.side.frozen);
     if (at === null) return false;
-    // Since 7.2 a pointer to the field that the next kernel reads; before, a count behind a pointer.
+    // Since 7.2 a pointer to the field that the next kernel reads; before, a count that a pointer leads to.
     if (this.kernel.types.kind(at.typeId) !== 'PTR') return at.value() !== 0n;
     return !at.isNull && at.deref().value() !== 0n;
   }
@@ -240,7 +240,7 @@ function phaseOf(status: number | null, file: KernelObject | null): Phase {
 }
 
 function stateOf(side: LiveSide['side'], retrieved: boolean | null, openBy: LiveSession['openBy'], complete: boolean): SessionState {
-  // Nobody having it open is told only where every process could be asked.
+  // That nobody has it open is told only where every process could be asked.
   const closed = openBy !== null && complete && openBy.length === 0;
   if (side === 'outgoing') return closed ? 'closed' : 'open';
   // Without the flag: nobody has a session open that was not retrieved.

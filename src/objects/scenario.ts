@@ -9,7 +9,7 @@ import type { LiveFile, LiveObjects, LiveSession } from './model.js';
 interface ObjectScenario {
   /** JSON, which YAML is too */
   readonly text: string;
-  /** scenario steps that bring the machine to the dump's moment; those behind are what comes next */
+  /** scenario steps that bring the machine to the dump's moment; those after them are what comes next */
   readonly reached: number;
   /** what differs from the dump; a sentence each */
   readonly said: readonly string[];

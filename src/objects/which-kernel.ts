@@ -19,7 +19,7 @@ interface Told {
 
 /**
  * @param pages contents of VMCOREINFO pages of one release, each another
- * @param incoming where the root FDTs stand that were handed over to the kernel that runs
+ * @param incoming where the root FDTs are that were handed over to the kernel that runs
  * @returns that of the kernel that runs; null where that can't be told
  */
 export function vmcoreinfoThatRuns(

@@ -5,7 +5,7 @@
 
 /**
  * C0, DEL and C1 controls, format characters (bidi overrides, zero-width, tags), line and paragraph separators, private
- * use, unassigned and lone surrogates, spaces that look like a space and are none, and marks without a base.
+ * use, unassigned and lone surrogates, spaces that look like a space and are not, and marks without a base.
  */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\\]|(?! )\p{Zs}|(?<![\p{L}\p{N}])\p{M}/gu;
 

@@ -69,7 +69,7 @@ export function snapshotText(snapshot: KvmSnapshot): string {
 export const timelineLine = ({ index, file, offset, snapshot }: SnapshotEntry): string =>
   `${index.toString().padStart(6)}  ${escapeText(file)}${offset === 0 ? '' : `+${offset}`}  ${summarise(snapshot)}`;
 
-/** What stands below the lines: exits by number, findings over all snapshots. */
+/** What is below the lines: exits by number, findings over all snapshots. */
 export function timelineSummaryText({ count, exits, findings }: TimelineSummary): string {
   const byCount = [...exits].sort((a, b) => b[1] - a[1]);
   const out = ['', `${count} snapshots`, ...byCount.map(([name, times]) => `  ${times.toString().padStart(7)}  ${name}`)];

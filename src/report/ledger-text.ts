@@ -47,7 +47,7 @@ function* dumpText({ path, ledger, scratch, why }: LedgerOfDump): Iterable<strin
     const pages = rest.reduce((sum, entry) => sum + entry.pages, 0);
     yield `  ${String(pages).padStart(10)}  ${formatBytes(pages * pageSize).padStart(10)}  ${rest.length} more owners (--json lists them)`;
   }
-  if (ledger.twice > 0) yield `  ${ledger.twice} pages are preserved twice: their blocks lie in larger ones`;
+  if (ledger.twice > 0) yield `  ${ledger.twice} pages are preserved twice: their blocks are inside larger ones`;
   const gaps = incomplete(ledger.mapComplete, ledger.uncounted, ledger.limit);
   if (gaps !== null) yield `  not everything was counted: ${gaps}`;
   if (scratch !== null) yield `  scratch: ${scratch.text}`;

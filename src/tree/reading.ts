@@ -14,7 +14,7 @@ import { meaningOf, plainValue } from './words.js';
 export interface Reading<S extends Struct = Struct> {
   readonly struct: S;
   readonly node: Node;
-  /** physical; null for bytes that stand at no known address */
+  /** physical; null for bytes without a known address */
   readonly address: number | null;
   readonly values: DecodedStruct<S> | null;
   /** The node of a field, `outer.inner` for nested ones; found by its last name where the layout has it elsewhere. This node where there is none. */

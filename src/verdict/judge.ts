@@ -72,7 +72,7 @@ export function judge(input: JudgeInput): Judgement {
   if (died?.panicked === true && (logged === null || moment !== 'early')) return { findings, verdict: ofTheDead(died, input, handover, next) };
   if (refused !== null) return { findings, verdict: logged !== null && logged.kind === refused.kind ? logged : refused };
   if (handover.released || moment === 'stale' || moment === 'booted') {
-    // What became of the handover stands in the objects; a log tells the same story line by line, or that of a kernel before.
+    // What became of the handover is in the objects; a log tells the same story line by line, or that of a kernel before.
     const told = moment === 'stale' || input.objects == null ? logged : null;
     return { findings, verdict: told ?? afterBoot(input, handover, next) };
   }
@@ -125,7 +125,7 @@ export function judge(input: JudgeInput): Judgement {
   return { findings: foretold, verdict: logged === null ? verdict : seenToo(verdict, logged) };
 }
 
-/** The memory with plain blocks taken out of the chain of session blocks: the blocks before them link to those behind. */
+/** The memory with plain blocks taken out of the chain of session blocks: the blocks before them link to those after them. */
 function withoutBlocks(memory: PhysicalMemory, handover: Handover): PhysicalMemory {
   const plain = takenAway(handover);
   const kept = (handover.luo?.entries?.pieces ?? []).filter(({ address }) => plain?.blocks.has(address) !== true);

@@ -44,7 +44,7 @@ export function fatesOf(replayed: Replay, handover: Handover): Fates {
   const decoded = new Map<number, LuoSession>();
   for (const session of handover.luo?.sessions ?? []) if (session.reading.node.address !== null) decoded.set(session.reading.node.address, session);
   const sessions: SessionFate[] = [];
-  // Where the device can not be opened, nobody gets as far as a session.
+  // Where the device cannot be opened, nobody gets as far as a session.
   if (replayed.open?.end === 'done')
     for (const session of replayed.sessions) sessions.push(sessionFate(session, decoded.get(session.address) ?? null, met, handover));
   return { sessions, met };
@@ -58,7 +58,7 @@ function bootMet({ boot, tookOver, release }: Replay): Met[] {
   return warningsOf(boot, base);
 }
 
-/** An FDT whose header passes may still break off: what stands behind is not found, and whoever asks for it is told that there is none. */
+/** An FDT whose header passes may still break off: what follows is not found, and whoever asks for it is told that there is none. */
 function lostSubtrees({ boot, tookOver, open }: Replay, handover: Handover): Met[] {
   const { fdt } = handover.candidate;
   const broken = fdt?.problems.find(({ offset }) => offset >= sizeOf(fdtHeader));

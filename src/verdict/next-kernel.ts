@@ -102,7 +102,7 @@ export function isOff(cmdline: string | null, name: 'kho' | 'liveupdate'): boole
   return last === undefined ? name === 'liveupdate' : /^(off|0|n|no|f|false)$/i.test(last);
 }
 
-/** What the engine starts from: `handover` as it stands in memory. @param fdtAddress its root FDT */
+/** What the engine starts from: `handover` as it is in memory. @param fdtAddress its root FDT */
 export function dumpStart(facts: DumpFacts, decoded: DecodedDump, handover: Handover, fdtAddress: number, next: NextKernel, engine: string): DumpStart {
   return {
     arch: facts.arch === 'aarch64' ? 'aarch64' : 'x86_64',
@@ -156,7 +156,7 @@ function regionsAsked(cmdline: string | null, pageSize: number): DumpStart['rese
   });
 }
 
-/** A size as the kernel's memparse() reads it: any base, K, M, G, T behind. */
+/** A size as the kernel's memparse() reads it: any base, K, M, G, T after it. */
 function memparse(text: string): number | null {
   const found = /^(0x[0-9a-f]+|\d+)([kmgt]?)$/i.exec(text);
   if (found === null) return null;
@@ -174,7 +174,7 @@ function reservedRegions(decoded: DecodedDump, handover: Handover): DumpStart['r
     known.length > 0
       ? known.map(({ name, size }) => ({ name, size: Number(size) }))
       : handover.subtrees.flatMap((subtree) => regionsAt(decoded.memory, subtree.address));
-  // A kernel that had none hands over no such subtree: where it can not be read, one region at least is asked for, and its FDT read.
+  // A kernel that had none hands over no such subtree: where it cannot be read, one region at least is asked for, and its FDT read.
   if (found.length === 0 && handover.subtrees.some(({ name }) => name === RESERVE_MEM_SUBTREE))
     return [{ name: 'reserve_mem', size: align, align, position: NOWHERE }];
   // No kernel asks for more than there is: a size beyond it is damage, and whatever the command line says is another.

@@ -101,7 +101,7 @@ it('the pages the guest filled are the pages booked', async () => {
   expect(pagesOf('KHO')).toBe(1);
   // The chunk that leads to the KHO test's list is not in this dump.
   expect(ledger?.entries.find(({ owner }) => owner.kind === 'kho-test')).toMatchObject({ pages: 3, unread: 20n });
-  expect(scratch?.text).not.toContain('preserved pages lie in it');
+  expect(scratch?.text).not.toContain('preserved pages are in it');
   expect(scratch?.bytes).toBeGreaterThan(0);
 });
 

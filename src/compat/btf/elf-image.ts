@@ -43,7 +43,7 @@ export interface ElfImage {
   readonly source: ImageSource;
   /** null where the kernel was built without CONFIG_DEBUG_INFO_BTF, or its sections were stripped */
   readonly btf: FileRange | null;
-  /** where constant texts may stand */
+  /** where constant texts may be */
   readonly data: readonly FileRange[];
 }
 

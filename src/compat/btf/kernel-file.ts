@@ -122,7 +122,7 @@ async function findPayload(path: string, bytes: Uint8Array): Promise<{ readonly 
   return null;
 }
 
-/** No sections: texts may stand anywhere, and the BTF is where its header is whole. */
+/** No sections: texts may be anywhere, and the BTF is where its header is whole. */
 function fromArm64(path: string, bytes: Uint8Array, evidence: string): KernelFile {
   const source = bufferImage(path, bytes);
   let btf: Btf | null = null;

@@ -201,7 +201,7 @@ export class BtfReader {
     return this.#added(btfArray, id, 'ARRAY');
   }
 
-  /** Members as they are declared: anonymous structures and unions stand as members without a name. */
+  /** Members as they are declared: anonymous structures and unions are members without a name. */
   membersOf(id: number): readonly RawMember[] {
     if (!this.kindFlag(id))
       return this.#list(btfMember, id, ['STRUCT', 'UNION']).map((member) => ({

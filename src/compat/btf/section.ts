@@ -1,5 +1,5 @@
 /**
- * The bytes of a BTF section, its header checked: where types and strings stand, in which byte order. For btf.ts.
+ * The bytes of a BTF section, its header checked: where types and strings are, in which byte order. For btf.ts.
  * Source: include/uapi/linux/btf.h and the checks of kernel/bpf/btf.c, 7.3.
  */
 import { BTF_MAGIC, BTF_VERSION, btfHeader } from '../../../abi/btf/header.js';
@@ -26,7 +26,7 @@ const ADVICE = 'the BTF is damaged or cut short: take it from the kernel again (
 export const btfError = (name: string, offset: number, what: string): UserError =>
   new UserError(`${name}: BTF at offset 0x${offset.toString(16)}: ${what}; ${ADVICE}`);
 
-/** Where a BTF header starts in `bytes`: at 0, or behind the zeros that objcopy -O binary leaves in front; null if there is none. */
+/** Where a BTF header starts in `bytes`: at 0, or after the zeros that objcopy -O binary leaves in front; null if there is none. */
 export function findBtf(bytes: Uint8Array): number | null {
   let at = 0;
   while (at < bytes.length && bytes[at] === 0) at++;

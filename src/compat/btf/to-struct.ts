@@ -160,7 +160,7 @@ interface BitGroup {
   readonly members: readonly BtfLayoutMember[];
 }
 
-/** The bit-fields from `first` on that one integer holds, and the integer: after byte `from`, before the next member that is none. */
+/** The bit-fields from `first` on that one integer holds, and the integer: after byte `from`, before the next member that is not one. */
 function bitGroup(members: readonly BtfLayoutMember[], first: number, from: number, size: number): BitGroup {
   const head = members[first];
   if (head === undefined) throw new Error('no bit-field there');

@@ -27,7 +27,7 @@ export interface ConsoleLog {
   readonly inDump?: readonly LoggedLine[];
 }
 
-/** A line as it stands in a printk buffer. */
+/** A line as it is in a printk buffer. */
 export interface LoggedLine {
   /** seconds since boot */
   readonly time: number;

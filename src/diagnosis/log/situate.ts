@@ -1,4 +1,4 @@
-/** Where in a console log a dump stands: which of its boots is the kernel that runs in the dump, so that what came later is not held against it. */
+/** Where in a console log a dump was taken: which of its boots is the kernel that runs in the dump, so that what came later is not held against it. */
 import type { DecodedDump, Handover } from '../../handover/decode.js';
 import { type Moment, momentOf } from '../subject.js';
 import type { Boot, ConsoleLog, LogLine } from './console-log.js';

@@ -49,7 +49,7 @@ function find(subject: Subject): readonly PreservedBlock[] | null {
   return found;
 }
 
-/** [physical address, order it needs or null, what stands there] */
+/** [physical address, order it needs or null, what is there] */
 type Referenced = readonly [address: number, order: number | null, what: string];
 
 /** Ranges are preserved as the largest aligned blocks that fit, from the front. */

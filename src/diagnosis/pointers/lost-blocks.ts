@@ -1,5 +1,5 @@
 /**
- * Preserved blocks that nobody points to, and that hold sessions or files: a list ended before them, or started behind them. Which
+ * Preserved blocks that nobody points to, and that hold sessions or files: a list ended before them, or started after them. Which
  * pointer should lead there follows from what they link to, or from the list that is too short.
  */
 import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
@@ -99,7 +99,7 @@ function pointerTo(subject: Subject, { kind, next }: Omit<LostBlock, 'pointer'>)
   return null;
 }
 
-/** `next` of the last block of a list that stands where it should. */
+/** `next` of the last block of a list that is where it should be. */
 function lastLink(subject: Subject, entries: { readonly pieces: readonly { readonly header: { readonly node: TreeNode } | null }[] } | null): TreeNode | null {
   const { isGarbage } = trustOf(subject);
   const last = entries?.pieces.findLast(({ header }) => header !== null && !isGarbage(header.node.path));

@@ -75,7 +75,7 @@ function decoded<S extends Struct>(subject: Subject, struct: S, address: number,
   );
 }
 
-/** A name or version as kernels write it: printable, and zeros behind its NUL. */
+/** A name or version as kernels write it: printable, and zeros after its NUL. */
 const isText = (value: CStringValue): boolean =>
   value.terminated && value.trailing === 0 && /^[\x20-\x7e\u0080-\uffff]+$/.test(value.text) && !value.text.includes('\ufffd');
 
@@ -92,7 +92,7 @@ export function entryOf({ handover: { luo } }: Pick<Subject, 'handover'>, list: 
   return area?.entry ?? (list === 'sessions' ? luoSessionSer : luoFileSer);
 }
 
-/** An area of entries behind each other: one of the first two starts with text. Null where the count says that there are none yet. */
+/** An area of entries one after the other: one of the first two starts with text. Null where the count says that there are none yet. */
 function isArea(subject: Subject, address: number, entry: Struct, field: string): Verdict {
   const size = sizeOf(entry);
   const texts = [address, address + size].map((at) => startsWithText(subject, at, entry, field));
@@ -120,7 +120,7 @@ function isBlock(subject: Subject, address: number, list: 'sessions' | 'files'):
     if (entries.includes(true)) return isCount || isLink;
     const [first = null] = entries;
     if (first === null) return (isCount && isLink) || !isReadable(subject.dump.memory, address) ? null : false;
-    // A last block may be empty: 7.2 and 7.3 leave one behind where a session's name was refused.
+    // A last block may be empty: 7.2 and 7.3 leave one where a session's name was refused.
     const isEmpty = first === 'empty' && ((isCount && isLink) || (count === 0n && next === 0n));
     return isEmpty ? null : false;
   });
@@ -198,7 +198,7 @@ function isMemfd(subject: Subject, address: number, struct: Struct): Verdict {
   });
 }
 
-/** Its first block is one that is preserved. A chunk may be empty only behind a full one. */
+/** Its first block is one that is preserved. A chunk may be empty only after a full one. */
 function isChunk(subject: Subject, address: number): Verdict {
   const { pageSize } = subject.dump.memory;
   const phys = layoutTable(khoVmallocChunk, pageSize).field('phys').offset;
@@ -243,7 +243,7 @@ const LIKELY_COUNT = 1 << 24;
 
 /** Families of the versions that FDTs of subtrees start with. */
 const FAMILIES = ['luo', 'memblock', 'kho-test'] as const;
-/** Behind the header, the reservation map and the root's token the first property is `compatible`. */
+/** After the header, the reservation map and the root's token the first property is `compatible`. */
 const FDT_START = 128;
 
 /** A devicetree as libfdt makes it, but for a field or two of its header, and of no other family. */

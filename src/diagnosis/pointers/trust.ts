@@ -151,7 +151,7 @@ class Judge {
     return own;
   }
 
-  /** Paths of sessions and files by the page that their entries stand on. */
+  /** Paths of sessions and files by the page that their entries are on. */
   #entries(): ReadonlyMap<number, readonly string[]> {
     if (this.#byPage !== null) return this.#byPage;
     const found = new Map<number, string[]>();
@@ -171,7 +171,7 @@ class Judge {
     return found;
   }
 
-  /** Pages that two pointers lead to: the one whose structure does not stand there is wrong; of equals the one that fits less, or comes later. */
+  /** Pages that two pointers lead to: the one whose structure is not there is wrong; of equals the one that fits less, or comes later. */
   #sharing(): void {
     for (const users of usersOf(this.#subject).values()) {
       if (users.length < 2) continue;
@@ -186,13 +186,13 @@ class Judge {
     }
   }
 
-  /** How far the page is from where the pointer stands: a structure is allocated near the one that leads to it. */
+  /** How far the page is from where the pointer is: a structure is allocated near the one that leads to it. */
   #pagesAway({ at, reference }: PageUser): number {
     if (reference === null) return Number.MAX_SAFE_INTEGER;
     return at === null ? 0 : Math.floor(Math.abs(at - reference.address) / this.#subject.dump.memory.pageSize);
   }
 
-  /** A page of the map that a structure stands on as it should is the structure's. */
+  /** A page of the map that a structure rightly occupies is the structure's. */
   #ofMap(users: readonly PageUser[]): Verdict {
     return users.some((user) => user.reference !== null && isPlausible(this.#subject, user.reference) === true) ? false : null;
   }
@@ -236,7 +236,7 @@ class Judge {
     return found;
   }
 
-  /** What was reached from garbage is garbage. References stand in the order in which they were met. */
+  /** What was reached from garbage is garbage. References are in the order in which they were met. */
   #further(): void {
     if (this.#garbage.size === 0) return;
     for (const reference of this.#subject.handover.references)
@@ -250,7 +250,7 @@ class Judge {
     return (unclaimedBlocks(this.#subject) ?? []).slice(0, LOOKED_AT).some(({ start, order }) => order === 0 && isSame(this.#subject, start) === true);
   }
 
-  /** Every page against the map and against what should stand on it, outer structures first. */
+  /** Every page against the map and against what should be on it, outer structures first. */
   #pages(): void {
     const { handover, dump } = this.#subject;
     for (const reference of handover.references) {
@@ -311,7 +311,7 @@ class Judge {
           map.ordersInto(pfn, count, orders);
           for (let at = 0; at < count; at++) {
             const frame = pfn[at] ?? 0;
-            // Nearly all start a block, and no structure stands where they do.
+            // Nearly all start a block, and no structure is where they start.
             if (frame === 0 || (orders[at] !== 0 && !used.has(frame))) continue;
             let next = at + 1;
             while (next < count + ahead && pfn[next] === 0) next++;
@@ -377,7 +377,7 @@ class Judge {
   }
 
   /**
-   * Two keys that should stand at one place are not lost by two pointers: the place is damaged. A single one is the pointer's fault
+   * Two keys that should be at one place are not lost by two pointers: the place is damaged. A single one is the pointer's fault
    * where a block that nobody claims is what it led to before.
    */
   #keys(folios: Map<string, LackingFolio>): ReadonlyMap<number, LostKeys> {
@@ -428,7 +428,7 @@ class Judge {
     return lost;
   }
 
-  /** Has the table that an entry stands in any other? */
+  /** Has the table that an entry is in any other? */
   #hasOtherEntries(at: number): boolean {
     const { memory } = this.#subject.dump;
     const read = readBytes(memory, at - (at % memory.pageSize), memory.pageSize);
@@ -450,7 +450,7 @@ class Judge {
   /** The block that a pointer led to before it was changed, or null where it is its key that was lost. */
   #before({ order, address, reference, folio, isRegion }: Lacking, unclaimed: readonly PreservedBlock[]): PreservedBlock | null {
     if (isRegion === true) return null;
-    // A structure that stands where its pointer says was not moved.
+    // A structure that is where its pointer says was not moved.
     if (reference !== null && isPlausible(this.#subject, reference) === true) return null;
     const fitting = unclaimed.filter((block) => block.order === order);
     // Pages of a file are often allocated in a row.
@@ -459,7 +459,7 @@ class Judge {
   }
 }
 
-/** The folio before entry `at` of a piece, as far as it stands in that piece. */
+/** The folio before entry `at` of a piece, as far as it is in that piece. */
 function previousIn(memfd: Memfd, columns: FolioColumns, at: number): Folio | null {
   for (let before = at - 1; before >= 0; before--) if (columns.pfn[before] !== 0) return memfd.folioAt(columns, before);
   return null;

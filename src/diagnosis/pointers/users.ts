@@ -7,7 +7,7 @@ import { type TreeNode, walk } from '../../tree/tree.js';
 import type { Clue } from '../rule.js';
 import type { Subject } from '../subject.js';
 
-/** Who uses a page: where the pointer to it stands. */
+/** Who uses a page: where the pointer to it is. */
 export interface PageUser {
   readonly what: string;
   readonly at: number | null;
@@ -18,7 +18,7 @@ export interface PageUser {
 
 const indexes = new WeakMap<Handover, ReadonlyMap<number, readonly PageUser[]>>();
 
-/** Users of each page that structures stand on (not folios), by physical address of the page. */
+/** Users of each page that structures are on (not folios), by physical address of the page. */
 export function usersOf(subject: Subject): ReadonlyMap<number, readonly PageUser[]> {
   const { handover, dump } = subject;
   const known = indexes.get(handover);
@@ -90,7 +90,7 @@ export function mapPages(subject: Subject): ReadonlyMap<number, PageUser> {
   return found;
 }
 
-/** Where the entry is that leads to the page of the map that `at` stands on, for what comes of a wrong one. */
+/** Where the entry is that leads to the page of the map that `at` is on, for what comes of a wrong one. */
 export function entryTo(subject: Subject, at: number | null): readonly Clue[] {
   const entry = at === null ? undefined : mapPages(subject).get(at - (at % subject.dump.memory.pageSize));
   return entry?.at == null ? [] : [{ at: entry.at, rule: 'kho/map-page-preserved' }];
@@ -122,11 +122,11 @@ function chunkPages(group: TreeNode, pages: ReadonlySet<number>, pointer: TreeNo
   });
 }
 
-/** Where the pointer to a bitmap stands in its entry. */
+/** Where the pointer to a bitmap is in its entry. */
 const bitmapPointer = (entry: TreeNode | undefined): number | null =>
   entry?.children().find(({ name }) => name === 'bitmap')?.address ?? entry?.address ?? null;
 
-/** Where in a table the entry for `target` stands; the table itself if it is not found. */
+/** Where in a table the entry for `target` is; the table itself if it is not found. */
 function entryAt(subject: Subject, table: TreeNode, target: number): number | null {
   if (table.address === null || table.bits === 0) return table.address;
   const read = readBytes(subject.dump.memory, table.address, table.bits / 8);

@@ -20,7 +20,7 @@ function ownerOf(path: string): ListOwner {
   return /\/sessions\/[^/]+\/(files|file_set_ser)(\/|$)/.test(path) ? 'files' : 'sessions';
 }
 
-/** A list that can not be restored: sessions are read at boot, files when the device is opened. */
+/** A list that cannot be restored: sessions are read at boot, files when the device is opened. */
 function listReaction(subject: Subject, path: string): Reaction {
   const owner = ownerOf(path);
   if (owner === 'devices') return reaction('panic', 'The PCI core panics when it cannot restore its list of preserved devices (as its mails have it).');

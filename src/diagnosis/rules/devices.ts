@@ -307,5 +307,5 @@ function* room(subject: Subject): Iterable<Hit> {
   }
 }
 
-/** Pages looked at behind a list's first; more than all PCI functions of a machine need. */
+/** Pages looked at after a list's first; more than all PCI functions of a machine need. */
 const MAX_LIST_PAGES = 4096;

@@ -17,7 +17,7 @@ function* preserved(subject: Subject): Iterable<Hit> {
     if (address === null) continue;
     const scratch = scratchAreasOf(subject)?.some(({ start, size }) => address >= start && address < start + size) === true;
     if (scratch)
-      yield { message: `page frame ${hex(pfn)} is broken, and lies in the scratch area the next kernel boots in`, at, path: handover.hwpoison.node.path };
+      yield { message: `page frame ${hex(pfn)} is broken, and is in the scratch area the next kernel boots in`, at, path: handover.hwpoison.node.path };
     const owner = ledger?.ownerAt(address) ?? null;
     if (owner === null) continue;
     const whose = owner.kind === 'nobody' ? 'nobody known' : `${owner.kind} ${JSON.stringify(owner.name)}`;

@@ -1,4 +1,4 @@
-/** Every rule of `diagnose`, family by family; within a family in the order in which findings of equal weight stand. */
+/** Every rule of `diagnose`, family by family; within a family in the order in which findings of equal weight are listed. */
 import type { Rule } from '../rule.js';
 import { abiRules } from './abi.js';
 import { blockRules } from './blocks.js';

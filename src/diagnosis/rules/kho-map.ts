@@ -110,12 +110,12 @@ export const khoMapRules: readonly HandoverRule[] = [
     silent: true,
     severity: 'error',
     phase: 'early boot',
-    title: 'a block is preserved that lies beyond the machine’s memory',
+    title: 'preserved block is beyond the end of the machine’s memory',
     about: 'Judged only where the dump holds the machine’s memory whole; a dump of selected pages does not say where memory ends.',
     reactions: {
       otherwise: reaction(
         'panic',
-        'The next kernel tags the struct page of the block’s first page; where there is no memory there is none, and it faults early in boot (derived from the source, not seen).',
+        'The next kernel tags the struct page of the block’s first page; where there is no memory there is no struct page, and it faults early in boot (derived from the source, not seen).',
       ),
     },
     confirm: 'Compare with the e820 lines of the log.',
@@ -163,7 +163,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     silent: true,
     severity: 'error',
     phase: 'preserve',
-    title: 'preserved memory lies inside scratch',
+    title: 'preserved memory is inside a scratch area',
     about:
       'The next kernel boots in the scratch areas and uses them before it looks at the map. Preserving memory there is refused only by kernels built with CONFIG_KEXEC_HANDOVER_DEBUG (from 6.17.9).',
     reactions: { otherwise: reaction('corrupts', 'The next kernel has overwritten the pages before it reserves them; nothing says so.') },
@@ -176,7 +176,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     silent: true,
     severity: 'error',
     phase: 'preserve',
-    title: 'the map itself lies inside scratch',
+    title: 'a page of the preserved memory map is inside a scratch area',
     about: 'Up to 6.17.8 bitmaps came from the slab and could come to lie in scratch (in KFENCE’s pool, for instance), where the next kernel overwrites them.',
     reactions: wrongMemory,
     confirm: 'Compare the page with the scratch areas in the report.',
@@ -188,7 +188,7 @@ export const khoMapRules: readonly HandoverRule[] = [
       for (const page of map.structurePages) {
         const area = areas.find(({ start, size }) => page >= start && page < start + size);
         if (area !== undefined)
-          yield { message: `the page of the map at ${hex(page)} lies in the scratch area at ${hex(area.start)}`, at: page, path: mapPath(subject) };
+          yield { message: `the page of the map at ${hex(page)} is in the scratch area at ${hex(area.start)}`, at: page, path: mapPath(subject) };
       }
     },
   },

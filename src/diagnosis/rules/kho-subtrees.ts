@@ -27,7 +27,10 @@ function subtreeReaction(name: string): Reaction {
         'liveupdate_early_init() accepts only a missing LUO subtree; anything else that keeps it from being read panics the next kernel ("The incoming tree failed to initialize properly").',
       );
     case 'memblock':
-      return reaction('warns', 'reserve_mem= regions are not revived: the next kernel allocates them afresh, and their old contents stay behind, unreachable.');
+      return reaction(
+        'warns',
+        'reserve_mem= regions are not revived: the next kernel allocates them afresh, and their old contents stay in memory, unreachable.',
+      );
     case 'kexec-metadata':
       return reaction('ignored', 'Only the message "exec from" is missing in the next kernel.');
     case 'kho_test':
@@ -67,7 +70,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'a subtree lacks the properties that say where its data is',
     about:
-      'A subtree has `fdt` (up to 7.0), or `preserved-data` and `blob-size` (from 7.1), 8 bytes each. In 6.19 a subtree that could not be added stays behind as an empty node; 7.1 removes it.',
+      'A subtree has `fdt` (up to 7.0), or `preserved-data` and `blob-size` (from 7.1), 8 bytes each. In 6.19 a subtree that could not be added is left as an empty node; 7.1 removes it.',
     reactions: {
       otherwise: reaction(
         'unknown',
@@ -249,10 +252,10 @@ const KNOWN: ReadonlySet<string> = new Set(['memblock', 'LUO', 'kexec-metadata',
 /** Read by src/handover, though no release writes them. */
 const PROPOSED: ReadonlySet<string> = new Set(['hwpoison']);
 
-/** bytes; a node's name stands behind its token */
+/** bytes; a node's name is after its token */
 const TOKEN = 4;
 
-/** The name of the user whose data stands at `address`, by what it says of itself. */
+/** The name of the user whose data is at `address`, by what it says of itself. */
 function ownerOf(subject: Subject, address: number): string | null {
   const { memory } = subject.dump;
   const read = readBytes(memory, address, Math.min(memory.pageSize, memory.pageSize - (address % memory.pageSize)));

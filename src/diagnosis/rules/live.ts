@@ -102,7 +102,7 @@ export const liveRules: readonly DumpRule[] = [
     phase: 'finish',
     title: 'a file that was handed over is gone',
     about:
-      'A file that is finished without being retrieved leaves no object behind, and its pages are freed. It is called lost only where its serialised form is still there, its session has no such file any more, and no process has a memfd with its pages open.',
+      'A file that is finished without being retrieved leaves no object, and its pages are freed. It is called lost only where its serialised form is still there, its session has no such file any more, and no process has a memfd with its pages open.',
     reactions: { otherwise: reaction('finish-fails', 'The file’s contents are gone; nobody retrieved it before its session was finished.', null, 'objects') },
     confirm: 'Compare with an earlier dump: `luo-inspect diff <before> <after>`.',
     sources: ['luo_file_finish(), kernel/liveupdate/luo_file.c, 7.3'],
@@ -226,7 +226,7 @@ export const liveRules: readonly DumpRule[] = [
     *checkDump(subject) {
       const { objects, dump } = subject;
       if (objects === null) return;
-      // While the serialised tree stands whole, nobody misses the objects.
+      // While the serialised tree is whole, nobody misses the objects.
       const needed = dump.handovers.find((handover) => handover.hasLuo && ['running', 'booted'].includes(momentOf(handover)));
       if (needed === undefined) return;
       const lacking = objects.troubles.filter(({ page }) => page !== null || objects.live === null);
@@ -238,7 +238,7 @@ export const liveRules: readonly DumpRule[] = [
 
 const hitOf = (record: LuoSession | null, message: string): Hit => ({ message, at: record?.node.address ?? null, path: record?.path ?? null });
 
-/** Files whose serialised form stands, and that nobody has any more. */
+/** Files whose serialised form is still there, and that no process has any more. */
 function* lostFiles({ objects, dump }: DumpSubject): Iterable<Hit> {
   const live = objects?.live ?? null;
   if (live === null || live.deserialised !== true || live.openPages === null) return;

@@ -90,7 +90,7 @@ interface Entry {
   readonly folio: Folio;
   readonly before: Folio | null;
   readonly next: Folio | null;
-  /** the one behind the next */
+  /** the one after the next */
   readonly second: Folio | null;
 }
 
@@ -107,7 +107,7 @@ interface Walk {
   before: Folio | null;
   /** entry that was looked at last */
   last: number;
-  /** entries that were never written, with none behind them yet */
+  /** entries that were never written, with none after them yet */
   empty: Folio[];
 }
 
@@ -121,12 +121,12 @@ class Run {
   readonly #pageSize: number;
   readonly #whole: boolean;
   readonly #map: PreservedMap | null;
-  /** page frames that structures stand on */
+  /** page frames that structures are on */
   readonly #used: FrameSet;
   #budget: number;
   /** order + 1 of each entry of the piece that is looked at; 0 where the map has none */
   #orders = new Uint8Array(0);
-  /** entries behind the limit */
+  /** entries past the limit */
   unseen = 0;
 
   constructor(subject: Subject, twice: ReadonlySet<number>) {
@@ -252,7 +252,7 @@ class Run {
     }
     const other = this.#listed.get(folio.pfn);
     if (other !== undefined) {
-      // The one that does not stand between its neighbours was changed; else the later, which the kernel meets second.
+      // The one that is not between its neighbours was changed; else the later, which the kernel meets second.
       const [otherFits, fits] = [followsNeighbours(other, this.#pagesOf(other)), followsNeighbours(entry, pages)];
       const isOther = otherFits === fits ? strays(other) > strays(entry) : fits;
       const [wrong, right] = isOther ? [other, entry] : [entry, other];
@@ -288,7 +288,7 @@ class Run {
     return true;
   }
 
-  /** The place in the file, held against the folio before and the one behind. @returns where the next is expected */
+  /** The place in the file, held against the folio before and the one after. @returns where the next is expected */
   #index(entry: Entry, pages: number | null, expected: number, excused: boolean, size: number): number {
     const { folio, next } = entry;
     const index = folio.exactIndex ?? folio.index;
@@ -367,13 +367,13 @@ class Run {
   }
 }
 
-/** Does the folio stand in memory where the one before it ends, or where the one behind it starts? */
+/** Is the folio in memory where the one before it ends, or does it end where the one after it starts? */
 function followsNeighbours({ memfd, folio, before, next }: Entry, pages: number | null): boolean {
   const length = pages ?? 1;
   return (before !== null && before.pfn + (memfd.pagesOf(before, folio) ?? 1) === folio.pfn) || (next !== null && next.pfn === folio.pfn + length);
 }
 
-/** How far the folio stands from its neighbours in the file, beyond what they stand from each other: pages of a file are often allocated near each other. */
+/** How far the folio is from its neighbours in the file, beyond what they are from each other: pages of a file are often allocated near each other. */
 function strays({ folio, before, next }: Entry): number {
   const [first, last] = [before ?? next, next ?? before];
   if (first === null || last === null || first.pfn === 0 || last.pfn === 0) return 0;

@@ -1,6 +1,6 @@
 /**
  * Rules about when a dump was taken: a handover whose pages the running kernel has freed and reused is one fact, not many
- * damages, and a page that a dump leaves out is none at all.
+ * damages, and a page that a dump leaves out is not damage at all.
  */
 import type { TreeNode } from '../../tree/tree.js';
 import type { Observation } from '../../handover/observe.js';

@@ -7,7 +7,7 @@ import { type Subject, isIntact } from '../subject.js';
 
 const SOURCE = 'drivers/pci/liveupdate.c, branch lu-pci-preservation, 28 Sep 2026';
 
-/** Lists whose version stands in the data. */
+/** Lists whose version is in the data. */
 const lists = ({ luo }: Handover): readonly PciDevices[] =>
   (luo?.flbs ?? []).flatMap(({ decoded }) => (decoded?.kind === 'pci' && versionsIn(decoded.contract).length > 0 ? [decoded] : []));
 

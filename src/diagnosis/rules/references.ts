@@ -125,8 +125,8 @@ export const referenceRules: readonly HandoverRule[] = [
     title: 'entry of the preserved memory map lacks keys of blocks in use',
     about:
       'The place in the map where the keys of structures and folios in use should be. What is there is what their pointers say, or several of them lack their keys at one place: the map is damaged, not they.',
-    reactions: { otherwise: reaction('corrupts', 'None of the blocks behind this entry is reserved: the next kernel uses their pages for other things.') },
-    confirm: 'Show the entry in hex, and compare with the structures that should be behind it.',
+    reactions: { otherwise: reaction('corrupts', 'No block that this entry leads to is reserved: the next kernel uses their pages for other things.') },
+    confirm: 'Show the entry in hex, and compare with the structures that it should lead to.',
     sources: ['kho_radix_walk_tree(), kernel/liveupdate/kexec_handover.c, 7.1 to 7.3'],
     check: keysMissing,
   },
@@ -136,7 +136,7 @@ export const referenceRules: readonly HandoverRule[] = [
     phase: 'finish',
     title: 'blocks are preserved that nothing decoded here points to',
     about:
-      'They belong to a user that is not decoded (an unknown handler, an FLB of a driver, the KHO test), or they leak: a key that was left behind stays reserved in the next kernel until it reboots cold.',
+      'They belong to a user that is not decoded (an unknown handler, an FLB of a driver, the KHO test), or they leak: a key that nobody removed stays reserved in the next kernel until it reboots cold.',
     reactions: { otherwise: reaction('leaks', 'Blocks that nobody claims stay reserved; the struct page of their first page keeps the KHO tag.') },
     confirm: 'In a dump of the booted next kernel, page->private of an unclaimed block still holds 0x4b484f50 in its upper half.',
     sources: ['kho_preserved_memory_reserve(), kernel/liveupdate/kexec_handover.c, 7.3'],

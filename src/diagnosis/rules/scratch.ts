@@ -26,7 +26,7 @@ function* when(subject: Subject, states: readonly Scratch['state'][]): Iterable<
 
 const KILLS = reaction('panic', 'The next kernel has no other memory while it boots: it dies before its console speaks.');
 
-/** Every entry of the arrays known, with the address it stands at. */
+/** Every entry of the arrays known, with the address it is at. */
 function* entriesOf(subject: Subject): Iterable<{
   readonly area: ScratchArea;
   readonly index: number;
@@ -94,7 +94,7 @@ export const scratchRules: readonly HandoverRule[] = [
     silent: true,
     severity: 'error',
     phase: 'jump',
-    title: 'scratch area lies outside the machine’s memory',
+    title: 'scratch area is outside the machine’s memory',
     about: 'The areas are reserved by the first kernel of a chain, in memory that it has, and stay where they are.',
     reactions: { otherwise: KILLS },
     confirm: 'Compare with out/scratch_phys of debugfs.',
@@ -104,7 +104,7 @@ export const scratchRules: readonly HandoverRule[] = [
       const last = memory.readable.at(-1)?.end ?? 0;
       for (const { area, at, name, others } of entriesOf(subject)) {
         if (area.size === 0) continue;
-        // A dump may leave out all that lies so high: the areas of one kernel then stand together.
+        // A dump may leave out all that is so high: the areas of one kernel are then close together.
         const isAlone = others.length === 0 ? area.start % SCRATCH_UNIT !== 0 : !others.some(({ start }) => Math.abs(start - area.start) < NEAR);
         const text = `${name}: ${hex(area.size)} bytes at ${hex(area.start)}`;
         if (area.start % memory.pageSize !== 0) yield { message: `${text}, which starts no page`, at, path: path(subject) };

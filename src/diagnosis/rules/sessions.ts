@@ -358,7 +358,7 @@ export const sessionRules: readonly HandoverRule[] = [
   },
 ];
 
-/** Tokens mostly ascend: of two that are equal the one is blamed that does not stand between its neighbours, else the second, which is never found. */
+/** Tokens mostly ascend: of two that are equal the one is blamed that is not between its neighbours, else the second, which is never found. */
 function* duplicateTokens(subject: Subject): Iterable<Hit> {
   const places = new Map(sessionsOf(subject).flatMap(({ files }) => files.map((file, index) => [file.path, { files, index }] as const)));
   for (const found of wrong(subject, 'file-token-duplicate')) {
@@ -389,7 +389,7 @@ function stands(files: readonly LuoFile[], index: number): boolean {
 function* countedAreas(subject: Subject): Iterable<{ readonly list: Entries; readonly piece: Piece; readonly what: 'session' | 'file' }> {
   const { luo } = subject.handover;
   if (luo === null || luo.entries === null || !isIntact(subject)) return;
-  // Until the reboot the count is 0, whatever an aborted freeze left behind it.
+  // Until the reboot the count is 0, whatever entries an aborted freeze left.
   // FLBs are counted once the sessions are: then it should not be.
   if (!luo.notSerialised || subject.moment === 'early' || (luo.flbs ?? []).some(({ count }) => count > 0n)) yield* wholeArea(luo.entries, 'session');
   for (const { entries } of luo.sessions ?? []) if (entries !== null) yield* wholeArea(entries, 'file');
@@ -399,7 +399,7 @@ function* wholeArea<W>(list: Entries, what: W): Iterable<{ readonly list: Entrie
   if (list.area.maxPieces === 1) for (const piece of list.pieces) yield { list, piece, what };
 }
 
-/** An entry stands behind the last that the count admits. */
+/** An entry is after the last that the count admits. */
 export function* hiddenInAreas(subject: Subject): Iterable<Hit> {
   for (const { list, piece, what } of countedAreas(subject)) {
     if (hiddenEntry(subject.dump.memory, list, piece) !== null) yield hit(piece.countNode, `count is ${piece.count}, but a ${what} is right after the last`);

@@ -56,7 +56,7 @@ export const sharingRules: readonly HandoverRule[] = [
   },
 ];
 
-/** Whose structure stands, as it should, on a page of the map. */
+/** Whose structure is, as it should, on a page of the map. */
 const ownerOf = (subject: Subject, page: number): PageUser | null =>
   usersOf(subject)
     .get(page)

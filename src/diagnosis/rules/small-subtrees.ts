@@ -77,7 +77,7 @@ function* onOthers(subject: Subject): Iterable<Hit> {
     for (const region of regions) {
       if (told.has(region.name) || address >= region.end || end <= region.first) continue;
       told.add(region.name);
-      yield hit(field(region.node, 'start'), `region ${JSON.stringify(region.name)} (from ${hex(region.first)} on) lies on ${what} at ${hex(address)}`);
+      yield hit(field(region.node, 'start'), `region ${JSON.stringify(region.name)} (from ${hex(region.first)} on) overlaps ${what} at ${hex(address)}`);
     }
   };
   for (const reference of subject.handover.references)
@@ -203,8 +203,8 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     silent: true,
     severity: 'error',
     phase: 'early boot',
-    title: 'reserve_mem= region lies on pages of something else',
-    about: 'A region has memory of its own. One that lies on a folio of a memfd, or on the page of a structure, was moved there: start was changed.',
+    title: 'reserve_mem= region overlaps pages of something else',
+    about: 'A region has memory of its own. One that overlaps a folio of a memfd, or the page of a structure, was moved there: start was changed.',
     reactions: { otherwise: reaction('corrupts', 'The next kernel revives the region, and both owners write over each other.') },
     confirm: 'Compare with reserve_mem= on the command line, and the "reserve_mem" lines of the old kernel’s log.',
     sources: [MEMBLOCK, 'seen with 7.3.4: a region moved onto a memfd’s folios'],
@@ -215,7 +215,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     silent: true,
     severity: 'error',
     phase: 'preserve',
-    title: 'a reserve_mem= region lies inside scratch',
+    title: 'reserve_mem= region is inside a scratch area',
     about: 'The next kernel uses the scratch areas before it revives anything.',
     reactions: {
       otherwise: reaction('warns', 'Parts of the region are overwritten when it is revived; kho_preserve_pages() warns when it is handed on.'),

@@ -42,7 +42,7 @@ export const vmallocRules: readonly HandoverRule[] = [
     'vmalloc/total-pages',
     'vmalloc-count',
     'a vmalloc area and its total of pages disagree',
-    'The blocks listed in the chunks must add up to total_pages exactly. 6.18 leaves such a descriptor behind when it runs out of memory for a chunk: kho_preserve_vmalloc() then returned 0 although nothing was preserved. Seen with 7.3.4: total_pages 3 over one page.',
+    'The blocks listed in the chunks must add up to total_pages exactly. 6.18 leaves such a descriptor when it runs out of memory for a chunk: kho_preserve_vmalloc() then returned 0 although nothing was preserved. Seen with 7.3.4: total_pages 3 over one page.',
   ),
   rule(
     'vmalloc/order',

@@ -8,7 +8,7 @@ type Subject = 'handover' | 'session' | 'file' | 'contents' | 'device' | 'flb' |
 export interface Difference {
   readonly change: Change;
   readonly what: Subject;
-  /** names as they stand in the dump: escape before printing */
+  /** names as they are in the dump: escape before printing */
   readonly name: string;
   /** a sentence: what was, what is */
   readonly text: string;

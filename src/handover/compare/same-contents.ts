@@ -72,7 +72,7 @@ class Cursor {
     this.#pieces = pieces[Symbol.iterator]();
   }
 
-  /** The piece that holds `offset`, which never goes back; null behind the end. */
+  /** The piece that holds `offset`, which never goes back; null past the end. */
   at(offset: number): { readonly piece: ContentPiece; readonly end: number } | null {
     while (this.#piece === null || offset >= this.#end) {
       const next = this.#pieces.next();

@@ -1,4 +1,4 @@
-/** Walks a VT-d page table in a dump: which physical pages a device reaches, at which IOVA, and on which pages the table itself stands. Layout: abi/iommu/vtd-entry.ts. */
+/** Walks a VT-d page table in a dump: which physical pages a device reaches, at which IOVA, and on which pages the table itself is. Layout: abi/iommu/vtd-entry.ts. */
 import { VTD_ADDRESS_BITS, VTD_ENTRY, VTD_LARGE_LEVELS, VTD_TABLE } from '../../../abi/iommu/vtd-entry.js';
 import { type PhysicalMemory, describeState, readBytes } from '../../memory/memory.js';
 import { hex } from '../../tree/words.js';

@@ -5,7 +5,7 @@
 import { currentBudget } from '../../codec/budget.js';
 import { type PreservedBlock, type PreservedMap, maxOrder } from '../preserved/preserved-map.js';
 
-/** Blocks whose numbers stand in one array: 4 KiB of them, as much as a page of the map that a hostile dump must spend. */
+/** Blocks whose numbers are in one array: 4 KiB of them, as much as a page of the map that a hostile dump must spend. */
 const ARRAY_LOG2 = 10;
 const PER_ARRAY = 1 << ARRAY_LOG2;
 /** A block of the map that nobody has claimed yet; other numbers are the caller's, from 2 on. */

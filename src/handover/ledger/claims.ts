@@ -163,7 +163,7 @@ class Owners {
 
   /** The owner of what a reference leads to: whose node it is, or hangs on. */
   ofReference(what: string, path: string, from: string): PageOwner {
-    // Blocks of sessions stand beside the sessions, where one may be called `block`.
+    // Blocks of sessions are below the sessions, where one may be called `block`.
     if (what === 'session block' || what === 'session area' || what === 'FLB page') return this.#luo;
     return (
       this.#above(path) ?? this.#above(from) ?? (/^[^/]+\/luo(\/|$)/.test(path) ? this.#luo : /^[^/]+\/kho_test(\/|$)/.test(path) ? this.#test : this.#kho)

@@ -1,4 +1,4 @@
-/** A chain of ledgers, oldest first: which owners grew, and whose pages were left behind without anybody who claims them. */
+/** A chain of ledgers, oldest first: which owners grew, and whose pages were left without anybody who claims them. */
 import type { Ledger } from './ledger.js';
 import { NOBODY } from './ledger.js';
 import type { OwnerKind } from './claims.js';

@@ -1,6 +1,6 @@
 /**
  * The page ledger: every preserved block has one owner, or nobody. The sum over the owners is the preserved map; where what is
- * claimed and what is preserved differ, the handover is damaged, and the difference stands beside the sum.
+ * claimed and what is preserved differ, the handover is damaged, and the difference is told beside the sum.
  */
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Handover } from '../decode.js';
@@ -14,7 +14,7 @@ interface LedgerEntry {
   readonly pages: number;
   /** pages it claims that the map does not preserve: free memory to the next kernel */
   readonly unpreserved: number;
-  /** pages it claims that stand in a block of somebody else */
+  /** pages it claims that are in a block of somebody else */
   readonly shared: number;
   /** entries of its list of pages that are not in this dump, or make no sense: what they name is nobody's here */
   readonly unread: bigint;
@@ -63,7 +63,7 @@ export function readLedger(handover: Handover, memory: PhysicalMemory): Ledger |
   return books.close(handover);
 }
 
-/** So many pages that are claimed but not preserved are told apart; behind them a page may count twice. */
+/** So many pages that are claimed but not preserved are told apart; after them a page may count twice. */
 const MAX_MISSED = 1 << 16;
 
 /** Numbers of owners while claims come in. */

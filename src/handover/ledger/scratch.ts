@@ -40,7 +40,7 @@ export function scratchAdvice(dump: DecodedDump, ledger: Ledger): ScratchAdvice 
       : structPages * 4 > bytes
         ? `${takes}; little is left for the kernel, its initrd and the CPUs: raise kho_scratch= if the next kernel runs out of memory early`
         : takes;
-  const text = inside > 0 ? `${size}; ${inside} preserved pages lie in it, and are overwritten while the next kernel boots; ${enough}` : `${size}; ${enough}`;
+  const text = inside > 0 ? `${size}; ${inside} preserved pages are in it, and are overwritten while the next kernel boots; ${enough}` : `${size}; ${enough}`;
   return { bytes, largest, memory, text };
 }
 

@@ -24,7 +24,7 @@ export interface OwnerProblem {
   readonly kind: OwnerProblemKind;
   /** node of the file or session it is about */
   readonly path: string;
-  /** physical; null where it stands at no address */
+  /** physical; null where it has no address */
   readonly at: number | null;
   readonly message: string;
 }

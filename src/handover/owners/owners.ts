@@ -118,7 +118,7 @@ function labelSystemd(
   return mapping;
 }
 
-/** The whole text of a memfd, or why there is none. Trailing NULs are no part of it. */
+/** The whole text of a memfd, or why there is none. Trailing NULs are not part of it. */
 function textOf({ decoded }: LuoFile, memory: PhysicalMemory): string | { readonly why: string; readonly invalid: boolean } {
   if (decoded?.kind !== 'memfd') return { why: 'could not be decoded as a memfd', invalid: decoded !== null };
   if (decoded.size > BigInt(MAX_MAPPING)) return { why: `has ${decoded.size} bytes, more than any mapping (${MAX_MAPPING})`, invalid: true };

@@ -34,10 +34,10 @@ interface Bitmap {
 interface Chain {
   readonly bitmaps: Bitmap[];
   readonly chunks: number[];
-  /** the link behind each chunk: what the list lacks would hang on one of them */
+  /** the link after each chunk: what the list lacks would hang on one of them */
   readonly links: { readonly order: number; readonly place: MapPlace; readonly ofOrder: MapPlace }[];
   complete: boolean;
-  /** links and entries that lead nowhere; blocks of these orders, first to last, may be listed behind them */
+  /** links and entries that lead nowhere; blocks of these orders, first to last, may be listed after them */
   readonly broken: { readonly at: number; readonly first: number; readonly last: number }[];
 }
 
@@ -70,7 +70,7 @@ export function readChunkMap(memory: PhysicalMemory, first: number, parent: Node
 
 /**
  * Random bits preserve half of everything, at every order. A dump of selected pages need not reach as far as the machine's
- * memory does, so more than it has room for is no proof; blocks that lie in each other are.
+ * memory does, so more than it has room for proves nothing; blocks that lie in each other are.
  */
 function looksReused(map: ChunkMap, memory: PhysicalMemory): boolean {
   const last = memory.readable.at(-1)?.end ?? 0;
@@ -126,7 +126,7 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
       else {
         const wrong = damaged ? chunk.field(used > capacity ? 'hdr.num_elms' : 'hdr.order') : from;
         observations.add('map-node', wrong, `the chunk at ${hex(address)}: ${text}`);
-        // What this chunk lists is of an order that is not known, or ends nobody knows where; the chain goes on behind it.
+        // What this chunk lists is of an order that is not known, or ends nobody knows where; the chain goes on after it.
         const last = maxOrder(Math.log2(memory.pageSize));
         chain.broken.push({ at: wrong.address ?? address, first: Math.max(0, lastOrder), last: used > capacity && order <= last ? order : last });
       }
@@ -146,7 +146,7 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
           ? `order ${order} again, though the chunk before has room: each order fills its chunks one after the other`
           : null;
     if (misplaced !== null) {
-      // Either of the two was changed: the one before, if this one fits what stands before that and what comes next does not fit it.
+      // Either of the two was changed: the one before, if this one fits what is before that and what comes next does not fit it.
       const after = orderAt(memory, chunk.values.hdr.next);
       const isBefore = before !== null && order > orderBefore && after !== null && after <= lastOrder;
       observations.add('map-node', isBefore && before !== null ? before : chunk.field('hdr.order'), misplaced);
@@ -179,7 +179,7 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
   return chain;
 }
 
-/** Where the pointer to a bitmap stands. */
+/** Where the pointer to a bitmap is. */
 function pointerTo({ node, address }: Bitmap): { readonly path: string; readonly at: number } {
   const pointer = node.children().find(({ name }) => name === 'bitmap') ?? node;
   return { path: pointer.path, at: pointer.address ?? address };
@@ -224,7 +224,7 @@ function collect(
     const node = (): Node => chunk.field(`bitmaps.[${index}]`);
     if (entry.phys_start === 0n && entry.bitmap === 0n) {
       const text = `num_elms is ${used}, but bitmap ${index} was never written`;
-      // A chunk is made for its first bitmap; behind that, the count is more likely wrong than both fields of the last entry.
+      // A chunk is made for its first bitmap; after that, the count is more likely wrong than both fields of the last entry.
       if (index > 0 && entries.slice(index, used).every((other) => other.phys_start === 0n && other.bitmap === 0n)) {
         observations.add('map-node', chunk.field('hdr.num_elms'), text);
         break;
@@ -297,7 +297,7 @@ interface Form {
   readonly ambiguous: boolean;
 }
 
-/** Small bitmaps stand anywhere on slab pages: a single one among several that starts no page is damage, and not one of them. */
+/** Small bitmaps may be anywhere on slab pages: a single one among several that starts no page is damage, and not one of them. */
 function withoutStray(chain: Chain, pageSize: number, observations: Observations): readonly Bitmap[] {
   const stray = chain.bitmaps.filter(({ address }) => address % pageSize !== 0);
   const [only] = stray;

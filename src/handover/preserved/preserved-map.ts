@@ -24,7 +24,7 @@ export interface PreservedMap {
   readonly summary: PreservedSummary;
   /** false where parts of the map could not be read: then the summary counts what could */
   readonly complete: boolean;
-  /** physical addresses of the pages the map itself stands on */
+  /** physical addresses of the pages of the map itself */
   readonly structurePages: readonly number[];
   /** The orders of blocks that start exactly at `address`. More than one means that pages are preserved twice. */
   ordersAt(address: number): readonly number[];

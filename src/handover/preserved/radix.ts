@@ -208,7 +208,7 @@ class RadixWalker {
     const orders = this.#orders;
     for (let index = 0; index < orders.length; index++) {
       const of = orders[index];
-      // Orders ascend: an address that is no multiple of one block's size is none of a larger one's.
+      // Orders ascend: an address that is no multiple of one block's size is not one of a larger one's.
       if (of === undefined || address % of.size !== 0) return null;
       if (this.#has(address, of)) return of.order;
     }
@@ -364,7 +364,7 @@ class RadixWalker {
       return bad(`the node at ${hex(address)} is ${describeState(state)}`, state === 'out-of-range' ? 'wrong' : 'absent');
     }
     if (level === 0 || this.#looksLikeTable(words)) return null;
-    // A node is allocated right behind the one that links it: a table further from its own entry than from this page stands at another level.
+    // A node is allocated right after the one that links it: a table further from its own entry than from this page is at another level.
     const above = this.#seen.get(entryAddress - (entryAddress % this.#memory.pageSize))?.entry ?? 0;
     const isLevel = above !== 0 && Math.abs(above - entryAddress) > Math.abs(entryAddress - address);
     const found = bad(`the page at ${hex(address)} does not look like a table of level ${level}`);
@@ -443,7 +443,7 @@ class RadixWalker {
     return visit(root, top);
   }
 
-  /** Does `one` go better with the node at `to` than `other`? A table is no leaf, and a node is allocated right behind the one that links it. */
+  /** Does `one` go better with the node at `to` than `other`? A table is no leaf, and a node is allocated right after the one that links it. */
   #hasMoreRight(one: { readonly entry: number; readonly level: number }, other: { readonly entry: number; readonly level: number }, to: number): boolean {
     if (other.entry === 0) return false;
     const words = this.#page(to);
