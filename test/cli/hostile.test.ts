@@ -14,6 +14,7 @@ import { kdump, tar } from '../../tools/fuzz/wrap.js';
 import { Random } from '../../tools/random.js';
 import { luoInspect } from './run.js';
 import { scratch } from '../scratch.js';
+import { extent } from '../extent.js';
 
 const folder = scratch();
 
@@ -32,7 +33,7 @@ function run(args: readonly string[]): { readonly status: number; readonly stdou
 
 describe('a file of each kind that multiplies work', () => {
   it.each(Object.keys(bombs))('%s', (name) => {
-    const path = file(name, bombs[name]?.(new Random(1), (limit) => Math.ceil(limit / 4000)) ?? new Uint8Array());
+    const path = file(name, bombs[name]?.(new Random(1), (limit) => Math.ceil(limit / extent(16_000, 4000))) ?? new Uint8Array());
     for (const args of [
       ['diagnose', path, '--json'],
       ['diff', path, path, '--json'],

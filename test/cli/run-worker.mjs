@@ -1,7 +1,10 @@
 /** The worker of run.ts: one command after another through the bundled `main`, with streams and status of its own for each. */
+import { createRequire } from 'node:module';
 import { Readable, Writable } from 'node:stream';
 import { workerData } from 'node:worker_threads';
-import { main } from '../../dist/cli/main.js';
+
+// an import would first look through the whole bundle for what it exports
+const { main } = createRequire(import.meta.url)('../../dist/cli/main.js');
 
 const { port, done } = workerData;
 

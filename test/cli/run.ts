@@ -1,6 +1,6 @@
 /**
- * Runs the command line that ships: the bundle, whose `main` is called in a worker of its own, so that a test file pays for loading it
- * once. `luoInspectProcess` starts the executable itself; test/cli/executable.test.ts does so once a command.
+ * Runs the command line that ships: the bundle, whose `main` is called in a worker of its own, so that loading it is
+ * paid once. `luoInspectProcess` starts the executable itself; test/cli/executable.test.ts does so.
  */
 import { spawnSync } from 'node:child_process';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
@@ -36,8 +36,8 @@ interface Running {
   readonly done: Int32Array;
 }
 
-/** What a test file loads into the program (contracts of its own) is not to be there for the next. */
-let running: (Running & { readonly file: string }) | null = null;
+/** The worker, and the test file that loaded contracts of its own into it: they are not to be there for the next. */
+let running: (Running & { loaded: string | null }) | null = null;
 
 function start(): Running {
   const { port1, port2 } = new MessageChannel();
@@ -47,6 +47,7 @@ function start(): Running {
     transferList: [port2],
     stdout: true,
     stderr: true,
+    resourceLimits: { maxYoungGenerationSizeMb: 192 },
   });
   worker.unref();
   return { worker, port: port1, done };
@@ -57,10 +58,12 @@ const isRun = (value: unknown): value is Run => typeof value === 'object' && val
 /** What the command prints, and its status. */
 export function luoInspect(args: readonly string[], options: RunOptions = {}): Run {
   const file = expect.getState().testPath ?? '';
-  if (running?.file !== file) {
-    void running?.worker.terminate();
-    running = { ...start(), file };
+  if (running !== null && running.loaded !== null && running.loaded !== file) {
+    void running.worker.terminate();
+    running = null;
   }
+  running ??= { ...start(), loaded: null };
+  if (args.includes('--contract')) running.loaded = file;
   const { port, done } = running;
   Atomics.store(done, 0, 0);
   port.postMessage({ args, input: options.input ?? null, env: options.env ?? {} });

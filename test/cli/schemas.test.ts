@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import Ajv from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { luoInspect } from './run.js';
+import { ALL } from '../extent.js';
 
 const schema = JSON.parse(readFileSync('samples/output.schema.json', 'utf8'));
 const ajv = new Ajv.default({ allowUnionTypes: true });
@@ -83,7 +84,7 @@ describe('JSON of the rest', () => {
     ['abiDiff', ['abi', 'diff', '6.19', '7.2', '--json']],
     ['abiDiff', ['abi', 'diff', '7.0', 'handover-7.3/s1-frozen', '--json']],
     ['abiDiff', ['abi', 'diff', 'memfd-v1', 'memfd-v2', '--json']],
-    ['explore', ['explore', 'early-finish', '--json']],
+    ['explore', ['explore', ALL ? 'early-finish' : 'memfd-life', '--json']],
     ['kvmTimeline', ['kvm', 'samples/kvm', '--json']],
     ['decode', ['decode', 'handover-7.3/s1-frozen', '--as', 'memfd_luo_ser@memfd-v2', '--at', '0x409c000', '--json']],
     ['decode', ['decode', 'handover-7.3/s1-frozen', '--as', 'luo_ser', '--at', '0x3fc0000', '--count', '2', '--json']],

@@ -10,6 +10,7 @@ import { buildFdt } from '../../src/codec/fdt.js';
 import { UserError } from '../../src/codec/user-error.js';
 import { openDump } from '../../src/container/open.js';
 import { concat, elfCore, fixture, kdump, note, page, scratchFolder } from './inputs.js';
+import { extent } from '../extent.js';
 
 const { fileOf } = scratchFolder();
 
@@ -103,7 +104,7 @@ test.each(inputs)('$name: cut anywhere', async ({ name, bytes }) => {
     fc.asyncProperty(fc.nat(bytes.length - 1), async (size) => {
       await survives(name, bytes.subarray(0, size));
     }),
-    { numRuns: 60 },
+    { numRuns: extent(15, 60) },
   );
 });
 
@@ -116,6 +117,6 @@ test.each(inputs)('$name: bytes of its headers changed', async ({ name, bytes, h
       for (const [at, value] of changes) damaged[at] = value;
       await survives(name, damaged);
     }),
-    { numRuns: 150 },
+    { numRuns: extent(40, 150) },
   );
 });

@@ -114,7 +114,8 @@ describe('compressed', () => {
     const pages = Array.from({ length: 256 }, (_, index) => page(index, 1 << 18));
     const dump = await opened('large.raw.gz', gzipSync(concat(...pages), { level: 1 }));
     expect(dump.bytes).toBe(64 << 20);
-    expect(readBytes(dump.memory, 200 << 18, 1 << 18)).toEqual({ ok: true, bytes: page(200, 1 << 18) });
+    const read = readBytes(dump.memory, 200 << 18, 1 << 18);
+    expect(read.ok && Buffer.from(page(200, 1 << 18)).equals(read.bytes)).toBe(true);
     dump.close();
   });
 

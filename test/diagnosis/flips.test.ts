@@ -5,7 +5,7 @@ import { flip } from './flips/flips.js';
 import { extent } from '../extent.js';
 
 const SEED = Number(process.env.FLIP_SEED ?? 20261121);
-const COUNT = Number(process.env.FLIPS ?? extent(100, 500));
+const COUNT = Number(process.env.FLIPS ?? extent(30, 500));
 
 const images = [
   ['7.3', 'test/fixtures/diagnosis/frozen-73.elf.xz', '7.3.4'],

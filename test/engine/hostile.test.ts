@@ -5,6 +5,7 @@ import { type DumpStart, EngineClient, type MachineImage } from '../../src/engin
 import { decodeHandovers } from '../../src/handover/decode.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import { play } from './scenario-text.js';
+import { extent } from '../extent.js';
 
 const steps = [
   'do: open, as: luo',
@@ -101,7 +102,7 @@ describe.each(['7.3', '7.1'])('a handover of %s, damaged at random', (release) =
         expect(client.length).toBeLessThan(5000);
         endings.add(client.end?.ending ?? 'none');
       }),
-      { numRuns: 150 },
+      { numRuns: extent(40, 150) },
     );
     expect(endings.size).toBeGreaterThan(1);
   }, 60_000);

@@ -7,6 +7,7 @@ import { TracedMemory } from '../../src/engine/memory/traced-memory.js';
 import { StateLog } from '../../src/engine/trace/state-log.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import type { PhysicalMemory } from '../../src/memory/memory.js';
+import { extent } from '../extent.js';
 
 const PAGE = 64;
 const SIZE = PAGE * 8;
@@ -45,7 +46,7 @@ describe('traced memory', () => {
         for (const { writes: count, bytes } of [...history].reverse()) expect(whole(memory.at(count))).toEqual(bytes);
         expect(whole(memory.now)).toEqual(plain);
       }),
-      { numRuns: 60 },
+      { numRuns: extent(20, 60) },
     );
   });
 
@@ -151,7 +152,7 @@ describe('the buddy allocator', () => {
         for (const { page, order } of held) buddy.free(page, order);
         expect(buddy.freePages).toBe(total);
       }),
-      { numRuns: 80 },
+      { numRuns: extent(25, 80) },
     );
   });
 
@@ -193,7 +194,7 @@ describe('the state log', () => {
         }
         for (const { at, entries } of history) expect(new Map(log.at(at))).toEqual(new Map(entries));
       }),
-      { numRuns: 80 },
+      { numRuns: extent(25, 80) },
     );
   });
 });

@@ -13,6 +13,7 @@ import { type TreeNode, walk } from '../../src/tree/tree.js';
 import { snapshotJson } from '../../src/report/kvm-json.js';
 import { snapshotText } from '../../src/report/kvm-text.js';
 import { captureOf } from './captures.js';
+import { extent } from '../extent.js';
 
 function find(root: TreeNode, path: string): TreeNode {
   let found: TreeNode | null = null;
@@ -209,7 +210,7 @@ describe('hostile bytes', () => {
           }
         },
       ),
-      { numRuns: 300 },
+      { numRuns: extent(100, 300) },
     );
   });
 

@@ -6,7 +6,7 @@ import type { Finding } from '../../src/diagnosis/finding.js';
 import { EngineClient } from '../../src/engine/client.js';
 import { readScenario } from '../../src/engine/scenario/parse.js';
 import { decodeHandovers } from '../../src/handover/decode.js';
-import { ALL } from '../extent.js';
+import { ALL, some } from '../extent.js';
 
 const names = readdirSync('samples/scenarios').filter((name) => name.endsWith('.yaml'));
 const scenarios = await Promise.all(names.map(async (name) => ({ name, scenario: await readScenario(`samples/scenarios/${name}`) })));
@@ -17,20 +17,17 @@ function findingsAt(client: EngineClient, step: number): readonly Finding[] {
 }
 
 describe('the memory of a scenario', () => {
-  it.each(scenarios.filter(({ scenario }) => scenario.faults.length === 0))(
-    `$name has no error and no warning ${ALL ? 'at any moment' : 'when frozen and at its end'}`,
-    { timeout: 60_000 },
-    ({ scenario }) => {
-      const client = EngineClient.ofScenario(scenario);
-      client.toEnd();
-      expect(client.length).toBeGreaterThan(10);
-      const passed = client.moments.filter(({ moment }) => ALL || moment === 'frozen');
-      for (const { moment, step, kernel } of [...passed, { moment: 'end', step: client.length, kernel: -1 }]) {
-        const bad = findingsAt(client, step).filter(({ severity }) => severity !== 'info');
-        expect(bad, `${moment} of kernel ${kernel}`).toEqual([]);
-      }
-    },
-  );
+  const sound = scenarios.filter(({ scenario }) => scenario.faults.length === 0);
+  it.each(some(sound, 3))(`$name has no error and no warning ${ALL ? 'at any moment' : 'when frozen and at its end'}`, { timeout: 60_000 }, ({ scenario }) => {
+    const client = EngineClient.ofScenario(scenario);
+    client.toEnd();
+    expect(client.length).toBeGreaterThan(10);
+    const passed = client.moments.filter(({ moment }) => ALL || moment === 'frozen');
+    for (const { moment, step, kernel } of [...passed, { moment: 'end', step: client.length, kernel: -1 }]) {
+      const bad = findingsAt(client, step).filter(({ severity }) => severity !== 'info');
+      expect(bad, `${moment} of kernel ${kernel}`).toEqual([]);
+    }
+  });
 
   const damaged = scenarios.filter(({ scenario }) => scenario.faults.some(({ kind }) => kind === 'flip'));
   it.each(damaged)('$name: the first finding is the damage', ({ scenario }) => {

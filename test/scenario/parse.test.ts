@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/codec/user-error.js';
 import { parseScenario } from '../../src/engine/scenario/parse.js';
 import { kernelOf, type ScenarioStep } from '../../src/engine/scenario/types.js';
+import { extent } from '../extent.js';
 
 const head = 'schema: luo-inspect.scenario/1\n';
 const steps = (body: string): readonly ScenarioStep[] => parseScenario(`${head}steps:\n${body}`, 'x.yaml').steps;
@@ -109,7 +110,7 @@ describe('what is wrong in a scenario', () => {
         const message = messageOf(good.slice(0, at) + put + good.slice(at + cut));
         expect(message).toMatch(/^(no error|x\.yaml:\d+:\d+: [^\n]+)$/);
       }),
-      { numRuns: 500 },
+      { numRuns: extent(120, 500) },
     );
   });
 });

@@ -17,6 +17,7 @@ import { fatesOf } from '../../src/verdict/met.js';
 import { dumpStart, judgedHandover, nextKernel } from '../../src/verdict/next-kernel.js';
 import { replay } from '../../src/verdict/replay.js';
 import type { Verdict } from '../../src/verdict/verdict.js';
+import { some } from '../extent.js';
 
 type Json = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null;
@@ -87,7 +88,9 @@ describe.each(cases)('$folder/$name', ({ folder, name }) => {
       opened.close();
     }
   });
+});
 
+describe.each(some(cases, 3))('$folder/$name', ({ folder, name }) => {
   it('tables taken whole say what single steps say', async () => {
     const { opened, report } = await loadDump(join(folder, name), { log: false });
     try {
@@ -118,7 +121,7 @@ describe('later moments', () => {
       .filter((name) => /^s2-(?:boot|opened|retrieved|finished)\.sparse/.test(name) && folder.includes('handover'))
       .map((name) => join(folder, name)),
   );
-  it.each(later)('%s: without a log and without objects it is unknown, and says why', async (path) => {
+  it.each(some(later, 2))('%s: without a log and without objects it is unknown, and says why', async (path) => {
     const { opened, report } = await loadDump(path, { log: false });
     opened.close();
     expect(report.verdict).toMatchObject({ kind: 'unknown', unchecked: expect.stringContaining('objects') });

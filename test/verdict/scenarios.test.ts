@@ -11,6 +11,7 @@ import type { Scenario, ScenarioKernel } from '../../src/engine/scenario/types.j
 import { decodeHandovers } from '../../src/handover/decode.js';
 import { judge } from '../../src/verdict/judge.js';
 import type { Verdict } from '../../src/verdict/verdict.js';
+import { extent, some } from '../extent.js';
 
 const names = readdirSync('samples/scenarios')
   .filter((name) => name.endsWith('.yaml'))
@@ -75,7 +76,7 @@ const ofTheWhole = ({ kind, errno }: Verdict): Pick<Met, 'kind' | 'errno'> =>
 
 let judged = 0;
 
-describe.each(names)('%s', (name) => {
+describe.each(some(names, 2))('%s', (name) => {
   it('the verdict on the frozen machine is what its next kernel then does', { timeout: 120_000 }, async () => {
     const scenario = await readScenario(`samples/scenarios/${name}.yaml`);
     const client = EngineClient.ofScenario(scenario);
@@ -110,5 +111,5 @@ describe.each(names)('%s', (name) => {
 });
 
 it('most scenarios come to a kexec', () => {
-  expect(judged).toBeGreaterThanOrEqual(25);
+  expect(judged).toBeGreaterThanOrEqual(extent(12, 25));
 });

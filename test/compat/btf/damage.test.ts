@@ -5,6 +5,7 @@ import { btfArray, btfIntData, btfMember, btfParam } from '../../../abi/btf/type
 import { UserError } from '../../../src/codec/user-error.js';
 import { type Btf, openBtf } from '../../../src/compat/btf/btf.js';
 import { BtfBuilder } from './build.js';
+import { extent } from '../../extent.js';
 
 const vmlinux = readFileSync(new URL('../../fixtures/btf/tiny-vmlinux', import.meta.url));
 const section = vmlinux.subarray(vmlinux.indexOf(Buffer.of(0x9f, 0xeb, 1, 0)));
@@ -50,7 +51,7 @@ describe('damaged BTF', () => {
       fc.property(fc.integer({ min: 0, max: healthy.length - 1 }), (length) => {
         expect(readsOrExplains(healthy.subarray(0, length))).toBe('explained');
       }),
-      { numRuns: 300 },
+      { numRuns: extent(80, 300) },
     );
   });
 
@@ -62,7 +63,7 @@ describe('damaged BTF', () => {
         for (const { at, to } of changes) bytes[at] = to;
         readsOrExplains(bytes);
       }),
-      { numRuns: 1500 },
+      { numRuns: extent(250, 1500) },
     );
   });
 

@@ -10,6 +10,7 @@ import { encodeStruct } from '../../../src/codec/encode.js';
 import { UserError } from '../../../src/codec/user-error.js';
 import { fromBytes, openKernelFile } from '../../../src/compat/btf/kernel-file.js';
 import { decompressPayload, type PayloadKind } from '../../../src/compress/payload.js';
+import { extent } from '../../extent.js';
 
 const fixture = (name: string): string => new URL(`../../fixtures/btf/${name}`, import.meta.url).pathname;
 const tiny = readFileSync(fixture('tiny-vmlinux'));
@@ -71,7 +72,7 @@ describe('openKernelFile', () => {
           expect(error).toBeInstanceOf(UserError);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: extent(60, 200) },
     );
   });
 });

@@ -42,7 +42,7 @@ export class Image {
 
   constructor(options: ImageOptions = {}) {
     this.pageSize = options.pageSize ?? 4096;
-    this.bytes = new Uint8Array(options.size ?? 16 << 20);
+    this.bytes = new Uint8Array(options.size ?? 4 << 20);
     this.view = new DataView(this.bytes.buffer);
     this.#next = 1 << 20;
   }

@@ -223,7 +223,7 @@ it('a guest_memfd: its folios are its own, and its VM is named by token', async 
 });
 
 it('the ledger books the folios of a guest_memfd on it, and the tables of an IOMMU on its FLB', () => {
-  const image = new Image();
+  const image = new Image({ size: 16 << 20 });
   const folios = [image.alloc(), image.alloc(9)];
   const area = vmallocArea(image, little(8, ...folios.flatMap((at, index) => [BigInt(at / 4096) | (1n << 52n), BigInt(index)])));
   const data = page(image, little(8, 513 * 4096, 0, 2, 1), area);
