@@ -32,7 +32,7 @@ export interface KhoTest {
 export function readKhoTest(context: Context, blob: Blob, parent: Node): KhoTest | null {
   const fdt = readOtherFdt(context, blob, parent, 'kho_test', khoTestV1B.fdt);
   if (fdt === null) {
-    if (blob.bytes !== null) nonsense(context, 'kho-test', blob.node, "the KHO test's blob is no FDT");
+    if (blob.bytes !== null) nonsense(context, 'kho-test', blob.node, "the KHO test's blob is not an FDT");
     return null;
   }
   const node = child(parent, 'kho_test');

@@ -120,7 +120,7 @@ function readLuoStruct(context: Context, bytes: Uint8Array, address: number | nu
     const start = escapeForWhy(bytes);
     if (context.released)
       observations.add('luo-reused', node, `the LUO blob holds no LUO header (it starts with ${start}): it was freed early in boot, and reused`, 'reused');
-    else observations.add('luo-unknown-version', reading.field('compatible'), `compatible is no version of LUO (the blob starts with ${start})`);
+    else observations.add('luo-unknown-version', reading.field('compatible'), `compatible is not a version of LUO (the blob starts with ${start})`);
     return null;
   }
   if (known === null) {
@@ -180,7 +180,7 @@ function tryAs(context: Context, contract: Contract, compatible: string, reading
   const hidden = lists.some((entries) => entries.pieces.some((piece) => hiddenEntry(context.memory, entries, piece) !== null));
   const odd = (luo.sessions ?? []).flatMap(({ files }) => files).some(({ compatible: name }) => name.trailing > 0 || !/^[\x21-\x7e]+$/.test(name.text));
   const trouble = observations.all.find(({ nature }) => nature === 'wrong' || nature === 'reused');
-  const why = trouble?.text ?? (hidden ? 'its lists hold more than their counts say' : odd ? 'names of handlers are no text' : null);
+  const why = trouble?.text ?? (hidden ? 'its lists hold more than their counts say' : odd ? 'names of handlers are not text' : null);
   return { luo, trial, observations, references: aside.references, why };
 }
 

@@ -68,7 +68,7 @@ function scratchOf(memory: PhysicalMemory, node: SetupDataNode): Scratch {
     return { ...at, state: 'empty', why: `the scratch array at ${hex(node.scratchAddress)} is still empty: it is filled at the jump` };
   }
   const areas = scratchAreas(memory, node.scratchAddress, node.scratchSize);
-  if (areas === null) return { ...at, state: 'implausible', why: `what is at ${hex(node.scratchAddress)} is no scratch array` };
+  if (areas === null) return { ...at, state: 'implausible', why: `what is at ${hex(node.scratchAddress)} is not a scratch array` };
   return { ...at, state: 'filled', areas, why: `the scratch array at ${hex(node.scratchAddress)} is filled` };
 }
 

@@ -111,7 +111,7 @@ export function readOtherFdt(context: Context, blob: Blob, parent: Node, name: s
 
 function subtreeFdt(context: Context, blob: Blob, node: Node, layout: FdtNodeLayout | null): Fdt | null {
   if (blob.bytes === null || blob.bytes.length < sizeOf(fdtHeader)) {
-    nonsense(context, 'memblock', node, `${blob.bytes?.length ?? 0} bytes are no FDT`);
+    nonsense(context, 'memblock', node, `${blob.bytes?.length ?? 0} bytes are not an FDT`);
     return null;
   }
   const fdt = parseFdt(blob.bytes);

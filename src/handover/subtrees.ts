@@ -108,7 +108,7 @@ function readSubtree(
   if (property === null) return fail('subtree-property', from, `subtree ${name} has neither preserved-data nor fdt`);
   if (property.value.length !== 8)
     return fail('subtree-property', pointerNode, `${property.name} of subtree ${name} has ${property.value.length} bytes, not 8`);
-  if (address === null || address === 0) return fail('subtree-property', pointerNode, `${property.name} of subtree ${name} is no physical address`);
+  if (address === null || address === 0) return fail('subtree-property', pointerNode, `${property.name} of subtree ${name} is not a physical address`);
   pointerNode.pointsTo(made);
   refer(context, { address, order: null, what: `subtree ${node.name}`, node: made, from: pointerNode });
   // kho-v1 and kho-v2 record no size: there every blob is an FDT.
@@ -132,7 +132,7 @@ function readSubtree(
     observations.add(
       'subtree-size',
       at,
-      recorded === null ? `what is at ${hex(address)} is no FDT` : `blob-size of subtree ${name} is ${recorded}`,
+      recorded === null ? `what is at ${hex(address)} is not an FDT` : `blob-size of subtree ${name} is ${recorded}`,
       context.released && recorded === null ? 'reused' : 'wrong',
       recorded === null ? address : at.address,
     );

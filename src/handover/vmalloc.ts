@@ -177,7 +177,7 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
   for (let next = first; next !== 0n; ) {
     const address = physicalAddress(next);
     if (address === null || address % memory.pageSize !== 0 || isOffMachine(context, address)) {
-      nonsense(context, 'vmalloc-pointer', from, `chunk pointer ${hex(next)} is no page of this machine`, fromAt);
+      nonsense(context, 'vmalloc-pointer', from, `chunk pointer ${hex(next)} is not a page of this machine`, fromAt);
       return stop(false);
     }
     if (seen.has(address)) {
@@ -217,7 +217,7 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
           context,
           'vmalloc-pointer',
           chunk,
-          `entry ${used} (${hex(block)}) is no block of ${blockSize} bytes of this machine`,
+          `entry ${used} (${hex(block)}) is not a block of ${blockSize} bytes of this machine`,
           address + (physIndex + used) * 8,
         );
         return stop(false);

@@ -208,7 +208,7 @@ function cacheOf(kernel: Kernel, inode: KernelObject): { folios: readonly Placed
 
 /** The memfd as it was handed over, at a physical address. @throws KernelFault where that can't be read */
 export function memfdHandedOver(kernel: Kernel, address: bigint): LiveMemfd {
-  if (address === 0n || address >= 1n << 52n) throw new KernelFault('implausible', `0x${address.toString(16)} is no physical address`);
+  if (address === 0n || address >= 1n << 52n) throw new KernelFault('implausible', `0x${address.toString(16)} is not a physical address`);
   const { memfd } = paths.serialised;
   const ser = kernel.physicalObject(memfd.type, Number(address));
   const size = BigInt.asUintN(64, ser.first(memfd.size).value());

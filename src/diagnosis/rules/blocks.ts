@@ -113,7 +113,7 @@ export const blockRules: readonly HandoverRule[] = [
     silent: true,
     severity: 'error',
     phase: 'deserialise',
-    title: 'a block that is not the last has room left',
+    title: 'block is not full, and not the last',
     about: 'Entries fill a block before the next is begun, so only the last may be partly filled: the count was changed, and entries are hidden.',
     reactions: {
       otherwise: reaction(
@@ -182,7 +182,7 @@ export const blockRules: readonly HandoverRule[] = [
     silent: true,
     severity: 'error',
     phase: 'deserialise',
-    title: 'an entry is written after the last one that the count admits',
+    title: 'count of a block is too small: an entry follows the last one counted',
     about:
       'Blocks and areas are zeroed when they are allocated, and an aborted freeze zeroes what it had written. Bytes after the last counted entry mean that the count is too small.',
     reactions: {
@@ -200,7 +200,7 @@ export const blockRules: readonly HandoverRule[] = [
     id: 'blocks/empty-entry',
     severity: 'error',
     phase: 'deserialise',
-    title: 'the count admits an entry that was never written',
+    title: 'count of a block is too large: the last entry counted is empty',
     about: 'The last entry that the count admits is all zeros: the count is too large.',
     reactions: {
       otherwise: reaction(

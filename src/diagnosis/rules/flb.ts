@@ -30,7 +30,7 @@ export const flbRules: readonly HandoverRule[] = [
     id: 'flb/page',
     severity: 'error',
     phase: 'retrieve',
-    title: 'the page of file-lifecycle-bound objects is not where LUO says',
+    title: 'FLB page is not where LUO says',
     about: 'From 7.0 on one page lists the objects that live as long as a file that needs them; its address is in LUO’s root.',
     reactions: { otherwise: reaction('panic', 'The page is read when the first object is asked for, without a check of the address: a wild one faults.') },
     confirm: 'Compare the pointer with the memory of the dump.',
@@ -52,7 +52,7 @@ export const flbRules: readonly HandoverRule[] = [
     id: 'flb/header-count',
     severity: 'warning',
     phase: 'retrieve',
-    title: 'the header of the FLB page counts other objects than there are',
+    title: 'count of the FLB page is not the number of its FLBs',
     about: 'The page is zeroed when it is allocated: an entry after the last counted one, or a counted one that is all zeros, means that the count is wrong.',
     reactions: {
       otherwise: reaction('warns', 'An object past the count is not found (ENOENT in the kernel); its owner starts afresh, and its data stays reserved.'),
@@ -80,7 +80,7 @@ export const flbRules: readonly HandoverRule[] = [
     id: 'flb/name-unknown',
     severity: 'warning',
     phase: 'retrieve',
-    title: 'no file-lifecycle-bound object known has this name',
+    title: 'FLB name is unknown',
     about:
       'Its owner in the next kernel asks for it by the exact name. An object that only this machine’s kernels have is no damage; suppress the finding then.',
     reactions: {
@@ -160,7 +160,7 @@ export const flbRules: readonly HandoverRule[] = [
     id: 'flb/test-data',
     severity: 'warning',
     phase: 'retrieve',
-    title: 'a test object does not carry its number',
+    title: 'data of a test FLB is not its number',
     about: 'The three objects of lib/tests/liveupdate.c hand over a fixed number each, to be compared in the next kernel.',
     reactions: { otherwise: reaction('warns', 'The test prints that it found another value.') },
     confirm: 'Look for "liveupdate test:" in the log of the next kernel.',

@@ -112,7 +112,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     id: 'kho/property-name',
     severity: 'error',
     phase: 'early boot',
-    title: 'property name is not one that a handover has',
+    title: 'property name is unknown to KHO',
     about:
       'Names of properties are once in the strings block, and all properties of the name lead there. Where a node lacks a property and has one of an unknown name instead, the string, or the property’s offset into the block, was changed.',
     reactions: {
@@ -129,7 +129,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     id: 'kho/version-unreleased',
     severity: 'warning',
     phase: 'early boot',
-    title: 'the handover was written by a kernel between two releases',
+    title: 'version of the handover is of a merge window, not of a release',
     about: 'kho-v2 lived for two weeks of a merge window. Only a kernel of that window takes it over.',
     reactions: { otherwise: reaction('cold-boot', 'Every release refuses the string and boots cold.') },
     confirm: 'Compare the release in kexec metadata, and `abi list`.',
@@ -186,7 +186,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     id: 'kho/map-pointer',
     severity: 'error',
     phase: 'early boot',
-    title: 'the preserved memory map is said to be where no page is',
+    title: 'preserved-memory-map is not the address of a page',
     about: 'The next kernel follows the address without looking: it walks whatever is there.',
     reactions: { otherwise: reaction('panic', 'Following a wild address faults before the console speaks: the machine hangs or resets.') },
     confirm: 'Compare with the pages that this dump has; the map is on whole pages of ordinary memory.',
@@ -233,7 +233,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     id: 'kho/version-properties',
     severity: 'error',
     phase: 'early boot',
-    title: 'the version of the handover does not go with its properties',
+    title: 'version and properties of the root FDT disagree',
     about: 'Subtrees have `fdt` in kho-v1, `preserved-data` in kho-v2, and `blob-size` beside it from kho-v3 on: the compatible string was changed.',
     reactions: {
       otherwise: reaction(

@@ -108,7 +108,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     id: 'kho/subtree-unaligned',
     severity: 'warning',
     phase: 'preserve',
-    title: 'a subtree’s data does not start a page',
+    title: 'data of a subtree is not page-aligned',
     about: 'Every user of KHO in the kernel hands over pages of its own, so a blob starts a page; an address inside of one was changed.',
     reactions: { otherwise: reaction('unknown', 'The next kernel reads from the middle of the page; LUO then panics, others fail.') },
     confirm: 'Show the page in hex.',
@@ -202,7 +202,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     silent: true,
     severity: 'error',
     phase: 'early boot',
-    title: 'subtree has another name than its data',
+    title: 'name and data of a subtree disagree',
     about: 'A user of KHO finds its data by the name of the subtree alone. What a name leads to that nobody asks for says whose it is.',
     reactions: {
       otherwise: reaction(
@@ -233,7 +233,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     id: 'kho/subtree-unknown',
     severity: 'info',
     phase: 'early boot',
-    title: 'no known user of KHO has a subtree of this name',
+    title: 'subtree name is unknown',
     about: 'Kernels up to 7.3 register memblock, LUO, kexec-metadata and kho_test. Any other name is an out-of-tree user’s, or damage.',
     reactions: { otherwise: reaction('unknown', 'If nothing in the next kernel asks for it, its memory stays preserved and unclaimed.') },
     confirm: 'Ask who calls kho_add_subtree() with that name.',

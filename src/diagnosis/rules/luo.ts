@@ -51,7 +51,7 @@ const handoverRules: readonly HandoverRule[] = [
     id: 'luo/version-unreleased',
     severity: 'warning',
     phase: 'early boot',
-    title: 'LUO’s data was written by a kernel between two releases',
+    title: 'version of LUO’s data is of a merge window, not of a release',
     about: 'luo-v2, -v3 and -v4 lived for one day of a patch series. Only a kernel built from it reads them.',
     reactions: panics('Every release refuses the string.'),
     confirm: 'Compare the release in kexec metadata, and `abi list`.',
@@ -69,7 +69,7 @@ const handoverRules: readonly HandoverRule[] = [
     id: 'luo/foreign-version',
     severity: 'error',
     phase: 'early boot',
-    title: 'LUO’s data is of a version that no release pairs with this KHO',
+    title: 'version of LUO’s data is not paired with this version of KHO by any release',
     about:
       'A release speaks one version of each: luo-v1 goes with kho-v1 and kho-v3, luo-v5 with kho-v4. A kernel that takes this handover expects another version of LUO.',
     reactions: panics('The next kernel finds another version than its own.'),

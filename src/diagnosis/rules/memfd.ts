@@ -43,7 +43,7 @@ export const memfdRules: readonly HandoverRule[] = [
     id: 'memfd/flags',
     severity: 'info',
     phase: 'retrieve',
-    title: 'flags of a memfd are set that no kernel writes',
+    title: 'memfd flags are not 0',
     about: 'The field is there for later versions and 0 so far.',
     reactions: { otherwise: reaction('ignored', 'No release up to 7.3 looks at it.') },
     confirm: 'Show the structure in hex.',
@@ -65,7 +65,7 @@ export const memfdRules: readonly HandoverRule[] = [
     id: 'memfd/folios-hidden',
     severity: 'error',
     phase: 'retrieve',
-    title: 'the folio table goes on past nr_folios',
+    title: 'nr_folios is less than the table lists',
     about: 'The table is allocated zeroed and filled from the front: an entry after the last means that nr_folios is too small.',
     reactions: {
       otherwise: reaction('corrupts', 'The file is retrieved without these folios: it reads zeros where they were, and their pages stay reserved.'),

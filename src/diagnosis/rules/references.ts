@@ -86,7 +86,7 @@ export const referenceRules: readonly HandoverRule[] = [
     id: 'kho/other-order',
     severity: 'error',
     phase: 'preserve',
-    title: 'a structure is preserved at another order than it is restored with',
+    title: 'order of a preserved structure is not the order it is restored with',
     about:
       'kho_restore_page() compares the order recorded for the first page of a block with the one it is asked for. LUO’s pages are blocks of order 0; up to 7.1 the session area has order 4 and a file area order 1.',
     reactions: { otherwise: reaction('warns', 'The restorer warns in kho_restore_page() and does without the pages, or gets a block of another size.') },

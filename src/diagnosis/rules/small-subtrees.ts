@@ -125,7 +125,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     id: 'memblock/size-unaligned',
     severity: 'warning',
     phase: 'early boot',
-    title: 'the size of a reserve_mem= region is no whole number of pages',
+    title: 'size of a reserve_mem= region is not a multiple of the page size',
     about: 'reserve_mem= takes sizes in any unit; what is preserved are the pages.',
     reactions: {
       otherwise: reaction('warns', 'The next kernel revives the region only if its own command line says exactly this size ("has wrong size" otherwise).'),
@@ -282,7 +282,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     id: 'kexec-metadata/release',
     severity: 'warning',
     phase: 'early boot',
-    title: 'the previous release is no kernel’s',
+    title: 'previous release is not a kernel release',
     about: 'previous_release is utsname’s release, such as 7.3.4, zeroed after its end.',
     reactions: { otherwise: reaction('ignored', 'The next kernel prints it.') },
     confirm: 'Compare with the banner in the old kernel’s log.',

@@ -91,7 +91,7 @@ function walkChain(memory: PhysicalMemory, first: number, parent: Node, observat
     const address = physicalAddress(next);
     const problem =
       address === null || address % memory.pageSize !== 0 || memory.stateOf(address) === 'out-of-range'
-        ? `chunk pointer ${hex(next)} is no page of this machine`
+        ? `chunk pointer ${hex(next)} is not a page of this machine`
         : seen.has(address)
           ? `the chunk at ${hex(address)} is linked a second time`
           : seen.size >= maxChunks
