@@ -180,7 +180,7 @@ describe('a run that was expected to meet an errno', () => {
   it('is taken there by F', () => {
     const client = short();
     const screen = play(client, 120, 30).press('F');
-    expect(screen.footer).toContain('went wrong first');
+    expect(screen.footer).toContain('every expectation is met; this is the first call that was refused');
     expect(client.current?.errno).toBe('EEXIST');
   });
 });

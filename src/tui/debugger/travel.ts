@@ -78,8 +78,14 @@ export function toCause(state: Debugger): Debugger {
   // the bytes it went wrong by are in the memory pane, ready for the second F
   const { read } = found;
   const selection = read === null ? there.selection : { address: read.address, firstBit: 0, bits: read.length * 8 };
-  return tell({ ...there, cause: found, selection }, found.because[0] ?? `step ${found.step} went wrong first`);
+  return tell(
+    { ...there, cause: found, selection },
+    found.because[0] ??
+      (metAll(client) ? 'every expectation is met; this is the first call that was refused, as expected' : `step ${found.step} went wrong first`),
+  );
 }
+
+const metAll = ({ fromDump, mismatches }: EngineClient): boolean => !fromDump && mismatches.length === 0;
 
 /** Runs on until that step of the program is carried out, or to the end. */
 export function runToAction(state: Debugger, action: number): Step | null {

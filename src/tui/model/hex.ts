@@ -56,7 +56,7 @@ function plainNext({ memory, perRow }: Grid, start: number): number | null {
 }
 
 /** Rows that one squeezed row stands for, at most. */
-const MOST_SQUEEZED = 1 << 16;
+const MOST_SQUEEZED = 1 << 17;
 const CHUNK = 4096;
 
 /** Bytes of a whole row; null where it is not whole. */
@@ -78,12 +78,17 @@ function sameRows(grid: Grid, start: number, bytes: Uint8Array, by: 1 | -1): num
   // whole rows of the range on this side of `start`, its own among them
   const there = by === 1 ? Math.floor((range.end - start) / perRow) : Math.floor((start - range.start) / perRow) + 1;
   const most = Math.min(there, MOST_SQUEEZED, kept === null ? there : rowsUntil(start, kept, perRow, by));
-  // most rows differ from the one before: few are read at first, then whole chunks
+  const zeros = bytes.every((byte) => byte === 0);
+  // most rows differ from the one before: one is read at first, then what is left of its page, or a chunk of that
   let rows = 1;
   for (let count = 0; count < most; count += rows) {
-    rows = Math.min(count === 0 ? 1 : Math.floor(CHUNK / perRow), most - count);
+    const row = start + by * count * perRow;
+    const page = alignDown(row, memory.pageSize);
+    const left = by === 1 ? Math.ceil((page + memory.pageSize - row) / perRow) : Math.floor((row - page) / perRow) + 1;
+    rows = Math.max(1, Math.min(count === 0 ? 1 : Math.floor(CHUNK / perRow), left, most - count));
+    if (zeros && memory.stateOf(row) === 'zero') continue;
     const size = rows * perRow;
-    if (memory.readInto(by === 1 ? start + count * perRow : start - (count + rows - 1) * perRow, size, ahead) < size) return count;
+    if (memory.readInto(by === 1 ? row : row - size + perRow, size, ahead) < size) return count;
     // the same as `bytes`, and each row as the one before it
     if (ahead.compare(bytes, 0, perRow, 0, perRow) === 0 && ahead.compare(ahead, perRow, size, 0, size - perRow) === 0) continue;
     let same = 0;

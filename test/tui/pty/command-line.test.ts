@@ -35,10 +35,14 @@ describe('luo-inspect in a terminal', { timeout: 60_000 }, () => {
     expect(terminal.alternate).toBe(false);
   });
 
-  it('opens a kvm_run snapshot in the inspector', async () => {
-    const terminal = start(['samples/kvm/44-fault-private-read.kvm_run'], { columns: 160, rows: 40 });
-    await terminal.shows('2 overview');
-    expect(terminal.text).toContain('KVM_EXIT_MEMORY_FAULT (39)');
+  it.each([
+    ['a kvm_run snapshot', ['samples/kvm/44-fault-private-read.kvm_run'], '2 overview', 'KVM_EXIT_MEMORY_FAULT (39)'],
+    ['a folder of them', ['samples/kvm'], '9 snapshots', 'out port 0x3f8'],
+    ['two dumps', ['diff', 'samples/handover-7.3/s1-preserved-kho', 'samples/handover-7.3/s2-boot-kho', '--tui'], '1 both sides', '4 differences'],
+  ])('opens %s', async (_, args, first, shown) => {
+    const terminal = start(args, { columns: 160, rows: 40 });
+    await terminal.shows(first);
+    expect(terminal.text).toContain(shown);
     terminal.write('q');
     await ended(terminal);
     expect(terminal.exit?.exitCode).toBe(0);

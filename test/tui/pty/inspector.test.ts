@@ -39,32 +39,41 @@ function expectRestored(terminal: PseudoTerminal): void {
 const ended = (terminal: PseudoTerminal): Promise<void> => terminal.until('the end', () => terminal.exit !== null);
 
 describe('the inspector in a terminal', { timeout: 60_000 }, () => {
-  it('enters the alternate screen once, takes keys, and q restores everything', async () => {
+  it('enters the alternate screen once, takes keys, follows the size of the terminal, copies, and q restores everything', async () => {
     const terminal = await start();
     expect(terminal.alternate).toBe(true);
+    expect(terminal.styled).toBe(true);
     terminal.write('jjjjl');
     await terminal.shows('▾ vm-0');
-    terminal.write('\u001b[B');
+    // reports of a mouse that nobody asked for, before the key
+    terminal.write('\u001b[<64;10;5M\u001b[<0;10;5M\u001b[B');
     await terminal.until('the name under the cursor', () => /› +name "vm-0"/.test(terminal.text));
     terminal.write('/seals\r');
     await terminal.shows('/seals  1/1');
     terminal.write('\u001b');
     await terminal.until('the end of the search', () => terminal.text.includes('Tab pane'));
+    // larger and smaller, without a trace of the old frame
+    for (const [columns, rows] of [
+      [200, 60],
+      [60, 15],
+      [120, 40],
+    ] as const) {
+      terminal.resize(columns, rows);
+      await terminal.until(`a frame of ${columns}×${rows}`, () => {
+        const shown = terminal.rows;
+        return shown.length === rows && shown[1]?.length === columns && (shown[rows - 1] ?? '').includes('follow') && count(terminal.text, '1 tree') === 1;
+      });
+    }
+    terminal.write(']');
+    await terminal.until('the finding', () => /›! +seals/.test(terminal.text));
+    terminal.write('y');
+    await terminal.shows('copied 0x9');
+    expect(terminal.output).toContain(`\u001b]52;c;${Buffer.from('0x9').toString('base64')}\u0007`);
     terminal.write('q');
     await ended(terminal);
     expectRestored(terminal);
     expect(terminal.text).toContain('left');
     expect(terminal.exit?.exitCode).toBe(0);
-  });
-
-  it('quits on Ctrl-C, while a prompt is open too', async () => {
-    const terminal = await start();
-    terminal.write('/abc');
-    await terminal.shows('/abc');
-    terminal.write('\u0003');
-    await ended(terminal);
-    expectRestored(terminal);
-    expect(terminal.text).toContain('left');
   });
 
   it.each<[NodeJS.Signals, number]>([
@@ -96,7 +105,7 @@ describe('the inspector in a terminal', { timeout: 60_000 }, () => {
     expect(terminal.exit?.exitCode).toBe(2);
   });
 
-  it('gives the terminal back while it is stopped, and draws everything again after', async () => {
+  it('gives the terminal back while it is stopped, draws everything again after, and quits on Ctrl-C', async () => {
     const terminal = await start();
     terminal.kill('SIGTSTP');
     await terminal.until('the way out', () => terminal.output.includes(LEAVE));
@@ -105,56 +114,23 @@ describe('the inspector in a terminal', { timeout: 60_000 }, () => {
     await terminal.shows('1 tree');
     terminal.write('G');
     await terminal.until('the last row', () => /›.*far/.test(terminal.text));
-    terminal.write('q');
+    // Ctrl-C quits, while a prompt is open too
+    terminal.write('/abc');
+    await terminal.shows('/abc');
+    terminal.write('\u0003');
     await ended(terminal);
+    expect(terminal.text).toContain('left');
     expect(terminal.alternate).toBe(false);
     expect(count(terminal.output, LEAVE)).toBe(2);
   });
 
-  it('follows the size of the terminal, larger and smaller, without a trace of the old frame', async () => {
-    const terminal = await start();
-    for (const [columns, rows] of [
-      [200, 60],
-      [60, 15],
-      [120, 40],
-    ] as const) {
-      terminal.resize(columns, rows);
-      await terminal.until(`a frame of ${columns}×${rows}`, () => {
-        const shown = terminal.rows;
-        return shown.length === rows && shown[1]?.length === columns && (shown[rows - 1] ?? '').includes('follow') && count(terminal.text, '1 tree') === 1;
-      });
-    }
-    terminal.write('q');
-    await ended(terminal);
-    expectRestored(terminal);
-  });
-
-  it('has colours, and none with NO_COLOR, where signs tell the same', async () => {
-    const coloured = await start();
-    expect(coloured.styled).toBe(true);
+  it('has no colours with NO_COLOR, where signs tell the same', async () => {
     const plain = await start('', { env: { NO_COLOR: '1' } });
     expect(plain.styled).toBe(false);
     expect(plain.output).not.toMatch(/\u001b\[[1-9][0-9;]*m/);
     plain.write(']');
     await plain.until('the marks', () => /›! +seals/.test(plain.text) && plain.text.includes('[09 00 00 00]'));
     expect(plain.text).toContain('━ 1 tree');
-  });
-
-  it('takes no notice of mouse reports', async () => {
-    const terminal = await start();
-    terminal.write('\u001b[<64;10;5M\u001b[<0;10;5Mj');
-    await terminal.until('one row down', () => /›.*incoming/.test(terminal.text));
-    terminal.write('q');
-    await ended(terminal);
-  });
-
-  it('copies through the terminal', async () => {
-    const terminal = await start();
-    terminal.write(']');
-    await terminal.until('the finding', () => /›! +seals/.test(terminal.text));
-    terminal.write('y');
-    await terminal.shows('copied 0x9');
-    expect(terminal.output).toContain(`\u001b]52;c;${Buffer.from('0x9').toString('base64')}\u0007`);
   });
 
   it('an opening that works without a pause is given up with Esc; an arrow, which begins like it, is kept for the view', async () => {
