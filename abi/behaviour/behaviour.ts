@@ -1,6 +1,6 @@
 /**
- * What a kernel does when it is handed something it does not speak: one table a release, data alone. For `abi check` and
- * for the rules of `diagnose`. The texts may name `{from}` and `{to}`: the versions written and spoken.
+ * What kernels do, as named facts: one row for each release that changed something, with the evidence it is known by. Data alone, asked by the rules of
+ * `diagnose`, by `abi check`, the gate and the engine. Texts of versions may name `{from}` and `{to}`: the versions written and spoken.
  */
 import type { Release } from '../contract.js';
 import type { ErrnoName } from '../errno.js';
@@ -31,38 +31,27 @@ export interface Outcome {
   readonly evidence: Evidence;
 }
 
-export interface Behaviour {
-  readonly release: Release;
-  readonly source: string;
-  /** the root FDT names another version */
-  readonly khoVersion: Outcome;
-  /** the string is its own, the preserved map is of this other form (a contract's id) */
-  readonly otherMap: Readonly<Record<string, Outcome>>;
-  /** what becomes of other layers once such a map was read */
-  readonly afterOtherMap: Readonly<Record<string, Outcome>>;
-  /** memblock's FDT names another version, or has none that fits */
-  readonly memblockVersion: Outcome;
-  /** the LUO subtree is there and the kernel has no LUO */
-  readonly noLuo: Outcome;
-  /** null where the release has no LUO */
-  readonly luo: LuoBehaviour | null;
-  /** kexec-metadata has another version or size; null where the release does not read it */
-  readonly kexecMetadata: Outcome | null;
-  /** a subtree nobody asks for */
-  readonly unknownSubtree: Outcome;
-}
+/** A fact: its rows, oldest first, each true from a release on; null where that release does not get there. */
+export type Fact = readonly (readonly [since: Release, outcome: Outcome | null])[];
 
-interface LuoBehaviour {
-  /** another version, or too small */
-  readonly version: Outcome;
-  /** the luo-session node is missing or of another version; null where sessions have no node */
-  readonly sessionNode: Outcome | null;
-  /** the luo-flb node is missing or of another version; null where FLBs have no node */
-  readonly flbNode: Outcome | null;
-  /** FLBs are in the tree and the release has none */
-  readonly noFlb: Outcome | null;
-  /** no handler has exactly the string of a file */
-  readonly handler: Outcome;
-  /** nobody asks for an FLB */
-  readonly unknownFlb: Outcome;
-}
+export const outcome = (kind: ReactionKind, text: string, evidence: Evidence, errno: ErrnoName | null = null): Outcome => ({ kind, errno, text, evidence });
+
+/** The same in every release. */
+export const always = (kind: ReactionKind, text: string, evidence: Evidence, errno: ErrnoName | null = null): Fact => [
+  ['6.16', outcome(kind, text, evidence, errno)],
+];
+
+/** The same in every release; only the evidence for it differs. */
+export const known = (kind: ReactionKind, text: string, ...by: readonly (readonly [since: Release, evidence: Evidence | null])[]): Fact =>
+  by.map(([since, evidence]) => [since, evidence === null ? null : outcome(kind, text, evidence)]);
+
+/** A session or a file of it cannot be deserialised: what that does to open("/dev/liveupdate") is written here alone. @param swallowed what the first LUO does */
+export const notDeserialised = (fails: string, swallowed: string): Fact => [
+  ['6.19', outcome('retrieve-fails', swallowed, 'derived', 'ENOENT')],
+  [
+    '7.0',
+    outcome('unknown', 'unknown, because it was not verified whether open() of 7.0 fails with EIO as in 7.1 or swallows the error as in 6.19', 'unverified'),
+  ],
+  ['7.1', outcome('open-fails', fails, 'source', 'EIO')],
+  ['7.2', outcome('open-fails', fails, 'lab', 'EIO')],
+];

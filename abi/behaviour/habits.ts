@@ -26,8 +26,6 @@ export interface Habits {
   readonly ioctlsKnowTheirSide: boolean;
   /** a file can be preserved once */
   readonly filesPreservedOnce: boolean;
-  /** open("/dev/liveupdate") fails where something could not be deserialised; else it says nothing of it */
-  readonly openTellsFailure: boolean;
   /** a file handler's module is pinned as long as it is registered, not only while LUO holds files of it */
   readonly handlersPinned: boolean;
   /** an FLB whose retrieve failed answers the same error again instead of trying again */
@@ -45,7 +43,6 @@ const v71: Habits = {
   sessionNames: 'checked',
   ioctlsKnowTheirSide: true,
   filesPreservedOnce: true,
-  openTellsFailure: true,
   handlersPinned: false,
   flbRetrieveIsCached: false,
 };
@@ -69,7 +66,6 @@ const v619: Habits = {
   sessionNames: 'cut',
   ioctlsKnowTheirSide: false,
   filesPreservedOnce: false,
-  openTellsFailure: false,
   handlersPinned: true,
 };
 

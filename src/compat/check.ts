@@ -1,13 +1,12 @@
 /** Can one kernel take over from another? Judged for every release the next kernel may be, and merged where they agree. */
 import { scratchNamesDiffer } from '../../abi/boot/scratch-names.js';
-import { behaviourOf } from '../../abi/behaviour/registry.js';
 import { compareLayouts } from './same-layout.js';
 import { judge } from './judge.js';
 import type { Side } from './side.js';
 import { type CompatRemark, type CompatResult, type LayerVerdict, NOT_REACHED, verdictOf } from './verdict.js';
 
 export function checkCompat(from: Side, to: Side): CompatResult {
-  const judged = to.releases.map((release) => ({ release, rows: judge(from, to, behaviourOf(release)) }));
+  const judged = to.releases.map((release) => ({ release, rows: judge(from, to, release) }));
   const [first, ...others] = judged;
   if (first === undefined) throw new Error(`${to.label} may be no release at all`);
   const layers = first.rows.map((row, index) => {

@@ -2,7 +2,7 @@
  * A dump as one side of a comparison. Handing over, it stands for what was written, and for nothing else; taking over, for
  * the kernel that runs in it: its release, what it writes itself, and whether it was told to take over at all.
  */
-import { NEWEST } from '../../abi/behaviour/registry.js';
+import { NEWEST } from '../../abi/behaviour/facts.js';
 import type { Release } from '../../abi/contract.js';
 import { isSince, releaseOf, releases, spokenBy } from '../../abi/registry.js';
 import { UserError } from '../codec/user-error.js';

@@ -2,8 +2,10 @@
  * What one kernel does with what another wrote, layer by layer in the order in which it meets them. The rules here only
  * find out which case holds; what the kernel does about it is in abi/behaviour.
  */
-import type { Behaviour, Outcome } from '../../abi/behaviour/behaviour.js';
-import { khoOff, liveupdateOff } from '../../abi/behaviour/switches.js';
+import type { Outcome } from '../../abi/behaviour/behaviour.js';
+import { type FactName, isFactName, outcomeOf } from '../../abi/behaviour/facts.js';
+import { khoOff, liveupdateOff } from '../../abi/behaviour/versions.js';
+import type { Release } from '../../abi/contract.js';
 import { DEFAULT_PAGE_SIZE } from '../codec/layout-table.js';
 import { compareLayouts, type LayoutRelation } from './same-layout.js';
 import { infoOf, orderOf, type Part, type Side, versionOf } from './side.js';
@@ -21,26 +23,27 @@ const because = (why: string): Outcome => ({ kind: 'unknown', errno: null, text:
 /** After these nothing else of the handover is looked at. */
 const stops = (outcome: Outcome): boolean => outcome.kind === 'cold-boot' || outcome.kind === 'panic';
 
-/** Judges by one release's behaviour. */
-export function judge(from: Side, to: Side, behaviour: Behaviour): readonly LayerVerdict[] {
-  return new Judge(from, to, behaviour).run();
+/** Judges by what one release does. */
+export function judge(from: Side, to: Side, release: Release): readonly LayerVerdict[] {
+  return new Judge(from, to, release).run();
 }
 
 class Judge {
   readonly #from: Side;
   readonly #to: Side;
-  readonly #behaviour: Behaviour;
+  readonly #release: Release;
   readonly #pageSize: number;
   readonly #rows: LayerVerdict[] = [];
   #stopped = false;
   /** there is no /dev/liveupdate: nothing of LUO below its root is reached */
   #luoClosed = false;
-  #overrides: Readonly<Record<string, Outcome>> = {};
+  /** a map of another form was read */
+  #otherMap = false;
 
-  constructor(from: Side, to: Side, behaviour: Behaviour) {
+  constructor(from: Side, to: Side, release: Release) {
     this.#from = from;
     this.#to = to;
-    this.#behaviour = behaviour;
+    this.#release = release;
     this.#pageSize = from.pageSize ?? to.pageSize ?? DEFAULT_PAGE_SIZE;
   }
 
@@ -58,6 +61,15 @@ class Judge {
     this.#flbs();
     this.#handlers();
     return this.#rows;
+  }
+
+  /** What the release does; where it does not get there, the data is left alone. */
+  #does(fact: FactName): Outcome {
+    return outcomeOf(fact, this.#release) ?? outcomeOf('subtree/unclaimed', this.#release) ?? because('it is not described what this release does');
+  }
+
+  #find(name: string): Outcome | null {
+    return isFactName(name) ? outcomeOf(name, this.#release) : null;
   }
 
   /** The root and the subtrees that are one blob each. */
@@ -89,7 +101,7 @@ class Judge {
         evidence: 'derived',
       };
     }
-    if (from.compatible !== null && to.compatible !== null && from.compatible !== to.compatible) return this.#behaviour.khoVersion;
+    if (from.compatible !== null && to.compatible !== null && from.compatible !== to.compatible) return this.#does('version/kho');
     if (this.#from.pageSize !== null && this.#to.pageSize !== null && this.#from.pageSize !== this.#to.pageSize)
       return {
         kind: 'corrupts',
@@ -101,57 +113,53 @@ class Judge {
     if (layout.relation === 'unknown') return because(layout.why);
     if (layout.relation === 'same')
       return from.compatible === null || to.compatible === null ? because('its version string cannot be read here') : taken('kho');
-    const form = from.contracts.map((contract) => this.#behaviour.otherMap[contract.id]).find((outcome) => outcome !== undefined);
+    const form = from.contracts.map(({ id }) => this.#find(`map/${id}`)).find((found) => found !== null);
     if (form === undefined) return { kind: 'corrupts', errno: null, text: `accepts the same string, and reads it wrongly: ${layout.why}`, evidence: 'derived' };
-    this.#overrides = this.#behaviour.afterOtherMap;
+    this.#otherMap = true;
     return form;
   }
 
   #plain(layer: string, from: Part | null, to: Part | null): Outcome {
     if (from === null) return this.#nothing(layer, 'nothing to take over: none was written');
-    const override = this.#overrides[layer];
-    if (override !== undefined) return override;
+    const override = this.#otherMap ? this.#find(`after-map/${layer}`) : null;
+    if (override !== null) return override;
     if (to === null) {
       const why = this.#to.unknown.get(layer);
-      return why === undefined ? this.#behaviour.unknownSubtree : because(why);
+      return why === undefined ? this.#does('subtree/unclaimed') : because(why);
     }
     const layout = compareLayouts(from, to, this.#pageSize);
     const other = from.compatible !== to.compatible || (from.compatible === null && layout.relation === 'different');
-    if (layer === 'memblock' && other) return this.#behaviour.memblockVersion;
-    if (layer === 'kexec-metadata' && other) return this.#behaviour.kexecMetadata ?? this.#behaviour.unknownSubtree;
-    if (other) return { ...this.#behaviour.unknownSubtree, text: 'refuses another version of its subtree, whose memory stays reserved and unclaimed' };
+    if (layer === 'memblock' && other) return this.#does('version/memblock');
+    if (layer === 'kexec-metadata' && other) return this.#does('version/kexec-metadata');
+    if (other) return { ...this.#does('subtree/unclaimed'), text: 'refuses another version of its subtree, whose memory stays reserved and unclaimed' };
     return this.#readAs(layer, layout, 'the next kernel reads it wrongly');
   }
 
   #fdtOfLuo(): void {
     const from = this.#part(this.#from, 'luo');
     const to = this.#part(this.#to, 'luo');
-    const luo = this.#behaviour.luo;
+    const version = outcomeOf('version/luo', this.#release);
     this.#add(from, to, 'luo', () => {
       if (from === null) return this.#nothing('luo', 'no LUO data to find: the next kernel starts without sessions');
-      if (to === null || luo === null) {
+      if (to === null || version === null) {
         const why = this.#to.unknown.get('luo');
-        return why === undefined ? this.#behaviour.noLuo : because(why);
+        return why === undefined ? this.#does('luo/none') : because(why);
       }
-      if (from.compatible !== to.compatible) return luo.version;
+      if (from.compatible !== to.compatible) return version;
       return this.#readAs('luo', compareLayouts(from, to, this.#pageSize), 'the next kernel reads the LUO root wrongly');
     });
-    const nodes = [
-      { layer: 'luo-session', reaction: luo?.sessionNode ?? null },
-      { layer: 'luo-flb', reaction: luo?.flbNode ?? null },
-    ] as const;
-    for (const { layer, reaction } of nodes) this.#luoNode(layer, reaction, from !== null, to !== null);
+    for (const layer of ['luo-session', 'luo-flb'] as const) this.#luoNode(layer, from !== null, to !== null);
   }
 
-  #luoNode(layer: 'luo-session' | 'luo-flb', reaction: Outcome | null, written: boolean, spoken: boolean): void {
+  #luoNode(layer: 'luo-session' | 'luo-flb', written: boolean, spoken: boolean): void {
     const from = this.#part(this.#from, layer);
     const to = this.#part(this.#to, layer);
     if (from === null && to === null) return;
     this.#add(from, to, layer, () => {
       if (!written) return this.#nothing(layer, 'nothing to take over: none was written');
       if (!spoken) return notReached;
-      if (to === null) return this.#behaviour.luo?.noFlb ?? this.#behaviour.unknownSubtree;
-      if (from === null || from.compatible !== to.compatible) return reaction ?? this.#behaviour.unknownSubtree;
+      if (to === null) return this.#does('flb/none');
+      if (from === null || from.compatible !== to.compatible) return this.#does(`version/${layer}`);
       return this.#readAs(layer, compareLayouts(from, to, this.#pageSize), 'the next kernel reads it wrongly');
     });
   }
@@ -165,7 +173,7 @@ class Judge {
         if (!this.#hasLuo()) return notReached;
         if (to !== null) return this.#readAs(from.layer, compareLayouts(from, to, this.#pageSize), 'its owner reads it wrongly');
         const why = this.#to.unknown.get(from.layer);
-        return why === undefined ? (this.#behaviour.luo?.unknownFlb ?? this.#behaviour.unknownSubtree) : because(why);
+        return why === undefined ? this.#does('flb/unclaimed') : because(why);
       });
     }
   }
@@ -192,7 +200,7 @@ class Judge {
     if (to !== null) return this.#readAs(from.layer, compareLayouts(from, to, this.#pageSize), 'its handler reads it wrongly');
     const why = this.#to.unknown.get(from.layer);
     if (why !== undefined) return because(why);
-    return this.#behaviour.luo?.handler ?? this.#behaviour.unknownSubtree;
+    return this.#does('version/handler');
   }
 
   /** Nothing of the layer was written, or it can't be told. */
@@ -211,7 +219,7 @@ class Judge {
 
   /** Is there LUO data that the next kernel looks into? */
   #hasLuo(): boolean {
-    return this.#part(this.#from, 'luo') !== null && this.#part(this.#to, 'luo') !== null && this.#behaviour.luo !== null;
+    return this.#part(this.#from, 'luo') !== null && this.#part(this.#to, 'luo') !== null && outcomeOf('version/luo', this.#release) !== null;
   }
 
   #part(side: Side, layer: string): Part | null {

@@ -5,7 +5,7 @@
 import { scratchNames } from '../../abi/boot/scratch-names.js';
 import { isProposed } from '../../abi/contract.js';
 import type { Contract, Release } from '../../abi/contract.js';
-import { NEWEST } from '../../abi/behaviour/registry.js';
+import { NEWEST } from '../../abi/behaviour/facts.js';
 import { contracts, contractsOf, releaseOf, releases, spokenBy } from '../../abi/registry.js';
 import { UserError } from '../codec/user-error.js';
 import { DEFAULT_PAGE_SIZE } from '../codec/layout-table.js';

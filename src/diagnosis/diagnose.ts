@@ -6,7 +6,7 @@ import type { Finding } from './finding.js';
 import type { ConsoleLog } from './log/console-log.js';
 import { type Related, related } from './causes.js';
 import { trustOf } from './pointers/trust.js';
-import type { Hit, Rule } from './rule.js';
+import { type Hit, type Rule, reactionOf } from './rule.js';
 import { rules } from './rules/index.js';
 import { type DiagnoseLimits, type Dialect, type DumpSubject, type ObjectsView, diagnoseLimits, dialectOf, momentOf } from './subject.js';
 
@@ -88,7 +88,7 @@ function collect(
 }
 
 function findingOf(rule: Rule, found: Hit, dialect: Dialect): Finding {
-  const usual = rule.reactions === null ? null : (rule.reactions.byDialect?.[dialect] ?? rule.reactions.otherwise);
+  const told = found.reaction === undefined ? rule.reaction : found.reaction;
   return {
     // Numbers are given once all are found and in their order.
     id: 0,
@@ -98,6 +98,6 @@ function findingOf(rule: Rule, found: Hit, dialect: Dialect): Finding {
     message: found.message,
     at: found.at,
     path: found.path,
-    reaction: found.reaction === undefined ? usual : found.reaction,
+    reaction: typeof told === 'string' ? reactionOf(told, dialect) : told,
   };
 }

@@ -1,17 +1,13 @@
 /** What a rule is: an id that stays, what it says of the next kernel, and a check over the decoded handover. For `rules/` and `diagnose.ts`. */
 import type { Observation, ObservationKind } from '../handover/observe.js';
 import type { TreeNode } from '../tree/tree.js';
-import type { ErrnoName, Finding, ForetoldBy, Reaction, ReactionKind, Severity } from './finding.js';
+import type { Outcome } from '../../abi/behaviour/behaviour.js';
+import { type FactName, NEWEST, outcomeOf } from '../../abi/behaviour/facts.js';
+import type { ErrnoName, Finding, Reaction, ReactionKind, Severity } from './finding.js';
 import { type Dialect, type DumpSubject, type Subject, isIntact } from './subject.js';
 
 /** Where in a live update it bites. */
 export type Phase = 'preserve' | 'freeze' | 'jump' | 'early boot' | 'deserialise' | 'retrieve' | 'finish';
-
-/** What the next kernel does: `otherwise`, unless the data is in an older dialect that has its own answer. */
-export interface Reactions {
-  readonly otherwise: Reaction;
-  readonly byDialect?: Partial<Readonly<Record<Dialect, Reaction>>>;
-}
 
 export interface RuleText {
   /** stable: `family/what`, kebab-case */
@@ -23,8 +19,8 @@ export interface RuleText {
   readonly title: string;
   /** what it leads to, for `rules show` and the reference page */
   readonly about: string;
-  /** null where nothing happens: the rule states what the dump shows */
-  readonly reactions: Reactions | null;
+  /** what the next kernel does: a fact of abi/behaviour, or what a log or objects show; null where nothing happens: the rule states what the dump shows */
+  readonly reaction: FactName | Reaction | null;
   /**
    * The kernel goes on without a word, and user space is told nothing: a session it never hears of, memory with two owners. A replay
    * does not meet it, so that what the rule says holds.
@@ -54,7 +50,7 @@ export interface Hit {
   readonly path: string | null;
   /** instead of the rule's */
   readonly severity?: Severity;
-  readonly reaction?: Reaction | null;
+  readonly reaction?: FactName | Reaction | null;
   /** causes, the nearest first; the first that is found counts */
   readonly after?: readonly Clue[];
 }
@@ -77,13 +73,25 @@ export interface LastRule extends RuleText {
 
 export type Rule = HandoverRule | DumpRule | LastRule;
 
-/** What a release is known to do. It holds where no replay, log or kernel object tells what happens. */
-export const reaction = (kind: ReactionKind, text: string, errno: ErrnoName | null = null, foretoldBy: ForetoldBy = 'rules'): Reaction => ({
+/** What a log or a kernel's own objects show to have happened. */
+export const seen = (foretoldBy: 'log' | 'objects', kind: ReactionKind, text: string, errno: ErrnoName | null = null): Reaction => ({
   kind,
   errno,
   text,
   foretoldBy,
 });
+
+const reactions = new Map<Outcome, Reaction>();
+
+/** What abi/behaviour says of it: of the release, or where that does not get there, of the newest. It holds where no replay, log or kernel object tells what happens. */
+export function reactionOf(fact: FactName, dialect: Dialect): Reaction | null {
+  const outcome = outcomeOf(fact, dialect) ?? outcomeOf(fact, NEWEST);
+  if (outcome === null) return null;
+  const { kind, errno, text } = outcome;
+  const known = reactions.get(outcome) ?? { kind, errno, text, foretoldBy: 'rules' };
+  reactions.set(outcome, known);
+  return known;
+}
 
 /** A hit at a node of the tree; `at` unless given is the node's own address. */
 export const hit = (node: TreeNode, message: string, at: number | null = node.address): Hit => ({ message, at, path: node.path });

@@ -2,7 +2,8 @@
  * The gate: what patches do to the contracts in include/linux/kho/abi. A layout that changes while its string stays is read wrongly by
  * every kernel on the other side; one whose string changes with it is refused, which is what the string is for.
  */
-import { behaviourOf } from '../../abi/behaviour/registry.js';
+import type { Outcome } from '../../abi/behaviour/behaviour.js';
+import { type FactName, outcomeOf } from '../../abi/behaviour/facts.js';
 import type { Contract, Release } from '../../abi/contract.js';
 import { contracts, contractsOf, releases } from '../../abi/registry.js';
 import { layerOfString, infoOf } from '../compat/side.js';
@@ -175,18 +176,21 @@ function pairsOf(change: StructChange, bumped: boolean): readonly BrokenPair[] {
 }
 
 /** What a release does about a version of a layer that it does not know. */
-function refusal(layer: string, release: Release): { readonly kind: string; readonly errno: string | null; readonly text: string } | null {
-  const behaviour = behaviourOf(release);
+function refusal(layer: string, release: Release): Outcome | null {
   const role = infoOf(layer)?.role;
-  if (layer === 'kho' || layer === 'kho-vmalloc' || layer === 'block') return behaviour.khoVersion;
-  if (layer === 'luo') return behaviour.luo?.version ?? null;
-  if (layer === 'luo-session') return behaviour.luo?.sessionNode ?? null;
-  if (layer === 'luo-flb') return behaviour.luo?.flbNode ?? null;
-  if (layer === 'memblock') return behaviour.memblockVersion;
-  if (layer === 'kexec-metadata') return behaviour.kexecMetadata ?? behaviour.unknownSubtree;
-  if (role === 'handler') return behaviour.luo?.handler ?? behaviour.unknownSubtree;
-  if (role === 'flb') return behaviour.luo?.unknownFlb ?? behaviour.unknownSubtree;
-  return behaviour.unknownSubtree;
+  const refused: Readonly<Record<string, FactName>> = {
+    kho: 'version/kho',
+    'kho-vmalloc': 'version/kho',
+    block: 'version/kho',
+    luo: 'version/luo',
+    'luo-session': 'version/luo-session',
+    'luo-flb': 'version/luo-flb',
+    memblock: 'version/memblock',
+    'kexec-metadata': 'version/kexec-metadata',
+  };
+  const fact = refused[layer] ?? (role === 'handler' ? 'version/handler' : role === 'flb' ? 'flb/unclaimed' : 'subtree/unclaimed');
+  const outcome = outcomeOf(fact, release);
+  return outcome === null && role !== 'luo' && role !== 'luo-node' ? outcomeOf('subtree/unclaimed', release) : outcome;
 }
 
 /** Does anything in it break a pair without a version that says so? */

@@ -1,5 +1,5 @@
 /** The LUO subtree itself: a struct from 7.2, an FDT up to 7.1. Chooses by what is there, then reads what it leads to. */
-import { NEWEST } from '../../abi/behaviour/registry.js';
+import { NEWEST } from '../../abi/behaviour/facts.js';
 import { type Contract, behaviourIsKnown } from '../../abi/contract.js';
 import { type Struct, u64 } from '../../abi/layout.js';
 import { luoCompatibleBytes } from '../../abi/luo/root.js';

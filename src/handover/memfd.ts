@@ -2,7 +2,7 @@
  * memfd payloads: memfd_luo_ser, its folio table, and the contents it leads to. The table is bulk: read lazily, in pieces.
  * Source: include/linux/kho/abi/memfd.h and mm/memfd_luo.c, 6.19 to 7.3.
  */
-import { NEWEST } from '../../abi/behaviour/registry.js';
+import { NEWEST } from '../../abi/behaviour/facts.js';
 import { type Contract, behaviourIsKnown } from '../../abi/contract.js';
 import type { FlagNames, Struct } from '../../abi/layout.js';
 import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';

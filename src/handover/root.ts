@@ -1,5 +1,5 @@
 /** KHO's root FDT: its version, the contract it is read by, the preserved memory map it names. Source: kernel/liveupdate/kexec_handover.c, 6.16 to 7.3. */
-import { NEWEST } from '../../abi/behaviour/registry.js';
+import { NEWEST } from '../../abi/behaviour/facts.js';
 import type { Contract } from '../../abi/contract.js';
 import { u64 } from '../../abi/layout.js';
 import { contractsOf } from '../../abi/registry.js';

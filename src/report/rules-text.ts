@@ -1,9 +1,10 @@
 /** The rules of `diagnose` for `luo-inspect rules`: as text, as JSON, and as the reference page docs/rules.md. */
 import type { Reaction } from '../diagnosis/finding.js';
 import type { Dialect } from '../diagnosis/subject.js';
-import type { Reactions, RuleText } from '../diagnosis/rule.js';
+import { type RuleText, reactionOf } from '../diagnosis/rule.js';
 import type { JsonObject } from './json-value.js';
 
+const NEWEST_DIALECT = '7.2';
 /** Releases that an answer of its own is for. */
 const DIALECTS: Readonly<Record<Dialect, string>> = { '6.16': '6.16 to 6.18', '6.19': '6.19 and 7.0', '7.1': '7.1', '7.2': '7.2 and later' };
 
@@ -11,14 +12,26 @@ const cased = (text: string): string => `${text.charAt(0).toUpperCase()}${text.s
 
 const reactionText = ({ kind, errno, text }: Reaction): string => `${kind}${errno === null ? '' : ` (${errno})`}: ${text}`;
 
-/** One line for each answer, the usual first. */
-function reactionLines(reactions: Reactions | null): readonly string[] {
-  if (reactions === null) return ['nothing: the rule states what the dump shows'];
-  const own = Object.entries(reactions.byDialect ?? {}).map(([dialect, reaction]) => `data of ${releases(dialect)}: ${reactionText(reaction)}`);
-  return [reactionText(reactions.otherwise), ...own];
-}
+/** What the next kernel does, the usual; null where nothing happens. */
+const usual = ({ reaction }: RuleText): Reaction | null => (typeof reaction === 'string' ? reactionOf(reaction, NEWEST_DIALECT) : reaction);
 
-const releases = (dialect: string): string => Object.entries(DIALECTS).find(([name]) => name === dialect)?.[1] ?? dialect;
+/** What it does with data of older releases, where that differs. */
+const older = (rule: RuleText): readonly (readonly [releases: string, reaction: Reaction])[] =>
+  Object.entries(DIALECTS).flatMap(([dialect, releases]) => {
+    const { reaction } = rule;
+    const own = typeof reaction === 'string' && isDialect(dialect) ? reactionOf(reaction, dialect) : null;
+    return own === null || isSame(own, usual(rule)) ? [] : [[releases, own] as const];
+  });
+
+const isDialect = (word: string): word is Dialect => Object.hasOwn(DIALECTS, word);
+const isSame = (one: Reaction, other: Reaction | null): boolean => one.kind === other?.kind && one.errno === other.errno && one.text === other.text;
+
+/** One line for each answer, the usual first. */
+function reactionLines(rule: RuleText): readonly string[] {
+  const reaction = usual(rule);
+  if (reaction === null) return ['nothing: the rule states what the dump shows'];
+  return [reactionText(reaction), ...older(rule).map(([releases, own]) => `data of ${releases}: ${reactionText(own)}`)];
+}
 
 /** `rules`: id, severity, phase, title; a line each. */
 export function ruleListText(rules: readonly RuleText[]): readonly string[] {
@@ -34,7 +47,7 @@ export function ruleText(rule: RuleText): readonly string[] {
     '',
     `  ${rule.about}`,
     '',
-    ...reactionLines(rule.reactions).map((line, index) => `  ${index === 0 ? 'next kernel' : '           '}  ${line}`),
+    ...reactionLines(rule).map((line, index) => `  ${index === 0 ? 'next kernel' : '           '}  ${line}`),
     `  confirm      ${rule.confirm}`,
     ...rule.sources.map((source, index) => `  ${index === 0 ? 'sources    ' : '           '}  ${source}`),
   ];
@@ -46,11 +59,8 @@ export const ruleJson = (rule: RuleText): JsonObject => ({
   phase: rule.phase,
   title: rule.title,
   about: rule.about,
-  reaction: rule.reactions === null ? null : { ...rule.reactions.otherwise },
-  reactionByRelease:
-    rule.reactions === null
-      ? {}
-      : Object.fromEntries(Object.entries(rule.reactions.byDialect ?? {}).map(([dialect, reaction]) => [releases(dialect), { ...reaction }])),
+  reaction: usual(rule) === null ? null : { ...usual(rule) },
+  reactionByRelease: Object.fromEntries(older(rule).map(([releases, reaction]) => [releases, { ...reaction }])),
   confirm: rule.confirm,
   sources: [...rule.sources],
 });
@@ -86,7 +96,7 @@ function ruleSection(rule: RuleText): readonly string[] {
     '',
     rule.about,
     '',
-    ...reactionLines(rule.reactions).map((line) => `* Next kernel: ${line}`),
+    ...reactionLines(rule).map((line) => `* Next kernel: ${line}`),
     `* Confirm: ${rule.confirm}`,
     `* Sources: ${rule.sources.join('; ')}`,
     '',

@@ -3,7 +3,7 @@
  * a location in the dump's memory, a path in the decoded tree a logical location.
  */
 import type { Finding, Severity } from '../diagnosis/finding.js';
-import type { Reactions, RuleText } from '../diagnosis/rule.js';
+import { type RuleText, reactionOf } from '../diagnosis/rule.js';
 import type { JsonObject } from './json-value.js';
 
 interface SarifInput {
@@ -49,13 +49,15 @@ const descriptorOf = (rule: RuleText): JsonObject => ({
   id: rule.id,
   shortDescription: { text: `${rule.title}.` },
   fullDescription: { text: rule.about },
-  help: { text: [rule.about, ...reactionSentences(rule.reactions), `Confirm: ${rule.confirm}`, `Sources: ${rule.sources.join('; ')}`].join('\n\n') },
+  help: { text: [rule.about, ...reactionSentences(rule), `Confirm: ${rule.confirm}`, `Sources: ${rule.sources.join('; ')}`].join('\n\n') },
   defaultConfiguration: { level: LEVELS[rule.severity] },
   properties: { phase: rule.phase },
 });
 
-const reactionSentences = (reactions: Reactions | null): readonly string[] =>
-  reactions === null ? [] : [`Next kernel: ${reactions.otherwise.kind}: ${reactions.otherwise.text}`];
+function reactionSentences({ reaction }: RuleText): readonly string[] {
+  const usual = typeof reaction === 'string' ? reactionOf(reaction, '7.2') : reaction;
+  return usual === null ? [] : [`Next kernel: ${usual.kind}: ${usual.text}`];
+}
 
 function resultOf(finding: Finding, indexOf: ReadonlyMap<string, number>, source: string): JsonObject {
   const { rule, severity, message, at, path, reaction } = finding;

@@ -20,7 +20,7 @@ it('explains every rule: what it means, what happens, how to make sure, and wher
 });
 
 it('says what the next kernel does wherever a finding is an error', () => {
-  expect(rules.filter((rule) => rule.severity === 'error' && rule.reactions === null).map((rule) => rule.id)).toEqual([]);
+  expect(rules.filter((rule) => rule.severity === 'error' && rule.reaction === null).map((rule) => rule.id)).toEqual([]);
 });
 
 it('has every family', () => {

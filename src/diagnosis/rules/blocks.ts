@@ -6,8 +6,8 @@ import { lostBlocks } from '../pointers/lost-blocks.js';
 import { type Entries, type Piece, emptyEntry, hiddenEntry, placeOf } from '../../handover/entries.js';
 import { hex } from '../../tree/words.js';
 import type { TreeNode } from '../../tree/tree.js';
-import type { Reaction } from '../finding.js';
-import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
+import type { FactName } from '../../../abi/behaviour/facts.js';
+import { type HandoverRule, type Hit, hit, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 
 const RESTORE = 'kho_block_set_restore(), kernel/liveupdate/kho_block.c, 7.2 and 7.3';
@@ -21,36 +21,10 @@ function ownerOf(path: string): ListOwner {
 }
 
 /** A list that cannot be restored: sessions are read at boot, files when the device is opened. */
-function listReaction(subject: Subject, path: string): Reaction {
-  const owner = ownerOf(path);
-  if (owner === 'devices') return reaction('panic', 'The PCI core panics when it cannot restore its list of preserved devices (as its mails have it).');
-  if (subject.dialect !== '7.2') {
-    return owner === 'sessions'
-      ? reaction(
-          'open-fails',
-          'The first open of /dev/liveupdate reads the area; 6.19 takes what it finds, 7.1 fails with EIO where an entry makes no sense.',
-          'EIO',
-        )
-      : reaction(
-          'open-fails',
-          'The kernel reads as many entries as the count says, whatever is there: a handler that does not exist then fails the open with EIO.',
-          'EIO',
-        );
-  }
-  return owner === 'sessions'
-    ? reaction(
-        'panic',
-        'The list of sessions is restored in early boot: "Block contains invalid entry count" or "Block set is corrupted", and the kernel panics. A pointer is followed without a check.',
-      )
-    : reaction(
-        'open-fails',
-        'The files of a session are read on the first open of /dev/liveupdate: every open fails with EIO until the next reboot, and no session can be retrieved.',
-        'EIO',
-      );
-}
+const listReaction = (path: string): FactName => `blocks/${ownerOf(path)}-not-restored`;
 
-function* listed(subject: Subject, hits: Iterable<Hit>): Iterable<Hit> {
-  for (const found of hits) yield { ...found, reaction: listReaction(subject, found.path ?? '') };
+function* listed(hits: Iterable<Hit>): Iterable<Hit> {
+  for (const found of hits) yield { ...found, reaction: listReaction(found.path ?? '') };
 }
 
 const rule = (
@@ -65,16 +39,11 @@ const rule = (
   phase: 'early boot',
   title,
   about,
-  reactions: {
-    otherwise: reaction(
-      'panic',
-      'A list of sessions that cannot be restored panics the next kernel early in boot; one of files makes every open of /dev/liveupdate fail with EIO.',
-    ),
-  },
+  reaction: 'blocks/not-restored',
   confirm,
   sources: [RESTORE],
   *check(subject) {
-    for (const found of listed(subject, wrong(subject, kind)))
+    for (const found of listed(wrong(subject, kind)))
       yield { ...found, after: [{ path: (found.path ?? '').replace(/\/files$/, ''), rule: 'session/no-files-area' }] };
   },
 });
@@ -115,13 +84,7 @@ export const blockRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'block is not full, and not the last',
     about: 'Entries fill a block before the next is begun, so only the last may be partly filled: the count was changed, and entries are hidden.',
-    reactions: {
-      otherwise: reaction(
-        'retrieve-fails',
-        'The kernel does not check it: the hidden sessions are lost without a message (ENOENT); hidden files make the count of their session wrong (EIO on open).',
-        'ENOENT',
-      ),
-    },
+    reaction: 'blocks/partly-filled',
     confirm: 'Show the block in hex: entries go on past the count.',
     sources: [RESTORE],
     *check(subject) {
@@ -130,7 +93,7 @@ export const blockRules: readonly HandoverRule[] = [
         if (piece.isLast || piece.count < 1n || piece.count >= BigInt(piece.capacity)) continue;
         yield {
           ...hit(piece.countNode, `count is ${piece.count} of ${piece.capacity}, but another block follows`),
-          ...fileReaction(subject, piece.countNode),
+          ...fileReaction(piece.countNode),
           // A link that leads nowhere, or back, was 0.
           after: piece.header === null ? [] : [{ path: piece.header.field('next').path }],
         };
@@ -145,13 +108,7 @@ export const blockRules: readonly HandoverRule[] = [
     title: 'block with sessions or files is preserved, and no list leads there',
     about:
       'A preserved page starts with the header of a block, and sessions or files are on it; the list it belongs to ends before it, or starts after it. The pointer or link that should lead there was changed.',
-    reactions: {
-      otherwise: reaction(
-        'retrieve-fails',
-        'What is there is lost without a message: RETRIEVE_SESSION gives ENOENT. Files that are missing make the count of their session wrong.',
-        'ENOENT',
-      ),
-    },
+    reaction: 'blocks/unclaimed',
     confirm: 'Show the page in hex, and the pointer.',
     sources: [RESTORE, 'seen with 7.2.13: next of a full block, and sessions_pa, set to 0'],
     *check(subject) {
@@ -171,7 +128,7 @@ export const blockRules: readonly HandoverRule[] = [
         else
           yield {
             ...hit(pointer, `${pointer.name} is ${hex(BigInt(pointer.value ?? 0))}, but ${message}`),
-            ...(kind === 'files' ? { reaction: listReaction(subject, pointer.path) } : {}),
+            ...(kind === 'files' ? { reaction: listReaction(pointer.path) } : {}),
             after: [{ path: pointer.path }],
           };
       }
@@ -185,13 +142,7 @@ export const blockRules: readonly HandoverRule[] = [
     title: 'count of a block is too small: an entry follows the last one counted',
     about:
       'Blocks and areas are zeroed when they are allocated, and an aborted freeze zeroes what it had written. Bytes after the last counted entry mean that the count is too small.',
-    reactions: {
-      otherwise: reaction(
-        'retrieve-fails',
-        'A hidden session is lost without a message: who asks for it gets ENOENT, and its memory stays reserved. A hidden file makes the count of its session wrong: every open of /dev/liveupdate fails with EIO.',
-        'ENOENT',
-      ),
-    },
+    reaction: 'blocks/hidden-entry',
     confirm: 'Show the block in hex after its last entry.',
     sources: ['kho_block_reserve() and luo_session_serialize(), kernel/liveupdate, 7.2 and 7.3'],
     check: hiddenEntries,
@@ -202,13 +153,7 @@ export const blockRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'count of a block is too large: the last entry counted is empty',
     about: 'The last entry that the count admits is all zeros: the count is too large.',
-    reactions: {
-      otherwise: reaction(
-        'open-fails',
-        'A session without a name is made, or a file without a handler: the latter fails every open of /dev/liveupdate with EIO.',
-        'EIO',
-      ),
-    },
+    reaction: 'blocks/empty-entry',
     confirm: 'Show the entry in hex.',
     sources: ['luo_session_deserialize(), kernel/liveupdate/luo_session.c, 7.1 to 7.3'],
     check: emptyEntries,
@@ -231,7 +176,7 @@ function* hiddenEntries(subject: Subject): Iterable<Hit> {
     const at = hex(placeOf(memory, list.area, piece, hidden));
     yield {
       ...hit(piece.countNode, `count is ${piece.count}, but an entry is at ${at}, right after the last`),
-      ...fileReaction(subject, piece.countNode),
+      ...fileReaction(piece.countNode),
       after: [{ path: piece.countNode.path, rule: 'blocks/count' }],
     };
   }
@@ -246,7 +191,7 @@ function* emptyEntries(subject: Subject): Iterable<Hit> {
     const at = hex(placeOf(memory, list.area, piece, empty));
     yield {
       ...hit(piece.countNode, `count is ${piece.count}, but the last of these entries, at ${at}, is all zeros`),
-      ...fileReaction(subject, piece.countNode),
+      ...fileReaction(piece.countNode),
       ...(isOneEmptySession(subject, piece.countNode.path) ? emptySession : {}),
     };
   }
@@ -255,9 +200,9 @@ function* emptyEntries(subject: Subject): Iterable<Hit> {
 /** A single entry of zeros among the sessions becomes one without a name, and nothing fails; two are the same name twice. */
 export const isOneEmptySession = (subject: Subject, path: string): boolean => ownerOf(path) === 'sessions' && emptySessions(subject).size === 1;
 
-export const emptySession = {
-  severity: 'info' as const,
-  reaction: reaction('ignored', 'A session without a name is made; all others can be retrieved (seen with 7.1.13 and 7.3.4).'),
+export const emptySession: Pick<Hit, 'severity' | 'reaction'> = {
+  severity: 'info',
+  reaction: 'session/nameless',
 };
 
 /** Paths of sessions that are all zeros: entries that a count invents. */
@@ -268,5 +213,4 @@ export const emptySessions = (subject: Subject): ReadonlySet<string> =>
     ),
   );
 
-const fileReaction = (subject: Subject, node: TreeNode): { reaction?: Reaction } =>
-  ownerOf(node.path) === 'files' ? { reaction: listReaction(subject, node.path) } : {};
+const fileReaction = (node: TreeNode): Pick<Hit, 'reaction'> => (ownerOf(node.path) === 'files' ? { reaction: listReaction(node.path) } : {});

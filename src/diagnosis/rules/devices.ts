@@ -7,7 +7,7 @@ import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
 import { type PciDevices, integer, pciAddress } from '../../handover/pci.js';
 import type { StructPayload } from '../../handover/payload.js';
-import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
+import { type HandoverRule, type Hit, hit, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 import { filesOf } from './sessions.js';
 
@@ -54,13 +54,7 @@ export const deviceRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'a device is preserved by two files',
     about: 'A device is preserved once (EBUSY for the second file), so two files naming the same domain and bdf mean that one of them is damaged.',
-    reactions: {
-      otherwise: reaction(
-        'retrieve-fails',
-        'The first file retrieved gets the device; the second finds it in use, or gets another device than it was made for.',
-        'EBUSY',
-      ),
-    },
+    reaction: 'vfio/listed-twice',
     confirm: 'List the VFIO files in the report.',
     sources: [VFIO, 'seen with the series on 7.3.4: EBUSY'],
     *check(subject) {
@@ -79,13 +73,7 @@ export const deviceRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'PCI domain of a preserved device is impossible',
     about: 'PCI segments have 16 bits; Linux numbers the domains it makes up itself from 0x10000 on.',
-    reactions: {
-      otherwise: reaction(
-        'retrieve-fails',
-        'No device of this machine has the address: RETRIEVE_FD fails with ENODEV, and a session with it cannot be finished.',
-        'ENODEV',
-      ),
-    },
+    reaction: 'vfio/domain',
     confirm: 'Compare with lspci -D.',
     sources: [VFIO],
     *check(subject) {
@@ -101,13 +89,7 @@ export const deviceRules: readonly HandoverRule[] = [
     title: 'a preserved device is not in the PCI core’s list',
     about:
       'The PCI core records every device that vfio-pci preserves, so that the next kernel keeps its bus numbers and its bus mastering. A device that only the file names was changed in one of the two.',
-    reactions: {
-      otherwise: reaction(
-        'retrieve-fails',
-        'The device at this address was not preserved: RETRIEVE_FD fails with ENODEV, or takes a device whose state was lost.',
-        'ENODEV',
-      ),
-    },
+    reaction: 'vfio/not-in-pci-list',
     confirm: 'Compare the VFIO files with the devices of the pci FLB in the report.',
     sources: [VFIO, PCI],
     *check(subject) {
@@ -127,7 +109,7 @@ export const deviceRules: readonly HandoverRule[] = [
     title: 'devices are preserved, but the PCI core lists none',
     about:
       'In the series from v3 on, preserving a device records it with the PCI core in an FLB called pci-v1, pci-v2, pci-v3 or pci. Patch 07/24 alone has none.',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel may give the device’s bus another number, and does not keep its bus mastering.') },
+    reaction: 'vfio/no-pci-list',
     confirm: 'List the FLBs in the report.',
     sources: [PCI],
     *check(subject) {
@@ -144,13 +126,7 @@ export const deviceRules: readonly HandoverRule[] = [
     title: 'a session holds a device: it can be finished only once the device was retrieved',
     about:
       'With the whole series, from v3 on, can_finish() refuses while a device was not retrieved, from v5 on also until it was opened again through its character device. Patch 07/24 alone has no can_finish(), and records no device with the PCI core.',
-    reactions: {
-      otherwise: reaction(
-        'finish-fails',
-        'FINISH gives EBUSY as long as the device is not retrieved; closing the session then strands it until the next reboot.',
-        'EBUSY',
-      ),
-    },
+    reaction: 'vfio/unfinished',
     confirm: 'FINISH of the session before RETRIEVE_FD of the device.',
     sources: [VFIO],
     *check(subject) {
@@ -169,9 +145,7 @@ export const deviceRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'the PCI core’s list of devices contradicts itself',
     about: 'The header counts the slots and those in use; slots with refcount 0 are empty.',
-    reactions: {
-      otherwise: reaction('panic', 'The PCI core panics on a list it cannot restore, and on devices that are left unfinished (as its mails have it).'),
-    },
+    reaction: 'pci/list',
     confirm: 'Show the list in hex.',
     sources: [PCI],
     check: (subject) => wrong(subject, 'device'),
@@ -182,7 +156,7 @@ export const deviceRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'the PCI core lists a device twice',
     about: 'Each device has one slot.',
-    reactions: { otherwise: reaction('panic', 'The PCI core panics on duplicates (as its mails have it).') },
+    reaction: 'pci/listed-twice',
     confirm: 'List the devices of the pci FLB in the report.',
     sources: [PCI],
     *check(subject) {
@@ -202,7 +176,7 @@ export const deviceRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'PCI domain in the PCI core’s list is impossible',
     about: 'PCI segments have 16 bits; Linux numbers the domains it makes up itself from 0x10000 on.',
-    reactions: { otherwise: reaction('leaks', 'No device has the address; the entry is never claimed.') },
+    reaction: 'pci/domain',
     confirm: 'Compare with lspci -D.',
     sources: [PCI],
     *check(subject) {
@@ -218,7 +192,7 @@ export const deviceRules: readonly HandoverRule[] = [
     phase: 'finish',
     title: 'the PCI core lists a device that no session holds',
     about: 'A device gets into the list with the file that preserves it. From pci-v3 on bridges above it are listed, too, with the number of devices below.',
-    reactions: { otherwise: reaction('panic', 'Nobody finishes the device; the PCI core panics over devices left unfinished (as its mails have it).') },
+    reaction: 'pci/not-in-a-file',
     confirm: 'Compare the VFIO files with the devices of the pci FLB in the report.',
     sources: [PCI],
     check: unheld,
@@ -229,7 +203,7 @@ export const deviceRules: readonly HandoverRule[] = [
     phase: 'finish',
     title: 'the PCI core counts more users of a device than files hold it',
     about: 'Before pci-v3 an entry’s refcount is 1 for a device in use; from then on it is the number of preserved devices at or below it.',
-    reactions: { otherwise: reaction('leaks', 'The count does not fall to 0 when its file is finished.') },
+    reaction: 'pci/refcount',
     confirm: 'Show the entry in hex.',
     sources: [PCI],
     *check(subject) {
@@ -248,7 +222,7 @@ export const deviceRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'a slot of the PCI core’s list names a device, but counts as empty',
     about: 'A slot with refcount 0 is skipped. Where fewer slots are in use than the header says, one that still names a device was emptied by mistake.',
-    reactions: { otherwise: reaction('corrupts', 'The device is not treated as preserved: its bus may be renumbered, and its bus mastering switched off.') },
+    reaction: 'pci/emptied-slot',
     confirm: 'Show the slot in hex.',
     sources: [PCI],
     *check(subject) {
@@ -268,7 +242,7 @@ export const deviceRules: readonly HandoverRule[] = [
     phase: 'preserve',
     title: 'the PCI core’s list does not add up',
     about: 'max_nr_devices says how many slots there are: never less than are in use, and no more than the pages preserved for them hold.',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel reads as many slots as the header says, whatever is there.') },
+    reaction: 'pci/room',
     confirm: 'Compare max_nr_devices with the order of the preserved block.',
     sources: [PCI],
     check: room,

@@ -3,7 +3,7 @@ import type { Handover } from '../../handover/decode.js';
 import { type DmaDomain, dmaDomains } from '../../handover/dma/domains.js';
 import { type Ledger, readLedger } from '../../handover/ledger/ledger.js';
 import { formatBytes, hex } from '../../tree/words.js';
-import { type HandoverRule, type Hit, hit, reaction } from '../rule.js';
+import { type HandoverRule, type Hit, hit } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 
 const SOURCE = 'mail series "iommu: Add live update state preservation", v5, 21 Sep 2026, Samiullah Khawaja';
@@ -98,7 +98,7 @@ export const dmaRules: readonly HandoverRule[] = [
     title: 'a device can write to memory that is not preserved',
     about:
       'A preserved IOMMU domain stays in force: its devices go on with their DMA while no kernel runs, and into the next one. Memory they reach that is not preserved is free memory to that kernel.',
-    reactions: { otherwise: reaction('corrupts', 'The device writes into whatever the next kernel keeps there, and nothing says so.') },
+    reaction: 'dma/not-preserved',
     confirm: 'Walk the page table of the domain in hex from its top table, by the IOVA.',
     sources: [SOURCE, 'Intel Virtualization Technology for Directed I/O, rev. 4.1, 9.7 and 9.8'],
     check: (subject) => stretches(subject, 'not-preserved', 'which is not preserved'),
@@ -109,7 +109,7 @@ export const dmaRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'a page of an IOMMU’s page table is not preserved',
     about: 'The IOMMU reads its tables all the time. A table page that the next kernel takes for free memory becomes a table of whatever is written there.',
-    reactions: { otherwise: reaction('corrupts', 'The device writes to addresses that somebody else’s data happens to spell, or faults.') },
+    reaction: 'dma/table-not-preserved',
     confirm: 'Compare the page with the preserved map in the report.',
     sources: [SOURCE],
     *check(subject) {
@@ -123,7 +123,7 @@ export const dmaRules: readonly HandoverRule[] = [
     phase: 'finish',
     title: 'a device can write to preserved memory that no decoded structure owns',
     about: 'The memory stays reserved, so nothing else is overwritten; but no file, region or FLB decoded here has it, and nobody gets what the device writes.',
-    reactions: { otherwise: reaction('leaks', 'The memory stays reserved until a cold boot, and what arrives there is lost.') },
+    reaction: 'dma/nobody',
     confirm: 'luo-inspect ledger lists who has which pages.',
     sources: [SOURCE],
     check: (subject) => stretches(subject, 'nobody', 'which is preserved, but which nothing decoded here owns'),
@@ -135,7 +135,7 @@ export const dmaRules: readonly HandoverRule[] = [
     title: 'what a device can reach is not known, or not all of it',
     about:
       'Only VT-d page tables that are in the dump are walked. No form of what is preserved names an AMD IOMMU, and of an SMMUv3’s tables neither stage nor granule is in it; of a VM’s own page tables (TDP) the list does not say which page is the root.',
-    reactions: null,
+    reaction: null,
     confirm: 'Take a dump with the tables.',
     sources: [SOURCE],
     check: notWalked,

@@ -5,7 +5,7 @@ import { testFlbData } from '../../../abi/liveupdate-test-flb/v0-to-v2.js';
 import { emptyEntry, hiddenEntry, placeOf } from '../../handover/entries.js';
 import type { LuoFlb } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
-import { type HandoverRule, type Hit, hit, noted, reaction, wrong } from '../rule.js';
+import { type HandoverRule, type Hit, hit, noted, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 import { filesOf } from './sessions.js';
 
@@ -32,7 +32,7 @@ export const flbRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'FLB page is not where LUO says',
     about: 'From 7.0 on one page lists the objects that live as long as a file that needs them; its address is in LUO’s root.',
-    reactions: { otherwise: reaction('panic', 'The page is read when the first object is asked for, without a check of the address: a wild one faults.') },
+    reaction: 'flb/page',
     confirm: 'Compare the pointer with the memory of the dump.',
     sources: [RETRIEVE],
     check: (subject) => wrong(subject, 'flb-missing'),
@@ -43,7 +43,7 @@ export const flbRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'FLB header is not what a kernel writes',
     about: 'pgcnt is 1 in every release, and a page of 4 KiB holds 63 objects. Nothing reads pgcnt, and a search for an object ends where it is found.',
-    reactions: { otherwise: reaction('ignored', 'Every object is found all the same (seen with 7.2.13 and 7.3.4).') },
+    reaction: 'flb/header',
     confirm: 'Show the header in hex.',
     sources: [RETRIEVE],
     check: (subject) => wrong(subject, 'flb-count'),
@@ -54,9 +54,7 @@ export const flbRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'count of the FLB page is not the number of its FLBs',
     about: 'The page is zeroed when it is allocated: an entry after the last counted one, or a counted one that is all zeros, means that the count is wrong.',
-    reactions: {
-      otherwise: reaction('warns', 'An object past the count is not found (ENOENT in the kernel); its owner starts afresh, and its data stays reserved.'),
-    },
+    reaction: 'flb/header-count',
     confirm: 'Show the page in hex after its last entry.',
     sources: [RETRIEVE],
     check: checkHeaderCount,
@@ -67,7 +65,7 @@ export const flbRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'FLB name is empty or has no NUL',
     about: 'The name is how its owner in the next kernel finds it.',
-    reactions: { otherwise: reaction('warns', 'Its owner in the kernel gets ENOENT and starts afresh; the old data stays reserved. No file is lost by it.') },
+    reaction: 'flb/name',
     confirm: 'Show the entry in hex.',
     sources: [RETRIEVE],
     *check(subject) {
@@ -83,13 +81,7 @@ export const flbRules: readonly HandoverRule[] = [
     title: 'FLB name is unknown',
     about:
       'Its owner in the next kernel asks for it by the exact name. An object that only this machine’s kernels have is no damage; suppress the finding then.',
-    reactions: {
-      otherwise: reaction(
-        'retrieve-fails',
-        'If nobody in the next kernel asks for it under this name, its data stays reserved; its owner gets ENOENT under another.',
-        'ENOENT',
-      ),
-    },
+    reaction: 'flb/name-unknown',
     confirm: 'Compare with `abi list`.',
     sources: [RETRIEVE],
     *check(subject) {
@@ -102,7 +94,7 @@ export const flbRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'two objects have the same name',
     about: 'Names are unique among registered objects (EEXIST).',
-    reactions: { otherwise: reaction('leaks', 'The first is found; the second stays reserved.') },
+    reaction: 'flb/duplicate',
     confirm: 'List the FLBs in the report.',
     sources: ['liveupdate_register_flb(), kernel/liveupdate/luo_flb.c, 7.1 to 7.3'],
     *check(subject) {
@@ -126,12 +118,7 @@ export const flbRules: readonly HandoverRule[] = [
     title: 'an object’s reference count does not match the files that need it',
     about:
       'An object is written with one reference for each file that needs it; from 7.2 on holders inside the kernel count, too, so there may be more. An object without references is not written at all.',
-    reactions: {
-      otherwise: reaction(
-        'finish-fails',
-        'The count falls to 0 before or never when its files finish: the object is given up too early (a refcount warning follows), or its finish never runs and its data stays reserved.',
-      ),
-    },
+    reaction: 'flb/reference-count',
     confirm: 'Count the files of its handler in the report.',
     sources: ['luo_flb_serialize() and luo_flb_file_finish(), kernel/liveupdate/luo_flb.c, 7.1 to 7.3'],
     check: checkReferences,
@@ -142,9 +129,7 @@ export const flbRules: readonly HandoverRule[] = [
     phase: 'finish',
     title: 'something inside the old kernel held a reference to an object',
     about: 'From 7.2 on references taken with liveupdate_flb_get_outgoing() are counted as if they were files. The next kernel waits for as many finishes.',
-    reactions: {
-      otherwise: reaction('leaks', 'The count does not fall to 0 when all files have finished: the object’s finish never runs (derived from the source).'),
-    },
+    reaction: 'flb/kernel-holders',
     confirm: 'Compare the count with the number of files.',
     sources: ['luo_flb_serialize(), kernel/liveupdate/luo_flb.c, 7.2 and 7.3'],
     *check(subject) {
@@ -162,7 +147,7 @@ export const flbRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'data of a test FLB is not its number',
     about: 'The three objects of lib/tests/liveupdate.c hand over a fixed number each, to be compared in the next kernel.',
-    reactions: { otherwise: reaction('warns', 'The test prints that it found another value.') },
+    reaction: 'flb/test-data',
     confirm: 'Look for "liveupdate test:" in the log of the next kernel.',
     sources: ['lib/tests/liveupdate.c, 7.1 to 7.3'],
     *check(subject) {
@@ -229,6 +214,6 @@ function* checkHeaderCount(subject: Subject): Iterable<Hit> {
     yield {
       ...hit(piece.countNode, `count is ${piece.count}, but the last of these entries is all zeros`),
       severity: 'info',
-      reaction: reaction('ignored', 'An empty entry has no name that anybody asks for.'),
+      reaction: 'flb/empty-name',
     };
 }

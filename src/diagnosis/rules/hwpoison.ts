@@ -2,7 +2,7 @@
 import { readLedger } from '../../handover/ledger/ledger.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { hex } from '../../tree/words.js';
-import { type HandoverRule, type Hit, reaction, wrong } from '../rule.js';
+import { type HandoverRule, type Hit, wrong } from '../rule.js';
 import { type Subject, isIntact, scratchAreasOf } from '../subject.js';
 
 const SOURCE = 'mail series "hwpoison over KHO", v5, 15 Sep 2026, Breno Leitao; mm/hwpoison-kho.c at 0f171044';
@@ -34,12 +34,7 @@ export const hwpoisonRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'a page that is handed over is broken memory',
     about: 'The old kernel met an uncorrectable error in the page. It is preserved all the same, so whoever gets it back meets the error again.',
-    reactions: {
-      otherwise: reaction(
-        'corrupts',
-        'The next kernel takes the page out of use once it has booted; whoever reads it before gets a machine check, and a guest loses the page (SIGBUS, EHWPOISON).',
-      ),
-    },
+    reaction: 'hwpoison/preserved',
     confirm: 'Look for "re-poisoning … pages from previous kernel" and "re-poison PFN … failed" in the log of the next kernel.',
     sources: [SOURCE],
     check: preserved,
@@ -50,12 +45,7 @@ export const hwpoisonRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'the list of broken memory cannot be read',
     about: 'Version 1 has a count and a vmalloc area of page frame numbers, which grows by doubling.',
-    reactions: {
-      otherwise: reaction(
-        'warns',
-        '"metadata version … not supported", "blob too small" or "retrieve failed": the list is ignored, and broken pages are used again.',
-      ),
-    },
+    reaction: 'hwpoison/list',
     confirm: 'Look for "hwpoison-kho:" in the log of the next kernel.',
     sources: [SOURCE],
     check: (subject) => wrong(subject, 'hwpoison'),

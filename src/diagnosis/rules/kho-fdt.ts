@@ -4,18 +4,11 @@
  */
 import { fdtHeader, fdtProp } from '../../../abi/fdt/header.js';
 import { offsetOf, sizeOf } from '../../codec/layout-table.js';
-import { type Clue, type HandoverRule, type Hit, type Reactions, hit, noted, reaction, wrong } from '../rule.js';
+import { type Clue, type HandoverRule, type Hit, hit, noted, wrong } from '../rule.js';
 import { type Subject, isOfChunks, khoNode, rootNode } from '../subject.js';
 
 const POPULATE = 'kho_populate(), kernel/liveupdate/kexec_handover.c, 7.3 (kernel/kexec_handover.c up to 6.18)';
 const RETRIEVE = 'kho_retrieve_subtree(), kernel/liveupdate/kexec_handover.c, 7.3';
-
-const coldBoot: Reactions = {
-  otherwise: reaction(
-    'cold-boot',
-    'The next kernel prints "handover FDT (0x…) is invalid" and "disabling KHO revival", and boots as if nothing had been handed over. All preserved memory is lost.',
-  ),
-};
 
 /** The problems that parsing the root FDT met, by libfdt's codes. A copy cut short has problems of its own: those of the copy. */
 function* problems(subject: Subject, codes: readonly number[]): Iterable<Hit> {
@@ -48,7 +41,7 @@ const damaged = (id: string, title: string, about: string, codes: readonly numbe
   phase: 'early boot',
   title,
   about,
-  reactions: coldBoot,
+  reaction: 'kho/fdt-refused',
   confirm: confirmFdt,
   sources: [POPULATE, 'fdt_check_header(), scripts/dtc/libfdt/fdt.c'],
   check: (subject) => problems(subject, codes),
@@ -86,7 +79,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     title: 'root FDT’s totalsize is more than a page',
     about:
       'The root FDT is created in one page and mapped as one page. The next kernel does not hold totalsize against it; what the blocks’ offsets say counts.',
-    reactions: { otherwise: reaction('ignored', 'The handover is taken over (seen with 7.3.4 and a totalsize of 1 MiB).') },
+    reaction: 'kho/fdt-oversized',
     confirm: confirmFdt,
     sources: [POPULATE],
     check: (subject) => wrong(subject, 'fdt-oversized'),
@@ -98,12 +91,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     title: 'compatible string of the handover is of no known release',
     about:
       'The next kernel compares the string with its own and takes no other. It does not fail: it forgets the handover and boots cold. Everything below is still in memory, which is how this report can show it.',
-    reactions: {
-      otherwise: reaction(
-        'cold-boot',
-        'The next kernel prints "handover FDT (0x…) is incompatible with \'kho-v4\'" and "disabling KHO revival", and boots as if nothing had been handed over. Sessions are gone: RETRIEVE_SESSION gives ENOENT.',
-      ),
-    },
+    reaction: 'kho/version-unknown',
     confirm: 'Look for "is incompatible with" in the log of the next kernel; compare with `abi list`.',
     sources: [POPULATE, 'seen with 7.3.4: kho-v5 written over kho-v4 at the jump'],
     check: (subject) => wrong(subject, 'kho-unknown-version'),
@@ -115,12 +103,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     title: 'property name is unknown to KHO',
     about:
       'Names of properties are once in the strings block, and all properties of the name lead there. Where a node lacks a property and has one of an unknown name instead, the string, or the property’s offset into the block, was changed.',
-    reactions: {
-      otherwise: reaction(
-        'panic',
-        'The next kernel finds no property of the name: without that of the map it boots cold; without those of a subtree LUO panics, and others start afresh.',
-      ),
-    },
+    reaction: 'kho/property-name',
     confirm: 'Show the strings block in hex.',
     sources: [POPULATE, RETRIEVE, 'seen with 7.3.4: one letter of blob-size changed'],
     check: propertyNames,
@@ -131,7 +114,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'version of the handover is of a merge window, not of a release',
     about: 'kho-v2 lived for two weeks of a merge window. Only a kernel of that window takes it over.',
-    reactions: { otherwise: reaction('cold-boot', 'Every release refuses the string and boots cold.') },
+    reaction: 'kho/version-unreleased',
     confirm: 'Compare the release in kexec metadata, and `abi list`.',
     sources: ['git history of include/linux/kho/abi/kexec_handover.h, April 2026'],
     *check(subject) {
@@ -150,7 +133,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'the root FDT has no compatible string',
     about: 'Without it nothing says how to read the rest.',
-    reactions: coldBoot,
+    reaction: 'kho/fdt-refused',
     confirm: confirmFdt,
     sources: [POPULATE],
     *check(subject) {
@@ -163,19 +146,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'the property that names the preserved memory map is missing or has a wrong size',
     about: 'preserved-memory-map holds 8 bytes: the physical address of the first chunk or of the radix root, in the byte order of the machine.',
-    reactions: {
-      otherwise: reaction('cold-boot', 'kho_populate() finds no map, and the next kernel boots cold.'),
-      byDialect: {
-        '6.16': reaction(
-          'panic',
-          'Up to 6.19 the map is not checked when the handover is taken: nothing is reserved, and preserved memory is used for other things.',
-        ),
-        '6.19': reaction(
-          'panic',
-          'Up to 6.19 the map is not checked when the handover is taken: nothing is reserved, and preserved memory is used for other things.',
-        ),
-      },
-    },
+    reaction: 'kho/map-property',
     confirm: 'decode the FDT page; the property has 8 bytes in every release.',
     sources: ['"kho: validate preserved memory map during population", 14 Jan 2026', POPULATE],
     *check(subject) {
@@ -188,7 +159,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'preserved-memory-map is not the address of a page',
     about: 'The next kernel follows the address without looking: it walks whatever is there.',
-    reactions: { otherwise: reaction('panic', 'Following a wild address faults before the console speaks: the machine hangs or resets.') },
+    reaction: 'kho/map-pointer',
     confirm: 'Compare with the pages that this dump has; the map is on whole pages of ordinary memory.',
     sources: [POPULATE],
     check: (subject) => wrong(subject, 'map-pointer'),
@@ -200,19 +171,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     title: 'the handover names no preserved memory map',
     about:
       'Up to 7.0 the address is 0 until the handover is finalised, so a dump of the running old kernel shows 0. From 7.1 on it is set at boot and never 0.',
-    reactions: {
-      otherwise: reaction('cold-boot', 'kho_populate() finds no map, and the next kernel boots cold.'),
-      byDialect: {
-        '6.16': reaction(
-          'warns',
-          'Nothing is reserved, and what is restored warns in kho_restore_page() ("failed to restore folio for KHO fdt"); seen with 6.18.15.',
-        ),
-        '6.19': reaction(
-          'warns',
-          'Nothing is reserved, and what is restored warns in kho_restore_page() ("failed to restore folio for KHO fdt"); seen with 6.18.15.',
-        ),
-      },
-    },
+    reaction: 'kho/map-none',
     confirm: 'Take the dump at the jump (machine_kexec), after finalisation.',
     sources: [POPULATE],
     *check(subject) {
@@ -235,12 +194,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'version and properties of the root FDT disagree',
     about: 'Subtrees have `fdt` in kho-v1, `preserved-data` in kho-v2, and `blob-size` beside it from kho-v3 on: the compatible string was changed.',
-    reactions: {
-      otherwise: reaction(
-        'cold-boot',
-        'A kernel of the version that the string names finds none of the properties it looks for; one of the version that wrote it refuses the string.',
-      ),
-    },
+    reaction: 'kho/version-properties',
     confirm: 'Compare the properties with `abi show` of both versions.',
     sources: [RETRIEVE],
     *check(subject) {
@@ -265,7 +219,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     phase: 'preserve',
     title: 'the root FDT has no room for another subtree',
     about: 'The root FDT is one page. A 4 KiB page holds about 65 subtrees; then kho_add_subtree() fails with ENOMEM, and its user goes without.',
-    reactions: null,
+    reaction: null,
     confirm: 'Look for ENOMEM from the user that is missing in the list of subtrees.',
     sources: ['kho_add_subtree(), kernel/liveupdate/kexec_handover.c, 6.19 to 7.3'],
     *check(subject) {
@@ -283,7 +237,7 @@ export const khoFdtRules: readonly HandoverRule[] = [
     title: 'the header of an FDT is not as the kernel’s libfdt writes it',
     about:
       'A packed FDT of the kernel has version 17 (compatible back to 16), boot CPU 0, and reservation block, structure and strings in this order without gaps. Another header is legal, but no kernel wrote it.',
-    reactions: { otherwise: reaction('ignored', 'libfdt reads it all the same.') },
+    reaction: 'kho/fdt-layout',
     confirm: confirmFdt,
     sources: ['fdt_pack() and fdt_finish(), scripts/dtc/libfdt'],
     check: checkLayout,

@@ -7,29 +7,17 @@ import { khoScratch } from '../../../abi/kho/scratch.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import type { ScratchArea } from '../../handover/roles.js';
 import { knownAreas, scratchArraysOf } from '../scratch-arrays.js';
-import { type HandoverRule, type Hit, type Reactions, hit, noted, reaction, wrong } from '../rule.js';
+import { type HandoverRule, type Hit, hit, noted, wrong } from '../rule.js';
 import { type Subject, cutShort, isIntact, isOfChunks, rootNode, scratchAreasOf } from '../subject.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { entryTo } from '../pointers/users.js';
 
 const WALK = 'kho_radix_walk_tree() and kho_mem_deserialize(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3';
 
-const wrongMemory: Reactions = {
-  otherwise: reaction(
-    'corrupts',
-    'The next kernel takes what is there for keys: it reserves wrong memory and hands preserved memory to others. A pointer to no memory faults before the console speaks, and the machine resets.',
-  ),
-};
-
 const mapPointer = (subject: Subject): TreeNode | undefined =>
   rootNode(subject)
     ?.children()
     .find(({ name }) => name === 'preserved-memory-map');
-
-const readsOn = reaction(
-  'panic',
-  'The next kernel reads past the end of the page: what is there is taken for addresses of bitmaps, and it faults before the console speaks.',
-);
 
 export const khoMapRules: readonly HandoverRule[] = [
   {
@@ -39,12 +27,16 @@ export const khoMapRules: readonly HandoverRule[] = [
     title: 'a part of the preserved memory map is damaged',
     about:
       'A pointer of the map leads to no page of this machine, to a page that was met before (a shared node or a cycle), or to one that holds something else; or chunks are out of order. The kernel checks none of it.',
-    reactions: wrongMemory,
+    reaction: 'kho/map-misread',
     confirm: 'Show the entry in hex; nodes and leaves are on whole pages, each linked once.',
     sources: [WALK, 'seen with 6.17.8 and 6.18.15: num_elms beyond the page'],
     *check(subject) {
       for (const found of wrong(subject, 'map-node'))
-        yield { ...found, after: entryTo(subject, found.at), ...(found.path?.endsWith('/num_elms') === true ? { reaction: readsOn } : {}) };
+        yield {
+          ...found,
+          after: entryTo(subject, found.at),
+          ...(found.path?.endsWith('/num_elms') === true ? { reaction: 'kho/map-read-past-page' as const } : {}),
+        };
       // No part of the map that is still to be read is free, or zeros: a dump that has the root FDT has them all.
       if (!isIntact(subject) || subject.handover.role === 'stale') return;
       for (const { kind, nature, node, text, at } of subject.handover.observations)
@@ -59,7 +51,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     title: 'page of the preserved memory map holds something else',
     about:
       'In the kernel that received it the map is freed early in boot and soon overwritten, which is no fault. In a dump of the old kernel, or of the next before it looked, it means that the map is lost.',
-    reactions: wrongMemory,
+    reaction: 'kho/map-misread',
     confirm: 'Look at the page: text, an ELF header or page tables tell who took it.',
     sources: [WALK],
     *check(subject) {
@@ -77,7 +69,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'key of the preserved memory map is not a block of memory',
     about: 'The highest set bit of a key tells the order. A bit in the wrong branch of the tree gives an order no memory has, or an address beyond 52 bits.',
-    reactions: wrongMemory,
+    reaction: 'kho/map-misread',
     confirm: 'Compare the leaf with its place in the tree.',
     sources: ['kho_radix_decode_key(), include/linux/kho/abi/kexec_handover.h, 7.1 to 7.3'],
     check: (subject) => wrong(subject, 'map-key'),
@@ -88,7 +80,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'the map has no end',
     about: 'More nodes or chunks than any machine’s memory needs were met; reading stopped there.',
-    reactions: wrongMemory,
+    reaction: 'kho/map-misread',
     confirm: 'Raise the limit if the machine really has that much memory.',
     sources: [WALK],
     check: (subject) => wrong(subject, 'map-limit'),
@@ -100,7 +92,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     title: 'bitmap size of the preserved memory map is ambiguous',
     about:
       'Under the one string kho-v1 bitmaps have 512 bytes (up to 6.17.8) or a page (from 6.17.9). A kernel of the other kind takes the handover over and reads it wrongly: an older reader forgets most pages, a newer one reads past each bitmap, reserves wrong memory and dies before its console speaks.',
-    reactions: { otherwise: reaction('taken-over', 'A kernel that has the same bitmap size takes it over; one of the other size corrupts memory.') },
+    reaction: 'kho/map-ambiguous',
     confirm: 'The release in the old kernel’s log decides: up to 6.17.8, or later.',
     sources: ['"kho: increase metadata bitmap size to PAGE_SIZE", 6.18 and 6.17.9'],
     check: (subject) => noted(subject, 'map-ambiguous'),
@@ -112,12 +104,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'preserved block is beyond the end of the machine’s memory',
     about: 'Judged only where the dump holds the machine’s memory whole; a dump of selected pages does not say where memory ends.',
-    reactions: {
-      otherwise: reaction(
-        'panic',
-        'The next kernel tags the struct page of the block’s first page; where there is no memory there is no struct page, and it faults early in boot (derived from the source, not seen).',
-      ),
-    },
+    reaction: 'kho/beyond-memory',
     confirm: 'Compare with the e820 lines of the log.',
     sources: ['kho_preserved_memory_reserve(), kernel/liveupdate/kexec_handover.c, 7.3'],
     check: beyondMemory,
@@ -128,7 +115,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'size of a preserved block overflows',
     about: 'Up to 7.0 the size of a block is computed as a 32-bit 1 << (order + PAGE_SHIFT): at 4 KiB pages order 19 is negative, and larger ones wrap.',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel reserves a wrong range, or none.') },
+    reaction: 'kho/order-overflow',
     confirm: 'byOrder in the report.',
     sources: ['kernel/kexec_handover.c, 6.17.8 and 6.18.15'],
     *check(subject) {
@@ -148,12 +135,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     title: 'pages are preserved by two blocks',
     about:
       'A block of 2^order pages is one key. Two keys over the same page come from a preservation undone at another order, or from damage; the page is restored once, and the second restore warns and fails.',
-    reactions: {
-      otherwise: reaction(
-        'corrupts',
-        'Whoever restores first gets the pages with that block’s order; the second restore warns in kho_restore_page() and fails.',
-      ),
-    },
+    reaction: 'kho/preserved-twice',
     confirm: 'Look both keys up; find out which structure points there.',
     sources: ['"kho: fix order calculation for kho_unpreserve_pages()"', 'kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3'],
     check: preservedTwice,
@@ -166,7 +148,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     title: 'preserved memory is inside a scratch area',
     about:
       'The next kernel boots in the scratch areas and uses them before it looks at the map. Preserving memory there is refused only by kernels built with CONFIG_KEXEC_HANDOVER_DEBUG (from 6.17.9).',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel has overwritten the pages before it reserves them; nothing says so.') },
+    reaction: 'kho/in-scratch',
     confirm: 'Compare the block with the scratch areas in the report.',
     sources: ['"kho: warn and fail on metadata or preserved memory in scratch area", 6.18 and 6.17.9'],
     check: inScratch,
@@ -178,7 +160,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     phase: 'preserve',
     title: 'a page of the preserved memory map is inside a scratch area',
     about: 'Up to 6.17.8 bitmaps came from the slab and could come to lie in scratch (in KFENCE’s pool, for instance), where the next kernel overwrites them.',
-    reactions: wrongMemory,
+    reaction: 'kho/map-misread',
     confirm: 'Compare the page with the scratch areas in the report.',
     sources: ['"kho: allocate metadata directly from the buddy allocator", 6.18 and 6.17.9'],
     *check(subject) {

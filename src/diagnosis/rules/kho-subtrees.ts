@@ -12,33 +12,17 @@ import { fdtProperty, fdtStrings, hasFdtMagic, parseFdt } from '../../codec/fdt.
 import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { readBytes } from '../../memory/memory.js';
 import { hex } from '../../tree/words.js';
-import type { Reaction } from '../finding.js';
-import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
+import { type FactName, isFactName } from '../../../abi/behaviour/facts.js';
+import { type HandoverRule, type Hit, hit, wrong } from '../rule.js';
 import { type Subject, khoNode, rootNode } from '../subject.js';
 
 const RETRIEVE = 'kho_retrieve_subtree(), kernel/liveupdate/kexec_handover.c, 7.3';
 
 /** What a broken subtree does depends on who reads it. */
-function subtreeReaction(name: string): Reaction {
-  switch (name) {
-    case 'LUO':
-      return reaction(
-        'panic',
-        'liveupdate_early_init() accepts only a missing LUO subtree; anything else that keeps it from being read panics the next kernel ("The incoming tree failed to initialize properly").',
-      );
-    case 'memblock':
-      return reaction(
-        'warns',
-        'reserve_mem= regions are not revived: the next kernel allocates them afresh, and their old contents stay in memory, unreachable.',
-      );
-    case 'kexec-metadata':
-      return reaction('ignored', 'Only the message "exec from" is missing in the next kernel.');
-    case 'kho_test':
-      return reaction('warns', "The kernel's own KHO test reports a failure; nothing else depends on it.");
-    default:
-      return reaction('unknown', 'What reads this subtree in the next kernel gets an error (EINVAL or ENOENT).');
-  }
-}
+const subtreeReaction = (name: string): FactName => {
+  const own = `subtree/${name}`;
+  return isFactName(own) ? own : 'subtree/other';
+};
 
 /** Does a devicetree's own size contradict its header? As kernels write one, it ends where its strings end. */
 function endsElsewhere(subject: Subject, address: number): boolean {
@@ -60,7 +44,7 @@ const withSubtree = (subject: Subject, found: Hit): Hit => ofSubtree(found, subt
 /** Nothing but its own messages depends on kexec metadata and the KHO test. */
 function ofSubtree(found: Hit, name: string): Hit {
   const told = subtreeReaction(name);
-  return { ...found, reaction: told, ...(told.kind === 'ignored' || name === 'kho_test' ? { severity: 'warning' as const } : {}) };
+  return { ...found, reaction: told, ...(told === 'subtree/kexec-metadata' || name === 'kho_test' ? { severity: 'warning' as const } : {}) };
 }
 
 export const khoSubtreeRules: readonly HandoverRule[] = [
@@ -71,13 +55,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     title: 'a subtree lacks the properties that say where its data is',
     about:
       'A subtree has `fdt` (up to 7.0), or `preserved-data` and `blob-size` (from 7.1), 8 bytes each. In 6.19 a subtree that could not be added is left as an empty node; 7.1 removes it.',
-    reactions: {
-      otherwise: reaction(
-        'unknown',
-        'EINVAL, and from 7.1 "broken KHO subnode"; what follows depends on the subtree: LUO panics, memblock allocates afresh.',
-        'EINVAL',
-      ),
-    },
+    reaction: 'kho/subtree-property',
     confirm: 'Look for "broken KHO subnode" in the log of the next kernel.',
     sources: [RETRIEVE],
     *check(subject) {
@@ -97,7 +75,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'a subtree points outside memory',
     about: 'preserved-data (or fdt) is a physical address in memory of this machine, which the preserved map covers.',
-    reactions: { otherwise: reaction('unknown', 'The next kernel reads whatever is there; LUO then panics, others fail.') },
+    reaction: 'kho/subtree-address',
     confirm: 'Compare with the memory of the dump and with the preserved map.',
     sources: [RETRIEVE],
     *check(subject) {
@@ -110,7 +88,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     phase: 'preserve',
     title: 'data of a subtree is not page-aligned',
     about: 'Every user of KHO in the kernel hands over pages of its own, so a blob starts a page; an address inside of one was changed.',
-    reactions: { otherwise: reaction('unknown', 'The next kernel reads from the middle of the page; LUO then panics, others fail.') },
+    reaction: 'kho/subtree-unaligned',
     confirm: 'Show the page in hex.',
     sources: ['all callers of kho_add_subtree(), 6.16 to 7.3'],
     *check(subject) {
@@ -134,7 +112,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'size of a subtree’s blob is impossible',
     about: 'blob-size is the size of the blob in bytes; up to 7.0 the blob is an FDT and says its size itself.',
-    reactions: { otherwise: reaction('unknown', 'Depends on the subtree: LUO panics on a blob that is too small, kexec metadata is ignored.') },
+    reaction: 'kho/subtree-size',
     confirm: 'decode the blob at the address in preserved-data.',
     sources: [RETRIEVE],
     *check(subject) {
@@ -148,7 +126,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'the FDT of a subtree is damaged',
     about: 'memblock, the KHO test and, up to 7.1, LUO hand over an FDT of their own.',
-    reactions: { otherwise: reaction('unknown', 'Depends on the subtree: reserve_mem= regions are allocated afresh, the KHO test fails, LUO panics.') },
+    reaction: 'kho/subtree-blob',
     confirm: 'decode --as fdt_header --at <address>.',
     sources: [RETRIEVE, 'mm/memblock.c, lib/test_kho.c'],
     *check(subject) {
@@ -164,7 +142,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'blob-size and what the blob says of itself disagree',
     about: 'The writer records the exact size: an FDT’s totalsize, or the size of the structure. Readers accept a blob that is larger than they need.',
-    reactions: { otherwise: reaction('ignored', 'As long as the blob is not too small, the next kernel reads the part it knows.') },
+    reaction: 'kho/blob-size',
     confirm: 'Compare blob-size with the header of the blob.',
     sources: ['kho_add_subtree(), kernel/liveupdate/kexec_handover.c, 7.1 to 7.3'],
     *check(subject) {
@@ -186,7 +164,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'two subtrees have the same name',
     about: 'kho_add_subtree() refuses a name twice (EEXIST), so no kernel writes this; a reader finds the first.',
-    reactions: { otherwise: reaction('ignored', 'The second is never found; its memory stays preserved and unclaimed.') },
+    reaction: 'kho/subtree-duplicate',
     confirm: 'List the subtrees in the report.',
     sources: ['kho_add_subtree(), kernel/liveupdate/kexec_handover.c, 6.19 to 7.3'],
     *check(subject) {
@@ -204,13 +182,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'name and data of a subtree disagree',
     about: 'A user of KHO finds its data by the name of the subtree alone. What a name leads to that nobody asks for says whose it is.',
-    reactions: {
-      otherwise: reaction(
-        'retrieve-fails',
-        'Its user in the next kernel finds no subtree of its name, and starts as if nothing had been handed over, without a message.',
-        'ENOENT',
-      ),
-    },
+    reaction: 'kho/subtree-renamed',
     confirm: 'Compare the name in the root FDT with the start of the data.',
     sources: [RETRIEVE, 'seen with 7.1.13 and 7.3.4: one letter of LUO and of memblock changed'],
     *check(subject) {
@@ -235,7 +207,7 @@ export const khoSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'subtree name is unknown',
     about: 'Kernels up to 7.3 register memblock, LUO, kexec-metadata and kho_test. Any other name is an out-of-tree user’s, or damage.',
-    reactions: { otherwise: reaction('unknown', 'If nothing in the next kernel asks for it, its memory stays preserved and unclaimed.') },
+    reaction: 'kho/subtree-unknown',
     confirm: 'Ask who calls kho_add_subtree() with that name.',
     sources: ['all callers of kho_add_subtree(), 6.16 to 7.3'],
     *check(subject) {

@@ -8,7 +8,7 @@ import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
 import type { LiveFile, LiveSession } from '../../objects/model.js';
 import { deathIn, deathText } from '../log/death.js';
-import { type DumpRule, type Hit, reaction } from '../rule.js';
+import { type DumpRule, type Hit, seen } from '../rule.js';
 import { type DumpSubject, momentOf } from '../subject.js';
 
 const SOURCE = 'kernel/liveupdate/luo_session.c and luo_file.c, 7.3';
@@ -44,7 +44,7 @@ export const liveRules: readonly DumpRule[] = [
     title: 'the running kernel could not make sessions of what was handed over',
     about:
       'The first open of /dev/liveupdate makes objects of the sessions. The kernel keeps what that returned, and every later open returns EIO. Sessions made before the failure stay in memory; nobody can reach them.',
-    reactions: { otherwise: reaction('open-fails', 'Every open of /dev/liveupdate fails with EIO until the next reboot.', 'EIO', 'objects') },
+    reaction: seen('objects', 'open-fails', 'Every open of /dev/liveupdate fails with EIO until the next reboot.', 'EIO'),
     confirm: 'Look for "Failed to deserialize" in its log: the line names the session.',
     sources: [SOURCE, SEEN],
     *checkDump(subject) {
@@ -71,7 +71,7 @@ export const liveRules: readonly DumpRule[] = [
     title: 'the running kernel could not retrieve a file',
     about:
       'The kernel keeps the errno of a failed retrieve in the file’s object, and does not try again: every later RETRIEVE_FD of that token returns the same. What was handed over of the file is freed.',
-    reactions: { otherwise: reaction('retrieve-fails', 'RETRIEVE_FD of this token keeps failing; the file’s contents are lost.', null, 'objects') },
+    reaction: seen('objects', 'retrieve-fails', 'RETRIEVE_FD of this token keeps failing; the file’s contents are lost.'),
     confirm: 'Look at the log for what the file’s handler said.',
     sources: ['luo_retrieve_file(), kernel/liveupdate/luo_file.c, 7.1 to 7.3', SEEN],
     *checkDump(subject) {
@@ -85,11 +85,11 @@ export const liveRules: readonly DumpRule[] = [
             message: `session ${named(session.name.text)}, token ${hex(file.token)} (${file.compatible.text}): retrieve_status is ${status} (${errnoText(status)})`,
             at: node?.address ?? null,
             path: node?.path ?? null,
-            reaction: reaction(
+            reaction: seen(
+              'objects',
               'retrieve-fails',
               `RETRIEVE_FD of token ${hex(file.token)} keeps failing; what was handed over of the file is freed.`,
               errnoOf(status),
-              'objects',
             ),
           };
         }
@@ -103,7 +103,7 @@ export const liveRules: readonly DumpRule[] = [
     title: 'a file that was handed over is gone',
     about:
       'A file that is finished without being retrieved leaves no object, and its pages are freed. It is called lost only where its serialised form is still there, its session has no such file any more, and no process has a memfd with its pages open.',
-    reactions: { otherwise: reaction('finish-fails', 'The file’s contents are gone; nobody retrieved it before its session was finished.', null, 'objects') },
+    reaction: seen('objects', 'finish-fails', 'The file’s contents are gone; nobody retrieved it before its session was finished.'),
     confirm: 'Compare with an earlier dump: `luo-inspect diff <before> <after>`.',
     sources: ['luo_file_finish(), kernel/liveupdate/luo_file.c, 7.3'],
     *checkDump(subject) {
@@ -117,7 +117,7 @@ export const liveRules: readonly DumpRule[] = [
     title: 'what is serialised and the kernel’s own objects differ',
     about:
       'While nothing has been retrieved, the serialised sessions and the objects they were made from (or are about to be made into) say the same. Where they differ, one of them is damaged.',
-    reactions: { otherwise: reaction('unknown', 'The next kernel goes by what is serialised.', null, 'objects') },
+    reaction: seen('objects', 'unknown', 'The next kernel goes by what is serialised.'),
     confirm: 'Look at both in the terminal: the serialised entry, and the object beside it.',
     sources: [SOURCE],
     *checkDump({ objects }) {
@@ -131,7 +131,7 @@ export const liveRules: readonly DumpRule[] = [
     title: 'objects of the running kernel could not be followed',
     about:
       'A list that does not come back to its head, a pointer into nowhere, a count that is not the list’s: the kernel’s own memory is damaged, or was changing while the dump was taken.',
-    reactions: null,
+    reaction: null,
     confirm: 'Take the dump again with the machine stopped.',
     sources: [SOURCE],
     *checkDump(subject) {
@@ -146,7 +146,7 @@ export const liveRules: readonly DumpRule[] = [
     title: 'the kernel of this dump panicked',
     about:
       'Its own log ends in a panic. Whether that has to do with the handover is told by the line and the stack; the objects show how far the sessions had come. Nothing that was preserved outlives it.',
-    reactions: { otherwise: reaction('panic', 'This kernel has ended: what it had taken over, and what it had preserved, goes with it.', null, 'log') },
+    reaction: seen('log', 'panic', 'This kernel has ended: what it had taken over, and what it had preserved, goes with it.'),
     confirm: '`luo-inspect log <dump>` prints the whole log, with the stack.',
     sources: ['kernel/panic.c, 7.3', 'seen with 7.3.4: a kernel without a root file system, one whose init ended, one that died in RETRIEVE_FD'],
     *checkDump({ log, dump }) {
@@ -160,7 +160,7 @@ export const liveRules: readonly DumpRule[] = [
     phase: 'early boot',
     title: 'a task of the kernel in this dump died in the kernel',
     about: 'Its log has an Oops that ended a task, not the kernel. What that task held (locks, a session half retrieved) stays as it was.',
-    reactions: null,
+    reaction: null,
     confirm: '`luo-inspect log <dump>` prints the whole log, with the stack.',
     sources: ['kernel/panic.c, arch/x86/kernel/dumpstack.c, 7.3'],
     *checkDump({ log, dump }) {
@@ -174,7 +174,7 @@ export const liveRules: readonly DumpRule[] = [
     phase: 'retrieve',
     title: 'sessions or files wait to be retrieved',
     about: 'What nobody retrieves before the next reboot is lost; a session that is finished without its files loses them.',
-    reactions: null,
+    reaction: null,
     confirm: 'See which agent owns the session, and whether it has come up.',
     sources: [SOURCE, SEEN],
     *checkDump(subject) {
@@ -197,7 +197,7 @@ export const liveRules: readonly DumpRule[] = [
     title: 'sessions are preserved, and not frozen',
     about:
       'Sessions are serialised by reboot(LINUX_REBOOT_CMD_KEXEC). A dump of a kernel that has not come there holds them as objects alone; a panic now loses them.',
-    reactions: null,
+    reaction: null,
     confirm: 'A dump taken at machine_kexec() has the serialised tree.',
     sources: ['luo_session_serialize(), kernel/liveupdate/luo_session.c, 7.3', SEEN],
     *checkDump(subject) {
@@ -220,7 +220,7 @@ export const liveRules: readonly DumpRule[] = [
     title: 'the running kernel’s own objects cannot be read from this dump',
     about:
       'Before the freeze, and once the next kernel runs, the truth about sessions lives in kernel objects. They are found through VMCOREINFO, the page tables, kallsyms and BTF, all of them pages of the kernel’s memory; where one is missing, what it is and what to give for it is said.',
-    reactions: null,
+    reaction: null,
     confirm: 'Take a dump with kernel data (makedumpfile -d 31 has it), or give --symbols and --vmlinux.',
     sources: ['Documentation/admin-guide/kdump/vmcoreinfo.rst, 7.3'],
     *checkDump(subject) {

@@ -4,11 +4,11 @@
  * Sources: the messages of kernel/liveupdate, mm/memfd_luo.c and mm/memblock.c, 6.16 to 7.3, and consoles of captures.
  */
 import type { TreeNode } from '../../tree/tree.js';
-import type { ErrnoName, Reaction, ReactionKind, Severity } from '../finding.js';
+import type { Reaction, Severity } from '../finding.js';
 import type { DecodedDump } from '../../handover/decode.js';
 import type { ConsoleLog } from '../log/console-log.js';
 import { type PlacedLine, type Situation, placedLines, situationOf } from '../log/situate.js';
-import { type DumpRule, type Hit, type Reactions, reaction } from '../rule.js';
+import { type DumpRule, type Hit, seen } from '../rule.js';
 import type { DumpSubject } from '../subject.js';
 import { handoverOf, locate } from './log-nodes.js';
 
@@ -18,7 +18,7 @@ interface LogRule {
   readonly phase: DumpRule['phase'];
   readonly title: string;
   readonly about: string;
-  readonly reactions: Reactions | null;
+  readonly reaction: Reaction | null;
   readonly pattern: RegExp;
   /** which handover the line is about: the one the kernel was given, or the one it makes */
   readonly side: 'incoming' | 'outgoing';
@@ -58,10 +58,10 @@ export function* loggedEvents(log: ConsoleLog, dump: DecodedDump): Iterable<Logg
   const situation = situationOf(dump);
   for (const placed of placedLines(log, situation))
     for (const rule of [...logRuleTexts, other]) {
-      const match = rule.reactions === null ? null : rule.pattern.exec(placed.line.text);
-      if (match === null || rule.reactions === null) continue;
+      const match = rule.reaction === null ? null : rule.pattern.exec(placed.line.text);
+      if (match === null || rule.reaction === null) continue;
       const { path } = logHit(rule, placed, situation, match);
-      yield { ...placed, rule: rule.id, side: rule.side, reaction: rule.reactions.otherwise, path };
+      yield { ...placed, rule: rule.id, side: rule.side, reaction: rule.reaction, path };
     }
 }
 
@@ -77,12 +77,9 @@ function logHit(rule: LogRule, { line, boot, when: time }: PlacedLine, situation
   };
 }
 
-/** What a line of the log shows to have happened. */
-const seen = (kind: ReactionKind, text: string, errno: ErrnoName | null = null): Reaction => reaction(kind, text, errno, 'log');
-
-const cold: Reactions = { otherwise: seen('cold-boot', 'The kernel booted as if nothing had been handed over.') };
-const panic: Reactions = { otherwise: seen('panic', 'The kernel stopped.') };
-const eio: Reactions = { otherwise: seen('open-fails', 'Every open of /dev/liveupdate fails with EIO until the next reboot.', 'EIO') };
+const cold = seen('log', 'cold-boot', 'The kernel booted as if nothing had been handed over.');
+const panic = seen('log', 'panic', 'The kernel stopped.');
+const eio = seen('log', 'open-fails', 'Every open of /dev/liveupdate fails with EIO until the next reboot.', 'EIO');
 
 const logRuleTexts: readonly LogRule[] = [
   {
@@ -91,7 +88,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'early boot',
     title: 'the log says that a handover was refused',
     about: 'KHO does not take a root FDT that it cannot read, or whose version is not its own.',
-    reactions: cold,
+    reaction: cold,
     pattern: /KHO: (?:setup: )?(?:handover FDT \((?<fdt>0x[0-9a-f]+)\) is (?:invalid|incompatible)|disabling KHO revival|setup: failed)/,
     side: 'incoming',
   },
@@ -101,9 +98,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'early boot',
     title: 'the log says that handing over is switched off',
     about: 'Without KHO there is no LUO: kho=off, a kdump kernel, or no room for the scratch areas (seen at 256 MiB).',
-    reactions: {
-      otherwise: seen('open-fails', 'Sessions that came over cannot be retrieved, and none can be handed on: /dev/liveupdate is not there.', 'ENOENT'),
-    },
+    reaction: seen('log', 'open-fails', 'Sessions that came over cannot be retrieved, and none can be handed on: /dev/liveupdate is not there.', 'ENOENT'),
     pattern:
       /luo: Disabling liveupdate because KHO is disabled|KHO: disabled in the kdump kernel|disabling kexec handover|KHO: .*Failed to reserve .*(scratch|bootmem)/i,
     side: 'incoming',
@@ -114,7 +109,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'early boot',
     title: 'the log says that LUO’s data could not be read',
     about: 'Before it panics, LUO says what it could not read: a missing node, a size, a version, a block list.',
-    reactions: panic,
+    reaction: panic,
     pattern:
       /luo: (?:LUO state is (?:too small|incompatible)|failed to retrieve LUO|Block (?:contains invalid entry count|set is corrupted)|.*incompatible with 'luo)|Block contains invalid entry count: \d+|Block set is corrupted/,
     side: 'incoming',
@@ -125,7 +120,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'early boot',
     title: 'the log ends in a panic over the handover',
     about: 'LUO panics rather than lose sessions silently; the PCI core of the mail series does the same.',
-    reactions: panic,
+    reaction: panic,
     pattern: /^Kernel panic - not syncing: .*(?:incoming tree|live ?update|KHO|luo)/i,
     side: 'incoming',
   },
@@ -135,7 +130,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'retrieve',
     title: 'the log shows a page that could not be restored',
     about: 'kho_restore_page() warns if a page is not the first of a preserved block, if it was restored before, or if its order is another.',
-    reactions: { otherwise: seen('retrieve-fails', 'Whoever asked for the page did not get it.', 'EIO') },
+    reaction: seen('log', 'retrieve-fails', 'Whoever asked for the page did not get it.', 'EIO'),
     pattern: /WARNING: .*\bkho_(?:restore|unpreserve|preserve|radix)\w*\+|memfd_luo: Unable to restore folio at physical address: (?<address>[0-9a-f]+)/,
     side: 'incoming',
   },
@@ -145,7 +140,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'deserialise',
     title: 'the log says that a file’s handler is missing',
     about: 'The next kernel has no file handler of that name.',
-    reactions: eio,
+    reaction: eio,
     pattern: /luo: No registered handler for compatible '(?<compatible>[^']*)'/,
     side: 'incoming',
   },
@@ -155,7 +150,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'deserialise',
     title: 'the log says that sessions could not be read',
     about: 'One session that cannot be read is enough: the device cannot be opened any more.',
-    reactions: eio,
+    reaction: eio,
     pattern:
       /luo: (?:File count mismatch: expected (?<expected>\d+)|Failed to deserialize files for session \[(?<session>.*)\]|Failed to (?:insert|allocate) session \[(?<other>.*)\])/,
     side: 'incoming',
@@ -166,7 +161,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'finish',
     title: 'the log says that a session could not be finished',
     about: 'A handler refused, and the session’s last descriptor was closed: nobody can reach it any more.',
-    reactions: { otherwise: seen('leaks', 'The session stays until the next reboot; RETRIEVE_SESSION gives EINVAL.', 'EINVAL') },
+    reaction: seen('log', 'leaks', 'The session stays until the next reboot; RETRIEVE_SESSION gives EINVAL.', 'EINVAL'),
     pattern: /luo: Unable to finish session \[(?<session>.*)\] on release/,
     side: 'incoming',
   },
@@ -177,7 +172,7 @@ const logRuleTexts: readonly LogRule[] = [
     title: 'the log says that a freeze was refused',
     about:
       'A file’s handler refused to freeze, so reboot(LINUX_REBOOT_CMD_KEXEC) failed and everything was rolled back: the pointer to the sessions is 0 again, while blocks keep the counts they had. A later attempt may have gone well. VFIO refuses while interrupts are on, or the device is not in D0.',
-    reactions: { otherwise: seen('reboot-fails', 'reboot() returned the handler’s error; sessions can still be used.') },
+    reaction: seen('log', 'reboot-fails', 'reboot() returned the handler’s error; sessions can still be used.'),
     pattern:
       /luo: Freeze failed for token\[(?<token>0x[0-9a-f]+)\] handler\[(?<compatible>.*)\] err\[|Freeze failed! (?:Interrupts are still enabled|Device not in D0)/i,
     side: 'outgoing',
@@ -189,7 +184,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'preserve',
     title: 'the log says that something could not be preserved',
     about: 'Preserving failed, or succeeded without the user being told (the response could not be written).',
-    reactions: { otherwise: seen('ignored', 'The old kernel goes on; what was not preserved is not handed over.') },
+    reaction: seen('log', 'ignored', 'The old kernel goes on; what was not preserved is not handed over.'),
     pattern: /luo: .*(?:failed to (?:preserve|prepare|allocate)|successfully preserved, but response)|KHO: .*failed to (?:add|preserve)/i,
     side: 'outgoing',
   },
@@ -199,7 +194,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'early boot',
     title: 'the log says that a reserve_mem= region was not revived',
     about: 'Name, size and alignment must be what they were in the old kernel.',
-    reactions: { otherwise: seen('warns', 'The region was allocated afresh.') },
+    reaction: seen('log', 'warns', 'The region was allocated afresh.'),
     pattern:
       /reserve_mem: ?(?:.*'?(?<region>[\w-]+)'? )?.*(?:has wrong size|has wrong alignment|has no child|has wrong)|FDT .*(?:has wrong (?:size|alignment)|has no child)/,
     side: 'incoming',
@@ -211,7 +206,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'early boot',
     title: 'the log says that the kexec metadata was not understood',
     about: 'Nothing depends on it.',
-    reactions: { otherwise: seen('ignored', 'Only "exec from:" is missing.') },
+    reaction: seen('log', 'ignored', 'Only "exec from:" is missing.'),
     pattern: /kexec-metadata (?:blob too small|version \d+ not supported)|broken KHO subnode/,
     side: 'incoming',
   },
@@ -221,7 +216,7 @@ const logRuleTexts: readonly LogRule[] = [
     phase: 'early boot',
     title: 'the log says that the kernel’s own KHO test failed',
     about: 'CONFIG_TEST_KEXEC_HANDOVER compares what it handed over with a checksum.',
-    reactions: { otherwise: seen('warns', 'Pages were lost or changed on the way, or its own data was.') },
+    reaction: seen('log', 'warns', 'Pages were lost or changed on the way, or its own data was.'),
     pattern: /test_kho: .*(?:fail|mismatch|wrong|error)/i,
     side: 'incoming',
     sources: ['lib/test_kho.c, 6.16 to 7.3'],
@@ -236,7 +231,7 @@ const other: LogRule = {
   title: 'the log shows a reference count that fell below zero',
   about:
     'In 7.1 to 7.3 an object that nobody retrieved has no count in the next kernel; finishing the files that need it counts below zero, and its finish never runs.',
-  reactions: { otherwise: seen('leaks', 'The object’s data stays reserved.') },
+  reaction: seen('log', 'leaks', 'The object’s data stays reserved.'),
   pattern: /refcount_t: underflow|WARNING: .*luo_flb/,
   side: 'incoming',
 };
@@ -254,9 +249,12 @@ const switchedOff: DumpRule = {
   title: 'a kernel that was given a handover was started without live updates',
   about:
     'kho= and liveupdate= on the command line switch handing over and live updates; without liveupdate=on the kernel still reads LUO’s data (and can panic over it), but /dev/liveupdate cannot be used. CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT stands for kho=on.',
-  reactions: {
-    otherwise: seen('open-fails', 'The sessions that came over cannot be retrieved, and are lost at the next reboot: /dev/liveupdate is not there.', 'ENOENT'),
-  },
+  reaction: seen(
+    'log',
+    'open-fails',
+    'The sessions that came over cannot be retrieved, and are lost at the next reboot: /dev/liveupdate is not there.',
+    'ENOENT',
+  ),
   confirm: 'Read the command line in the log.',
   sources: ['kernel/liveupdate/luo_core.c, 6.19 to 7.3', 'seen with 7.3.4: kho=off, and liveupdate= not given'],
   *checkDump({ log, dump }) {
@@ -289,7 +287,7 @@ function toDumpRule(rule: LogRule): DumpRule {
     phase: rule.phase,
     title: rule.title,
     about: rule.about,
-    reactions: rule.reactions,
+    reaction: rule.reaction,
     confirm: 'Read the log around the line.',
     sources: [MESSAGES, ...(rule.sources ?? [])],
     checkDump: (subject: DumpSubject) => matches(rule, subject),

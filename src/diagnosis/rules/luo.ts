@@ -3,17 +3,13 @@ import { type Contract, behaviourIsKnown } from '../../../abi/contract.js';
 import { fdtHeader } from '../../../abi/fdt/header.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import type { TreeNode } from '../../tree/tree.js';
-import { type DumpRule, type HandoverRule, type Rule, hit, noted, reaction, wrong } from '../rule.js';
+import { type DumpRule, type HandoverRule, type Rule, hit, noted, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 
 const EARLY = 'liveupdate_early_init(), kernel/liveupdate/luo_core.c, 6.19 to 7.3';
 
 const luoContract = (subject: Subject, compatible: string): Contract | null =>
   subject.dump.contracts.named(compatible).find((contract) => contract.layer === 'luo') ?? null;
-
-const panics = (text: string) => ({
-  otherwise: reaction('panic', `${text} Then "Kernel panic - not syncing: The incoming tree failed to initialize properly [-EINVAL], disabling live update".`),
-});
 
 /** The node of a field of luo_ser, or of the property that held it up to 7.1. */
 function rootField(subject: Subject, field: string, property: string): TreeNode | null {
@@ -34,7 +30,7 @@ const handoverRules: readonly HandoverRule[] = [
     title: 'version of LUO’s data is of no known release',
     about:
       'Unlike KHO, which forgets a handover it does not understand, LUO panics: sessions may hold what must not be lost silently. Up to 7.1 the nodes for sessions and FLBs have versions of their own.',
-    reactions: panics('The next kernel prints "LUO state is incompatible with \'luo-v5\'".'),
+    reaction: 'luo/version-unknown',
     confirm: 'Look for "is incompatible with" in the log of the next kernel; compare with `abi list`.',
     sources: [EARLY, 'seen with 7.3.4: luo-v6 written over luo-v5 at the jump'],
     *check(subject) {
@@ -53,7 +49,7 @@ const handoverRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'version of LUO’s data is of a merge window, not of a release',
     about: 'luo-v2, -v3 and -v4 lived for one day of a patch series. Only a kernel built from it reads them.',
-    reactions: panics('Every release refuses the string.'),
+    reaction: 'luo/version-unreleased',
     confirm: 'Compare the release in kexec metadata, and `abi list`.',
     sources: ['git history of include/linux/kho/abi/luo.h, 3 June 2026'],
     *check(subject) {
@@ -72,7 +68,7 @@ const handoverRules: readonly HandoverRule[] = [
     title: 'version of LUO’s data is not paired with this version of KHO by any release',
     about:
       'A release speaks one version of each: luo-v1 goes with kho-v1 and kho-v3, luo-v5 with kho-v4. A kernel that takes this handover expects another version of LUO.',
-    reactions: panics('The next kernel finds another version than its own.'),
+    reaction: 'luo/foreign-version',
     confirm: 'Compare both strings with `abi list`.',
     sources: [EARLY],
     *check(subject) {
@@ -97,7 +93,7 @@ const handoverRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'LUO’s blob is smaller than its structure',
     about: 'blob-size of the LUO subtree is at least the size of struct luo_ser.',
-    reactions: panics('The next kernel prints "LUO state is too small".'),
+    reaction: 'luo/blob-too-small',
     confirm: 'Look for "LUO state is too small" in the log of the next kernel.',
     sources: [EARLY],
     check: (subject) => wrong(subject, 'luo-too-small'),
@@ -109,7 +105,7 @@ const handoverRules: readonly HandoverRule[] = [
     title: 'LUO’s FDT is damaged',
     about:
       'Up to 7.1 the LUO subtree is an FDT with the nodes luo-session and, from 7.0 on, luo-flb. A missing node or property is not tolerated: data of 6.19, which has no luo-flb, panics 7.0.',
-    reactions: panics('The next kernel prints which node or property it could not read.'),
+    reaction: 'luo/fdt',
     confirm: 'decode --as fdt_header at the subtree’s address.',
     sources: [EARLY],
     check: (subject) => wrong(subject, 'luo-fdt'),
@@ -121,9 +117,7 @@ const handoverRules: readonly HandoverRule[] = [
     title: 'live update number is impossible',
     about:
       'The writer stores the number it was handed, plus one: 1 after a cold boot. The kexec count of kexec metadata follows the same rule and also counts kernels without LUO, so it is never the smaller one.',
-    reactions: {
-      otherwise: reaction('ignored', 'The number is printed ("Retrieved live update data, liveupdate number: …") and counted on; nothing depends on it.'),
-    },
+    reaction: 'luo/number',
     confirm: 'Compare with the "liveupdate number" lines of the log.',
     sources: ['luo_fdt_setup() and luo_ser setup, kernel/liveupdate/luo_core.c, 6.19 to 7.3'],
     *check(subject) {
@@ -145,7 +139,7 @@ const handoverRules: readonly HandoverRule[] = [
     title: 'no session is serialised',
     about:
       'Sessions are written into the handover by reboot(LINUX_REBOOT_CMD_KEXEC), just before the jump. Before that, after a freeze that was refused, and where there are none, the pointer (up to 7.1 the count) is 0. In a dump of a running kernel, sessions live in its own objects (luo_session_global).',
-    reactions: null,
+    reaction: null,
     confirm: 'Take the dump at the jump (machine_kexec) to see sessions.',
     sources: ['luo_session_serialize(), kernel/liveupdate/luo_session.c, 7.3', 'seen with 7.3.4 and 7.1.13'],
     *check(subject) {
@@ -161,9 +155,7 @@ const handoverRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'pointer to the FLB page is 0',
     about: 'The page of file-lifecycle-bound objects is made when the kernel boots, whether or not there are any, and its address is never 0.',
-    reactions: {
-      otherwise: reaction('warns', 'The next kernel takes physical address 0 for the page, and finds no object there: a refcount warning at most.'),
-    },
+    reaction: 'luo/flbs-none',
     confirm: 'Look at flbs_pa in hex.',
     sources: ['luo_flb_setup_incoming(), kernel/liveupdate/luo_flb.c, 7.2 and 7.3'],
     *check(subject) {
@@ -197,7 +189,7 @@ const pairRule: DumpRule = {
   title: 'the live update numbers of the incoming and the outgoing handover do not follow each other',
   about:
     'A kernel that took a handover over gives the next one the number after it. Another number means that the two are not of the same kernel, or that one is damaged.',
-  reactions: { otherwise: reaction('ignored', 'The number is informational.') },
+  reaction: 'luo/number-sequence',
   confirm: 'Compare with the "liveupdate number" line of the log.',
   sources: ['kernel/liveupdate/luo_core.c, 6.19 to 7.3'],
   *checkDump({ dump }) {

@@ -2,7 +2,7 @@
 import { behaviourIsKnown } from '../../../abi/contract.js';
 import { hex } from '../../tree/words.js';
 import type { Memfd } from '../../handover/memfd.js';
-import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
+import { type HandoverRule, type Hit, hit, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 import { trustOf } from '../pointers/trust.js';
 import { filesOf } from './sessions.js';
@@ -32,9 +32,7 @@ export const memfdRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'a memfd carries seals that the next kernel does not know',
     about: 'From memfd-v2 on seals are handed over; a kernel that does not know one refuses the file rather than dropping a promise its owner was given.',
-    reactions: {
-      otherwise: reaction('retrieve-fails', 'RETRIEVE_FD gives EOPNOTSUPP, now and on every further try, and the contents are discarded.', 'EOPNOTSUPP'),
-    },
+    reaction: 'memfd/seals-unknown',
     confirm: 'RETRIEVE_FD of the token in the next kernel gives EOPNOTSUPP.',
     sources: [RETRIEVE, 'seen with 7.3.4: seal 0x40'],
     check: (subject) => wrong(subject, 'memfd-seals'),
@@ -45,7 +43,7 @@ export const memfdRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'memfd flags are not 0',
     about: 'The field is there for later versions and 0 so far.',
-    reactions: { otherwise: reaction('ignored', 'No release up to 7.3 looks at it.') },
+    reaction: 'memfd/flags',
     confirm: 'Show the structure in hex.',
     sources: [PRESERVE],
     check: (subject) => wrong(subject, 'memfd-flags'),
@@ -56,7 +54,7 @@ export const memfdRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'a memfd has more folios than its table has room for',
     about: 'nr_folios entries of 16 bytes are in the vmalloc area that the description leads to. The kernel does not hold one against the other.',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel reads beyond the area: it faults, or inserts whatever pages the bytes there name.') },
+    reaction: 'memfd/folio-count',
     confirm: 'Compare nr_folios * 16 with total_pages * page size.',
     sources: [RETRIEVE],
     check: (subject) => wrong(subject, 'memfd-count'),
@@ -67,9 +65,7 @@ export const memfdRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'nr_folios is less than the table lists',
     about: 'The table is allocated zeroed and filled from the front: an entry after the last means that nr_folios is too small.',
-    reactions: {
-      otherwise: reaction('corrupts', 'The file is retrieved without these folios: it reads zeros where they were, and their pages stay reserved.'),
-    },
+    reaction: 'memfd/folios-hidden',
     confirm: 'Show the table in hex after its last entry.',
     sources: [PRESERVE],
     *check(subject) {
@@ -86,7 +82,7 @@ export const memfdRules: readonly HandoverRule[] = [
     title: 'memfd size is impossible',
     about:
       'A file of 2^63 bytes and more has a negative size; one of more than 2^32 - 1 pages is refused when it is preserved (EFBIG; earlier kernels cut it silently).',
-    reactions: { otherwise: reaction('corrupts', 'The size is taken as it is: reads and mappings of the file behave as for a negative or absurd size.') },
+    reaction: 'memfd/size',
     confirm: 'Show the structure in hex.',
     sources: [PRESERVE, '"memfd_luo: reject memfds whose page count exceeds UINT_MAX", May 2026'],
     *check(subject) {
@@ -103,7 +99,7 @@ export const memfdRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'memfd file position is impossible',
     about: 'A position is a signed 64-bit number of bytes; it may lie beyond the end of the file.',
-    reactions: { otherwise: reaction('ignored', 'The next kernel does not accept the position, does not say so, and leaves it at 0.') },
+    reaction: 'memfd/position',
     confirm: 'lseek(fd, 0, SEEK_CUR) in the next kernel.',
     sources: ['vfs_setpos(), fs/read_write.c', RETRIEVE],
     *check(subject) {
@@ -119,7 +115,7 @@ export const memfdRules: readonly HandoverRule[] = [
     title: 'a memfd made with MFD_NOEXEC_SEAL will come back sealed against writing',
     about:
       'The next kernel makes the file executable (mode 0777) and then adds F_SEAL_EXEC, which on an executable file brings the seals against shrinking, growing and writing with it: seals 0x20 come back as 0x3e.',
-    reactions: { otherwise: reaction('corrupts', 'The contents are intact, but writes and writable shared mappings fail with EPERM.', 'EPERM') },
+    reaction: 'memfd/noexec-seals',
     confirm: 'fcntl(fd, F_GET_SEALS) in the next kernel.',
     sources: ['memfd_add_seals(), mm/memfd.c', 'seen with 7.1.13 and 7.3.4'],
     *check(subject) {
@@ -135,7 +131,7 @@ export const memfdRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'seals of memfds are not handed over',
     about: 'memfd-v1 (6.19 and 7.0) has no field for them. A file comes back with F_SEAL_SEAL alone, so that its seals cannot be added again.',
-    reactions: { otherwise: reaction('ignored', 'The files come back unsealed, and cannot be sealed any more.') },
+    reaction: 'memfd/no-seals',
     confirm: 'fcntl(fd, F_GET_SEALS) in the next kernel.',
     sources: ['mm/memfd_luo.c, 6.19.11'],
     check: noSeals,

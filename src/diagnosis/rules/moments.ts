@@ -4,7 +4,7 @@
  */
 import type { TreeNode } from '../../tree/tree.js';
 import type { Observation } from '../../handover/observe.js';
-import { type HandoverRule, hit, isStillTrue, reaction } from '../rule.js';
+import { type HandoverRule, hit, isStillTrue } from '../rule.js';
 import { type Subject, isIntact, isOfChunks } from '../subject.js';
 
 const LIFE = 'kernel/liveupdate, 7.1 to 7.3, and captures of a 7.3.4 at each moment';
@@ -52,7 +52,7 @@ export const momentRules: readonly HandoverRule[] = [
     title: 'the running kernel did not take this handover over',
     about:
       'The next kernel has booted, has written a handover of its own, and left this one alone: it did not understand its version, or found it damaged. Everything it preserved is free memory now, and is overwritten bit by bit. A kernel that is done with a handover leaves the same picture.',
-    reactions: { otherwise: reaction('cold-boot', 'It booted as if nothing had been handed over; sessions and files are lost.') },
+    reaction: 'moment/refused',
     confirm: 'Look for "disabling KHO revival" in its log.',
     sources: ['kho_populate(), kernel/liveupdate/kexec_handover.c, 7.3', 'seen with 7.1.13 to 7.3.4, and with a changed compatible string'],
     *check(subject) {
@@ -69,7 +69,7 @@ export const momentRules: readonly HandoverRule[] = [
     title: 'the running kernel has booted, but wrote no handover of its own',
     about:
       'A kernel with KHO switched on makes an FDT for its successor as it boots. One that was given a handover and has none to give was started with kho=off (or is a kdump kernel): it reserved what was preserved, and LUO is off.',
-    reactions: { otherwise: reaction('open-fails', 'The preserved memory stays reserved, and nobody can reach it: /dev/liveupdate is not there.', 'ENOENT') },
+    reaction: 'moment/not-taken-up',
     confirm: 'Look for "luo: Disabling liveupdate because KHO is disabled" in its log, and kho= on its command line.',
     sources: ['luo_early_startup(), kernel/liveupdate/luo_core.c, 7.3', 'seen with 7.3.4 and kho=off'],
     *check(subject) {
@@ -89,13 +89,7 @@ export const momentRules: readonly HandoverRule[] = [
     title: 'the running kernel took a handover with sessions, but does no live updates itself',
     about:
       'A kernel with LUO switched on registers a LUO subtree for its successor. One that has an outgoing handover without it was started without liveupdate=on: what came over cannot be retrieved.',
-    reactions: {
-      otherwise: reaction(
-        'open-fails',
-        'The data was checked (and could have panicked the kernel), but /dev/liveupdate cannot be used: sessions and files are out of reach until the next reboot, and lost then.',
-        'ENOENT',
-      ),
-    },
+    reaction: 'moment/liveupdate-off',
     confirm: 'Look for liveupdate= on its command line.',
     sources: ['liveupdate_early_init() and luo_late_startup(), kernel/liveupdate/luo_core.c, 7.3', 'seen with 7.3.4 and liveupdate unset'],
     *check(subject) {
@@ -124,7 +118,7 @@ export const momentRules: readonly HandoverRule[] = [
     title: 'the running kernel has freed this handover’s pages, and reused some',
     about:
       'Once the next kernel has booted, it frees what it has read: the map early in boot, LUO’s root next, session blocks when the device is first opened, a file’s description when it is retrieved. The same addresses then hold other things. What is still true lives in the kernel’s own objects (luo_session_global and the lists below it).',
-    reactions: null,
+    reaction: null,
     confirm: 'Take a dump before the next kernel looks at the map (at kho_memory_init) to see the handover whole.',
     sources: [LIFE],
     *check(subject) {
@@ -151,7 +145,7 @@ export const momentRules: readonly HandoverRule[] = [
     title: 'a structure is not in this dump',
     about:
       'The dump holds selected pages only (a sparse copy, a makedumpfile level, a copy of debugfs). What is on the others cannot be shown or judged; nothing is wrong with it.',
-    reactions: null,
+    reaction: null,
     confirm: 'Take a dump with all pages (makedumpfile -d 0 or 1; dump-guest-memory of QEMU).',
     sources: ['the dump itself'],
     *check(subject) {

@@ -5,7 +5,7 @@
 import type { Handover } from '../../handover/decode.js';
 import type { LuoFile, LuoFlb } from '../../handover/luo.js';
 import type { TreeNode } from '../../tree/tree.js';
-import { type DumpRule, type Hit, type LastRule, reaction } from '../rule.js';
+import type { DumpRule, Hit, LastRule } from '../rule.js';
 import { cutShort } from '../subject.js';
 import { reachedText } from '../../codec/budget.js';
 
@@ -22,7 +22,7 @@ export const notDecoded: LastRule = {
   title: 'a part could not be decoded',
   about:
     'The part is left open rather than guessed: its page is not in the dump, it holds something else by now, it hangs below something damaged, or nothing known describes it. Other findings at the same place, or above it, say more.',
-  reactions: null,
+  reaction: null,
   confirm: 'Look at the address in hex, or take a dump that has the page.',
   sources: ['follows from the decoded dump'],
   *checkLast(subject, findings) {
@@ -104,7 +104,7 @@ export const limitRule: DumpRule = {
   title: 'a limit ended a part of the work',
   about:
     'What a dump says is read within limits of time and memory, so that a damaged or hostile one does not keep the reader busy for hours. Where one ended something, the other findings speak of what was read up to there: the rest may hold anything.',
-  reactions: { otherwise: reaction('unknown', 'What lies past the limit was not looked at, so nothing is foretold from it.') },
+  reaction: 'limit/reached',
   confirm: 'Raise the limit with --limit, as the finding says, and look again.',
   sources: ['docs/limits.md'],
   *checkDump({ budget }) {

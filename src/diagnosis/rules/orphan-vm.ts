@@ -4,7 +4,7 @@ import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { vmTokenOf } from '../../handover/owners/owners.js';
 import { hex } from '../../tree/words.js';
 import type { TreeNode } from '../../tree/tree.js';
-import { type HandoverRule, type Hit, hit, reaction } from '../rule.js';
+import { type HandoverRule, type Hit, hit } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 
 const SOURCE = 'mail series "OrphanVM" RFCv1, 20 Sep 2026; design document of 28 Sep 2026, Pasha Tatashin';
@@ -105,13 +105,7 @@ export const orphanVmRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'a file’s vm_token names no VM of its session',
     about: 'vCPUs and guest_memfds name their VM by its token, in the same session; it is set when they are preserved, or (RFCv2) when they are frozen.',
-    reactions: {
-      otherwise: reaction(
-        'retrieve-fails',
-        'Retrieving the file pulls its VM by that token, and fails; without the VM neither vCPU nor memory comes back.',
-        'ENOENT',
-      ),
-    },
+    reaction: 'kvm/vm-token',
     confirm: 'Compare vm_token with the tokens of the session in the report.',
     sources: [SOURCE, 'guest_memfd series, v4, 28 Jul 2026'],
     check: links,
@@ -123,7 +117,7 @@ export const orphanVmRules: readonly HandoverRule[] = [
     title: 'the control block of a vCPU’s caretaker contradicts what was handed over',
     about:
       'A control block names its vCPU and the CPU that runs it. That CPU is handed over as a cpu_fh_v1 file, and runs one vCPU at a time; ids are unique in a VM.',
-    reactions: { otherwise: reaction('retrieve-fails', 'The handshake with the CPU times out after 2 s, or the wrong vCPU is stopped.', 'ETIMEDOUT') },
+    reaction: 'kvm/caretaker',
     confirm: 'Look for "caretaker attach handshake timed out" in the log of the next kernel.',
     sources: [SOURCE],
     check: blocks,
@@ -134,7 +128,7 @@ export const orphanVmRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'the caretaker of a vCPU has failed',
     about: 'FAILED is a state of the work on RFCv2: any other may lead to it, and none leads out.',
-    reactions: { otherwise: reaction('retrieve-fails', 'Retrieve and unpreserve fail, and the VM is marked bugged.', 'EIO') },
+    reaction: 'kvm/caretaker-failed',
     confirm: 'Show the control block; its telemetry says where the vCPU stalled.',
     sources: [SOURCE],
     *check(subject) {
@@ -150,7 +144,7 @@ export const orphanVmRules: readonly HandoverRule[] = [
     title: 'a vCPU was running when the dump was taken: its saved registers are old',
     about:
       'While the caretaker is RUNNING or STOPPING the guest’s registers are in the CPU. What arch_state holds is what they were when the last quantum ended.',
-    reactions: null,
+    reaction: null,
     confirm: 'Read them only in a dump where the state is PAUSED or STOPPED.',
     sources: [SOURCE],
     *check(subject) {

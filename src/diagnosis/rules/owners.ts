@@ -1,6 +1,6 @@
 /** Rules about what user space recorded of its own files: systemd's mapping of descriptors to units, a VMM's state. Sources: abi-level notes in src/handover/owners. */
 import type { OwnerProblemKind } from '../../handover/owners/owner.js';
-import { type HandoverRule, type Hit, reaction } from '../rule.js';
+import type { HandoverRule, Hit } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 
 const SYSTEMD = 'src/core/luo.c and src/shared/luo-util.c, systemd v261';
@@ -18,9 +18,7 @@ export const ownerRules: readonly HandoverRule[] = [
     title: 'systemd cannot make out its mapping of descriptors to units',
     about:
       'Token 0 of session "systemd" is a memfd with JSON: an object with version 1 and, for each unit, its fd store. Without it systemd does not know which descriptor is whose.',
-    reactions: {
-      otherwise: reaction('leaks', 'The kernel hands every file over; systemd skips the mapping, no unit gets its descriptors back, and FINISH discards them.'),
-    },
+    reaction: 'owner/mapping',
     confirm: 'luo-inspect extract <dump> systemd 0 -o mapping.json',
     sources: [SYSTEMD],
     check: (subject) => problems(subject, 'mapping-invalid'),
@@ -31,9 +29,7 @@ export const ownerRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'a unit maps a descriptor to a token that was not preserved',
     about: 'systemd writes an entry only for a descriptor it has preserved, so the file was lost after it, or the mapping was changed.',
-    reactions: {
-      otherwise: reaction('retrieve-fails', 'RETRIEVE_FD of the token fails; systemd warns and goes on, and the unit starts without the descriptor.', 'ENOENT'),
-    },
+    reaction: 'owner/token-without-file',
     confirm: 'Compare token 0 of session "systemd" with the files of the session in the report.',
     sources: [SYSTEMD],
     check: (subject) => problems(subject, 'token-without-file'),
@@ -44,7 +40,7 @@ export const ownerRules: readonly HandoverRule[] = [
     phase: 'finish',
     title: 'a file in systemd’s session belongs to no unit',
     about: 'systemd retrieves what its mapping names, and nothing else.',
-    reactions: { otherwise: reaction('leaks', 'Nobody retrieves the file; FINISH discards it, and its contents are lost without a message.') },
+    reaction: 'owner/file-without-mapping',
     confirm: 'Compare token 0 of session "systemd" with the files of the session in the report.',
     sources: [SYSTEMD],
     check: (subject) => problems(subject, 'file-without-mapping'),
@@ -55,7 +51,7 @@ export const ownerRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'a unit keeps a session in its fd store that was not handed over',
     about: 'Sessions are not nested: systemd writes down the name, and asks the next kernel for the session of that name.',
-    reactions: { otherwise: reaction('retrieve-fails', 'RETRIEVE_SESSION fails; systemd warns, and the unit starts without the session.', 'ENOENT') },
+    reaction: 'owner/session-missing',
     confirm: 'Compare token 0 of session "systemd" with the sessions in the report.',
     sources: [SYSTEMD],
     check: (subject) => problems(subject, 'session-missing'),
@@ -66,9 +62,7 @@ export const ownerRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'a virtual machine’s own state names files that its session does not have',
     about: 'nanovmm writes its state last, after VM, memory, physical CPUs and vCPUs: what it counts there was preserved before.',
-    reactions: {
-      otherwise: reaction('unknown', 'The kernel hands over what is there; the VMM fails to put the machine together, or falls back to its memory alone.'),
-    },
+    reaction: 'owner/vm-incomplete',
     confirm: 'Extract token 0x2000 of the session and decode it as nvmm_state.',
     sources: ['nvmm.c, github.com/soleen/nanovmm at ac120c4a'],
     check: (subject) => problems(subject, 'vm-incomplete'),
@@ -79,7 +73,7 @@ export const ownerRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'systemd’s mapping of descriptors to units is not in this dump',
     about: 'The memfd’s structure is here, its contents are not: units cannot be named, and nothing was checked against them.',
-    reactions: null,
+    reaction: null,
     confirm: 'Take a dump with the page.',
     sources: [SYSTEMD],
     check: (subject) => problems(subject, 'mapping-unread'),
@@ -90,7 +84,7 @@ export const ownerRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'systemd’s mapping has the format from before its release',
     about: 'Format 0 maps units to lists of entries, without a version; v261 writes version 1.',
-    reactions: null,
+    reaction: null,
     confirm: 'luo-inspect extract <dump> systemd 0 -o mapping.json',
     sources: [SYSTEMD],
     check: (subject) => problems(subject, 'format-0'),

@@ -2,7 +2,7 @@
 import type { Handover } from '../../handover/decode.js';
 import { type PciDevices, pciAddress } from '../../handover/pci.js';
 import { versionsIn } from '../../handover/pci-variant.js';
-import { type HandoverRule, type Hit, hit, reaction } from '../rule.js';
+import { type HandoverRule, type Hit, hit } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 
 const SOURCE = 'drivers/pci/liveupdate.c, branch lu-pci-preservation, 28 Sep 2026';
@@ -72,9 +72,7 @@ export const pciBridgeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'the FLB "pci" is of a version that the queued PCI core does not read',
     about: 'The string "pci" has no number: the version is the first field of the data, and its place never moves. Versions 1 and 2 have the same bytes.',
-    reactions: {
-      otherwise: reaction('panic', '"Incoming PCI FLB version (v…) is incompatible with this kernel (v2)". Releases up to 7.3 have no PCI core that reads it.'),
-    },
+    reaction: 'pci/version',
     confirm: 'Look for "Incoming PCI FLB version" in the log of the next kernel.',
     sources: [SOURCE],
     check: versions,
@@ -86,12 +84,7 @@ export const pciBridgeRules: readonly HandoverRule[] = [
     title: 'the PCI core’s reference counts do not add up',
     about:
       'In version 2 every bridge above a preserved device is listed, and counts the preserved devices at or below it. No count is larger than the number of devices that files hold, and every one of these is listed.',
-    reactions: {
-      otherwise: reaction(
-        'panic',
-        'FINISH takes one reference off the device and every bridge above it; what is left at the end panics: "… preserved device(s) were never finished!".',
-      ),
-    },
+    reaction: 'pci/sums',
     confirm: 'Compare with lspci -t of the machine: who is whose parent cannot be told from the entries.',
     sources: [SOURCE],
     check: counts,

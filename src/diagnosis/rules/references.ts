@@ -7,35 +7,18 @@ import { unclaimedBlocks } from '../pointers/claims.js';
 import { trustOf } from '../pointers/trust.js';
 import { entryTo } from '../pointers/users.js';
 import { formatBytes, hex } from '../../tree/words.js';
-import type { Reaction } from '../finding.js';
-import { type Clue, type HandoverRule, type Hit, hit, reaction } from '../rule.js';
+import type { FactName } from '../../../abi/behaviour/facts.js';
+import { type Clue, type HandoverRule, type Hit, hit } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 
 /** Can this handover's map be asked what is preserved? Where it breaks off (`brokenAt`), it does not say. */
 export const canAskMap = (subject: Subject): boolean => subject.handover.map !== null && isIntact(subject);
 
 /** What happens to a structure whose page the next kernel does not leave alone. */
-function reactionTo(what: string): Reaction {
-  if (what.startsWith('vmalloc')) {
-    return reaction(
-      'retrieve-fails',
-      'kho_restore_vmalloc() warns in kho_restore_page() and gives NULL: the file cannot be retrieved, and its contents are lost.',
-      'EINVAL',
-    );
-  }
-  if (what === 'struct memfd_luo_ser') {
-    return reaction(
-      'retrieve-fails',
-      'By the time the file is retrieved its description may have been overwritten; giving the page back warns in kho_restore_page().',
-      'EINVAL',
-    );
-  }
-  if (what.startsWith('struct '))
-    return reaction('retrieve-fails', 'Its owner finds other data at the address, or warns in kho_restore_page() when it gives the page back.', 'EINVAL');
-  return reaction(
-    'corrupts',
-    'The next kernel may hand the page to somebody else before it reads it; what it reads then decides: a panic, an error on opening /dev/liveupdate, or nothing at all.',
-  );
+function reactionTo(what: string): FactName {
+  if (what.startsWith('vmalloc')) return 'not-preserved/vmalloc';
+  if (what === 'struct memfd_luo_ser') return 'not-preserved/memfd';
+  return what.startsWith('struct ') ? 'not-preserved/struct' : 'not-preserved/page';
 }
 
 /** `start` and `order` of a block around `address`, in words. */
@@ -71,7 +54,7 @@ export const referenceRules: readonly HandoverRule[] = [
     title: 'a structure that the handover points to is not preserved',
     about:
       'Every page that is handed over has a key (up to 7.0 a bit) in the preserved memory map. A page without one is free memory to the next kernel. Either the pointer is damaged, or the key was lost.',
-    reactions: { otherwise: reaction('corrupts', 'Depends on what is there: files cannot be retrieved; for LUO’s own structures anything may happen.') },
+    reaction: 'kho/not-preserved',
     confirm: 'Look for "WARNING: … kho_restore_page" in the log of the next kernel.',
     sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3', 'seen with 7.3.4: a cleared bit of a leaf'],
     *check(subject) {
@@ -89,7 +72,7 @@ export const referenceRules: readonly HandoverRule[] = [
     title: 'order of a preserved structure is not the order it is restored with',
     about:
       'kho_restore_page() compares the order recorded for the first page of a block with the one it is asked for. LUO’s pages are blocks of order 0; up to 7.1 the session area has order 4 and a file area order 1.',
-    reactions: { otherwise: reaction('warns', 'The restorer warns in kho_restore_page() and does without the pages, or gets a block of another size.') },
+    reaction: 'kho/other-order',
     confirm: 'Look for "WARNING: … kho_restore_page" in the log of the next kernel.',
     sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3'],
     *check(subject) {
@@ -110,7 +93,7 @@ export const referenceRules: readonly HandoverRule[] = [
     title: 'pointer leads to a page that holds something else',
     about:
       'The page is preserved, but most fields of the structure that should be there make no sense: not they were changed, but the pointer. What was read there is not judged.',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel takes what is there for the structure.') },
+    reaction: 'kho/wrong-page',
     confirm: 'Show the page in hex: its contents tell whose it is.',
     sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3', 'seen with 7.3.4: data that leads to a folio'],
     *check(subject) {
@@ -125,7 +108,7 @@ export const referenceRules: readonly HandoverRule[] = [
     title: 'entry of the preserved memory map lacks keys of blocks in use',
     about:
       'The place in the map where the keys of structures and folios in use should be. What is there is what their pointers say, or several of them lack their keys at one place: the map is damaged, not they.',
-    reactions: { otherwise: reaction('corrupts', 'No block that this entry leads to is reserved: the next kernel uses their pages for other things.') },
+    reaction: 'kho/keys-missing',
     confirm: 'Show the entry in hex, and compare with the structures that it should lead to.',
     sources: ['kho_radix_walk_tree(), kernel/liveupdate/kexec_handover.c, 7.1 to 7.3'],
     check: keysMissing,
@@ -137,7 +120,7 @@ export const referenceRules: readonly HandoverRule[] = [
     title: 'blocks are preserved that nothing decoded here points to',
     about:
       'They belong to a user that is not decoded (an unknown handler, an FLB of a driver, the KHO test), or they leak: a key that nobody removed stays reserved in the next kernel until it reboots cold.',
-    reactions: { otherwise: reaction('leaks', 'Blocks that nobody claims stay reserved; the struct page of their first page keeps the KHO tag.') },
+    reaction: 'kho/unclaimed',
     confirm: 'In a dump of the booted next kernel, page->private of an unclaimed block still holds 0x4b484f50 in its upper half.',
     sources: ['kho_preserved_memory_reserve(), kernel/liveupdate/kexec_handover.c, 7.3'],
     check: unclaimed,

@@ -6,7 +6,7 @@ import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { hex } from '../../tree/words.js';
 import type { Scratch, ScratchArea } from '../../handover/roles.js';
 import { SCRATCH_UNIT } from '../../handover/scan.js';
-import { type HandoverRule, type Hit, reaction } from '../rule.js';
+import type { HandoverRule, Hit } from '../rule.js';
 import type { Subject } from '../subject.js';
 import { scratchArraysOf } from '../scratch-arrays.js';
 
@@ -23,8 +23,6 @@ function* when(subject: Subject, states: readonly Scratch['state'][]): Iterable<
   const { scratch } = subject.handover;
   if (states.includes(scratch.state)) yield { message: scratch.why, at: scratch.address, path: path(subject) };
 }
-
-const KILLS = reaction('panic', 'The next kernel has no other memory while it boots: it dies before its console speaks.');
 
 /** Every entry of the arrays known, with the address it is at. */
 function* entriesOf(subject: Subject): Iterable<{
@@ -54,7 +52,7 @@ export const scratchRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'the devicetree names scratch by its old and by its new name',
     about: `arm64's /chosen has linux,kho-scratch (up to 7.3) and linux,kho-bootmem (queued). A kernel that writes one leaves the other alone: it is of a kernel before, and its addresses with it. ${scratchNamesDiffer.arm64}`,
-    reactions: { otherwise: reaction('unknown', 'A kernel that knows the other name boots in memory that a kernel before had set aside.') },
+    reaction: 'scratch/two-names',
     confirm: 'Compare both properties with out/scratch_phys (or bootmem_phys) of the kernel that wrote the devicetree.',
     sources: ['drivers/of/kexec.c and drivers/of/fdt.c, 6.16 to 7.3; branch kho-bootmem of liveupdate.git, 24 Sep 2026'],
     *check(subject) {
@@ -81,7 +79,7 @@ export const scratchRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'size of the low scratch area is 0',
     about: 'The first area is the low memory that the next kernel needs in any case. Other areas may be empty.',
-    reactions: { otherwise: KILLS },
+    reaction: 'scratch/unusable',
     confirm: 'Compare with out/scratch_len of debugfs, and the "reserved" lines of the old kernel’s log.',
     sources: [SOURCE, 'seen with 7.3.4: size 0 written at the jump'],
     *check(subject) {
@@ -96,7 +94,7 @@ export const scratchRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'scratch area is outside the machine’s memory',
     about: 'The areas are reserved by the first kernel of a chain, in memory that it has, and stay where they are.',
-    reactions: { otherwise: KILLS },
+    reaction: 'scratch/unusable',
     confirm: 'Compare with out/scratch_phys of debugfs.',
     sources: [SOURCE, 'seen with 7.3.4: an address beyond memory written at the jump'],
     *check(subject) {
@@ -122,7 +120,7 @@ export const scratchRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'scratch areas overlap',
     about: 'Each area is reserved apart from the others.',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel counts the pages twice; seen with 7.3.4 it came up all the same.') },
+    reaction: 'scratch/overlap',
     confirm: 'Compare with out/scratch_phys and out/scratch_len of debugfs.',
     sources: [SOURCE],
     *check(subject) {
@@ -140,7 +138,7 @@ export const scratchRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'copies of the scratch array differ',
     about: 'The image that is loaded for kexec has a copy of the kernel’s own array. One of them was changed.',
-    reactions: { otherwise: KILLS },
+    reaction: 'scratch/unusable',
     confirm: 'Compare with out/scratch_phys and out/scratch_len of debugfs.',
     sources: [SOURCE],
     *check(subject) {
@@ -166,7 +164,7 @@ export const scratchRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'fdt_size of a kho_data node is 0',
     about: 'setup_data hands the root FDT over as one page. Where the size is 0 the next kernel maps nothing.',
-    reactions: { otherwise: reaction('cold-boot', 'The next kernel finds no handover, and boots as if there were none.') },
+    reaction: 'scratch/node-size',
     confirm: 'Show the node in hex.',
     sources: ['add_kho() of arch/x86/kernel/setup.c, 6.16 to 7.3', 'seen with 7.3.4'],
     *check(subject) {
@@ -188,7 +186,7 @@ export const scratchRules: readonly HandoverRule[] = [
     title: 'the scratch areas are not known yet',
     about:
       'The array that a setup_data node names is a destination: it is copied there at the jump. In a dump of the old kernel it still reads as zeros, or as whatever was there, so nothing can be held against the scratch areas.',
-    reactions: null,
+    reaction: null,
     confirm: 'A dump of the next kernel, or out/scratch_phys and out/scratch_len of debugfs, lists them.',
     sources: [SOURCE, 'seen with 7.3.4 and 7.1.13, stopped at machine_kexec'],
     check: (subject) => when(subject, ['empty', 'implausible']),
@@ -200,7 +198,7 @@ export const scratchRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'nothing in the dump tells where the scratch areas are',
     about: 'No setup_data node names this FDT, or the array that it names is not in the dump. Preserved memory cannot be checked against scratch then.',
-    reactions: null,
+    reaction: null,
     confirm: 'out/scratch_phys and out/scratch_len of debugfs list them.',
     sources: [SOURCE],
     check: (subject) => when(subject, ['missing', 'not-named']),
@@ -212,7 +210,7 @@ export const scratchRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'a scratch area is not aligned to the largest block of the page allocator',
     about: 'Up to 7.1 areas are rounded to the smallest CMA alignment only and may merge with their neighbours’ page blocks; from 7.2 on to the largest block.',
-    reactions: { otherwise: reaction('warns', 'Page blocks at the edge of the area get a wrong migrate type.') },
+    reaction: 'scratch/alignment',
     confirm: 'Compare start and size with 4 MiB (at 4 KiB pages).',
     sources: ['"make sure scratch size aligned", in 7.2', SOURCE],
     *check(subject) {

@@ -1,24 +1,17 @@
 /** Rules about sessions and the files they list. Sources: kernel/liveupdate/luo_session.c and luo_file.c, 6.19 to 7.3. */
-import { NEWEST } from '../../../abi/behaviour/registry.js';
+import { NEWEST } from '../../../abi/behaviour/facts.js';
 import { isOfUnknownKernel } from '../../handover/contracts.js';
 import { type Contract, type Layer, isProposed, standingOf } from '../../../abi/contract.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
 import { trustOf } from '../pointers/trust.js';
-import { type Clue, type HandoverRule, type Hit, type Reactions, hit, reaction, wrong } from '../rule.js';
+import { type Clue, type HandoverRule, type Hit, hit, wrong } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 import { emptySession, emptySessions, isOneEmptySession } from './blocks.js';
 import { isSameStructure } from './sharing.js';
 import { type Entries, type Piece, emptyEntry, hiddenEntry } from '../../handover/entries.js';
 
 const DESERIALISE = 'luo_session_deserialize() and luo_file_deserialize(), kernel/liveupdate, 7.3';
-
-const openFails = (text: string): Reactions => ({
-  otherwise: reaction('open-fails', `${text} Every open of /dev/liveupdate fails with EIO until the next reboot, and no session can be retrieved.`, 'EIO'),
-  byDialect: {
-    '6.19': reaction('retrieve-fails', `${text} 6.19 and 7.0 ignore the failure: the device opens, with the part that was read before it.`, 'ENOENT'),
-  },
-});
 
 /** Layers whose contracts describe what a file handler hands over. */
 const HANDLERS: ReadonlySet<Layer> = new Set<Layer>(['memfd', 'vfio-pci', 'kvm-vm', 'guest-memfd', 'kvm-vcpu', 'handler']);
@@ -54,9 +47,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'session name is empty or has no NUL',
     about: 'CREATE_SESSION refuses an empty name and one without a NUL in its 64 bytes (6.19 cuts the latter), so no kernel writes them.',
-    reactions: {
-      otherwise: reaction('retrieve-fails', 'The session is made under no name, or one cut to 63 bytes: RETRIEVE_SESSION does not find it.', 'ENOENT'),
-    },
+    reaction: 'session/name',
     confirm: 'Show the entry in hex.',
     sources: [DESERIALISE],
     *check(subject) {
@@ -77,7 +68,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'two sessions have the same name',
     about: 'Names are unique among outgoing sessions (EEXIST), and the next kernel does not accept a name twice.',
-    reactions: openFails('"Failed to insert session […] -EEXIST".'),
+    reaction: 'session/duplicate',
     confirm: 'Look for "Failed to insert session" in the log of the next kernel.',
     sources: [DESERIALISE],
     *check(subject) {
@@ -92,9 +83,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'freeze',
     title: 'session name: bytes after its NUL are not 0',
     about: 'The entry is zeroed and the name copied up to its NUL: bytes after it mean that the name was changed or cut.',
-    reactions: {
-      otherwise: reaction('ignored', 'The kernel reads up to the first NUL: if the name was cut, RETRIEVE_SESSION does not find the session under its own.'),
-    },
+    reaction: 'session/name-trailing',
     confirm: 'Show the name in hex.',
     sources: ['luo_session_serialize(), kernel/liveupdate/luo_session.c, 7.3'],
     *check(subject) {
@@ -114,7 +103,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'file count and file pointer of a session contradict each other',
     about: 'files is 0 exactly if count is 0.',
-    reactions: openFails('"File count mismatch".'),
+    reaction: 'session/no-files-area',
     confirm: 'Show the session entry in hex.',
     sources: [DESERIALISE],
     *check(subject) {
@@ -140,9 +129,7 @@ export const sessionRules: readonly HandoverRule[] = [
     title: 'count of an area is too small: an entry follows the last one counted',
     about:
       'Up to 7.1 sessions and files are in areas that are zeroed when they are allocated: bytes after the last counted entry mean that the count is too small.',
-    reactions: {
-      otherwise: reaction('retrieve-fails', 'What is hidden is lost without a message: who asks for it gets ENOENT, and its memory stays reserved.', 'ENOENT'),
-    },
+    reaction: 'session/hidden-entry',
     confirm: 'Show the area in hex after its last entry.',
     sources: ['luo_session_serialize(), kernel/liveupdate/luo_session.c, 6.19 to 7.1'],
     check: hiddenInAreas,
@@ -153,7 +140,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'count of an area is too large: the last entry counted is empty',
     about: 'Up to 7.1 the count alone says how many sessions or files there are: the last that it admits was never written.',
-    reactions: openFails('A file without a handler: "No registered handler for compatible".'),
+    reaction: 'session/empty-entry',
     confirm: 'Show the entry in hex.',
     sources: ['luo_session_deserialize(), kernel/liveupdate/luo_session.c, 6.19 to 7.1'],
     check: emptyInAreas,
@@ -164,7 +151,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'file count of a session is not the number of its files',
     about: 'The session entry holds the total, each block the number of its entries; up to 7.1 the entry alone counts, and the area holds so many at most.',
-    reactions: openFails('"File count mismatch: expected …, found …", "Failed to deserialize files for session […] -EINVAL".'),
+    reaction: 'file/count',
     confirm: 'Look for "File count mismatch" in the log of the next kernel.',
     sources: [DESERIALISE, 'seen with 7.3.4: a count of 4 over 3 files'],
     *check(subject) {
@@ -197,7 +184,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'two files of a session have the same token',
     about: 'PRESERVE_FD refuses a token twice (EEXIST); the receiving side does not check.',
-    reactions: { otherwise: reaction('leaks', 'RETRIEVE_FD finds the first; the second cannot be reached, and FINISH discards it.') },
+    reaction: 'file/token-duplicate',
     confirm: 'List the files of the session in the report.',
     sources: ['luo_retrieve_file(), kernel/liveupdate/luo_file.c, 6.19 to 7.3'],
     check: duplicateTokens,
@@ -208,7 +195,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'handler string is empty or has no NUL',
     about: 'The string names the handler in the next kernel; it is compared byte for byte.',
-    reactions: openFails('"No registered handler for compatible".'),
+    reaction: 'file/compatible',
     confirm: 'Look for "No registered handler" in the log of the next kernel.',
     sources: [DESERIALISE],
     *check(subject) {
@@ -233,7 +220,7 @@ export const sessionRules: readonly HandoverRule[] = [
     title: 'file handler is unknown',
     about:
       'The next kernel looks a handler up by the exact string. One file without a handler is enough: the session fails, and with it every open of the device. A handler that only this machine’s kernels have is no damage; suppress the finding then.',
-    reactions: openFails('"No registered handler for compatible \'…\'", "Failed to deserialize files for session […] -ENOENT".'),
+    reaction: 'file/handler-unknown',
     confirm: 'Look for "No registered handler" in the log of the next kernel; compare with `abi list`.',
     sources: [DESERIALISE, '"liveupdate: propagate file deserialization failures", March 2026', 'seen with 7.3.4: memfd-v9 written over memfd-v2'],
     *check(subject) {
@@ -258,7 +245,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'a file’s handler is of a version that the releases which take this handover over do not have',
     about: 'memfd-v1 belongs to 6.19 and 7.0, memfd-v2 to 7.1 and later; the string must be the receiver’s, byte for byte.',
-    reactions: openFails('"No registered handler for compatible \'…\'".'),
+    reaction: 'file/handler-version',
     confirm: 'Compare with `abi list`, and look for "No registered handler" in the log of the next kernel.',
     sources: [DESERIALISE],
     *check(subject) {
@@ -278,7 +265,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'deserialise',
     title: 'a file’s handler is known from the mailing lists only',
     about: 'No release registers it. The next kernel needs the same patches, in the same version: one string was used for several layouts.',
-    reactions: openFails('Without the patches: "No registered handler for compatible \'…\'".'),
+    reaction: 'file/handler-unreleased',
     confirm: 'Compare the version of the series in both kernels.',
     sources: ['mail series of 2025 and 2026; see `abi show <string>`'],
     *check(subject) {
@@ -300,7 +287,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'freeze',
     title: 'handler string: bytes after its NUL are not 0',
     about: 'The entry is zeroed and the string copied up to its NUL: bytes after it mean that the string was changed or cut.',
-    reactions: { otherwise: reaction('ignored', 'The kernel compares up to the NUL.') },
+    reaction: 'file/compatible-trailing',
     confirm: 'Show the string in hex.',
     sources: ['luo_file_freeze(), kernel/liveupdate/luo_file.c, 7.3'],
     *check(subject) {
@@ -318,15 +305,13 @@ export const sessionRules: readonly HandoverRule[] = [
     title: 'a file’s data does not lead to a structure',
     about:
       'For the handlers known, data is the physical address of a page with the structure. Address 0 is not recognised as none: the kernel reads physical page 0, warns twice, and fails.',
-    reactions: {
-      otherwise: reaction('retrieve-fails', 'RETRIEVE_FD of this token fails, and the error is kept for every further try; the contents are lost.', 'EINVAL'),
-    },
+    reaction: 'file/data-pointer',
     confirm: 'RETRIEVE_FD of the token in the next kernel; "WARNING: … kho_restore_page" in its log.',
     sources: ['memfd_luo_retrieve(), mm/memfd_luo.c, 6.19 to 7.3', 'seen with 7.3.4: data 0'],
     *check(subject) {
       for (const found of wrong(subject, 'data-pointer')) {
         const flb = (found.path ?? '').includes('/flbs/');
-        yield flb ? { ...found, reaction: reaction('retrieve-fails', 'The owner of this object finds nothing at the address.', 'EINVAL') } : found;
+        yield flb ? { ...found, reaction: 'flb/nothing-there' } : found;
       }
     },
   },
@@ -336,13 +321,7 @@ export const sessionRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'two files lead to the same structure',
     about: 'From 7.1 on a file can be preserved once only (EBUSY); 6.19 allows it twice.',
-    reactions: {
-      otherwise: reaction(
-        'retrieve-fails',
-        'The second restore finds the tag of the page gone: it warns in kho_restore_page(), and the file cannot be retrieved.',
-        'EINVAL',
-      ),
-    },
+    reaction: 'file/data-shared',
     confirm: 'Compare the data of the files in the report.',
     sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c; EBUSY in luo_preserve_file(), 7.1'],
     *check(subject) {

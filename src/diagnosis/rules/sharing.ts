@@ -7,7 +7,7 @@ import { hex } from '../../tree/words.js';
 import { trustOf } from '../pointers/trust.js';
 import { type PageUser, entryTo, mapPages, usersOf } from '../pointers/users.js';
 import { isPlausible } from '../pointers/plausible.js';
-import { type HandoverRule, type Hit, hit, reaction } from '../rule.js';
+import { type HandoverRule, type Hit, hit } from '../rule.js';
 import { type Subject, isIntact } from '../subject.js';
 
 export const sharingRules: readonly HandoverRule[] = [
@@ -18,12 +18,7 @@ export const sharingRules: readonly HandoverRule[] = [
     title: 'pointer leads to the page of another structure',
     about:
       'Every structure has pages of its own. Where two pointers lead to one page, one of them was changed: the one whose structure is not there, or fits it less. What it led to before cannot be reached any more.',
-    reactions: {
-      otherwise: reaction(
-        'corrupts',
-        'The next kernel reads one structure as another; a page can be restored once only, so the second restore warns in kho_restore_page() and fails.',
-      ),
-    },
+    reaction: 'kho/page-shared',
     confirm: 'Show the page in hex: its contents tell whose it is.',
     sources: ['kho_restore_page(), kernel/liveupdate/kexec_handover.c, 7.3'],
     check: shared,
@@ -35,7 +30,7 @@ export const sharingRules: readonly HandoverRule[] = [
     title: 'a page of the preserved memory map is itself preserved',
     about:
       'The map’s own pages have no keys: the next kernel reads them and lets them go. One that has a key belongs to somebody else, and the entry that leads to it was changed.',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel takes somebody’s data for a part of the map, and reserves wrong memory.') },
+    reaction: 'kho/map-page-preserved',
     confirm: 'Show the page in hex: its contents tell whose it is.',
     sources: ['kho_radix_add_page(), kernel/liveupdate/kexec_handover.c, 7.1 to 7.3; kho_mem_serialize() up to 7.0'],
     *check(subject) {

@@ -7,7 +7,7 @@ import type { ScratchArea } from '../../handover/roles.js';
 import { knownAreas } from '../scratch-arrays.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { physicalAddress } from '../../memory/memory.js';
-import { type HandoverRule, type Hit, hit, reaction, wrong } from '../rule.js';
+import { type HandoverRule, type Hit, hit, wrong } from '../rule.js';
 import { type Subject, cutShort, isIntact, scratchAreasOf } from '../subject.js';
 import { unclaimedBlocks } from '../pointers/claims.js';
 import { trustOf } from '../pointers/trust.js';
@@ -16,11 +16,6 @@ import { canAskMap } from './references.js';
 
 const MEMBLOCK = 'reserve_mem_kho_revive() and prepare_kho_fdt(), mm/memblock.c, 6.16 to 7.3';
 const METADATA = 'kho_in_kexec_metadata(), kernel/liveupdate/kexec_handover.c, 7.1 to 7.3';
-
-const afresh = reaction(
-  'warns',
-  'The next kernel prints why and allocates the region afresh: it comes up with other contents, and the old memory stays reserved.',
-);
 
 const regionsOf = (subject: Subject): readonly ReserveMem[] => (isIntact(subject) ? (subject.handover.memblock ?? []) : []);
 
@@ -98,7 +93,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'the list of reserve_mem= regions is damaged',
     about: 'memblock-v1 has a node for each region, with the compatible reserve-mem-v1, a start and a size of 8 bytes each.',
-    reactions: { otherwise: afresh },
+    reaction: 'memblock/afresh',
     confirm: 'Look for "Revived memory reservation" in the log of the next kernel; it is missing for the region.',
     sources: [MEMBLOCK],
     check: (subject) => wrong(subject, 'memblock', (observation) => !observation.node.path.includes('/kho_test')),
@@ -109,7 +104,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'reserve_mem= region is impossible',
     about: 'A region is whole pages of this machine’s memory and is not empty.',
-    reactions: { otherwise: afresh },
+    reaction: 'memblock/afresh',
     confirm: 'Compare with reserve_mem= on the command line.',
     sources: [MEMBLOCK],
     *check(subject) {
@@ -127,9 +122,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'size of a reserve_mem= region is not a multiple of the page size',
     about: 'reserve_mem= takes sizes in any unit; what is preserved are the pages.',
-    reactions: {
-      otherwise: reaction('warns', 'The next kernel revives the region only if its own command line says exactly this size ("has wrong size" otherwise).'),
-    },
+    reaction: 'memblock/size-unaligned',
     confirm: 'Compare with reserve_mem= on the command line.',
     sources: [MEMBLOCK],
     *check(subject) {
@@ -146,7 +139,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'preserve',
     title: 'a reserve_mem= region is not preserved, or not all of it',
     about: 'The region’s pages have keys in the preserved memory map like any other; start and size are found nowhere else.',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel revives the region, and its pages may be in use for something else.') },
+    reaction: 'memblock/not-preserved',
     confirm: 'Compare the region with the blocks of the map.',
     sources: [MEMBLOCK],
     check: gaps,
@@ -157,7 +150,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'more is preserved after a reserve_mem= region than belongs to it',
     about: 'A region is preserved as blocks that end where it ends. A block that goes on means that the size was changed.',
-    reactions: { otherwise: afresh },
+    reaction: 'memblock/afresh',
     confirm: 'Compare with reserve_mem= on the command line.',
     sources: [MEMBLOCK],
     *check(subject) {
@@ -180,7 +173,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'two reserve_mem= regions overlap',
     about: 'Regions are allocated apart from each other.',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel revives both, and their owners write over each other.') },
+    reaction: 'memblock/overlap',
     confirm: 'List the regions in the report.',
     sources: [MEMBLOCK],
     *check(subject) {
@@ -205,7 +198,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'reserve_mem= region overlaps pages of something else',
     about: 'A region has memory of its own. One that overlaps a folio of a memfd, or the page of a structure, was moved there: start was changed.',
-    reactions: { otherwise: reaction('corrupts', 'The next kernel revives the region, and both owners write over each other.') },
+    reaction: 'memblock/shared',
     confirm: 'Compare with reserve_mem= on the command line, and the "reserve_mem" lines of the old kernel’s log.',
     sources: [MEMBLOCK, 'seen with 7.3.4: a region moved onto a memfd’s folios'],
     check: onOthers,
@@ -217,10 +210,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'preserve',
     title: 'reserve_mem= region is inside a scratch area',
     about: 'The next kernel uses the scratch areas before it revives anything.',
-    reactions: {
-      otherwise: reaction('warns', 'Parts of the region are overwritten when it is revived; kho_preserve_pages() warns when it is handed on.'),
-      byDialect: { '6.16': reaction('corrupts', 'Parts of the region are overwritten when it is revived.') },
-    },
+    reaction: 'memblock/in-scratch',
     confirm: 'Compare the region with the scratch areas in the report.',
     sources: [MEMBLOCK],
     *check(subject) {
@@ -237,7 +227,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'the kexec metadata cannot be read',
     about: 'Version 1 has 73 bytes: the version, the release of the kernel that jumped, and how many kexecs there were since the last cold boot.',
-    reactions: { otherwise: reaction('ignored', 'The next kernel prints why ("kexec-metadata version … not supported") and goes on without it.') },
+    reaction: 'kexec-metadata/damaged',
     confirm: 'Look for "exec from:" in the log of the next kernel; it is missing.',
     sources: [METADATA],
     check: (subject) => wrong(subject, 'kexec-metadata'),
@@ -248,7 +238,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'kexec count is impossible',
     about: 'The count is 1 for the first handover after a cold boot.',
-    reactions: { otherwise: reaction('ignored', 'The next kernel prints it and counts on.') },
+    reaction: 'kexec-metadata/count',
     confirm: 'Compare with the "exec from:" lines of the log.',
     sources: [METADATA],
     *check(subject) {
@@ -268,7 +258,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     title: 'there were more kexecs than live updates',
     about:
       'Kernels without LUO count in kexec metadata, but not as a live update: one of the chain handed over no LUO state, or one of the two numbers is damaged.',
-    reactions: { otherwise: reaction('ignored', 'Both numbers are only printed.') },
+    reaction: 'kexec-metadata/count-ahead',
     confirm: 'Compare the "exec from:" and "liveupdate number:" lines of the log.',
     sources: [METADATA],
     *check(subject) {
@@ -284,7 +274,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'previous release is not a kernel release',
     about: 'previous_release is utsname’s release, such as 7.3.4, zeroed after its end.',
-    reactions: { otherwise: reaction('ignored', 'The next kernel prints it.') },
+    reaction: 'kexec-metadata/release',
     confirm: 'Compare with the banner in the old kernel’s log.',
     sources: [METADATA],
     *check(subject) {
@@ -305,7 +295,7 @@ export const smallSubtreeRules: readonly HandoverRule[] = [
     phase: 'early boot',
     title: 'the data of the kernel’s own KHO test is damaged',
     about: 'CONFIG_TEST_KEXEC_HANDOVER hands over random folios and a checksum.',
-    reactions: { otherwise: reaction('warns', 'test_kho reports a failure; nothing else depends on it.') },
+    reaction: 'kho-test/damaged',
     confirm: 'Look for "test_kho:" in the log of the next kernel.',
     sources: ['lib/test_kho.c, 6.16 to 7.3'],
     *check(subject) {

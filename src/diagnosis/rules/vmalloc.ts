@@ -1,27 +1,18 @@
 /** Rules about kho_vmalloc: descriptor, chunks, entries. Sources: kho_restore_vmalloc(), kernel/liveupdate/kexec_handover.c, 6.18 to 7.3. */
 import type { ObservationKind } from '../../handover/observe.js';
-import type { Reaction } from '../finding.js';
 import { khoVmalloc } from '../../../abi/kho/vmalloc.js';
-import { type HandoverRule, type Hit, reaction, wrong } from '../rule.js';
+import { type HandoverRule, type Hit, wrong } from '../rule.js';
 import { type TreeNode, walk } from '../../tree/tree.js';
 import { type Subject, isIntact } from '../subject.js';
 import { memfdsOf } from './memfd.js';
 
 const RESTORE = 'kho_restore_vmalloc(), kernel/liveupdate/kexec_handover.c, 6.18 to 7.3';
 
-const lost: Reaction = reaction(
-  'retrieve-fails',
-  'kho_restore_vmalloc() gives NULL: RETRIEVE_FD of the file fails with EINVAL, now and on every further try, and its contents are lost.',
-  'EINVAL',
-);
-
 /** An area is a file's folio table, or the KHO test's list. */
 function* owned(hits: Iterable<Hit>): Iterable<Hit> {
   for (const found of hits) {
     const test = (found.path ?? '').includes('/kho_test/');
-    yield test
-      ? { ...found, severity: 'warning', reaction: reaction('warns', 'The KHO test reports that it could not restore its data; nothing else depends on it.') }
-      : found;
+    yield test ? { ...found, severity: 'warning', reaction: 'vmalloc/kho-test' } : found;
   }
 }
 
@@ -31,7 +22,7 @@ const rule = (id: string, kind: ObservationKind, title: string, about: string): 
   phase: 'retrieve',
   title,
   about,
-  reactions: { otherwise: lost },
+  reaction: 'vmalloc/not-restored',
   confirm: 'RETRIEVE_FD of the token in the next kernel gives EINVAL.',
   sources: [RESTORE],
   check: (subject) => owned(wrong(subject, kind)),
@@ -58,7 +49,7 @@ export const vmallocRules: readonly HandoverRule[] = [
       'Two bits are known: KHO_VMALLOC_ALLOC and KHO_VMALLOC_HUGE_VMAP. Others are refused when an area is preserved; kho_restore_vmalloc() takes them.',
     ),
     severity: 'info',
-    reactions: { otherwise: reaction('ignored', 'The area is restored all the same (seen with 7.1.13, 7.2.13 and 7.3.4).') },
+    reaction: 'vmalloc/flags',
   },
   rule(
     'vmalloc/pointer',
@@ -73,7 +64,7 @@ export const vmallocRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'a vmalloc area does not say that it was allocated',
     about: 'Every area that can be preserved comes from vmalloc() and has ALLOC; without it the next kernel makes a mapping that vfree() does not give back.',
-    reactions: { otherwise: reaction('leaks', 'The area is restored, but its pages are not freed with it.') },
+    reaction: 'vmalloc/not-allocated',
     confirm: 'Show the descriptor in hex.',
     sources: ['kho_preserve_vmalloc(), kernel/liveupdate/kexec_handover.c, 7.3'],
     *check(subject) {
@@ -90,7 +81,7 @@ export const vmallocRules: readonly HandoverRule[] = [
     phase: 'retrieve',
     title: 'a memfd without folios has a folio table',
     about: 'An empty file has no table: its descriptor is all zeros.',
-    reactions: { otherwise: reaction('ignored', 'The descriptor of an empty file is never read.') },
+    reaction: 'vmalloc/not-empty',
     confirm: 'Show the structure in hex.',
     sources: ['memfd_luo_preserve_folios(), mm/memfd_luo.c, 6.19 to 7.3'],
     check: notEmpty,

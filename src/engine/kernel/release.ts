@@ -1,4 +1,5 @@
 /** A kernel of a release: what it speaks follows from the contracts of that release, what it does otherwise from abi/behaviour/habits.ts. */
+import { outcomeOf } from '../../../abi/behaviour/facts.js';
 import { type Habits, habitsOf } from '../../../abi/behaviour/habits.js';
 import type { Area, Contract, Layer, MapForm, Release } from '../../../abi/contract.js';
 import type { Struct } from '../../../abi/layout.js';
@@ -7,6 +8,8 @@ import { areaOf } from '../../codec/area.js';
 import { UserError } from '../../codec/user-error.js';
 
 export interface KernelSpec extends Habits {
+  /** open("/dev/liveupdate") fails where something could not be deserialised; else it says nothing of it */
+  readonly openTellsFailure: boolean;
   readonly khoCompatible: string;
   /** the preserved memory map */
   readonly map: MapForm;
@@ -39,6 +42,7 @@ function spec(release: Release, others: readonly Contract[] = []): KernelSpec {
   const [sessions, files] = luo === undefined ? [null, null] : [areaOf(luo, 'sessions'), areaOf(luo, 'files')];
   return {
     ...habitsOf(release),
+    openTellsFailure: outcomeOf('version/handler', release)?.kind === 'open-fails',
     khoCompatible: kho?.compatible ?? '',
     map: kho?.map ?? 'radix',
     record: kho?.fdt?.children.some(({ properties }) => 'blob-size' in properties) === true ? 'blob-size' : 'fdt',
