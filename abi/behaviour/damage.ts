@@ -236,7 +236,7 @@ export const damageFacts = rows({
     'ENOENT',
   ),
 
-  'limit/reached': always('unknown', 'What lies past the limit was not looked at, so nothing is foretold from it.', 'source'),
+  'limit/reached': always('unknown', 'Items past the limit were not looked at, so nothing is foretold from it.', 'source'),
 
   'luo/blob-too-small': always(
     'panic',
@@ -496,7 +496,7 @@ export const damageFacts = rows({
   ),
   'subtree/memblock': always(
     'warns',
-    'reserve_mem= regions are not revived: the next kernel allocates them afresh, and their old contents stay behind, unreachable.',
+    'reserve_mem= regions are not revived: the next kernel allocates them afresh, and their old contents stay in memory, unreachable.',
     'source',
   ),
   'subtree/kexec-metadata': always('ignored', 'Only the message "exec from" is missing in the next kernel.', 'source'),

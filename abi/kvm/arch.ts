@@ -1,5 +1,5 @@
 /**
- * What differs between the architectures that have KVM, as far as the vCPU's mapping shows it: byte order, the pages behind
+ * What differs between the architectures that have KVM, as far as the vCPU's mapping shows it: byte order, the pages after
  * struct kvm_run, the two words that s390 inserts. Source: 7.3 arch/<arch>/include/uapi/asm/kvm.h and include/uapi/linux/kvm.h.
  */
 import type { Endian } from '../layout.js';

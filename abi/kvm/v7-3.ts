@@ -29,7 +29,7 @@ export const kvmV73 = contract({
   source: 'include/uapi/linux/kvm.h, 7.3',
   notes: [
     'exit_reason holds only if KVM_RUN returned 0, or failed with EFAULT or EHWPOISON and left 39, or failed with EINTR and left 10.',
-    'EFAULT with exit_reason 0 is a page of the memslot without a usable mapping behind it.',
+    'EFAULT with exit_reason 0 is a page of the memslot without a usable mapping.',
     'The v13 patches of 2023 numbered the memory fault 38 and its capability 231; released kernels 39 and 232.',
     's390 puts psw_mask and psw_addr before the exit union, which moves everything after it by 16 bytes.',
   ],

@@ -37,7 +37,7 @@ export interface DeliveredFile {
   readonly seals: number | null;
   /** every page is there, in order, and up to date; `folios` then names none */
   readonly whole: boolean;
-  /** page of the first folio that was put into the file behind one of a later page; null where all came in order */
+  /** page of the first folio that was put into the file after one of a later page; null where all came in order */
   readonly outOfOrder: number | null;
   /** in the order of the file */
   folios(): Iterable<Folio>;
@@ -406,7 +406,7 @@ export class EngineClient {
     return false;
   }
 
-  // The exit of a call is the first step behind it on its own depth.
+  // The exit of a call is the first step after it on its own depth.
   #toExitOf(enter: number): Step | null {
     const { trace } = this.#run.machine;
     const depth = trace.depthOf(enter);

@@ -1,4 +1,4 @@
-/** Damage to memory behind the kernels' backs: what a `flip` fault stands for. */
+/** Damage to memory that no kernel wrote: the `flip` fault. */
 import { encodeField } from '../codec/encode.js';
 import { layoutTable } from '../codec/layout-table.js';
 import type { FlipFault } from './scenario/types.js';

@@ -197,14 +197,14 @@ export class Machine {
     this.noteWritten(struct, address);
   }
 
-  /** Writes one field of the structure that stands at `address`. */
+  /** Writes one field of the structure at `address`. */
   writeField<S extends Struct>(struct: S, address: number, field: keyof S['fields'] & string, value: Encodable): void {
     this.#structs.set(struct.name, struct);
     const { offset } = layoutTable(struct, this.pageSize).field(field);
     this.memory.write(address + offset, encodeField(struct, field, value, { pageSize: this.pageSize }), struct.name, field);
   }
 
-  /** Physical address of element `index` of an array field of the structure that stands at `address`. */
+  /** Physical address of element `index` of an array field of the structure at `address`. */
   elementAt<S extends Struct>(struct: S, address: number, field: keyof S['fields'] & string, index: number): number {
     const { offset, type } = layoutTable(struct, this.pageSize).field(field);
     if (type.kind !== 'array') throw new Error(`${struct.name}.${field} is no array`);

@@ -2,7 +2,7 @@
 import { type Budget, currentBudget } from '../codec/budget.js';
 import { type LimitName, limits } from '../codec/limits.js';
 
-/** A limit of the command ended the run: what would have come behind it is not known. */
+/** A limit of the command ended the run: what would have come after it is not known. */
 export class WorkError extends Error {
   override readonly name = 'WorkError';
 
@@ -52,7 +52,7 @@ export class Work {
     if (this.#blocks-- === 0) this.#end('engine-blocks');
   }
 
-  /** A page of the preserved map that is walked: none stands in two places of a map that a kernel wrote. @throws WorkError, once */
+  /** A page of the preserved map that is walked: a map that a kernel wrote has each page once. @throws WorkError, once */
   walk(page: number): void {
     if (this.#pages-- === 0 || (this.#seen.has(page) && this.#again-- === 0)) this.#end('engine-map-pages');
     this.#seen.add(page);

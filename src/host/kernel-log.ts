@@ -26,7 +26,7 @@ export function readKernelLog(path = '/dev/kmsg'): readonly string[] | { readonl
   }
 }
 
-/** 0 at the end of the log. EPIPE: the record was overwritten meanwhile, the next read goes on behind it. */
+/** 0 at the end of the log. EPIPE: the record was overwritten meanwhile, the next read goes on after it. */
 function readRecord(fd: number, record: Uint8Array): number {
   for (let lost = 0; lost < MOST_RECORDS; lost++) {
     try {

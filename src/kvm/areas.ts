@@ -40,7 +40,7 @@ export function ioData(access: DecodedStruct<typeof io>, bytes: Uint8Array, page
   const end = access.data_offset + BigInt(length);
   if (end > BigInt(bytes.length)) {
     const where = `data_offset ${hex(access.data_offset)} with ${counted(length, 'byte')} of data`;
-    return unreadable(`${where} lies outside the ${bytes.length} bytes of this snapshot: the port I/O data is not shown`);
+    return unreadable(`${where} is outside the ${bytes.length} bytes of this snapshot: the port I/O data is not shown`);
   }
   const offset = Number(access.data_offset);
   if (offset < sizeOf(kvmRun.x86_64)) odd(`data_offset ${hex(offset)} points into kvm_run itself; KVM puts the data ${pageSize} bytes after its start`);

@@ -96,7 +96,7 @@ function checkStale({ stale, errno, exitReason, exit, payload, header, bytes, en
   if (stale === true && errno !== null) {
     const why =
       errno === ERRNO.EFAULT && exitReason === 0
-        ? 'KVM_RUN failed with EFAULT and exit_reason 0: a page of a memslot has no usable mapping behind it (VMA missing, PROT_NONE, or read-only for a write); no payload was written'
+        ? 'KVM_RUN failed with EFAULT and exit_reason 0: a page of a memslot has no usable mapping (VMA missing, PROT_NONE, or read-only for a write); no payload was written'
         : `KVM_RUN failed with ${errnoName(errno)}: ${name} is what an earlier run left behind, and so is the payload`;
     findings.push(finding('kvm.exit-reason-stale', 'warning', path, why));
   }

@@ -47,7 +47,7 @@ function belief({ errno, stale, exit, exitReason, abi, payload }: KvmSnapshot): 
   if (errno === ERRNO.EFAULT && exitReason === 0) {
     return [
       what,
-      'A page of a memslot has no usable mapping behind it: its VMA is missing, PROT_NONE, or read-only for a write.',
+      'A page of a memslot has no usable mapping: its VMA is missing, PROT_NONE, or read-only for a write.',
       'Which page is not told: map the slot again where it was unmapped, and run the vCPU again.',
       NO_VMA,
     ];

@@ -1,4 +1,4 @@
-/** Decoding where the bytes may end early: what is there is decoded, what is not is null. */
+/** Decoding where the bytes may end early: fields present are decoded, the others are null. */
 import { type Endian, type FieldType, type Struct, struct } from '../../abi/layout.js';
 import { decodeStruct, decodeValue } from '../codec/decode.js';
 import { layoutTable } from '../codec/layout-table.js';

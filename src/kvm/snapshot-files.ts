@@ -127,7 +127,7 @@ function spacing(read: ReadAt, size: number, options: SnapshotFilesOptions): { r
 function* pieces(source: Source, stride: number): Generator<{ readonly offset: number; readonly bytes: Uint8Array }, void, undefined> {
   const { read, close } = source.open();
   try {
-    // No mapping is as large as a chunk: of snapshots that stand further apart the beginning is enough.
+    // No mapping is as large as a chunk: of snapshots further apart the beginning is enough.
     const together = Math.max(1, Math.floor(CHUNK / stride));
     const each = Math.min(stride, CHUNK);
     for (let start = 0; start < source.size; start += together * stride) {

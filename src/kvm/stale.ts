@@ -1,5 +1,5 @@
 /**
- * Can exit_reason be believed? KVM_RUN leaves the reason of an earlier run behind wherever it fails before or without setting
+ * Can exit_reason be believed? KVM_RUN leaves the reason of an earlier run wherever it fails before or without setting
  * one. Source: Documentation/virt/kvm/api.rst, KVM_EXIT_MEMORY_FAULT and KVM_CAP_MEMORY_FAULT_INFO; what 7.3 does.
  */
 import { ERRNO } from '../../abi/errno.js';

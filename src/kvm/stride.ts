@@ -1,5 +1,5 @@
 /**
- * How far apart the snapshots of one file stand. A file of vCPU mappings holds kvm_run and the data pages behind it, over and
+ * Distance of the snapshots of one file. A file of vCPU mappings holds kvm_run and the data pages after it, over and
  * over (12288 bytes on x86-64); a file of kvm_run pages alone holds a snapshot every 4096 bytes. Told by the pages between: in
  * a file of mappings they never read as a kvm_run that ran.
  */

@@ -73,7 +73,7 @@ export interface TimelineSummary {
   readonly findings: readonly KvmFinding[];
 }
 
-/** The memory fault a snapshot reports, null where it reports none or one that an earlier run left behind. */
+/** The memory fault a snapshot reports, null where it reports none or one that an earlier run left. */
 function reportedFault({ payload, bytes, endian, stale, header }: KvmSnapshot): MemoryFault | null {
   // With immediate_exit set KVM_RUN returns before the guest runs: what is there is the fault before.
   if (payload?.name !== 'memory_fault' || stale === true || header.immediate_exit === 1) return null;

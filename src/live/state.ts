@@ -21,7 +21,7 @@ interface LiveState {
   readonly done: readonly StepRecord[];
 }
 
-/** @returns null where there is no such file @throws UserError where it is none of ours */
+/** @returns null where there is no such file @throws UserError where it is of another program */
 export function readState(path: string, scenario: string): LiveState | null {
   let text: string;
   try {

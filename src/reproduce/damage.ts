@@ -33,11 +33,11 @@ interface Side {
   readonly handover: Handover;
 }
 
-/** So many nodes and folios are gone through; what lies behind is said to be left. */
+/** So many nodes and folios are gone through; the rest is reported as left. */
 const MOST_NODES = 200_000;
 const MOST_FOLIOS = 65_536;
 const WORD = 8;
-/** Where a folio's frame number stands in the first word of its entry, beside its flags. */
+/** Position of a folio's frame number in the first word of its entry, beside its flags. */
 const [PFN_SHIFT, PFN_MASK] = frameBits();
 
 function frameBits(): readonly [bigint, bigint] {
@@ -68,7 +68,7 @@ class Comparison {
   readonly #pairs: (readonly [TreeNode, TreeNode])[] = [];
   readonly #damages: Damage[] = [];
   readonly #notCarried: string[] = [];
-  /** compared once it is known what stands for what */
+  /** compared once all counterparts are known */
   readonly #chunks: (() => void)[] = [];
   #nodes = 0;
 
@@ -80,7 +80,7 @@ class Comparison {
   result(): Compared {
     this.#pairRoots();
     this.#pair(this.#dump.handover.node, this.#healthy.handover.node);
-    if (this.#nodes > MOST_NODES) this.#notCarried.push(`more than ${MOST_NODES} nodes: what lies past them was not compared`);
+    if (this.#nodes > MOST_NODES) this.#notCarried.push(`more than ${MOST_NODES} nodes: the rest was not compared`);
     const folios = this.#pairFolios();
     for (const [mine, other] of this.#pairs) this.#field(mine, other);
     for (const compare of [...this.#chunks, ...folios]) compare();
@@ -147,7 +147,7 @@ class Comparison {
   /** @param meant the healthy machine's pointer */
   #pointer(path: string, address: number, value: bigint, meant: bigint): void {
     const led = this.#ledTo(value);
-    // A preserved page that nothing else stands on: it is what it is taken for, and could not be decoded.
+    // A preserved page that nothing else uses: the structure is there, and could not be decoded.
     if (led === meant || (meant !== 0n && !this.#isKnown(value) && this.#isPreserved(value))) return;
     this.#add(path, address, wordBytes(led), `leads to 0x${value.toString(16)}`);
   }
@@ -162,7 +162,7 @@ class Comparison {
     return value % BigInt(memory.pageSize) === 0n && value < 1n << 52n && map?.orderAt(Number(value)) === 0;
   }
 
-  /** A chunk of kho_vmalloc: the next one, and the area's pages. What they stand for is known before any is compared. */
+  /** A chunk of kho_vmalloc: the next one, and the area's pages. Their counterparts are known before any is compared. */
   #words(mine: TreeNode, other: TreeNode): () => void {
     if (mine.address === null || other.address === null) return () => undefined;
     const at = other.address;
@@ -207,7 +207,7 @@ class Comparison {
     return 0;
   }
 
-  /** Folios of files by their place in the table. What a frame stands for is known before any is compared. */
+  /** Folios of files by their place in the table. A frame's counterpart is known before any is compared. */
   #pairFolios(): readonly (() => void)[] {
     if (this.#isOtherVersion) return [];
     const later: (() => void)[] = [];
@@ -238,7 +238,7 @@ class Comparison {
     const { pageSize } = mine;
     const used = new Set<number>();
     const { map } = this.#dump.handover;
-    // Where the map itself can not be read, it tells nothing of a single frame.
+    // Where the map itself cannot be read, it tells nothing of a single frame.
     const preserved = (pfn: number): boolean => map === null || !map.complete || map.orderAt(pfn * pageSize) !== null;
     for (const { folio, place } of pairs) {
       const counterpart = others[place];

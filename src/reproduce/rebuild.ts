@@ -129,7 +129,7 @@ function isHuge(memfd: Memfd): boolean {
   return false;
 }
 
-/** Pages that the folios hold; null where they can not be read, or are too many to count. */
+/** Pages that the folios hold; null where they cannot be read, or are too many to count. */
 function pagesHeld(memfd: Memfd, pageSize: number): number | null {
   if (memfd.area === null) return memfd.folioCount === 0n ? 0 : null;
   let end = 0;

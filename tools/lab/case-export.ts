@@ -123,7 +123,7 @@ function sessionsOf(scenario: Scenario | undefined): readonly PlannedSession[] {
 
 const SEALS = { SEAL: 1, SHRINK: 2, GROW: 4, WRITE: 8, FUTURE_WRITE: 16, EXEC: 32 } as const;
 
-/** The answers behind the kexec, in the agent's order: open, then session by session. */
+/** The answers after the kexec, in the agent's order: open, then session by session. */
 function expectedOf(scenario: Scenario): readonly string[] {
   const after = scenario.steps.slice(scenario.steps.findIndex((step) => step.do === 'kexec') + 1);
   const asked = scenario.end === 'panic' && after.length === 1 ? [] : after;

@@ -1,6 +1,6 @@
 /**
  * The other direction: a handover that the engine made (`sim --until frozen --dump`) is written into a real guest's memory at the jump. Linux
- * takes it over, and the files come back. The first kernel never uses the memory the engine's handover lies in (memmap=).
+ * takes it over, and the files come back. The first kernel never uses the memory of the engine's handover (memmap=).
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

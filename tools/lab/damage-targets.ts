@@ -14,7 +14,7 @@ export interface Damage {
   readonly bytes: Uint8Array;
 }
 
-/** Never read: what a kernel leaves behind for people, and the check that an FDT of LUO's is not. */
+/** Never read: what a kernel leaves for people, and the check that an FDT of LUO's is not. */
 const NOT_READ = /reserved|\/(?:last_comp_version|boot_cpuid_phys|size_dt_strings|off_mem_rsvmap)$/;
 
 const groupOf = ({ path, name }: Target): string => {

@@ -19,7 +19,7 @@ interface Judged {
   readonly agrees: boolean;
   /** the answers that differ; empty where none does */
   readonly differences: readonly string[];
-  /** the tool said that it can not tell */
+  /** the tool said that it cannot tell */
   readonly untold: boolean;
 }
 
@@ -154,7 +154,7 @@ function* fileDiffers(report: DumpReport, path: string, file: FileFate | undefin
     if (same) yield `${path}: foretold to come back changed, came back as it was`;
     return;
   }
-  // Size, position and seals as the damaged dump has them: no other value stands anywhere.
+  // Size, position and seals as the damaged dump has them: no other value is anywhere in it.
   const said = decodedOf(report, file.path);
   const says = `${size} ${position} ${seals}`;
   if (said !== null && said !== says) yield `${path}: size, position, seals: foretold ${said}, was ${says}`;

@@ -197,7 +197,7 @@ function readAt(path: string, address: number, length: number): Uint8Array {
   return bytes;
 }
 
-/** Memory below the hole of 32-bit devices stands in the file at its physical address. */
+/** Memory below the hole of 32-bit devices is in the file at its physical address. */
 function writeAt(path: string, changes: readonly ByteChange[]): void {
   const file = openSync(path, 'r+');
   for (const { address, bytes } of changes) writeSync(file, bytes, 0, bytes.length, address);

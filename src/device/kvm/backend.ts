@@ -9,7 +9,7 @@ export interface KvmCall {
   readonly errno: number;
 }
 
-/** What is behind a part of a memslot in the VMM's address space. */
+/** The VMM's mapping of a part of a memslot. */
 export type HostMapping = 'mapped' | 'missing' | 'prot-none' | 'read-only';
 
 /** One thing the guest does. `bytes` is the width of the access. */
@@ -36,9 +36,9 @@ export interface MemoryRegion {
   /** name given to `createGuestMemfd` */
   readonly guestMemfd?: string;
   readonly guestMemfdOffset?: number;
-  /** a file of the scenario that is mapped behind it, shared; the simulated device alone */
+  /** a file of the scenario that backs it, shared; the simulated device alone */
   readonly fd?: string | number;
-  /** every byte of the mapping behind it; 0 unless given */
+  /** every byte of its mapping; 0 unless given */
   readonly fill?: number;
 }
 
@@ -78,11 +78,11 @@ export interface KvmBackend {
    * @returns with EAGAIN, the offset of the page that stopped it
    */
   setFileAttributes(name: string, offset: number, size: number, attributes: number, pinned?: number | null): KvmCall & { readonly errorOffset?: number };
-  /** The guest_memfd behind a guest physical address, if conversions go there; null where they are the VM's. */
+  /** The guest_memfd that backs a guest physical address, if conversions go there; null where they are the VM's. */
   convertsIn(gpa: number): { readonly name: string; readonly offset: number } | null;
-  /** Changes what is behind `size` bytes of a slot from `offset` on. */
+  /** Changes the mapping of `size` bytes of a slot from `offset` on. */
   setMapping(slot: number, offset: number, size: number, mapping: HostMapping, fill?: number): KvmCall;
-  /** Makes the page of memory behind `offset` of a slot fail, as broken hardware does: of its guest_memfd where it has one. */
+  /** Makes the page of memory at `offset` of a slot fail, as broken hardware does: of its guest_memfd where it has one. */
   poison(slot: number, offset: number): KvmCall;
   preFault(gpa: number, size: number): KvmCall;
   /** Puts the vCPU at the start of a program. */

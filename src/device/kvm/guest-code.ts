@@ -23,7 +23,7 @@ const sized = (bytes: 1 | 2 | 4, byteForm: number, wordForm: number, rest: reado
 /** Register operand EAX, memory operand [EBX] */
 const EAX_AT_EBX = 0x03;
 
-/** The machine code of `program`, and HLT behind it. @throws RangeError for what 32-bit code can not do */
+/** The machine code of `program`, and HLT after it. @throws RangeError for what 32-bit code cannot do */
 export function assemble(program: readonly GuestAccess[], hypercall: HypercallInstruction): Uint8Array {
   return Uint8Array.from([...program.flatMap((access) => instruction(access, hypercall)), ...instruction({ op: 'hlt' }, hypercall)]);
 }

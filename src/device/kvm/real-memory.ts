@@ -38,7 +38,7 @@ export class RealMemory {
     this.#libc = libc;
   }
 
-  /** Maps `size` bytes (whole pages) behind `slot`, all `fill`. @returns what mmap answered where it failed */
+  /** Maps `size` bytes (whole pages) for `slot`, all `fill`. @returns what mmap answered where it failed */
   map(slot: number, size: number, fill: number): SlotMemory | LibcResult {
     const address = nextAddress;
     nextAddress += Math.ceil(size / GAP) * GAP + GAP;
@@ -54,7 +54,7 @@ export class RealMemory {
     return this.#slots.get(slot) ?? null;
   }
 
-  /** Changes what is behind part of a slot: whole pages inside it. */
+  /** Changes the mapping of a part of a slot: whole pages inside it. */
   change(memory: SlotMemory, offset: number, size: number, mapping: HostMapping, fill: number): LibcResult {
     const first = offset / PAGE;
     const end = (offset + size) / PAGE;

@@ -13,7 +13,7 @@ export class ConfigSpace {
   /** offset of each capability by its ID */
   readonly #capabilities = new Map<number, number>();
 
-  /** Where the capability stands, or null where the function has none of that ID. */
+  /** Offset of the capability, or null where the function has none of that ID. */
   capability(id: number): number | null {
     return this.#capabilities.get(id) ?? null;
   }

@@ -38,7 +38,7 @@ export class DmaEngine {
     this.#target = null;
   }
 
-  /** The next write, round and round over the target's pages; null where the engine stands still. */
+  /** The next write, round and round over the target's pages; null where the engine is stopped. */
   next(): DmaWrite | null {
     if (this.#target === null) return null;
     const address = this.#target.addresses[this.#writes % this.#target.addresses.length];

@@ -1,4 +1,4 @@
-/** A PCI-to-PCI bridge in small: bus numbers that stand in its registers, and the lock that a reset below it needs. */
+/** A PCI-to-PCI bridge in small: bus numbers in its registers, and the lock that a reset below it needs. */
 import { PCI_COMMAND, pciBridgeHeader } from '../../../abi/pci/config-space.js';
 import { ConfigSpace } from './config-space.js';
 import { pciAddress } from './pci-device.js';

@@ -126,7 +126,7 @@ function badRollback(course: Course, baseline: Course): Ending | null {
   const { run } = course;
   for (const at of course.actions) {
     if (run.scenario.steps[at.action]?.do !== 'kexec' || at.result >= 0) continue;
-    // What the run without the fault leaves behind as well is not this fault's doing.
+    // What the run without the fault leaves as well is not this fault's doing.
     const same = baseline.actions.find((one) => one.action === at.action);
     const anyway = new Set(same !== undefined && same.result < 0 ? changedBy(baseline.run, same) : []);
     const changed = changedBy(run, at).filter((path) => !anyway.has(path));

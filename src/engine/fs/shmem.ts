@@ -18,7 +18,7 @@ const MAX_FILE_SIZE = 2 ** 63;
 /** 2 * XA_CHUNK_SHIFT - 1: no folio in a page cache is larger. */
 const MAX_XAS_ORDER = 11;
 
-/** Pages of a file that stand together. */
+/** Contiguous pages of a file. */
 export interface Folio {
   /** index of its first page in the file */
   readonly index: number;
@@ -63,7 +63,7 @@ export class ShmemInode implements FileBody {
   writableMappings = 0;
   /** restored without a single folio looked at: every page is there, in order, and up to date; `folios` is empty */
   restoredWhole = false;
-  /** page of the first folio that was restored behind one of a later page: what was handed over stands in the order of the file */
+  /** page of the first folio that was restored after one of a later page: entries are handed over in the order of the file */
   restoredOutOfOrder: number | null = null;
   readonly #machine: Machine;
   readonly #pages: PageAllocator;
@@ -187,7 +187,7 @@ export class ShmemInode implements FileBody {
     let done = 0;
     while (done < bytes.length) {
       const at = offset + done;
-      // generic_perform_write asks for as much of the rest as lies in one chunk, and then writes page by page.
+      // generic_perform_write asks for the rest up to the end of the chunk, and then writes page by page.
       const error = this.#writeBegin(at, Math.min(bytes.length - done, this.#chunk - (at % this.#chunk)));
       if (error !== 0) return done > 0 ? done : error;
       const part = bytes.subarray(done, done + pageSize - (at % pageSize));
@@ -298,12 +298,12 @@ export class ShmemInode implements FileBody {
     return 0;
   }
 
-  /** Is the page at `offset` behind the end of the file? A mapping of it gives SIGBUS. */
+  /** Is the page at `offset` past the end of the file? A mapping of it gives SIGBUS. */
   reaches(offset: number): boolean {
     return offset <= this.pageCount * this.#machine.pageSize;
   }
 
-  /** A store through a shared mapping. @returns 0, EFAULT where a page lies behind the end of the file (SIGBUS), or ENOMEM */
+  /** A store through a shared mapping. @returns 0, EFAULT where a page is past the end of the file (SIGBUS), or ENOMEM */
   store(offset: number, bytes: Uint8Array): number {
     const { pageSize } = this.#machine;
     if (!this.reaches(offset + bytes.length)) return negative('EFAULT');
@@ -332,7 +332,7 @@ export class ShmemInode implements FileBody {
     for (const folio of this.inOrder()) this.#drop(folio);
   }
 
-  // The partial page behind the new end reads as zeros if the file grows again.
+  // The partial page past the new end reads as zeros if the file grows again.
   #dropFrom(size: number): void {
     const { pageSize } = this.#machine;
     this.#punch(Math.ceil(size / pageSize), Number.MAX_SAFE_INTEGER);
@@ -346,7 +346,7 @@ export class ShmemInode implements FileBody {
     if (folio?.uptodate === true) this.#machine.memory.write(folio.address + (from - folio.index * pageSize), new Uint8Array(to - from), 'page', this.name);
   }
 
-  // Whole pages [from, to). What of a large folio lies inside is zeroed.
+  // Whole pages [from, to). The part of a large folio inside is zeroed.
   #punch(from: number, to: number): void {
     const { pageSize, memory } = this.#machine;
     for (const folio of this.inOrder()) {

@@ -9,7 +9,7 @@ import type { ErrnoName } from '../../../abi/errno.js';
 
 /**
  * What files that are no shmem answer to the operations of a scenario, by kind. The order of the checks is the VFS's (vfs.ts); here
- * stands what is the file's own. Source: answers of a 7.3.4 guest; drivers and file systems behind each descriptor.
+ * is what the file's own operations answer. Source: answers of a 7.3.4 guest; drivers and file systems of each descriptor.
  */
 
 /** null: it works. */

@@ -271,7 +271,7 @@ export class MemfdHandler implements FileHandler {
       const address = pfn_flags.pfn * machine.pageSize;
       const order = yield* kho.restoreFolio(address);
       if (error !== 0) {
-        // Folios behind the one that failed are only given back.
+        // Folios after the one that failed are only given back.
         if (order !== null) pages.free(address);
         continue;
       }
@@ -296,8 +296,8 @@ export class MemfdHandler implements FileHandler {
     const entrySize = sizeOf(memfdLuoFolioSer);
     const perPage = machine.pageSize / entrySize;
     const page = area[Math.floor(entry / perPage)];
-    // Nothing checks the count against the area: behind it lies the guard page.
-    if (page === undefined) machine.fault('the guard page behind the array of folios');
+    // The count is not checked against the area; the guard page follows it.
+    if (page === undefined) machine.fault('the guard page after the array of folios');
     return machine.readStruct(memfdLuoFolioSer, (page ?? 0) + (entry % perPage) * entrySize);
   }
 
@@ -332,7 +332,7 @@ function isPreserved(value: unknown): value is Preserved {
 const ENTRY = layoutTable(memfdLuoFolioSer).size;
 const WORD = 4;
 const HALF = 2 ** 32;
-/** The flags stand above the page frame: its upper half, a word of 32 bits, holds what is left of it. */
+/** The flags are above the page frame: the upper half, a word of 32 bits, holds the rest of it. */
 const HIGH_MASK = 2 ** (bitsOf('pfn').width - 32) - 1;
 const FLAG_SHIFT = bitsOf('flags').low - 32;
 const INDEX_AT = layoutTable(memfdLuoFolioSer).field('index').offset / WORD;

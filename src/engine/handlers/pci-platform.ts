@@ -66,7 +66,7 @@ export class KernelPci {
     this.handler = series === null ? new VfioPciSeedHandler(this.vfio, kho) : new VfioPciV5Handler(this.vfio, kho, series, flbs);
   }
 
-  /** LUO has the handler: vfio-pci is built with live update. Registers the PCI core's FLB on it, behind whatever FLBs are registered on it already. @returns 0 or a negative errno */
+  /** LUO has the handler: vfio-pci is built with live update. Registers the PCI core's FLB on it, after those registered on it already. @returns 0 or a negative errno */
   registerFlb(): number {
     this.#registered = true;
     return this.liveupdate === null || this.vfio.config.variant === 'seed' ? 0 : this.#flbs.register(this.handler, this.liveupdate);

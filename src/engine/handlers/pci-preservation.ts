@@ -266,7 +266,7 @@ export class PciPreservation implements PciLiveupdateCore {
     return 0;
   }
 
-  /** pci_liveupdate_finish: one reference less up to the root. The counts stand in preserved memory, and shrink there. */
+  /** pci_liveupdate_finish: one reference less up to the root. The counts are in preserved memory, and shrink there. */
   *finishDevice(device: SimulatedPciDevice, flbs: FlbRegistry): Steps<void> {
     const incoming = yield* this.#getIncoming(flbs);
     if (incoming === null) {

@@ -12,7 +12,7 @@ import type { KernelServices } from '../handler.js';
 import type { HandoverPointer } from '../kho/incoming.js';
 import type { Steps } from '../machine.js';
 
-/** Segments for the handover stand at the end of the first scratch area, 64 KiB apart, as the captures have them. */
+/** Segments for the handover are at the end of the first scratch area, 64 KiB apart, as the captures have them. */
 const SEGMENT_SPACING = 64 << 10;
 
 export interface KexecImage {

@@ -89,12 +89,12 @@ function addWords({ memory, pageSize }: Machine, address: number, length: number
   return total;
 }
 
-// Nothing checks the count against the list: behind it lies the guard page.
+// The count is not checked against the list; the guard page follows it.
 function entryOf(kho: Kho, pages: readonly number[], index: number): number {
   const { machine } = kho;
   const perPage = machine.pageSize / ENTRY;
   const page = pages[Math.floor(index / perPage)];
-  if (page === undefined) machine.fault('the guard page behind the list of folios');
+  if (page === undefined) machine.fault('the guard page after the list of folios');
   return readEntry(machine.read((page ?? 0) + (index % perPage) * ENTRY, ENTRY), 0);
 }
 

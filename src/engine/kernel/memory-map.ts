@@ -1,4 +1,4 @@
-/** Where things stand in the machine's physical memory, and what of it a booting kernel may hand out. All in bytes. */
+/** Physical memory map of the machine, and what of it a booting kernel may hand out. All in bytes. */
 import { MAX_PAGE_ORDER } from '../memory/buddy.js';
 import type { Machine } from '../machine.js';
 
@@ -9,7 +9,7 @@ export interface Range {
 
 /** Firmware and what the kernel never touches. */
 export const LOW_MEMORY: Range = { start: 0, end: 1 << 20 };
-/** Where a kernel's image stands after a cold boot; a kexec'ed one stands in scratch. */
+/** A kernel's image after a cold boot; a kexec'ed one is in scratch. */
 export const KERNEL_IMAGE: Range = { start: 16 << 20, end: 24 << 20 };
 /** Less than this beside everything reserved, and no kernel comes up. */
 export const LEAST_FREE = 4 << 20;

@@ -10,7 +10,7 @@ import type { ReserveMem } from '../scenario/types.js';
 
 const SUBTREE = 'memblock';
 
-/** A region as it stands in memory, in bytes. */
+/** A region in memory, in bytes. */
 export interface ReservedRegion {
   readonly name: string;
   readonly start: number;
@@ -63,7 +63,7 @@ export function* handOverRegions(kho: Kho, regions: readonly ReservedRegion[], f
     return;
   }
   for (const region of regions) {
-    // Until the map has been walked, memblock gives out scratch alone: a region that was not revived lies there, and can not be preserved.
+    // Until the map has been walked, memblock gives out scratch alone: a region that was not revived is in scratch, and cannot be preserved.
     if (kho.incoming !== null && fresh.has(region.name)) yield* kho.warn('kho_preserve_pages');
     else if (region.start + region.size <= PHYSICAL_LIMIT) yield* kho.preservePages(region.start, region.size / machine.pageSize);
   }

@@ -86,7 +86,7 @@ export function* populate(machine: Machine, spec: KernelSpec, pointer: HandoverP
 function check(machine: Machine, spec: KernelSpec, pointer: HandoverPointer): IncomingHandover | string {
   const at = `handover FDT (0x${pointer.fdt.toString(16)})`;
   const fdt = readFdt(machine, pointer.fdt);
-  // fdt_check_header looks at the header alone. What is wrong behind it is met, or not, by who looks there.
+  // fdt_check_header looks at the header alone. Damage after it is met, or not, by whoever reads there.
   const headers = fdt.problems.find(({ offset }) => offset < sizeOf(fdtHeader));
   if (headers !== undefined) return `${at} is invalid: ${headers.code}`;
   const { root } = fdt;
@@ -110,13 +110,13 @@ function check(machine: Machine, spec: KernelSpec, pointer: HandoverPointer): In
 function checkScratch(machine: Machine, areas: readonly ScratchArea[]): void {
   for (const [index, { addr, size }] of areas.entries()) {
     if (index === 0 && size === 0) throw new PanicError('the low scratch area is empty: there is no memory to boot in');
-    // A dump may leave out all that lies so high: an address that a kernel could have chosen is believed.
+    // A dump may leave out high memory: an address that a kernel could have chosen is believed.
     if (size > 0 && (addr % AREA_UNIT !== 0 || addr >= PHYSICAL_LIMIT) && !machine.isMemory(addr))
       throw new PanicError(`scratch area ${index} at 0x${addr.toString(16)} is no memory of this machine`);
   }
 }
 
-/** Reads the FDT that stands at `address`. A totalsize beyond the page is believed: nothing of an FDT of KHO's stands there. */
+/** Reads the FDT at `address`. A totalsize beyond the page is believed: KHO writes nothing there. */
 export function readFdt(machine: Machine, address: number): Fdt {
   const page = machine.read(address, machine.pageSize);
   const total = fdtTotalSize(page) ?? 0;

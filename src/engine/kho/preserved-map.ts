@@ -16,7 +16,7 @@ export interface PreservedMap {
 /** Told of each preserved block that the next kernel finds. @param address physical */
 export type TakeBlock = (address: number, order: number) => void;
 
-/** No x86-64 or arm64 kernel has a struct page for what lies above (MAX_PHYSMEM_BITS of 4-level paging). */
+/** No x86-64 or arm64 kernel has a struct page above this address (MAX_PHYSMEM_BITS of 4-level paging). */
 const MOST_MEMORY = 2 ** 46;
 /** A block this large is no machine's: reserved, it leaves nothing to boot with. */
 const LARGEST_BLOCK = 2 ** 40;

@@ -2,7 +2,7 @@
 
 import type { Work } from '../work.js';
 
-/** Pages of one piece of the table: small, since blocks of high orders stand far apart. */
+/** Pages of one piece of the table: small, since blocks of high orders are far apart. */
 const PIECE_PAGES = 1 << 11;
 /** Orders from which on blocks are kept one by one, and how many of them count as a piece. */
 const LARGE = 6;
@@ -14,7 +14,7 @@ export class Tags {
   readonly #pageSize: number;
   /** order + 1; 0: no block starts here */
   readonly #pieces = new Map<number, Uint8Array>();
-  /** of blocks so large that few of them stand in one piece, by their first page */
+  /** of blocks so large that few of them fit one piece, by their first page */
   readonly #large = new Map<number, number>();
   readonly #work: Work;
   #size = 0;

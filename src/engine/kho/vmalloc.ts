@@ -7,7 +7,7 @@ import type { Kho } from './kho.js';
 
 /** The fields of struct kho_vmalloc. */
 export interface VmallocDescriptor {
-  /** physical; from 2^63 on as the negative number that phys_to_virt() makes of it: fields behind it wrap around to physical 0 */
+  /** physical; from 2^63 on as the negative number that phys_to_virt() makes of it: later fields wrap around to physical 0 */
   readonly first: number;
   readonly total_pages: number;
   readonly flags: number;

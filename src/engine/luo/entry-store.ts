@@ -272,7 +272,7 @@ export class BlockSet implements EntryStore {
     return false;
   }
 
-  /** A new entry behind the last. @returns its physical address, or null where no block has room */
+  /** A new entry after the last. @returns its physical address, or null where no block has room */
   append(): number | null {
     const { machine } = this.#kho;
     for (const block of this.#blocks) {

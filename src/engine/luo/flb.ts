@@ -231,8 +231,8 @@ export class FlbRegistry {
       const number = (name: string): bigint => integerOf(entry, values, name, pageSize) ?? 0n;
       if (textOf(entry, values, 'name', pageSize)?.text === compatible) return { data: number('data'), count: number('count') };
     }
-    // Nothing holds the count against the page: what it does not find there it looks for in all memory behind it.
-    if (count > 0 && !this.#machine.isMemory(placeOf(count - 1))) this.#machine.fault('the end of memory, behind the page of FLBs');
+    // The count is not checked against the page: the search goes on through all memory after it.
+    if (count > 0 && !this.#machine.isMemory(placeOf(count - 1))) this.#machine.fault('the end of memory, after the page of FLBs');
     return null;
   }
 

@@ -137,7 +137,7 @@ export class Sessions {
     return result;
   }
 
-  // Grows before it looks for the name: a duplicate can leave a block behind that nobody uses.
+  // Grows before it looks for the name: a duplicate can leave an unused block.
   *#insert(session: LuoSession, side: 'outgoing' | 'incoming'): Steps<number> {
     const list = this[side];
     if (side === 'outgoing') {

@@ -52,7 +52,7 @@ export class PageStore implements PhysicalMemory {
     return new PageStore(this.size, this.pageSize, this.#base, snapshot);
   }
 
-  /** a dump lies beneath: what was never written here may hold something */
+  /** there is a dump beneath: a page never written here may hold data */
   get hasBase(): boolean {
     return this.#base !== null;
   }
@@ -102,7 +102,7 @@ export class PageStore implements PhysicalMemory {
     }
   }
 
-  /** Writes bytes that lie within one page. */
+  /** Writes bytes within one page. */
   writeInPage(address: number, bytes: Uint8Array): void {
     const number = Math.floor(address / this.pageSize);
     this.own(number).set(bytes, address - number * this.pageSize);

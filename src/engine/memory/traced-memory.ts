@@ -58,7 +58,7 @@ export class TracedMemory {
   /** Zeroes the page at `address`. */
   zeroPage(address: number): void {
     const page = this.now.page(address / this.pageSize);
-    // A page that nobody ever wrote reads as zeros, unless a dump lies beneath.
+    // A page that nobody ever wrote reads as zeros, unless there is a dump beneath.
     if (page === this.now.zeroPage || (page === undefined && !this.now.hasBase)) return;
     this.replacePage(address, this.now.zeroPage);
   }

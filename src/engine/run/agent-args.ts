@@ -9,7 +9,7 @@ import type { ArgValue, StepArgs } from '../trace/step.js';
 
 /** Keys that say nothing about what is done. */
 const SILENT = new Set(['do', 'index', 'position', 'expect', 'shape', 'fill', 'writes', 'bytes']);
-/** Nothing is mapped behind so much of an argument: no program has gigabytes of zeros there. */
+/** An argument is mapped no further: no program has gigabytes of zeros there. */
 const MOST_USER_BYTES = 1 << 20;
 const SIZE_FIELD = 'size';
 
@@ -43,7 +43,7 @@ export function userBuffer(struct: Struct, values: Readonly<Record<string, Encod
   return { bytes, size, mapped, writable: shape.memory !== 'read-only' };
 }
 
-/** The bytes of a name field: as many of the name as fit, NULs behind it. */
+/** The bytes of a name field: as much of the name as fits, padded with NULs. */
 export function nameField(name: Uint8Array): Uint8Array {
   const field = new Uint8Array(layoutTable(liveupdateIoctlCreateSession).field('name').size);
   field.set(name.subarray(0, field.length));

@@ -38,7 +38,7 @@ type Request = Pick<IoctlOp, 'request' | 'struct'>;
 
 const BAD_FD = -1;
 const SIGKILL = 9;
-/** Where an exit code stands in what wait(2) gives. */
+/** Position of the exit code in the status of wait(2). */
 const EXIT_CODE_SHIFT = 8;
 
 export const answered = (result: number): Answer => ({ result: Math.min(result, 0), ret: result < 0 ? -1 : result, fd: null, name: null, signal: null });

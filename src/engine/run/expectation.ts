@@ -44,7 +44,7 @@ export function mismatchOf(step: ScenarioStep | KvmScenarioStep, answer: Answer,
   return null;
 }
 
-/** The first of the expected console lines that is not among `lines`, behind those before it. */
+/** The first of the expected console lines that is not among `lines`, after those before it. */
 export function missingLine(expected: readonly string[], lines: readonly string[]): string | null {
   let at = 0;
   for (const part of expected) {

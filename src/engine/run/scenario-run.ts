@@ -36,7 +36,7 @@ export interface RunEnd {
 /** A memory image to go on from, in place of a first boot. */
 export interface Continuation {
   readonly memory: PhysicalMemory;
-  /** where the handover stands in it */
+  /** where the handover is in it */
   readonly pointer: HandoverPointer;
   /** once the scenario's steps are done, ask for everything that was handed over */
   readonly retrieveAll: boolean;
@@ -108,7 +108,7 @@ export class ScenarioRun {
     return this.#kernel;
   }
 
-  /** The open file behind the descriptor that a step's `as` named, as it is now; null where there is none. */
+  /** The open file of the descriptor that a step's `as` named, as it is now; null where there is none. */
   fileNamed(name: string): OpenFile | null {
     return this.#agent?.fileOf(name) ?? null;
   }
@@ -176,7 +176,7 @@ export class ScenarioRun {
       yield* this.#boot(null);
       return;
     }
-    // The dump's kernel made the jump; what stands in the dump is what this one finds.
+    // The dump's kernel made the jump; this one finds what the dump holds.
     machine.kernel = 1;
     if (continuation.memory.stateOf(0) !== 'present') this.#firmware();
     yield machine.event('next-kernel', 'take up a dump', { fdt: continuation.pointer.fdt, scratch: continuation.pointer.scratch });
@@ -230,7 +230,7 @@ export class ScenarioRun {
     }
     const args = argsOf(step);
     yield machine.event('agent', step.do, answer.fd === null ? args : { ...args, fd: answer.fd }, answer.result);
-    // An agent that only looks what is there expects nothing.
+    // An agent that takes stock expects nothing.
     if (this.#continuation?.retrieveAll === true && answer.result !== 0 && step.do === 'open') this.#gaveUp = true;
     this.#note(this.#continuation?.retrieveAll === true ? null : mismatchOf(step, answer, this.#seen, machine.trace.length));
     if (step.do === 'kexec' && answer.result === 0) yield* this.#jump();
@@ -344,7 +344,7 @@ export class ScenarioRun {
   }
 
   #ended(ending: RunEnd['ending'], reason: string | null): RunEnd {
-    // Steps behind a panic can't be carried out, and expect nothing where the scenario says that it ends so.
+    // Steps after a panic can't be carried out, and expect nothing where the scenario says that it ends so.
     const asExpected = this.#continuation?.retrieveAll === true || ending === this.scenario.end;
     const expectationsMet = this.mismatches.length === 0 && asExpected;
     const outcome = ending === 'finished' ? 'finished' : ending === 'unknown' ? 'aborted' : 'failed';

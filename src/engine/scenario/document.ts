@@ -157,7 +157,7 @@ export const handlerKeys = {
   ...callbackKeys,
 } satisfies KeyTable;
 
-/** Bytes of the field a compatible string stands in, its NUL included; it bounds what a handler may be called. */
+/** Bytes of the field of a compatible string, its NUL included: the longest name of a handler. */
 const COMPATIBLE_BYTES = luoFileSer.fields.compatible.bytes;
 
 export function readHandler(cursor: Cursor): ScenarioHandler {

@@ -115,7 +115,7 @@ export const FAULTS: readonly FaultSpec[] = [
   ),
   fault(
     'flip',
-    'memory changes behind the kernels: a field of the nth structure of a name, or bytes at an address',
+    'memory changes that no kernel made: a field of the nth structure of a name, or bytes at an address',
     {
       moment: withDefault(oneOf(['frozen', 'early']), 'when: before or after the jump', 'frozen', 'frozen'),
       jump: withDefault(number(1, 1000), 'which jump', 1, '1'),

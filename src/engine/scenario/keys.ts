@@ -45,7 +45,7 @@ export type KeyTable = Readonly<Record<string, Key<unknown>>>;
 export type ValuesOf<K extends KeyTable> = { readonly [P in keyof K]: K[P] extends Key<infer T> ? T : never };
 
 /**
- * Reads the mapping at `cursor` by `keys`; `what` names it in messages. Keys of `others` may stand there too and are not read.
+ * Reads the mapping at `cursor` by `keys`; `what` names it in messages. Keys of `others` are accepted and not read.
  * @throws UserError where it is no mapping, a key is unknown or missing, or a value is not of its kind
  */
 export function readKeys<const K extends KeyTable>(cursor: Cursor, keys: K, what: string, others: KeyTable = {}): ValuesOf<K> {

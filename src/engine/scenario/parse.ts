@@ -146,7 +146,7 @@ export async function readScenario(file: string): Promise<Scenario> {
   return parseScenario(source, file);
 }
 
-/** Do the names in a scenario mean something? A descriptor must be named by an earlier step's `as`, a device stand in `devices`. */
+/** A descriptor must be named by an earlier step's `as`, a device listed in `devices`. */
 
 /**
  * @throws UserError with line and column for the first name that nothing earlier defines

@@ -1,7 +1,7 @@
 /** The vocabulary of a scenario: what its words may be. For the types of its parts and for the parser's tables. */
 import type { ErrnoName } from '../../../abi/errno.js';
 
-/** Where something stands in the scenario's file, both counted from 1. */
+/** A place in the scenario's file, both counted from 1. */
 export interface SourcePosition {
   readonly line: number;
   readonly column: number;
@@ -56,7 +56,7 @@ export type HandlerCallback = (typeof HANDLER_CALLBACKS)[number];
 export const MOMENTS = ['preserved', 'frozen', 'early', 'booted'] as const;
 export type Moment = (typeof MOMENTS)[number];
 
-/** Signals that a system call of a scenario can end in: a store behind the end of a file, the OOM killer. */
+/** Signals that a system call of a scenario can end in: a store past the end of a file, the OOM killer. */
 export type SignalName = 'SIGBUS' | 'SIGKILL';
 
 /** What a step must answer. `errno` null: it must succeed, unless a signal is expected. */
@@ -88,7 +88,7 @@ export interface Fill {
 export interface IoctlShape {
   /** the `size` field; null: the structure's own */
   readonly size: number | null;
-  /** the bytes behind the structure, repeated up to `size`; null: zeros */
+  /** the bytes after the structure, repeated up to `size`; null: zeros */
   readonly tail: Uint8Array | null;
   /** the memory that the argument pointer leads to: none (NULL, or not mapped), or memory that the answer can't be stored in */
   readonly memory: 'writable' | 'read-only' | 'unmapped' | 'null';

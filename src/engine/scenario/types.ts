@@ -47,7 +47,7 @@ export interface ScenarioDevice {
   readonly bdf: number;
   /** the driver bound when a kernel has booted; null for none */
   readonly driver: string | null;
-  /** how its interrupts stand when user space has opened it the first time */
+  /** its interrupt mode once user space has opened it the first time */
   readonly interrupts: IrqMode;
   readonly power: PowerState;
   readonly reset: ResetMethod;

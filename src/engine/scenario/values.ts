@@ -159,7 +159,7 @@ export const bytes: ValueType<Uint8Array> = {
   },
 };
 
-/** Bytes behind an argument: a number is one byte, repeated. */
+/** Bytes after an argument: a number is one byte, repeated. */
 export const tail: ValueType<Uint8Array> = {
   label: 'byte or `{ hex: … }`',
   schema: { anyOf: [integerSchema(0n), { type: 'boolean' }, HEX_SCHEMA] },

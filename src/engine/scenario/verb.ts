@@ -40,7 +40,7 @@ export function verb<const K extends KeyTable, T>(
 
 const nameOf = (cursor: Cursor): string => `the ${cursor.entries()?.get('do')?.value.text ?? ''} step`;
 
-/** What every step has, read from the mapping of one; keys of `own` may stand there too. */
+/** What every step has, read from the mapping of one; keys of `own` are accepted. */
 export function stepBase(cursor: Cursor, index: number, own: KeyTable): StepBase {
   const { expect, by } = readKeys(cursor, commonKeys, nameOf(cursor), own);
   return { index, position: cursor.position, expect, by };

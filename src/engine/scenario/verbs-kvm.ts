@@ -169,15 +169,15 @@ export const kvmVerbs = {
   }),
   'guest-memfd-close': verb('closes a guest_memfd: memslots lose it', { name: required(label, 'which') }),
   memslot: verb(
-    'KVM_SET_USER_MEMORY_REGION2, with memory mapped behind it; a size of 0 removes the slot',
+    'KVM_SET_USER_MEMORY_REGION2, with memory of the VMM; a size of 0 removes the slot',
     {
       slot: slotKey,
       gpa: gpaKey,
       size: sizeKey,
       readOnly: withDefault(bool, 'KVM_MEM_READONLY', false, 'false'),
-      guestMemfd: optional(label, 'the guest_memfd behind its private pages'),
+      guestMemfd: optional(label, 'the guest_memfd of its private pages'),
       guestMemfdOffset: withDefault(size(), 'where in that file', 0, '0'),
-      fd: optional(fdRef, 'a memfd mapped behind it, shared, in place of memory of its own; the simulated device alone'),
+      fd: optional(fdRef, 'a memfd mapped as its memory, shared, in place of anonymous memory; the simulated device alone'),
       fill: withDefault(byte, 'every byte of the memory', 0, '0'),
     },
     ({ guestMemfd, fd, ...values }): MemoryRegion => ({
@@ -202,14 +202,14 @@ export const kvmVerbs = {
     },
     (values) => ({ name: values.name, offset: values.offset, size: values.size, pinned: values.pinned, attributes: attributesOf(values.private) }),
   ),
-  mapping: verb('changes what the VMM has mapped behind a part of a slot', {
+  mapping: verb("changes the VMM's mapping of a part of a slot", {
     slot: slotKey,
     offset: offsetKey,
     size: sizeKey,
     state: required(oneOf(['mapped', 'missing', 'prot-none', 'read-only']), 'mapped: new memory; missing: no VMA'),
     fill: withDefault(byte, 'every byte of new memory', 0, '0'),
   }),
-  poison: verb('the page of memory behind a slot breaks (hwpoison); the simulated device alone', { slot: slotKey, offset: offsetKey }),
+  poison: verb("a page of the slot's memory fails (hwpoison); the simulated device alone", { slot: slotKey, offset: offsetKey }),
   'pre-fault': verb('KVM_PRE_FAULT_MEMORY', { gpa: gpaKey, size: sizeKey }),
   guest: verb('puts the vCPU at the start of a program; HLT follows its end', { program: required(listOf(access, 10_000), 'what the guest does') }),
   'vcpu-run': verb(

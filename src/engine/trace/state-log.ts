@@ -55,7 +55,7 @@ export class StateLog {
     for (const child of below ?? []) this.#drop(child);
   }
 
-  // Makes the path known to what stands above it, as far up as it was not.
+  // Adds the path to its parents, as far up as it is missing.
   #link(path: string): void {
     for (let at = path; at !== ''; at = parentOf(at)) {
       const parent = parentOf(at);

@@ -8,7 +8,7 @@ import { type ErrnoName, errnoName } from '../../../abi/errno.js';
 export type Actor = 'agent' | 'luo' | 'handler' | 'kho' | 'kernel' | 'device' | 'next-kernel';
 export const ACTORS: readonly Actor[] = ['agent', 'luo', 'handler', 'kho', 'kernel', 'device', 'next-kernel'];
 
-/** `enter` and `exit` stand around a call; an `event` stands alone. */
+/** `enter` and `exit` enclose a call; an `event` is a single step. */
 export type StepPhase = 'event' | 'enter' | 'exit';
 
 /** bigint: shown in hexadecimal; so are numbers under a key of ADDRESS_KEYS */

@@ -45,7 +45,7 @@ class ArgsColumn {
   }
 }
 
-/** What a run read of memory, and at which step: the bytes behind an answer. Kept only where somebody is going to ask. */
+/** What a run read of memory, and at which step: the bytes an answer depends on. Kept only where it is asked for. */
 export class ReadLog {
   readonly #steps = new Column(Uint32Array);
   readonly #addresses = new Column(Float64Array);

@@ -1,4 +1,4 @@
-/** Bytes a guest can have behind an address: pages made when first written, everything else one fill byte. For the simulated vCPU. */
+/** Memory of a guest: pages made when first written, everything else one fill byte. For the simulated vCPU. */
 import type { HostMapping } from '../../device/kvm/backend.js';
 
 /** Values for ranges of whole numbers (pages, frames), the last one set wins. A range costs the same whatever its length. */
@@ -27,13 +27,13 @@ export class RangeMap<T> {
 
 export const PAGE = 4096;
 
-/** Bytes behind guest addresses; offsets in bytes. */
+/** Memory by offset, in bytes. */
 export interface GuestBytes {
   /** in bytes */
   readonly size: number;
   read(offset: number, length: number): Uint8Array;
   write(offset: number, bytes: Uint8Array): void;
-  /** Whole pages become `fill`, and sound again: new memory stands there. */
+  /** Whole pages become `fill`, and sound again: it is new memory. */
   replace(offset: number, size: number, fill: number): void;
   poison(offset: number): void;
   isPoisoned(offset: number): boolean;
@@ -103,7 +103,7 @@ export interface GuestMemfd {
   closed: boolean;
 }
 
-/** What the VMM has mapped behind a memslot, a page each. */
+/** The VMM's mapping of a memslot, by page. */
 export class HostRange {
   readonly memory: GuestBytes;
   readonly #states = new RangeMap<HostMapping>('mapped');

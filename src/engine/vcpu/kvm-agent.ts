@@ -70,7 +70,7 @@ export function kvmStepsOf<S extends { readonly do: string; readonly position: {
   });
 }
 
-/** A memfd of the scenario mapped behind a memslot: what the guest writes stands in the file, and goes with it across a live update. */
+/** A memfd of the scenario as the memory of a memslot: what the guest writes is in the file, and goes with it across a live update. */
 
 /** @throws UserError where the descriptor is of no file that can be mapped */
 function mappedFile(body: FileBody | null): GuestBytes {

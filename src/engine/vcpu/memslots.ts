@@ -28,11 +28,11 @@ const GUEST_MEMFD_MMAP = 1;
 export class Memslots {
   readonly #slots = new Map<number, Memslot>();
 
-  /** @param guestMemfds by the names they were created under @param file what is mapped behind it, in place of anonymous memory @returns 0 or an errno */
+  /** @param guestMemfds by the names they were created under @param file what backs it, in place of anonymous memory @returns 0 or an errno */
   set(region: MemoryRegion, guestMemfds: ReadonlyMap<string, GuestMemfd>, file: GuestBytes | null): number {
     const { slot: id, gpa, size, readOnly = false, guestMemfd: name, guestMemfdOffset = 0 } = region;
     if (gpa % PAGE !== 0 || size % PAGE !== 0 || size < 0 || gpa < 0 || id < 0 || id >= MOST_SLOTS) return ERRNO.EINVAL;
-    // Read-only memory can not come from a guest_memfd.
+    // A read-only slot cannot have a guest_memfd.
     if (name !== undefined && (readOnly || guestMemfdOffset % PAGE !== 0)) return ERRNO.EINVAL;
     const old = this.#slots.get(id);
     if (size === 0) return this.#slots.delete(id) ? 0 : ERRNO.EINVAL;

@@ -64,7 +64,7 @@ export class RunPage {
     return this.bytes.slice(PIO, PIO + size);
   }
 
-  /** @param written null for a read: data keeps what stood there */
+  /** @param written null for a read: data keeps its previous value */
   mmio(gpa: number, length: number, written: Uint8Array | null): void {
     this.reason('MMIO');
     this.#exit(mmio, { phys_addr: gpa, len: length, is_write: written === null ? 0 : 1 });
@@ -78,7 +78,7 @@ export class RunPage {
     return decodeStruct(mmio, this.bytes, EXIT).data.slice(0, length);
   }
 
-  /** @param args the three that KVM passes on; the others keep what stood there */
+  /** @param args the three that KVM passes on; the others keep their previous values */
   hypercall(nr: bigint, args: readonly [bigint, bigint, bigint], longMode: boolean): void {
     const kept = decodeStruct(hypercall, this.bytes, EXIT).args.slice(args.length);
     this.reason('HYPERCALL');

@@ -131,7 +131,7 @@ export class SimulatedKvm implements KvmBackend {
     return answered(this.#slots.set(region, this.#guestMemfds, region.fd === undefined ? null : this.#fileOf(region.fd)));
   }
 
-  /** What kvm_mem_is_private looks at: the VM's attributes, or with in-place conversion those of the file behind the slot. */
+  /** What kvm_mem_is_private looks at: the VM's attributes, or with in-place conversion those of the slot's guest_memfd. */
   #attributesAt(gpa: number): bigint {
     if (!this.#inPlace) return this.#attributes.get(Math.floor(gpa / PAGE));
     const file = this.#fileAt(gpa);

@@ -133,7 +133,7 @@ function react(backend: KvmBackend, { page }: KvmRunResult, reaction: VmmReactio
   }
 }
 
-/** On the guest_memfd behind the address where the kernel converts in place, else on the VM. */
+/** On the guest_memfd that backs the address where the kernel converts in place, else on the VM. */
 function convert(backend: KvmBackend, gpa: number, size: number, attributes: number): KvmCall {
   const file = backend.convertsIn(gpa);
   return file === null ? backend.setAttributes(gpa, size, attributes) : backend.setFileAttributes(file.name, file.offset, size, attributes);
