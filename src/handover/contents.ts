@@ -5,7 +5,9 @@
 import { type Budget, currentBudget } from '../codec/budget.js';
 import { FrameSet } from '../memory/frame-set.js';
 import { type PageState, type PhysicalMemory, describeState, findRange, isReadable } from '../memory/memory.js';
+import type { PlainSessions } from './luo.js';
 import type { Folio, Memfd } from './memfd.js';
+import type { PreservedMap } from './preserved/preserved-map.js';
 import { hex } from '../tree/words.js';
 
 interface ContentBytes {
@@ -167,20 +169,44 @@ export interface PageStates {
 
 /** Pages of one file that are asked for: what a damaged table claims has no end. */
 const MOST_STATES = 1 << 22;
+/** Pages of all memfds together of sessions that were checked in bulk: a terabyte. */
+const MOST_PLAIN_STATES = 1 << 28;
 
 /** Which of the file's pages the dump has. */
 export function pageStates(memfd: Memfd, memory: PhysicalMemory): PageStates {
-  const counts: Record<PageState, number> = { present: 0, zero: 0, excluded: 0, 'out-of-range': 0 };
-  let left = MOST_STATES;
-  let unknown = 0;
-  for (const { count, pfn, pages } of memfd.runColumns())
-    for (let run = 0; run < count; run++) {
-      const first = pfn[run] ?? 0;
-      const looked = Math.min(pages[run] ?? 0, left);
-      left -= looked;
-      unknown += (pages[run] ?? 0) - looked;
-      for (let page = 0; page < looked; page++) counts[memory.stateOf((first + page) * memory.pageSize)]++;
-    }
-  const { present, zero, excluded } = counts;
-  return { present, zero, excluded, outOfRange: counts['out-of-range'], unknown };
+  const states = new StateCount(memory, MOST_STATES);
+  for (const { count, pfn, pages } of memfd.runColumns()) for (let run = 0; run < count; run++) states.add(pfn[run] ?? 0, pages[run] ?? 0);
+  return states.counted;
+}
+
+/** The same of all memfds of sessions that were checked in bulk, without decoding them. */
+export function plainStates({ folios }: Pick<PlainSessions, 'folios'>, map: PreservedMap, memory: PhysicalMemory): PageStates {
+  const states = new StateCount(memory, MOST_PLAIN_STATES);
+  for (const frame of folios.frames()) states.add(frame, 2 ** (map.orderAt(frame * memory.pageSize) ?? 0));
+  return states.counted;
+}
+
+class StateCount {
+  readonly #memory: PhysicalMemory;
+  readonly #counts: Record<PageState, number> = { present: 0, zero: 0, excluded: 0, 'out-of-range': 0 };
+  #left: number;
+  #unknown = 0;
+
+  /** @param most pages that are asked for */
+  constructor(memory: PhysicalMemory, most: number) {
+    this.#memory = memory;
+    this.#left = most;
+  }
+
+  add(frame: number, pages: number): void {
+    const looked = Math.min(pages, this.#left);
+    this.#left -= looked;
+    this.#unknown += pages - looked;
+    for (let page = 0; page < looked; page++) this.#counts[this.#memory.stateOf((frame + page) * this.#memory.pageSize)]++;
+  }
+
+  get counted(): PageStates {
+    const { present, zero, excluded } = this.#counts;
+    return { present, zero, excluded, outOfRange: this.#counts['out-of-range'], unknown: this.#unknown };
+  }
 }

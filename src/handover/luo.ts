@@ -192,7 +192,8 @@ export function readSessions(context: Context, contract: Contract, pointer: bigi
   const sessions = plain === null ? kept : made.list(kept);
   if (plain !== null) {
     const blocks = new Set(parts.flatMap(({ piece, isPlain }) => (isPlain ? [piece.address] : [])));
-    known.set(sessions, { sessions: plain.sessions, files: plain.files, claimed: plain.claimed, kept, blocks, references: () => made.references() });
+    const { sessions: count, files, claimed, folios } = plain;
+    known.set(sessions, { sessions: count, files, claimed, folios, kept, blocks, references: () => made.references() });
     group.follow(lazyList(sessions.length, (index) => sessions[index]?.node ?? shown));
   }
   group.meaning = counted(sessions.length, 'session');

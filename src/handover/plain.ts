@@ -37,6 +37,8 @@ export interface PlainBlocks {
   readonly files: number;
   /** page frames that their sessions claim: blocks of files, descriptions, tables, and the first of each folio */
   readonly claimed: FrameSet;
+  /** the first page frame of each folio of their memfds */
+  readonly folios: FrameSet;
 }
 
 /** The blocks of a list of sessions that are plain; null where the list is short, or nothing can be held against the map. */
@@ -215,6 +217,7 @@ class PageView {
 class Check {
   readonly pieces = new Set<Piece>();
   readonly claimed: FrameSet;
+  readonly folios: FrameSet;
   sessions = 0;
   files = 0;
   readonly #context: Context;
@@ -234,6 +237,7 @@ class Check {
   #left: number;
   /** claimed by the piece that is looked at */
   #pending: number[] = [];
+  #pendingFolios: number[] = [];
   #pendingFiles = 0;
 
   constructor(context: Context, fields: Fields, bulk: BulkCheck, contested: Contested) {
@@ -245,6 +249,7 @@ class Check {
     this.#pageSize = memory.pageSize;
     this.#left = 2 * (map?.summary.blocks ?? 0) + SPARE_CLAIMS;
     this.claimed = FrameSet.of(memory);
+    this.folios = FrameSet.of(memory);
     this.#frames = new Float64Array(memory.pageSize / 8);
     this.#orders = new Uint8Array(memory.pageSize / 8);
     this.#session = new PageView(memory);
@@ -262,9 +267,14 @@ class Check {
     for (const [index, piece] of entries.pieces.entries()) {
       if (index === 0 || index === entries.pieces.length - 1 || repeated.has(piece)) continue;
       this.#pending = [];
+      this.#pendingFolios = [];
       this.#pendingFiles = 0;
       if (piece.count !== BigInt(piece.capacity) || !this.#piece(piece)) continue;
       for (const frame of this.#pending) if (!this.claimed.add(frame)) twice.add(frame);
+      for (const frame of this.#pendingFolios) {
+        if (!this.claimed.add(frame)) twice.add(frame);
+        this.folios.add(frame);
+      }
       this.pieces.add(piece);
       this.sessions += piece.entries.length;
       this.files += this.#pendingFiles;
@@ -443,7 +453,7 @@ class Check {
       if (frame === 0 || order === 0 || page.u64(at) !== expected || expected >= pages) return -1;
       const length = order === 1 ? 1 : 2 ** (order - 1);
       if (expected % length !== 0 || this.#own.has(frame) || this.#contested(frame)) return -1;
-      this.#pending.push(frame);
+      this.#pendingFolios.push(frame);
       expected += length;
     }
     return more || page.isZero(count * entrySize, this.#pageSize) ? expected : -1;

@@ -1,7 +1,7 @@
 /** `luo-inspect report --json`: the decoded dump in the shape of schema luo-inspect.report/1. */
 import { type Budget, currentBudget } from '../codec/budget.js';
 import type { Finding } from '../diagnosis/finding.js';
-import { type PageStates, pageStates } from '../handover/contents.js';
+import { type PageStates, pageStates, plainStates } from '../handover/contents.js';
 import type { Handover } from '../handover/decode.js';
 import { type Holder, phaseOfRole, stateOfRole } from '../handover/life.js';
 import type { Luo, LuoFile, LuoFlb, LuoSession } from '../handover/luo.js';
@@ -233,24 +233,29 @@ function deviceAddress(values: Readonly<Record<string, unknown>> | null): { addr
 export const sourceJson = (report: DumpReport): JsonObject => ({ ...report.source, memfdPages: { ...memfdPages(report) } });
 
 /** Pages of all memfds by their state in this dump: of the dump, not of the handover, and so a part of `source`. */
-function memfdPages({ handovers, decoded }: DumpReport): PageStates {
+function memfdPages({ handovers, decoded: { memory } }: DumpReport): PageStates {
   const sum = { present: 0, zero: 0, excluded: 0, outOfRange: 0, unknown: 0 };
+  const add = (states: PageStates): void => {
+    sum.present += states.present;
+    sum.zero += states.zero;
+    sum.excluded += states.excluded;
+    sum.outOfRange += states.outOfRange;
+    sum.unknown += states.unknown;
+  };
   // A table that many files lead to has its pages once.
   const counted = new Set<number>();
-  for (const { luo } of handovers)
-    for (const { files } of luo?.sessions ?? [])
+  for (const { luo, map } of handovers) {
+    const plain = plainIn(luo);
+    if (plain !== null && map !== null) add(plainStates(plain, map, memory));
+    for (const { files } of plain?.kept ?? luo?.sessions ?? [])
       for (const { decoded: file } of files) {
         if (file?.kind !== 'memfd') continue;
         const table = file.area?.blocks[0];
         if (table !== undefined && counted.has(table)) continue;
         if (table !== undefined) counted.add(table);
-        const states = pageStates(file, decoded.memory);
-        sum.present += states.present;
-        sum.zero += states.zero;
-        sum.excluded += states.excluded;
-        sum.outOfRange += states.outOfRange;
-        sum.unknown += states.unknown;
+        add(pageStates(file, memory));
       }
+  }
   return sum;
 }
 
