@@ -10,14 +10,14 @@ import { type KvmRun, kvmRun } from '../../abi/kvm/run.js';
 import { MEMORY_FAULT, SEED_MEMORY_FAULT, seedExitReasons } from '../../abi/kvm/seed-v13.js';
 import { decodeStruct } from '../codec/decode.js';
 import { offsetOf, sizeOf } from '../codec/layout-table.js';
-import { coalescedRing, type IoData, ioData, syncRegs } from './areas.js';
+import { type IoData, coalescedRing, ioData, syncRegs } from './areas.js';
 import { assumeArch } from './assume-arch.js';
 import { checkSnapshot } from './checks.js';
-import { finding, type KvmFinding, worstFirst } from './finding.js';
-import { decodePartial, type PartialValues, partOf } from './partial.js';
+import { type KvmFinding, finding, worstFirst } from './finding.js';
+import { type PartialValues, decodePartial, partOf } from './partial.js';
 import type { KvmAbi, KvmSnapshot, KvmSnapshotOptions } from './snapshot-model.js';
-import { decodePayload, type Payload } from './payload.js';
-import { isStale } from './stale.js';
+import { type Payload, decodePayload } from './payload.js';
+import { ERRNO } from '../../abi/errno.js';
 
 const byNumber: Readonly<Record<KvmAbi, ReadonlyMap<number, ExitReason>>> = {
   mainline: new Map(exitReasons.map((reason) => [reason.number, reason])),
@@ -82,4 +82,25 @@ function decodeHeader(layout: KvmRun, bytes: Uint8Array, endian: Endian): Partia
 function ioDataOf(payload: Payload | null, bytes: Uint8Array, endian: Endian, pageSize: number, findings: KvmFinding[]): IoData | null {
   if (payload?.name !== 'io' || bytes.length < payload.offset + sizeOf(io)) return null;
   return ioData(decodeStruct(io, bytes, payload.offset, { endian }), bytes, pageSize, findings);
+}
+
+/**
+ * Can exit_reason be believed? KVM_RUN leaves the reason of an earlier run wherever it fails before or without setting
+ * one. Source: Documentation/virt/kvm/api.rst, KVM_EXIT_MEMORY_FAULT and KVM_CAP_MEMORY_FAULT_INFO; what 7.3 does.
+ */
+
+/** KVM_EXIT_INTR: set where a signal ends a run that had begun. */
+const EXIT_INTR = 10;
+
+/**
+ * @param errno 0 where KVM_RUN returned 0, null where nobody says
+ * @param memoryFault the number of KVM_EXIT_MEMORY_FAULT
+ * @returns null where it can't be told
+ */
+export function isStale(errno: number | null, exitReason: number | null, memoryFault = MEMORY_FAULT): boolean | null {
+  if (errno === null || exitReason === null) return null;
+  if (errno === 0) return false;
+  if (errno === ERRNO.EFAULT || errno === ERRNO.EHWPOISON) return exitReason !== memoryFault;
+  if (errno === ERRNO.EINTR) return exitReason !== EXIT_INTR;
+  return true;
 }

@@ -11,11 +11,10 @@ import { sizeOf } from '../codec/layout-table.js';
 import type { Libc, LibcResult } from '../device/libc.js';
 import { patternPage } from '../engine/fs/pattern.js';
 import { sealBits } from '../engine/fs/shmem.js';
-import { type IoctlOp, luoIoctls } from '../engine/luo/ioctl.js';
+import { type IoctlOp, type UserBuffer, luoIoctls } from '../engine/luo/ioctl.js';
 import type { Answer } from '../engine/run/agent.js';
 import { nameField, userBuffer } from '../engine/run/agent-args.js';
-import type { Fill, FdRef, IoctlShape, ScenarioStep, Step } from '../engine/scenario/types.js';
-import { userMemory } from './user-memory.js';
+import type { FdRef, Fill, IoctlShape, ScenarioStep, Step } from '../engine/scenario/types.js';
 
 /** A step that this machine was not asked. */
 export interface Refused {
@@ -381,4 +380,42 @@ function attempt(call: () => Answer): Answer {
     if (typeof errno !== 'number') throw error;
     return answered(Math.abs(errno));
   }
+}
+
+/** Argument memory for a real ioctl, as a step's shape asks for it: ordinary, read-only, ending at an unmapped page, or none at all. */
+
+const PROT_NONE = 0;
+const MAP_PRIVATE_ANONYMOUS = 0x22;
+
+/** Memory at an address of this process. It must be given back. */
+interface UserMemory {
+  /** virtual; 0 for NULL */
+  readonly address: bigint;
+  /** the bytes as they are there now */
+  bytes(): Uint8Array;
+  release(): void;
+}
+
+const nothing = (address: bigint): UserMemory => ({ address, bytes: () => new Uint8Array(0), release() {} });
+
+/** @param buffer null for a NULL pointer @param page bytes of a page of this machine. @throws RangeError where the machine has no memory for it */
+function userMemory(libc: Libc, buffer: UserBuffer | null, page: number): UserMemory {
+  if (buffer === null) return nothing(0n);
+  const room = Math.ceil(Math.max(buffer.bytes.length, 1) / page) * page;
+  const { ret } = libc.mmap(0, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+  if (ret === -1) throw new RangeError(`no memory for an argument of ${buffer.bytes.length} bytes`);
+  // The bytes end where the mapped part does, when there is less mapped than there are.
+  const ends = Math.min(buffer.mapped, room);
+  const start = buffer.mapped < buffer.bytes.length ? ret + room - ends : ret;
+  const view = libc.view(ret, room);
+  view.set(buffer.bytes.subarray(0, Math.max(0, ret + room - start)), start - ret);
+  libc.mprotect(ret + room, page, PROT_NONE);
+  if (!buffer.writable) libc.mprotect(ret, room, PROT_READ);
+  return {
+    address: BigInt(start),
+    bytes: () => view.slice(start - ret),
+    release: () => {
+      libc.munmap(ret, room + page);
+    },
+  };
 }

@@ -1,11 +1,10 @@
 /** The running kernel: its release, configuration, command line, scratch areas, and whether it can be looked at. */
 import { type ScratchNames, scratchNames } from '../../abi/boot/scratch-names.js';
-import { KHO_DEFAULT_ON, kernelOptions, type OptionPurpose } from '../../abi/kernel/options.js';
+import { KHO_DEFAULT_ON, type OptionPurpose, kernelOptions } from '../../abi/kernel/options.js';
 import { isSince, releaseOf } from '../../abi/registry.js';
-import { parameter, switchOf } from '../host/command-line.js';
 import { type HostTree, textOf } from '../host/host-tree.js';
-import { isSet, type KernelConfig } from '../host/kernel-config.js';
-import { blocks, cannotTell, fine, type PreflightLine } from './line.js';
+import { type KernelConfig, isSet } from '../host/kernel-config.js';
+import { type PreflightLine, blocks, cannotTell, fine } from './line.js';
 
 /** The version text of the kernel that runs, or ran when the tree was recorded: `7.3.4`. Null where nothing tells it. */
 export function versionOf(tree: HostTree): string | null {
@@ -142,4 +141,22 @@ function loadedLine({ tree }: KernelContext): PreflightLine {
     'kernel/kexec-loaded',
     loaded.trim() === '1' ? 'a kernel is loaded for kexec' : 'no kernel is loaded yet: kexec_file_load(2) comes before the reboot call',
   );
+}
+
+/** A kernel's command line. The last of several equal parameters counts, as in parse_args(); `kho=on`, `kho=1` and `kho=y` are the same. Source: lib/kstrtox.c kstrtobool(), 7.3. */
+
+/** The value of `name`, or null where the command line does not have it. */
+function parameter(commandLine: string, name: string): string | null {
+  const [kernel = ''] = commandLine.split(/\s--(?:\s|$)/);
+  const values = [...kernel.matchAll(/(?:^|\s)([\w.-]+)=(?:"([^"]*)"|(\S*))/g)].filter((match) => match[1]?.replaceAll('-', '_') === name.replaceAll('-', '_'));
+  const last = values.at(-1);
+  return last === undefined ? null : (last[2] ?? last[3] ?? '');
+}
+
+/** A parameter read as kstrtobool() does; null where it is not there, undefined where it is no such word. */
+function switchOf(commandLine: string, name: string): boolean | null | undefined {
+  const value = parameter(commandLine, name);
+  if (value === null) return null;
+  if (/^([yYtT1]|[oO][nN])/.test(value)) return true;
+  return /^([nNfF0]|[oO][fF])/.test(value) ? false : undefined;
 }

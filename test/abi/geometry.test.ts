@@ -5,7 +5,7 @@ import { radixGeometry } from '../../abi/kho/radix.js';
 import { khoVmallocChunk } from '../../abi/kho/vmalloc.js';
 import { iommuLiveupdateV1 } from '../../abi/iommu/liveupdate-v1.js';
 import { fileBlocks, filePages, flbPage, sessionBlocks, sessionPages } from '../../abi/luo/areas.js';
-import { pciDeviceBlocks } from '../../abi/pci/version-1.js';
+import { pciDeviceBlocks } from '../../abi/pci/version.js';
 import { areaCapacity, areaLimit, areaOrder, entryOffset } from '../../src/codec/area.js';
 import { arrayCount, layoutTable } from '../../src/codec/layout-table.js';
 

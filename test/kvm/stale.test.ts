@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { errnoName, parseErrno } from '../../src/kvm/errno.js';
-import { isStale } from '../../src/kvm/stale.js';
+import { isStale } from '../../src/kvm/snapshot.js';
 import { UserError } from '../../src/codec/user-error.js';
 
 describe('exit_reason by errno', () => {

@@ -5,20 +5,24 @@
  */
 import {
   PCI_CAP_ID,
+  PCI_CFG_SPACE_EXP_SIZE,
+  PCI_CFG_SPACE_SIZE,
   PCI_COMMAND,
   PCI_EXP_DEVCAP_FLR,
-  PCI_MSI_FLAGS_ENABLE,
   PCI_MSIX_FLAGS_ENABLE,
+  PCI_MSI_FLAGS_ENABLE,
   PCI_PM_CTRL_STATE_MASK,
+  pciBridgeHeader,
   pciExpressCap,
   pciHeader,
   pciMsiCap,
   pciMsixCap,
   pciPmCap,
 } from '../../../abi/pci/config-space.js';
-import { ConfigSpace } from './config-space.js';
-import { DmaEngine, type DmaWrite } from './dma.js';
-import { PciLock } from './pci-lock.js';
+import type { DecodedStruct, Struct } from '../../../abi/layout.js';
+import { decodeStruct } from '../../codec/decode.js';
+import { type EncodableStruct, encodeInto } from '../../codec/encode.js';
+import { sizeOf } from '../../codec/layout-table.js';
 
 export type IrqMode = 'none' | 'intx' | 'msi' | 'msix';
 const POWER_STATES = ['D0', 'D1', 'D2', 'D3hot', 'D3cold'] as const;
@@ -248,4 +252,163 @@ export class SimulatedPciDevice {
 export function pciAddress(domain: number, bdf: number): string {
   const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
   return `${hex(domain, 4)}:${hex(bdf >> 8, 2)}:${hex((bdf >> 3) & 0x1f, 2)}.${bdf & 7}`;
+}
+
+/** Configuration space of a simulated PCI function: bytes, read and written through the layouts of abi/pci/config-space.ts. */
+
+/** The space holds no more: a longer list goes in a circle. */
+const MOST_CAPABILITIES = 48;
+
+class ConfigSpace {
+  readonly bytes = new Uint8Array(PCI_CFG_SPACE_EXP_SIZE);
+  /** offset of each capability by its ID */
+  readonly #capabilities = new Map<number, number>();
+
+  /** Offset of the capability, or null where the function has none of that ID. */
+  capability(id: number): number | null {
+    return this.#capabilities.get(id) ?? null;
+  }
+
+  /** Adds a capability; they are walked in the order in which they were added. */
+  addCapability<S extends Struct>(id: number, struct: S, offset: number, values: EncodableStruct<S>): void {
+    encodeInto(struct, values, this.bytes, offset);
+    this.#capabilities.set(id, offset);
+  }
+
+  /** Walks the list that the header begins: of each ID the first counts, as for pci_find_capability(). */
+  findCapabilities(): void {
+    this.#capabilities.clear();
+    let at = this.read(pciHeader).capability_list & ~3;
+    for (let hop = 0; hop < MOST_CAPABILITIES && at >= sizeOf(pciHeader) && at + 2 <= PCI_CFG_SPACE_SIZE; hop++) {
+      const id = this.bytes[at] ?? 0;
+      if (!this.#capabilities.has(id)) this.#capabilities.set(id, at);
+      at = (this.bytes[at + 1] ?? 0) & ~3;
+    }
+  }
+
+  read<S extends Struct>(struct: S, offset = 0): DecodedStruct<S> {
+    return decodeStruct(struct, this.bytes, offset);
+  }
+
+  write<S extends Struct>(struct: S, values: EncodableStruct<S>, offset = 0): void {
+    encodeInto(struct, values, this.bytes, offset);
+  }
+
+  /** A copy of all bytes: what pci_save_state keeps. */
+  save(): Uint8Array {
+    return this.bytes.slice();
+  }
+
+  restore(saved: Uint8Array): void {
+    this.bytes.set(saved.subarray(0, this.bytes.length));
+  }
+}
+
+/** pci_dev_lock of a simulated device or bridge: taken or not, and by whom. */
+
+class PciLock {
+  #holder: string | null = null;
+
+  /** @returns false where somebody holds it */
+  tryLock(by: string): boolean {
+    if (this.#holder !== null) return false;
+    this.#holder = by;
+    return true;
+  }
+
+  unlock(): void {
+    this.#holder = null;
+  }
+}
+
+/**
+ * What a device goes on doing by itself: writing into physical memory, one page a tick, until it loses bus mastership, is reset,
+ * leaves D0 or is told to stop. Deterministic: the nth write of a run of DMA holds n.
+ */
+
+/** Where the device writes; addresses are physical, in bytes. */
+interface DmaTarget {
+  readonly addresses: readonly number[];
+}
+
+interface DmaWrite {
+  /** physical */
+  readonly address: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Bytes of one write. */
+const BURST = 64;
+
+class DmaEngine {
+  #target: DmaTarget | null = null;
+  #writes = 0;
+
+  /** writes made since the machine was switched on */
+  get writes(): number {
+    return this.#writes;
+  }
+
+  get running(): boolean {
+    return this.#target !== null;
+  }
+
+  start(target: DmaTarget): void {
+    this.#target = target.addresses.length === 0 ? null : target;
+  }
+
+  stop(): void {
+    this.#target = null;
+  }
+
+  /** The next write, round and round over the target's pages; null where the engine is stopped. */
+  next(): DmaWrite | null {
+    if (this.#target === null) return null;
+    const address = this.#target.addresses[this.#writes % this.#target.addresses.length];
+    if (address === undefined) return null;
+    this.#writes++;
+    const text = new TextEncoder().encode(`DMA ${String(this.#writes).padStart(12, '0')} `);
+    const bytes = new Uint8Array(BURST);
+    for (let at = 0; at < BURST; at++) bytes[at] = text[at % text.length] ?? 0;
+    return { address, bytes };
+  }
+}
+
+/** A PCI-to-PCI bridge in small: bus numbers in its registers, and the lock that a reset below it needs. */
+
+export class SimulatedPciBridge {
+  readonly domain: number;
+  /** bus << 8 | device << 3 | function */
+  readonly bdf: number;
+  readonly config = new ConfigSpace();
+  readonly lock = new PciLock();
+
+  constructor(domain: number, bdf: number, secondary: number) {
+    this.domain = domain;
+    this.bdf = bdf;
+    this.config.write(pciBridgeHeader, {
+      vendor_id: 0x1b36,
+      device_id: 0x000c,
+      command: PCI_COMMAND.MEMORY | PCI_COMMAND.MASTER,
+      base_class: 6,
+      subclass: 4,
+      header_type: 1,
+      primary_bus: bdf >> 8,
+    });
+    this.setSecondary(secondary);
+  }
+
+  /** dddd:bb:dd.f */
+  get address(): string {
+    return pciAddress(this.domain, this.bdf);
+  }
+
+  /** the bus below, 0 where none was configured */
+  get secondary(): number {
+    return this.config.read(pciBridgeHeader).secondary_bus;
+  }
+
+  setSecondary(bus: number): void {
+    this.config.write(pciBridgeHeader, { secondary_bus: bus, subordinate_bus: bus });
+  }
 }

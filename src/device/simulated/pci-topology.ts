@@ -2,8 +2,7 @@
  * All simulated PCI functions of a machine: who is below which bridge, and which bus numbers the bridges route. Bus numbers are
  * registers of the bridges: they outlive a kernel, until one assigns them anew.
  */
-import { SimulatedPciBridge } from './pci-bridge.js';
-import { type PciDeviceOptions, SimulatedPciDevice } from './pci-device.js';
+import { type PciDeviceOptions, SimulatedPciBridge, SimulatedPciDevice } from './pci-device.js';
 
 interface PlacedDevice extends PciDeviceOptions {
   /** the bridge above: bus << 8 | devfn, in the same domain; null on a root bus */

@@ -9,7 +9,7 @@ import { luoSer } from '../../../abi/luo/v5.js';
 import type { Struct } from '../../../abi/layout.js';
 import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
 import { memfdLuoSerV2 } from '../../../abi/memfd/v2.js';
-import { pciDevSer, pciSer } from '../../../abi/pci/v2.js';
+import { pciDevSer, pciSer } from '../../../abi/pci/mails.js';
 import { vfioPciCoreDeviceSer } from '../../../abi/vfio-pci/v1.js';
 import { simulatedReleases } from '../kernel/release.js';
 import type { ScenarioRun } from '../run/scenario-run.js';

@@ -3,7 +3,7 @@
  * knows them when it enumerates, and takes the bus numbers over. Source: mail series "PCI: liveupdate" (v3 to v7, 2026), as the capture
  * of a kernel with it behaves.
  */
-import { pciDevSer, pciSer, pciV2 } from '../../../abi/pci/v2.js';
+import { pciDevSer, pciSer, pciV2 } from '../../../abi/pci/mails.js';
 import type { SimulatedPciDevice } from '../../device/simulated/pci-device.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';

@@ -4,10 +4,9 @@
  * f6590754926e (branch lu-pci-preservation of liveupdate.git, Sep 2026); version 1 is that of its first four commits, without bridges.
  */
 import type { Area, Contract } from '../../../abi/contract.js';
-import { pciDevSer } from '../../../abi/pci/devices.js';
-import { pciDeviceBlocks, pciSerVersion1 } from '../../../abi/pci/version-1.js';
-import type { SimulatedPciBridge } from '../../device/simulated/pci-bridge.js';
-import { pciAddress, SimulatedPciDevice } from '../../device/simulated/pci-device.js';
+import { pciDevSer } from '../../../abi/pci/mails.js';
+import { pciDeviceBlocks, pciSerVersion1 } from '../../../abi/pci/version.js';
+import { type SimulatedPciBridge, SimulatedPciDevice, pciAddress } from '../../device/simulated/pci-device.js';
 import { areaOf } from '../../codec/area.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';

@@ -1,8 +1,48 @@
-/** pci, version 2: bridges above preserved devices are listed too, with how many devices below hold them. Source: include/linux/kho/abi/pci.h at 39f8a23bd04b, branch lu-pci-preservation of liveupdate.git, 28 Sep 2026. */
-import { contract } from '../contract.js';
-import { khoBlockHeaderSer } from '../kho/block.js';
+/** pci, version 1: the version moved into the structure, devices into a block list. Source: mail series "PCI: liveupdate: PCI core support for Live Update", v8 and v9 (18 Sep 2026). */
+import { type Area, contract } from '../contract.js';
+import { KHO_MAX_BLOCKS, khoBlockHeaderSer } from '../kho/block.js';
 import { phys, struct, u16, u32 } from '../layout.js';
-import { pciDeviceBlocks } from './version-1.js';
+import { pciDevSer } from './mails.js';
+
+export const pciSerVersion1 = struct({
+  name: 'pci_ser',
+  meaning: 'Devices the PCI core preserved',
+  source: 'mail series "PCI: liveupdate: PCI core support for Live Update", v9, 18 Sep 2026',
+  fields: {
+    version: u32('version of this structure', { mustBe: [1] }),
+    nr_devices: u32('devices in the list', { role: 'count' }),
+    devices: phys('first block of pci_dev_ser', 'kho_block_header_ser'),
+  },
+});
+
+export const pciDeviceBlocks: Area = {
+  name: 'devices',
+  meaning: 'chain of device blocks',
+  header: khoBlockHeaderSer,
+  entry: pciDevSer,
+  pages: 1,
+  maxPieces: KHO_MAX_BLOCKS,
+  whenFull: null,
+};
+
+export const pciVersion1 = contract({
+  layer: 'pci',
+  id: 'pci-version-1',
+  compatible: 'pci',
+  structs: [pciSerVersion1, pciDevSer, khoBlockHeaderSer],
+  areas: [pciDeviceBlocks],
+  status: 'superseded',
+  date: '2026-09-18',
+  source: 'mail series "PCI: liveupdate: PCI core support for Live Update", v8 and v9 (18 Sep 2026)',
+  discriminates: 'Its first 4 bytes are 1.',
+  notes: [
+    'No release speaks it; the first four commits of the queued series wrote it.',
+    'The next kernel panics on another version, on duplicates, and on devices left unfinished.',
+    'While an incoming device exists, all bus numbers are taken over from the hardware.',
+  ],
+});
+
+/** pci, version 2: bridges above preserved devices are listed too, with how many devices below hold them. Source: include/linux/kho/abi/pci.h at 39f8a23bd04b, branch lu-pci-preservation of liveupdate.git, 28 Sep 2026. */
 
 const source = 'include/linux/kho/abi/pci.h, lu-pci-preservation, 28 Sep 2026';
 
