@@ -3,8 +3,8 @@ import { createRequire } from 'node:module';
 import { Readable, Writable } from 'node:stream';
 import { workerData } from 'node:worker_threads';
 
-// an import would first look through the whole bundle for what it exports
-const { main } = createRequire(import.meta.url)('../../dist/cli/main.js');
+// at the first command, whose answer then says why it cannot be loaded; an import would first look through the whole bundle for what it exports
+const bundled = () => createRequire(import.meta.url)('../../dist/cli/main.js');
 
 const { port, done } = workerData;
 
@@ -30,7 +30,7 @@ port.on('message', async ({ args, input, env }) => {
   process.exitCode = undefined;
   let status;
   try {
-    await main(args);
+    await bundled().main(args);
     status = process.exitCode ?? 0;
   } catch (error) {
     status = 70;

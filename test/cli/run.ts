@@ -3,6 +3,7 @@
  * paid once. `luoInspectProcess` starts the executable itself; test/cli/executable.test.ts does so.
  */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { expect } from 'vitest';
 
@@ -40,6 +41,7 @@ interface Running {
 let running: (Running & { loaded: string | null }) | null = null;
 
 function start(): Running {
+  if (!existsSync(EXECUTABLE)) throw new Error(`${EXECUTABLE} is not there: npm run build makes it`);
   const { port1, port2 } = new MessageChannel();
   const done = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(new URL('./run-worker.mjs', import.meta.url), {
