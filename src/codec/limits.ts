@@ -106,6 +106,12 @@ export const limits = {
     counts: 'preserved blocks that the page ledger keeps an owner of, in neighbourhoods of 1024: 256 GiB in single pages, any machine in huge ones',
     past: 'those behind are not accounted for, which the ledger tells',
   },
+  'ledger-claims': {
+    allowed: 1 << 24,
+    unit: 'blocks',
+    counts: 'preserved blocks, or pages that are not preserved, that the page ledger meets over all that is claimed',
+    past: 'the rest are nobody’s, which the ledger tells',
+  },
   'check-items': {
     allowed: 1 << 25,
     unit: 'items',

@@ -172,10 +172,15 @@ const MOST_STATES = 1 << 22;
 /** Pages of all memfds together of sessions that were checked in bulk: a terabyte. */
 const MOST_PLAIN_STATES = 1 << 28;
 
-/** Which of the file's pages the dump has. */
+const known = new WeakMap<Memfd, PageStates>();
+
+/** Which of the file's pages the dump that it was decoded in has; counted once, however many files lead to it. */
 export function pageStates(memfd: Memfd, memory: PhysicalMemory): PageStates {
+  const before = known.get(memfd);
+  if (before !== undefined) return before;
   const states = new StateCount(memory, MOST_STATES);
   for (const { count, pfn, pages } of memfd.runColumns()) for (let run = 0; run < count; run++) states.add(pfn[run] ?? 0, pages[run] ?? 0);
+  known.set(memfd, states.counted);
   return states.counted;
 }
 

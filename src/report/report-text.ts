@@ -188,7 +188,16 @@ function describeMemfd(memfd: Memfd, data: bigint): string {
   return `${memfd.size} bytes (${formatBytes(memfd.size)}), ${folios}, ${seals}${position}${more}${where}`;
 }
 
-function* folioLines(memfd: Memfd): Iterable<string> {
+const folioTexts = new WeakMap<Memfd, readonly string[]>();
+
+/** Made once, however many files lead to the memfd. */
+function folioLines(memfd: Memfd): readonly string[] {
+  const lines = folioTexts.get(memfd) ?? [...runLines(memfd)];
+  folioTexts.set(memfd, lines);
+  return lines;
+}
+
+function* runLines(memfd: Memfd): Iterable<string> {
   let shown = 0;
   for (const run of memfd.runs()) {
     if (shown === MAX_RUNS) {

@@ -14,7 +14,7 @@ import { decodeStruct } from '../../codec/decode.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { type PhysicalMemory, isReadable, physicalAddress, readBytes } from '../../memory/memory.js';
 import { type Subject, cutShort, isIntact } from '../subject.js';
-import { unclaimedBlocks } from './claims.js';
+import { memfdsIn, unclaimedBlocks } from './claims.js';
 import { type Verdict, entryOf, isFileBlock, isPlausible, isSessionBlock } from './plausible.js';
 import { type PageUser, usedFrames, usersOf } from './users.js';
 
@@ -223,14 +223,15 @@ class Judge {
   #owners(): ReadonlyMap<string, (reference: Reference) => boolean> {
     if (this.#fits !== null) return this.#fits;
     const found = new Map<string, (reference: Reference) => boolean>();
+    const tables = new Map<Memfd, () => boolean>();
     for (const session of this.#subject.handover.luo?.sessions ?? []) {
       found.set(session.path, (reference) => this.#holds(reference, session.count));
       for (const { path, decoded } of session.files)
-        if (decoded?.kind === 'memfd')
-          found.set(
-            path,
-            once(() => fitsTable(decoded)),
-          );
+        if (decoded?.kind === 'memfd') {
+          const fits = tables.get(decoded) ?? once(() => fitsTable(decoded));
+          tables.set(decoded, fits);
+          found.set(path, fits);
+        }
     }
     this.#fits = found;
     return found;
@@ -283,43 +284,45 @@ class Judge {
     const { pageSize } = dump.memory;
     let left = limits.items;
     let orders = new Uint8Array(0);
-    for (const session of handover.luo?.sessions ?? []) {
-      for (const { decoded } of session.files) {
-        if (decoded?.kind !== 'memfd' || this.#isGarbage(`${decoded.node.path}/folios[]`)) continue;
-        const end = Math.ceil(Number(decoded.size) / pageSize);
-        const see = (folio: Folio, before: Folio | null, next: Folio | null): void => {
-          const address = folio.pfn * pageSize;
-          for (const { reference } of users.get(address) ?? []) {
-            const owner = { what: `folio ${folio.entry}`, at: decoded.entryAddress(folio.entry), path: folioKey(decoded, folio.entry), reference: null };
-            if (reference !== null && isPlausible(this.#subject, reference) === false) this.#distrust(reference, 'shared', owner);
-          }
-          if (decoded.pagesOf(folio, null) !== null || map.blockOf(address) !== null || map.brokenAt(address, null) !== null) return;
-          if (this.#lacking.length >= MAX_LACKING) return;
-          const pages = (next?.index ?? end) - folio.index;
-          const isBetween = (before !== null && before.pfn + (decoded.pagesOf(before, null) ?? 1) === folio.pfn) || next?.pfn === folio.pfn + pages;
-          this.#lacking.push({ name: 'folio', order: orderFor(pages), address, reference: null, folio: { memfd: decoded, folio, isBetween } });
-        };
-        let before: Folio | null = null;
-        for (const columns of decoded.columns()) {
-          const { first, count, ahead, pfn } = columns;
-          left -= count;
-          if (left < 0) {
-            cutShort(this.#subject, `${handover.path}/luo/sessions, folios of memfds`, decoded.readableFolios - first);
-            return;
-          }
-          if (orders.length < count) orders = new Uint8Array(count);
-          map.ordersInto(pfn, count, orders);
-          for (let at = 0; at < count; at++) {
-            const frame = pfn[at] ?? 0;
-            // Nearly all start a block, and no structure is where they start.
-            if (frame === 0 || (orders[at] !== 0 && !used.has(frame))) continue;
-            let next = at + 1;
-            while (next < count + ahead && pfn[next] === 0) next++;
-            const previous = previousIn(decoded, columns, at) ?? before;
-            see(decoded.folioAt(columns, at), previous, next < count + ahead ? decoded.folioAt(columns, next) : null);
-          }
-          before = previousIn(decoded, columns, count) ?? before;
+    /** pages whose other users were judged: by what stands there, whichever folio says it has it */
+    const met = new Set<number>();
+    for (const decoded of memfdsIn(this.#subject)) {
+      if (this.#isGarbage(`${decoded.node.path}/folios[]`)) continue;
+      const end = Math.ceil(Number(decoded.size) / pageSize);
+      const see = (folio: Folio, before: Folio | null, next: Folio | null): void => {
+        const address = folio.pfn * pageSize;
+        const atPage = met.has(address) ? [] : (users.get(address) ?? []);
+        if (atPage.length > 0) met.add(address);
+        for (const { reference } of atPage) {
+          const owner = { what: `folio ${folio.entry}`, at: decoded.entryAddress(folio.entry), path: folioKey(decoded, folio.entry), reference: null };
+          if (reference !== null && isPlausible(this.#subject, reference) === false) this.#distrust(reference, 'shared', owner);
         }
+        if (decoded.pagesOf(folio, null) !== null || map.blockOf(address) !== null || map.brokenAt(address, null) !== null) return;
+        if (this.#lacking.length >= MAX_LACKING) return;
+        const pages = (next?.index ?? end) - folio.index;
+        const isBetween = (before !== null && before.pfn + (decoded.pagesOf(before, null) ?? 1) === folio.pfn) || next?.pfn === folio.pfn + pages;
+        this.#lacking.push({ name: 'folio', order: orderFor(pages), address, reference: null, folio: { memfd: decoded, folio, isBetween } });
+      };
+      let before: Folio | null = null;
+      for (const columns of decoded.columns()) {
+        const { first, count, ahead, pfn } = columns;
+        left -= count;
+        if (left < 0) {
+          cutShort(this.#subject, `${handover.path}/luo/sessions, folios of memfds`, decoded.readableFolios - first);
+          return;
+        }
+        if (orders.length < count) orders = new Uint8Array(count);
+        map.ordersInto(pfn, count, orders);
+        for (let at = 0; at < count; at++) {
+          const frame = pfn[at] ?? 0;
+          // Nearly all start a block, and no structure is where they start.
+          if (frame === 0 || (orders[at] !== 0 && !used.has(frame))) continue;
+          let next = at + 1;
+          while (next < count + ahead && pfn[next] === 0) next++;
+          const previous = previousIn(decoded, columns, at) ?? before;
+          see(decoded.folioAt(columns, at), previous, next < count + ahead ? decoded.folioAt(columns, next) : null);
+        }
+        before = previousIn(decoded, columns, count) ?? before;
       }
     }
   }
@@ -349,7 +352,7 @@ class Judge {
 
   /** Entries of the map that lead to keys of something in use. */
   #goodEntries(): ReadonlySet<number> {
-    const { map, references, luo, memblock } = this.#subject.handover;
+    const { map, references, memblock } = this.#subject.handover;
     const { pageSize } = this.#subject.dump.memory;
     const good = new Set<number>();
     const add = (address: number, order: number | null): void => {
@@ -358,15 +361,13 @@ class Judge {
       for (const { at } of map.placeOf(address, of)?.through ?? []) good.add(at);
     };
     for (const reference of references) if (!this.#distrusted.has(reference)) add(reference.address, reference.order);
-    for (const session of luo?.sessions ?? [])
-      for (const { decoded } of session.files) {
-        if (decoded?.kind !== 'memfd') continue;
-        let left = SAMPLED;
-        for (const { pfn } of decoded.folios()) {
-          if (left-- === 0) break;
-          add(pfn * pageSize, null);
-        }
+    for (const memfd of memfdsIn(this.#subject)) {
+      let left = SAMPLED;
+      for (const { pfn } of memfd.folios()) {
+        if (left-- === 0) break;
+        add(pfn * pageSize, null);
       }
+    }
     for (const frame of takenAway(this.#subject.handover)?.claimed.frames() ?? []) add(frame * pageSize, null);
     for (const { start, size } of memblock ?? []) {
       const first = physicalAddress(start);

@@ -2,6 +2,7 @@
 import { NEWEST } from '../../../abi/behaviour/facts.js';
 import { isOfUnknownKernel } from '../../handover/contracts.js';
 import { type Contract, type Layer, isProposed, standingOf } from '../../../abi/contract.js';
+import type { Handover } from '../../handover/decode.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
 import { trustOf } from '../pointers/trust.js';
@@ -17,10 +18,21 @@ const DESERIALISE = 'luo_session_deserialize() and luo_file_deserialize(), kerne
 const HANDLERS: ReadonlySet<Layer> = new Set<Layer>(['memfd', 'vfio-pci', 'kvm-vm', 'guest-memfd', 'kvm-vcpu', 'handler']);
 
 /** The files of all sessions, without those that a pointer leads to which is not believed. */
-export const filesOf = (subject: Subject): readonly { readonly session: LuoSession; readonly file: LuoFile }[] => {
+export const filesOf = (subject: Subject): readonly FileOfSession[] => {
+  const before = known.get(subject.handover);
+  if (before !== undefined) return before;
   const { isGarbage } = trustOf(subject);
-  return sessionsOf(subject).flatMap((session) => session.files.flatMap((file) => (isGarbage(file.path) ? [] : [{ session, file }])));
+  const files = sessionsOf(subject).flatMap((session) => session.files.flatMap((file) => (isGarbage(file.path) ? [] : [{ session, file }])));
+  known.set(subject.handover, files);
+  return files;
 };
+
+interface FileOfSession {
+  readonly session: LuoSession;
+  readonly file: LuoFile;
+}
+
+const known = new WeakMap<Handover, readonly FileOfSession[]>();
 
 /** The sessions, likewise. */
 const sessionsOf = (subject: Subject): readonly LuoSession[] => {

@@ -28,8 +28,11 @@ export function compareFile(name: string, before: LuoFile, after: LuoFile, memor
   if (a === null || b === null) {
     if (before.data !== after.data) add('changed', 'file', `its data was ${hex(before.data)}, and is ${hex(after.data)}`);
     else if ((a === null) !== (b === null)) add('unknown', 'file', `its description can't be read in the dump ${a === null ? 'before' : 'after'}`);
-  } else if (a.kind === 'memfd' && b.kind === 'memfd') compareMemfd(a, b, memory, add, kept);
-  else {
+  } else if (a.kind === 'memfd' && b.kind === 'memfd') {
+    const { differences, sameContents } = memfdsCompared(a, b, memory);
+    for (const { change, what, text } of differences) add(change, what, text);
+    if (sameContents) kept.contents++;
+  } else {
     compareDevice(a, b, add, kept);
     compareCaretaker(a, b, add);
   }
@@ -38,7 +41,25 @@ export function compareFile(name: string, before: LuoFile, after: LuoFile, memor
 
 type Add = (change: Difference['change'], what: Difference['what'], text: string) => void;
 
-function compareMemfd(before: Memfd, after: Memfd, memory: Sides, add: Add, kept: Kept): void {
+interface MemfdsCompared {
+  readonly differences: readonly Pick<Difference, 'change' | 'what' | 'text'>[];
+  readonly sameContents: boolean;
+}
+
+const compared = new WeakMap<Memfd, WeakMap<Memfd, MemfdsCompared>>();
+
+/** Compares two memfds once, however many files lead to them. */
+function memfdsCompared(before: Memfd, after: Memfd, memory: Sides): MemfdsCompared {
+  const known = compared.get(before) ?? new WeakMap<Memfd, MemfdsCompared>();
+  compared.set(before, known);
+  const result = known.get(after) ?? compareMemfd(before, after, memory);
+  known.set(after, result);
+  return result;
+}
+
+function compareMemfd(before: Memfd, after: Memfd, memory: Sides): MemfdsCompared {
+  const differences: Pick<Difference, 'change' | 'what' | 'text'>[] = [];
+  const add: Add = (change, what, text) => differences.push({ change, what, text });
   const seals = (memfd: Memfd): string => (memfd.seals === null ? 'not told' : flagsText(memfd.seals, sealNames));
   if (before.size !== after.size) add('changed', 'file', `its size was ${before.size} bytes, and is ${after.size}`);
   if (before.pos !== after.pos) add('changed', 'file', `its position was ${before.pos}, and is ${after.pos}`);
@@ -54,7 +75,7 @@ function compareMemfd(before: Memfd, after: Memfd, memory: Sides, add: Add, kept
   if (verdict.different > 0) add('changed', 'contents', `${verdict.different} pages differ, the first at offset ${verdict.firstDifference}`);
   else if (verdict.unknown > 0)
     add('unknown', 'contents', `${verdict.unknown} of its pages are not in both dumps (${verdict.why}); ${verdict.same} are the same`);
-  else kept.contents++;
+  return { differences, sameContents: verdict.different === 0 && verdict.unknown === 0 };
 }
 
 function compareFolios(before: Memfd, after: Memfd, add: Add): void {

@@ -29,6 +29,14 @@ interface Claim {
   readonly address: number;
   /** null: as many as the block there has */
   readonly pages: number | null;
+  /** whose contents it is, where more than one file may lead there */
+  readonly of?: Payload;
+}
+
+/** What another file claimed already. */
+export interface ClaimedAgain {
+  readonly owner: PageOwner;
+  readonly again: Payload;
 }
 
 /** A list of pages that could not be read whole: what it names is nobody's. */
@@ -39,7 +47,7 @@ interface UnreadList {
 }
 
 /** Everything a handover's structures claim, the structures themselves first, then contents. Lazily. */
-export function* claimsOf(handover: Handover, memory: PhysicalMemory): Iterable<Claim | UnreadList> {
+export function* claimsOf(handover: Handover, memory: PhysicalMemory): Iterable<Claim | ClaimedAgain | UnreadList> {
   const { pageSize } = memory;
   const owners = new Owners(handover);
   for (const { address, what, node, from, order } of allReferences(handover)) {
@@ -66,7 +74,14 @@ export function* claimsOf(handover: Handover, memory: PhysicalMemory): Iterable<
     // Page tables of an IOMMU are its FLB's, too.
     if (owner !== null) for (const { walk } of dmaDomains([flb], memory)) for (const address of walk?.tables ?? []) yield { owner, address, pages: null };
   }
-  for (const session of handover.luo?.sessions ?? []) for (const { path, decoded } of session.files) yield* payloadClaims(owners.at(path), decoded, pageSize);
+  const seen = new Set<Payload>();
+  for (const session of handover.luo?.sessions ?? [])
+    for (const { path, decoded } of session.files) {
+      const owner = owners.at(path);
+      if (decoded !== null && owner !== null && seen.has(decoded)) yield { owner, again: decoded };
+      else yield* payloadClaims(owner, decoded, pageSize);
+      if (decoded !== null) seen.add(decoded);
+    }
 }
 
 /** Pages of a file or FLB beyond those that references name. */
@@ -74,12 +89,12 @@ function* payloadClaims(owner: PageOwner | null, payload: Payload | null, pageSi
   if (owner === null || payload === null) return;
   if (payload.kind === 'memfd') {
     // References are kept up to a limit; a large table is walked again.
-    for (const address of payload.area?.chunks ?? []) yield { owner, address, pages: 1 };
-    for (const address of payload.area?.blocks ?? []) yield { owner, address, pages: (payload.area?.blockSize ?? pageSize) / pageSize };
+    for (const address of payload.area?.chunks ?? []) yield { owner, address, pages: 1, of: payload };
+    for (const address of payload.area?.blocks ?? []) yield { owner, address, pages: (payload.area?.blockSize ?? pageSize) / pageSize, of: payload };
     let read = 0n;
     for (const { pfn } of payload.entries()) {
       read++;
-      if (pfn !== 0) yield { owner, address: pfn * pageSize, pages: null };
+      if (pfn !== 0) yield { owner, address: pfn * pageSize, pages: null, of: payload };
     }
     if (read < payload.folioCount) yield { owner, unread: payload.folioCount - read };
     return;
@@ -88,7 +103,7 @@ function* payloadClaims(owner: PageOwner | null, payload: Payload | null, pageSi
   for (const { address, bits } of placesIn(payload.node)) {
     const first = address - (address % pageSize);
     const pages = Math.ceil((address + bits / 8 - first) / pageSize);
-    if (pages > 0) yield { owner, address: first, pages };
+    if (pages > 0) yield { owner, address: first, pages, of: payload };
   }
 }
 
@@ -105,7 +120,7 @@ function* guestMemory(owner: PageOwner, payload: StructPayload, pageSize: number
     const bytes = area.read(first * size, Math.min(FOLIOS_A_PIECE, wanted - first) * size);
     for (let at = 0; at + size <= bytes.length; at += size, read++) {
       const { pfn } = decodeStruct(guestMemfdLuoFolioSer, bytes, at).pfn_flags;
-      if (pfn !== 0) yield { owner, address: pfn * pageSize, pages: null };
+      if (pfn !== 0) yield { owner, address: pfn * pageSize, pages: null, of: payload };
     }
   }
   if (BigInt(read) < count) yield { owner, unread: count - BigInt(read) };

@@ -6,6 +6,8 @@ import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Handover } from '../decode.js';
 import type { PreservedBlock } from '../preserved/preserved-map.js';
 import { BlockStore, UNCLAIMED } from './block-store.js';
+import { currentBudget } from '../../codec/budget.js';
+import type { Payload } from '../payload.js';
 import { type PageOwner, claimsOf } from './claims.js';
 
 interface LedgerEntry {
@@ -45,9 +47,6 @@ export interface Ledger {
 
 export const NOBODY: PageOwner = { kind: 'nobody', name: 'nobody', detail: 'nothing decoded here leads to them', path: null };
 
-/** Steps from block to block over all claims; a hostile region has more pages than any machine. */
-const MAX_STEPS = 1 << 27;
-
 /** Books a handover's preserved pages. Null where its map could not be read (freed after boot, or not in this dump). */
 export function readLedger(handover: Handover, memory: PhysicalMemory): Ledger | null {
   const { map } = handover;
@@ -57,18 +56,24 @@ export function readLedger(handover: Handover, memory: PhysicalMemory): Ledger |
   const books = new Books(store, pageSize);
   for (const claim of claimsOf(handover, memory)) {
     if ('unread' in claim) books.unread(claim.owner, claim.unread);
-    else books.claim(claim.owner, claim.address, claim.pages);
-    if (books.steps <= 0) break;
+    else if ('again' in claim) books.again(claim.owner, claim.again);
+    else books.claim(claim.owner, claim.address, claim.pages, claim.of ?? null);
+    if (books.ended) break;
   }
   return books.close(handover);
 }
+
+const LIMIT = 'ledger-claims';
 
 /** So many pages that are claimed but not preserved are told apart; after them a page may count twice. */
 const MAX_MISSED = 1 << 16;
 
 /** Numbers of owners while claims come in. */
 class Books {
-  steps = MAX_STEPS;
+  readonly #budget = currentBudget();
+  /** steps from block to block over all claims: a hostile region has more pages than any machine */
+  #steps = 0;
+  readonly #allowed = this.#budget.left(LIMIT);
   readonly #store: BlockStore;
   readonly #pageSize: number;
   readonly #owners: PageOwner[] = [];
@@ -77,31 +82,52 @@ class Books {
   readonly #shared: number[] = [];
   readonly #unread = new Map<number, bigint>();
   readonly #pagesMissed = new Set<string>();
+  /** pages that each claims, for the next file that leads there */
+  readonly #claimed = new Map<Payload, { preserved: number; missed: number }>();
 
   constructor(store: BlockStore, pageSize: number) {
     this.#store = store;
     this.#pageSize = pageSize;
   }
 
-  claim(owner: PageOwner, address: number, pages: number | null): void {
+  get ended(): boolean {
+    return this.#steps > this.#allowed;
+  }
+
+  /** What another file led to first is not walked again: all of it is somebody else's. */
+  again(owner: PageOwner, payload: Payload): void {
     const index = this.#indexOf(owner);
+    const { preserved, missed } = this.#claimed.get(payload) ?? { preserved: 0, missed: 0 };
+    this.#shared[index] = (this.#shared[index] ?? 0) + preserved;
+    this.#unpreserved[index] = (this.#unpreserved[index] ?? 0) + missed;
+  }
+
+  claim(owner: PageOwner, address: number, pages: number | null, of: Payload | null): void {
+    const index = this.#indexOf(owner);
+    const sums = of === null ? null : (this.#claimed.get(of) ?? { preserved: 0, missed: 0 });
+    if (of !== null && sums !== null) this.#claimed.set(of, sums);
     const first = address - (address % this.#pageSize);
     const end = pages === null ? first + 1 : first + pages * this.#pageSize;
     for (let at = first; at < end; ) {
-      if (this.steps-- <= 0) return;
+      if (++this.#steps > this.#allowed) {
+        this.#budget.reach(LIMIT, 'the page ledger');
+        return;
+      }
       const block = this.#store.blockOf(at);
       if (block === null) {
-        if (!this.#missed(index, at)) this.#unpreserved[index] = (this.#unpreserved[index] ?? 0) + 1;
+        if (!this.#missed(index, at)) {
+          this.#unpreserved[index] = (this.#unpreserved[index] ?? 0) + 1;
+          if (sums !== null) sums.missed++;
+        }
         at += this.#pageSize;
         continue;
       }
       const next = block.start + this.#pageSize * 2 ** block.order;
       const value = this.#store.get(block);
+      const claimed = pages === null ? 2 ** block.order : Math.ceil((Math.min(end, next) - at) / this.#pageSize);
+      if (sums !== null) sums.preserved += claimed;
       if (value === UNCLAIMED) this.#store.set(block, index + FIRST);
-      else if (value !== index + FIRST) {
-        const claimed = (Math.min(end, next) - at) / this.#pageSize;
-        this.#shared[index] = (this.#shared[index] ?? 0) + (pages === null ? 2 ** block.order : Math.ceil(claimed));
-      }
+      else if (value !== index + FIRST) this.#shared[index] = (this.#shared[index] ?? 0) + claimed;
       at = next;
     }
   }
@@ -156,7 +182,7 @@ class Books {
       entries: nobody.pages > 0 ? [...entries, nobody] : entries,
       twice,
       uncounted: summary.pages - counted,
-      limit: this.steps <= 0 ? `more than ${MAX_STEPS} claims: the rest were left out` : null,
+      limit: this.ended ? `more than ${this.#allowed} claims: the rest were left out` : null,
       mapComplete: complete,
       ownerAt: (address) => {
         const block = this.#store.blockOf(address);
