@@ -36,7 +36,8 @@ function expectRestored(terminal: PseudoTerminal): void {
   expect(terminal.output).not.toContain('\u001b[3J');
 }
 
-const ended = (terminal: PseudoTerminal): Promise<void> => terminal.until('the end', () => terminal.exit !== null);
+/** The end of the program, and of what it wrote, which may come after. */
+const ended = (terminal: PseudoTerminal): Promise<void> => terminal.until('the end', () => terminal.exit !== null && !terminal.alternate);
 
 describe('the inspector in a terminal', { timeout: 60_000 }, () => {
   it('enters the alternate screen once, takes keys, follows the size of the terminal, copies, and q restores everything', async () => {
