@@ -111,11 +111,11 @@ describe('compressed', () => {
   });
 
   test('more than fits into memory goes through a temporary file', async () => {
-    const pages = Array.from({ length: 256 }, (_, index) => page(index, 1 << 18));
+    const pages = Array.from({ length: 256 }, (_, index) => Buffer.alloc(1 << 18, page(index, 64)));
     const dump = await opened('large.raw.gz', gzipSync(concat(...pages), { level: 1 }));
     expect(dump.bytes).toBe(64 << 20);
     const read = readBytes(dump.memory, 200 << 18, 1 << 18);
-    expect(read.ok && Buffer.from(page(200, 1 << 18)).equals(read.bytes)).toBe(true);
+    expect(read.ok && pages[200]?.equals(read.bytes)).toBe(true);
     dump.close();
   });
 

@@ -15,6 +15,7 @@ import { folderTree } from '../../src/host/host-tree.js';
 import { luoInspect } from '../cli/run.js';
 import { recordTree } from '../preflight/recorded-tree.js';
 import { scratch } from '../scratch.js';
+import { ALL } from '../extent.js';
 
 const folder = scratch();
 
@@ -98,9 +99,12 @@ describe('a capture of a machine', () => {
     expect(luoInspect(['capture'])).toMatchObject({ status: 2 });
   });
 
-  it('the shell script records the same files', { timeout: 60_000 }, () => {
+  it(`the shell script ${ALL ? 'records the same files' : 'is one'}`, { timeout: 60_000 }, () => {
     const script = join(folder, 'capture.sh');
     writeFileSync(script, `${captureScript().join('\n')}\n`);
+    expect(spawnSync('sh', ['-n', script]).status).toBe(0);
+    // It starts some program for every file of this machine.
+    if (!ALL) return;
     const path = join(folder, 'script.tar');
     const { status } = spawnSync('sh', [script, path], { encoding: 'utf8' });
     expect(status).toBe(0);

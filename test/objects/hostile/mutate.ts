@@ -15,7 +15,7 @@ import { RecordingMemory } from '../../../src/memory/recording.js';
 import { extent } from '../../extent.js';
 
 /** Of each dump. */
-const MUTATIONS = extent(25, 2500);
+const MUTATIONS = extent(10, 2500);
 
 /** SplitMix64's finaliser over a counter: the same mutations every time. */
 function random(seed: number): (below: number) => number {
