@@ -75,7 +75,7 @@ function sortOut(all: readonly Finding[], suppressions: Suppressions): Sorted {
 async function print(report: DumpReport, { findings, accepted }: Sorted, options: Options): Promise<void> {
   const { writeJson, writeLines } = await import('./output.js');
   if (options.short === true) await writeLines((await import('../report/diagnose-text.js')).shortText(report));
-  else if (options.json === true) await writeJson((await import('../report/diagnose-json.js')).findingsJson(report.verdict, findings));
+  else if (options.json === true) await writeJson((await import('../report/diagnose-text.js')).findingsJson(report.verdict, findings));
   else if (options.sarif === true) {
     const [{ sarif }, { rules }, { ownVersion }] = await Promise.all([
       import('../report/sarif.js'),

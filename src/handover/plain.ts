@@ -62,7 +62,6 @@ export function plainBlocks(context: Context, contract: Contract, area: Area, en
 
 interface Fields {
   readonly fileArea: Area;
-  readonly sessionSize: number;
   readonly name: Span;
   readonly files: number;
   readonly count: number;
@@ -112,7 +111,6 @@ function fieldsOf(area: Area, fileArea: Area, { pageSize }: PhysicalMemory): Fie
     return null;
   return {
     fileArea,
-    sessionSize: sizeOf(area.entry, pageSize),
     name,
     files,
     count,

@@ -46,7 +46,7 @@ export function isOperatedBy(kernel: Kernel, file: KernelObject, operations: str
 }
 
 /** The page frame number of the page (or folio) at a virtual address in the memory map: page_to_pfn(). @throws KernelFault */
-export function pfnOfPage(kernel: Kernel, page: bigint): number {
+function pfnOfPage(kernel: Kernel, page: bigint): number {
   const start = memoryMapStart(kernel);
   const size = BigInt(kernel.info.size('page') ?? kernel.types.size(kernel.types.id('struct page')));
   const distance = page - start;

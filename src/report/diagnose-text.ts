@@ -1,4 +1,7 @@
-/** `luo-inspect diagnose` for people: the outcome first, then the findings that bear on it, each with its evidence, worst first. */
+/**
+ * `luo-inspect diagnose`. For people the outcome first, then the findings that bear on it, each with its evidence, worst first; with --short a line
+ * a session: its files, what comes back, what fails, and the first reason; with --json schema luo-inspect.findings/1.
+ */
 import type { Finding, Severity } from '../diagnosis/finding.js';
 import { hex } from '../tree/words.js';
 import { ownerText } from '../handover/owners/owner.js';
@@ -6,7 +9,9 @@ import { wrap } from './compat-text.js';
 import type { DumpReport } from './dump-report.js';
 import { escapeText } from './escape.js';
 import { headLines } from './report-text.js';
-import { type SessionFate, isFailure, verdictSentence } from '../verdict/verdict.js';
+import { type SessionFate, type Verdict, isFailure, verdictSentence } from '../verdict/verdict.js';
+import type { JsonObject } from './json-value.js';
+import { findingJson, verdictJson } from './report-json.js';
 
 interface DiagnoseTextOptions {
   /** columns to wrap at */
@@ -118,3 +123,9 @@ function sessionLine({ name, files, kind, reason }: SessionFate): string {
 }
 
 const counted = (files: number): string => `${files} file${files === 1 ? '' : 's'}`;
+
+export const findingsJson = (verdict: Verdict, findings: readonly Finding[]): JsonObject => ({
+  schema: 'luo-inspect.findings/1',
+  verdict: verdictJson(verdict),
+  findings: findings.map(findingJson),
+});

@@ -9,7 +9,7 @@ import { type LoggedEvent, loggedEvents } from '../diagnosis/rules/log.js';
 import { momentOf } from '../diagnosis/subject.js';
 import { khoBlockHeaderSer } from '../../abi/kho/block.js';
 import { encodeField } from '../codec/encode.js';
-import { plainIn, takenAway, withoutPlain } from '../handover/luo.js';
+import { type LuoSession, plainIn, takenAway, withoutPlain } from '../handover/luo.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { overlayMemory } from '../memory/overlay.js';
 import { lazyList } from '../tree/lazy-list.js';
@@ -18,11 +18,10 @@ import type { PanicStory } from '../kernel/panic.js';
 import { UserError } from '../codec/user-error.js';
 import { reachedText } from '../codec/budget.js';
 import { foretell } from './foretell.js';
-import { type Fates, fatesOf, type Met, reasonOf } from './met.js';
-import { type DumpFacts, dumpStart, judgedHandover, type NextKernel, nextKernel, type NextOptions, releaseName } from './next-kernel.js';
+import { type Fates, type Met, fatesOf, reasonOf } from './met.js';
+import { type DumpFacts, type NextKernel, type NextOptions, dumpStart, judgedHandover, nextKernel, releaseName } from './next-kernel.js';
 import { type Replay, replay } from './replay.js';
-import { replayWork } from './replay-work.js';
-import { type FileCount, isFailure, type SessionFate, type Verdict } from './verdict.js';
+import { type FileCount, type SessionFate, type Verdict, isFailure } from './verdict.js';
 
 /** What the running kernel's own objects tell; told-by-objects.ts makes it. */
 export interface ToldByObjects {
@@ -407,4 +406,19 @@ function lead(kind: ReactionKind, next: NextKernel, files: FileCount, sessions: 
   if (kind === 'panic' || kind === 'cold-boot' || kind === 'open-fails')
     return files.comeBack === 0 && files.total !== null && files.total > 0 ? `none of ${files.total} files come back: ` : '';
   return `${releaseName(next.release)} takes over, ${comeBack(files, sessions)}: `;
+}
+
+/**
+ * How much there is for the next kernel to deserialise and retrieve, before it is run on it: a chain of blocks can lead to millions.
+ * Entries, by what the dump itself says of their number: files that two sessions lead to count twice, as the kernel reads them twice.
+ */
+export function replayWork({ luo }: Handover): number {
+  const sessions = luo?.sessions ?? [];
+  return sessions.reduce((sum, session) => sum + 1 + filesOf(session), 0);
+}
+
+/** Blocks (7.2 and later) end where their chain does, and no files area has no entries: only a contiguous area is read by its count. */
+function filesOf({ count, files, entries, reading }: LuoSession): number {
+  const isCounted = reading.integer('file_set_ser.files') !== 0n && (entries === null || entries.area.maxPieces === 1);
+  return isCounted ? Math.max(files.length, Number(count)) : files.length;
 }

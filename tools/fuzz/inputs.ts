@@ -48,7 +48,7 @@ import { snapshotsInBytes } from '../../src/kvm/snapshot-files.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import type { PhysicalMemory } from '../../src/memory/memory.js';
 import { compatJson } from '../../src/report/compat-json.js';
-import { findingsJson } from '../../src/report/diagnose-json.js';
+import { findingsJson } from '../../src/report/diagnose-text.js';
 import { gateJson, gateText } from '../../src/report/gate-report.js';
 import { jsonLines } from '../../src/report/json-lines.js';
 import { kvmLines } from '../../src/report/kvm-print.js';

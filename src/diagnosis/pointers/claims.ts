@@ -62,11 +62,11 @@ function likelyOrder(pfn: number, pages: number): number {
 const MAX_ORDER = 40;
 
 /** The memfds of a handover, each once. */
-export const memfdsIn = (subject: Subject): ReadonlySet<Memfd> =>
+const memfdsIn = (subject: Subject): ReadonlySet<Memfd> =>
   new Set((subject.handover.luo?.sessions ?? []).flatMap(({ files }) => files.flatMap(({ decoded }) => (decoded?.kind === 'memfd' ? [decoded] : []))));
 
 /** Structures and regions, not folios of memfds; at most `limits.items` of them. */
-export function* referencedStarts(subject: Subject): Iterable<Referenced> {
+function* referencedStarts(subject: Subject): Iterable<Referenced> {
   let left = subject.limits.items;
   for (const { address, order, what } of subject.handover.references) {
     if (left-- <= 0) return cutShort(subject, `${subject.handover.path}, pages that are pointed to`);

@@ -391,14 +391,14 @@ function* wholeArea<W>(list: Entries, what: W): Iterable<{ readonly list: Entrie
 }
 
 /** An entry is after the last that the count admits. */
-export function* hiddenInAreas(subject: Subject): Iterable<Hit> {
+function* hiddenInAreas(subject: Subject): Iterable<Hit> {
   for (const { list, piece, what } of countedAreas(subject)) {
     if (hiddenEntry(subject.dump.memory, list, piece) !== null) yield hit(piece.countNode, `count is ${piece.count}, but a ${what} is right after the last`);
   }
 }
 
 /** The last entry that the count admits was never written. */
-export function* emptyInAreas(subject: Subject): Iterable<Hit> {
+function* emptyInAreas(subject: Subject): Iterable<Hit> {
   for (const { list, piece, what } of countedAreas(subject)) {
     if (emptyEntry(subject.dump.memory, list, piece) !== null)
       yield {

@@ -6,7 +6,7 @@ import { flagsText, formatBytes, hex } from '../../tree/words.js';
 import type { Folio, Memfd } from '../memfd.js';
 import type { Payload } from '../payload.js';
 import { integer, pciAddress } from '../pci.js';
-import type { Difference, Kept } from './difference.js';
+import { type Difference, type Kept, tell } from './difference.js';
 import { type ContentSide, compareContents } from './same-contents.js';
 
 export interface Sides {
@@ -17,7 +17,7 @@ export interface Sides {
 /** Adds what differs to `out`, and what does not to `kept`. */
 export function compareFile(name: string, before: LuoFile, after: LuoFile, memory: Sides, out: Difference[], kept: Kept): void {
   const add = (change: Difference['change'], what: Difference['what'], text: string): void => {
-    out.push({ change, what, name, text, before: before.path, after: after.path });
+    tell(out, change, what, name, text, before.path, after.path);
   };
   const count = out.length;
   if (before.compatible.text !== after.compatible.text) {

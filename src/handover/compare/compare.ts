@@ -10,7 +10,7 @@ import { PagesRead } from '../contents.js';
 import { counted, formatBytes, hex } from '../../tree/words.js';
 import { type PciDevice, pciAddress } from '../pci.js';
 import { type Sides, compareFile, fileText } from './compare-files.js';
-import { type Difference, type Kept, worstFirst } from './difference.js';
+import { type Difference, type Kept, tell, worstFirst } from './difference.js';
 import type { ContentSide } from './same-contents.js';
 import { type FileFate, type OpenPages, fatesOf } from './fates.js';
 
@@ -99,30 +99,21 @@ const fileNamed = (session: LuoSession, file: LuoFile): string => `${named(sessi
 
 function allLost(from: Handover, to: Handover | null, out: Difference[]): void {
   const why = to === null ? 'no handover came in' : `the running kernel did not take it over: ${to.roleEvidence}`;
-  out.push({ change: 'lost', what: 'handover', name: from.compatible ?? 'handover', text: why, before: from.path, after: to?.path ?? null });
+  tell(out, 'lost', 'handover', from.compatible ?? 'handover', why, from.path, to?.path ?? null);
   for (const session of sessionsOf(from)) loseSession(session, out);
   for (const region of from.memblock ?? []) {
-    out.push({
-      change: 'lost',
-      what: 'reserve-mem',
-      name: `region ${JSON.stringify(region.name)}`,
-      text: `${formatBytes(region.size)} at ${hex(region.start)}`,
-      before: region.node.path,
-      after: null,
-    });
+    tell(out, 'lost', 'reserve-mem', `region ${JSON.stringify(region.name)}`, `${formatBytes(region.size)} at ${hex(region.start)}`, region.node.path, null);
   }
 }
 
 function loseSession(session: LuoSession, out: Difference[]): void {
-  out.push({ change: 'lost', what: 'session', name: named(session), text: `with ${counted(session.files.length, 'file')}`, before: session.path, after: null });
-  for (const file of session.files)
-    out.push({ change: 'lost', what: 'file', name: fileNamed(session, file), text: fileText(file), before: file.path, after: null });
+  tell(out, 'lost', 'session', named(session), `with ${counted(session.files.length, 'file')}`, session.path, null);
+  for (const file of session.files) tell(out, 'lost', 'file', fileNamed(session, file), fileText(file), file.path, null);
 }
 
 function compareHeads(from: Handover, to: Handover, out: Difference[]): void {
   const add = (what: Difference['what'], name: string, before: unknown, after: unknown): void => {
-    if (before !== after)
-      out.push({ change: 'changed', what, name, text: `was ${before ?? 'not there'}, and is ${after ?? 'not there'}`, before: from.path, after: to.path });
+    if (before !== after) tell(out, 'changed', what, name, `was ${before ?? 'not there'}, and is ${after ?? 'not there'}`, from.path, to.path);
   };
   add('handover', 'KHO version', from.compatible, to.compatible);
   add('handover', 'root FDT', place(from.candidate.fdtAddress), place(to.candidate.fdtAddress));
@@ -144,14 +135,7 @@ function compareSessions(from: Handover, to: Handover, memory: Sides, fates: Rea
   if (to.luo === null || to.luo.sessions === null) {
     if (sessionsOf(from).length === 0 && from.luo?.sessions != null) return;
     const text = `the ${sessionsOf(from).length} sessions can't be found in the later dump: LUO's data can't be read there any more`;
-    out.push({
-      change: to.hasLuo || from.luo === null ? 'unknown' : 'lost',
-      what: 'session',
-      name: 'sessions',
-      text,
-      before: from.luo?.node.path ?? null,
-      after: to.path,
-    });
+    tell(out, to.hasLuo || from.luo === null ? 'unknown' : 'lost', 'session', 'sessions', text, from.luo?.node.path ?? null, to.path);
     return;
   }
   const [before, after] = [sessionsOf(from), sessionsOf(to)];
@@ -167,14 +151,7 @@ function compareSessions(from: Handover, to: Handover, memory: Sides, fates: Rea
   for (const place of others.values()) {
     const session = after[place];
     if (session === undefined) continue;
-    out.push({
-      change: 'new',
-      what: 'session',
-      name: named(session),
-      text: `with ${counted(session.files.length, 'file')}`,
-      before: null,
-      after: session.path,
-    });
+    tell(out, 'new', 'session', named(session), `with ${counted(session.files.length, 'file')}`, null, session.path);
   }
 }
 
@@ -188,26 +165,18 @@ function compareSession(from: LuoSession, to: LuoSession, memory: Sides, fates: 
     const fate = fates.get(file.path);
     if (other !== undefined && fate?.fate === 'failed') {
       const text = `${fileText(file)}: ${fate.text}, and what was handed over of it is freed`;
-      out.push({ change: 'lost', what: 'file', name, text, before: file.path, after: other.path });
+      tell(out, 'lost', 'file', name, text, file.path, other.path);
     } else if (other !== undefined) compareFile(name, file, other, memory, out, kept);
     else if (fate?.fate === 'came-back') kept.files++;
     else {
       const isLost = to.complete && (to.life === undefined || fate?.fate === 'lost' || fate?.fate === 'failed');
       const text = to.life === undefined || fate === undefined ? fileText(file) : `${fileText(file)}: ${fate.text}`;
-      out.push({ change: isLost ? 'lost' : 'unknown', what: 'file', name, text, before: file.path, after: null });
+      tell(out, isLost ? 'lost' : 'unknown', 'file', name, text, file.path, null);
     }
   }
-  for (const file of others.values())
-    out.push({ change: 'new', what: 'file', name: fileNamed(to, file), text: fileText(file), before: null, after: file.path });
+  for (const file of others.values()) tell(out, 'new', 'file', fileNamed(to, file), fileText(file), null, file.path);
   if (from.count !== to.count && to.life === undefined)
-    out.push({
-      change: 'changed',
-      what: 'session',
-      name: named(from),
-      text: `its count of files was ${from.count}, and is ${to.count}`,
-      before: from.path,
-      after: to.path,
-    });
+    tell(out, 'changed', 'session', named(from), `its count of files was ${from.count}, and is ${to.count}`, from.path, to.path);
   if (out.length === count) kept.sessions++;
 }
 
@@ -234,8 +203,7 @@ function keyed<T>(items: readonly T[], nameOf: (item: T) => string): Map<string,
 function compareFlbs(from: Handover, to: Handover, out: Difference[], kept: Kept): void {
   if (from.luo?.flbs == null) return;
   if (to.luo?.flbs == null) {
-    if (from.luo.flbs.length > 0)
-      out.push({ change: 'unknown', what: 'flb', name: 'FLBs', text: "can't be read in the later dump", before: from.luo.node.path, after: to.path });
+    if (from.luo.flbs.length > 0) tell(out, 'unknown', 'flb', 'FLBs', "can't be read in the later dump", from.luo.node.path, to.path);
     return;
   }
   const others = keyed(to.luo.flbs, (flb) => flb.name.text);
@@ -243,25 +211,17 @@ function compareFlbs(from: Handover, to: Handover, out: Difference[], kept: Kept
     const other = others.get(key);
     others.delete(key);
     const name = `FLB ${JSON.stringify(flb.name.text)}`;
-    if (other === undefined)
-      out.push({ change: 'lost', what: 'flb', name, text: `data ${hex(flb.data)}, ${flb.count} references`, before: flb.path, after: null });
+    if (other === undefined) tell(out, 'lost', 'flb', name, `data ${hex(flb.data)}, ${flb.count} references`, flb.path, null);
     else compareFlb(name, flb, other, out, kept);
   }
   for (const flb of others.values())
-    out.push({
-      change: 'new',
-      what: 'flb',
-      name: `FLB ${JSON.stringify(flb.name.text)}`,
-      text: `data ${hex(flb.data)}, ${flb.count} references`,
-      before: null,
-      after: flb.path,
-    });
+    tell(out, 'new', 'flb', `FLB ${JSON.stringify(flb.name.text)}`, `data ${hex(flb.data)}, ${flb.count} references`, null, flb.path);
 }
 
 function compareFlb(name: string, from: LuoFlb, to: LuoFlb, out: Difference[], kept: Kept): void {
   const count = out.length;
   const add = (text: string): void => {
-    out.push({ change: 'changed', what: 'flb', name, text, before: from.path, after: to.path });
+    tell(out, 'changed', 'flb', name, text, from.path, to.path);
   };
   if (from.data !== to.data) add(`its data was ${hex(from.data)}, and is ${hex(to.data)}`);
   // Of a running kernel's object they fall as files are finished.
@@ -285,33 +245,18 @@ function compareDevices(
     const other = others.get(key);
     others.delete(key);
     const what = `device ${address(device)}`;
-    if (other === undefined) out.push({ change: 'lost', what: 'device', name: what, text: `no longer in ${name}`, before: from.path, after: to.path });
+    if (other === undefined) tell(out, 'lost', 'device', what, `no longer in ${name}`, from.path, to.path);
     else if (other.refcount !== device.refcount)
-      out.push({
-        change: 'changed',
-        what: 'device',
-        name: what,
-        text: `its references were ${device.refcount}, and are ${other.refcount}`,
-        before: from.path,
-        after: to.path,
-      });
+      tell(out, 'changed', 'device', what, `its references were ${device.refcount}, and are ${other.refcount}`, from.path, to.path);
     else kept.devices++;
   }
-  for (const device of others.values())
-    out.push({ change: 'new', what: 'device', name: `device ${address(device)}`, text: `in ${name}`, before: from.path, after: to.path });
+  for (const device of others.values()) tell(out, 'new', 'device', `device ${address(device)}`, `in ${name}`, from.path, to.path);
 }
 
 function compareRegions(from: Handover, to: Handover, out: Difference[], kept: Kept): void {
   if (from.memblock === null) return;
   if (to.memblock === null) {
-    out.push({
-      change: 'unknown',
-      what: 'reserve-mem',
-      name: 'reserve_mem regions',
-      text: "can't be read in the later dump",
-      before: from.path,
-      after: to.path,
-    });
+    tell(out, 'unknown', 'reserve-mem', 'reserve_mem regions', "can't be read in the later dump", from.path, to.path);
     return;
   }
   const others = keyed(to.memblock, (region) => region.name);
@@ -320,27 +265,26 @@ function compareRegions(from: Handover, to: Handover, out: Difference[], kept: K
     const other = others.get(key);
     others.delete(key);
     const base = { what: 'reserve-mem' as const, name: `region ${JSON.stringify(region.name)}`, before: region.node.path };
-    if (other === undefined) out.push({ ...base, change: 'lost', text: text(region), after: null });
+    if (other === undefined) tell(out, 'lost', base.what, base.name, text(region), base.before, null);
     else if (other.start === region.start && other.size === region.size) kept.regions++;
-    else out.push({ ...base, change: 'changed', text: `was ${text(region)}, and is ${text(other)}`, after: other.node.path });
+    else tell(out, 'changed', base.what, base.name, `was ${text(region)}, and is ${text(other)}`, base.before, other.node.path);
   }
-  for (const region of others.values())
-    out.push({ change: 'new', what: 'reserve-mem', name: `region ${JSON.stringify(region.name)}`, text: text(region), before: null, after: region.node.path });
+  for (const region of others.values()) tell(out, 'new', 'reserve-mem', `region ${JSON.stringify(region.name)}`, text(region), null, region.node.path);
 }
 
 function comparePages(from: Handover, to: Handover, pageSize: number, out: Difference[], kept: Kept): void {
   if (from.map === null) return;
   const paths = { before: `${from.path}/kho/preserved`, after: `${to.path}/kho/preserved` };
   if (to.map === null) {
-    out.push({ change: 'unknown', what: 'pages', name: 'preserved pages', text: "the preserved memory map can't be read in the later dump", ...paths });
+    tell(out, 'unknown', 'pages', 'preserved pages', "the preserved memory map can't be read in the later dump", paths.before, paths.after);
     return;
   }
   const lost = missingFrom(from.map.blocks(), to.map, pageSize);
   const more = missingFrom(to.map.blocks(), from.map, pageSize);
   kept.pages += lost.kept;
   if (lost.blocks > 0)
-    out.push({ change: to.map.complete ? 'lost' : 'unknown', what: 'pages', name: 'preserved pages', text: `${lost.text} no longer preserved`, ...paths });
-  if (more.blocks > 0) out.push({ change: 'new', what: 'pages', name: 'preserved pages', text: `${more.text} preserved that were not`, ...paths });
+    tell(out, to.map.complete ? 'lost' : 'unknown', 'pages', 'preserved pages', `${lost.text} no longer preserved`, paths.before, paths.after);
+  if (more.blocks > 0) tell(out, 'new', 'pages', 'preserved pages', `${more.text} preserved that were not`, paths.before, paths.after);
 }
 
 interface Missing {

@@ -36,3 +36,16 @@ const SUBJECTS: readonly Subject[] = ['handover', 'session', 'file', 'contents',
 /** For Array.sort: what was lost before what changed, what holds much before what it holds. */
 export const worstFirst = (a: Difference, b: Difference): number =>
   CHANGES.indexOf(a.change) - CHANGES.indexOf(b.change) || SUBJECTS.indexOf(a.what) - SUBJECTS.indexOf(b.what);
+
+/** Adds one. @param before,after paths of the nodes; null where there is none */
+export function tell(
+  out: Difference[],
+  change: Difference['change'],
+  what: Difference['what'],
+  name: string,
+  text: string,
+  before: string | null,
+  after: string | null,
+): void {
+  out.push({ change, what, name, text, before, after });
+}
