@@ -62,7 +62,7 @@ function likelyOrder(pfn: number, pages: number): number {
 const MAX_ORDER = 40;
 
 /** The memfds of a handover, each once. */
-const memfdsIn = (subject: Subject): ReadonlySet<Memfd> =>
+export const memfdsIn = (subject: Subject): ReadonlySet<Memfd> =>
   new Set((subject.handover.luo?.sessions ?? []).flatMap(({ files }) => files.flatMap(({ decoded }) => (decoded?.kind === 'memfd' ? [decoded] : []))));
 
 /** Structures and regions, not folios of memfds; at most `limits.items` of them. */
