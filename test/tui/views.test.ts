@@ -114,13 +114,17 @@ describe('contracts against another release', () => {
 });
 
 describe('two dumps side by side', () => {
-  const compared = async (columns = 120, rows = 40) => {
+  const read = async () => {
     const [before, after] = await Promise.all(
       ['samples/failed/pfn/s1-frozen.sparse.elf.xz', 'samples/handover-7.3/s2-at-kho_memory_init.sparse.elf.xz'].map((path) => loadDump(path, { log: false })),
     );
     if (before === undefined || after === undefined) throw new Error('no dumps');
-    const model = comparisonOf({ path: 'a/before.elf', decoded: before.report.decoded }, { path: 'b/after.elf', decoded: after.report.decoded });
-    return new Play(compareProgram(model), { columns, rows });
+    return comparisonOf({ path: 'a/before.elf', decoded: before.report.decoded }, { path: 'b/after.elf', decoded: after.report.decoded });
+  };
+  let model: ReturnType<typeof read> | null = null;
+  const compared = async (columns = 120, rows = 40) => {
+    model ??= read();
+    return new Play(compareProgram(await model), { columns, rows });
   };
 
   it('open what differs, with before and after in a row, and count what was lost, changed and new', async () => {
