@@ -150,7 +150,7 @@ export class AddressIndex {
     return { ...common, node: null, path: null, parent: null, offset: 0, what, owner: region };
   }
 
-  /** The smallest decoded node that covers the address: what a cursor in the bytes stands on. Path of a table entry where that is it. */
+  /** The smallest decoded node that covers the address: what a cursor in the bytes is on. Path of a table entry where that is it. */
   pathAt(address: number): string | null {
     const table = this.#tableEntry(address);
     if (table !== null) return table.path;
@@ -223,7 +223,7 @@ export class AddressIndex {
     return extents;
   }
 
-  /** Entries of bulk tables have no nodes of their own: what the decoder followed of them stands among its references. */
+  /** Entries of bulk tables have no nodes of their own: what the decoder followed of them is among its references. */
   #addReferences(): void {
     const seen = new Set(this.#pointers.map(({ path, to }) => `${path} ${to}`));
     for (const handover of this.#handovers)
@@ -291,7 +291,7 @@ export class AddressIndex {
     return file === undefined ? null : { file, entry, offset: address - start, path: entryPath(file, entry) };
   }
 
-  /** The entry of a folio table that stands at the address. */
+  /** The entry of a folio table at the address. */
   #tableEntry(address: number): { readonly file: FileOf; readonly entry: number; readonly offset: number; readonly path: string } | null {
     for (const file of this.#files) {
       const { area, readableFolios } = file.memfd;
@@ -316,7 +316,7 @@ export class AddressIndex {
     }
     const folios = this.#folios;
     if (folios === null) return found;
-    // entries that name this page as the first of a folio, then the folio that it lies in
+    // entries that name this page as the first of a folio, then the folio that holds it
     const seen = new Set<string>();
     const add = (index: number): void => {
       const file = this.#files[folios.files[index] ?? 0];

@@ -51,7 +51,7 @@ export async function openInspector(model: InspectorModel, options: OpenOptions 
       const there = program.resize(state, size);
       return said === null ? there : (program.told?.(there, said) ?? there);
     };
-    // where it was left, with everything as it stood there
+    // where it was left, with everything as it was there
     left = await runProgram({ ...program, initial: back, restored: (there) => there }, options);
   }
 }

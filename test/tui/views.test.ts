@@ -7,9 +7,11 @@ import { comparisonOf } from '../../src/cli/comparison.js';
 import { loadDump } from '../../src/cli/load-dump.js';
 import { writeElfCore } from '../../src/container/elf-writer.js';
 import { EngineClient } from '../../src/engine/client.js';
+import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import { readScenario } from '../../src/engine/scenario/parse.js';
 import { compareProgram } from '../../src/tui/compare/view.js';
 import { inspectorModelOf } from '../../src/tui/inspector/from-report.js';
+import { wholeMap } from '../../src/tui/inspector/state.js';
 import { inspectorProgram } from '../../src/tui/inspector/view.js';
 import { lineWidth, textOf } from '../../src/tui/model/text.js';
 import { Play } from './play.js';
@@ -80,7 +82,19 @@ describe("the kernel's own objects", () => {
   });
 });
 
+describe('the console log', () => {
+  it('begins at the line that the first finding quotes', async () => {
+    const screen = (await inspect('failed/71-to-73')).press('7');
+    expect(screen.cursor('log')).toContain('is incompatible with');
+  });
+});
+
 describe('the map of memory', () => {
+  it('begins where the machine has memory', () => {
+    const memory = bufferMemory([{ start: 0x40dae000, bytes: new Uint8Array(4096) }]);
+    expect(wholeMap(memory)).toEqual({ from: 0x40000000, to: 0x40daf000, cursor: 0 });
+  });
+
   it('tells files, reserve_mem, what nobody claims, structures, the kernel and what was left out apart; the row of the cursor has the owner', async () => {
     const model = await modelOf('failed/pfn');
     const kernel = { start: 0x1000000, end: 0x1800000 };

@@ -30,7 +30,7 @@ export class Pairs {
     return this.#pairs.get(node) ?? { before: null, after: null };
   }
 
-  /** How the two sides of a node differ; `below`: not themselves, but what stands below them. */
+  /** How the two sides of a node differ; `below`: not themselves, but something below them. */
   markOf(node: TreeNode): Mark {
     const known = this.#marks.get(node);
     if (known !== undefined) return known;

@@ -160,7 +160,7 @@ function saidBy(client: EngineClient, index: TraceIndex, step: Step): string | n
   return null;
 }
 
-/** Damage by the scenario or by an edit is undone by what stood there before. */
+/** Damage by the scenario or by an edit is undone by the bytes from before. */
 function mendOf(client: EngineClient, read: StepRead | null, writer: number | null): Mend | null {
   const step = writer === null ? null : client.stepAt(writer);
   if (read === null || step === null || !DAMAGE.has(step.op)) return null;

@@ -3,6 +3,11 @@ import { lastOf } from '../model/last-of.js';
 import { type Band, type Size, alone } from '../model/screen.js';
 import type { Shell } from '../model/shell.js';
 
+/** Headings of the debugger's help. */
+export const TIME = 'Time';
+export const STOPS = 'Breakpoints, marks, edits';
+export const LOOK = 'Look';
+
 /** In the order of their numbers. */
 export type DebuggerPane = 'program' | 'timeline' | 'stack' | 'step' | 'state' | 'memory' | 'device' | 'log';
 

@@ -254,7 +254,7 @@ const ROWS: readonly Row[] = [
   },
   {
     op: /^kho_block/,
-    does: 'A chain of pages that each list entries behind a header with their count: sessions, and the files of each.',
+    does: 'A chain of pages, each a header with a count and that many entries: sessions, and the files of each.',
     refuses: 'EINVAL for a count of 0 or beyond the block, and for a chain that leads back to itself; ENOSPC beyond 10,000 blocks.',
     call: same,
     file: BLOCK,
@@ -462,7 +462,7 @@ const ROWS: readonly Row[] = [
   },
   {
     op: /^(flip|edit memory)$/,
-    does: 'Damage from outside: the bytes change behind the kernel’s back, by a fault of the scenario or because you edited them.',
+    does: 'Damage from outside: a fault of the scenario, or your edit, changes bytes that the kernel did not write.',
     call: 'nobody of the machine',
     file: 'no file: it is done to the machine',
   },

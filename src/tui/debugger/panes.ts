@@ -9,11 +9,10 @@ import type { PaneBox, PaneContent } from '../model/screen.js';
 import { type Scroll, keepInView, moveBy, positionOf, rowsOf, scrollText } from '../model/scroll.js';
 import { type Line, type Span, fill, line, padTo, restyle, span } from '../model/text.js';
 import { type Pane, filterOf } from '../model/view.js';
-import type { DebuggerPane } from './layout.js';
+import { type DebuggerPane, LOOK, STOPS } from './layout.js';
 import { type Debugger, type StackRow, detailRows, deviceRows, followMemory, kernelRows, memoryGrid, settle, stackRows, timelineHeight } from './state.js';
 import { type StateRow, stateLine } from './state-rows.js';
 import { argsText, laneHeading, laneRow, programText, resultText, stepText } from './step-lines.js';
-import { LOOK, STOPS } from './groups.js';
 import { remove } from './stops.js';
 import { runToAction, travelled } from './travel.js';
 

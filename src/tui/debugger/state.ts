@@ -1,4 +1,4 @@
-/** The state of the debugger: the engine's client, what it shows at the current step, and where each pane stands. */
+/** The state of the debugger: the engine's client, what it shows at the current step, and the cursor of each pane. */
 import { type EngineClient, type FieldChange, type StateNode, type StateValue, type Step, breakpointText, stateTree } from '../../engine/client.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { Inspector } from '../inspector/state.js';
@@ -74,7 +74,7 @@ export interface Debugger {
   readonly selection: BitSpan | null;
   readonly logTop: number;
   readonly query: string | null;
-  /** the run is carried on behind the scenes: to find out where it goes wrong, or only how it ends */
+  /** the run goes on in the background: to find out where it goes wrong, or only how it ends */
   readonly seeking: 'failure' | 'end' | null;
   /** found by `F` */
   readonly cause: Cause | null;
@@ -136,7 +136,7 @@ export function openDebuggerState(client: EngineClient, size: Size, source: stri
   });
 }
 
-/** Steps carried out behind the scenes at a time. */
+/** Steps carried out in the background at a time. */
 const SLICE = 2_000;
 
 /**
@@ -210,7 +210,7 @@ function presentOf(client: EngineClient): Present {
   };
 }
 
-/** After the client moved: everything about the step it stands at, and all panes follow. */
+/** After the client moved: everything about its step, and all panes follow. */
 export function arrive(before: Debugger): Debugger {
   const { client, index } = before;
   index.extend(client);

@@ -85,11 +85,11 @@ export function laneRow(
   }
   const lane = laneWidth(width, digits);
   const before = ACTORS.slice(0, own).map(() => span(`│${' '.repeat(lane - 1)}`, 'dim'));
-  // the text may run over the lanes at its right: nothing else stands there
+  // the text may run over the lanes at its right, which are empty
   return clip([...head, ...before, span('●', 'title'), span(` ${stepText(step)}`, style)], width);
 }
 
-/** Everything about a step. `address` is where a row's bytes stand in memory. */
+/** Everything about a step. `address`: physical, of the bytes that a row is about. */
 export interface StepLine {
   readonly spans: Line;
   readonly address: number | null;

@@ -5,8 +5,7 @@ import { nearest } from '../model/match.js';
 import type { PageRow } from '../model/page.js';
 import { line } from '../model/text.js';
 import { type Marks, showList } from '../model/view.js';
-import { STOPS } from './groups.js';
-import type { DebuggerPane } from './layout.js';
+import { type DebuggerPane, STOPS } from './layout.js';
 import { type Debugger, settle, stackRows } from './state.js';
 import { repeated, tell, travelled } from './travel.js';
 

@@ -118,7 +118,7 @@ function remembered(client: EngineClient): OtherRun {
   return { end: client.end?.ending ?? 'not run to its end', steps, logs };
 }
 
-/** After memory was changed: the run starts over, is carried on behind the scenes, and is held against what it was. */
+/** After memory was changed: the run starts over, goes on in the background, and is compared with what it was. */
 export function changed(state: Debugger, change: () => Step | null): Debugger {
   const before = state.before ?? remembered(state.client);
   change();

@@ -1,10 +1,11 @@
+/** What-if: memory edited by bytes or by field, the edits of an earlier run made again, both runs side by side, and the scenario with the edits in it. */
 import { physicalAddress } from '../../memory/memory.js';
 import { escapeText } from '../../report/escape.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { hex, hexBytes } from '../../tree/words.js';
 import type { PageRow } from '../model/page.js';
 import { span } from '../model/text.js';
-import { placeOfPath } from '../model/tree-view.js';
+import { nodeDown, placeOfPath } from '../model/tree-view.js';
 import { effect, showList } from '../model/view.js';
 import { type TypedEdit, editOfNode, editText, parseEdit } from './edit.js';
 import { decodedAtStep } from './inspect.js';
@@ -80,18 +81,7 @@ function nodeOfPath(state: Debugger, path: string): { readonly node: TreeNode; r
   const roots = report?.decoded.handovers.map(({ node }) => node) ?? [];
   const wanted = path.replace(/\[(\d+)\]/g, '[]/$1').replace(/^[….]+\/?/, '');
   const found = placeOfPath(roots, wanted);
-  const follow = (place: readonly number[]) => {
-    let nodes: readonly TreeNode[] = roots;
-    let parent: TreeNode | null = null;
-    let node: TreeNode | null = null;
-    for (const index of place) {
-      parent = node;
-      node = nodes[index] ?? null;
-      nodes = node?.children() ?? [];
-    }
-    return node === null ? null : { node, parent };
-  };
-  const exact = found === null ? null : follow(found);
+  const exact = found === null ? null : nodeDown(roots, found);
   if (exact !== null && exact.node.path === wanted) return exact;
   // the end of a path, looked for breadth first up to a bound
   let pending: { node: TreeNode; parent: TreeNode | null }[] = roots.map((node) => ({ node, parent: null }));

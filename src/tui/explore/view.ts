@@ -6,7 +6,6 @@ import type { Program } from '../model/program.js';
 import { programOf } from '../model/program-of.js';
 import { alone } from '../model/screen.js';
 import { type Scroll, START } from '../model/scroll.js';
-import type { SharedCommands } from '../model/shared-commands.js';
 import { type Shell, openShell } from '../model/shell.js';
 import { type Line, type Style, padTo, span } from '../model/text.js';
 import { type View, effect, tell } from '../model/view.js';
@@ -69,15 +68,6 @@ function find(state: Exploring, by: 1 | -1): Exploring {
 
 const NO_MEMORY = 'a list of runs has no memory: Enter opens one in the debugger, which has';
 
-const EXPLORE_SHARED: SharedCommands<Exploring> = {
-  goto: NO_MEMORY,
-  whatis: NO_MEMORY,
-  path: NO_MEMORY,
-  session: NO_MEMORY,
-  token: NO_MEMORY,
-  set: NO_MEMORY,
-};
-
 export const EXPLORE: View<Exploring, ExplorePane> = {
   name: 'Explored faults',
   intro: '`luo-inspect explore <scenario> --tui`: where single faults end; Enter opens such a run in the debugger.',
@@ -85,7 +75,7 @@ export const EXPLORE: View<Exploring, ExplorePane> = {
   keys: [],
   groups: [MOVE, SEARCH, PANES, GENERAL],
   commands: [],
-  shared: EXPLORE_SHARED,
+  shared: NO_MEMORY,
   words: { left: '', right: '', enter: 'open the run in the debugger; q there comes back', search: 'search endings and faults' },
   tabs: [],
   search: (state, text) => (text === '' ? { ...state, query: null } : find({ ...state, query: text }, 1)),

@@ -97,6 +97,9 @@ function overviewOf({ source, kernel, handovers }: DumpReport): string[] {
   return lines;
 }
 
+/** Sessions told one by one in the overview. */
+const MOST_SESSIONS = 20;
+
 function handoverLines(handover: Handover): string[] {
   const { candidate, map, luo, memblock, kexecMetadata } = handover;
   const where = candidate.fdtAddress === null ? 'a file' : hex(candidate.fdtAddress);
@@ -112,12 +115,14 @@ function handoverLines(handover: Handover): string[] {
   }
   if (luo !== null) {
     lines.push(`  ${escapeText(luo.compatible)}: ${sessionText(luo)}`);
-    for (const session of luo.sessions ?? []) {
+    const { sessions } = luo;
+    for (const session of sessions?.slice(0, MOST_SESSIONS) ?? []) {
       const kinds = [...new Set(session.files.map((file) => file.compatible.text))].map(escapeText).join(', ');
       lines.push(
         `    ${escapeText(session.name.text)}: ${plural(session.files.length, 'file')}${kinds === '' ? '' : ` (${kinds})`}${session.complete ? '' : ', incomplete'}`,
       );
     }
+    if (sessions !== null && sessions.length > MOST_SESSIONS) lines.push(`    and ${sessions.length - MOST_SESSIONS} more: 5 lists them`);
   }
   if (memblock !== null)
     lines.push(`  reserve_mem: ${memblock.map((region) => `${escapeText(region.name)} ${formatBytes(region.size)}`).join(', ') || 'none'}`);

@@ -1,10 +1,14 @@
-/** The keys of the inspector that are not those of a pane or of every view. */
-import { FINDINGS, GO } from './groups.js';
+/** The keys of the inspector that are not those of a pane or of every view, and its named places. */
+import { FINDINGS, GO } from './layout.js';
 import { more, whatIsPage, whoPointsHere } from './pages.js';
 import { nextSnapshot } from './panes/snapshots.js';
-import { travel } from './places.js';
 import type { Key } from '../model/keys.js';
-import { type Inspector, hexCursor, selectedNode } from './state.js';
+import { type Marks, tell } from '../model/view.js';
+import { type Inspector, hexCursor, jumpToVisit, selectedNode, travelJumps, visitOf } from './state.js';
+
+function travel(state: Inspector, by: 1 | -1): Inspector {
+  return travelJumps(state, by) ?? tell(state, by === -1 ? 'no jump to go back from' : 'no jump to go forward to');
+}
 
 export const INSPECTOR_KEYS: readonly Key<Inspector>[] = [
   { keys: ['backspace', 'ctrl-o'], group: GO, help: 'back to where the last jump came from', hint: 'back', run: (state) => travel(state, -1) },
@@ -21,3 +25,13 @@ export const INSPECTOR_KEYS: readonly Key<Inspector>[] = [
   { keys: ['i'], group: FINDINGS, help: 'show notes one by one, or fold them', run: (state) => ({ ...state, notesOpen: !state.notesOpen }) },
   { keys: ['K'], group: FINDINGS, help: 'more: what the rule of the finding means; else what the structure is', run: more },
 ];
+
+export const INSPECTOR_MARKS: Marks<Inspector> = {
+  group: GO,
+  names: ({ bookmarks }) => [...bookmarks.keys()],
+  set: (state, name) => ({ state: { ...state, bookmarks: new Map(state.bookmarks).set(name, visitOf(state)) }, what: selectedNode(state)?.path ?? '' }),
+  goTo: (state, name) => {
+    const there = state.bookmarks.get(name);
+    return there === undefined ? null : jumpToVisit(state, there);
+  },
+};

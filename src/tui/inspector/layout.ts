@@ -3,6 +3,11 @@ import { lastOf } from '../model/last-of.js';
 import { type Band, type Size, alone } from '../model/screen.js';
 import type { Shell } from '../model/shell.js';
 
+/** Headings of the inspector's help. */
+export const TREE = 'Tree';
+export const GO = 'Addresses and places';
+export const FINDINGS = 'Findings';
+
 /** In the order of their numbers. */
 export type PaneId = 'tree' | 'detail' | 'hex' | 'findings' | 'sessions' | 'map' | 'log' | 'objects' | 'snapshots';
 

@@ -42,7 +42,7 @@ interface Mapped {
 
 export interface MapCells {
   readonly from: number;
-  /** bytes a cell stands for */
+  /** bytes of a cell */
   readonly unit: number;
   /** index into MAP_KINDS, a cell each */
   readonly kinds: Uint8Array;
@@ -61,7 +61,7 @@ export class MemoryMap {
   /** the last few that were asked for: a pane has one size in focus and another out of it */
   readonly #made = new Map<string, MapCells>();
 
-  /** @param image of the kernel; null where nothing tells where it lies */
+  /** @param image of the kernel; null where it is not known */
   constructor({ memory, handovers, addresses, image }: Mapped) {
     this.#memory = memory;
     this.#handovers = handovers;

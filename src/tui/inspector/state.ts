@@ -10,7 +10,7 @@ import { type Shell, openShell } from '../model/shell.js';
 import { type Scroll, START, jumpTo, keepInView } from '../model/scroll.js';
 import type { TreeSearch } from '../model/search.js';
 import { paneBox } from '../model/view.js';
-import { type Branch, type Place, closedTree, nodeAt, openAt, placeOfPath, reveal, rowOfPlace, rowsBetween } from '../model/tree-view.js';
+import { type Branch, type Place, closedTree, nodeAt, nodeDown, openAt, placeOfPath, reveal, rowOfPlace, rowsBetween } from '../model/tree-view.js';
 import { type BitSpan, bitSpanOf, bytesTouched, hasChildren } from '../model/value.js';
 import type { ObjectRow } from './object-rows.js';
 import { type Laid, type PaneId, bottomOf, inspectorBands } from './layout.js';
@@ -46,7 +46,7 @@ export interface InspectorModel {
   readonly fates: ReadonlyMap<string, string>;
   readonly roots: readonly TreeNode[];
   readonly memory: PhysicalMemory;
-  /** physical: the image of the kernel; null where nothing tells where it lies */
+  /** physical: the image of the kernel; null where it is not known */
   readonly image: { readonly start: number; readonly end: number } | null;
   readonly findings: readonly FindingView[];
   readonly handovers: readonly Handover[];
@@ -106,7 +106,7 @@ export interface Inspector {
   readonly future: readonly Visit[];
   readonly bookmarks: ReadonlyMap<string, Visit>;
   readonly search: TreeSearch | null;
-  /** the search has found nothing to stand on yet */
+  /** the search has no match to go to yet */
   readonly searchPending: boolean;
   /** text or bytes searched for in memory, for n and N in the hex pane */
   readonly bytesWanted: Uint8Array | null;
@@ -114,7 +114,7 @@ export interface Inspector {
   readonly ticks: number;
 }
 
-/** The row at the top of the tree, which stands for the dump as a whole. */
+/** The row at the top of the tree: the dump as a whole. */
 const overviewNode = (title: string): TreeNode => ({
   path: 'overview',
   name: 'overview',
@@ -140,7 +140,6 @@ export const onOverview = (place: Place): boolean => place.length === 1 && place
 
 export function openState(model: InspectorModel, size: Size): Inspector {
   const roots = [overviewNode(model.title), ...model.roots];
-  const last = model.memory.readable.at(-1)?.end ?? model.memory.pageSize;
   const state: Inspector = {
     model,
     marks: marksOf(model.findings),
@@ -159,10 +158,10 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     bottom: model.findings.length === 0 && (model.series?.labels.length ?? 0) > 1 ? 'snapshots' : 'findings',
     sessions: START,
     sort: 'order',
-    log: START,
+    log: quotedLine(model),
     objects: START,
     snapshots: { cursor: model.series?.index ?? 0, top: 0 },
-    map: { from: 0, to: last, cursor: 0 },
+    map: wholeMap(model.memory),
     past: [],
     future: [],
     bookmarks: new Map(),
@@ -172,6 +171,21 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     ticks: 0,
   };
   return { ...state, tree: openFirst(state.tree, boxIn(state, 'tree').height) };
+}
+
+const GIB = 2 ** 30;
+
+/** All memory that the dump knows, from the GiB in which it begins: below it some machines have none. */
+export const wholeMap = ({ readable, pageSize }: PhysicalMemory): Inspector['map'] => {
+  const first = readable[0]?.start ?? 0;
+  return { from: first - (first % GIB), to: readable.at(-1)?.end ?? pageSize, cursor: 0 };
+};
+
+/** The log begins at the line that the first finding quotes. */
+function quotedLine({ findings, log }: InspectorModel): Scroll {
+  const quoted = findings.map(({ message }) => /console line (\d+)/.exec(message)?.[1]).find((number) => number !== undefined);
+  const cursor = quoted === undefined ? -1 : log.findIndex(({ number }) => number === Number(quoted));
+  return cursor === -1 ? START : { cursor, top: Math.max(0, cursor - 3) };
 }
 
 /** What a reader asks about first, by the depth in the tree: handovers, LUO, sessions. */
@@ -234,7 +248,7 @@ export function hexGrid(state: Inspector): Grid {
   return { memory: state.model.memory, perRow: bytesPerRow(width, state.digits), keep: hexCursor(state) };
 }
 
-/** Rows of the hex pane that hold bytes: where nothing stands beside them, one row has other readings of those under the cursor. */
+/** Rows of the hex pane that hold bytes: where there is no room beside them, one row has other readings of those under the cursor. */
 export function hexHeight(state: Inspector): number {
   const { height, width } = boxIn(state, 'hex');
   const beside = width - (state.digits + 2 + hexGrid(state).perRow * 4) >= READINGS_WIDTH;
@@ -298,15 +312,7 @@ export const jumpToVisit = (state: Inspector, there: Visit): Inspector => visit(
 export const placeOf = (state: Inspector, path: string): Place | null => placeOfPath(state.tree.children, path);
 
 /** The node at a place, opened or not. */
-export const nodeOf = (state: Inspector, place: Place): TreeNode | null => {
-  let nodes = state.tree.children;
-  let node: TreeNode | null = null;
-  for (const index of place) {
-    node = nodes[index] ?? null;
-    nodes = node?.children() ?? [];
-  }
-  return node;
-};
+export const nodeOf = (state: Inspector, place: Place): TreeNode | null => nodeDown(state.tree.children, place)?.node ?? null;
 
 /** Puts the hex pane's cursor on an address; the tree goes to what was decoded there, and stays where nothing was. */
 export function cursorTo(state: Inspector, address: number): Inspector {

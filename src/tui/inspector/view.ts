@@ -8,12 +8,10 @@ import { programOf } from '../model/program-of.js';
 import { lastOffered, type View } from '../model/view.js';
 import { INSPECTOR_COMMANDS, INSPECTOR_SHARED, exported, exportedJson, toPath } from './commands.js';
 import { INSPECTOR_COPIES } from './copy.js';
-import { FINDINGS, GO, TREE } from './groups.js';
-import { INSPECTOR_KEYS } from './keys.js';
-import { BOTTOM, type PaneId, inspectorBands, isAbsent } from './layout.js';
+import { INSPECTOR_KEYS, INSPECTOR_MARKS } from './keys.js';
+import { BOTTOM, FINDINGS, GO, inspectorBands, isAbsent, type PaneId, TREE } from './layout.js';
 import { goToFinding } from './panes/findings.js';
 import { INSPECTOR_PANES } from './panes/index.js';
-import { INSPECTOR_MARKS } from './places.js';
 import { found, goToMatch, startSearch, work } from './search.js';
 import { type Inspector, type InspectorModel, jumpToAddress, nodeOf, openState, placeOf, settle, toSnapshot, visitOf } from './state.js';
 

@@ -64,7 +64,7 @@ export function tableOf<S extends Viewed<P>, P extends string>(view: View<S, P>)
 function sharedCommands<S extends Viewed<P>, P extends string>(view: View<S, P>): Command<S>[] {
   return SHARED_NAMES.map((name): Command<S> => {
     const { args, help } = SHARED[name];
-    const own = view.shared[name];
+    const own = typeof view.shared === 'string' ? view.shared : view.shared[name];
     if (typeof own === 'string') return { name, args, help: `not here: ${own}`, run: (state) => tell<S, P>(state, own) };
     return { name, args, help: own.help ?? help, run: own.run, ...(own.complete === undefined ? {} : { complete: own.complete }) };
   });

@@ -71,7 +71,7 @@ function otherBase(node: TreeNode): string {
   return other === shown || (node.value >= 0 && node.value < 10) ? '' : other;
 }
 
-/** A node below another one need not stand in its bytes: what a pointer led to stands elsewhere. */
+/** A node below another one need not be in its bytes: what a pointer led to is elsewhere. */
 function isWithin(node: TreeNode, parent: TreeNode): boolean {
   if (node.address === null || parent.address === null) return false;
   const start = node.address - parent.address;

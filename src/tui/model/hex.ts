@@ -55,7 +55,7 @@ function plainNext({ memory, perRow }: Grid, start: number): number | null {
   return Math.min(next, end);
 }
 
-/** Rows that one squeezed row stands for, at most. */
+/** Rows squeezed into one, at most. */
 const MOST_SQUEEZED = 1 << 17;
 const CHUNK = 4096;
 
@@ -98,7 +98,7 @@ function sameRows(grid: Grid, start: number, bytes: Uint8Array, by: 1 | -1): num
   return Math.max(0, most);
 }
 
-/** Rows from `start` on before the kept one; all there are where it lies on the other side. */
+/** Rows from `start` on before the kept one; all there are where it is on the other side. */
 function rowsUntil(start: number, kept: number, perRow: number, by: 1 | -1): number {
   const distance = ((kept - start) / perRow) * by;
   return distance < 0 ? Number.POSITIVE_INFINITY : distance;

@@ -24,7 +24,7 @@ const entriesOf = (value: unknown): readonly (readonly [string, unknown])[] =>
 
 const textsOf = (value: unknown): readonly string[] => (Array.isArray(value) ? value.filter(isText).slice(-MOST) : []);
 
-/** From what stands in a file; whatever is not as it should be is left out. */
+/** From the text of a file; whatever is not as it should be is left out. */
 export function parseKept(text: string): Kept {
   let value: unknown;
   try {

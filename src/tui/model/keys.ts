@@ -15,7 +15,7 @@ interface KeyRow {
   readonly panes?: readonly string[];
   /** a word for the footer; not in the footer unless given */
   readonly hint?: string;
-  /** does it hold while a page lies over the panes? */
+  /** does it hold while a page covers the panes? */
   readonly overPages?: boolean;
   /** does it take a count? */
   readonly counts?: boolean;

@@ -12,7 +12,7 @@ interface Place<P extends string = string> {
   readonly id: P;
   /** its title row included */
   readonly height: number;
-  /** panes that share this place, this one among them; their names stand in its title */
+  /** panes that share this place, this one among them; their names are in its title */
   readonly tabs?: readonly P[];
 }
 

@@ -25,7 +25,7 @@ export function keepInView(scroll: Scroll, count: number, height: number): Scrol
 export const moveBy = (scroll: Scroll, by: number, count: number, height: number): Scroll =>
   keepInView({ cursor: scroll.cursor + by, top: scroll.top }, count, height);
 
-/** Puts the cursor on `cursor`; a jump out of sight lands a third down the pane, so that what stands before it is seen. */
+/** Puts the cursor on `cursor`; a jump out of sight puts it a third down the pane, so that the rows before it are seen. */
 export function jumpTo(scroll: Scroll, cursor: number, count: number, height: number): Scroll {
   const seen = cursor >= scroll.top && cursor < scroll.top + height;
   return keepInView({ cursor, top: seen ? scroll.top : cursor - Math.floor(height / 3) }, count, height);

@@ -8,7 +8,7 @@ export interface Shell<P extends string = string> {
   readonly size: Size;
   readonly focus: P;
   readonly zoom: boolean;
-  /** what lies over the panes: the help, a rule's text, a list; null for none */
+  /** what covers the panes: the help, a rule's text, a list; null for none */
   readonly page: Page | null;
   readonly prompt: Prompt | null;
   /** a message in the footer until the next key */

@@ -80,7 +80,7 @@ export function shorten(text: string, width: number): string {
   return width <= 0 ? '' : `${cut(text, width - 1)}…`;
 }
 
-/** `text` in exactly `width` columns, blanks behind. */
+/** `text` in exactly `width` columns, filled with blanks. */
 export function padTo(text: string, width: number): string {
   const short = shorten(text, width);
   return short + ' '.repeat(Math.max(0, width - widthOf(short)));

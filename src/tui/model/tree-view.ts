@@ -156,10 +156,23 @@ export function placeOfPath(roots: readonly TreeNode[], path: string): Place | n
   }
 }
 
+/** The node at a place, opened or not, and the one above it; null where the place runs out of nodes. */
+export function nodeDown(roots: readonly TreeNode[], place: Place): { readonly node: TreeNode; readonly parent: TreeNode | null } | null {
+  let nodes = roots;
+  let parent: TreeNode | null = null;
+  let node: TreeNode | null = null;
+  for (const index of place) {
+    parent = node;
+    node = nodes[index] ?? null;
+    nodes = node?.children() ?? [];
+  }
+  return node === null ? null : { node, parent };
+}
+
 /** Opens everything above `place`, so that it has a row. */
 export const reveal = (root: Branch, place: Place): Branch => openAt(root, place.slice(0, -1));
 
-/** Order of the rows: -1 where `a` stands above `b`. */
+/** Order of the rows: -1 where `a` is above `b`. */
 export function comparePlaces(a: Place, b: Place): number {
   for (let depth = 0; depth < Math.min(a.length, b.length); depth++) {
     const difference = (a[depth] ?? 0) - (b[depth] ?? 0);

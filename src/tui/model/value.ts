@@ -43,7 +43,7 @@ export function sizeText(bits: number): string {
   return `${bytes} bytes (${formatBytes(bytes)})`;
 }
 
-/** The bits a node stands on: [start, end) counted from physical address 0, bit 0 of a byte first. Null for groups. */
+/** The bits of a node: [start, end) counted from physical address 0, bit 0 of a byte first. Null for groups. */
 export interface BitSpan {
   /** physical address of the first byte touched */
   readonly address: number;

@@ -80,8 +80,8 @@ export interface View<S extends Viewed<P>, P extends string> {
   readonly groups: readonly string[];
   /** its own, beside those of its panes */
   readonly commands: readonly Command<S>[];
-  /** those that every view has, as this view carries them out */
-  readonly shared: SharedCommands<S>;
+  /** those that every view has, as this view carries them out; a text: why it has none of them */
+  readonly shared: SharedCommands<S> | string;
   /** what the keys of every view mean here, for the help */
   readonly words: { readonly left: string; readonly right: string; readonly enter: string; readonly search: string };
   /** panes that share one place, for `[` and `]` */
@@ -97,7 +97,7 @@ export interface View<S extends Viewed<P>, P extends string> {
   readonly copies: Copies<S>;
   /** what :export writes; `json`: the name of the file ends so */
   readonly exported: { readonly help: string; readonly text: (state: S, json: boolean) => string };
-  /** a text says why there are none */
+  /** a text: why this view has no marks */
   readonly marks: Marks<S> | string;
   /** by the sign of the prompt; beside those that every view asks */
   readonly questions?: Readonly<Record<string, Question<S>>>;

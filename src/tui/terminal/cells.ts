@@ -1,4 +1,4 @@
-/** A screen as cells: which character stands in which column of which row, in which style. What the painter compares. */
+/** A screen as cells: the character and the style of each column of each row. What the painter compares. */
 import type { Screen, Size } from '../model/screen.js';
 import { type Line, type Style, isNarrow, segmentsOf } from '../model/text.js';
 

@@ -3,7 +3,7 @@ const ESC = '\u001b';
 /** Terminals drop longer sequences. */
 const LONGEST = 100_000;
 
-/** The sequence that puts `text` on the clipboard; wrapped for tmux and screen where they stand between. Null if it is too long. */
+/** The sequence that puts `text` on the clipboard; wrapped where tmux or screen is in between. Null if it is too long. */
 export function copySequence(text: string, env: Readonly<Record<string, string | undefined>>): string | null {
   const plain = `${ESC}]52;c;${Buffer.from(text).toString('base64')}\u0007`;
   if (plain.length > LONGEST) return null;

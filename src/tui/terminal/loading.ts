@@ -1,6 +1,6 @@
 /**
  * The first frame, before a dump is decoded: which file, and what is being done. Keys typed meanwhile are not echoed; they are kept for
- * the view that follows, but for Esc, q and Ctrl-C, which give the opening up. Knows neither Ink nor React, so that it stands at once.
+ * the view that follows, but for Esc, q and Ctrl-C, which give the opening up. Loads neither Ink nor React, so that it is shown at once.
  */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { AlternateScreen, type TerminalStreams } from './alternate-screen.js';

@@ -1,4 +1,4 @@
-/** Where a view's memory of its user stands: $XDG_STATE_HOME/luo-inspect (by default ~/.local/state), a file for each dump or scenario. */
+/** What a view remembers of its user: $XDG_STATE_HOME/luo-inspect (by default ~/.local/state), a file for each dump or scenario. */
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -8,7 +8,7 @@ import { type Kept, NOTHING_KEPT, parseKept } from '../model/kept.js';
 /** Bytes of a file that tell it from others, with its size. */
 const HEAD = 1 << 16;
 
-/** What a file is known by, wherever it lies and whatever it is called; null for what is no plain file. */
+/** What a file is known by, wherever it is and whatever it is called; null for what is not a plain file. */
 export function identityOf(path: string, view: string): string | null {
   try {
     const { size } = statSync(path);

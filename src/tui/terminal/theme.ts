@@ -91,27 +91,20 @@ const LIGHT: Theme = {
 };
 
 const NONE: Theme = {
-  plain: '',
+  ...MONO,
   dim: '',
   bar: '',
   title: '',
   focus: '',
   cursor: '',
   label: '',
-  name: '',
-  type: '',
-  address: '',
-  value: '',
   error: '',
   warning: '',
-  info: '',
-  good: '',
   match: '',
   selected: '',
   neighbour: '',
   changed: '',
   zero: '',
-  ascii: '',
   key: '',
 };
 

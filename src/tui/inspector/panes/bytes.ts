@@ -1,4 +1,4 @@
-/** The bytes of the selected node and of what stands around it, with a cursor that the tree follows. Pure. */
+/** The bytes of the selected node and those around it, with a cursor that the tree follows. Pure. */
 import { escapeText } from '../../../report/escape.js';
 import { hex } from '../../../tree/words.js';
 import { bitLine, hexRows, moveRows, readings, rowStart } from '../../model/hex.js';

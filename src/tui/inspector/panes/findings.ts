@@ -5,11 +5,10 @@ import { type FindingView, findingRow } from '../../model/finding.js';
 import { jumpTo, keepInView, moveBy, positionOf, rowsOf } from '../../model/scroll.js';
 import { type Line, fill, line, lineWidth, restyle, span, wrap } from '../../model/text.js';
 import { type Pane, filterOf, focused, tell } from '../../model/view.js';
-import type { PaneId } from '../layout.js';
+import { FINDINGS, type PaneId } from '../layout.js';
 import { type Inspector, boxIn, jump, jumpToAddress, placeOf, selectedNode } from '../state.js';
 
 import type { Key } from '../../model/keys.js';
-import { FINDINGS } from '../groups.js';
 
 type Of = Pane<Inspector, PaneId>;
 

@@ -6,11 +6,9 @@ import type { PaneBox } from '../../model/screen.js';
 import { rowsOf } from '../../model/scroll.js';
 import { type Line, clip, span } from '../../model/text.js';
 import { type Pane, tell } from '../../model/view.js';
-import type { PaneId } from '../layout.js';
+import { GO, type PaneId } from '../layout.js';
 import { MAP_KINDS, type MapCells, MemoryMap } from '../memory-map.js';
-import { type Inspector, type InspectorModel, boxIn, jumpToAddress } from '../state.js';
-
-import { GO } from '../groups.js';
+import { type Inspector, type InspectorModel, boxIn, jumpToAddress, wholeMap } from '../state.js';
 
 type Of = Pane<Inspector, PaneId>;
 
@@ -82,9 +80,8 @@ export const mapPane: Of = {
 
 /** Puts the map's cursor on an address; the whole of memory is shown where the part that is shown does not hold it. */
 export function mapTo(state: Inspector, address: number): Inspector {
-  const last = state.model.memory.readable.at(-1)?.end ?? state.model.memory.pageSize;
   const { from, to } = state.map;
-  const shown: Inspector = address >= from && address < to ? state : { ...state, map: { from: 0, to: last, cursor: 0 } };
+  const shown: Inspector = address >= from && address < to ? state : { ...state, map: wholeMap(state.model.memory) };
   const { cells } = mapCells(shown, boxIn(shown, 'map'));
   return { ...shown, map: { ...shown.map, cursor: Math.max(0, Math.min(cells.kinds.length - 1, Math.floor((address - cells.from) / cells.unit))) } };
 }
@@ -92,14 +89,14 @@ export function mapTo(state: Inspector, address: number): Inspector {
 /** Zooms the map by a factor of 8 around its cursor (in), or out again. */
 function zoomMap(state: Inspector, by: 1 | -1): Inspector {
   const box = boxIn(state, 'map');
-  const last = state.model.memory.readable.at(-1)?.end ?? state.model.memory.pageSize;
+  const { from: lowest, to: last } = wholeMap(state.model.memory);
   const { pageSize } = state.model.memory;
   const at = cursorAddress(state, box);
   const { columns } = mapCells(state, box);
   const least = columns * pageSize;
   const size = by === 1 ? (state.map.to - state.map.from) / 8 : (state.map.to - state.map.from) * 8;
-  const span = Math.max(least, Math.min(size, last));
-  const from = Math.max(0, Math.floor(Math.min(at - span / 2, last - span) / pageSize) * pageSize);
+  const span = Math.max(least, Math.min(size, last - lowest));
+  const from = Math.max(lowest, Math.floor(Math.min(at - span / 2, last - span) / pageSize) * pageSize);
   const zoomed = { ...state, map: { from, to: Math.min(last, from + span), cursor: 0 } };
   const { cells } = mapCells(zoomed, box);
   return { ...zoomed, map: { ...zoomed.map, cursor: Math.max(0, Math.floor((at - from) / cells.unit)) } };

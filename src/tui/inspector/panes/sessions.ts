@@ -56,7 +56,7 @@ interface TableColumn {
   readonly text: (row: SessionRow) => string;
 }
 
-/** What there is room for; what comes of it stands last and has the rest. */
+/** What there is room for; what comes of it is last and has the rest. */
 function columnsFor(width: number, { name, token: longest, someOwner, someLabel }: Made, sort: SortKey): TableColumn[] {
   const columns: (TableColumn & { readonly from: number })[] = [
     { title: 'session', width: Math.min(width < 100 ? 16 : 24, name), style: 'name', text: ({ session }) => session, from: 0 },

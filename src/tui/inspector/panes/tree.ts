@@ -4,14 +4,12 @@ import { hasWords } from '../../model/match.js';
 import { keepInView, moveBy, positionOf, rowsOf } from '../../model/scroll.js';
 import type { Line } from '../../model/text.js';
 import { treeRow } from '../../model/tree-rows.js';
-import { closeAt, comparePlaces, isOpen, openAt, placeOfRow, rowOfPlace } from '../../model/tree-view.js';
+import { closeAt, comparePlaces, isOpen, nodeAt, openAt, placeOfRow } from '../../model/tree-view.js';
 import { type Pane, filterOf, tell } from '../../model/view.js';
-import type { PaneId } from '../layout.js';
+import { type PaneId, TREE } from '../layout.js';
 import { type Inspector, boxIn, jump, jumpToAddress, placeOf, select, selectedNode, visibleRows } from '../state.js';
 
 import { FINDING_KEYS } from './findings.js';
-import { TREE } from '../groups.js';
-import { nodeAt } from '../../model/tree-view.js';
 
 type Of = Pane<Inspector, PaneId>;
 
@@ -83,12 +81,7 @@ function filteredTree(state: Inspector, filter: string) {
   }
   const wanted = new Set<string>();
   const text = (place: readonly number[]): string => {
-    let at: Inspector['tree'] | undefined = state.tree;
-    let node = null;
-    for (const index of place) {
-      node = at?.children[index] ?? null;
-      at = at?.open.get(index);
-    }
+    const node = nodeAt(state.tree, place);
     return node === null ? '' : `${node.name} ${node.meaning} ${node.type}`;
   };
   for (const place of rows) if (hasWords(text(place), filter)) for (let depth = 1; depth <= place.length; depth++) wanted.add(place.slice(0, depth).join('.'));
@@ -146,15 +139,7 @@ export const treePane: Of = {
   ],
 };
 
-function visibleAt(state: Inspector, place: readonly number[]) {
-  const row = rowOfPlace(state.tree, place);
-  const found = placeOfRow(state.tree, row);
-  if (found === null) return null;
-  let at: Inspector['tree'] | undefined = state.tree;
-  let node = null;
-  for (const index of place) {
-    node = at?.children[index] ?? null;
-    at = at?.open.get(index);
-  }
-  return node === null ? null : { node, place, depth: place.length - 1, open: at !== undefined };
+function visibleAt({ tree }: Inspector, place: readonly number[]) {
+  const node = nodeAt(tree, place);
+  return node === null ? null : { node, place, depth: place.length - 1, open: isOpen(tree, place) };
 }
