@@ -3,13 +3,12 @@ import type { EngineClient } from '../../engine/client.js';
 import type { Key } from '../model/keys.js';
 import { asked } from '../model/view.js';
 import { more } from './about.js';
-import { askToCarryOut } from './companion.js';
 import { find } from './find.js';
 import { inspectMemory } from './inspect.js';
 import { type DebuggerPane, LOOK, STOPS, TIME } from './layout.js';
 import type { Debugger } from './state.js';
 import { onward, toggleBreakpoint } from './stops.js';
-import { changed, repeated, tell, toCause, travelJumps } from './travel.js';
+import { askToCarryOut, changed, repeated, tell, toCause, travelJumps } from './travel.js';
 import { compare, editStart } from './what-if.js';
 
 type Act = (state: Debugger, count: number | null) => Debugger;

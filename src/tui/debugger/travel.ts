@@ -2,7 +2,7 @@
 import type { EngineClient, Step } from '../../engine/client.js';
 import { escapeText } from '../../report/escape.js';
 import { hex } from '../../tree/words.js';
-import { tell as tellIn } from '../model/view.js';
+import { asked, tell as tellIn } from '../model/view.js';
 import { causeOf, symptomOf } from './cause.js';
 import { type DebuggerPane, SHARED } from './layout.js';
 import { type Debugger, type OtherRun, arrive, settle } from './state.js';
@@ -125,4 +125,26 @@ export function changed(state: Debugger, change: () => Step | null): Debugger {
   state.index.clear();
   const kept = state.client.edits.length === 0 ? null : before;
   return arrive({ ...state, before: kept, cause: null, headline: null, seeking: 'end' });
+}
+
+// A real kernel beside the run.
+
+export const CARRY_OUT = 'carry out on this machine: ';
+
+/** Asks before the next step is carried out: the line shows it, Enter carries it out, Escape leaves it. */
+export function askToCarryOut(state: Debugger): Debugger {
+  const { companion } = state;
+  if (companion === null) return tell(state, 'no real kernel beside this run: `luo-inspect live <scenario> --step` opens one');
+  const next = companion.next();
+  return next === null ? tell(state, 'every step was carried out') : asked<Debugger, DebuggerPane>(state, CARRY_OUT, escapeText(next));
+}
+
+/** The answer to that question. Whatever else was written in the line is no step of the scenario. */
+export function carryOut(state: Debugger, text: string): Debugger {
+  const { companion } = state;
+  const next = companion?.next() ?? null;
+  if (companion === null || next === null || text !== escapeText(next)) return tell(state, 'not carried out: the step has to be confirmed as it is written');
+  const { action, real, engine, differs } = companion.perform();
+  const there = travelled(state, () => runToAction(state, action));
+  return tell(there, `${next}: this kernel ${real}, the engine ${engine}${differs ? ': they differ' : ''}`);
 }

@@ -11,7 +11,7 @@ import { programOf } from '../model/program-of.js';
 import { type Line, span } from '../model/text.js';
 import { type View, lastOffered, tell } from '../model/view.js';
 import { DEBUGGER_COMMANDS, DEBUGGER_SHARED, exported } from './commands.js';
-import { CARRY_OUT, type Companion, carryOut } from './companion.js';
+import type { Companion } from './companion.js';
 import { DEBUGGER_COPIES } from './copy.js';
 import { find, found } from './find.js';
 import { DEBUGGER_KEYS } from './keys.js';
@@ -19,7 +19,7 @@ import { debuggerBands, type DebuggerPane, LOOK, SHARED, STOPS, TIME } from './l
 import { DEBUGGER_PANES } from './panes.js';
 import { type Debugger, arrive, openDebuggerState, seek, settle } from './state.js';
 import { DEBUGGER_MARKS } from './stops.js';
-import { travelled } from './travel.js';
+import { CARRY_OUT, carryOut, travelled } from './travel.js';
 import { edit, keptEdits, withEdits } from './what-if.js';
 
 /** Where the run is, and what it has come to if it was run to its end. */
