@@ -3,7 +3,7 @@
  * a short command. Node 22.1 and later keep it by themselves; for Node 20 it is kept here, a file a command, in the user's cache folder.
  * NODE_DISABLE_COMPILE_CACHE, a variable of Node, turns both off.
  */
-import { closeSync, constants as files, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants as files, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import module, { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
@@ -60,12 +60,18 @@ function ownFile(path: string): Buffer | null {
 /** Files that are kept: more than there are commands, so that words which are none fill no disk. */
 const MOST_KEPT = 40;
 
+/** Milliseconds; two installations that are used in turn leave each other's files alone for as long, unless there are too many. */
+const OTHERS_STAY = 24 * 3600 * 1000;
+
 /** Where it can't be written the next start is as slow as this one, and nothing else. */
 function keep(folder: string, path: string, version: string, script: Script): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const names = readdirSync(folder);
-    for (const name of names) if (/^[0-9a-f]{16}-v/.test(name) && !name.startsWith(version)) rmSync(join(folder, name), { force: true });
+    for (const name of names) {
+      const other = /^[0-9a-f]{16}-v/.test(name) && !name.startsWith(version) ? join(folder, name) : null;
+      if (other !== null && (names.length > 2 * MOST_KEPT || statSync(other).mtimeMs < Date.now() - OTHERS_STAY)) rmSync(other, { force: true });
+    }
     if (names.filter((name) => name.startsWith(version)).length >= MOST_KEPT) return;
     const fresh = `${path}.${process.pid}`;
     writeFileSync(fresh, script.createCachedData(), { flag: 'wx', mode: 0o600 });

@@ -1,5 +1,5 @@
 /** The executable keeps the compiled bundle (Node 20; later Nodes do so by themselves), and runs what is kept only where it is the user's own. */
-import { chmodSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import module from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -19,8 +19,14 @@ describe('the compiled bundle', () => {
   });
 
   it('is kept for the user alone, and what others could have written is not run', () => {
+    const [fresh, old] = ['0', '1'].map((digit) => join(folder, `${digit.repeat(16)}-v20.0.0-x64-report`));
+    mkdirSync(folder, { mode: 0o700 });
+    for (const other of [fresh, old]) writeFileSync(other ?? '', 'of another build');
+    utimesSync(old ?? '', 0, 0);
     const first = run();
-    expect(kept()).toHaveLength(byNode ? 0 : 1);
+    expect(kept()).toHaveLength(2);
+    if (!byNode) expect(kept().join()).toMatch(/^0{16}-[^,]*,[^,]*-help$/);
+    rmSync(fresh ?? '');
     const path = join(folder, kept()[0] ?? '');
     if (!byNode) expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(run()).toEqual(first);
