@@ -5,6 +5,7 @@ import { UserError } from '../codec/user-error.js';
 import type { BtfOption } from './dump-contracts.js';
 import { tell } from './messages.js';
 import { layoutOptions } from './report.js';
+import { paintsOutput } from './terminal.js';
 
 interface Options extends BtfOption {
   readonly from: string;
@@ -44,7 +45,7 @@ async function runCheck(options: Options): Promise<void> {
   if (options.json === true) await writeJson((await import('../report/compat-json.js')).compatJson(result));
   else {
     const { compatText } = await import('../report/compat-text.js');
-    const color = options.color !== false && process.stdout.isTTY === true && (process.env.NO_COLOR ?? '') === '';
+    const color = paintsOutput(options);
     await writeLines(compatText(result, { width: process.stdout.columns ?? 120, color, verbose: options.verbose === true }));
   }
   if (fails(result, options.failOn)) process.exitCode = 1;

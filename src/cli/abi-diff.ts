@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { DiffOperand } from '../compat/diff.js';
 import type { BtfOption } from './dump-contracts.js';
 import { layoutOptions } from './report.js';
+import { paintsOutput } from './terminal.js';
 
 interface Options extends BtfOption {
   readonly json?: boolean;
@@ -31,7 +32,7 @@ async function runDiff(a: string, b: string, options: Options): Promise<void> {
   const only = options.struct ?? (structOf(a) || structOf(b) || null);
   const diff = diffAbi(await operand(a, only, options), await operand(b, only, options));
   if (options.json === true) return writeJson(diffJson(diff));
-  const color = options.color !== false && process.stdout.isTTY === true && (process.env.NO_COLOR ?? '') === '';
+  const color = paintsOutput(options);
   await writeLines(diffText(diff, { width: process.stdout.columns ?? 120, color }));
 }
 

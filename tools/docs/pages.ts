@@ -9,6 +9,7 @@ import { KEY_PAGES } from '../../src/tui/key-pages.js';
 import { keysMarkdown } from '../../src/tui/model/keys.js';
 import { abiDocument } from './abi.js';
 import { contractReference } from './contracts.js';
+import { dependenciesDocument } from './dependencies.js';
 import { FIRST_MINUTES, firstMinutes } from './first-minutes.js';
 import { limitsReference } from './limits.js';
 import { peersDocument } from '../peers/results.js';
@@ -20,6 +21,7 @@ const json = (schema: unknown): string => `${JSON.stringify(schema, null, 1)}\n`
 export const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/abi.md': abiDocument,
   'docs/contracts.md': contractReference,
+  'docs/dependencies.md': dependenciesDocument,
   'docs/keys.md': () => keysMarkdown(KEY_PAGES),
   'docs/limits.md': limitsReference,
   'docs/peers.md': peersDocument,

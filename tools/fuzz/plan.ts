@@ -28,6 +28,8 @@ export interface Row {
   /** seconds of processor time: of all, of the slowest */
   cpu: number;
   slowest: number;
+  /** seconds of processor time that making the inputs took; a kind's share of the time holds it, too */
+  made: number;
   /** bytes by which the process grew at most */
   largest: number;
   /** how often each refusal was said, numbers and names left out */

@@ -93,17 +93,19 @@ async function take(kind: Kind, input: FuzzInput, random: Random): Promise<Answe
 
 const rows = new Map<string, Row>(plan.rows.map((row) => [row.kind, row]));
 const rowOf = (kind: Kind): Row => {
-  const row = rows.get(kind.name) ?? { kind: kind.name, inputs: 0, accepted: 0, byCommand: 0, failures: 0, cpu: 0, slowest: 0, largest: 0, why: {} };
+  const row = rows.get(kind.name) ?? { kind: kind.name, inputs: 0, accepted: 0, byCommand: 0, failures: 0, cpu: 0, made: 0, slowest: 0, largest: 0, why: {} };
   rows.set(kind.name, row);
   return row;
 };
+
+const spent = (kind: Kind): number => rowOf(kind).cpu + rowOf(kind).made;
 
 /** The kind whose turn it is: with a number of runs one after the other, else that on which least time was spent. */
 function next(count: number): Kind | null {
   if (plan.runs !== null) return count < plan.runs ? (kinds[count % kinds.length] ?? null) : null;
   if (Date.now() >= plan.until) return null;
   const open = kinds.filter((kind) => rowOf(kind).inputs < plan.most);
-  return open.reduce<Kind | null>((least, kind) => (least === null || rowOf(kind).cpu < rowOf(least).cpu ? kind : least), null);
+  return open.reduce<Kind | null>((least, kind) => (least === null || spent(kind) < spent(least) ? kind : least), null);
 }
 
 const highest = (): number => process.resourceUsage().maxRSS * 1024;
@@ -115,8 +117,11 @@ for (let kind = next(count); kind !== null; kind = next(++count)) {
   row.inputs++;
   writeSync(progress, `${JSON.stringify({ kind: kind.name, seed })}\n`.padEnd(80), 0);
   const random = new Random(seed);
+  const made = process.cpuUsage();
   const input = await kind.make(random);
   const before = { cpu: process.cpuUsage(), peak: highest() };
+  const making = process.cpuUsage(made);
+  row.made += (making.user + making.system) / 1e6;
   const outcome = await take(kind, input, random);
   const { user, system } = process.cpuUsage(before.cpu);
   const cpu = (user + system) / 1e6;
