@@ -9,7 +9,7 @@ import { DEFAULT_PAGE_SIZE } from '../codec/layout-table.js';
 import { type Leaf, leavesOf } from '../codec/leaf.js';
 import { UserError } from '../codec/user-error.js';
 import { type Contracts, LEADING } from '../handover/contracts.js';
-import { type Btf, openBtf } from './btf/btf.js';
+import type { Btf } from './btf/btf.js';
 import { structOfBtf } from './btf/to-struct.js';
 import { pageSizeOf } from './fingerprint.js';
 import { compareShapes, shapeOfContract } from './shape.js';
@@ -22,9 +22,6 @@ interface BtfContractOptions {
   /** is it from the dump itself, and damage of it no reason to give up? */
   readonly fromDump?: boolean;
 }
-
-/** From the bytes of a raw BTF. @throws UserError where they are not one, or damaged */
-export const contractsOfBtfBytes = (bytes: Uint8Array, options: BtfContractOptions): Contracts => contractsOfBtf(openBtf(bytes, options.source), options);
 
 export function contractsOfBtf(btf: Btf, options: BtfContractOptions): Contracts {
   return new MeasuredContracts(btf, options);

@@ -5,7 +5,8 @@
 import { describe, expect, it } from 'vitest';
 import { khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';
 import { array, bits, cstring, nested, phys, struct, type Struct, u16, u32, u64 } from '../../abi/layout.js';
-import { contractsOfBtfBytes } from '../../src/compat/btf-contracts.js';
+import { openBtf } from '../../src/compat/btf/btf.js';
+import { contractsOfBtf } from '../../src/compat/btf-contracts.js';
 import { diagnose } from '../../src/diagnosis/diagnose.js';
 import type { Finding } from '../../src/diagnosis/finding.js';
 import { readContents } from '../../src/handover/contents.js';
@@ -18,7 +19,7 @@ const idsOf = (found: readonly Finding[]): readonly string[] => found.map(({ rul
 const memoryOf = ({ image }: Written) => bufferMemory([{ start: 0, bytes: image.bytes }]);
 
 const decode = (written: Written): DecodedDump =>
-  decodeHandovers({ memory: memoryOf(written), contracts: contractsOfBtfBytes(written.btf, { source: 'made-up.BTF', trusted: true }) });
+  decodeHandovers({ memory: memoryOf(written), contracts: contractsOfBtf(openBtf(written.btf, 'made-up.BTF'), { source: 'made-up.BTF', trusted: true }) });
 
 /** Everything that was written is read, and only what `said` names is said. */
 function readsBack(written: Written, said: readonly string[] = ['abi/unknown-version']): DecodedDump {

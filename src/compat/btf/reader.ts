@@ -2,18 +2,7 @@
  * The types of a BTF section, one at a time: kind, name, size, members, values, decoded when asked for. For btf.ts.
  * Source: include/uapi/linux/btf.h and Documentation/bpf/btf.rst, 7.3.
  */
-import {
-  btfArray,
-  btfBitMember,
-  btfEnum,
-  btfEnum64,
-  btfIntData,
-  type BtfKindName,
-  btfKinds,
-  btfMember,
-  btfParam,
-  btfVarSecinfo,
-} from '../../../abi/btf/types.js';
+import { btfArray, btfBitMember, btfIntData, type BtfKindName, btfKinds, btfMember, btfParam, btfVarSecinfo } from '../../../abi/btf/types.js';
 import type { DecodedStruct, Struct } from '../../../abi/layout.js';
 import { type Budget, currentBudget, raise } from '../../codec/budget.js';
 import { decodeStruct } from '../../codec/decode.js';
@@ -56,11 +45,6 @@ export interface RawMember {
   readonly bitOffset: number;
   /** width of a bit-field, 0 where it is not one */
   readonly bitfieldBits: number;
-}
-
-interface EnumValue {
-  readonly name: string;
-  readonly value: bigint;
 }
 
 interface Variable {
@@ -232,20 +216,6 @@ export class BtfReader {
         bitfieldBits: wide ? 0 : (place >>> MEMBER.bitfieldSize.lowBit) % 2 ** MEMBER.bitfieldSize.field.width,
       };
     }
-  }
-
-  /** Values of an ENUM or ENUM64, signed where it says so. */
-  enumValues(id: number): readonly EnumValue[] {
-    const signed = this.kindFlag(id);
-    if (this.kindOf(id) === 'ENUM64')
-      return this.#list(btfEnum64, id, ['ENUM64']).map((entry) => {
-        const value = (BigInt(entry.val_hi32) << 32n) | BigInt(entry.val_lo32);
-        return { name: this.#string(entry.name_off), value: signed ? BigInt.asIntN(64, value) : value };
-      });
-    return this.#list(btfEnum, id, ['ENUM']).map((entry) => ({
-      name: this.#string(entry.name_off),
-      value: signed ? BigInt(entry.val) : BigInt.asUintN(32, BigInt(entry.val)),
-    }));
   }
 
   /** Parameters of a FUNC_PROTO; `...` is one without name and type. */
