@@ -48,7 +48,7 @@ async function runExtract(path: string, session: string, token: string, options:
   }
 }
 
-/** By the session's name, or as it stands in paths (`name#2` for a second of that name). @throws UserError */
+/** By the session's name, or as paths have it (`name#2` for a second of that name). @throws UserError */
 function findMemfd(handovers: readonly Handover[], session: string, token: string, path: string): Memfd {
   const wanted = parseToken(token);
   const lists = handovers.map((handover) => handover.luo?.sessions ?? []);

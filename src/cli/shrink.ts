@@ -60,7 +60,7 @@ interface Shrunken {
 
 /** Writes the small dump to `given.output`, and holds its report against that of the whole one. @throws UserError */
 export async function shrinkDump(path: string, given: Options): Promise<Shrunken> {
-  // The same log for both: the small dump lies in another folder.
+  // The same log for both: the small dump is in another folder.
   const options = { ...given, log: given.log === undefined || given.log === true ? (logBeside(path) ?? true) : given.log };
   if (options.redact !== undefined && options.redact !== 'names') throw new UserError(`--redact ${options.redact}: only names can be redacted`);
   let recording: RecordingMemory | null = null;

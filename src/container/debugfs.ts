@@ -108,7 +108,7 @@ function describeFdt(fdt: Uint8Array, total: number | null): string {
   return `fdt of ${total} bytes`;
 }
 
-/** Properties by which any version of KHO records where a subtree stands. */
+/** Properties by which any version of KHO records the address of a subtree. */
 const pointerNames: ReadonlySet<string> = new Set(
   contracts
     .filter(({ layer }) => layer === 'kho')
@@ -131,7 +131,7 @@ function readSubtrees(reader: RecordedFiles, folder: string, fdt: Uint8Array, ev
 }
 
 /**
- * Where the root FDT says that a subtree stands. An FDT cut short may lack the names of its properties: then the address
+ * The address that the root FDT gives for a subtree. An FDT cut short may lack the names of its properties: then the address
  * is the one value of eight bytes that is not the blob's size.
  */
 function recordedAddress(node: FdtNode, blobSize: number): number | null {

@@ -200,7 +200,7 @@ function readSegments(source: ByteSource, tableAt: number, count: number): Segme
 
 /**
  * Memory without bytes in the file is zeros, says the gABI. makedumpfile -E however puts there whatever it filtered,
- * zero pages or not, and starts the next PT_LOAD right behind: then what the pages hold is not known.
+ * zero pages or not, and starts the next PT_LOAD right after it: then what the pages hold is not known.
  */
 function addTails(found: Segments, tails: readonly { readonly start: number; readonly end: number; readonly next: boolean }[]): void {
   if (tails.length === 0) return;

@@ -1,6 +1,6 @@
 /**
  * Writes physical memory as an ELF64 core that every command reads, and crash, makedumpfile and readelf too. For `sim --dump`.
- * Program headers stand right behind the file header: makedumpfile looks for them nowhere else.
+ * Program headers follow the file header directly: makedumpfile looks for them nowhere else.
  * Source: abi/elf/elf64.ts; memory is streamed, zeros become holes of the file.
  */
 import {
@@ -59,7 +59,7 @@ interface Placed extends MemoryRange {
   readonly offset: number;
 }
 
-/** What a core starts with, and where its memory stands in the file. */
+/** What a core starts with, and the file offsets of its memory. */
 interface CoreLayout {
   readonly head: Uint8Array;
   readonly placed: readonly Placed[];

@@ -1,4 +1,4 @@
-/** Physical memory whose bytes stand in a file at the places an extent table gives. For ELF, LiME and raw dumps. */
+/** Physical memory whose bytes are in a file, at the offsets that an extent table gives. For ELF, LiME and raw dumps. */
 import { type MemoryRange, type PageState, type PhysicalMemory, findRange } from '../memory/memory.js';
 import type { ByteSource } from './byte-source.js';
 import { type ExtentTable, findExtent, ZEROS } from './extents.js';
@@ -84,7 +84,7 @@ function joinedRanges(table: ExtentTable, inFile = false): readonly MemoryRange[
 
 /** On average as many bytes a range, at least, where a dump holds memory whole and not by the page. */
 const WHOLE_MEMORY = 1 << 20;
-/** A gap this large between ranges of a whole dump is no memory: the one below 4 GiB that a firmware's ROM stands behind, say. */
+/** A gap this large between ranges of a whole dump is no memory: the one below 4 GiB, which ends at a firmware's ROM, say. */
 const SMALLEST_HOLE = 64 << 20;
 
 /** Where a dump of whole memory has none. A dump of selected pages does not tell: empty there. */

@@ -1,5 +1,5 @@
 /**
- * Which bytes of a file stand at which addresses: a sorted table of extents that do not overlap, built from any number
+ * Which bytes of a file are those of which addresses: a sorted table of extents that do not overlap, built from any number
  * that may. For the formats that describe memory as ranges (ELF, LiME, raw) and for rearranging flattened dumps.
  * Held in typed arrays: a core can have more than 65,534 program headers.
  */
@@ -145,7 +145,7 @@ class Heap {
   }
 }
 
-/** Index of the extent that holds `address`, or of the first one behind it (`count` if none). */
+/** Index of the extent that holds `address`, or of the first one after it (`count` if none). */
 export function findExtent(table: ExtentTable, address: number): number {
   let low = 0;
   let high = table.count;

@@ -34,7 +34,7 @@ export class FolderReader implements RecordedFiles {
     }
   }
 
-  /** The file's bytes, or null where there is none. Sizes are not asked for: debugfs gives some files none. @throws UserError */
+  /** The file's bytes, or null without such a file. Sizes are not asked for: debugfs says 0 for some files. @throws UserError */
   read(path: string): Uint8Array | null {
     if (!this.isFile(path)) return null;
     let fd: number | null = null;
@@ -72,7 +72,7 @@ function statOf(path: string): Stats | null {
   }
 }
 
-/** A number as the kernel prints it into such files (`0x…` or decimal, a newline behind it), or null. */
+/** A number as the kernel prints it into such files (`0x…` or decimal, then a newline), or null. */
 export function parseNumber(text: string): bigint | null {
   const trimmed = text.trim();
   return /^(0x[0-9a-f]{1,16}|[0-9]{1,20})$/i.test(trimmed) ? BigInt(trimmed) : null;

@@ -5,7 +5,7 @@
 import { UserError } from '../codec/user-error.js';
 import { type MemoryRange, PHYSICAL_LIMIT } from '../memory/memory.js';
 
-/** Lines of the outermost level alone: what a range holds stands indented below it. */
+/** Lines of the outermost level alone: what is in a range follows it, indented. */
 const RANGE = /^([0-9a-f]+)-([0-9a-f]+) : System RAM$/i;
 const MOST_RANGES = 1 << 16;
 

@@ -15,9 +15,9 @@ const KEPT_PAGES = 64;
 const LAST_DESCRIPTORS = 1024;
 const DESCRIPTORS_A_BLOCK = 1024;
 const KEPT_BLOCKS = 16;
-/** Read at once where pages are asked for one behind the other; they stand so in the file. In bytes. */
+/** Read at once where pages are asked for in ascending order, which is also their order in the file. In bytes. */
 const WINDOW = 256 * 1024;
-/** A page this far behind the last one is still the next. */
+/** A page at most this far after the last one still counts as the next. */
 const NEAR = 64 * 1024;
 
 const EACH = sizeOf(pageDesc);
@@ -67,7 +67,7 @@ interface KdumpPagesOptions {
 
 export class KdumpPages {
   readonly #options: KdumpPagesOptions;
-  /** by where they stand in the file: frames may share a page there */
+  /** by their file offset: frames may share a page there */
   readonly #kept = new Map<number, Uint8Array>();
   readonly #damaged: FrameSet;
   /** number of a block of descriptors -> the block */
@@ -80,7 +80,7 @@ export class KdumpPages {
   #windowAt = 0;
   /** where the page read last ends, in the file */
   #readTo = -1;
-  /** where the one page is that stands for all zero pages, in the file; -1 where there is none */
+  /** file offset of the one page that all zero pages share; -1 if they share none */
   readonly #zeroOffset: number;
 
   constructor(options: KdumpPagesOptions) {

@@ -69,7 +69,7 @@ function bitmapOf(ranges: readonly MemoryRange[], block: number, size: number): 
   return bits;
 }
 
-/** Descriptors come before the pages, and where a page stands depends on those before it: pages are compressed twice, and kept never. */
+/** Descriptors come before the pages, and the offset of a page depends on those before it: pages are compressed twice, and kept never. */
 async function writePages(output: OutputFile, { memory }: CoreImage, descriptorsAt: number): Promise<void> {
   const block = memory.pageSize;
   const each = sizeOf(pageDesc);

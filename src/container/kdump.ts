@@ -38,7 +38,7 @@ export async function openKdump(source: ByteSource): Promise<DumpContents> {
   const bitmapsAt = (1 + header.sub_hdr_size) * block;
   const descriptorsAt = bitmapsAt + header.bitmap_blocks * block;
   const bitmapSize = Math.ceil(Math.ceil(maxMapnr / 8) / block) * block;
-  // A second bitmap stands behind the first where pages were left out, which is always so since makedumpfile.
+  // A second bitmap follows the first where pages were left out, which is always so since makedumpfile.
   const two = header.bitmap_blocks * block >= 2 * bitmapSize;
   if (header.bitmap_blocks * block < bitmapSize)
     throw new UserError(

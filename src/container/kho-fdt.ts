@@ -7,7 +7,7 @@ import { bufferMemory } from '../memory/buffer-memory.js';
 import { type ByteSource, readAt } from './byte-source.js';
 import type { DumpContents } from './opened-dump.js';
 
-/** KHO gives its FDT a page; an FDT much larger than the largest page is none of KHO's. */
+/** KHO gives its FDT a page; an FDT much larger than the largest page is not KHO's. */
 const LARGEST = 1024 * 1024;
 
 /** @throws UserError where the FDT is cut short or not KHO's */

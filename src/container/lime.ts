@@ -1,4 +1,4 @@
-/** LiME dumps: ranges of memory, each behind a header. Source: abi/lime/v1.ts. */
+/** LiME dumps: ranges of memory, each after a header. Source: abi/lime/v1.ts. */
 import { LIME_MAGIC, limeHeader } from '../../abi/lime/v1.js';
 import { decodeStruct } from '../codec/decode.js';
 import { offsetOf, sizeOf } from '../codec/layout-table.js';

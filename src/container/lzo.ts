@@ -3,7 +3,7 @@
 /** How many literals the last instruction copied decides what an instruction below 16 means: 0, 1 to 3, or a long run. */
 const AFTER_LONG_RUN = 4;
 
-/** The `size` bytes that `input` stands for, or null where it is damaged or stands for another number of bytes. */
+/** `input` decompressed, or null where it is damaged or does not decompress to `size` bytes. */
 export function lzoDecompress(input: Uint8Array, size: number): Uint8Array | null {
   const reader = new LzoReader(input, size);
   return reader.run() ? reader.out : null;

@@ -29,7 +29,7 @@ export type { OpenedDump } from './opened-dump.js';
 
 /** Compressed twice happens (an archive of archives); more is a trap. */
 const MAX_LAYERS = 3;
-/** Bytes that tell what a file is; what is no text within them is none. */
+/** Bytes that tell what a file is, and whether it is text. */
 const HEAD = Math.max(FOREIGN_HEAD, 4096);
 
 /**
@@ -207,7 +207,7 @@ async function dumpOf(path: string, { source, evidence, changed }: Unpacked, ope
   }
 }
 
-/** A kdump beside another, unpacked as it lies there; null where the file is none, or can't be read. */
+/** Another part of a split kdump, not compressed; null where the file is not a kdump, or can't be read. */
 async function openPart(path: string): Promise<OpenPart | null> {
   let source: ByteSource | null = null;
   try {

@@ -31,7 +31,7 @@ export interface OutputFile {
   readonly seekable: boolean;
   /** Writes at `offset`, which never goes down. @throws UserError */
   write(bytes: Uint8Array, offset: number): void;
-  /** Makes the file `size` bytes long: a hole behind what was written. @throws UserError */
+  /** Makes the file `size` bytes long: a hole after what was written. @throws UserError */
   finish(size: number): void;
   /** Lets signals in: to be awaited every few MiB. */
   breathe(): Promise<void>;
@@ -42,7 +42,7 @@ export const isStandardOutput = (path: string): boolean => path === '-' || descr
 
 /**
  * Opens `path` (`-`: standard output), has it filled, and puts it in its place. Where that fails, or a signal ends the program,
- * nothing half-written stays behind, and what was there before is as it was.
+ * nothing half-written remains, and what was there before is as it was.
  * @throws UserError where it can't be written
  */
 export async function writeOutput<T>(path: string, fill: (output: OutputFile) => Promise<T> | T): Promise<T> {
@@ -74,7 +74,7 @@ function attempt<T>(path: string, call: () => T): T {
 
 const statOf = (path: string): Stats | undefined => attempt(path, () => lstatSync(path, { throwIfNoEntry: false }));
 
-/** /dev/stdout, /dev/fd/3, and links to them: the descriptor they stand for. */
+/** /dev/stdout, /dev/fd/3, and links to them: the descriptor they name. */
 function descriptorOf(path: string): number | null {
   const names = [path];
   try {

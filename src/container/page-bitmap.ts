@@ -46,7 +46,7 @@ export class PageBitmap {
     this.count = count;
   }
 
-  /** First frame behind those that count. */
+  /** First frame after those that count. */
   get end(): number {
     return this.#end;
   }
@@ -85,7 +85,7 @@ export class PageBitmap {
     return ((this.#blockOf(frame)[Math.floor(frame / 8) % BLOCK] ?? 0) & (1 << (frame % 8))) !== 0;
   }
 
-  /** How many set bits stand before `frame`. */
+  /** How many bits below `frame` are set. */
   rank(frame: number): number {
     const block = this.#blockOf(frame);
     let rank = this.#before[this.#blockIndex] ?? 0;

@@ -1,5 +1,5 @@
 /**
- * What stands beside the kho files of a recorded folder: the kernel's release and its log. Two layouts: a capture (`manifest.json`,
+ * What a recorded folder has beside the kho files: the kernel's release and its log. Two layouts: a capture (`manifest.json`,
  * `proc/version`, `vmcoreinfo.txt`, `dmesg.txt`), and that of the triage script proposed for the kernel's selftests (`uname.txt`, `dmesg-before-kexec.txt`).
  */
 import { dirname, join } from 'node:path';

@@ -7,6 +7,6 @@ export interface RecordedFiles {
   isFile(path: string): boolean;
   /** names in a folder, sorted; none where there is no such folder. @throws UserError where it can't be read */
   list(path: string): readonly string[];
-  /** the file's bytes, or null where there is none. @throws UserError where it can't be read */
+  /** the file's bytes, or null without such a file. @throws UserError where it can't be read */
   read(path: string): Uint8Array | null;
 }

@@ -17,7 +17,7 @@ interface KhoSetupData {
   readonly path: string;
 }
 
-/** The node beside or in `folder`, or beside the folder it lies in; null where there is none. */
+/** The node beside or in `folder`, or beside its parent folder; null without one. */
 export function findKhoSetupData(reader: RecordedFiles, folder: string): KhoSetupData | null {
   for (const candidate of candidates(folder)) {
     const nodes = join(candidate, 'setup_data');

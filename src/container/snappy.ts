@@ -1,6 +1,6 @@
 /** Snappy's raw format, as kdump pages are compressed with it. Source: google/snappy, format_description.txt. */
 
-/** The `size` bytes that `input` stands for, or null where it is damaged or stands for another number of bytes. */
+/** `input` decompressed, or null where it is damaged or does not decompress to `size` bytes. */
 export function snappyDecompress(input: Uint8Array, size: number): Uint8Array | null {
   const out = new Uint8Array(size);
   let ip = 0;

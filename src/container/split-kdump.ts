@@ -18,7 +18,7 @@ export interface OpenPart {
 }
 
 /**
- * The whole of which `first` is a part, as far as it is there. `open` opens a file as a kdump, or gives null where it is none.
+ * The whole of which `first` is a part, as far as it is there. `open` opens a file as a kdump, or gives null where it is not one.
  * @returns the dump, and what closes the other files
  */
 export async function joinParts(
@@ -96,7 +96,7 @@ interface Placed extends MemoryRange {
   readonly memory: PhysicalMemory;
 }
 
-/** Each address by the part it belongs to; where there is none, by the first, whose bitmap says which frames the machine has. */
+/** Each address by the part it belongs to; an address of no part by the first, whose bitmap says which frames the machine has. */
 function joinedMemory(parts: readonly Placed[], pageSize: number): PhysicalMemory {
   const partOf = (address: number): Placed | undefined => parts.find(({ start, end }) => address >= start && address < end);
   const stateOf = (address: number): PageState => (partOf(address) ?? parts[0])?.memory.stateOf(address) ?? 'out-of-range';

@@ -1,6 +1,6 @@
 /**
  * Takes a stream (standard input, a decompressor) and gives random access to it: small ones stay in memory, larger ones
- * go to a temporary file that is unlinked as soon as it is open, so that no way out of the program leaves it behind.
+ * go to a temporary file that is unlinked as soon as it is open, so that it is gone however the program ends.
  */
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmdirSync, statfsSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';

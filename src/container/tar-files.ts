@@ -6,7 +6,7 @@ import { UserError } from '../codec/user-error.js';
 import { type ByteSource, readAt } from './byte-source.js';
 import type { RecordedFiles } from './recorded-files.js';
 
-/** `ustar` stands at this offset of a header. Source: POSIX.1-2017, pax, "ustar Interchange Format". */
+/** Offset of `ustar` in a header. Source: POSIX.1-2017, pax, "ustar Interchange Format". */
 const USTAR_MAGIC_OFFSET = 257;
 const USTAR_MAGIC = 'ustar';
 

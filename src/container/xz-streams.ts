@@ -1,5 +1,5 @@
 /**
- * An .xz file may hold several streams, one behind the other; the decoder reads one. Their places are found from the end
+ * An .xz file may hold several streams in a row; the decoder reads one. Their places are found from the end
  * of the file: each footer leads to an index, and the index to the stream's size.
  * Source: The .xz File Format 1.2.1, sections 2.1.2 and 4.
  */
@@ -34,7 +34,7 @@ export function xzStreams(source: ByteSource): readonly XzStream[] {
   return streams.length === 0 ? whole : streams.reverse();
 }
 
-/** Zeros may stand behind a stream, in units of four. */
+/** A stream may be followed by zeros, in units of four. */
 function beforePadding(source: ByteSource, end: number): number {
   let at = end;
   while (at >= 4 && end - at < MOST_PADDING && readAt(source, at - 4, 4).every((byte) => byte === 0)) at -= 4;

@@ -165,7 +165,7 @@ function tellFilled(input: RoleInput, all: readonly RoleInput[]): RoleVerdict {
 }
 
 /**
- * The node of a jump long past lies in freed memory just as one of a loaded image does. An image that is loaded holds the running
+ * The node of a jump long past is in freed memory just as one of a loaded image is. An image that is loaded holds the running
  * kernel's own handover: it counts one kexec more than the one that kernel was given, and nothing of it has been reused.
  * @returns words, or null where nothing speaks against it
  */

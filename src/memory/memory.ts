@@ -78,7 +78,7 @@ export function describeState(state: PageState): string {
   }
 }
 
-/** Index of the range that holds `address`, or of the first one behind it (`ranges.length` if none), with `inside`. */
+/** Index of the range that holds `address`, or of the first one after it (`ranges.length` if none), with `inside`. */
 export function findRange(ranges: readonly MemoryRange[], address: number): { readonly index: number; readonly inside: boolean } {
   let low = 0;
   let high = ranges.length;

@@ -24,7 +24,7 @@ import { coreLayout } from '../../src/container/elf-writer.js';
 
 const PAGE = 4096;
 const PAGE_SHIFT = 12;
-/** Structures stand from here on, in bytes. */
+/** Structures start at this address. */
 const STRUCTURES = 16 << 20;
 /** Steps from one folio to the next, in pages: odd, so that a power of two of them never meet. */
 const STRIDE = 0x9e3779b1;
@@ -201,7 +201,7 @@ class Writer {
     }
     const area = Array.from({ length: pages }, () => this.#alloc());
     const [start] = area;
-    // The pages were allocated one behind the other.
+    // The pages were allocated in a row.
     if (start !== undefined) this.#put(start, table);
     const chunk = pages === 0 ? 0 : this.#chunks(area);
     return this.#page(
@@ -241,7 +241,7 @@ class Writer {
   /** The radix tree over everything preserved. @returns its root */
   #tree(): number {
     const { tableLog2, leafLog2, levels } = radixGeometry(PAGE_SHIFT);
-    // Of a key of order 0 the marker is bit 64 - PAGE_SHIFT; what stands above a leaf's bits is the number of the leaf, counted from there.
+    // Of a key of order 0 the marker is bit 64 - PAGE_SHIFT; the bits above a leaf's are the number of the leaf, counted from there.
     const marker = 2n ** BigInt(64 - PAGE_SHIFT - leafLog2);
     let below = new Map([...this.#leaves].map(([number, bits]): [bigint, number] => [marker + BigInt(number), this.#bare(bits)]));
     for (let level = 1; level < levels; level++) {

@@ -100,7 +100,7 @@ function compareDevice(before: Payload, after: Payload, add: Add, kept: Kept): v
   else add('changed', 'device', `it was device ${a}, and is ${b}`);
 }
 
-/** A vCPU's caretaker, where both dumps have its control block: any number of steps may lie between them. */
+/** A vCPU's caretaker, where both dumps have its control block: any number of steps may have been taken between them. */
 function compareCaretaker(before: Payload, after: Payload, add: Add): void {
   const [a, b] = [caretakerStateOf(before), caretakerStateOf(after)];
   if (a === null || b === null || a === b) return;

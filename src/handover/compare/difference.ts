@@ -12,7 +12,7 @@ export interface Difference {
   readonly name: string;
   /** a sentence: what was, what is */
   readonly text: string;
-  /** path of the node before, and after; null where there is none */
+  /** path of the node before, and after; null without one */
   readonly before: string | null;
   readonly after: string | null;
 }
