@@ -1,6 +1,6 @@
 /**
  * Bytes of a dump at any offset: an open file, read page-wise and never whole, or a buffer. For the container formats.
- * Large reads go straight into the reader's buffer; small ones through a cache of recently used blocks.
+ * Large reads go straight into the reader's buffer; small ones through a cache of recently used pages.
  */
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
@@ -40,16 +40,21 @@ export function bufferSource(name: string, bytes: Uint8Array): ByteSource {
   };
 }
 
-const BLOCK = 32 * 1024;
-const CACHED_BLOCKS = 128;
-/** From here on a read is one of memory's pages, not of a structure in one. */
-const PAGE = 4096;
+/** Read at once for a structure: a page, as structures are mostly scattered over memory. */
+const BLOCK = 4096;
+const CACHED_BLOCKS = 512;
+/** Blocks read at once where the one before was read, too. */
+const AHEAD = 8;
+/** Reads this large gain nothing by a cache. */
+const LARGE = AHEAD * BLOCK;
 
 /** The open file `fd`, `size` bytes long; closes it when closed. */
 export function fileSource(name: string, fd: number, size: number): ByteSource {
-  const blocks = new Map<number, Uint8Array>();
-  let lastIndex = -1;
-  let last: Uint8Array = new Uint8Array(0);
+  const cache = new Uint8Array(CACHED_BLOCKS * BLOCK);
+  const lengths = new Uint16Array(CACHED_BLOCKS);
+  /** block number to its place in the cache; the one used longest ago first */
+  const slots = new Map<number, number>();
+  const ahead = new Uint8Array(LARGE);
   let lastEnd = -1;
   let open = true;
   const before = fstatSync(fd);
@@ -70,20 +75,38 @@ export function fileSource(name: string, fd: number, size: number): ByteSource {
     return done;
   };
 
-  const blockAt = (index: number): Uint8Array => {
-    if (index === lastIndex) return last;
-    let block = blocks.get(index);
-    if (block === undefined) {
-      // A block that is pushed out gives its memory to the new one.
-      const oldest = blocks.size < CACHED_BLOCKS ? undefined : blocks.entries().next().value;
-      if (oldest !== undefined) blocks.delete(oldest[0]);
-      const buffer = oldest === undefined ? new Uint8Array(BLOCK) : new Uint8Array(oldest[1].buffer);
-      block = buffer.subarray(0, pread(index * BLOCK, BLOCK, buffer, 0));
-    } else blocks.delete(index);
-    blocks.set(index, block);
-    lastIndex = index;
-    last = block;
-    return block;
+  /** A place for a block, taken from the one used longest ago. */
+  const slotFor = (index: number): number => {
+    const oldest = slots.size < CACHED_BLOCKS ? undefined : slots.entries().next().value;
+    if (oldest !== undefined) slots.delete(oldest[0]);
+    const slot = oldest?.[1] ?? slots.size;
+    slots.set(index, slot);
+    return slot;
+  };
+
+  /** The place of a block in the cache. */
+  const slotOf = (index: number): number => {
+    const known = slots.get(index);
+    if (known !== undefined) {
+      slots.delete(index);
+      slots.set(index, known);
+      return known;
+    }
+    if (!slots.has(index - 1)) {
+      const slot = slotFor(index);
+      lengths[slot] = pread(index * BLOCK, BLOCK, cache, slot * BLOCK);
+      return slot;
+    }
+    const got = pread(index * BLOCK, LARGE, ahead, 0);
+    for (let block = AHEAD - 1; block >= 0; block--) {
+      const part = ahead.subarray(block * BLOCK, Math.max(block * BLOCK, Math.min(got, (block + 1) * BLOCK)));
+      if (block > 0 && (part.length === 0 || slots.has(index + block))) continue;
+      const slot = slotFor(index + block);
+      cache.set(part, slot * BLOCK);
+      lengths[slot] = part.length;
+      if (block === 0) return slot;
+    }
+    throw new Error('no block was read');
   };
 
   return {
@@ -94,16 +117,17 @@ export function fileSource(name: string, fd: number, size: number): ByteSource {
       // Whole pages here and there, as scattered folios are: a block around each would be read for nothing.
       const follows = offset === lastEnd;
       lastEnd = offset + wanted;
-      if (wanted >= BLOCK || (wanted >= PAGE && !follows && !blocks.has(Math.floor(offset / BLOCK)))) return pread(offset, wanted, target, targetOffset);
+      if (wanted >= LARGE || (wanted >= BLOCK && !follows && !slots.has(Math.floor(offset / BLOCK)))) return pread(offset, wanted, target, targetOffset);
       let done = 0;
       while (done < wanted) {
         const at = offset + done;
         const index = Math.floor(at / BLOCK);
         const from = at - index * BLOCK;
-        const part = blockAt(index).subarray(from, from + wanted - done);
-        if (part.length === 0) break;
-        target.set(part, targetOffset + done);
-        done += part.length;
+        const slot = slotOf(index);
+        const part = Math.min(wanted - done, (lengths[slot] ?? 0) - from);
+        if (part <= 0) break;
+        target.set(cache.subarray(slot * BLOCK + from, slot * BLOCK + from + part), targetOffset + done);
+        done += part;
       }
       return done;
     },
@@ -116,8 +140,7 @@ export function fileSource(name: string, fd: number, size: number): ByteSource {
     close() {
       if (open) closeSync(fd);
       open = false;
-      blocks.clear();
-      lastIndex = -1;
+      slots.clear();
     },
   };
 }
