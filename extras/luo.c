@@ -12,7 +12,7 @@ static char *help_luo[] = {
 	"luo", "sessions and files of Kexec Handover and the Live Update Orchestrator", "[-d]",
 	"  Runs luo-inspect on the dump: its report, or with -d its findings.", NULL
 };
-static struct command_table_entry commands[] = { { "luo", cmd_luo, help_luo, 0 }, { NULL } };
+static struct command_table_entry commands[] = { { "luo", cmd_luo, help_luo, MINIMAL }, { NULL } };
 
 static void cmd_luo(void)
 {

@@ -79,6 +79,58 @@ function commandsWork(name, node, bin, cwd) {
   check(name, bad.length === 0, bad.join('\n'));
 }
 
+/** extras/README.md: what it shows is what the other tools print, where they are. */
+function withOtherTools() {
+  const readme = readFileSync('extras/README.md', 'utf8');
+  const bin = resolve('dist/cli/bin.js');
+  const vmcore = join(work, 'vmcore');
+  writeFileSync(vmcore, spawnSync('xz', ['-dc', 'samples/failed/pfn/s1-frozen.sparse.elf.xz'], { maxBuffer: 1 << 28 }).stdout);
+  if (run('drgn', ['--version']).status !== 0) notHere('drgn', 'it is not installed');
+  else {
+    const got = run('drgn', ['-c', vmcore, '-q', 'extras/luo.py'], { env: { ...process.env, LUO_INSPECT: bin } });
+    check('drgn prints what extras/README.md shows', got.status === 0 && got.stdout !== '' && readme.includes(got.stdout), got.stderr + got.stdout);
+  }
+  if (!existsSync('/usr/include/crash/defs.h') || run('gcc', ['--version']).status !== 0)
+    notHere('the extension of crash', 'crash-dev or gcc is not installed');
+  else {
+    const [, ...words] = (/^gcc .*$/m.exec(readme)?.[0] ?? '').replace('luo.so', join(work, 'luo.so')).split(' ');
+    const built = run('gcc', ['-Werror', ...words]);
+    check('the extension of crash is built', built.status === 0, built.stderr);
+  }
+  const dumps = ['failed/pfn/s1-frozen', 'failed/seals/s2-at-kho_memory_init', 'handover-7.3/s1-frozen'];
+  const hasParallel = /GNU parallel/.test(run('parallel', ['--version']).stdout ?? '');
+  if (!hasParallel) notHere('GNU parallel', 'it is not installed');
+  const triaged = hasParallel
+    ? run('parallel', ['-j', '2', 'node', bin, 'triage', '{}', '--ndjson'], { input: dumps.join('\n') })
+    : run(process.execPath, [bin, 'triage', ...dumps, '--ndjson']);
+  const lines = (triaged.stdout ?? '')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  if (hasParallel)
+    check('GNU parallel triages', triaged.status === 2 && lines.filter(({ path }) => path !== undefined).length === dumps.length, triaged.stderr);
+  const folder = join(work, 'duckdb');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'package.json'), '{"private":true,"type":"module"}');
+  writeFileSync(join(folder, 'all.ndjson'), triaged.stdout ?? '');
+  if (run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', '@duckdb/node-api'], { cwd: folder }).status !== 0)
+    return notHere('DuckDB', 'the registry did not give it');
+  const query = /```sql\n(.*?)```/s.exec(readme)?.[1] ?? '';
+  writeFileSync(
+    join(folder, 'query.js'),
+    `import { DuckDBInstance } from '@duckdb/node-api';
+const connection = await (await DuckDBInstance.create(':memory:')).connect();
+for (const row of (await connection.runAndReadAll(${JSON.stringify(query)})).getRows()) console.log(row.join('\\t'));
+`,
+  );
+  const answered = run(process.execPath, ['query.js'], { cwd: folder });
+  check(
+    'DuckDB reads NDJSON, and answers what extras/README.md shows',
+    answered.status === 0 && answered.stdout !== '' && readme.includes(answered.stdout),
+    answered.stderr + answered.stdout,
+  );
+}
+
 try {
   const packed = run('npm', ['pack', '--json', '--pack-destination', work], { cwd: root });
   const tarball = packed.status === 0 ? join(work, JSON.parse(packed.stdout.slice(packed.stdout.indexOf('[')))[0].filename) : null;
@@ -155,6 +207,7 @@ try {
     const page = run('man', ['--warnings', '-l', 'man/luo-inspect.1'], { env: { ...process.env, MANPAGER: 'cat', MANWIDTH: '80' } });
     check('the manual page', page.status === 0 && page.stderr === '' && /SYNOPSIS/.test(page.stdout), page.stderr);
   }
+  withOtherTools();
   // Tests of which every change runs a part (test/extent.ts), in full.
   const long = run('grep', ['-rlE', '/extent\\.js', 'test'])
     .stdout.split('\n')

@@ -1,7 +1,9 @@
 /** Many dumps: a line each, clusters, what cannot be read stops nothing, and a run goes on where an earlier one ended. */
-import { appendFileSync, copyFileSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, copyFileSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { signatureOf } from '../../src/report/triage.js';
 import { luoInspect, type Run } from './run.js';
 import { scratch } from '../scratch.js';
@@ -68,4 +70,29 @@ describe('triage', () => {
   it('makes a signature of any JSON', () => {
     for (const value of [null, 5, {}, { findings: 'x', handovers: [null] }]) expect(signatureOf('x', value)).toMatchObject({ status: 'ok', path: 'x' });
   });
+});
+
+it('extras/triage-job.yaml: each pod triages its share, and goes on where it was', () => {
+  const job = parse(readFileSync('extras/triage-job.yaml', 'utf8'));
+  expect(job).toMatchObject({ apiVersion: 'batch/v1', kind: 'Job', spec: { completionMode: 'Indexed' } });
+  const { completions, parallelism, template } = job.spec;
+  const [container] = template.spec.containers;
+  expect([completions, parallelism, template.spec.restartPolicy]).toEqual([16, 16, 'OnFailure']);
+  expect(container.volumeMounts[0].name).toBe(template.spec.volumes[0].name);
+  const [shell, flag, script] = container.command;
+  const pod = join(folder, 'pod');
+  mkdirSync(pod);
+  const dump = resolve('samples/failed/pfn/s1-frozen.sparse.elf.xz');
+  writeFileSync(join(pod, 'list.txt'), Array.from({ length: 17 }, (_, index) => (index % 16 === 0 ? dump : `${pod}/absent`)).join('\n'));
+  writeFileSync(join(pod, 'npx'), `#!/bin/sh\nshift 2\nexec "${process.execPath}" "${resolve('dist/cli/bin.js')}" "$@"\n`, { mode: 0o755 });
+  const run = (): string => {
+    const { status } = spawnSync(shell, [flag, script.replaceAll('/dumps', pod)], {
+      env: { PATH: `${pod}:${process.env.PATH}`, JOB_COMPLETION_INDEX: '1' },
+    });
+    expect(status).toBe(0);
+    return readFileSync(join(pod, 'triage-1.ndjson'), 'utf8');
+  };
+  const first = run();
+  expect(first.match(/"path":"[^"]*s1-frozen/g)).toHaveLength(2);
+  expect(run().match(/"path":"[^"]*s1-frozen/g)).toHaveLength(2);
 });
