@@ -147,11 +147,11 @@ export class PciCore {
       yield this.machine.event('kernel', 'pci_try_reset_function', { device: device.name }, negative('ENOTTY'));
       return negative('ENOTTY');
     }
-    yield this.machine.enter('kernel', 'pci_try_reset_function', { device: device.name });
-    if (!(yield* this.trylock(device))) {
-      yield this.machine.exit(negative('EAGAIN'));
-      return negative('EAGAIN');
-    }
+    return yield* this.machine.call('kernel', 'pci_try_reset_function', { device: device.name }, this.#resetLocked(device));
+  }
+
+  *#resetLocked(device: SimulatedPciDevice): Steps<number> {
+    if (!(yield* this.trylock(device))) return negative('EAGAIN');
     const config = device.config.save();
     yield this.printk(device, 'resetting');
     const error = yield* this.resetFunctionLocked(device);
@@ -159,7 +159,6 @@ export class PciCore {
     this.show(device);
     yield this.printk(device, 'reset done');
     yield* this.unlock(device);
-    yield this.machine.exit(error);
     return error;
   }
 

@@ -159,27 +159,20 @@ export class VfioPci {
    * @returns the file, or ENOENT (no vfio-pci: no such node), EBUSY (v5: it came from the previous kernel and must be retrieved),
    * or what opening through the group answers
    */
-  *open(device: SimulatedPciDevice, group: boolean): Steps<VfioDeviceFile | number> {
-    const { machine } = this.pci;
+  open(device: SimulatedPciDevice, group: boolean): Steps<VfioDeviceFile | number> {
     const op = group ? 'VFIO_GROUP_GET_DEVICE_FD' : 'vfio_device_fops_cdev_open';
-    yield machine.enter('kernel', op, { device: device.name });
+    return this.pci.machine.call('kernel', op, { device: device.name }, this.#open(device, group));
+  }
+
+  *#open(device: SimulatedPciDevice, group: boolean): Steps<VfioDeviceFile | number> {
     const core = this.coreOf(device);
-    const refused = core === null ? negative('ENOENT') : this.#isIncoming(device) ? negative('EBUSY') : 0;
-    if (core === null || refused !== 0) {
-      yield machine.exit(refused);
-      return refused;
-    }
+    if (core === null) return negative('ENOENT');
+    if (this.#isIncoming(device)) return negative('EBUSY');
     const file = new VfioDeviceFile(this, core, group ? 'group' : 'cdev');
-    if (group) {
-      const error = yield* this.#grant(file);
-      if (error !== 0) {
-        core.files.delete(file);
-        yield machine.exit(error);
-        return error;
-      }
-    }
-    yield machine.exit();
-    return file;
+    const error = group ? yield* this.#grant(file) : 0;
+    if (error === 0) return file;
+    core.files.delete(file);
+    return error;
   }
 
   /** VFIO_DEVICE_BIND_IOMMUFD. @returns 0, EINVAL (bound already, or another file has the device), EAGAIN (a lock is held) */

@@ -31,36 +31,34 @@ const chunkEntries = (pageSize: number): number => arrayCount(layoutTable(khoVma
  * kho_preserve_vmalloc: `pages` are the physical addresses of the area's pages, in order.
  * @returns the descriptor to hand over, or a negative errno with everything undone
  */
-export function* preserveVmalloc(kho: Kho, pages: readonly number[]): Steps<VmallocDescriptor | number> {
+export const preserveVmalloc = (kho: Kho, pages: readonly number[]): Steps<VmallocDescriptor | number> =>
+  kho.machine.call('kho', 'kho_preserve_vmalloc', { pages: pages.length }, preserveEntries(kho, pages), (done) =>
+    typeof done === 'number' ? null : { first: done.first },
+  );
+
+function* preserveEntries(kho: Kho, pages: readonly number[]): Steps<VmallocDescriptor | number> {
   const { machine } = kho;
   const room = chunkEntries(machine.pageSize);
-  yield machine.enter('kho', 'kho_preserve_vmalloc', { pages: pages.length });
   const first = yield* newChunk(kho, null);
-  if (first === null) {
-    yield machine.exit(negative('ENOMEM'));
-    return negative('ENOMEM');
-  }
+  if (first === null) return negative('ENOMEM');
   let chunk = first;
   let index = 0;
   for (const page of pages) {
-    const error = yield* kho.preservePages(page, 1);
-    if (error !== 0) {
-      yield* unpreserveVmalloc(kho, { first, total_pages: 0, flags: 0, order: 0 });
-      yield machine.exit(error);
-      return error;
+    let error = yield* kho.preservePages(page, 1);
+    if (error === 0) {
+      machine.writeElement(khoVmallocChunk, chunk, 'phys', index++, page);
+      if (index < room) continue;
+      const next = yield* newChunk(kho, chunk);
+      if (next === null) error = negative('ENOMEM');
+      else {
+        chunk = next;
+        index = 0;
+        continue;
+      }
     }
-    machine.writeElement(khoVmallocChunk, chunk, 'phys', index++, page);
-    if (index < room) continue;
-    const next = yield* newChunk(kho, chunk);
-    if (next === null) {
-      yield* unpreserveVmalloc(kho, { first, total_pages: 0, flags: 0, order: 0 });
-      yield machine.exit(negative('ENOMEM'));
-      return negative('ENOMEM');
-    }
-    chunk = next;
-    index = 0;
+    yield* unpreserveVmalloc(kho, { first, total_pages: 0, flags: 0, order: 0 });
+    return error;
   }
-  yield machine.exit(0, { first });
   return { first, total_pages: pages.length, flags: KHO_VMALLOC_ALLOC, order: 0 };
 }
 
@@ -100,13 +98,8 @@ export function* unpreserveVmalloc(kho: Kho, descriptor: VmallocDescriptor): Ste
  * kho_restore_vmalloc in the next kernel.
  * @returns the physical addresses of the area's pages, or null where the kernel gives up
  */
-export function* restoreVmalloc(kho: Kho, descriptor: VmallocDescriptor): Steps<number[] | null> {
-  const { machine } = kho;
-  yield machine.enter('kho', 'kho_restore_vmalloc', { ...descriptor });
-  const pages = yield* restoreEntries(kho, descriptor);
-  yield machine.exit(0, { pages: pages === null ? null : pages.length });
-  return pages;
-}
+export const restoreVmalloc = (kho: Kho, descriptor: VmallocDescriptor): Steps<number[] | null> =>
+  kho.machine.call('kho', 'kho_restore_vmalloc', { ...descriptor }, restoreEntries(kho, descriptor), (pages) => ({ pages: pages?.length ?? null }));
 
 /** Of a shift by `order` the processor takes 5 bits alone (`1 << order` of an int): 2048 is taken as 0, seen with 7.3.4. */
 const SHIFT_BITS = 32;

@@ -136,9 +136,8 @@ export class FlbRegistry {
     outgoing.count--;
     this.#show(flb, 'outgoing', outgoing.count);
     if (outgoing.count > 0) return;
-    yield this.#machine.enter('handler', `${flb.compatible}.unpreserve`, { data: outgoing.data });
-    yield* flb.unpreserve({ data: outgoing.data, obj: outgoing.obj });
-    yield this.#machine.exit();
+    const { data, obj } = outgoing;
+    yield* this.#machine.call('handler', `${flb.compatible}.unpreserve`, { data }, flb.unpreserve({ data, obj }));
     outgoing.data = 0n;
     outgoing.obj = null;
   }
@@ -179,9 +178,8 @@ export class FlbRegistry {
       yield this.#machine.printk('WARNING: kernel/liveupdate/luo_flb.c at liveupdate_flb_put_incoming', 'luo');
       return;
     }
-    yield this.#machine.enter('handler', `${flb.compatible}.finish`, { data: incoming.data });
-    yield* flb.finish({ data: incoming.data, obj: incoming.obj });
-    yield this.#machine.exit();
+    const { data, obj } = incoming;
+    yield* this.#machine.call('handler', `${flb.compatible}.finish`, { data }, flb.finish({ data, obj }));
     incoming.data = 0n;
     incoming.obj = null;
     incoming.finished = true;

@@ -120,21 +120,22 @@ export class Sessions {
   }
 
   /** luo_session_create. @param field the 64 bytes of the ioctl */
-  *create(field: Uint8Array): Steps<OpenFile | number> {
-    const { machine, pages } = this.#luo;
-    yield machine.enter('luo', 'luo_session_create', { name: nameText(upToNul(field)) });
+  create(field: Uint8Array): Steps<OpenFile | number> {
     const given = upToNul(field);
-    const cut = this.#luo.spec.sessionNames === 'cut';
+    return this.#luo.machine.call('luo', 'luo_session_create', { name: nameText(given) }, this.#create(given));
+  }
+
+  *#create(given: Uint8Array): Steps<OpenFile | number> {
+    const { machine, pages, spec } = this.#luo;
+    const cut = spec.sessionNames === 'cut';
     const name = cut ? given.subarray(0, NAME_BYTES - 1) : given;
-    let result: OpenFile | number = negative('EINVAL');
-    if (cut || (name.length > 0 && name.length < NAME_BYTES)) {
-      const session = pages.kmalloc() ? new LuoSession(this.#luo, Uint8Array.from(name), 'outgoing') : null;
-      const error = session === null ? negative('ENOMEM') : yield* this.#insert(session, 'outgoing');
-      result = session === null || error !== 0 ? error : new OpenFile(new SessionFile(session, this));
-      if (session !== null && error === 0) machine.state.set(session.path, 'open');
-    }
-    yield machine.exit(typeof result === 'number' ? result : 0);
-    return result;
+    if (!cut && (name.length === 0 || name.length >= NAME_BYTES)) return negative('EINVAL');
+    if (!pages.kmalloc()) return negative('ENOMEM');
+    const session = new LuoSession(this.#luo, Uint8Array.from(name), 'outgoing');
+    const error = yield* this.#insert(session, 'outgoing');
+    if (error !== 0) return error;
+    machine.state.set(session.path, 'open');
+    return new OpenFile(new SessionFile(session, this));
   }
 
   // Grows before it looks for the name: a duplicate can leave an unused block.
