@@ -1,20 +1,9 @@
 /** The top of a scenario: machine, kernels, devices, handlers, reserve_mem. Tables like the verbs'. */
-import { plainKernel } from './types.js';
 import type { ErrnoName } from '../../../abi/errno.js';
 import { luoFileSer } from '../../../abi/luo/entries.js';
 import type { Cursor } from './cursor.js';
-import { type KeyTable, optional, readKeys, required, schemaOfKeys, withDefault } from './keys.js';
-import {
-  FD_KINDS,
-  HANDLER_CALLBACKS,
-  type HandlerCallback,
-  type ScenarioDevice,
-  type ScenarioHandler,
-  type ScenarioKernel,
-  type ScenarioMachine,
-  type ScenarioSubtree,
-  VFIO_VARIANTS,
-} from './types.js';
+import { type KeyTable, optional, readKeys, required, schemaOfKeys, type ValuesOf, withDefault } from './keys.js';
+import { FD_KINDS, HANDLER_CALLBACKS, type HandlerCallback, plainKernel, type SourcePosition, VFIO_VARIANTS } from './terms.js';
 import { payload, type Payload } from './payload.js';
 import { bool, errno, label, listOf, number, oneOf, pciAddress, size, text, type ValueType } from './values.js';
 
@@ -30,6 +19,9 @@ export const machineKeys = {
   scratch: withDefault(listOf(size(MIB)), 'the three scratch areas: lowmem, global, one of the node', SCRATCH, '[32MiB, 4MiB, 4MiB]'),
   testFlbs: withDefault(bool, "the kernels carry the kernel tree's own live update test: three FLBs on every handler", true, 'true'),
 };
+
+/** A machine; the `scratch` areas are lowmem, global, one node's, in bytes as all its sizes. */
+export type ScenarioMachine = Omit<ValuesOf<typeof machineKeys>, 'scratch'> & { readonly scratch: readonly [number, number, number] };
 
 export function readMachine(cursor: Cursor): ScenarioMachine {
   const values = readKeys(cursor, machineKeys, 'machine');
@@ -67,6 +59,9 @@ export const kernelKeys = {
   zdevKvm: withDefault(bool, 'CONFIG_VFIO_PCI_ZDEV_KVM, with which no device is preserved', false, 'false'),
 };
 
+/** One kernel of the run. */
+export type ScenarioKernel = ValuesOf<typeof kernelKeys> & { readonly position: SourcePosition };
+
 export function readKernel(cursor: Cursor): ScenarioKernel {
   if (cursor.text !== null) return plainKernel(cursor.text, cursor.position);
   return { ...readKeys(cursor, kernelKeys, 'a kernel'), position: cursor.position };
@@ -96,28 +91,32 @@ export const deviceKeys = {
   stubborn: withDefault(bool, 'broken: it goes on writing without being a bus master, until a reset', false, 'false'),
 };
 
+export type ScenarioDevice = Omit<ValuesOf<typeof deviceKeys>, 'bdf' | 'driver' | 'class' | 'bridge' | 'acsQuirk'> & {
+  readonly domain: number;
+  /** bus << 8 | device << 3 | function */
+  readonly bdf: number;
+  /** the driver bound when a kernel has booted; null for none */
+  readonly driver: string | null;
+  /** PCI class code, 24 bits; 0x030000 is a display */
+  readonly classCode: number;
+  /** the bridge above: bus << 8 | devfn, in the same domain; null on the root bus */
+  readonly bridge: number | null;
+  /** bridges above that one, upward; absent: by the buses that other devices' bridges lead to */
+  readonly above?: readonly number[];
+  readonly acsQuirk?: 'none' | 'device' | 'bridge';
+  /** configuration space of a real function that it starts from; absent for one of the engine's own */
+  readonly recorded?: Uint8Array | null;
+  /** with `recorded`: INTx was in use */
+  readonly intx?: boolean;
+  readonly position: SourcePosition;
+};
+
 export function readDevice(cursor: Cursor): ScenarioDevice {
-  const values = readKeys(cursor, deviceKeys, 'a device');
+  const { class: classCode, ...values } = readKeys(cursor, deviceKeys, 'a device');
   const { domain, bdf } = values.bdf;
   if (values.bridge !== null && values.bridge.domain !== domain) throw cursor.error('the bridge is in another domain than the device; use the same');
-  return {
-    name: values.name,
-    domain,
-    bdf,
-    driver: values.driver === 'none' ? null : values.driver,
-    interrupts: values.interrupts,
-    power: values.power,
-    reset: values.reset,
-    vendor: values.vendor,
-    device: values.device,
-    classCode: values.class,
-    bridge: values.bridge?.bdf ?? null,
-    vf: values.vf,
-    iommuGroup: values.iommuGroup,
-    acsQuirk: values.acsQuirk,
-    stubborn: values.stubborn,
-    position: cursor.position,
-  };
+  const driver = values.driver === 'none' ? null : values.driver;
+  return { ...values, domain, bdf, driver, classCode, bridge: values.bridge?.bdf ?? null, position: cursor.position };
 }
 
 export const reserveMemKeys = {
@@ -126,10 +125,15 @@ export const reserveMemKeys = {
   align: withDefault(size(1), 'alignment', 4096, '4096'),
 };
 
+export type ReserveMem = ValuesOf<typeof reserveMemKeys> & { readonly position: SourcePosition };
+
 const subtreeKeys = {
   name: required(text, 'its name'),
   payload: required(payload, 'what is handed over under it'),
 };
+
+/** A subtree of the root FDT, or an FLB, that the scenario itself defines. */
+export type ScenarioSubtree = ValuesOf<typeof subtreeKeys>;
 
 export const subtree: ValueType<ScenarioSubtree> = {
   label: '`{ name, payload }`',
@@ -160,6 +164,12 @@ export const handlerKeys = {
 /** Bytes of the field of a compatible string, its NUL included: the longest name of a handler. */
 const COMPATIBLE_BYTES = luoFileSer.fields.compatible.bytes;
 
+/** A file handler that the scenario itself defines. `answers`: what a callback answers; absent: 0 (can_preserve, can_finish: true). */
+export type ScenarioHandler = Omit<ValuesOf<typeof handlerKeys>, HandlerCallback> & {
+  readonly answers: Readonly<Partial<Record<HandlerCallback, ErrnoName>>>;
+  readonly position: SourcePosition;
+};
+
 export function readHandler(cursor: Cursor): ScenarioHandler {
   const values = readKeys(cursor, handlerKeys, 'a handler');
   if (new TextEncoder().encode(values.compatible).length >= COMPATIBLE_BYTES)
@@ -169,13 +179,6 @@ export function readHandler(cursor: Cursor): ScenarioHandler {
     const answer = values[callback];
     if (answer !== null) answers[callback] = answer;
   }
-  return {
-    compatible: values.compatible,
-    accepts: values.accepts,
-    payload: values.payload,
-    flb: values.flb,
-    canFinish: values.canFinish,
-    answers,
-    position: cursor.position,
-  };
+  const { compatible, accepts, payload, flb, canFinish } = values;
+  return { compatible, accepts, payload, flb, canFinish, answers, position: cursor.position };
 }

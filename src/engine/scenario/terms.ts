@@ -110,3 +110,15 @@ export interface StepBase {
 
 /** 0, and nothing else is looked at. */
 export const expectSuccess: Expectation = { errno: null, ret: null, same: null, name: null, signal: null, console: [], cloexec: null };
+
+/** A kernel of which only the release is said. */
+export const plainKernel = (release: string, position: SourcePosition) => ({
+  release,
+  kho: true,
+  liveupdate: true,
+  without: [],
+  vfio: null,
+  zdevKvm: false,
+  speaks: [],
+  position,
+});
