@@ -1,4 +1,5 @@
 /** What a compatibility check says: a row a layer, remarks that are about no outcome, and the verdict. */
+import type { ErrnoName } from '../../abi/errno.js';
 import type { Evidence, ReactionKind } from '../../abi/behaviour/behaviour.js';
 
 export type CompatSeverity = 'error' | 'warning' | 'info';
@@ -10,7 +11,7 @@ export interface LayerVerdict {
   /** the version spoken; null where the next kernel has none */
   readonly to: string | null;
   readonly outcome: ReactionKind;
-  readonly errno: string | null;
+  readonly errno: ErrnoName | null;
   readonly text: string;
   readonly severity: CompatSeverity;
   readonly evidence: Evidence;

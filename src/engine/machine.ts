@@ -278,8 +278,8 @@ export class Machine {
   /** Far from any page that the dump holds on both sides: the gap below 4 GiB, say. */
   #isInHole(address: number): boolean {
     const { index } = findRange(this.#held, address);
-    const [before, behind] = [this.#held[index - 1], this.#held[index]];
-    return before !== undefined && behind !== undefined && behind.start - before.end >= SMALLEST_HOLE;
+    const [before, after] = [this.#held[index - 1], this.#held[index]];
+    return before !== undefined && after !== undefined && after.start - before.end >= SMALLEST_HOLE;
   }
 
   #place(): string {

@@ -2,6 +2,7 @@
  * The gate: what patches do to the contracts in include/linux/kho/abi. A layout that changes while its string stays is read wrongly by
  * every kernel on the other side; one whose string changes with it is refused, which is what the string is for.
  */
+import type { ErrnoName } from '../../abi/errno.js';
 import type { Outcome } from '../../abi/behaviour/behaviour.js';
 import { type FactName, outcomeOf } from '../../abi/behaviour/facts.js';
 import type { Contract, Release } from '../../abi/contract.js';
@@ -18,7 +19,7 @@ export interface BrokenPair {
   /** who takes over from whom */
   readonly direction: 'from-release' | 'to-release';
   readonly outcome: string;
-  readonly errno: string | null;
+  readonly errno: ErrnoName | null;
   readonly text: string;
 }
 

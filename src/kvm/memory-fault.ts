@@ -109,7 +109,7 @@ function whatHappened(fault: MemoryFault, { abi, pageSize }: FaultContext): stri
 }
 
 const poisoned = (fault: MemoryFault): readonly string[] => [
-  `EHWPOISON: the host page behind gpa ${hex(fault.gpa)} is poisoned, its memory has failed. No conversion brings it back, and running again faults again.`,
+  `EHWPOISON: the host page of gpa ${hex(fault.gpa)} is poisoned, its memory has failed. No conversion brings it back, and running again faults again.`,
   'To go on: tell the guest (a machine check for that address), or put another page there (punch the hole in the guest_memfd or map anew: the contents are lost), or end the guest.',
 ];
 

@@ -75,8 +75,8 @@ function cutOnce(findings: readonly KvmFinding[]): readonly KvmFinding[] {
 /** The fields before the exit union and those after it; the unions themselves are decoded by what they hold. */
 function decodeHeader(layout: KvmRun, bytes: Uint8Array, endian: Endian): PartialValues {
   const before = decodePartial(partOf(layout, 'request_interrupt_window', 'exit'), bytes, 0, endian);
-  const behind = decodePartial(partOf(layout, 'kvm_valid_regs', 's'), bytes, offsetOf(layout, 'kvm_valid_regs'), endian);
-  return Object.assign({}, before, behind);
+  const after = decodePartial(partOf(layout, 'kvm_valid_regs', 's'), bytes, offsetOf(layout, 'kvm_valid_regs'), endian);
+  return Object.assign({}, before, after);
 }
 
 function ioDataOf(payload: Payload | null, bytes: Uint8Array, endian: Endian, pageSize: number, findings: KvmFinding[]): IoData | null {

@@ -2,6 +2,7 @@
  * The sessions, files and phases of a running kernel's objects as a scenario: steps that bring the engine's kernel to where the real one is,
  * then those that a user would take next. Contents of files are not the dump's: the machine is the engine's own.
  */
+import type { ErrnoName } from '../../abi/errno.js';
 import { errnoName } from '../../abi/errno.js';
 import { sealNames } from '../../abi/memfd/v2.js';
 import type { LiveFile, LiveObjects, LiveSession } from './model.js';
@@ -105,7 +106,7 @@ class Builder {
     this.add({ do: 'finish', session: `${as}r` });
   }
 
-  #retrieve(file: LiveFile, as: string, index: number, errno: string | null): void {
+  #retrieve(file: LiveFile, as: string, index: number, errno: ErrnoName | null): void {
     this.#retrieves++;
     if (errno !== null) this.faults.push({ at: 'memfd.retrieve', nth: this.#retrieves, errno });
     const step = { do: 'retrieve', session: `${as}r`, token: `0x${file.token.toString(16)}` };

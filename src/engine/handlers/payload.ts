@@ -182,8 +182,8 @@ function* releaseChain(kho: Kho, header: Struct | null, first: number, most: num
   if (header === null || next === undefined) return;
   let page = first;
   for (let done = 0; page !== 0 && done < most; done++) {
-    const behind = kho.machine.readAddressField(header, page, next);
+    const following = kho.machine.readAddressField(header, page, next);
     yield* kho.restoreFree(page);
-    page = behind;
+    page = following;
   }
 }
