@@ -230,10 +230,13 @@ function deviceAddress(values: Readonly<Record<string, unknown>> | null): { addr
 }
 
 /** The dump, and in which state the pages of its memfds are in it. */
-export const sourceJson = (report: DumpReport): JsonObject => ({ ...report.source, memfdPages: { ...memfdPages(report) } });
+export const sourceJson = (report: Pick<DumpReport, 'source' | 'handovers' | 'decoded'>): JsonObject => ({
+  ...report.source,
+  memfdPages: { ...memfdPages(report) },
+});
 
 /** Pages of all memfds by their state in this dump: of the dump, not of the handover, and so a part of `source`. */
-function memfdPages({ handovers, decoded: { memory } }: DumpReport): PageStates {
+function memfdPages({ handovers, decoded: { memory } }: Pick<DumpReport, 'handovers' | 'decoded'>): PageStates {
   const sum = { present: 0, zero: 0, excluded: 0, outOfRange: 0, unknown: 0 };
   const add = (states: PageStates): void => {
     sum.present += states.present;

@@ -15,6 +15,7 @@ import { decodeHandovers } from '../../src/handover/decode.js';
 import { plainIn } from '../../src/handover/luo.js';
 import type { PhysicalMemory } from '../../src/memory/memory.js';
 import { overlayMemory } from '../../src/memory/overlay.js';
+import { sourceJson } from '../../src/report/report-json.js';
 import { judge } from '../../src/verdict/judge.js';
 import { ALL, extent } from '../extent.js';
 
@@ -47,7 +48,8 @@ function said(memory: PhysicalMemory, bulkFrom: number, replay = true): { readon
       count,
       files: files.map((file) => [file.path, file.decoded?.kind === 'memfd' ? [...file.decoded.runs()] : null]),
     }));
-    const all = { findings, verdict: { ...verdict, sessions: [...verdict.sessions] }, sessions };
+    const source = sourceJson({ source: { path: 'dump', container: 'elf-core', bytes: 0, arch: null, pageSize: PAGE }, handovers: decoded.handovers, decoded });
+    const all = { source, findings, verdict: { ...verdict, sessions: [...verdict.sessions] }, sessions };
     return {
       text: JSON.stringify(all, (_, value) => (typeof value === 'bigint' ? `${value}` : value), 1),
       plain: plainIn(handover?.luo ?? null)?.sessions ?? 0,
