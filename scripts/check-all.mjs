@@ -213,10 +213,14 @@ try {
     .stdout.split('\n')
     .filter((file) => file !== FIRST_MINUTES);
   const inFull = (files) =>
-    run('node_modules/.bin/vitest', ['run', `--maxWorkers=${availableParallelism()}`, '--testTimeout=900000', ...files], {
-      env: { ...process.env, LUO_INSPECT_TESTS: 'all' },
-      timeout: 3_600_000,
-    });
+    run(
+      'node_modules/.bin/vitest',
+      ['run', '--config=scripts/vitest.mjs', '--isolate', `--maxWorkers=${availableParallelism()}`, '--testTimeout=900000', ...files],
+      {
+        env: { ...process.env, LUO_INSPECT_TESTS: 'all' },
+        timeout: 3_600_000,
+      },
+    );
   const minutes = inFull([FIRST_MINUTES]);
   check('the first minutes of a newcomer, in a clone, as README shows them', minutes.status === 0, minutes.stdout + minutes.stderr);
   const tests = inFull([...new Set(long.flatMap(testsOf))]);
