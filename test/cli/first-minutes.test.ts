@@ -101,6 +101,9 @@ async function played(folder: string): Promise<void> {
         await terminal.until(`the screen\n${wanted}`, ({ rows }) => rows.map((row) => row.trimEnd()).join('\n') === wanted, 60_000);
       }
       terminal.write('q');
+      const isAsked = ({ text }: PseudoTerminal): boolean => text.includes('leave all the same?');
+      await terminal.until('the end, or whether to leave an edit', (shown) => shown.exit !== null || isAsked(shown));
+      if (isAsked(terminal)) terminal.write('y');
       await terminal.until('the end', ({ exit }) => exit !== null);
       expect(terminal.exit?.exitCode).toBe(0);
     } finally {
