@@ -56,7 +56,7 @@ function plainNext({ memory, perRow }: Grid, start: number): number | null {
 }
 
 /** Rows squeezed into one, at most. */
-const MOST_SQUEEZED = 1 << 17;
+const MOST_SQUEEZED = 1 << 13;
 const CHUNK = 4096;
 
 /** Bytes of a whole row; null where it is not whole. */
