@@ -100,6 +100,20 @@ it('what a limit ended is told on standard error where there are no findings', (
     expect(run(args).stderr).toMatch(/^luo-inspect: not all of it was looked at: .*--limit shared-pages=131072 goes on$/m);
 });
 
+it('a table that many memfds lead to is read again up to a limit, by every command', () => {
+  const path = file('tables', bombs['shared-files']?.(new Random(1), () => 12) ?? new Uint8Array());
+  const limited = (args: readonly string[]): string => {
+    const { stdout, stderr } = run([...args, '--limit', 'shared-pages=50']);
+    return stdout + stderr;
+  };
+  for (const args of [
+    ['diagnose', path, '--json'],
+    ['ledger', path],
+    ['diff', path, path],
+  ])
+    expect(limited(args)).toMatch(/--limit shared-pages=400/);
+});
+
 it('folios that many files lead to are listed once, and then up to a limit', () => {
   const path = file('listed', bombs['shared-files']?.(new Random(1), () => 3) ?? new Uint8Array());
   const [all, few] = [luoInspect(['report', path, '--json', '--no-log']), luoInspect(['report', path, '--json', '--no-log', '--limit', 'shared-runs=5'])];
