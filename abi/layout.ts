@@ -23,7 +23,7 @@ interface Described {
   readonly meaning: string;
 }
 
-interface IntType<B extends 1 | 2 | 4 | 8 = 1 | 2 | 4 | 8> extends Described {
+export interface IntType<B extends 1 | 2 | 4 | 8 = 1 | 2 | 4 | 8> extends Described {
   readonly kind: 'int';
   readonly bytes: B;
   readonly signed: boolean;
@@ -38,12 +38,12 @@ interface IntType<B extends 1 | 2 | 4 | 8 = 1 | 2 | 4 | 8> extends Described {
   readonly mustBe?: readonly number[];
 }
 
-interface CStringType extends Described {
+export interface CStringType extends Described {
   readonly kind: 'cstring';
   readonly bytes: number;
 }
 
-interface BytesType extends Described {
+export interface BytesType extends Described {
   readonly kind: 'bytes';
   readonly bytes: number;
 }
@@ -63,7 +63,7 @@ export interface BitsType<F extends Readonly<Record<string, BitField>> = Readonl
 }
 
 /** `count`: a number, or `page`: as many whole elements as fit in the rest of a page of the machine. */
-interface ArrayType<T extends FieldType = FieldType> extends Described {
+export interface ArrayType<T extends FieldType = FieldType> extends Described {
   readonly kind: 'array';
   readonly of: T;
   readonly count: number | 'page';
@@ -81,7 +81,7 @@ export interface UnionType extends Described {
 
 type UnionSelect = { readonly field: string; readonly variants: Readonly<Record<string, string>> } | { readonly always: string };
 
-interface NestedType<S extends Struct = Struct> extends Described {
+export interface NestedType<S extends Struct = Struct> extends Described {
   readonly kind: 'nested';
   readonly struct: S;
   /** of a kho_vmalloc: what is in its pages one after the other, and the field beside it that counts them */

@@ -163,7 +163,7 @@ try {
       const types = run(
         process.execPath,
         [
-          join(root, 'node_modules/typescript/bin/tsc'),
+          join(root, 'node_modules/typescript-native/bin/tsc'),
           '--noEmit',
           '--strict',
           '--module',

@@ -8,7 +8,8 @@ import { availableParallelism } from 'node:os';
 const built = spawnSync(process.execPath, ['scripts/build.mjs', '--if-needed'], { stdio: 'inherit' });
 if (built.status !== 0) process.exit(built.status ?? 1);
 
-const bin = (name) => `node_modules/.bin/${name}`;
+/** Both TypeScripts have a `tsc`; the native one takes a fifth of the time. */
+const bin = (name) => (name === 'tsc' ? 'node_modules/typescript-native/bin/tsc' : `node_modules/.bin/${name}`);
 const tasks = [
   ['vitest', ['run', '--config=scripts/vitest.mjs', `--maxWorkers=${availableParallelism()}`, ...process.argv.slice(2)], true],
   ['biome', ['check', '.'], false],

@@ -8,7 +8,7 @@ const all = mkdtempSync(join(tmpdir(), 'luo-inspect-types-'));
 try {
   execFileSync(
     process.execPath,
-    ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--declaration', '--emitDeclarationOnly', '--stripInternal', '--outDir', all],
+    ['node_modules/typescript-native/bin/tsc', '-p', 'tsconfig.build.json', '--declaration', '--emitDeclarationOnly', '--stripInternal', '--outDir', all],
     { stdio: 'inherit' },
   );
   rmSync('dist/types', { recursive: true, force: true });

@@ -7,7 +7,7 @@ import type { Layer } from '../contract.js';
 /** `subtree`: of the root FDT; `luo-node`: of the LUO tree; `handler`: of files; `flb`: an object beside files */
 export type LayerRole = 'root' | 'subtree' | 'luo' | 'luo-node' | 'handler' | 'flb';
 
-interface LayerInfo {
+export interface LayerInfo {
   readonly layer: Layer;
   readonly role: LayerRole;
   readonly takenOver: string;

@@ -7,7 +7,7 @@ import { parseEdit } from '../../src/tui/debugger/edit.js';
 import { debuggerProgram } from '../../src/tui/debugger/view.js';
 import type { Debugger } from '../../src/tui/debugger/state.js';
 import { parseKept } from '../../src/tui/model/kept.js';
-import { lineWidth, textOf } from '../../src/tui/model/text.js';
+import { lineWidth, textOf, wrap } from '../../src/tui/model/text.js';
 import { Play } from './play.js';
 
 const SHORT = `schema: luo-inspect.scenario/1
@@ -308,6 +308,10 @@ describe('the memory of a step', () => {
 });
 
 describe('any size', () => {
+  // the fuzzer's terminal, seed 2272: a pane narrower than its margins
+  it('has a column for text where there is no room', () => {
+    expect(wrap('  ab c', -3, 2)).toEqual(['a', 'b', 'c']);
+  });
   it.each([
     [40, 10],
     [80, 24],

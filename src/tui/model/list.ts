@@ -48,7 +48,7 @@ interface ListOf<S, P extends string, R> {
   readonly keys?: readonly Key<S>[];
 }
 
-interface ListPane<S, P extends string, R> extends Pane<S, P> {
+export interface ListPane<S, P extends string, R> extends Pane<S, P> {
   /** the rows that the filter leaves */
   readonly shown: (state: S) => readonly R[];
   /** the row under the cursor */

@@ -141,11 +141,12 @@ export const restyle = (spans: Line, style: Style): Line => [span(textOf(spans),
 
 /**
  * `text` in rows of at most `width` columns, broken at blanks where there are some. Leading blanks stay; rows after the first
- * are indented by them and by `indent`.
+ * are indented by them and by `indent`. No room, as on a terminal of a few columns, counts as one column.
  */
 export function wrap(text: string, width: number, indent = 0): string[] {
-  const margin = Math.min(text.length - text.trimStart().length, Math.floor(width / 2));
-  const hanging = Math.min(margin + indent, Math.floor(width / 2));
+  const half = Math.max(0, Math.floor(width / 2));
+  const margin = Math.min(text.length - text.trimStart().length, half);
+  const hanging = Math.min(margin + indent, half);
   const rows: string[] = [];
   let row = '';
   const room = (): number => Math.max(1, width - (rows.length === 0 ? margin : hanging));

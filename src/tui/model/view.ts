@@ -49,7 +49,7 @@ export interface Found {
 }
 
 /** What `:copy` and the copying keys of a view take. `text` is '' where there is no such thing. */
-interface Copies<S, C extends string = string> {
+export interface Copies<S, C extends string = string> {
   readonly kinds: readonly C[];
   readonly text: (state: S, what: C) => string;
   /** a key copies the first of its kinds that there is */
