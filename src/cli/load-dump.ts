@@ -1,4 +1,5 @@
 /** Opens a dump, decodes and diagnoses it: what every command that takes a dump does first. */
+import { setFlagsFromString } from 'node:v8';
 import type { Arch, OpenedDump } from '../container/opened-dump.js';
 import { openDump } from '../container/open.js';
 import { diagnose } from '../diagnosis/diagnose.js';
@@ -85,6 +86,14 @@ export async function loadDecoded(path: string, options: LoadOptions = {}, wrap:
   }
 }
 
+/** In bytes: of what is made for a dump as large, little lives on, and V8 would let as much garbage pile up as all of the handover takes. */
+const LARGE_DUMP = 8 * 2 ** 30;
+
+/** V8's space for new objects grows no further. Not for the terminal, where a key is to cost little. */
+function spareMemory({ bytes }: OpenedDump, { onStage }: LoadOptions): void {
+  if (bytes >= LARGE_DUMP && onStage === undefined) setFlagsFromString('--semi-space-growth-factor=1');
+}
+
 async function load(path: string, options: LoadOptions, stage: Stage, wrap: (opened: OpenedDump) => OpenedDump): Promise<LoadedDump> {
   const { read, objects } = await decodeFile(path, options, stage, wrap);
   try {
@@ -105,6 +114,7 @@ async function decodeFile(
   wrap: (opened: OpenedDump) => OpenedDump,
 ): Promise<{ readonly read: ReadDump; readonly objects: LoadedObjects }> {
   const opened = wrap(await openDump(path, { iomem: options.iomem }));
+  spareMemory(opened, options);
   try {
     await stage(`${opened.container}: searching for handovers and decoding them`);
     const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
