@@ -3,6 +3,7 @@ import { UserError } from '../codec/user-error.js';
 import { type Comparison, compareDumps } from '../handover/compare/compare.js';
 import type { OpenPages } from '../handover/compare/fates.js';
 import type { DecodedDump } from '../handover/decode.js';
+import { shellWord } from '../report/escape.js';
 import { hex } from '../tree/words.js';
 import type { CompareModel } from '../tui/open.js';
 
@@ -18,7 +19,7 @@ export function comparisonOf(before: Side, after: Side & { readonly openPages?: 
   if (comparison === null) throw new UserError(`${before.path}: no handover found to compare; \`luo-inspect report\` says what was searched`);
   if (isReversed(comparison))
     throw new UserError(
-      `${before.path} was taken after ${after.path}: the handover at ${hex(comparison.before.candidate.fdtAddress ?? 0)} came in there, and is still to go out here; try \`luo-inspect diff ${after.path} ${before.path}\``,
+      `${before.path} was taken after ${after.path}: the handover at ${hex(comparison.before.candidate.fdtAddress ?? 0)} came in there, and is still to go out here; try \`luo-inspect diff ${shellWord(after.path)} ${shellWord(before.path)}\``,
     );
   return {
     paths: { before: before.path, after: after.path },

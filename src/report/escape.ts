@@ -35,3 +35,6 @@ export function plainOutput(text: string): string {
 
 /** A message in one line: as `plainOutput`, and control characters as spaces. */
 export const oneLine = (text: string): string => plainOutput(text.trimEnd().replaceAll(/[\x00-\x1f]+/g, ' '));
+
+/** A word as a shell takes it: quoted where it has to be. */
+export const shellWord = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -3,6 +3,7 @@
  * (test/fixtures/btf), and the running kernel's where it has any of them.
  */
 import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { Release } from '../../abi/contract.js';
 import type { Struct } from '../../abi/layout.js';
@@ -12,9 +13,9 @@ import type { Btf } from '../../src/compat/btf/btf.js';
 import { openKernelFile } from '../../src/compat/btf/kernel-file.js';
 
 const kernels: readonly { readonly release: Release; readonly path: string }[] = [
-  { release: '6.18', path: new URL('../fixtures/btf/6.18.15.BTF.xz', import.meta.url).pathname },
-  { release: '7.1', path: new URL('../fixtures/btf/7.1.13.BTF.xz', import.meta.url).pathname },
-  { release: '7.3', path: new URL('../fixtures/btf/7.3.4.BTF.xz', import.meta.url).pathname },
+  { release: '6.18', path: fileURLToPath(new URL('../fixtures/btf/6.18.15.BTF.xz', import.meta.url)) },
+  { release: '7.1', path: fileURLToPath(new URL('../fixtures/btf/7.1.13.BTF.xz', import.meta.url)) },
+  { release: '7.3', path: fileURLToPath(new URL('../fixtures/btf/7.3.4.BTF.xz', import.meta.url)) },
 ];
 const running = '/sys/kernel/btf/vmlinux';
 /** User space sees these: no kernel may change them, whatever its release. */

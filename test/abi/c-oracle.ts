@@ -7,13 +7,14 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { contractById, findStruct } from '../../abi/registry.js';
 import type { Struct } from '../../abi/layout.js';
 import { vfioPciCoreDeviceSerRfc } from '../../abi/vfio-pci/rfc.js';
 
 export const PAGE_SIZES = [4096, 16384, 65536] as const;
 
-const fixtures = new URL('../fixtures/c/', import.meta.url).pathname;
+const fixtures = fileURLToPath(new URL('../fixtures/c/', import.meta.url));
 const tablePath = join(fixtures, 'offsets.json');
 
 /** name in C -> structure in abi/, by name and contract */

@@ -1,12 +1,13 @@
 /** `abi check` and `abi diff` as scripts use them: output, JSON, exit status. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { luoInspect } from '../cli/run.js';
 import { scratch } from '../scratch.js';
 
-const fixture = (name: string): string => new URL(`../fixtures/btf/${name}`, import.meta.url).pathname;
-const sample = (name: string): string => new URL(`../../samples/${name}`, import.meta.url).pathname;
+const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/btf/${name}`, import.meta.url));
+const sample = (name: string): string => fileURLToPath(new URL(`../../samples/${name}`, import.meta.url));
 const check = (from: string, to: string, ...more: string[]) => luoInspect(['abi', 'check', '--from', from, '--to', to, ...more]);
 
 const folder = scratch();

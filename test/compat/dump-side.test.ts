@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { checkCompat } from '../../src/compat/check.js';
 import { type DumpSource, handingOver, takingOver } from '../../src/compat/dump-side.js';
@@ -8,7 +9,7 @@ import type { CompatResult } from '../../src/compat/verdict.js';
 import { openDump } from '../../src/container/open.js';
 import { decodeHandovers } from '../../src/handover/decode.js';
 
-const samples = new URL('../../samples/', import.meta.url).pathname;
+const samples = fileURLToPath(new URL('../../samples/', import.meta.url));
 
 async function sideOf(sample: string, role: 'from' | 'to'): Promise<Side> {
   const path = `${samples}${sample}`;

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { memfdLuoSerV1 } from '../../abi/memfd/v1.js';
 import type { Contract, Release } from '../../abi/contract.js';
@@ -13,7 +14,7 @@ import type { CompatResult } from '../../src/compat/verdict.js';
 import { kernelImage } from './image.js';
 import { type Bend, structBtf } from './struct-btf.js';
 
-const fixture = (name: string): string => new URL(`../fixtures/btf/${name}`, import.meta.url).pathname;
+const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/btf/${name}`, import.meta.url));
 const sideOf = async (bytes: Uint8Array, name = 'vmlinux'): Promise<Side> => kernelSide(await fromBytes(name, bytes));
 
 const stringsOf = (release: Release): readonly string[] => spokenBy(release).flatMap((contract) => (contract.compatible === null ? [] : [contract.compatible]));

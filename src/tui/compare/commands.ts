@@ -3,7 +3,7 @@ import { escapeText } from '../../report/escape.js';
 import { hex } from '../../tree/words.js';
 import { MOVE } from '../model/common-keys.js';
 import type { Key } from '../model/keys.js';
-import { shellWord } from '../model/match.js';
+import { shellWord } from '../../report/escape.js';
 import { jumpTo } from '../model/scroll.js';
 import { TreeSearch, nextMatch } from '../model/search.js';
 import type { SharedCommands } from '../model/shared-commands.js';

@@ -1,7 +1,7 @@
 /** What can be copied of a step: its text, its JSON, the bytes it is about, a command line that shows it. */
 import { stepToJson } from '../../engine/client.js';
 import { hex, hexBytes } from '../../tree/words.js';
-import { shellWord } from '../model/match.js';
+import { shellWord } from '../../report/escape.js';
 import { copiesOf } from '../model/view.js';
 import type { Debugger } from './state.js';
 import { stepText } from './step-lines.js';

@@ -1,7 +1,7 @@
 /** What `explore` found as a list: the shortest run to each ending; Enter opens one in the debugger, q comes back to the list. */
 import { GENERAL, MOVE, PANES, SEARCH } from '../model/common-keys.js';
 import { listPane } from '../model/list.js';
-import { shellWord } from '../model/match.js';
+import { shellWord } from '../../report/escape.js';
 import type { Program } from '../model/program.js';
 import { programOf } from '../model/program-of.js';
 import { alone } from '../model/screen.js';

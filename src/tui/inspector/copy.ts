@@ -1,6 +1,6 @@
 /** What can be copied of the selected node. */
 import { hex, hexBytes } from '../../tree/words.js';
-import { shellWord } from '../model/match.js';
+import { shellWord } from '../../report/escape.js';
 import { bytesTouched, rawValueText } from '../model/value.js';
 import { copiesOf } from '../model/view.js';
 import { type Inspector, nodeBits, selectedNode } from './state.js';

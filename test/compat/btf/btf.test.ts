@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { btfArray, btfIntData, btfMember } from '../../../abi/btf/types.js';
 import { type Btf, openBtf } from '../../../src/compat/btf/btf.js';
@@ -9,7 +10,7 @@ import { openKernelFile } from '../../../src/compat/btf/kernel-file.js';
 import { BtfBuilder } from './build.js';
 import { parsePahole } from './pahole.js';
 
-const fixture = (name: string): string => new URL(`../../fixtures/btf/${name}`, import.meta.url).pathname;
+const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/btf/${name}`, import.meta.url));
 
 async function btfOf(name: string): Promise<Btf> {
   const { btf } = await openKernelFile(fixture(name));

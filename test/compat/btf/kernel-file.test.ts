@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../../abi/boot/arm64-image.js';
@@ -12,7 +13,7 @@ import { fromBytes, openKernelFile } from '../../../src/compat/btf/kernel-file.j
 import { decompressPayload, type PayloadKind } from '../../../src/compress/payload.js';
 import { extent } from '../../extent.js';
 
-const fixture = (name: string): string => new URL(`../../fixtures/btf/${name}`, import.meta.url).pathname;
+const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/btf/${name}`, import.meta.url));
 const tiny = readFileSync(fixture('tiny-vmlinux'));
 
 describe('openKernelFile', () => {

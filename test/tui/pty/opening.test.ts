@@ -53,7 +53,7 @@ describe('opening a dump', { timeout: 60_000 }, () => {
   });
 
   it('takes its keys from the terminal where the dump comes through a pipe', async () => {
-    const terminal = start(['/bin/sh', '-c', `cat ${DUMP} | ${process.execPath} ${BIN} -`]);
+    const terminal = start(['/bin/sh', '-c', 'cat "$0" | "$1" "$2" -', DUMP, process.execPath, BIN]);
     await terminal.shows('1 tree');
     expect(terminal.text).toContain('standard input');
     terminal.write('j');
