@@ -1,6 +1,6 @@
 /** Timing for the benches: medians, in milliseconds, ratios against a baseline of the same run, and what a process used. */
 import { spawnSync } from 'node:child_process';
-import { pathToFileURL } from 'node:url';
+import { resolve } from 'node:path';
 
 /** Median of `runs` runs after one that warms up. */
 export async function median(runs: number, work: () => unknown): Promise<number> {
@@ -63,10 +63,12 @@ export interface Used {
   readonly output: string;
 }
 
-/** A command of what ships, in a process of its own. */
+/** A command as it is installed, in a process of its own. */
 export function tool(...args: readonly string[]): Used {
-  const code = `import(${JSON.stringify(pathToFileURL('dist/cli/main.js').href)}).then(({ main }) => main(process.argv.slice(1))).finally(() => { const used = process.resourceUsage(); process.stderr.write('\\n' + (used.userCPUTime + used.systemCPUTime) / 1000 + ' ' + used.maxRSS + '\\n'); })`;
-  return used(process.execPath, ['--input-type=module', '-e', code, ...args]);
+  const told =
+    "process.on('exit', () => { const used = process.resourceUsage(); require('fs').writeSync(2, '\\n' + (used.userCPUTime + used.systemCPUTime) / 1000 + ' ' + used.maxRSS + '\\n'); })";
+  const bin = JSON.stringify(resolve('dist/cli/bin.js'));
+  return used(process.execPath, ['-e', `${told}; process.argv.splice(1, 0, ${bin}); require(${bin})`, ...args]);
 }
 
 /** A program whose last line on standard error is its CPU time (milliseconds) and its peak (KiB). */
