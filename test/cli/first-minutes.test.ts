@@ -71,9 +71,11 @@ const entries = (folder: string): readonly string[] => (existsSync(folder) ? rea
 
 async function played(folder: string): Promise<void> {
   const clone = join(folder, 'luo-inspect');
+  // a newcomer's own environment and an ordinary terminal: without what npm, this runner and a CI set for their children
+  const set = /^(npm_|VITEST|LUO_INSPECT_|XDG_)|^(NODE_ENV|NODE_OPTIONS|INIT_CWD|DEV|PROD|MODE|TEST|BASE_URL|SSR|CI|NO_COLOR|FORCE_COLOR|COLORTERM|TERM)$/;
+  const own = Object.entries(process.env).filter(([name]) => !set.test(name));
   const env = {
-    PATH: process.env.PATH,
-    HOME: process.env.HOME,
+    ...Object.fromEntries(own.map(([name, value]) => [name, value ?? ''])),
     npm_config_prefer_offline: 'true',
     npm_config_audit: 'false',
     npm_config_update_notifier: 'false',
@@ -91,7 +93,7 @@ async function played(folder: string): Promise<void> {
   const inTerminal = async (minute: Minute): Promise<void> => {
     const terminal = new PseudoTerminal(['bash', '-c', `cd "$clone" && ${minute.command}`], {
       ...SIZE,
-      env: { ...env, PATH: env.PATH ?? '', HOME: env.HOME ?? '', clone },
+      env: { ...env, clone },
     });
     try {
       await terminal.until('the first screen', ({ alternate, text }) => alternate && text.includes('? help'), PATIENCE);
