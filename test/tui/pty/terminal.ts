@@ -2,7 +2,7 @@ import pty from '@lydell/node-pty';
 import xterm from '@xterm/headless';
 import { scratch } from '../../scratch.js';
 
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 interface Exit {
   readonly exitCode: number;
@@ -34,8 +34,11 @@ export class PseudoTerminal {
       this.output += data;
       this.#terminal.write(data);
     });
+    // the emulator reads what is written a while later: the end is told when the screen has all of it
     this.#process.onExit(({ exitCode, signal }) => {
-      this.exit = { exitCode, signal };
+      this.#terminal.write('', () => {
+        this.exit = { exitCode, signal };
+      });
     });
   }
 
