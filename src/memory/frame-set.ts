@@ -26,7 +26,7 @@ export class FrameSet {
   has(frame: number): boolean {
     const index = Math.floor(frame / PIECE);
     if (index >= this.#pieces.length) return this.#outside.has(frame);
-    const at = frame % PIECE;
+    const at = frame - index * PIECE;
     return (((this.#pieces[index]?.[at >>> 5] ?? 0) >>> (at & 31)) & 1) === 1;
   }
 
@@ -43,12 +43,21 @@ export class FrameSet {
       piece = new Uint32Array(PIECE / 32);
       this.#pieces[index] = piece;
     }
-    const at = frame % PIECE;
+    const at = frame - index * PIECE;
     const word = piece[at >>> 5] ?? 0;
     const bit = (1 << (at & 31)) >>> 0;
     if ((word & bit) !== 0) return false;
     piece[at >>> 5] = word | bit;
     return true;
+  }
+
+  /** The bits of 32 frames. @param frame the first of them, a multiple of 32 */
+  word(frame: number): number {
+    const index = Math.floor(frame / PIECE);
+    if (index < this.#pieces.length) return this.#pieces[index]?.[(frame - index * PIECE) >>> 5] ?? 0;
+    let word = 0;
+    if (this.#outside.size > 0) for (let bit = 0; bit < 32; bit++) if (this.#outside.has(frame + bit)) word |= 1 << bit;
+    return word;
   }
 
   /** Is any of the frames from `first` up to `end` (exclusive) in it? Those outside the machine's memory apart. */

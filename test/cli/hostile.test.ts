@@ -83,7 +83,7 @@ it('blocks that are preserved far from each other cost no more than others', () 
   for (let block = 0; block < 100_000; block++) tags.set(block * 2 ** 34, 10);
   expect([tags.size, tags.get(2 ** 34), tags.get(2 ** 34 + 4096), tags.covers(2 ** 34 + 4096)]).toEqual([100_000, 10, undefined, true]);
   tags.set(2 ** 34, 0);
-  tags.delete(0);
+  tags.take(0);
   expect([tags.size, tags.get(2 ** 34), tags.get(0)]).toEqual([99_999, 0, undefined]);
   const few = withBudget(new Budget({ 'engine-map-pages': 10 }), () => new Tags(4096, new Work()));
   expect(() => {

@@ -14,7 +14,7 @@ import { decodeStruct } from '../../codec/decode.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { type PhysicalMemory, isReadable, physicalAddress, readBytes } from '../../memory/memory.js';
 import { type Subject, cutShort, isIntact } from '../subject.js';
-import { memfdsIn, unclaimedBlocks } from './claims.js';
+import { listedFolios, memfdsIn, unclaimedBlocks } from './claims.js';
 import { type Verdict, entryOf, isFileBlock, isPlausible, isSessionBlock } from './plausible.js';
 import { type PageUser, usedFrames, usersOf } from './users.js';
 
@@ -286,7 +286,12 @@ class Judge {
     let orders = new Uint8Array(0);
     /** pages whose other users were judged: by what stands there, whichever folio says it has it */
     const met = new Set<number>();
+    const { suspects } = listedFolios(this.#subject);
     for (const decoded of memfdsIn(this.#subject)) {
+      if (!suspects.has(decoded)) {
+        left -= decoded.readableFolios;
+        continue;
+      }
       if (this.#isGarbage(`${decoded.node.path}/folios[]`)) continue;
       const end = Math.ceil(Number(decoded.size) / pageSize);
       const see = (folio: Folio, before: Folio | null, next: Folio | null): void => {

@@ -1,6 +1,6 @@
 /** Rules about the preserved memory map: its own structure, and the blocks it lists. Sources: kernel/liveupdate/kexec_handover.c, 6.16 to 7.3. */
 import { formatBytes, hex } from '../../tree/words.js';
-import type { PreservedMap } from '../../handover/preserved/preserved-map.js';
+import { type PreservedBlock, type PreservedMap, blocksOf, countOf, endOf } from '../../handover/preserved/preserved-map.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { findRange } from '../../memory/memory.js';
 import { khoScratch } from '../../../abi/kho/scratch.js';
@@ -191,12 +191,25 @@ function* beyondMemory(subject: Subject): Iterable<Hit> {
   const { map } = subject.handover;
   const { memory } = subject.dump;
   if (map === null || !isIntact(subject) || !holdsWholeMemory(memory)) return;
-  let left = subject.limits.items;
-  for (const { start, order } of map.blocks()) {
-    if (left-- <= 0) return cutShort(subject, mapPath(subject));
+  const blocks = blocksWithin(subject, map, (start, end) => {
+    const { index, inside } = findRange(memory.readable, start);
+    return !inside || end > (memory.readable[index]?.end ?? 0);
+  });
+  for (const { start, order } of blocks) {
     const end = start + memory.pageSize * 2 ** order;
     if (touches(memory, start, end)) continue;
     yield { message: `a block of order ${order} at ${hex(start)} is preserved, where this machine has no memory`, at: null, path: mapPath(subject) };
+  }
+}
+
+/** Blocks of stretches of the map (from start to end, in bytes) that are worth a look, as far as the limit goes. */
+function* blocksWithin(subject: Subject, map: PreservedMap, isWorth: (start: number, end: number) => boolean): Iterable<PreservedBlock> {
+  const { pageSize } = subject.dump.memory;
+  let left = subject.limits.items;
+  for (const bits of map.bits()) {
+    left -= countOf(bits.words);
+    if (left < 0) return cutShort(subject, mapPath(subject));
+    if (isWorth(bits.start, endOf(bits, pageSize))) yield* blocksOf(bits, pageSize);
   }
 }
 
@@ -254,9 +267,8 @@ function* inScratch(subject: Subject): Iterable<Hit> {
   if (map === null || known === null || !isIntact(subject)) return;
   const areas = known.filter((area) => area.size > 0);
   const found = new Map<ScratchArea, { count: number; first: { start: number; order: number } }>();
-  let left = subject.limits.items;
-  for (const { start, order } of map.blocks()) {
-    if (left-- <= 0) return cutShort(subject, mapPath(subject));
+  const overlaps = (start: number, end: number): boolean => areas.some((area) => start < area.start + area.size && area.start < end);
+  for (const { start, order } of blocksWithin(subject, map, overlaps)) {
     const size = subject.dump.memory.pageSize * 2 ** order;
     const area = areas.find((candidate) => start < candidate.start + candidate.size && candidate.start < start + size);
     if (area === undefined) continue;

@@ -9,8 +9,9 @@ import { offsetOf } from '../../codec/layout-table.js';
 import type { Handover } from '../../handover/decode.js';
 import type { Folio, FolioColumns, Memfd } from '../../handover/memfd.js';
 import type { PreservedMap } from '../../handover/preserved/preserved-map.js';
-import { FrameSet } from '../../memory/frame-set.js';
+import type { FrameSet } from '../../memory/frame-set.js';
 import { formatBytes, hex } from '../../tree/words.js';
+import { listedFolios } from '../pointers/claims.js';
 import { folioKey, trustOf } from '../pointers/trust.js';
 import { usedFrames, usersOf } from '../pointers/users.js';
 import type { Clue, Hit } from '../rule.js';
@@ -40,8 +41,6 @@ type FolioRule = (typeof folioRuleIds)[keyof typeof folioRuleIds];
 
 /** Findings of one rule kept from the pass; more say nothing new. */
 const MAX_KEPT = 1000;
-/** Page frames listed twice that are told; more of them say nothing new. */
-const MAX_TWICE = 1 << 12;
 /** A file has no more. */
 const MAX_PAGES = 2 ** 32;
 
@@ -56,32 +55,12 @@ export function passOf(subject: Subject): Pass {
   const known = passes.get(subject.handover);
   if (known !== undefined) return known;
   const memfds = memfdsOf(subject);
-  const run = new Run(subject, listedTwice(subject, memfds));
+  const run = new Run(subject, listedFolios(subject).twice);
   for (const memfd of memfds) run.table(memfd);
   if (run.unseen > 0) cutShort(subject, `${subject.handover.path}/luo/sessions, folios of memfds`, run.unseen);
   const pass = { hits: run.hits };
   passes.set(subject.handover, pass);
   return pass;
-}
-
-/** Page frames that several entries of the tables name, as far as the pass goes. */
-function listedTwice(subject: Subject, memfds: readonly Memfd[]): ReadonlySet<number> {
-  const seen = FrameSet.of(subject.dump.memory);
-  const twice = new Set<number>();
-  let left = subject.limits.items;
-  for (const memfd of memfds) {
-    for (const { count, pfn } of memfd.columns()) {
-      left -= count;
-      if (left < 0) return twice;
-      for (let at = 0; at < count; at++) {
-        const frame = pfn[at] ?? 0;
-        if (frame === 0 || seen.add(frame)) continue;
-        twice.add(frame);
-        if (twice.size >= MAX_TWICE) return twice;
-      }
-    }
-  }
-  return twice;
 }
 
 /** An entry with what its neighbours say of it. */

@@ -370,9 +370,8 @@ function takeWhole(kho: Kho, area: readonly number[], count: number, pageCount: 
       const flags = high >>> FLAG_SHIFT;
       const index = (words[at + INDEX_AT] ?? 0) + (words[at + INDEX_AT + 1] ?? 0) * HALF;
       const address = pfn * pageSize;
-      const order = pfn === 0 || index !== expected || (flags & UPTODATE) === 0 || index >= pageCount ? undefined : tags.get(address);
+      const order = pfn === 0 || index !== expected || (flags & UPTODATE) === 0 || index >= pageCount ? undefined : tags.take(address);
       if (order === undefined) return giveBack(kho, taken, orders, done);
-      tags.delete(address);
       taken[done] = address;
       orders[done++] = order;
       expected += 2 ** order;

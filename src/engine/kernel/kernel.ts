@@ -20,7 +20,7 @@ import { type Machine, PanicError, type Steps, runThrough } from '../machine.js'
 import type { ReserveMem, ScenarioHandler, ScenarioSubtree } from '../scenario/types.js';
 import { runKhoTest } from './kho-test.js';
 import { type KexecImage, loadImage } from './kexec-image.js';
-import { KERNEL_IMAGE, LEAST_FREE, LOW_MEMORY, type Range, RangeList, type RangeSet, placeFromTop, scratchAlignment, without } from './memory-map.js';
+import { KERNEL_IMAGE, LEAST_FREE, LOW_MEMORY, type Range, RangeList, type RangeSet, eachGap, placeFromTop, scratchAlignment } from './memory-map.js';
 import { PageAllocator } from './pages.js';
 import { Processes } from './processes.js';
 import type { KernelSpec } from './release.js';
@@ -184,7 +184,9 @@ export class Kernel implements KernelServices {
       reserved.push(place);
     }
     let left = 0;
-    for (const { start, end } of without(whole, reserved.toSet())) left += end - start;
+    eachGap(whole, reserved.toSet(), (start, end) => {
+      left += end - start;
+    });
     if (placed.length < this.#options.scratch.length || left < LEAST_FREE) {
       const word = this.#scratchWord;
       yield this.machine.printk(`KHO: Failed to reserve nid 0 ${word}${this.spec.expected === null ? ' buffer' : ''}`, 'next-kernel');
@@ -198,12 +200,13 @@ export class Kernel implements KernelServices {
 
   *#freeRest(whole: Range, taken: RangeList): Steps<void> {
     const { machine } = this;
-    const lost = machine.kernel > 0 ? this.#overwrite(taken.toSet()) : null;
+    const reserved = taken.toSet();
+    const lost = machine.kernel > 0 ? this.#overwrite(reserved) : null;
     for (let index = 0; lost !== null && index < lost.count; index++) {
       this.pages.addFreeLast(lost.startOf(index), lost.endOf(index));
       taken.add(lost.startOf(index), lost.endOf(index));
     }
-    for (const { start, end } of without(whole, taken.toSet())) this.pages.addFree(start, end);
+    eachGap(whole, lost === null || lost.count === 0 ? reserved : taken.toSet(), (start, end) => this.pages.addFree(start, end));
     yield machine.event('next-kernel', 'memblock_free_all', { pages: this.pages.freePages });
     if (this.pages.freePages * machine.pageSize < LEAST_FREE)
       throw new PanicError('System is deadlocked on memory: what is handed over leaves nothing to boot with');

@@ -60,15 +60,15 @@ const doubled = (array: Float64Array): Float64Array<ArrayBuffer> => {
   return larger;
 };
 
-/** What of `whole` is in none of `taken`, ascending. */
-export function* without(whole: Range, taken: RangeSet): Iterable<Range> {
+/** Told of what of `whole` is in none of `taken`, ascending. */
+export function eachGap(whole: Range, taken: RangeSet, tell: (start: number, end: number) => void): void {
   let at = whole.start;
   for (let index = 0; index < taken.count && at < whole.end; index++) {
     const start = Math.min(taken.startOf(index), whole.end);
-    if (start > at) yield { start: at, end: start };
+    if (start > at) tell(at, start);
     at = Math.max(at, taken.endOf(index));
   }
-  if (at < whole.end) yield { start: at, end: whole.end };
+  if (at < whole.end) tell(at, whole.end);
 }
 
 /** The highest place for `size` bytes that is free, as memblock allocates: from the top. @returns null where there is none */
@@ -83,6 +83,35 @@ export function placeFromTop(whole: Range, taken: RangeSet, size: number, align:
   return null;
 }
 
+/** Of more stretches that ascend, the general sort is as fast. */
+const MOST_MERGED = 32;
+
+/** Ascending. A walk over a map finds the blocks of each order in theirs: a few stretches that ascend are merged. */
+function sort(numbers: Float64Array): void {
+  const bounds = [0];
+  for (let at = 1; at < numbers.length; at++)
+    if ((numbers[at] ?? 0) < (numbers[at - 1] ?? 0) && bounds.push(at) > MOST_MERGED) {
+      numbers.sort();
+      return;
+    }
+  bounds.push(numbers.length);
+  for (; bounds.length > 2; ) {
+    // The last two stretches: what is added after the blocks is little.
+    const [end = 0, middle = 0] = [bounds.pop(), bounds.pop()];
+    const start = bounds.at(-1) ?? 0;
+    const last = numbers.slice(middle, end);
+    let from = middle - 1;
+    for (let at = last.length - 1, to = end - 1; at >= 0; to--) {
+      const before = from >= start ? (numbers[from] ?? 0) : Number.NEGATIVE_INFINITY;
+      const own = last[at] ?? 0;
+      if (before > own) from--;
+      else at--;
+      numbers[to] = Math.max(before, own);
+    }
+    bounds.push(end);
+  }
+}
+
 /** A sorted, searchable set of ranges, joined where they meet. */
 export class RangeSet {
   readonly count: number;
@@ -92,8 +121,8 @@ export class RangeSet {
   /** Takes the arrays over. No range may be empty. */
   constructor(starts: Float64Array, ends: Float64Array) {
     // Where a stretch that is covered starts and ends does not depend on which start belongs to which end.
-    starts.sort();
-    ends.sort();
+    sort(starts);
+    sort(ends);
     let count = 0;
     for (let start = 0, end = 0; end < ends.length; ) {
       const from = starts[start] ?? 0;

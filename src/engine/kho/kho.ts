@@ -228,10 +228,7 @@ export class Kho {
 
   #takeTag(address: number): number | null {
     if (this.machine.faults.call('kho.restore') !== 0) return null;
-    const order = this.tags.get(address);
-    if (order === undefined) return null;
-    this.tags.delete(address);
-    return order;
+    return this.tags.take(address) ?? null;
   }
 
   /** A WARN_ON_ONCE of KHO's: each place speaks once a kernel. */

@@ -1,25 +1,34 @@
-/** page->private of preserved blocks that nobody has restored yet: order by the block's first page. A byte a page, kept where there are blocks: a handover may have millions. */
+/**
+ * page->private of preserved blocks that nobody has restored yet: order by the block's first page. Single pages, of which a handover may
+ * have millions, are bits; a byte a page, kept where there are blocks, tells the order of others.
+ */
 
 import type { Work } from '../work.js';
 
-/** Pages of one piece of the table: small, since blocks of high orders are far apart. */
-const PIECE_PAGES = 1 << 11;
+/** Pages of one piece of the bits: as many as a page of the map has. */
+const PIECE_LOG2 = 15;
+const PIECE_PAGES = 1 << PIECE_LOG2;
+/** Pages of one piece of the bytes: small, since blocks of high orders are far apart. */
+const BYTES_PAGES = 1 << 11;
 /** Orders from which on blocks are kept one by one, and how many of them count as a piece. */
 const LARGE = 6;
 const LARGE_A_PIECE = 16;
 /** No machine has a larger block. */
 const MOST_ORDER = 30;
+/** Pieces of the bits that are found by their number: those of the first 2 TiB, in pages of 4 KiB. */
+const MOST_NEAR = 1 << 14;
 
 export class Tags {
   readonly #pageSize: number;
-  /** order + 1; 0: no block starts here */
-  readonly #pieces = new Map<number, Uint8Array>();
+  /** bits of single pages; those far up by their number */
+  readonly #near: (Uint32Array | undefined)[] = [];
+  readonly #far = new Map<number, Uint32Array>();
+  /** order + 1; 0: no block of more than one page starts here */
+  readonly #bytes = new Map<number, Uint8Array>();
   /** of blocks so large that few of them fit one piece, by their first page */
   readonly #large = new Map<number, number>();
   readonly #work: Work;
   #size = 0;
-  #recent: Uint8Array | undefined;
-  #recentNumber = -1;
 
   /** @param work of the run, which ends where there are too many */
   constructor(pageSize: number, work: Work) {
@@ -34,34 +43,38 @@ export class Tags {
   set(address: number, order: number): void {
     const page = address / this.#pageSize;
     if (!Number.isInteger(page)) return;
-    if (order >= LARGE) {
-      this.delete(address);
+    if (order > 0 || this.#bytes.size + this.#large.size > 0) this.take(address);
+    if (order === 0) {
+      const piece = this.#singles(Math.floor(page / PIECE_PAGES)) ?? this.#newSingles(Math.floor(page / PIECE_PAGES));
+      const word = (page % PIECE_PAGES) >>> 5;
+      const before = piece[word] ?? 0;
+      const after = (before | (1 << (page & 31))) >>> 0;
+      if (before === after) return;
+      piece[word] = after;
+    } else if (order >= LARGE) {
       if (this.#large.size % LARGE_A_PIECE === 0) this.#work.keep();
       this.#large.set(page, order);
-      this.#size++;
-      return;
+    } else {
+      const number = Math.floor(page / BYTES_PAGES);
+      let piece = this.#bytes.get(number);
+      if (piece === undefined) {
+        this.#work.keep();
+        piece = new Uint8Array(BYTES_PAGES);
+        this.#bytes.set(number, piece);
+      }
+      piece[page % BYTES_PAGES] = order + 1;
     }
-    if (this.#large.delete(page)) this.#size--;
-    const number = Math.floor(page / PIECE_PAGES);
-    let piece = this.#piece(number);
-    if (piece === undefined) {
-      this.#work.keep();
-      piece = new Uint8Array(PIECE_PAGES);
-      this.#pieces.set(number, piece);
-      this.#recentNumber = number;
-      this.#recent = piece;
-    }
-    if (piece[page % PIECE_PAGES] === 0) this.#size++;
-    piece[page % PIECE_PAGES] = order + 1;
+    this.#size++;
   }
 
   get(address: number): number | undefined {
     const page = address / this.#pageSize;
     if (!Number.isInteger(page)) return undefined;
-    const large = this.#large.get(page);
-    if (large !== undefined) return large;
-    const held = this.#piece(Math.floor(page / PIECE_PAGES))?.[page % PIECE_PAGES] ?? 0;
-    return held === 0 ? undefined : held - 1;
+    const number = Math.floor(page / PIECE_PAGES);
+    if ((((this.#singles(number)?.[(page - number * PIECE_PAGES) >>> 5] ?? 0) >>> (page & 31)) & 1) === 1) return 0;
+    const held = this.#bytes.size === 0 ? 0 : (this.#bytes.get(Math.floor(page / BYTES_PAGES))?.[page % BYTES_PAGES] ?? 0);
+    if (held !== 0) return held - 1;
+    return this.#large.size === 0 ? undefined : this.#large.get(page);
   }
 
   /** Is `address` inside of a block? */
@@ -71,23 +84,39 @@ export class Tags {
     return false;
   }
 
-  delete(address: number): void {
+  /** @returns the order of the block that started at `address`, which is no longer kept; undefined where none did */
+  take(address: number): number | undefined {
+    const order = this.get(address);
+    if (order === undefined) return undefined;
     const page = address / this.#pageSize;
-    if (this.#large.delete(page)) {
-      this.#size--;
-      return;
-    }
-    const piece = Number.isInteger(page) ? this.#piece(Math.floor(page / PIECE_PAGES)) : undefined;
-    if (piece === undefined || (piece[page % PIECE_PAGES] ?? 0) === 0) return;
-    piece[page % PIECE_PAGES] = 0;
     this.#size--;
+    if (order === 0) {
+      const number = Math.floor(page / PIECE_PAGES);
+      const piece = this.#singles(number);
+      const word = (page - number * PIECE_PAGES) >>> 5;
+      if (piece !== undefined) piece[word] = (piece[word] ?? 0) & ~(1 << (page & 31));
+    } else if (order >= LARGE) this.#large.delete(page);
+    else {
+      const piece = this.#bytes.get(Math.floor(page / BYTES_PAGES));
+      if (piece !== undefined) piece[page % BYTES_PAGES] = 0;
+    }
+    return order;
   }
 
-  #piece(number: number): Uint8Array | undefined {
-    if (number !== this.#recentNumber) {
-      this.#recentNumber = number;
-      this.#recent = this.#pieces.get(number);
+  #singles(number: number): Uint32Array | undefined {
+    return number < MOST_NEAR ? this.#near[number] : this.#far.get(number);
+  }
+
+  #newSingles(number: number): Uint32Array {
+    const piece = new Uint32Array(PIECE_PAGES / 32);
+    // As large as two pieces of bytes.
+    this.#work.keep();
+    this.#work.keep();
+    if (number >= MOST_NEAR) this.#far.set(number, piece);
+    else {
+      while (this.#near.length <= number) this.#near.push(undefined);
+      this.#near[number] = piece;
     }
-    return this.#recent;
+    return piece;
   }
 }

@@ -5,6 +5,7 @@
 import type { PhysicalMemory } from '../../memory/memory.js';
 import type { DecodedDump } from '../decode.js';
 import { formatBytes } from '../../tree/words.js';
+import { blocksOf, endOf } from '../preserved/preserved-map.js';
 import type { ScratchArea } from '../roles.js';
 import type { Ledger } from './ledger.js';
 
@@ -24,7 +25,7 @@ export interface ScratchAdvice {
 /** What the areas hold against what the next kernel takes from them first. The end of memory is that of the dump or the map: a lower bound. */
 export function scratchAdvice(dump: DecodedDump, ledger: Ledger): ScratchAdvice {
   const areas = ledger.handover.scratch.areas ?? dump.handovers.find(({ scratch }) => scratch.areas !== null)?.scratch.areas ?? null;
-  const memory = endOf(dump.memory, ledger);
+  const memory = endOfMemory(dump.memory, ledger);
   const structPages = Math.ceil(memory / ledger.pageSize) * STRUCT_PAGE;
   const takes = `the next kernel's struct pages for the ${formatBytes(memory)} seen here take ${formatBytes(structPages)} of it before it frees anything`;
   if (areas === null) {
@@ -44,17 +45,24 @@ export function scratchAdvice(dump: DecodedDump, ledger: Ledger): ScratchAdvice 
   return { bytes, largest, memory, text };
 }
 
-function endOf(memory: PhysicalMemory, ledger: Ledger): number {
+function endOfMemory(memory: PhysicalMemory, ledger: Ledger): number {
   let end = memory.readable.at(-1)?.end ?? 0;
-  for (const { start, order } of ledger.handover.map?.blocks() ?? []) end = Math.max(end, start + ledger.pageSize * 2 ** order);
+  for (const bits of ledger.handover.map?.bits() ?? []) {
+    if (endOf(bits, ledger.pageSize) > end)
+      for (const { start, order } of blocksOf(bits, ledger.pageSize)) end = Math.max(end, start + ledger.pageSize * 2 ** order);
+  }
   return end;
 }
 
 function preservedInside({ handover, pageSize }: Ledger, areas: readonly ScratchArea[]): number {
   let pages = 0;
-  for (const { start, order } of handover.map?.blocks() ?? []) {
-    const end = start + pageSize * 2 ** order;
-    for (const area of areas) pages += Math.max(0, Math.min(end, area.start + area.size) - Math.max(start, area.start)) / pageSize;
+  for (const bits of handover.map?.bits() ?? []) {
+    const near = areas.filter(({ start, size }) => start < endOf(bits, pageSize) && bits.start < start + size);
+    if (near.length === 0) continue;
+    for (const { start, order } of blocksOf(bits, pageSize)) {
+      const end = start + pageSize * 2 ** order;
+      for (const area of near) pages += Math.max(0, Math.min(end, area.start + area.size) - Math.max(start, area.start)) / pageSize;
+    }
   }
   return pages;
 }

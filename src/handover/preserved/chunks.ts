@@ -20,7 +20,7 @@ import { hex } from '../../tree/words.js';
 import { Node } from '../../tree/node.js';
 import { type Reading, readStruct } from '../../tree/reading.js';
 import type { Observations } from '../observe.js';
-import { type MapPlace, type PreservedBlock, type PreservedMap, maxOrder, popcount, summarise } from './preserved-map.js';
+import { type BlockBits, type MapPlace, type PreservedBlock, type PreservedMap, blocksOf, maxOrder, popcount, summarise } from './preserved-map.js';
 
 interface Bitmap {
   readonly order: number;
@@ -456,14 +456,15 @@ class ChunkMap implements PreservedMap {
   }
 
   *blocks(): Iterable<PreservedBlock> {
+    for (const bits of this.bits()) yield* blocksOf(bits, this.#memory.pageSize);
+  }
+
+  *bits(): Iterable<BlockBits> {
     for (const order of [...this.#byOrder.keys()].sort((a, b) => a - b)) {
       const bitmaps = [...(this.#byOrder.get(order)?.values() ?? [])].sort((a, b) => a.physStart - b.physStart);
       for (const bitmap of bitmaps) {
         const words = this.#words(bitmap);
-        for (let bit = 0; words !== null && bit < words.length * 32; bit++) {
-          if (words[bit >>> 5] === 0) bit |= 31;
-          else if ((((words[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1) yield { start: bitmap.physStart + bit * this.#memory.pageSize * 2 ** order, order };
-        }
+        if (words !== null) yield { start: bitmap.physStart, order, words };
       }
     }
   }

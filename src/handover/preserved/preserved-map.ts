@@ -43,7 +43,35 @@ export interface PreservedMap {
   brokenAt(address: number, order: number | null): number | null;
   /** All blocks, by ascending order, then address; lazily. */
   blocks(): Iterable<PreservedBlock>;
+  /** The same as bits, a stretch of memory at a time: for what asks of millions of them which are not as they should be. */
+  bits(): Iterable<BlockBits>;
 }
+
+/** Blocks of one order in a stretch of memory. */
+export interface BlockBits {
+  /** physical, of the block that bit 0 of the first word stands for */
+  readonly start: number;
+  readonly order: number;
+  /** a set bit for each block there is; not to be changed */
+  readonly words: Uint32Array;
+}
+
+/** The blocks of the bits, ascending. @param pageSize bytes */
+export function* blocksOf({ start, order, words }: BlockBits, pageSize: number): Iterable<PreservedBlock> {
+  const size = pageSize * 2 ** order;
+  for (let index = 0; index < words.length; index++)
+    for (let word = words[index] ?? 0; word !== 0; word &= word - 1) yield { start: start + (index * 32 + 31 - Math.clz32(word & -word)) * size, order };
+}
+
+/** How many bits are set. */
+export function countOf(words: Uint32Array): number {
+  let count = 0;
+  for (let index = 0; index < words.length; index++) count += popcount(words[index] ?? 0);
+  return count;
+}
+
+/** First address behind the stretch that the bits are for, whether or not a block is there. */
+export const endOf = ({ start, order, words }: BlockBits, pageSize: number): number => start + words.length * 32 * pageSize * 2 ** order;
 
 /** A place in the map. */
 export interface MapPlace {

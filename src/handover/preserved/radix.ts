@@ -7,7 +7,7 @@ import { PHYSICAL_LIMIT, type PhysicalMemory, describeState, readBytes } from '.
 import { hex } from '../../tree/words.js';
 import { Node } from '../../tree/node.js';
 import type { Observations } from '../observe.js';
-import { type MapPlace, type PreservedBlock, type PreservedMap, maxOrder, popcount, summarise } from './preserved-map.js';
+import { type BlockBits, type MapPlace, type PreservedBlock, type PreservedMap, blocksOf, countOf, maxOrder, summarise } from './preserved-map.js';
 
 /** The key of a block: order marker above the block's number. `address` in bytes. */
 export function radixKey(address: number, order: number, pageShift: number): bigint {
@@ -186,6 +186,7 @@ class RadixWalker {
         kept ??= [...this.#blocks(leaves)];
         return kept;
       },
+      bits: () => this.#bits(leaves),
     };
   }
 
@@ -306,18 +307,20 @@ class RadixWalker {
   }
 
   *#blocks(leaves: readonly Leaf[]): Iterable<PreservedBlock> {
-    for (const leaf of leaves) {
-      const words = this.#page(leaf.address);
+    for (const bits of this.#bits(leaves)) yield* blocksOf(bits, this.#memory.pageSize);
+  }
+
+  *#bits(leaves: readonly Leaf[]): Iterable<BlockBits> {
+    for (const { address, prefix, run } of leaves) {
+      const words = this.#page(address);
       if (words === null) continue;
-      if (leaf.run !== null) {
-        const { start, order } = leaf.run;
-        const size = 2 ** (this.#pageShift + order);
-        for (const bit of bitsOf(words)) yield { start: start + bit * size, order };
+      if (run !== null) {
+        yield { ...run, words };
         continue;
       }
-      for (const key of keysOf(words, leaf.prefix, this.#geometry.leafLog2)) {
+      for (const key of keysOf(words, prefix, this.#geometry.leafLog2)) {
         const block = radixBlock(key, this.#pageShift);
-        if (block !== null) yield block;
+        if (block !== null) yield { ...block, words: ONE };
       }
     }
   }
@@ -374,13 +377,12 @@ class RadixWalker {
   #leaf(address: number, prefix: bigint, words: Uint32Array, node: Node): void {
     const { leafLog2 } = this.#geometry;
     const base = prefix << BigInt(leafLog2);
-    let bits = 0;
-    for (const word of words) bits += popcount(word);
     // Every key of a leaf has the same order unless the leaf reaches across an order marker (or is damaged).
     const first = base === 0n ? null : radixBlock(base, this.#pageShift);
     const last = first === null ? null : radixBlock(base | BigInt((1 << leafLog2) - 1), this.#pageShift);
     const run = first !== null && last?.order === first.order ? first : null;
     this.#leaves.push({ address, prefix, run });
+    const bits = countOf(words);
     if (bits === 0) return;
     node.meaning = `${bits} blocks`;
     if (run !== null) {
@@ -494,14 +496,10 @@ function entry(words: Uint32Array, index: number): number | null {
   return value >= PHYSICAL_LIMIT ? null : value;
 }
 
+/** A single block. */
+const ONE = Uint32Array.of(1);
+
 function* keysOf(words: Uint32Array, prefix: bigint, leafLog2: number): Iterable<bigint> {
   const base = prefix << BigInt(leafLog2);
-  for (const bit of bitsOf(words)) yield base | BigInt(bit);
-}
-
-/** The set bits of a bitmap, ascending. */
-function* bitsOf(words: Uint32Array): Iterable<number> {
-  for (let index = 0; index < words.length; index++) {
-    for (let word = words[index] ?? 0; word !== 0; word &= word - 1) yield index * 32 + 31 - Math.clz32(word & -word);
-  }
+  for (const { start: bit } of blocksOf({ start: 0, order: 0, words }, 1)) yield base | BigInt(bit);
 }
