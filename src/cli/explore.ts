@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
 import { EngineClient } from '../engine/client.js';
 import { faultArgument, withFaults } from './fault-option.js';
-import { onTerminal, wantsColor } from './terminal.js';
+import { withOpening } from './opening.js';
+import { terminalFor, wantsColor } from './terminal.js';
 import { writeJson, writeLines } from './output.js';
 
 interface ExploreOptions {
@@ -20,39 +21,55 @@ interface ExploreOptions {
 }
 
 export async function runExplore(path: string, options: ExploreOptions): Promise<void> {
-  if (options.tui === true && !onTerminal()) throw new UserError('--tui needs a terminal for input and output; without --tui the endings are printed');
+  if (options.tui === true) {
+    await showExploration(path, options);
+    return;
+  }
   const scenario = await readScenario(path);
   const progress = options.json !== true && process.stderr.isTTY === true;
-  const found = explore(scenario, {
-    all: options.all ?? false,
-    pairs: options.pairs ?? 0,
-    onProgress: (runs) => {
-      if (progress && runs % 10 === 0) process.stderr.write(`\r${runs} runs`);
-    },
+  const found = explored(scenario, options, (runs) => {
+    if (progress && runs % 10 === 0) process.stderr.write(`\r${runs} runs`);
   });
   if (progress) process.stderr.write('\r\x1b[K');
-  if (options.tui === true) await showExploration(path, scenario, found, wantsColor(options));
-  else if (options.json === true) await writeJson(explorationToJson(scenario, found));
+  if (options.json === true) await writeJson(explorationToJson(scenario, found));
   else await writeLines(textOf(scenario, found));
 }
 
-async function showExploration(path: string, scenario: Scenario, found: Exploration, color: boolean): Promise<void> {
-  const { openDebugger, openExploration } = await import('../tui/open.js');
-  const rows = found.shortest.map(({ faults, ending, count }) => {
-    const step = ending.action === null ? undefined : scenario.steps[ending.action];
-    return {
-      ending: ending.kind,
-      detail: `${escapeText(ending.detail)}${step === undefined ? '' : ` at line ${step.position.line}`}`,
-      faults: faults.map((fault) => escapeText(faultText(fault))).join(' and '),
-      runs: count,
-      given: faults.map(faultArgument),
-    };
-  });
-  const source = path === '-' ? null : readFileSync(path, 'utf8');
-  await openExploration({ path, title: `${escapeText(scenario.title || path)}: ${found.runs} runs`, rows }, { color }, async (row) => {
-    const client = EngineClient.ofScenario(withFaults(scenario, row.given), { logReads: true });
-    await openDebugger(client, { color, source });
-  });
+const explored = (scenario: Scenario, { all = false, pairs = 0 }: ExploreOptions, onProgress: (runs: number) => void): Exploration =>
+  explore(scenario, { all, pairs, onProgress });
+
+async function showExploration(path: string, options: ExploreOptions): Promise<void> {
+  const terminal = terminalFor(false);
+  if (terminal === null) throw new UserError('--tui needs a terminal for input and output; without --tui the endings are printed');
+  const color = wantsColor(options);
+  await withOpening(
+    [path],
+    color,
+    terminal,
+    async ({ stage, loading }) => {
+      const scenario = await readScenario(path);
+      await stage('trying every single fault');
+      return { scenario, found: explored(scenario, options, (runs) => loading.check(`trying every single fault: ${runs} runs`)) };
+    },
+    async ({ scenario, found }, loading) => {
+      const { openDebugger, openExploration } = await import('../tui/open.js');
+      const rows = found.shortest.map(({ faults, ending, count }) => {
+        const step = ending.action === null ? undefined : scenario.steps[ending.action];
+        return {
+          ending: ending.kind,
+          detail: `${escapeText(ending.detail)}${step === undefined ? '' : ` at line ${step.position.line}`}`,
+          faults: faults.map((fault) => escapeText(faultText(fault))).join(' and '),
+          runs: count,
+          given: faults.map(faultArgument),
+        };
+      });
+      const source = path === '-' ? null : readFileSync(path, 'utf8');
+      await openExploration({ path, title: `${escapeText(scenario.title || path)}: ${found.runs} runs`, rows }, { color, loading }, async (row) => {
+        const client = EngineClient.ofScenario(withFaults(scenario, row.given), { logReads: true });
+        await openDebugger(client, { color, source });
+      });
+    },
+  );
 }
 
 /** What explore says of a fault: where, and which one of many. */

@@ -67,11 +67,11 @@ export async function openExploration(model: ExploreModel, options: OpenOptions,
   prepareEnvironment();
   const [{ runProgram }, { exploreProgram }] = await Promise.all([import('./terminal/run.js'), import('./explore/view.js')]);
   const program = exploreProgram(model);
-  for (let left = await runProgram(program, options); left.open !== null; ) {
+  for (let left = await runProgram(program, options, options.loading ?? null); left.open !== null; ) {
     const row = model.rows[left.open];
     if (row !== undefined) await run(row);
     const { state } = left;
-    left = await runProgram({ ...program, initial: (size: Size) => program.resize(state, size) }, options);
+    left = await runProgram({ ...program, initial: (size: Size) => program.resize(state, size) }, { color: options.color });
   }
 }
 

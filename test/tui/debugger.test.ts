@@ -140,7 +140,7 @@ describe('what it shows', () => {
         .rows.find((row) => row.startsWith(' *'));
     expect(changed).toContain('(was ');
     screen.press(':').type('until frozen').press('enter');
-    expect(screen.pane('devices').rows.join('\n')).toContain('▾ nic');
+    expect(screen.pane('device').rows.join('\n')).toContain('▾ nic');
     expect(screen.pane('state').rows.join('\n')).not.toContain('nic');
     screen.press('5', 'g', 'h');
     expect(screen.pane('state').rows[0]).toContain('▸ kernel 0');
@@ -150,10 +150,10 @@ describe('what it shows', () => {
   it('the console up to this step and no further', () => {
     const client = short();
     const screen = play(client, 200, 60);
-    expect(screen.pane('console').rows.join('\n')).toContain('nothing printed yet');
+    expect(screen.pane('log').rows.join('\n')).toContain('nothing printed yet');
     while (client.consoleAt().length === 0) screen.press('s');
-    expect(screen.pane('console').rows).toHaveLength(1);
-    expect(screen.pane('console').rows[0]).toContain('▶');
+    expect(screen.pane('log').rows).toHaveLength(1);
+    expect(screen.pane('log').rows[0]).toContain('▶');
   });
 
   it('finds steps of the timeline', () => {

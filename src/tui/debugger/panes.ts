@@ -1,34 +1,39 @@
 /** The panes of the debugger: what each shows, and what motions and Enter in it do. Pure, but that Enter moves the engine's client. */
-import type { StateNode } from '../../engine/client.js';
 import { escapeText } from '../../report/escape.js';
+import { hex } from '../../tree/words.js';
 import type { Key } from '../model/keys.js';
+import { lastOf } from '../model/last-of.js';
 import { hasWords } from '../model/match.js';
 import { hexRows, moveRows, rowStart } from '../model/hex.js';
-import { listRows } from '../model/list.js';
-import type { PaneBox, PaneContent } from '../model/screen.js';
-import { type Scroll, keepInView, moveBy, positionOf, rowsOf, scrollText } from '../model/scroll.js';
-import { type Line, type Span, fill, line, padTo, restyle, span } from '../model/text.js';
+import { type ListPane, listPane } from '../model/list.js';
+import { keepInView, moveBy, rowsOf } from '../model/scroll.js';
+import { type Line, type Span, fill, padTo, restyle, span, textOf } from '../model/text.js';
 import { type Pane, filterOf } from '../model/view.js';
 import { type DebuggerPane, LOOK, STOPS } from './layout.js';
 import { type Debugger, type StackRow, detailRows, deviceRows, followMemory, kernelRows, memoryGrid, settle, stackRows, timelineHeight } from './state.js';
-import { type StateRow, stateLine } from './state-rows.js';
-import { argsText, laneHeading, laneRow, programText, resultText, stepText } from './step-lines.js';
+import { type StateRow, stateLine, stateWords } from './state-rows.js';
+import { type StepLine, argsText, laneHeading, laneRow, programText, resultText, stepText } from './step-lines.js';
 import { remove } from './stops.js';
+import type { ConsoleLine } from './trace-index.js';
 import { runToAction, travelled } from './travel.js';
 
 type Of = Pane<Debugger, DebuggerPane>;
-type Scheduled = Debugger['client']['program'][number];
-
-const note = (rows: readonly unknown[], scroll: Scroll, { height }: PaneBox): string => (rows.length > height ? positionOf(scroll.cursor, rows.length) : '');
 
 // The scenario: done, being carried out, to come; what came out where it is known and already past.
 
-function programLine({ client, present, index }: Debugger): (step: Scheduled, action: number) => Line {
+interface Planned {
+  readonly step: Debugger['client']['program'][number];
+  readonly action: number;
+}
+
+const planned = lastOf((program: Debugger['client']['program']): readonly Planned[] => program.map((step, action) => ({ step, action })));
+
+function programLine({ client, present, index }: Debugger): (row: Planned) => Line {
   const current = present.step?.action ?? null;
   const wrong = new Map(client.mismatches.map((mismatch) => [mismatch.action, mismatch]));
   // an agent on a dump has no file with lines: then its steps are counted
   const numbered = new Set(client.program.map((step) => step.position.line)).size > 1;
-  return (step, action) => {
+  return ({ step, action }) => {
     const result = index.actions.get(action)?.done ?? null;
     const past = result !== null && result.step <= present.position;
     const mismatch = wrong.get(action);
@@ -53,27 +58,19 @@ function programLine({ client, present, index }: Debugger): (step: Scheduled, ac
   };
 }
 
-const program: Of = {
+const program = listPane<Debugger, DebuggerPane, Planned>({
   id: 'program',
-  content: (state, size) => {
-    const rows = state.client.program;
-    return {
-      title: 'program',
-      note: note(rows, state.program, size),
-      rows: listRows(rows, state.program, size, state.shell.focus === 'program', programLine(state)),
-    };
+  rows: ({ client }) => planned(client.program),
+  words: ({ step }) => programText(step),
+  scroll: (state) => state.program,
+  scrolled: (state, scroll) => ({ ...state, program: scroll }),
+  line: programLine,
+  none: span('no step of user space', 'dim'),
+  enter: (state, { action }) => {
+    const known = state.index.actions.get(action);
+    return travelled(state, () => (known === undefined ? runToAction(state, action) : state.client.runTo(known.first)), true);
   },
-  move: (state, motion, { height }, count) => ({
-    ...state,
-    program: moveBy(state.program, rowsOf(motion, height) * count, state.client.program.length, height),
-  }),
-  enter: (state) => {
-    const action = state.index.actions.get(state.program.cursor);
-    if (action !== undefined) return travelled(state, () => state.client.runTo(action.first), true);
-    return travelled(state, () => runToAction(state, state.program.cursor), true);
-  },
-  click: (state, row) => ({ ...state, program: { ...state.program, cursor: Math.min(state.client.program.length - 1, state.program.top + row) } }),
-};
+});
 
 // All steps, in the lanes of their actors.
 
@@ -147,91 +144,83 @@ function stackSpans(row: StackRow): Line {
   }
 }
 
-const stack: Of = {
+const stack: ListPane<Debugger, DebuggerPane, StackRow> = listPane<Debugger, DebuggerPane, StackRow>({
   id: 'stack',
-  content: (state, size) => {
-    const rows = stackRows(state);
-    return { title: 'calls', note: note(rows, state.stack, size), rows: listRows(rows, state.stack, size, state.shell.focus === 'stack', stackSpans) };
+  title: () => 'calls',
+  rows: stackRows,
+  words: (row) => textOf(stackSpans(row)),
+  scroll: (state) => state.stack,
+  scrolled: (state, scroll) => ({ ...state, stack: scroll }),
+  line: () => stackSpans,
+  none: span('none', 'dim'),
+  enter: (state, row) => {
+    const to = row.kind === 'call' ? row.step.step : row.kind === 'mark' ? row.step : null;
+    return to === null ? state : travelled(state, () => state.client.runTo(to), true);
   },
-  move: (state, motion, { height }, count) => ({ ...state, stack: moveBy(state.stack, rowsOf(motion, height) * count, stackRows(state).length, height) }),
-  enter: (state) => {
-    const row = stackRows(state)[state.stack.cursor];
-    if (row?.kind === 'call') return travelled(state, () => state.client.runTo(row.step.step), true);
-    return row?.kind === 'mark' ? travelled(state, () => state.client.runTo(row.step), true) : state;
-  },
-  keys: [{ keys: ['x'], group: STOPS, help: 'remove the breakpoint or mark under the cursor', run: remove }],
-};
+  keys: [{ keys: ['x'], group: STOPS, help: 'remove the breakpoint or mark under the cursor', run: (state) => remove(state, stack.current(state)) }],
+});
 
 // The step in full.
 
-const step: Of = {
+const step = listPane<Debugger, DebuggerPane, StepLine>({
   id: 'step',
-  content: (state, size) => {
-    const rows = detailRows(state);
-    const title = `step ${state.present.position}`;
-    return { title, note: note(rows, state.step, size), rows: listRows(rows, state.step, size, state.shell.focus === 'step', (row) => row.spans) };
-  },
-  move: (state, motion, { height }, count) => ({ ...state, step: moveBy(state.step, rowsOf(motion, height) * count, detailRows(state).length, height) }),
-  enter: (state) => {
-    const row = detailRows(state)[state.step.cursor];
-    if (row === undefined || row.address === null) return state;
-    return settle({ ...state, selection: { address: row.address, firstBit: 0, bits: row.length * 8 }, shell: { ...state.shell, focus: 'memory' } });
-  },
-};
+  title: ({ present }) => `step ${present.position}`,
+  rows: detailRows,
+  words: ({ spans }) => textOf(spans),
+  scroll: (state) => state.step,
+  scrolled: (state, scroll) => ({ ...state, step: scroll }),
+  line: () => (row) => row.spans,
+  none: span('none', 'dim'),
+  enter: (state, { address, length }) =>
+    address === null ? state : settle({ ...state, selection: { address, firstBit: 0, bits: length * 8 }, shell: { ...state.shell, focus: 'memory' } }),
+});
 
 // What kernels and devices show of themselves.
 
-/** Opens or closes the node under the cursor of the state or device pane. */
-function toggle(state: Debugger, how: 'open' | 'close' | 'toggle'): Debugger {
-  const rows = state.shell.focus === 'device' ? deviceRows(state) : kernelRows(state);
-  const cursor = state.shell.focus === 'device' ? state.device.cursor : state.state.cursor;
-  const node: StateNode | undefined = rows[cursor]?.node;
-  if (node === undefined || node.children.length === 0) return state;
+/** Opens or closes the node of a row. */
+function toggle(state: Debugger, { node }: StateRow, how: 'open' | 'close' | 'toggle'): Debugger {
+  if (node.children.length === 0) return state;
   const closed = new Set(state.closed);
-  const close = how === 'toggle' ? !closed.has(node.path) : how === 'close';
-  if (close) closed.add(node.path);
+  if (how === 'toggle' ? !closed.has(node.path) : how === 'close') closed.add(node.path);
   else closed.delete(node.path);
   return settle({ ...state, closed });
 }
 
-function treeContent(title: string, rows: readonly StateRow[], scroll: Scroll, size: PaneBox, inFocus: boolean): PaneContent {
-  if (rows.length === 0) return { title, note: '', rows: [line(` ${title === 'state' ? 'no kernel has' : 'no device has'} anything to show here`, 'dim')] };
-  const shown = rows.slice(scroll.top, scroll.top + size.height);
-  return {
-    title,
-    note: note(rows, scroll, size),
-    rows: shown.map((row, index) => stateLine(row, scroll.top + index === scroll.cursor && inFocus, inFocus, size.width)),
-  };
-}
-
-const sideways = (state: Debugger, by: 1 | -1): Debugger => toggle(state, by === 1 ? 'open' : 'close');
+const under = (state: Debugger, how: 'open' | 'close' | 'toggle'): Debugger => {
+  const row = (state.shell.focus === 'device' ? device : kernels).current(state);
+  return row === undefined ? state : toggle(state, row, how);
+};
 
 const TREE_KEYS: readonly Key<Debugger>[] = [
-  { keys: ['space'], group: LOOK, help: 'open or close the node', run: (state) => toggle(state, 'toggle') },
+  { keys: ['space'], group: LOOK, help: 'open or close the node', run: (state) => under(state, 'toggle') },
   { keys: ['*'], group: LOOK, help: 'only what the step changed, or everything', run: (state) => settle({ ...state, onlyChanges: !state.onlyChanges }) },
 ];
 
-const kernels: Of = {
-  id: 'state',
-  filters: true,
-  content: (state, size) => treeContent('state', kernelRows(state), state.state, size, state.shell.focus === 'state'),
-  move: (state, motion, { height }, count) => ({ ...state, state: moveBy(state.state, rowsOf(motion, height) * count, kernelRows(state).length, height) }),
-  sideways,
-  enter: (state) => toggle(state, 'toggle'),
-  keys: TREE_KEYS,
-};
+const statePane = (id: 'state' | 'device', none: string, rows: (state: Debugger) => readonly StateRow[]) =>
+  listPane<Debugger, DebuggerPane, StateRow>({
+    id,
+    rows,
+    words: stateWords,
+    scroll: (state) => state[id],
+    scrolled: (state, scroll) => ({ ...state, [id]: scroll }),
+    line: () => stateLine,
+    none: span(none, 'dim'),
+    sideways: (state, by) => under(state, by === 1 ? 'open' : 'close'),
+    enter: (state, row) => toggle(state, row, 'toggle'),
+    keys: TREE_KEYS,
+  });
 
-const device: Of = {
-  id: 'device',
-  filters: true,
-  content: (state, size) => treeContent('devices', deviceRows(state), state.device, size, state.shell.focus === 'device'),
-  move: (state, motion, { height }, count) => ({ ...state, device: moveBy(state.device, rowsOf(motion, height) * count, deviceRows(state).length, height) }),
-  sideways,
-  enter: (state) => toggle(state, 'toggle'),
-  keys: TREE_KEYS,
-};
+const kernels = statePane('state', 'no kernel has anything to show here', kernelRows);
+const device = statePane('device', 'no device has anything to show here', deviceRows);
 
 // Memory.
+
+/** What the marked bytes are: the field that the step wrote there, else where they are. */
+function memoryNote({ selection, present }: Debugger): string {
+  if (selection === null) return '';
+  const write = present.step?.writes.find(({ address, length }) => selection.address >= address && selection.address < address + length);
+  return write?.struct == null ? hex(selection.address) : escapeText(`${write.struct}${write.field === null ? '' : `.${write.field}`}`);
+}
 
 const memory: Of = {
   id: 'memory',
@@ -243,8 +232,7 @@ const memory: Of = {
       selection: state.selection,
       changed: state.present.written,
     });
-    const [write] = state.present.step?.writes ?? [];
-    return { title: 'memory', note: write?.struct == null ? '' : escapeText(`${write.struct}${write.field === null ? '' : `.${write.field}`}`), rows };
+    return { title: 'memory', note: memoryNote(state), rows };
   },
   move: (state, motion, { height }, count) => {
     const grid = memoryGrid(state);
@@ -260,25 +248,22 @@ const memory: Of = {
 
 // The console up to this step.
 
-const log: Of = {
+const consoleLines = lastOf(({ position }: Debugger['present'], index: Debugger['index']) => index.console.slice(0, index.linesUpTo(position)));
+
+const log = listPane<Debugger, DebuggerPane, ConsoleLine>({
   id: 'log',
-  filters: true,
-  content: (state, size) => {
-    const { index, present } = state;
-    const count = index.linesUpTo(present.position);
-    const filter = filterOf<DebuggerPane>(state, 'log');
-    const lines = filter === '' ? null : index.console.slice(0, count).filter(({ text }) => hasWords(text, filter));
-    const shown = lines === null ? index.console.slice(state.logTop, Math.min(count, state.logTop + size.height)) : lines.slice(-size.height);
-    const rows = shown.map((row): Line => {
+  rows: ({ present, index }) => consoleLines(present, index),
+  words: ({ text }) => text,
+  scroll: (state) => state.log,
+  scrolled: (state, scroll) => ({ ...state, log: scroll }),
+  line:
+    ({ present }) =>
+    (row) => {
       const now = row.step === present.position;
       return [span(now ? '▶' : ' ', 'focus'), span(`${row.kernel} `, 'address'), span(escapeText(row.text), now ? 'title' : 'plain')];
-    });
-    return { title: 'console', note: positionOf(Math.max(0, count - 1), count), rows: count === 0 ? [line(' nothing printed yet', 'dim')] : rows };
-  },
-  move: (state, motion, { height }, count) => ({
-    ...state,
-    logTop: scrollText(state.logTop, rowsOf(motion, height) * count, state.index.linesUpTo(state.present.position), height),
-  }),
-};
+    },
+  none: span('nothing printed yet', 'dim'),
+  enter: (state, { step: to }) => travelled(state, () => state.client.runTo(to), true),
+});
 
 export const DEBUGGER_PANES: Readonly<Record<DebuggerPane, Of>> = { program, timeline, stack, step, state: kernels, memory, device, log };

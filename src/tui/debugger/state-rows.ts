@@ -1,7 +1,7 @@
 /** The state of kernels and devices as rows of a tree that is open but for what the user closed. Pure. */
 import type { StateNode, StateValue } from '../../engine/client.js';
 import { escapeText } from '../../report/escape.js';
-import { type Line, type Span, clip, fill, restyle, span } from '../model/text.js';
+import { type Line, type Span, span } from '../model/text.js';
 
 export interface StateRow {
   readonly node: StateNode;
@@ -46,17 +46,18 @@ export function stateText(value: StateValue | null | undefined): string {
   return escapeText(String(value));
 }
 
+/** What a filter and a search look at. */
+export const stateWords = ({ node }: StateRow): string => `${decodeURI(node.path)} ${stateText(node.value)}`;
+
 /** One row; what this step changed has a star and says what it was. */
-export function stateLine(row: StateRow, selected: boolean, focused: boolean, width: number): Line {
-  const { node } = row;
-  const twig = node.children.length === 0 ? '  ' : row.open ? '▾ ' : '▸ ';
+export function stateLine({ node, depth, open, before }: StateRow): Line {
+  const twig = node.children.length === 0 ? '  ' : open ? '▾ ' : '▸ ';
   const spans: Span[] = [
-    span(selected ? '›' : ' ', 'focus'),
-    span(row.before === null ? ' ' : '*', 'changed'),
-    span(`${'  '.repeat(Math.min(row.depth, 8))}${twig}`, 'dim'),
+    span(before === null ? ' ' : '*', 'changed'),
+    span(`${'  '.repeat(Math.min(depth, 8))}${twig}`, 'dim'),
     span(escapeText(node.name), node.children.length > 0 ? 'label' : 'name'),
   ];
-  if (node.value !== undefined) spans.push(span(` ${stateText(node.value)}`, row.before === null ? 'value' : 'changed'));
-  if (row.before !== null) spans.push(span(` (was ${row.before})`, 'dim'));
-  return selected && focused ? restyle(fill(spans, width), 'cursor') : clip(spans, width);
+  if (node.value !== undefined) spans.push(span(` ${stateText(node.value)}`, before === null ? 'value' : 'changed'));
+  if (before !== null) spans.push(span(` (was ${before})`, 'dim'));
+  return spans;
 }

@@ -15,7 +15,7 @@ import type { BitSpan } from '../model/value.js';
 import type { Cause } from './cause.js';
 import type { Companion } from './companion.js';
 import { type DebuggerPane, type Laid, SHARED, debuggerBands } from './layout.js';
-import { type StateRow, changesBetween, stateRows, stateText } from './state-rows.js';
+import { type StateRow, changesBetween, stateRows, stateText, stateWords } from './state-rows.js';
 import { type StepLine, stepLines } from './step-lines.js';
 import { TraceIndex } from './trace-index.js';
 
@@ -72,7 +72,7 @@ export interface Debugger {
   readonly closed: ReadonlySet<string>;
   readonly memoryTop: number;
   readonly selection: BitSpan | null;
-  readonly logTop: number;
+  readonly log: Scroll;
   readonly query: string | null;
   /** the run goes on in the background: to find out where it goes wrong, or only how it ends */
   readonly seeking: 'failure' | 'end' | null;
@@ -116,7 +116,7 @@ export function openDebuggerState(client: EngineClient, size: Size, source: stri
     ...rest,
     memoryTop: 0,
     selection: null,
-    logTop: 0,
+    log: START,
     query: null,
     seeking: 'failure',
     cause: null,
@@ -219,11 +219,12 @@ export function arrive(before: Debugger): Debugger {
   const state: Debugger = { ...before, present, selection, step: START, stack: START, unfollowed: new Set(['state', 'device']) };
   const action = present.step?.action ?? null;
   const row = Math.max(0, present.position - 1);
+  const lines = index.linesUpTo(present.position);
   return settle({
     ...state,
     program: action === null ? state.program : jumpTo(state.program, action, client.program.length, box(state, 'program').height),
     timeline: jumpTo(state.timeline, row, client.length, timelineHeight(state)),
-    logTop: Math.max(0, index.linesUpTo(present.position) - box(state, 'log').height),
+    log: keepInView({ cursor: lines - 1, top: lines }, lines, box(state, 'log').height),
   });
 }
 
@@ -255,14 +256,10 @@ export function settle(before: Debugger): Debugger {
   const state = { ...before, slot };
   const { client, unfollowed } = state;
   const bands = debuggerBands(state);
-  // of a pane that is not on the screen nothing is asked
-  const seen = (id: DebuggerPane, scroll: Scroll, count: () => number): Scroll => {
-    const height = boxOf(bands, id)?.height;
-    return height === undefined ? scroll : keepInView(scroll, count(), height);
-  };
   // the first thing that changed comes into sight, once
   const followed = (id: 'state' | 'device', rowsIn: (state: Debugger) => readonly StateRow[]): Scroll => {
     const height = boxOf(bands, id)?.height;
+    // of a pane that is not on the screen nothing is asked
     if (height === undefined) return state[id];
     const rows = rowsIn(state);
     const changed = unfollowed.has(id) ? rows.findIndex((row) => row.before !== null) : -1;
@@ -270,10 +267,7 @@ export function settle(before: Debugger): Debugger {
   };
   const settled: Debugger = {
     ...state,
-    program: seen('program', state.program, () => client.program.length),
     timeline: keepInView(state.timeline, client.length, timelineHeight(state)),
-    stack: seen('stack', state.stack, () => stackRows(state).length),
-    step: seen('step', state.step, () => detailRows(state).length),
     state: followed('state', kernelRows),
     device: followed('device', deviceRows),
     unfollowed: new Set([...unfollowed].filter((id) => boxOf(bands, id) === null)),
@@ -301,7 +295,7 @@ function rowsOfState(pane: DebuggerPane, only: (name: string) => boolean): (stat
   const rowsOf = lastOf(({ shown }: Present, closed: ReadonlySet<string>, onlyChanges: boolean, filter: string) => {
     const { tree, changes } = shown();
     return stateRows(tree, only, closed, changes).filter(
-      (row) => (!onlyChanges || row.before !== null) && (filter === '' || hasWords(`${decodeURI(row.node.path)} ${stateText(row.node.value)}`, filter)),
+      (row) => (!onlyChanges || row.before !== null) && (filter === '' || hasWords(stateWords(row), filter)),
     );
   });
   return ({ present, closed, onlyChanges, shell }) => rowsOf(present, closed, onlyChanges, shell.filters.get(pane) ?? '');

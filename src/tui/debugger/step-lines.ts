@@ -52,15 +52,13 @@ const letterOf = (actor: Actor): string => LETTERS[actor] ?? actor.slice(0, 1);
 /** The actors by name, their letters in capitals. */
 const LEGEND = ACTORS.map((actor) => actor.replace('-kernel', '').replace(letterOf(actor), (letter) => letter.toUpperCase())).join(' ');
 
-/** Columns from which on each actor has a lane of its own to write in, or two letters of a heading. */
+/** Columns from which on each actor has a lane of its own to write in. */
 const WIDE_LANES = 96;
-const MIDDLE_LANES = 70;
 
 /** The heading of the lanes. */
 export function laneHeading(width: number, digits: number): Line {
   const margin = ' '.repeat(digits + 3);
-  if (width < MIDDLE_LANES) return [span(margin), span(ACTORS.map(letterOf).join(''), 'label'), span(`  ${LEGEND}`, 'dim')];
-  if (width < WIDE_LANES) return [span(margin), ...ACTORS.map((actor) => span(`${actor.slice(0, 2)} `, 'label'))];
+  if (width < WIDE_LANES) return [span(margin), span(ACTORS.map(letterOf).join(''), 'label'), span(`  ${LEGEND}`, 'dim')];
   const lane = laneWidth(width, digits);
   return [span(margin), ...ACTORS.map((actor) => span(padTo(actor, lane), 'label'))];
 }
@@ -79,9 +77,8 @@ export function laneRow(
   const head: Span[] = [span(signs.cursor ? '›' : ' ', 'focus'), span(signs.current ? '▶' : ' ', 'focus'), span(number, 'address'), span(' ')];
   const own = ACTORS.indexOf(step.actor);
   if (width < WIDE_LANES) {
-    const gap = width < MIDDLE_LANES ? '' : '  ';
-    const lanes = ACTORS.map((_, index) => span(`${index === own ? '●' : '·'}${gap}`, index === own ? 'title' : 'dim'));
-    return clip([...head, ...lanes, span(`${gap === '' ? ' ' : ''}${' '.repeat(Math.min(step.depth, 6))}${stepText(step)}`, style)], width);
+    const lanes = ACTORS.map((_, index) => span(index === own ? '●' : '·', index === own ? 'title' : 'dim'));
+    return clip([...head, ...lanes, span(` ${' '.repeat(Math.min(step.depth, 6))}${stepText(step)}`, style)], width);
   }
   const lane = laneWidth(width, digits);
   const before = ACTORS.slice(0, own).map(() => span(`│${' '.repeat(lane - 1)}`, 'dim'));

@@ -6,7 +6,7 @@ import type { PageRow } from '../model/page.js';
 import { line } from '../model/text.js';
 import { type Marks, showList } from '../model/view.js';
 import { type DebuggerPane, STOPS } from './layout.js';
-import { type Debugger, settle, stackRows } from './state.js';
+import { type Debugger, type StackRow, settle } from './state.js';
 import { repeated, tell, travelled } from './travel.js';
 
 export const MOMENTS = ['preserved', 'frozen', 'early', 'booted'] as const;
@@ -78,9 +78,8 @@ export function toggleBreakpoint(state: Debugger): Debugger {
   return settle(tell(state, `breakpoint on ${escapeText(step.op)}`));
 }
 
-export function remove(state: Debugger): Debugger {
+export function remove(state: Debugger, row: StackRow | undefined): Debugger {
   const { client } = state;
-  const row = stackRows(state)[state.stack.cursor];
   if (row?.kind === 'breakpoint') client.removeBreakpoint(parseBreakpoint(row.text));
   else if (row?.kind === 'mark') client.unmark(row.name);
   else return tell(state, 'no breakpoint or mark under the cursor');

@@ -9,7 +9,7 @@ import { stepText } from './step-lines.js';
 /** Steps of the trace that a search looks at. */
 export const SEARCH_STEPS = 200_000;
 
-interface ConsoleLine {
+export interface ConsoleLine {
   readonly step: number;
   readonly kernel: number;
   /** not escaped */

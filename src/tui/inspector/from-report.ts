@@ -9,6 +9,7 @@ import { againstText } from '../../report/against.js';
 import type { DumpReport } from '../../report/dump-report.js';
 import { escapeText } from '../../report/escape.js';
 import { ruleText } from '../../report/rules-text.js';
+import { judgedHandover } from '../../verdict/next-kernel.js';
 import { type Verdict, isFailure, verdictSentence } from '../../verdict/verdict.js';
 import type { Headline } from '../model/finding.js';
 import { objectRows } from './object-rows.js';
@@ -25,7 +26,7 @@ export function inspectorModelOf(report: DumpReport): InspectorModel {
       .join('  '),
     path: source.path,
     headline: headlineOf(report.verdict),
-    fates: fatesOf(report.verdict),
+    fates: fatesOf(report),
     overview: overviewOf(report),
     roots: report.handovers.map((handover) => handover.node),
     memory: report.decoded.memory,
@@ -63,11 +64,17 @@ function headlineOf(verdict: Verdict): Headline {
 /** As a sentence begins; the name of a function stays as it is written. */
 const cased = (text: string): string => (/^\w*[_(]/.test(text) ? text : `${text.charAt(0).toUpperCase()}${text.slice(1)}`);
 
+/** Kinds of verdict that no file comes back from. */
+const LOSES_ALL: ReadonlySet<string> = new Set(['panic', 'cold-boot', 'open-fails']);
+
 /** What becomes of sessions and files, by path. */
-function fatesOf({ sessions }: Verdict): ReadonlyMap<string, string> {
+function fatesOf({ verdict, decoded }: DumpReport): ReadonlyMap<string, string> {
   const fates = new Map<string, string>();
   const words = (kind: string, errno: string | null): string => (kind === 'taken-over' ? 'comes back' : `${kind}${errno === null ? '' : ` (${errno})`}`);
-  for (const session of sessions) {
+  if (LOSES_ALL.has(verdict.kind))
+    for (const session of judgedHandover(decoded)?.luo?.sessions ?? [])
+      for (const { path } of [session, ...session.files]) fates.set(path, words(verdict.kind, verdict.errno));
+  for (const session of verdict.sessions) {
     if (session.path !== null) fates.set(session.path, words(session.kind, session.errno));
     for (const file of session.files) if (file.path !== null) fates.set(file.path, words(file.kind, file.errno));
   }

@@ -24,7 +24,12 @@ export const isAbsent = ({ series }: { readonly series: object | null }, id: Pan
 /** What the layout depends on. */
 export interface Laid {
   readonly shell: Shell<PaneId>;
-  readonly model: { readonly findings: readonly { readonly severity: string }[]; readonly series: object | null };
+  readonly model: {
+    readonly findings: readonly { readonly severity: string }[];
+    readonly series: { readonly labels: readonly unknown[] } | null;
+    readonly objects: readonly unknown[];
+    readonly handovers: readonly { readonly luo: { readonly sessions: readonly { readonly files: readonly unknown[] }[] | null } | null }[];
+  };
   /** are notes shown one by one? */
   readonly notesOpen: boolean;
   /** the pane shown in the place at the bottom */
@@ -47,9 +52,20 @@ const bandsOf = lastOf((size: Size, focus: PaneId, model: Laid['model'], bottom:
 export const inspectorBands = ({ shell: { size, focus, zoom }, model, bottom, notesOpen }: Laid): readonly Band<PaneId>[] =>
   zoom ? alone(size, focus) : bandsOf(size, focus, model, bottom, notesOpen);
 
+/** Rows that a list has, its heading included; a map and a log take what there is. */
+function listed(bottom: PaneId, { series, objects, handovers }: Laid['model']): number {
+  if (bottom === 'snapshots') return series?.labels.length ?? 0;
+  if (bottom === 'objects') return objects.length;
+  if (bottom !== 'sessions') return Number.POSITIVE_INFINITY;
+  return handovers.flatMap(({ luo }) => luo?.sessions ?? []).reduce((sum, { files }) => sum + Math.max(1, files.length), 1);
+}
+
 /** Rows of the pane at the bottom: few until it has the focus. */
 function stripRows(body: number, focus: PaneId, model: Laid['model'], bottom: PaneId, notesOpen: boolean): number {
-  if (bottom !== 'findings') return focus === bottom ? Math.floor(body * 0.6) : Math.max(3, Math.floor(body / 5));
+  if (bottom !== 'findings') {
+    const few = Math.max(3, Math.floor(body / 5));
+    return focus === bottom ? Math.max(few, Math.min(Math.floor(body * 0.6), listed(bottom, model))) : few;
+  }
   const focused = focus === 'findings';
   const most = focused ? Math.floor(body / 2) : Math.max(2, Math.floor(body / 6));
   // the finding under the cursor is shown whole, which takes some rows more

@@ -28,7 +28,7 @@ export function listRows<T>(
 interface ListOf<S, P extends string, R> {
   readonly id: P;
   /** its id unless given */
-  readonly title?: string;
+  readonly title?: (state: S) => string;
   readonly rows: (state: S) => readonly R[];
   /** what a filter and a search look at */
   readonly words: (row: R) => string;
@@ -45,6 +45,7 @@ interface ListOf<S, P extends string, R> {
   /** is the cursor seen while another pane has the focus? */
   readonly always?: boolean;
   readonly enter?: (state: S, row: R) => S;
+  readonly sideways?: Pane<S, P>['sideways'];
   readonly keys?: readonly Key<S>[];
 }
 
@@ -60,14 +61,18 @@ export interface ListPane<S, P extends string, R> extends Pane<S, P> {
 }
 
 export function listPane<S extends Viewed<P>, P extends string, R>(list: ListOf<S, P, R>): ListPane<S, P, R> {
-  const { id, title = id, none, always = false, enter, keys, heading } = list;
+  const { id, none, always = false, enter, sideways, keys, heading } = list;
   const filtered = lastOf((rows: readonly R[], filter: string) => (filter === '' ? rows : rows.filter((row) => hasWords(list.words(row), filter))));
   const shown = (state: S): readonly R[] => filtered(list.rows(state), filterOf<P>(state, id));
   const top = heading === undefined ? 0 : 1;
   const withWords = (state: S, text: string): readonly number[] => shown(state).flatMap((row, index) => (hasWords(list.words(row), text) ? [index] : []));
-  const current = (state: S): R | undefined => shown(state)[list.scroll(state).cursor];
+  const current = (state: S): R | undefined => {
+    const rows = shown(state);
+    return rows[Math.min(list.scroll(state).cursor, rows.length - 1)];
+  };
   const content: Pane<S, P>['content'] = (state, box) => {
     const rows = shown(state);
+    const title = list.title?.(state) ?? id;
     if (rows.length === 0) return { title, note: '', rows: wrap(`  ${none.text}`, box.width).map((text) => line(text, none.style)) };
     const below = { ...box, height: box.height - top };
     const scroll = keepInView(list.scroll(state), rows.length, below.height);
@@ -109,6 +114,7 @@ export function listPane<S extends Viewed<P>, P extends string, R>(list: ListOf<
             return row === undefined ? state : enter(state, row);
           },
         }),
+    ...(sideways === undefined ? {} : { sideways }),
     ...(keys === undefined ? {} : { keys }),
   };
 }

@@ -162,7 +162,7 @@ function mouse<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S
         if (inside && button === 'wheeldown') return view.panes[id].move(focused<S, P>(state, id), 'down', box, 3);
         if (inside && button === 'left') {
           const there = focused<S, P>(state, id);
-          return row === at ? there : (view.panes[id].click?.(there, row - at - 1, box) ?? there);
+          return row === at ? there : (view.panes[id].click?.(there, row - at - 1, box, column - left) ?? there);
         }
         at += height;
       }

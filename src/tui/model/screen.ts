@@ -75,13 +75,16 @@ export const alone = <P extends string>(size: Size, id: P): Band<P>[] => [
 ];
 
 /** The title row of a pane, with the panes that share its place. The focused one has a heavy rule, so that it is seen without colour. */
-function titleRow(content: { title: string; note: string }, number: number, focused: boolean, width: number, others: string): Line {
+function titleRow(content: { title: string; note: string }, number: number, focused: boolean, width: number, others: readonly string[]): Line {
   const rule = focused ? '━' : '─';
   const style = focused ? 'focus' : 'dim';
   const title = shorten(`${number} ${content.title}`, Math.max(0, width - 4));
   const room = width - widthOf(title) - 7;
   const note = content.note === '' || room < 3 ? '' : ` ${shorten(content.note, room)} `;
-  const tabs = others === '' || room - widthOf(note) < 6 ? '' : `${rule} ${shorten(others, room - widthOf(note) - 3)} `;
+  const left = room - widthOf(note);
+  // names a column closer to each other before one is cut off
+  const names = widthOf(others.join('  ')) <= left ? others.join('  ') : shorten(others.join(' '), left);
+  const tabs = names === '' || left < 6 ? '' : `${rule} ${names} `;
   const rest = Math.max(0, width - widthOf(title) - widthOf(note) - widthOf(tabs) - 4);
   return [
     span(`${rule} `, style),
@@ -107,7 +110,7 @@ export function compose<P extends string>(
       const rows: Line[] = [];
       for (const { id, height, tabs = [] } of panes) {
         const content = contentOf(id, { width, height: height - 1 });
-        const others = tabs.flatMap((tab) => (tab === id ? [] : [`${order.indexOf(tab) + 1} ${tab}`])).join('  ');
+        const others = tabs.flatMap((tab) => (tab === id ? [] : [`${order.indexOf(tab) + 1} ${tab}`]));
         rows.push(titleRow(content, order.indexOf(id) + 1, id === focus, width, others));
         for (let index = 0; index < height - 1; index++) rows.push(clip(content.rows[index] ?? [], width));
       }

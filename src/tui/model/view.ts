@@ -28,8 +28,8 @@ export interface Pane<S, P extends string> {
   readonly enter?: (state: S) => S;
   /** can `f` shrink its list? */
   readonly filters?: boolean;
-  /** a click on row `row` below the title */
-  readonly click?: (state: S, row: number, box: PaneBox) => S;
+  /** a click on row `row` below the title, column `column` of the pane */
+  readonly click?: (state: S, row: number, box: PaneBox, column: number) => S;
   /** keys that hold in this pane alone; one that several panes have is listed in each */
   readonly keys?: readonly Key<S>[];
   /** commands that are about what this pane shows; they work from every pane */

@@ -72,13 +72,18 @@ export class Loading {
 
   /**
    * For who works long without a pause: looks whether a key was pressed, a few times a second.
+   * @param stage how far it is; what was said before where nothing is given
    * @throws OpeningCancelled once the user has given it up
    */
-  readonly check = (): void => {
-    if (this.#keys === null) return;
+  readonly check = (stage?: string): void => {
     const now = performance.now();
     if (now - this.#asked < CHECK_MS) return;
     this.#asked = now;
+    if (stage !== undefined) {
+      this.#stage = stage;
+      this.#draw();
+    }
+    if (this.#keys === null) return;
     const buffer = Buffer.alloc(256);
     try {
       const got = readSync(this.#keys, buffer);

@@ -57,26 +57,28 @@ export const mapPane: Of = {
       span(` ${sign} `, style),
       span(`${short} `, 'dim'),
     ]);
-    return { title: 'map', note: `${formatBytes(cells.unit)} a cell  > < zoom`, rows: [about, clip(legend, box.width), ...rows] };
+    return { title: 'map', note: `${formatBytes(cells.unit)} a cell`, rows: [about, clip(legend, box.width), ...rows] };
   },
-  move: (state, motion, box, count) => {
-    const { cells, columns } = mapCells(state, box);
-    const last = Math.min(cells.kinds.length - 1, Math.ceil((state.map.to - cells.from) / cells.unit) - 1);
-    const by = rowsOf(motion, box.height - 2) * count;
-    const cursor = by === Number.NEGATIVE_INFINITY ? 0 : by === Number.POSITIVE_INFINITY ? last : state.map.cursor + by * columns;
-    return { ...state, map: { ...state.map, cursor: Math.max(0, Math.min(cursor, last)) } };
-  },
-  sideways: (state, by, _box, count) => ({ ...state, map: { ...state.map, cursor: Math.max(0, state.map.cursor + by * count) } }),
+  move: (state, motion, box, count) => moved(state, box, rowsOf(motion, box.height - 2) * count * mapCells(state, box).columns),
+  sideways: (state, by, box, count) => moved(state, box, by * count),
+  click: (state, row, box, column) => moved(state, box, (row - 2) * mapCells(state, box).columns + column - state.digits - 2 - state.map.cursor),
   enter: (state) => {
     const address = cursorAddress(state, boxIn(state, 'map'));
     const is = state.model.addresses().at(address);
     return tell(jumpToAddress(state, address), `${hex(address)}: ${is.what}, ${describeState(is.state)}`);
   },
   keys: [
-    { keys: ['>'], group: GO, help: 'a closer map', run: (state) => zoomMap(state, 1) },
-    { keys: ['<'], group: GO, help: 'a wider map', run: (state) => zoomMap(state, -1) },
+    { keys: ['>'], group: GO, help: 'a closer map', hint: 'closer', run: (state) => zoomMap(state, 1) },
+    { keys: ['<'], group: GO, help: 'a wider map', hint: 'wider', run: (state) => zoomMap(state, -1) },
   ],
 };
+
+/** The cursor so many cells on, as far as there is memory. */
+function moved(state: Inspector, box: PaneBox, by: number): Inspector {
+  const { cells } = mapCells(state, box);
+  const last = Math.min(cells.kinds.length, Math.ceil((state.map.to - cells.from) / cells.unit)) - 1;
+  return { ...state, map: { ...state.map, cursor: Math.max(0, Math.min(state.map.cursor + by, last)) } };
+}
 
 /** Puts the map's cursor on an address; the whole of memory is shown where the part that is shown does not hold it. */
 export function mapTo(state: Inspector, address: number): Inspector {

@@ -9,10 +9,11 @@ import { type Inspector, type InspectorModel, type SortKey, jump, placeOf } from
 
 interface Made {
   readonly all: readonly SessionRow[];
-  /** columns of the longest name */
+  /** columns of the longest name, token, phase and size, their titles included */
   readonly name: number;
-  /** columns of the longest token */
   readonly token: number;
+  readonly phase: number;
+  readonly what: number;
   readonly someOwner: boolean;
   /** units, machines or programs are known: of a narrow pane, they are worth more than sizes */
   readonly someLabel: boolean;
@@ -25,12 +26,13 @@ function madeOf(model: InspectorModel): Made {
   const known = tables.get(model);
   if (known !== undefined) return known;
   const all = sessionRows(model.handovers, model.findings, model.fates);
-  const name = all.reduce((most, { session }) => Math.max(most, widthOf(session)), 7);
-  const token = all.reduce((most, row) => Math.max(most, row.token.length), 8);
+  const longest = (text: (row: SessionRow) => string, title: string): number => all.reduce((most, row) => Math.max(most, widthOf(text(row))), title.length);
   const made: Made = {
     all,
-    name,
-    token,
+    name: longest(({ session }) => session, 'session'),
+    token: longest(({ token }) => token, 'token'),
+    phase: longest(({ phase }) => phase, 'phase'),
+    what: longest(({ what }) => what, 'size'),
     someOwner: all.some(({ owner }) => owner !== ''),
     someLabel: all.some(({ labelled }) => labelled),
     sorted: { by: 'order', rows: all },
@@ -57,13 +59,13 @@ interface TableColumn {
 }
 
 /** What there is room for; what comes of it is last and has the rest. */
-function columnsFor(width: number, { name, token: longest, someOwner, someLabel }: Made, sort: SortKey): TableColumn[] {
+function columnsFor(width: number, { name, token: longest, phase: phases, what, someOwner, someLabel }: Made, sort: SortKey): TableColumn[] {
   const columns: (TableColumn & { readonly from: number })[] = [
     { title: 'session', width: Math.min(width < 100 ? 16 : 24, name), style: 'name', text: ({ session }) => session, from: 0 },
     { title: 'token', width: longest, style: 'value', text: ({ token }) => token, from: 0 },
     { title: 'handler', width: 14, style: 'type', text: ({ handler }) => handler, from: 96 },
-    { title: 'phase', width: 12, style: 'label', text: ({ phase }) => phase, from: 0 },
-    { title: 'size', width: width < 120 ? 14 : 24, style: 'plain', text: ({ what }) => what, from: someLabel ? 110 : 0 },
+    { title: 'phase', width: Math.min(22, phases), style: 'label', text: ({ phase }) => phase, from: 0 },
+    { title: 'size', width: Math.min(width < 120 ? 18 : 24, what), style: 'plain', text: (row) => row.what, from: someLabel ? 110 : 0 },
     {
       title: 'owner',
       width: width < 110 ? 26 : 28,

@@ -46,7 +46,7 @@ const follow = (state: Inspector): Inspector => {
 export const snapshotsPane: typeof list = {
   ...list,
   move: (state, motion, box, count) => follow(list.move(state, motion, box, count)),
-  click: (state, row, box) => follow(list.click?.(state, row, box) ?? state),
+  click: (state, row, box, column) => follow(list.click?.(state, row, box, column) ?? state),
   find: (state, text, by, height) => {
     const there = list.find(state, text, by, height);
     return there === null ? null : follow(there);
