@@ -366,7 +366,7 @@ describe('Tab and Shift-Tab through panes, 1 to 9, [ ] between those that share 
     expect(screen.press(']').pane('sessions').title).toContain('━ 5');
     expect(screen.press('[').pane('findings').title).toContain('━ 4');
     const steps = debug(80, 24).press('4');
-    expect(steps.rows.join('\n')).toMatch(/4 step 1 ━ 5 state {2}6 memory/);
+    expect(steps.rows.join('\n')).toMatch(/4 step 1 ━ 5 state {1,2}6 memory/);
     expect(steps.press(']').pane('state').title).toContain('━ 5');
   });
 });
