@@ -5,6 +5,7 @@
 import { type Area, type Contract, type Layer, contract as described } from '../../abi/contract.js';
 import { KHO_MAX_BLOCKS } from '../../abi/kho/block.js';
 import type { Struct } from '../../abi/layout.js';
+import { khoV4 } from '../../abi/kho/v4.js';
 import { findStruct, releaseOf, releases } from '../../abi/registry.js';
 import { areaCapacity } from '../codec/area.js';
 import { layoutTable } from '../codec/layout-table.js';
@@ -17,6 +18,7 @@ const CONTRACT_SCHEMA = 'luo-inspect.contract/1';
 
 /** Layers whose structures can be described, in the order of a handover. */
 const LAYERS = [
+  'kho',
   'luo',
   'memfd',
   'vfio-pci',
@@ -76,26 +78,35 @@ export function parseContractFile(source: string, file: string): readonly Contra
   const root = openYaml(source, file, { noun: 'contract file', schema: CONTRACT_SCHEMA });
   const values = readKeys(root, fileKeys, 'a contract file');
   const cursors = root.entries()?.get('contracts')?.value.items() ?? [];
-  return values.contracts.map((one, index) => contractOf(one, cursors[index] ?? root, file));
+  const made: Contract[] = [];
+  for (const [index, one] of values.contracts.entries()) made.push(contractOf(one, cursors[index] ?? root, file, made));
+  return made;
 }
 
 type Source = ReturnType<(typeof fileKeys)['contracts']['read']>[number];
 
-function contractOf(source: Source, cursor: Cursor, file: string): Contract {
+/** @param before the contracts above it in the file, whose structures it may name */
+function contractOf(source: Source, cursor: Cursor, file: string, before: readonly Contract[]): Contract {
   const at = (key: string): Cursor => cursor.entries()?.get(key)?.value ?? cursor;
   if (!/^[\x21-\x7e]{1,47}$/.test(source.compatible)) throw at('compatible').error('a compatible string has 1 to 47 printable characters, and no space');
   const since = source.since === null ? null : releaseOf(source.since);
   if (source.since !== null && since === null)
     throw at('since').error(`${source.since} is no release known; known are ${releases.join(', ')}, or leave it out`);
-  const structs = structsOf(source, at('structs'), file);
-  const areas = [...source.areas].map(([name, area]) => areaOf(name, area, structs, at('areas').entries()?.get(name)?.value ?? cursor));
+  const structs = structsOf(source, at('structs'), file, before);
+  const areas = [...source.areas].map(([name, area]) => areaOf(name, area, structs, before, at('areas').entries()?.get(name)?.value ?? cursor));
+  const isRoot = source.layer === 'kho';
   return {
     ...described({
       layer: source.layer,
       id: `${source.compatible} (${file})`,
       compatible: source.compatible,
-      format: structs.size === 0 ? 'opaque' : 'struct',
-      structs: [...structs.values(), ...areas.flatMap((area) => [area.header, area.entry]).filter((struct) => struct !== null)].filter(isFirst),
+      // Of KHO the structures alone can be others; the root FDT and the map are the newest's.
+      ...(isRoot ? { format: khoV4.format, fdt: khoV4.fdt, map: khoV4.map } : { format: structs.size === 0 ? 'opaque' : 'struct' }),
+      structs: [
+        ...structs.values(),
+        ...areas.flatMap((area) => [area.header, area.entry]).filter((struct) => struct !== null),
+        ...(isRoot ? khoV4.structs.filter(({ name }) => !structs.has(name)) : []),
+      ].filter(isFirst),
       areas,
       status: 'own',
       source: source.source === '' ? file : source.source,
@@ -107,15 +118,15 @@ function contractOf(source: Source, cursor: Cursor, file: string): Contract {
 
 const isFirst = <T>(item: T, index: number, all: readonly T[]): boolean => all.indexOf(item) === index;
 
-/** Own structures by name; others that fields name are those of the newest contract that has them. */
-function structsOf(source: Source, cursor: Cursor, file: string): ReadonlyMap<string, Struct> {
+/** Own structures by name; others that fields name are those of the contracts above in the file, or of the newest that has them. */
+function structsOf(source: Source, cursor: Cursor, file: string, before: readonly Contract[]): ReadonlyMap<string, Struct> {
   const made = new Map<string, Struct>();
   const open = new Set<string>();
   const find: FindStruct = (name, from) => {
     const known = made.get(name);
     if (known !== undefined) return known;
     const own = source.structs.get(name);
-    if (own === undefined) return knownStruct(name, from);
+    if (own === undefined) return knownStruct(name, before, from);
     if (open.has(name)) throw from.error(`struct ${name} contains itself`);
     open.add(name);
     const fields = Object.fromEntries([...own.fields].map(([field_, type]) => [field_, type(find)]));
@@ -140,20 +151,21 @@ function structsOf(source: Source, cursor: Cursor, file: string): ReadonlyMap<st
   return new Map([...source.structs.keys()].flatMap((name) => (made.has(name) ? [[name, find(name, cursor)] as const] : [])));
 }
 
-function knownStruct(name: string, cursor: Cursor): Struct {
-  const [found] = findStruct(name);
+function knownStruct(name: string, before: readonly Contract[], cursor: Cursor): Struct {
+  const found = before.flatMap(({ structs }) => structs).find((struct) => struct.name === name) ?? findStruct(name)[0]?.struct;
   if (found === undefined)
     throw cursor.error(`${JSON.stringify(name)} is no type: neither an integer nor a structure of this contract or of \`luo-inspect abi list\``);
-  return found.struct;
+  return found;
 }
 
 function areaOf(
   name: string,
   source: Source['areas'] extends ReadonlyMap<string, infer A> ? A : never,
   own: ReadonlyMap<string, Struct>,
+  before: readonly Contract[],
   cursor: Cursor,
 ): Area {
-  const struct = (called: string, key: string): Struct => own.get(called) ?? knownStruct(called, cursor.entries()?.get(key)?.value ?? cursor);
+  const struct = (called: string, key: string): Struct => own.get(called) ?? knownStruct(called, before, cursor.entries()?.get(key)?.value ?? cursor);
   const area: Area = {
     name,
     meaning: name,

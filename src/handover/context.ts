@@ -45,7 +45,7 @@ export interface Context {
   readonly observations: Observations;
   readonly limits: Limits;
   /** what strings mean in this dump */
-  readonly contracts: Contracts;
+  contracts: Contracts;
   /** versions read so far by layouts that nobody described */
   readonly foreign: Map<string, ForeignLayout>;
   /** role prefix of every path: `incoming`, `outgoing@0x…` */

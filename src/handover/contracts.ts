@@ -17,6 +17,16 @@ export interface Contracts {
 
 export const describedContracts: Contracts = { named: contractsOf, struct: (described) => described, successor: () => null };
 
+/** The same, with the structures that no string versions as a contract of KHO has them that the user described. */
+export const withOwnRoot = (contracts: Contracts, root: Contract | null): Contracts =>
+  root?.status !== 'own' || root.measured !== undefined
+    ? contracts
+    : {
+        named: (compatible) => contracts.named(compatible),
+        struct: (described) => root.structs.find(({ name }) => name === described.name) ?? contracts.struct(described),
+        successor: (nearest, name) => contracts.successor(nearest, name),
+      };
+
 /** By structure, the fields without which what it leads to is not found, so that a kernel that renamed one still has it. */
 export const LEADING: Readonly<Record<string, readonly string[]>> = {
   luo_ser: ['compatible', 'sessions_pa', 'flbs_pa'],

@@ -6,7 +6,7 @@ import type { Contract } from '../../abi/contract.js';
 import { type Budget, currentBudget, withBudget } from '../codec/budget.js';
 import { type PhysicalMemory, describeState } from '../memory/memory.js';
 import { type BulkCheck, type Context, type Limits, limitsOf, type Reference } from './context.js';
-import { type Contracts, type ForeignLayout, describedContracts } from './contracts.js';
+import { type Contracts, type ForeignLayout, describedContracts, withOwnRoot } from './contracts.js';
 import { type Candidate, type FdtFile, type FindResult, findHandovers, type KnownPlaces } from './find.js';
 import { type Hwpoison, readHwpoison } from './hwpoison.js';
 import { type KhoTest, readKhoTest } from './kho-test.js';
@@ -250,6 +250,7 @@ function decodeOne(
   }
   if (fdt === null) observations.add('fdt-missing', kho, 'this folder has no fdt file, so only the blobs beside it can be read', 'absent');
   const { compatible, contract } = fdt === null ? { compatible: null, contract: null } : readRoot(context, fdt, candidate, kho);
+  context.contracts = withOwnRoot(contracts, contract);
   context.released = named.role === 'stale' || named.afterBoot;
   const map = fdt === null ? null : readMap(context, fdt, candidate, contract, kho);
   if (map !== null) currentBudget().spend('map-nodes', map.structurePages.length, `${named.path}/kho/preserved`);

@@ -18,7 +18,9 @@ no structure is known by its string alone: its files are no finding, and are not
 
 What a reader needs of the structures it follows, by the kernel's names: of \`luo_session_ser\` \`name\` and \`files\`; of \`luo_file_ser\`
 \`compatible\`, \`data\` and \`token\`; of \`luo_flb_ser\` \`name\`, \`data\` and \`count\`; of a block's header \`next\` and \`count\`; of \`memfd_luo_ser\` \`size\`
-and \`folios\`; of its folios \`pfn\` and \`index\`. Everything else may come, go, move and change its size.
+and \`folios\`; of its folios \`pfn\` and \`index\`. Everything else may come, go, move and change its size. Of \`kho\` the structures alone can be described
+(\`kho_vmalloc\`, \`kho_vmalloc_chunk\`, …): its root FDT and its map are taken to be those of the newest version known. A contract may name the structures
+of those above it in the file.
 `;
 
 /** The whole page, as Markdown. */

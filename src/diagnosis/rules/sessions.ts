@@ -128,6 +128,7 @@ export const sessionRules: readonly HandoverRule[] = [
         const wrongField = session.reading.field(files === 0n ? 'file_set_ser.files' : 'file_set_ser.count');
         yield {
           ...hit(session.reading.field('file_set_ser'), `count is ${count} and files is ${hex(files)}`, wrongField.address),
+          ...(files === 0n ? { reaction: 'session/files-null' as const } : {}),
           after: [{ path: wrongField.path, rule: 'blocks/unclaimed' }],
         };
       }
