@@ -2,47 +2,8 @@
  * Every exit reason of 7.3: number, name, member of the exit union, the architectures that make it, and what user space is
  * expected to do. Source: 7.3 include/uapi/linux/kvm.h (KVM_EXIT_*) and Documentation/virt/kvm/api.rst, section 5.
  */
-import type { Struct } from '../layout.js';
+import type { payloads } from './payloads.js';
 import type { KvmArch } from './arch.js';
-import * as common from './payloads-common.js';
-import * as other from './payloads-other.js';
-import * as x86 from './payloads-x86.js';
-
-/** Members of the exit union by the kernel's names, without `debug`, which is the architecture's own. */
-export const payloads = {
-  hw: common.hw,
-  fail_entry: common.failEntry,
-  ex: common.ex,
-  io: common.io,
-  mmio: common.mmio,
-  iocsr_io: other.iocsrIo,
-  hypercall: common.hypercall,
-  tpr_access: x86.tprAccess,
-  s390_sieic: other.s390Sieic,
-  s390_reset_flags: common.s390Reset,
-  s390_ucontrol: other.s390Ucontrol,
-  dcr: other.dcr,
-  internal: common.internal,
-  emulation_failure: common.emulationFailure,
-  osi: other.osi,
-  papr_hcall: other.paprHcall,
-  s390_tsch: other.s390Tsch,
-  epr: other.epr,
-  system_event: common.systemEvent,
-  s390_stsi: other.s390Stsi,
-  eoi: x86.eoi,
-  hyperv: x86.hyperv,
-  arm_nisv: other.armNisv,
-  msr: x86.msr,
-  xen: x86.xen,
-  riscv_sbi: other.riscvSbi,
-  riscv_csr: other.riscvCsr,
-  notify: x86.notify,
-  memory_fault: common.memoryFault,
-  tdx: x86.tdx,
-  arm_sea: other.armSea,
-  snp_req_certs: x86.snpReqCerts,
-} as const satisfies Readonly<Record<string, Struct>>;
 
 export type PayloadName = keyof typeof payloads | 'debug';
 

@@ -3,7 +3,7 @@
  * include/uapi/linux/kvm.h. Request numbers are derived from the structures, as _IOW and its kin do.
  */
 import { array, bytes, type Struct, struct, u32, u64 } from '../layout.js';
-import { guestPhysical, KVM_H, word } from './payloads-common.js';
+import { guestPhysical, KVM_H, word } from './payloads.js';
 import { kvmRegs, kvmSregs } from './sync-regs.js';
 
 const reserved = { role: 'reserved' } as const;

@@ -2,10 +2,10 @@
  * struct kvm_run: what a vCPU's file descriptor maps at offset 0, and what KVM_RUN fills. Source: 7.3
  * include/uapi/linux/kvm.h. s390 inserts the two words of its PSW before the exit union, everything after moves by 16.
  */
-import { bytes, struct, type Struct, type UnionType, u8, u16, u32, u64, union } from '../layout.js';
+import { bytes, struct, type Struct, type UnionType, u8, u16, u32, u64, union, array, nested } from '../layout.js';
 import type { KvmArch } from './arch.js';
-import { type PayloadName, payloads } from './exits.js';
-import { debug, hypercallArm64, hypercallLoongarch, KVM_H, member, word } from './payloads-common.js';
+import type { PayloadName } from './exits.js';
+import { debug, guestPhysical, hypercallArm64, hypercallLoongarch, KVM_H, member, payloads, word } from './payloads.js';
 import { kvmSyncRegsArm64, kvmSyncRegsS390, kvmSyncRegsX86, type SyncClass, syncClassesS390, syncClassesX86 } from './sync-regs.js';
 
 const flagNames: Readonly<Record<KvmArch, Readonly<Record<string, string>>>> = {
@@ -128,3 +128,31 @@ export const kvmRun: Readonly<Record<KvmArch, KvmRun>> = {
   riscv: kvmRunOf('riscv'),
   loongarch: kvmRunOf('loongarch'),
 };
+
+/* The ring of coalesced MMIO and port writes, in a page of the vCPU's mapping. Source: 7.3 include/uapi/linux/kvm.h. */
+
+export const kvmCoalescedMmio = struct({
+  name: 'kvm_coalesced_mmio',
+  meaning: 'one write that KVM did not exit for',
+  source: KVM_H,
+  packed: false,
+  fields: {
+    phys_addr: guestPhysical('guest physical address, or the port'),
+    len: u32('bytes', { role: 'bytes' }),
+    pio: u32('1 for a port; shares its bytes with pad', { role: 'bool' }),
+    data: bytes(8, 'what was written'),
+  },
+});
+
+/** KVM_COALESCED_MMIO_MAX is the number of entries that fit a page. */
+export const kvmCoalescedMmioRing = struct({
+  name: 'kvm_coalesced_mmio_ring',
+  meaning: 'ring: KVM adds at last, user space takes at first; empty where they are equal',
+  source: KVM_H,
+  packed: false,
+  fields: {
+    first: u32('next entry user space takes', { role: 'index' }),
+    last: u32('next entry KVM writes', { role: 'index' }),
+    coalesced_mmio: array(nested(kvmCoalescedMmio, 'entry'), 'page', 'entries'),
+  },
+});

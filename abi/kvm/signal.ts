@@ -3,7 +3,7 @@
  * include/uapi/asm-generic/siginfo.h (sigevent) and include/uapi/linux/time.h (itimerspec); x86-64.
  */
 import { array, bytes, nested, s32, s64, struct, u32, u64 } from '../layout.js';
-import { KVM_H, word } from './payloads-common.js';
+import { KVM_H, word } from './payloads.js';
 
 /** Bytes of the kernel's sigset_t; the C library's is longer. */
 export const KERNEL_SIGSET_BYTES = 8;

@@ -3,7 +3,7 @@
  * include/uapi/asm/kvm.h; powerpc, riscv and loongarch have an empty one.
  */
 import { array, bytes, nested, struct, u8, u16, u32, u64 } from '../layout.js';
-import { word } from './payloads-common.js';
+import { word } from './payloads.js';
 
 const X86 = '7.3 arch/x86/include/uapi/asm/kvm.h';
 

@@ -1,9 +1,8 @@
 /** The vCPU interface of 7.3 as one contract. No string names it in memory: user space and kernel agree on KVM_API_VERSION 12. */
 import { contract } from '../contract.js';
-import { kvmCoalescedMmio, kvmCoalescedMmioRing } from './coalesced.js';
-import { payloads } from './exits.js';
+import { kvmCoalescedMmio, kvmCoalescedMmioRing, kvmRunX86 } from './run.js';
+import { payloads } from './payloads.js';
 import { kvmCreateGuestMemfd, kvmEnableCap, kvmMemoryAttributes, kvmPreFaultMemory, kvmUserspaceMemoryRegion, kvmUserspaceMemoryRegion2 } from './ioctls.js';
-import { kvmRunX86 } from './run.js';
 import { kvmSyncRegsX86 } from './sync-regs.js';
 
 export const kvmV73 = contract({

@@ -1,7 +1,7 @@
 /** vfio-v1, the RFC: configuration space and all. Source: mails "[RFC PATCH 00/21] VFIO live update support", 18 Oct 2025. */
 import { contract } from '../contract.js';
 import { array, bytes, phys, struct, u32 } from '../layout.js';
-import { bdf, resetWorks } from './fields.js';
+import { bdf, resetWorks } from './v1.js';
 
 /** PCI_CFG_SPACE_EXP_SIZE */
 const CONFIG_SPACE = 4096;

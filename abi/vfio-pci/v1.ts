@@ -3,8 +3,12 @@
  * 23 Mar 2026 (also v4 and v5 of the series); v1 of 26 Nov 2025 and v2 of 29 Jan 2026; the IOMMU series on top of v2.
  */
 import { contract } from '../contract.js';
-import { nested, struct, u32 } from '../layout.js';
-import { bdf, domain16, domain32, resetWorks } from './fields.js';
+import { nested, struct, u32, u8, u16 } from '../layout.js';
+
+export const bdf = u16('bus << 8 | device << 3 | function', { role: 'opaque' });
+export const domain32 = u32('PCI domain (segment)', { role: 'number' });
+const domain16 = u16('PCI domain (segment)', { role: 'number' });
+export const resetWorks = u8('the device supports function reset', { role: 'bool' });
 
 export const vfioPciCoreDeviceSer = struct({
   name: 'vfio_pci_core_device_ser',

@@ -1,7 +1,7 @@
 /** vfio-pci-v2: with reset_works. Source: v3 of the series from patch 12/24 on, 23 Mar 2026. */
 import { contract } from '../contract.js';
 import { struct } from '../layout.js';
-import { bdf, domain32, resetWorks } from './fields.js';
+import { bdf, domain32, resetWorks } from './v1.js';
 
 const vfioPciCoreDeviceSerV2 = struct({
   name: 'vfio_pci_core_device_ser',

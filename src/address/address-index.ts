@@ -9,8 +9,7 @@ import type { DecodedDump, Handover } from '../handover/decode.js';
 import type { Memfd } from '../handover/memfd.js';
 import { allReferences } from '../handover/luo.js';
 import type { PageState, PhysicalMemory } from '../memory/memory.js';
-import { pathPart } from '../tree/path.js';
-import type { TreeNode } from '../tree/tree.js';
+import { pathPart, type TreeNode } from '../tree/tree.js';
 import { hex } from '../tree/words.js';
 
 /** Nodes taken up; a tree with more is indexed as far as that. */

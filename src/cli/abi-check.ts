@@ -42,7 +42,7 @@ async function runCheck(options: Options): Promise<void> {
   const [from, to] = [await openSide(options.from, 'from', options), await openSide(options.to, 'to', options)];
   const result = accept(checkCompat(from, to), suppressions);
   for (const unused of suppressions.unused()) tell(`${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}`);
-  if (options.json === true) await writeJson((await import('../report/compat-json.js')).compatJson(result));
+  if (options.json === true) await writeJson((await import('../report/compat-text.js')).compatJson(result));
   else {
     const { compatText } = await import('../report/compat-text.js');
     const color = paintsOutput(options);

@@ -26,7 +26,7 @@ export function registerAbiDiff(abi: Command): void {
 async function runDiff(a: string, b: string, options: Options): Promise<void> {
   const [{ diffAbi }, { diffJson, diffText }, { writeJson, writeLines }] = await Promise.all([
     import('../compat/diff.js'),
-    import('../report/compat-diff.js'),
+    import('../report/compat-text.js'),
     import('./output.js'),
   ]);
   const only = options.struct ?? (structOf(a) || structOf(b) || null);
@@ -44,7 +44,7 @@ function structOf(text: string): string {
 
 async function operand(text: string, only: string | null, layouts: BtfOption): Promise<DiffOperand> {
   const [{ contractsNamed, structsNamed }, { operandOfContracts, operandOfSide }, { looksLikeRelease }, { openSide }] = await Promise.all([
-    import('../report/abi-find.js'),
+    import('../report/abi-show.js'),
     import('../compat/diff.js'),
     import('../compat/release-side.js'),
     import('./compat-side.js'),

@@ -15,7 +15,7 @@ export function registerAbiShow(abi: Command): void {
     .option('--json', 'as JSON')
     .option('--page-size <bytes>', 'page size it is laid out for: 4096, 16384 or 65536', parsePageSize)
     .action(async (wanted: string, options: Options) => {
-      const { contractsNamed, structsNamed } = await import('../report/abi-find.js');
+      const { contractsNamed, structsNamed } = await import('../report/abi-show.js');
       const { contractJson, contractText, structJson, structText } = await import('../report/abi-show.js');
       const { DEFAULT_PAGE_SIZE } = await import('../codec/layout-table.js');
       const { writeJson, writeLines } = await import('./output.js');

@@ -30,7 +30,7 @@ export function registerDecode(program: Command): void {
 }
 
 async function decode(file: string, options: Options): Promise<void> {
-  const { structsNamed } = await import('../report/abi-find.js');
+  const { structsNamed } = await import('../report/abi-show.js');
   const { chooseByContent } = await import('../report/abi-decode.js');
   const { DEFAULT_PAGE_SIZE, sizeOf } = await import('../codec/layout-table.js');
   const { openDecodeSource } = await import('./decode-source.js');

@@ -39,7 +39,7 @@ async function runDiff(before: string, after: string, options: Options): Promise
   }
   await withBoth(before, after, options, null, async ({ comparison, paths }) => {
     const { writeJson, writeLines } = await import('./output.js');
-    if (options.json === true) await writeJson((await import('../report/diff-json.js')).diffJson(comparison, paths));
+    if (options.json === true) await writeJson((await import('../report/diff-text.js')).diffJson(comparison, paths));
     else {
       const [{ diffText }, { paintsOutput }] = await Promise.all([import('../report/diff-text.js'), import('./terminal.js')]);
       await writeLines(diffText(comparison, paths, paintsOutput(options)));

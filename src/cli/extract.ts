@@ -8,7 +8,7 @@ import { type ContentMissing, readContents } from '../handover/contents.js';
 import type { LuoFile, LuoSession } from '../handover/luo.js';
 import { formatBytes, hex } from '../tree/words.js';
 import type { Memfd } from '../handover/memfd.js';
-import { pathPart } from '../tree/path.js';
+import { pathPart } from '../tree/tree.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { progress } from '../memory/progress.js';
 import { escapeText } from '../report/escape.js';

@@ -78,7 +78,7 @@ export async function runKvm(path: string, options: KvmCommandOptions): Promise<
     await showKvm(snapshots, options);
     return;
   }
-  const [{ kvmLines }, { writeLines }] = await Promise.all([import('../report/kvm-print.js'), import('./output.js')]);
+  const [{ kvmLines }, { writeLines }] = await Promise.all([import('../report/kvm-text.js'), import('./output.js')]);
   await writeLines(kvmLines(snapshots, options.json === true));
 }
 

@@ -36,8 +36,8 @@ async function runLedger(paths: readonly string[], options: Options): Promise<vo
       dumps.push(ledgerOf(path, loaded.report.decoded));
     }
     const chain = ledgerChain(dumps);
-    if (options.json === true) await writeJson((await import('../report/ledger-json.js')).ledgerJson(chain));
-    else await writeLines((await import('../report/ledger-text.js')).ledgerText(chain));
+    if (options.json === true) await writeJson((await import('../report/ledger-model.js')).ledgerJson(chain));
+    else await writeLines((await import('../report/ledger-model.js')).ledgerText(chain));
   } finally {
     for (const each of opened) each.close();
   }

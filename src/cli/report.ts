@@ -57,7 +57,7 @@ export async function runReport(path: string, options: DumpCommandOptions): Prom
   const { opened, report } = await loadDump(path, options);
   try {
     if (options.verbose === true) tellEvidence(report.evidence);
-    if (options.ndjson === true) await writeLines((await import('../report/report-ndjson.js')).reportNdjson(report));
+    if (options.ndjson === true) await writeLines((await import('../report/report-json.js')).reportNdjson(report));
     else if (options.json === true) await writeJson((await import('../report/report-json.js')).reportJson(report));
     else await writeLines((await import('../report/report-text.js')).reportText(report));
   } finally {

@@ -1,7 +1,7 @@
 /** `sim --device kvm`: the scenario's virtual machine on this machine's /dev/kvm; with `--compare`, beside the simulated one. */
 import { errnoName } from '../../abi/errno.js';
 import { type KvmCapabilities, kvmCapabilitiesHere, openKvm } from '../device/kvm/real-kvm.js';
-import { argsOf } from '../engine/run/agent-args.js';
+import { argsOf } from '../engine/run/agent.js';
 import { mismatchOf } from '../engine/run/expectation.js';
 import type { KvmScenarioStep, Scenario } from '../engine/scenario/types.js';
 import { exitFields } from '../engine/vcpu/exit-fields.js';
@@ -12,8 +12,7 @@ import { shownArg } from '../engine/trace/step.js';
 import { summarise } from '../kvm/explain.js';
 import { decodeSnapshot } from '../kvm/snapshot.js';
 import { escapeText } from '../report/escape.js';
-import { snapshotJson } from '../report/kvm-json.js';
-import { snapshotText } from '../report/kvm-text.js';
+import { snapshotJson, snapshotText } from '../report/kvm-text.js';
 import { writeLines } from './output.js';
 import { tell } from './messages.js';
 

@@ -4,7 +4,7 @@
  * Source: kernel/liveupdate/kexec_handover_debugfs.c, 6.16 to 7.3.
  */
 import { scratchNames } from '../../abi/boot/scratch-names.js';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, resolve, dirname } from 'node:path';
 import { contracts } from '../../abi/registry.js';
 import { type FdtNode, fdtTotalSize, parseFdt } from '../codec/fdt.js';
 import { UserError } from '../codec/user-error.js';
@@ -12,9 +12,10 @@ import { type BufferSegment, bufferMemory } from '../memory/buffer-memory.js';
 import { type PhysicalMemory, physicalAddress } from '../memory/memory.js';
 import { FolderReader, parseNumber } from './folder-reader.js';
 import type { RecordedFiles } from './recorded-files.js';
-import { recordedFacts } from './recorded-facts.js';
-import type { DumpContents, HandoverFile, HandoverSubtree } from './opened-dump.js';
-import { findKhoSetupData } from './setup-data-files.js';
+import type { DumpContents, HandoverFile, HandoverSubtree, RecordedFacts } from './opened-dump.js';
+import { khoData, SETUP_KEXEC_KHO } from '../../abi/boot/setup-data.js';
+import { decodeStruct } from '../codec/decode.js';
+import { sizeOf } from '../codec/layout-table.js';
 
 type Side = 'incoming' | 'outgoing';
 
@@ -181,4 +182,71 @@ function shallowMemory(segments: readonly BufferSegment[], evidence: string[]): 
   }
   const memory = bufferMemory(placed);
   return { ...memory, stateOf: (address) => (memory.stateOf(address) === 'present' ? 'present' : 'excluded') };
+}
+
+interface KhoSetupData {
+  /** physical */
+  readonly fdtAddress: number | null;
+  /** the node's folder */
+  readonly path: string;
+}
+
+/** The node beside or in `folder`, or beside its parent folder; null without one. */
+function findKhoSetupData(reader: RecordedFiles, folder: string): KhoSetupData | null {
+  for (const candidate of candidates(folder)) {
+    const nodes = join(candidate, 'setup_data');
+    for (const node of reader.list(nodes)) {
+      const path = join(nodes, node);
+      const type = reader.read(join(path, 'type'));
+      if (type === null || parseNumber(new TextDecoder().decode(type)) !== BigInt(SETUP_KEXEC_KHO)) continue;
+      const data = reader.read(join(path, 'data'));
+      if (data === null || data.length < sizeOf(khoData)) continue;
+      return { fdtAddress: physicalAddress(decodeStruct(khoData, data).fdt_addr), path };
+    }
+  }
+  return null;
+}
+
+const BOOT_PARAMS = 'boot_params';
+
+function candidates(folder: string): readonly string[] {
+  const around = (at: string): string[] => {
+    // `s2-boot-kho` has `s2-boot-boot_params` beside it.
+    const renamed = basename(at).replace(/kho(?:-in)?$/, BOOT_PARAMS);
+    return [join(at, BOOT_PARAMS), join(dirname(at), BOOT_PARAMS), ...(renamed === basename(at) ? [] : [join(dirname(at), renamed)])];
+  };
+  // A capture has debugfs/kho/in and boot_params under one roof.
+  return [...around(folder), ...around(dirname(folder)), join(dirname(dirname(dirname(folder))), BOOT_PARAMS)];
+}
+
+const LOGS = ['dmesg.txt', 'dmesg-before-kexec.txt', 'dmesg-after-kexec.txt'];
+const RELEASES: readonly { readonly path: string; readonly pattern: RegExp }[] = [
+  { path: 'proc/version', pattern: /Linux version (\S+)/ },
+  { path: 'vmcoreinfo.txt', pattern: /^OSRELEASE=(\S+)/m },
+  { path: 'uname.txt', pattern: /^Linux \S+ (\d\S*)/m },
+  { path: 'proc/sys/kernel/osrelease', pattern: /^(\d\S*)/ },
+];
+
+/** @param root of the recorded folder; a capture's may be the folder `luo-capture` in it, or the one above the kho folder */
+function recordedFacts(files: RecordedFiles, root: string): RecordedFacts {
+  const roots = [root, join(root, 'luo-capture'), dirname(root)].filter((at, index) => index < 2 || files.isFile(join(at, 'manifest.json')));
+  const read = (path: string): string | null => {
+    for (const at of roots) {
+      const bytes = files.read(join(at, path));
+      if (bytes !== null) return new TextDecoder().decode(bytes);
+    }
+    return null;
+  };
+  let release: RecordedFacts['release'] = null;
+  for (const { path, pattern } of RELEASES) {
+    const text = pattern.exec(read(path) ?? '')?.[1];
+    if (text !== undefined) release ??= { text, foundBy: path };
+  }
+  let log: RecordedFacts['log'] = null;
+  for (const path of LOGS) {
+    const text = read(path);
+    if (text !== null) log ??= { text, path };
+  }
+  const evidence = release === null ? [] : [`${release.foundBy}: Linux ${release.text}`];
+  return { release, log, evidence };
 }

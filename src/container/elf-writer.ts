@@ -25,9 +25,8 @@ import { sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import type { MemoryRange, PhysicalMemory } from '../memory/memory.js';
 import type { Arch } from './opened-dump.js';
-import { type OutputFile, writeOutput } from './output-file.js';
+import { type OutputFile, writeOutput, isZero } from './output-file.js';
 import { formatVmcoreinfo } from './vmcoreinfo.js';
-import { isZero } from './zeros.js';
 
 export interface CoreImage {
   readonly memory: PhysicalMemory;

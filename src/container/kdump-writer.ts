@@ -10,9 +10,8 @@ import { sizeOf } from '../codec/layout-table.js';
 import { UserError } from '../codec/user-error.js';
 import type { MemoryRange } from '../memory/memory.js';
 import type { CoreImage } from './elf-writer.js';
-import { type OutputFile, writeOutput } from './output-file.js';
+import { type OutputFile, writeOutput, isZero } from './output-file.js';
 import { formatVmcoreinfo } from './vmcoreinfo.js';
-import { isZero } from './zeros.js';
 
 /** Zero pages, caches, user data, free pages left out: what makedumpfile -d 31 would say. */
 const DUMP_LEVEL = 31;

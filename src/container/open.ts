@@ -13,17 +13,18 @@ import { type ByteSource, fileSource, readAt, reasonOf } from './byte-source.js'
 import { compressionOf, decompress } from './compression.js';
 import { openDebugfs, openRecorded } from './debugfs.js';
 import { openElfCore } from './elf-core.js';
-import { FOREIGN_HEAD, foreignFormat, looksLikeText } from './foreign.js';
 import { flattenedSource, isFlattened } from './flattened.js';
-import { parseIomem } from './iomem.js';
+import { parseIomem, openRaw, RAW_UNIT } from './raw.js';
 import { isKdump, openKdump } from './kdump.js';
 import { openKhoFdt } from './kho-fdt.js';
 import { isLime, openLime } from './lime.js';
 import type { DumpContents, OpenedDump } from './opened-dump.js';
-import { openRaw, RAW_UNIT } from './raw.js';
 import { joinParts, type OpenPart } from './split-kdump.js';
 import { Spool } from './spool.js';
 import { isTar, tarFiles } from './tar-files.js';
+
+/** Bytes of a file's head that are looked at. */
+const FOREIGN_HEAD = 512;
 
 export type { OpenedDump } from './opened-dump.js';
 
@@ -245,4 +246,42 @@ function openContents(source: ByteSource, ram: Ram | null): DumpContents | Promi
   throw new UserError(
     `${name}: not recognised: no known format starts at offset 0, and raw memory would have a multiple of ${RAW_UNIT} bytes, not ${size}; give an ELF core, kdump, LiME, raw memory, a KHO FDT or a copy of the kho debugfs folder`,
   );
+}
+
+/** Formats that are no dump of memory, or one that nothing here reads. */
+interface Foreign {
+  readonly at: number;
+  readonly text: string;
+  readonly what: string;
+  readonly instead: string;
+}
+
+const foreign: readonly Foreign[] = [
+  { at: 0, text: 'QEVM', what: "a QEMU migration stream (savevm), which mixes memory with devices' state", instead: 'use dump-guest-memory' },
+  { at: 0, text: 'LibvirtQemudSave', what: 'a libvirt save file', instead: 'use virsh dump --memory-only' },
+  { at: 0, text: 'PAGEDU64', what: 'a Windows crash dump', instead: 'use dump-guest-memory without -w' },
+  { at: 0, text: 'DISKDUMP', what: 'a dump of the old diskdump tool', instead: 'take one with makedumpfile' },
+  { at: 0, text: 'QFI\xfb', what: "a QEMU disk image, not a machine's memory", instead: 'use dump-guest-memory' },
+  { at: 0, text: 'AVML', what: 'an AVML dump (compressed)', instead: 'turn it into LiME with avml-convert' },
+  { at: 257, text: 'ustar', what: 'a tar archive', instead: 'unpack it and give the dump in it' },
+  { at: 0, text: 'PK\x03\x04', what: 'a zip archive', instead: 'unpack it and give the dump in it' },
+  { at: 0, text: '7z\xbc\xaf', what: 'a 7z archive', instead: 'unpack it and give the dump in it' },
+  { at: 0, text: 'BZh', what: 'a bzip2 file', instead: 'unpack it with bzip2 -d' },
+  { at: 0, text: '\x04\x22\x4d\x18', what: 'an lz4 file', instead: 'unpack it with lz4 -d' },
+];
+
+function foreignFormat(head: Uint8Array): { readonly what: string; readonly instead: string } | null {
+  const matches = ({ at, text }: Foreign): boolean => [...text].every((char, index) => head[at + index] === char.charCodeAt(0));
+  return foreign.find(matches) ?? null;
+}
+
+/** No byte that text does not have, and valid UTF-8 (a sequence cut at the end of the head is no objection). */
+function looksLikeText(head: Uint8Array): boolean {
+  if (head.some((byte) => byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0c && byte !== 0x0d && byte !== 0x1b)) return false;
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(head, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
 }

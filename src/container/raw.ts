@@ -1,9 +1,10 @@
 /** Raw physical memory: byte n of the file is byte n of memory. For dumps by dd, QEMU's pmemsave and other tools without a format. */
-import { findRange, type MemoryRange, type PhysicalMemory } from '../memory/memory.js';
+import { findRange, type MemoryRange, type PhysicalMemory, PHYSICAL_LIMIT } from '../memory/memory.js';
 import type { ByteSource } from './byte-source.js';
 import { extentMemory } from './extent-memory.js';
 import { ExtentBuilder } from './extents.js';
 import type { DumpContents } from './opened-dump.js';
+import { UserError } from '../codec/user-error.js';
 
 /** What a raw dump's size is a multiple of, in bytes: the smallest page. */
 export const RAW_UNIT = 4096;
@@ -52,3 +53,24 @@ const withinRam = (memory: PhysicalMemory, ranges: readonly MemoryRange[]): Phys
   },
   readInto: (address, length, target, targetOffset) => memory.readInto(address, length, target, targetOffset),
 });
+
+/** Lines of the outermost level alone: what is in a range follows it, indented. */
+const RANGE = /^([0-9a-f]+)-([0-9a-f]+) : System RAM$/i;
+const MOST_RANGES = 1 << 16;
+
+/** Ranges of System RAM, ascending. @param name as messages name the file @throws UserError where it has none */
+export function parseIomem(text: string, name: string): readonly MemoryRange[] {
+  const ranges: MemoryRange[] = [];
+  for (const line of text.split('\n')) {
+    const [, first, last] = RANGE.exec(line.trimEnd()) ?? [];
+    if (first === undefined || last === undefined) continue;
+    const range = { start: Number.parseInt(first, 16), end: Number.parseInt(last, 16) + 1 };
+    if (range.end > range.start && range.end <= PHYSICAL_LIMIT && ranges.length < MOST_RANGES) ranges.push(range);
+  }
+  const memory = ranges.filter(({ end }) => end > 1).sort((a, b) => a.start - b.start);
+  if (memory.length > 0) return memory;
+  const hidden = /^0+-0+ : /m.test(text);
+  throw new UserError(
+    `${name}: ${hidden ? 'the addresses are all 0: read as an ordinary user' : 'no line says System RAM'}; copy /proc/iomem as root on the machine that was dumped`,
+  );
+}

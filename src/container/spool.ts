@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../codec/user-error.js';
 import { type ByteSource, bufferSource, fileSource, reasonOf } from './byte-source.js';
-import { isZero } from './zeros.js';
+import { isZero } from './output-file.js';
 
 /** Up to this many bytes are held in memory. */
 const MEMORY_LIMIT = 8 * 1024 * 1024;

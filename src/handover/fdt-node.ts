@@ -7,7 +7,7 @@ import { typeSize } from '../codec/layout-table.js';
 import { escapeForWhy, hexBytes } from '../tree/words.js';
 import { Node } from '../tree/node.js';
 import { structFromBytes, valueNode } from '../tree/reading.js';
-import { pathPart, uniquePart } from '../tree/path.js';
+import { pathPart, uniquePart } from '../tree/tree.js';
 
 /** The whole blob below `parent`: header, then nodes. `address`: physical, of its first byte, or null. */
 export function addFdt(parent: Node, fdt: Fdt, address: number | null, layout: FdtNodeLayout | null, pageSize: number): Node {

@@ -14,7 +14,7 @@ import type { BlobFile, Candidate } from './find.js';
 import { type Blob, child, luoSerSize } from './luo-root.js';
 import { counted, escapeForWhy, hex } from '../tree/words.js';
 import { Node } from '../tree/node.js';
-import { uniquePart } from '../tree/path.js';
+import { uniquePart } from '../tree/tree.js';
 
 export interface Subtree {
   readonly name: string;

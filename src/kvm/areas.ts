@@ -2,16 +2,48 @@
  * What the vCPU's mapping holds beside struct kvm_run: the data of a port access, the ring of coalesced writes, the
  * synchronised registers. Every offset and count is checked against the bytes that are there.
  */
-import type { DecodedStruct, Endian } from '../../abi/layout.js';
+import { type DecodedStruct, type Endian, type FieldType, type Struct, struct } from '../../abi/layout.js';
 import { type KvmArch, kvmArches } from '../../abi/kvm/arch.js';
-import { kvmCoalescedMmioRing, type kvmCoalescedMmio } from '../../abi/kvm/coalesced.js';
-import type { io } from '../../abi/kvm/payloads-common.js';
-import { kvmRun, kvmRunParts } from '../../abi/kvm/run.js';
-import { decodeStruct } from '../codec/decode.js';
+import { kvmCoalescedMmioRing, type kvmCoalescedMmio, kvmRun, kvmRunParts } from '../../abi/kvm/run.js';
+import type { io } from '../../abi/kvm/payloads.js';
+import { decodeStruct, decodeValue } from '../codec/decode.js';
 import { arrayCount, layoutTable, offsetOf, sizeOf } from '../codec/layout-table.js';
 import { finding, type KvmFinding } from './finding.js';
-import { decodeField, type PartialValues } from './partial.js';
 import { counted, hex, unknownBits } from '../tree/words.js';
+
+/** Decoded fields by the kernel's names; null where the bytes ended. */
+export type PartialValues = Readonly<Record<string, unknown>>;
+
+export function decodePartial(layout: Struct, bytes: Uint8Array, offset: number, endian: Endian): PartialValues {
+  const table = layoutTable(layout);
+  if (bytes.length - offset >= table.size) return decodeStruct(layout, bytes, offset, { endian });
+  return Object.fromEntries(table.fields.map((field) => [field.name, decodeField(field.type, bytes, offset + field.offset, field.size, endian)]));
+}
+
+/** One value, or null if it is not wholly there. */
+export function decodeField(type: FieldType, bytes: Uint8Array, offset: number, size: number, endian: Endian): unknown {
+  if (bytes.length - offset < size) return null;
+  return decodeValue(type, bytes, offset, { endian });
+}
+
+const parts = new WeakMap<Struct, Map<string, Struct>>();
+
+/** The neighbouring fields of `layout` from `first` up to `end`, as a structure of its own: decoding it copies nothing else. */
+export function partOf(layout: Struct, first: string, end: string): Struct {
+  let known = parts.get(layout);
+  if (known === undefined) {
+    known = new Map();
+    parts.set(layout, known);
+  }
+  let part = known.get(first);
+  if (part === undefined) {
+    const names = Object.keys(layout.fields);
+    const fields = Object.fromEntries(Object.entries(layout.fields).slice(names.indexOf(first), names.indexOf(end)));
+    part = struct({ name: layout.name, meaning: layout.meaning, source: layout.source, packed: layout.packed, endian: layout.endian, fields });
+    known.set(first, part);
+  }
+  return part;
+}
 
 export interface IoData {
   /** in bytes from the start of kvm_run */

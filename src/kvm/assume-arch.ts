@@ -5,14 +5,14 @@
 import type { Endian } from '../../abi/layout.js';
 import { type KvmArch, kvmArches } from '../../abi/kvm/arch.js';
 import { exitReasons } from '../../abi/kvm/exits.js';
-import { memoryFault } from '../../abi/kvm/payloads-common.js';
+import { memoryFault } from '../../abi/kvm/payloads.js';
 import { kvmRun } from '../../abi/kvm/run.js';
 import { LOONGARCH_IOCSR } from '../../abi/kvm/seed-v13.js';
 import { decodeStruct } from '../codec/decode.js';
 import { layoutTable, offsetOf, sizeOf } from '../codec/layout-table.js';
 import { finding, type KvmFinding } from './finding.js';
 import { looksLikeFault } from './memory-fault.js';
-import { decodeField } from './partial.js';
+import { decodeField } from './areas.js';
 import { hex } from '../tree/words.js';
 
 interface AssumedArch {

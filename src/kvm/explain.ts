@@ -1,8 +1,7 @@
 /** A snapshot in sentences: what happened, whether it can be believed, what user space is asked to do. Pure; plain text. */
 import type { DecodedStruct, Struct } from '../../abi/layout.js';
 import { KVM_HC_MAP_GPA_RANGE, KVM_MAP_GPA_RANGE_ENCRYPTED, kvmCapabilities } from '../../abi/kvm/ioctls.js';
-import { hypercall, internal, io, memoryFault, mmio, systemEvent } from '../../abi/kvm/payloads-common.js';
-import { msr } from '../../abi/kvm/payloads-x86.js';
+import { hypercall, internal, io, memoryFault, mmio, systemEvent, msr } from '../../abi/kvm/payloads.js';
 import { SEED_CAP_MEMORY_FAULT_INFO } from '../../abi/kvm/seed-v13.js';
 import { ERRNO } from '../../abi/errno.js';
 import { decodeStruct } from '../codec/decode.js';

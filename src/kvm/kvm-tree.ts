@@ -3,16 +3,15 @@
  * offsets into the snapshot: it has no others.
  */
 import type { Struct } from '../../abi/layout.js';
-import { kvmCoalescedMmio, kvmCoalescedMmioRing } from '../../abi/kvm/coalesced.js';
-import { kvmRun, kvmRunParts } from '../../abi/kvm/run.js';
+import { kvmCoalescedMmio, kvmCoalescedMmioRing, kvmRun, kvmRunParts } from '../../abi/kvm/run.js';
 import { offsetOf, sizeOf } from '../codec/layout-table.js';
 import { Node } from '../tree/node.js';
 import { fieldNodes } from '../tree/reading.js';
 import { type TreeNode, walk } from '../tree/tree.js';
 import { counted, hex, hexBytes } from '../tree/words.js';
 import { exitTitle } from './explain.js';
-import type { PartialValues } from './partial.js';
 import type { KvmSnapshot } from './snapshot-model.js';
+import type { PartialValues } from './areas.js';
 
 export function kvmTree(snapshot: KvmSnapshot): TreeNode {
   const { arch, bytes, header, payload, syncRegs, findings } = snapshot;

@@ -2,11 +2,11 @@
 import type { Endian, Struct } from '../../abi/layout.js';
 import type { KvmArch } from '../../abi/kvm/arch.js';
 import { type PayloadName, type UnionChoice, unionChoices } from '../../abi/kvm/exits.js';
-import { emulationFailure } from '../../abi/kvm/payloads-common.js';
+import { emulationFailure } from '../../abi/kvm/payloads.js';
 import { kvmRun, payloadStruct } from '../../abi/kvm/run.js';
 import { layoutTable, offsetOf, sizeOf } from '../codec/layout-table.js';
 import { finding, type KvmFinding } from './finding.js';
-import { decodePartial, type PartialValues } from './partial.js';
+import { decodePartial, type PartialValues } from './areas.js';
 
 /** The variant of a payload's own union. */
 interface PayloadVariant {

@@ -7,7 +7,7 @@ import type { KvmArch } from '../../abi/kvm/arch.js';
 import { exitReasons } from '../../abi/kvm/exits.js';
 import { kvmRun, kvmRunParts } from '../../abi/kvm/run.js';
 import { layoutTable, offsetOf, sizeOf } from '../codec/layout-table.js';
-import { decodeField } from './partial.js';
+import { decodeField } from './areas.js';
 import { unknownBits } from '../tree/words.js';
 
 /** Pages of kvm_run are this large or a multiple of it. */

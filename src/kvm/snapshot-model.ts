@@ -1,11 +1,10 @@
 /** A decoded kvm_run snapshot as every view of it sees it. */
+import type { PartialValues, CoalescedRing, IoData } from './areas.js';
 import type { Endian } from '../../abi/layout.js';
 import type { KvmArch } from '../../abi/kvm/arch.js';
 import type { ExitReason } from '../../abi/kvm/exits.js';
 import type { KvmRun } from '../../abi/kvm/run.js';
-import type { CoalescedRing, IoData } from './areas.js';
 import type { KvmFinding } from './finding.js';
-import type { PartialValues } from './partial.js';
 import type { Payload } from './payload.js';
 
 /** `mainline`: 6.8 and later. `seed-v13`: the patches of October 2023. */

@@ -2,7 +2,7 @@
  * What many snapshots say together: which exits there were, and memory faults that came again without progress. Fed one
  * snapshot at a time, keeps no snapshot.
  */
-import { memoryFault } from '../../abi/kvm/payloads-common.js';
+import { memoryFault } from '../../abi/kvm/payloads.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { finding, type KvmFinding } from './finding.js';

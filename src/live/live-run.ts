@@ -9,8 +9,7 @@ import { EngineClient } from '../engine/client.js';
 import { mismatchOf } from '../engine/run/expectation.js';
 import { type Answer, answered } from '../engine/run/agent.js';
 import type { Scenario, ScenarioStep } from '../engine/scenario/types.js';
-import { LiveAgent, type Refused } from './live-agent.js';
-import type { StepRecord } from './state.js';
+import { LiveAgent, type Refused, type StepRecord } from './live-agent.js';
 
 /** What the next kernel is loaded from; null where an image is loaded already. */
 interface NextImage {

@@ -12,7 +12,7 @@ import { Observations } from '../handover/observe.js';
 import { readOwners } from '../handover/owners/owners.js';
 import { readPayload } from '../handover/payload.js';
 import { Node } from '../tree/node.js';
-import { uniquePart } from '../tree/path.js';
+import { uniquePart } from '../tree/tree.js';
 import type { Reading } from '../tree/reading.js';
 import { counted, hex } from '../tree/words.js';
 import type { LiveFile, LiveFlb, LiveObjects, LiveSession, LiveSide } from './model.js';

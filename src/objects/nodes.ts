@@ -1,7 +1,6 @@
 /** Kernel objects as nodes of the decoded tree: one node a member, by BTF, made when first looked at. */
 import { Node } from '../tree/node.js';
-import { pathPart } from '../tree/path.js';
-import type { TreeNode } from '../tree/tree.js';
+import { pathPart, type TreeNode } from '../tree/tree.js';
 import { attempt, hexOf, optional } from '../kernel/fault.js';
 import type { KernelObject } from '../kernel/object.js';
 

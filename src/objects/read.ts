@@ -7,16 +7,15 @@ import { KernelFault, hexOf, optional } from '../kernel/fault.js';
 import { cachedFolios, isOperatedBy } from '../kernel/files.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { listEntries } from '../kernel/lists.js';
-import type { KernelObject } from '../kernel/object.js';
-import { type Holders, findHolders } from './holders.js';
+import { KernelObject } from '../kernel/object.js';
 import { readKho } from './kho.js';
 import { type LiveMemfd, memfdHandedOver, memfdOfFile } from './memfd.js';
 import type { LiveFile, LiveFlb, LiveObjects, LiveSession, LiveSide, Trouble } from './model.js';
-import type { Phase, SessionState } from '../handover/life.js';
-import * as paths from './paths.js';
+import type { Phase, SessionState, Holder } from '../handover/life.js';
 import { Reader, cstringOf } from './reader.js';
-import { handedOverSessions } from './handed-over.js';
 import { kernelLimits } from '../kernel/limits.js';
+import { commOf, descriptorsOf, pidOf, processes } from '../kernel/tasks.js';
+import * as paths from './paths.js';
 
 /** Everything, or null where this kernel has no LUO that can be found; `troubles` then says why. */
 export function readLiveObjects(kernel: Kernel): { readonly live: LiveObjects | null; readonly troubles: readonly Trouble[] } {
@@ -246,4 +245,137 @@ function stateOf(side: LiveSide['side'], retrieved: boolean | null, openBy: Live
   // Without the flag: nobody has a session open that was not retrieved.
   if (retrieved === null) return openBy !== null && openBy.length > 0 ? 'retrieved' : 'waiting';
   return !retrieved ? 'waiting' : closed ? 'closed' : 'retrieved';
+}
+
+interface Holders {
+  readonly taskCount: number;
+  /** by the address of a struct file */
+  readonly byFile: ReadonlyMap<bigint, readonly Holder[]>;
+  /** by what the file's private_data points to: a struct luo_session, for a session's descriptor */
+  readonly byPrivate: ReadonlyMap<bigint, readonly Holder[]>;
+  /** struct files, by their address */
+  readonly files: ReadonlyMap<bigint, KernelObject>;
+  /** true where every process could be looked at */
+  readonly complete: boolean;
+}
+
+/** Null where not even the list of processes could be read. */
+function findHolders(reader: Reader): Holders | null {
+  const byFile = new Map<bigint, Holder[]>();
+  const byPrivate = new Map<bigint, Holder[]>();
+  const files = new Map<bigint, KernelObject>();
+  const keep = (map: Map<bigint, Holder[]>, key: bigint, holder: Holder): void => {
+    const held = map.get(key);
+    if (held === undefined) map.set(key, [holder]);
+    else held.push(holder);
+  };
+  let taskCount = 0;
+  let complete = true;
+  const note = (what: string, error: unknown): void => {
+    complete = false;
+    reader.note(what, error);
+  };
+  try {
+    for (const task of processes(reader.kernel)) {
+      taskCount++;
+      try {
+        const [pid, comm] = [pidOf(task), commOf(task)];
+        for (const { fd, file } of descriptorsOf(task)) {
+          keep(byFile, file.address, { pid, comm, fd });
+          files.set(file.address, file);
+          const held = file.get('private_data').value();
+          if (held !== 0n) keep(byPrivate, held, { pid, comm, fd });
+        }
+      } catch (error) {
+        note(`the open files of ${task.toString()}`, error);
+      }
+    }
+  } catch (error) {
+    note('the list of processes', error);
+    if (taskCount === 0) return null;
+  }
+  return { taskCount, byFile, byPrivate, files, complete };
+}
+
+/** Blocks of one chain; the kernel itself gives up at 10000. */
+const MAX_BLOCKS = 10_000;
+/** Sessions, and files of all sessions together. */
+const MAX_ENTRIES = kernelLimits.handedOver.value;
+
+/** Null where this kernel keeps them in no such blocks, or they can't be read. */
+function handedOverSessions(reader: Reader, header: KernelObject): { readonly sessions: readonly LiveSession[]; readonly complete: boolean } | null {
+  const { serialised } = paths;
+  const sessions: LiveSession[] = [];
+  const budget = { entries: MAX_ENTRIES };
+  let complete = true;
+  const what = 'the sessions that were handed over';
+  try {
+    const blocks = header.first(paths.side.blocks);
+    for (const block of listEntries(blocks, serialised.block.type, serialised.block.link)) {
+      for (const entry of entriesOf(reader, block.first(serialised.block.header).deref(), serialised.session.type, budget)) {
+        const session = reader.attempt(`the session handed over at ${hexOf(entry.address)}`, () => sessionOf(reader, entry, budget));
+        if (session === null) complete = false;
+        else sessions.push(session);
+      }
+    }
+  } catch (error) {
+    reader.note(what, error);
+    return sessions.length === 0 ? null : { sessions, complete: false };
+  }
+  return { sessions, complete };
+}
+
+/** The entries of one block: they are after its header. */
+function* entriesOf(reader: Reader, header: KernelObject, type: string, budget: { entries: number }): Generator<KernelObject> {
+  const { kernel } = reader;
+  const id = kernel.types.id(type);
+  const each = BigInt(kernel.types.size(id));
+  const count = header.first(paths.serialised.blockHeader.count).value();
+  const pageSize = 2 ** kernel.virtual.space.geometry.pageShift;
+  const room = (BigInt(pageSize) - BigInt(header.size)) / each;
+  if (count > room) throw new KernelFault('implausible', `${header.toString()} says ${count} entries of ${each} bytes, a block holds ${room}`);
+  for (let index = 0n; index < count; index++) {
+    if (budget.entries-- <= 0) throw new KernelFault('limit', `more than ${MAX_ENTRIES} sessions and files were handed over`);
+    yield new KernelObject(kernel, id, header.address + BigInt(header.size) + index * each, header.space);
+  }
+}
+
+function sessionOf(reader: Reader, entry: KernelObject, budget: { entries: number }): LiveSession {
+  const { session } = paths.serialised;
+  const name = cstringOf(entry.first(session.name));
+  if (!name.terminated || name.text === '') throw new KernelFault('implausible', `${entry.toString()} has no name: its page was reused`);
+  const count = entry.first(session.count).value();
+  const files: LiveFile[] = [];
+  let complete = true;
+  try {
+    for (const file of chainOf(reader, entry.first(session.files).value(), budget)) files.push(fileOf(reader, file, name.text));
+  } catch (error) {
+    reader.note(`the files of session ${JSON.stringify(name.text)}`, error);
+    complete = false;
+  }
+  return { name, state: 'waiting', retrieved: false, count, files, complete, openBy: [], object: entry };
+}
+
+/** Files are in a chain of blocks, each naming the next by its physical address. */
+function* chainOf(reader: Reader, first: bigint, budget: { entries: number }): Generator<KernelObject> {
+  const { blockHeader, file } = paths.serialised;
+  const seen = new Set<bigint>();
+  for (let at = first; at !== 0n; ) {
+    if (at >= 1n << 52n || seen.has(at) || seen.size >= MAX_BLOCKS) throw new KernelFault('implausible', `a chain of file blocks leads to ${hexOf(at)}`);
+    seen.add(at);
+    const header = reader.kernel.physicalObject(blockHeader.type, Number(at));
+    yield* entriesOf(reader, header, file.type, budget);
+    at = header.first(blockHeader.next).value();
+  }
+}
+
+function fileOf(reader: Reader, entry: KernelObject, session: string): LiveFile {
+  const { file } = paths.serialised;
+  const token = BigInt.asUintN(64, entry.first(file.token).value());
+  const compatible = cstringOf(entry.first(file.compatible));
+  const data = entry.first(file.data).value();
+  const memfd = compatible.text.startsWith(paths.memfd.handler)
+    ? reader.attempt(`what session ${JSON.stringify(session)}, token ${hexOf(token)} handed over`, () => memfdHandedOver(reader.kernel, data))
+    : null;
+  return { token, compatible, phase: 'handed-over', retrieveStatus: null, data, module: null, operations: null, memfd, openBy: [], object: entry };
 }

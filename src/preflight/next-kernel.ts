@@ -1,7 +1,6 @@
 /** The next kernel: whether its image fits into scratch, what its command line switches on, and whether it can read what is handed over. */
-import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../abi/boot/arm64-image.js';
+import { ARM64_IMAGE_MAGIC, arm64ImageHeader, SETUP_HEADER_MAGIC, SETUP_HEADER_OFFSET, x86SetupHeader } from '../../abi/boot/kernel-image.js';
 import { scratchNames } from '../../abi/boot/scratch-names.js';
-import { SETUP_HEADER_MAGIC, SETUP_HEADER_OFFSET, x86SetupHeader } from '../../abi/boot/x86-setup-header.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { checkCompat } from '../compat/check.js';

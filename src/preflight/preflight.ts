@@ -1,4 +1,5 @@
 /** Would a live update work on this machine now? Lines of fine, blocks, cannot tell; and the answer they add up to. */
+import { type PreflightLine, fine, cannotTell } from './line.js';
 import type { OptionPurpose } from '../../abi/kernel/options.js';
 import type { Side } from '../compat/side.js';
 import { type Descriptor, parseDescriptors, sessionOf } from '../host/descriptors.js';
@@ -7,7 +8,6 @@ import { configOf } from '../host/kernel-config.js';
 import { DESCRIPTORS } from '../host/recorded.js';
 import { chosenDevices, deviceLines } from './devices.js';
 import { kernelLines, versionOf } from './kernel.js';
-import { cannotTell, fine, type PreflightLine } from './line.js';
 import { type NextKernel, nextKernelLines } from './next-kernel.js';
 
 interface PreflightInput {

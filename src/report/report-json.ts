@@ -4,12 +4,11 @@ import type { Finding } from '../diagnosis/finding.js';
 import { type PageStates, pageStates, plainStates } from '../handover/contents.js';
 import type { Handover } from '../handover/decode.js';
 import { type Holder, phaseOfRole, stateOfRole } from '../handover/life.js';
-import type { Luo, LuoFile, LuoFlb, LuoSession } from '../handover/luo.js';
+import { type Luo, type LuoFile, type LuoFlb, type LuoSession, plainIn } from '../handover/luo.js';
 import type { Memfd } from '../handover/memfd.js';
 import { hex, hexBytes } from '../tree/words.js';
 import type { Owner } from '../handover/owners/owner.js';
 import type { Payload } from '../handover/payload.js';
-import { plainIn } from '../handover/luo.js';
 import { exactPages } from '../handover/preserved/preserved-map.js';
 import { pciAddress } from '../handover/pci.js';
 import type { Contract } from '../../abi/contract.js';
@@ -298,4 +297,50 @@ function memfdJson(memfd: Memfd): JsonObject {
     ...otherFields(memfd.reading, ['pos', 'size', 'seals', 'flags', 'nr_folios', 'folios']),
     folios,
   };
+}
+
+export function* reportNdjson(report: DumpReport): Iterable<string> {
+  const line = (type: string, value: object): string => JSON.stringify({ type, ...value });
+  yield line('source', {
+    schema: 'luo-inspect.report-lines/1',
+    source: sourceJson(report),
+    kernel: report.kernel === null ? null : kernelJson(report.kernel),
+  });
+  yield line('verdict', verdictJson(report.verdict));
+  for (const handover of report.handovers) {
+    const { luo, ...rest } = handoverJson(handover, report.source.pageSize);
+    yield line('handover', { handover: handover.path, ...rest, luo: withoutLists(luo) });
+    yield* luoLines(handover, line);
+  }
+  for (const finding of report.findings) yield line('finding', findingJson(finding));
+}
+
+/** Sessions and FLBs have lines of their own. */
+function withoutLists(luo: JsonObject[string] | undefined): JsonObject | null {
+  if (typeof luo !== 'object' || luo === null || Array.isArray(luo)) return null;
+  return Object.fromEntries(Object.entries(luo).filter(([key]) => key !== 'sessions' && key !== 'flbs'));
+}
+
+function* luoLines(handover: Handover, line: (type: string, value: object) => string): Iterable<string> {
+  for (const session of handover.luo?.sessions ?? []) {
+    const { files: _, ...own } = sessionJson({ ...session, files: [] }, handover);
+    const where = { handover: handover.path, session: session.name.text };
+    yield line('session', { handover: handover.path, ...own, files: session.files.length });
+    for (const file of session.files) {
+      const { decoded } = file;
+      const { token } = fileJson({ ...file, decoded: null }, handover);
+      const whole = fileJson(file, handover);
+      yield line('file', { ...where, ...whole, decoded: countedOnly(whole.decoded) });
+      if (decoded?.kind === 'memfd') for (const run of runsJson(decoded)) yield line('run', { ...where, token, ...run });
+    }
+  }
+  for (const flb of handover.luo?.flbs ?? []) yield line('flb', { handover: handover.path, ...flbJson(flb) });
+}
+
+/** A memfd's runs have lines of their own. */
+function countedOnly(decoded: JsonObject[string] | undefined): unknown {
+  if (typeof decoded !== 'object' || decoded === null || !('folios' in decoded) || typeof decoded.folios !== 'object' || decoded.folios === null)
+    return decoded;
+  const { runs: _, ...folios } = Object.fromEntries(Object.entries(decoded.folios));
+  return { ...decoded, folios };
 }

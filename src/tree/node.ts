@@ -1,8 +1,6 @@
 /** A node under construction: what decoders make, readers see as TreeNode. */
 import type { FieldType, Role } from '../../abi/layout.js';
-import { lazyList } from './lazy-list.js';
-import { pathPart } from './path.js';
-import type { NodeState, NodeValue, TreeNode } from './tree.js';
+import { lazyList, type NodeState, type NodeValue, type TreeNode, pathPart } from './tree.js';
 
 export interface NodeOptions {
   readonly type?: string;

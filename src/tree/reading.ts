@@ -6,8 +6,7 @@ import { DEFAULT_PAGE_SIZE, type FieldPlacement, layoutTable, typeName, typeSize
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { gapNode } from './gaps.js';
 import { Node, type NodeOptions } from './node.js';
-import { pathPart } from './path.js';
-import type { TreeNode } from './tree.js';
+import { pathPart, type TreeNode } from './tree.js';
 import { meaningOf, plainValue } from './words.js';
 
 /** A structure that was read, or not: `values` is null if its bytes are not there. */

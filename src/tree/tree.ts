@@ -52,3 +52,31 @@ export function walk(node: TreeNode, visit: (node: TreeNode, depth: number) => b
   for (const child of node.children()) if (!walk(child, visit, depth + 1)) return false;
   return true;
 }
+
+/** A list of `length` items; `make` is asked for each again and again. All methods of arrays work on it; what they give is a plain array. */
+export function lazyList<T>(length: number, make: (index: number) => T): readonly T[] {
+  const none: readonly T[] = [];
+  const indexOf = (key: string | symbol): number => (typeof key === 'string' && /^\d+$/.test(key) ? Number(key) : -1);
+  return new Proxy(none, {
+    get(target, key, receiver): unknown {
+      if (key === 'length') return length;
+      const index = indexOf(key);
+      return index === -1 ? Reflect.get(target, key, receiver) : index < length ? make(index) : undefined;
+    },
+    has(target, key): boolean {
+      const index = indexOf(key);
+      return index === -1 ? Reflect.has(target, key) : index < length;
+    },
+  });
+}
+
+/** One part of a path: letters, digits and `-._~` stay, everything else is percent-encoded as UTF-8. */
+export const pathPart = (name: string): string =>
+  encodeURIComponent(name.toWellFormed()).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+
+/** The same, with `#2` and so on where `seen` had the name before; counts it there. */
+export function uniquePart(seen: Map<string, number>, name: string): string {
+  const count = (seen.get(name) ?? 0) + 1;
+  seen.set(name, count);
+  return count === 1 ? pathPart(name) : `${pathPart(name)}#${count}`;
+}

@@ -1,7 +1,7 @@
 /** A short fuzz: some inputs of every kind, from a fixed seed. `npm run fuzz` goes on for as long as it is given. */
 import { spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { broken } from '../../tools/fuzz/oracles.js';
+import { broken } from '../../tools/fuzz/plan.js';
 import { extent } from '../extent.js';
 
 const RUNS = extent(22, 44);

@@ -3,7 +3,7 @@ import { contractById, contractsOf, releases } from '../../abi/registry.js';
 import type { Contract } from '../../abi/contract.js';
 import { diffAbi, type DiffOperand, operandOfContracts, operandOfSide } from '../../src/compat/diff.js';
 import { releaseSide } from '../../src/compat/release-side.js';
-import { diffJson, diffText } from '../../src/report/compat-diff.js';
+import { diffJson, diffText } from '../../src/report/compat-text.js';
 
 const release = (text: string): DiffOperand => operandOfSide(releaseSide(text));
 

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/codec/user-error.js';
 import { accept, fails } from '../../src/compat/suppressions.js';
+import { parseSuppressions } from '../../src/compat/suppress.js';
 import { checkCompat } from '../../src/compat/check.js';
 import { releaseSide } from '../../src/compat/release-side.js';
-import { parseSuppressions } from '../../src/compat/suppress.js';
 
 const file = (entries: string): string => `schema: luo-inspect.suppress/1\nsuppress:\n${entries}`;
 const parse = (entries: string) => parseSuppressions(file(entries), 'accepted.yaml');

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseIomem } from '../../src/container/iomem.js';
+import { parseIomem } from '../../src/container/raw.js';
 import { openDump } from '../../src/container/open.js';
 import { scratch } from '../scratch.js';
 

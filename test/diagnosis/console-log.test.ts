@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import { loadDump } from '../../src/cli/load-dump.js';
 import { diagnose } from '../../src/diagnosis/diagnose.js';
 import { parseConsoleLog } from '../../src/diagnosis/log/console-log.js';
-import { deathIn } from '../../src/diagnosis/log/death.js';
 import { placedLines, situationOf } from '../../src/diagnosis/log/situate.js';
+import { deathIn } from '../../src/diagnosis/log/death.js';
 
 const BANNER = '[    0.000000] Linux version 7.3.4 (root@vm) #1';
 const GIVEN = '[    0.000000] KHO: found kexec handover data.';

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Buddy, MAX_PAGE_ORDER } from '../../src/engine/memory/buddy.js';
-import { PageStore } from '../../src/engine/memory/page-store.js';
 import { TracedMemory } from '../../src/engine/memory/traced-memory.js';
+import { PageStore } from '../../src/engine/memory/page-store.js';
 import { StateLog } from '../../src/engine/trace/state-log.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import type { PhysicalMemory } from '../../src/memory/memory.js';

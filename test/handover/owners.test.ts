@@ -7,7 +7,7 @@ import { EngineClient } from '../../src/engine/client.js';
 import { parseScenario, readScenario } from '../../src/engine/scenario/parse.js';
 import type { Scenario } from '../../src/engine/scenario/types.js';
 import { type Handover, decodeHandovers } from '../../src/handover/decode.js';
-import { nvmmStateOf } from '../../src/handover/owners/nanovmm.js';
+import { nvmmStateOf } from '../../src/handover/owners/owners.js';
 import { lostEntries, parseMapping } from '../../src/handover/owners/systemd.js';
 import { fires } from '../diagnosis/fires.js';
 

@@ -2,8 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { KernelFault } from '../../src/kernel/fault.js';
 import { type Geometry, arm64Geometry, x86Geometry } from '../../src/kernel/geometry.js';
-import { walkTables } from '../../src/kernel/page-table.js';
-import { VirtualMemory } from '../../src/kernel/virtual-memory.js';
+import { walkTables, VirtualMemory } from '../../src/kernel/virtual-memory.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 
 interface Format {

@@ -3,8 +3,7 @@ import { decodeSnapshot } from '../../src/kvm/snapshot.js';
 import { looksLikeKvmRun } from '../../src/kvm/recognise.js';
 import { kvmTree } from '../../src/kvm/kvm-tree.js';
 import { walk } from '../../src/tree/tree.js';
-import { snapshotJson } from '../../src/report/kvm-json.js';
-import { snapshotText } from '../../src/report/kvm-text.js';
+import { snapshotJson, snapshotText } from '../../src/report/kvm-text.js';
 import { capture, runs } from './captures.js';
 
 const hex = (value: number): string => `0x${value.toString(16)}`;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { memoryFault } from '../../abi/kvm/payloads-common.js';
+import { memoryFault } from '../../abi/kvm/payloads.js';
 import { kvmRun } from '../../abi/kvm/run.js';
 import { encodeInto } from '../../src/codec/encode.js';
 import { offsetOf } from '../../src/codec/layout-table.js';
@@ -7,7 +7,7 @@ import { explain } from '../../src/kvm/explain.js';
 import { faultRange, looksLikeFault } from '../../src/kvm/memory-fault.js';
 import { decodeSnapshot } from '../../src/kvm/snapshot.js';
 import type { KvmSnapshotOptions } from '../../src/kvm/snapshot-model.js';
-import { snapshotJson } from '../../src/report/kvm-json.js';
+import { snapshotJson } from '../../src/report/kvm-text.js';
 import { captureOf } from './captures.js';
 
 function fault(reason: number, flags: bigint, gpa: bigint, size: bigint): Uint8Array {

@@ -3,15 +3,13 @@ import { describe, expect, it } from 'vitest';
 import type { Endian } from '../../abi/layout.js';
 import { type KvmArch, kvmArches } from '../../abi/kvm/arch.js';
 import { exitReasons, unionChoices } from '../../abi/kvm/exits.js';
-import { kvmRun, kvmRunParts, kvmRunS390, payloadStruct } from '../../abi/kvm/run.js';
-import { kvmCoalescedMmioRing } from '../../abi/kvm/coalesced.js';
+import { kvmRun, kvmRunParts, kvmRunS390, payloadStruct, kvmCoalescedMmioRing } from '../../abi/kvm/run.js';
 import { encodeInto, encodeStruct } from '../../src/codec/encode.js';
 import { offsetOf } from '../../src/codec/layout-table.js';
 import { decodeSnapshot } from '../../src/kvm/snapshot.js';
 import { kvmTree } from '../../src/kvm/kvm-tree.js';
 import { type TreeNode, walk } from '../../src/tree/tree.js';
-import { snapshotJson } from '../../src/report/kvm-json.js';
-import { snapshotText } from '../../src/report/kvm-text.js';
+import { snapshotJson, snapshotText } from '../../src/report/kvm-text.js';
 import { captureOf } from './captures.js';
 import { extent } from '../extent.js';
 

@@ -7,7 +7,7 @@ import { UserError } from '../../src/codec/user-error.js';
 import { looksLikeKvmRun } from '../../src/kvm/recognise.js';
 import { openSnapshotFiles, snapshotsInBytes } from '../../src/kvm/snapshot-files.js';
 import { Timeline, type TimelineSummary } from '../../src/kvm/timeline.js';
-import { kvmLines } from '../../src/report/kvm-print.js';
+import { kvmLines } from '../../src/report/kvm-text.js';
 import { capture, captureOf, FOLDER, runs } from './captures.js';
 import { scratch } from '../scratch.js';
 

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkObjects } from '../../tools/captures/check-objects.js';
+import { checkObjects } from '../../tools/captures/check-folder.js';
 import { Truth } from '../../tools/captures/json-path.js';
 import { loadDump } from '../../src/cli/load-dump.js';
 import { EngineClient } from '../../src/engine/client.js';

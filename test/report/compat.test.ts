@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { releases } from '../../abi/registry.js';
 import { checkCompat } from '../../src/compat/check.js';
 import { releaseSide } from '../../src/compat/release-side.js';
-import { compatJson } from '../../src/report/compat-json.js';
-import { compatText, wrap } from '../../src/report/compat-text.js';
+import { compatJson, compatText, wrap } from '../../src/report/compat-text.js';
 
 const plain = { width: 100, color: false, verbose: false };
 const kinds = new Set([

@@ -7,7 +7,7 @@ import { overlayMemory, type Patch } from '../../src/memory/overlay.js';
 import { type Reproducer, reproduce } from '../../src/reproduce/reproduce.js';
 import { judge } from '../../src/verdict/judge.js';
 import type { Verdict } from '../../src/verdict/verdict.js';
-import { damages } from '../../tools/lab/damage-targets.js';
+import { damages } from '../../tools/lab/case-damage.js';
 import { Random } from '../../tools/random.js';
 import { extent, some } from '../extent.js';
 

@@ -8,10 +8,10 @@ import { decodeHandovers } from '../../src/handover/decode.js';
 import { EngineClient } from '../../src/engine/client.js';
 import { parseScenario } from '../../src/engine/scenario/parse.js';
 import { buildKernel } from '../../tools/lab/build.js';
-import { type Damage, damages } from '../../tools/lab/damage-targets.js';
+import { type Damage, damages } from '../../tools/lab/case-damage.js';
 import { fileLine, planLines, planned, planScenario } from '../../tools/lab/plan.js';
 import { Random } from '../../tools/random.js';
-import { batchOf, randomScenario } from '../../tools/lab/random-scenario.js';
+import { batchOf, randomScenario } from '../../tools/lab/case-random.js';
 
 it('many random scenarios share one file, which the engine carries out to its end', { timeout: 60_000 }, () => {
   const scenarios = Array.from({ length: 15 }, (_, number) => randomScenario(number, new Random(number)));

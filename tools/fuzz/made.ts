@@ -8,9 +8,8 @@ import { areaCapacity, entryOffset } from '../../src/codec/area.js';
 import { buildFdt, type FdtNode, type FdtNodeSource } from '../../src/codec/fdt.js';
 import { sizeOf } from '../../src/codec/layout-table.js';
 import type { Random } from '../random.js';
-import { Memory, memfd, PAGE, type Place, placesOf, tablePage, text, words } from './image.js';
+import { Memory, memfd, PAGE, type Place, placesOf, tablePage, text, words, type Wrapped } from './image.js';
 import { TEXTS } from './mutate.js';
-import type { Wrapped } from './wrap.js';
 
 /** Everything that a string versions: what a file or an FLB may say it is. */
 const KINDS = contracts.flatMap(({ compatible, structs }) => {

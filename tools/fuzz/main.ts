@@ -13,8 +13,7 @@ import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { kindsOf } from './inputs.js';
-import { MOST_SECONDS } from './oracles.js';
-import type { Plan, Row, Said } from './plan.js';
+import { MOST_SECONDS, type Plan, type Row, type Said } from './plan.js';
 
 const { values } = parseArgs({
   options: {

@@ -10,8 +10,7 @@ import { Budget, withBudget } from '../../src/codec/budget.js';
 import { plainOutput } from '../../src/report/escape.js';
 import { Random } from '../random.js';
 import { type FuzzInput, isRefusal, type Kind, kindsOf } from './inputs.js';
-import { broken, MOST_BYTES, type Outcome } from './oracles.js';
-import type { Plan, Row, Said } from './plan.js';
+import { broken, MOST_BYTES, type Outcome, type Plan, type Row, type Said } from './plan.js';
 
 const plan: Plan = JSON.parse(process.env.FUZZ_PLAN ?? '');
 const kinds = kindsOf(resolve('.'), plan.folder).filter(({ name }) => plan.kinds.includes(name));

@@ -11,7 +11,6 @@ import { COMMAND_LINE, type CaseResult, type LabOptions, MEMORY, withShare } fro
 import { setProgram, type Share } from './guest.js';
 import { runGuest } from './qemu.js';
 import { Random } from '../random.js';
-import { type Batch, batchOf, type Origin, type PlainStep, type RandomScenario, randomScenario } from './random-scenario.js';
 
 /** Scenarios that share a boot. */
 const BATCH = 50;
@@ -179,3 +178,332 @@ function renamed(scenario: RandomScenario, number: number): RandomScenario {
   const steps = (list: readonly PlainStep[]): PlainStep[] => JSON.parse(JSON.stringify(list).replaceAll(from, `"q${number}`));
   return { number, before: steps(scenario.before), after: steps(scenario.after) };
 }
+
+/** A step as a scenario file has it; `expect` is left out: the answers are compared, not judged. */
+type PlainStep = { readonly do: string } & Readonly<Record<string, unknown>>;
+
+/** One scenario around a kexec. Its sessions and descriptors bear its own prefix, so that many can share a boot. */
+interface RandomScenario {
+  readonly number: number;
+  readonly before: readonly PlainStep[];
+  readonly after: readonly PlainStep[];
+}
+
+const SIZES = [0, 1, 77, 4095, 4096, 4097, 8192, 12_288, 20_000, 65_536, 131_072, 262_145, 3_145_828] as const;
+const TOKENS = ['0x0', '0x1', '0x2', '0x7fffffffffffffff', '0x8000000000000000', '0xffffffffffffffff'] as const;
+const SEALS = ['SEAL', 'SHRINK', 'GROW', 'WRITE', 'FUTURE_WRITE', 'EXEC'] as const;
+const KINDS = [
+  'eventfd',
+  'pipe',
+  'socket',
+  'session',
+  'device',
+  'epoll',
+  'timerfd',
+  'inotify',
+  'dev-null',
+  'dev-zero',
+  'proc',
+  'tmpfs',
+  'tmpfs-unlinked',
+  'o-tmpfile',
+];
+const PAGE = 4096;
+
+export function randomScenario(number: number, random: Random): RandomScenario {
+  const made = new Maker(number, random);
+  const before = made.before();
+  return { number, before, after: made.after() };
+}
+
+class Maker {
+  readonly #prefix: string;
+  readonly #random: Random;
+  #count = 0;
+  #steps: PlainStep[] = [];
+  /** names of descriptors; those that a failed step never made are among them */
+  #sessions: string[] = [];
+  #files: string[] = [];
+  #others: string[] = [];
+  #names: string[] = [];
+  readonly #tokens = new Set<string>();
+
+  constructor(number: number, random: Random) {
+    this.#prefix = `q${number}`;
+    this.#random = random;
+  }
+
+  before(): PlainStep[] {
+    const random = this.#random;
+    this.#createSession();
+    this.#memfd();
+    this.#preserve();
+    for (let left = 6 + random.below(20); left > 0; left--) this.#one(this.#outgoing);
+    return this.#taken();
+  }
+
+  after(): PlainStep[] {
+    const random = this.#random;
+    const tokens = [...this.#tokens];
+    this.#sessions = [];
+    this.#files = [];
+    this.#others = [];
+    const names = [...this.#names];
+    for (const name of names) {
+      if (random.chance(0.1)) continue;
+      const as = this.#newSession();
+      this.#add({ do: 'retrieve-session', name, as });
+      for (const token of tokens) if (random.chance(0.7)) this.#retrieve(as, token);
+      if (random.chance(0.3)) this.#add({ do: 'get-name', session: as });
+      if (random.chance(0.5)) this.#add({ do: 'finish', session: as });
+    }
+    for (let left = random.below(14); left > 0; left--) this.#one(this.#incoming);
+    return this.#taken();
+  }
+
+  readonly #outgoing: readonly (() => void)[] = [
+    () => this.#createSession(),
+    () => this.#memfd(),
+    () => this.#memfd(),
+    () => this.#preserve(),
+    () => this.#preserve(),
+    () => this.#preserve(),
+    () => this.#fileStep(),
+    () => this.#fileStep(),
+    () => this.#fileStep(),
+    () => this.#other(),
+    () => this.#wrong(),
+    () => this.#check(),
+    () => this.#close(),
+  ];
+
+  readonly #incoming: readonly (() => void)[] = [
+    () => this.#memfd(),
+    () => this.#createSession(),
+    () => this.#preserve(),
+    () => this.#fileStep(),
+    () => this.#fileStep(),
+    () => this.#check(),
+    () => this.#wrong(),
+    () => this.#close(),
+    () => this.#retrieve(this.#session(), this.#token()),
+    () => this.#add({ do: 'retrieve-session', name: this.#random.pick([...this.#names, `${this.#prefix}-none`]), as: this.#newSession() }),
+    () => this.#add({ do: 'finish', session: this.#session() }),
+  ];
+
+  #one(from: readonly (() => void)[]): void {
+    this.#random.pick(from)();
+  }
+
+  #add(step: PlainStep): void {
+    this.#steps.push(step);
+  }
+
+  #taken(): PlainStep[] {
+    const steps = this.#steps;
+    this.#steps = [];
+    return steps;
+  }
+
+  #as(kind: string): string {
+    return `${this.#prefix}${kind}${++this.#count}`;
+  }
+
+  #newSession(): string {
+    const as = this.#as('s');
+    this.#sessions.push(as);
+    return as;
+  }
+
+  #session(): string {
+    const all = this.#random.chance(0.05) ? [...this.#files, ...this.#others] : this.#sessions;
+    return all.length === 0 ? 'never-made' : this.#random.pick(all);
+  }
+
+  #file(): string {
+    const all = this.#random.chance(0.1) ? [...this.#others, ...this.#sessions] : this.#files;
+    return all.length === 0 ? this.#memfd() : this.#random.pick(all);
+  }
+
+  #token(): string {
+    return this.#random.chance(0.7) ? this.#random.pick(TOKENS) : `0x${this.#random.below(2 ** 31).toString(16)}`;
+  }
+
+  #createSession(): void {
+    const random = this.#random;
+    const plain = `${this.#prefix}-${random.below(5)}`;
+    const name: unknown = random.chance(0.1) ? random.pick(['', 'x'.repeat(64), { hex: Buffer.from(`${plain}\u00ff/`, 'latin1').toString('hex') }]) : plain;
+    if (name === plain && !this.#names.includes(plain)) this.#names.push(plain);
+    this.#add({ do: 'create-session', name, as: this.#newSession(), ...this.#shape() });
+  }
+
+  /** Now and then an argument of another size. */
+  #shape(): Readonly<Record<string, unknown>> {
+    const random = this.#random;
+    if (!random.chance(0.06)) return {};
+    return random.pick([{ size: 0 }, { size: 4 }, { size: 128 }, { size: 128, tail: 1 }, { null: true }]);
+  }
+
+  #seals(): readonly string[] {
+    const random = this.#random;
+    return random.chance(0.5) ? [] : SEALS.filter((seal) => random.chance(seal === 'SEAL' ? 0.1 : 0.35));
+  }
+
+  #memfd(): string {
+    const random = this.#random;
+    const as = this.#as('m');
+    this.#files.push(as);
+    const size = random.pick(SIZES);
+    const pages = Math.ceil(size / PAGE);
+    const fill = Array.from({ length: pages === 0 ? 0 : random.below(3) }, () => {
+      const page = random.below(pages);
+      return { page, pages: 1 + random.below(Math.min(8, pages - page)), seed: 1 + random.below(1000) };
+    });
+    this.#add({
+      do: 'memfd',
+      as,
+      size,
+      ...(random.chance(0.3) ? { flags: random.pick([[], ['NOEXEC_SEAL'], ['ALLOW_SEALING', 'EXEC'], ['NOEXEC_SEAL', 'ALLOW_SEALING']]) } : {}),
+      ...(random.chance(0.15) && size > 0 ? { fallocate: { offset: 0, size: 1 + random.below(size) } } : {}),
+      fill,
+      ...(random.chance(0.2) && size > 0 ? { writes: [{ offset: random.below(size), data: 'x' }] } : {}),
+      seals: this.#seals(),
+      pos: random.pick([0, 1, 77, 4096, size]),
+    });
+    return as;
+  }
+
+  #preserve(): void {
+    const token = this.#token();
+    this.#tokens.add(token);
+    this.#add({ do: 'preserve', session: this.#session(), fd: this.#file(), token, ...this.#shape() });
+  }
+
+  #retrieve(session: string, token: string): void {
+    const as = this.#as('f');
+    this.#add({ do: 'retrieve', session, token, as, ...this.#shape() });
+    this.#files.push(as);
+    this.#add({ do: 'check', fd: as });
+  }
+
+  #fileStep(): void {
+    const random = this.#random;
+    const fd = this.#file();
+    const offset = random.pick([0, 1, 100, 4095, 4096, 8192, 20_000, 1_048_576]);
+    const size = 1 + random.below(random.pick([10, 5000, 100_000]));
+    this.#add(
+      random.pick<PlainStep>([
+        { do: 'write', fd, offset, size },
+        { do: 'write', fd, fill: [{ page: random.below(4), pages: 1 + random.below(3), seed: 1 + random.below(1000) }] },
+        { do: 'truncate', fd, size: random.pick(SIZES) },
+        { do: 'fallocate', fd, mode: random.pick(['allocate', 'keep-size', 'punch-hole']), offset, size },
+        { do: 'seal', fd, seals: random.pick([this.#seals(), [random.pick(SEALS)]]) },
+        { do: 'seek', fd, pos: random.pick([0, 1, 4096, 1_000_000]) },
+        { do: 'mmap', fd, write: random.chance(0.7), shared: random.chance(0.8) },
+      ]),
+    );
+  }
+
+  #other(): void {
+    const random = this.#random;
+    const as = this.#as('o');
+    this.#others.push(as);
+    const fd = this.#file();
+    this.#add(
+      random.pick<PlainStep>([
+        { do: 'fd', kind: random.pick(KINDS), as },
+        { do: 'dup', fd, as },
+        { do: 'reopen', fd, mode: random.pick(['rw', 'ro', 'wo', 'path']), as },
+      ]),
+    );
+  }
+
+  #wrong(): void {
+    const random = this.#random;
+    this.#add(
+      random.pick<PlainStep>([
+        { do: 'open' },
+        { do: 'get-name', session: this.#session(), ...this.#shape() },
+        { do: 'finish', session: this.#session(), ...(random.chance(0.5) ? { reserved: 1 } : {}) },
+        { do: 'retrieve', session: this.#session(), token: this.#token(), as: this.#as('f') },
+        { do: 'retrieve-session', name: random.pick([...this.#names, '']), as: this.#as('s') },
+        { do: 'create-session', name: `${this.#prefix}-w`, device: this.#file(), as: this.#as('s') },
+        { do: 'preserve', session: this.#session(), fd: -1, token: this.#token() },
+      ]),
+    );
+  }
+
+  #check(): void {
+    this.#add({ do: 'check', fd: this.#file() });
+  }
+
+  #close(): void {
+    const random = this.#random;
+    const all = random.pick([this.#sessions, this.#files, this.#others]);
+    if (all.length > 0) this.#add({ do: 'close', fd: random.pick(all) });
+  }
+}
+
+/** Many scenarios as one file: all that comes before the kexec, the kexec, all that comes after it. */
+interface Batch {
+  readonly text: string;
+  /** by step of the file: of which scenario it is, and which of its steps; null for the steps around them */
+  readonly origin: readonly (Origin | null)[];
+}
+
+interface Origin {
+  readonly scenario: RandomScenario;
+  readonly step: PlainStep;
+  readonly side: 'before' | 'after';
+  /** among the scenario's steps of that side */
+  readonly place: number;
+}
+
+/** A name that no step before gives stands for a descriptor that is not open. */
+function withKnownNames(step: PlainStep, named: ReadonlySet<unknown>): PlainStep {
+  const unknown = ['fd', 'session', 'device'].filter((key) => typeof step[key] === 'string' && !named.has(step[key]));
+  return unknown.length === 0 ? step : { ...step, ...Object.fromEntries(unknown.map((key) => [key, -1])) };
+}
+
+/** @param checks what a `check` step is to find, by step of the file */
+export function batchOf(
+  scenarios: readonly RandomScenario[],
+  release: string,
+  checks: ReadonlyMap<number, Readonly<Record<string, unknown>>> = new Map(),
+): Batch {
+  const steps: PlainStep[] = [];
+  const origin: Batch['origin'][number][] = [];
+  const around = (step: PlainStep): void => {
+    steps.push(step);
+    origin.push(null);
+  };
+  const part = (side: 'before' | 'after'): void => {
+    for (const scenario of scenarios) {
+      const named = new Set<unknown>();
+      for (const [place, step] of scenario[side].entries()) {
+        origin.push({ scenario, step, side, place });
+        const known = withKnownNames(step, named);
+        steps.push(step.do === 'check' ? { ...known, ...(checks.get(steps.length) ?? UNKNOWN_FILE) } : known);
+        named.add(step.as);
+      }
+    }
+  };
+  around({ do: 'open', as: 'luo' });
+  part('before');
+  around({ do: 'kexec' });
+  around({ do: 'open', as: 'luo2' });
+  part('after');
+  const text = [
+    'schema: luo-inspect.scenario/1',
+    'title: random scenarios around one kexec',
+    'machine: { memory: 1GiB, scratch: [160MiB, 4MiB, 4MiB] }',
+    `kernels: ["${release}", "${release}"]`,
+    'steps:',
+    ...steps.map((step) => `  - ${JSON.stringify(step)}`),
+    '',
+  ].join('\n');
+  return { text, origin };
+}
+
+/** What no file is: the engine's answer then says what it found in place of it. */
+const UNKNOWN_FILE: Readonly<Record<string, unknown>> = { size: 2 ** 40 + 1, seals: ['EXEC', 'SEAL'], pos: 2 ** 40 + 1, mode: 0, sha256: 'unknown' };

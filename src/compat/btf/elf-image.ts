@@ -2,8 +2,8 @@
  * A kernel's image: of an ELF file the .BTF section and the sections that hold its constant texts, read piece by piece (a
  * vmlinux with debug information has a gigabyte); of an arm64 Image, which has no sections, all of it. For kernel-file.ts.
  */
-import { BTF_MAGIC, BTF_VERSION, btfHeader } from '../../../abi/btf/header.js';
-import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../../abi/boot/arm64-image.js';
+import { BTF_MAGIC, BTF_VERSION, btfHeader } from '../../../abi/btf/types.js';
+import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../../abi/boot/kernel-image.js';
 import {
   elf64Ehdr,
   elf64Phdr,

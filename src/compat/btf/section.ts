@@ -2,7 +2,7 @@
  * The bytes of a BTF section, its header checked: where types and strings are, in which byte order. For btf.ts.
  * Source: include/uapi/linux/btf.h and the checks of kernel/bpf/btf.c, 7.3.
  */
-import { BTF_MAGIC, BTF_VERSION, btfHeader } from '../../../abi/btf/header.js';
+import { BTF_MAGIC, BTF_VERSION, btfHeader } from '../../../abi/btf/types.js';
 import { decodeStruct } from '../../codec/decode.js';
 import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { UserError } from '../../codec/user-error.js';

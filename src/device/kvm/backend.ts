@@ -2,6 +2,12 @@
  * What a VMM does with KVM, as one interface: /dev/kvm of this machine and the embedded engine both implement it, so that the
  * same steps run on both and can be compared. Addresses are guest physical unless they say otherwise, sizes are bytes.
  */
+import { hypercall, io, mmio, msr } from '../../../abi/kvm/payloads.js';
+import { exitReasons, type PayloadName } from '../../../abi/kvm/exits.js';
+import { kvmRunX86 } from '../../../abi/kvm/run.js';
+import { decodeStruct } from '../../codec/decode.js';
+import { encodeInto } from '../../codec/encode.js';
+import { offsetOf } from '../../codec/layout-table.js';
 
 /** What a request answered, as user space sees it: `ret` is -1 where `errno` is not 0. */
 export interface KvmCall {
@@ -99,4 +105,40 @@ export interface KvmOptions {
   readonly type: 'default' | 'sw-protected';
   /** the module parameter gmem_in_place_conversion of the series of that name (v8, 19 Jun 2026): attributes are the guest_memfd's */
   readonly inPlaceConversion?: boolean;
+}
+
+const EXIT = offsetOf(kvmRunX86, 'exit');
+
+/** The exit payload's name in `page`, null where the exit has none. */
+export function payloadIn(page: Uint8Array): PayloadName | null {
+  const reason = exitReasonIn(page);
+  return exitReasons.find(({ number }) => number === reason)?.payload ?? null;
+}
+
+/** The number of exit_reason in `page`. */
+export const exitReasonIn = (page: Uint8Array): number =>
+  new DataView(page.buffer, page.byteOffset, page.byteLength).getUint32(offsetOf(kvmRunX86, 'exit_reason'), true);
+
+/** Writes `value` where KVM takes the answer to the exit in `page` from; nothing where the exit asks for none. */
+export function answerIn(page: Uint8Array, value: bigint): void {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, value), true);
+  switch (payloadIn(page)) {
+    case 'io': {
+      const access = decodeStruct(io, page, EXIT);
+      if (access.direction === 0 && access.data_offset + BigInt(access.size) <= BigInt(page.length))
+        page.set(bytes.subarray(0, access.size), Number(access.data_offset));
+      break;
+    }
+    case 'mmio':
+      if (decodeStruct(mmio, page, EXIT).is_write === 0) encodeInto(mmio, { data: bytes }, page, EXIT);
+      break;
+    case 'hypercall':
+      encodeInto(hypercall, { ret: BigInt.asUintN(64, value) }, page, EXIT);
+      break;
+    case 'msr':
+      encodeInto(msr, { data: BigInt.asUintN(64, value) }, page, EXIT);
+      break;
+    default:
+  }
 }

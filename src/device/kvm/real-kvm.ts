@@ -17,18 +17,26 @@ import {
   requestNumber,
 } from '../../../abi/kvm/ioctls.js';
 import { kvmRunX86 } from '../../../abi/kvm/run.js';
-import { KERNEL_SIGSET_BYTES, kvmSignalMask } from '../../../abi/kvm/signal.js';
+import { KERNEL_SIGSET_BYTES, kvmSignalMask, itimerspec, kernelSigset, SIGEV_THREAD_ID, sigevent } from '../../../abi/kvm/signal.js';
 import { kvmRegs, kvmSregs } from '../../../abi/kvm/sync-regs.js';
 import type { Struct } from '../../../abi/layout.js';
 import { decodeStruct } from '../../codec/decode.js';
 import { encodeInto, encodeStruct, type EncodableStruct } from '../../codec/encode.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { UserError } from '../../codec/user-error.js';
-import { type Alarm, openAlarm } from './alarm.js';
-import { answerIn, payloadIn } from './answer.js';
-import type { GuestAccess, HostMapping, KvmBackend, KvmCall, KvmOptions, KvmRunResult, MemoryRegion, RunOptions } from './backend.js';
-import { assemble, CODE_START } from './guest-code.js';
-import { type Libc, loadLibc } from '../libc.js';
+import {
+  answerIn,
+  payloadIn,
+  type GuestAccess,
+  type HostMapping,
+  type KvmBackend,
+  type KvmCall,
+  type KvmOptions,
+  type KvmRunResult,
+  type MemoryRegion,
+  type RunOptions,
+} from './backend.js';
+import { type Libc, loadLibc, type LibcResult } from '../libc.js';
 import { RealMemory } from './real-memory.js';
 
 const DEVICE = '/dev/kvm';
@@ -310,4 +318,154 @@ class RealKvm implements KvmBackend {
 function done({ ret, errno }: KvmCall, what: string): number {
   if (ret === -1) throw new UserError(`${DEVICE}: ${what} failed with ${nameOf(errno)}; try --device simulated`);
   return ret;
+}
+
+/*
+ * A guest program as bytes of x86 machine code, 32-bit, flat segments, no paging. For the real device. Source: Intel SDM volume 2.
+ */
+
+/** Where programs are put, guest physical: like the captures. */
+const CODE_START = 0x1000;
+/** KVM_HC_* by the instruction the processor's maker has for it; KVM rewrites the other. */
+type HypercallInstruction = 'vmcall' | 'vmmcall';
+
+const imm32 = (value: number): readonly number[] => [value & 255, (value >>> 8) & 255, (value >>> 16) & 255, (value >>> 24) & 255];
+const MOV = { eax: 0xb8, ecx: 0xb9, edx: 0xba, ebx: 0xbb, esi: 0xbe } as const;
+const mov = (register: keyof typeof MOV, value: number): readonly number[] => [MOV[register], ...imm32(value)];
+const OPERAND_16 = 0x66;
+
+/** An instruction that exists for bytes, and for words and doublewords. */
+const sized = (bytes: 1 | 2 | 4, byteForm: number, wordForm: number, rest: readonly number[]): readonly number[] => [
+  ...(bytes === 2 ? [OPERAND_16] : []),
+  bytes === 1 ? byteForm : wordForm,
+  ...rest,
+];
+
+/** Register operand EAX, memory operand [EBX] */
+const EAX_AT_EBX = 0x03;
+
+/** The machine code of `program`, and HLT after it. @throws RangeError for what 32-bit code cannot do */
+export function assemble(program: readonly GuestAccess[], hypercall: HypercallInstruction): Uint8Array {
+  return Uint8Array.from([...program.flatMap((access) => instruction(access, hypercall)), ...instruction({ op: 'hlt' }, hypercall)]);
+}
+
+function instruction(access: GuestAccess, hypercall: HypercallInstruction): readonly number[] {
+  switch (access.op) {
+    case 'read':
+      return [...mov('ebx', address(access.gpa)), ...sized(access.bytes, 0x8a, 0x8b, [EAX_AT_EBX])];
+    case 'write':
+      return [...mov('ebx', address(access.gpa)), ...mov('eax', access.value), ...sized(access.bytes, 0x88, 0x89, [EAX_AT_EBX])];
+    case 'fetch':
+      return [...mov('ebx', address(access.gpa)), 0xff, 0xe3];
+    case 'in':
+      return [...mov('edx', access.port), ...sized(access.bytes, 0xec, 0xed, [])];
+    case 'out':
+      return [...mov('edx', access.port), ...mov('eax', access.value), ...sized(access.bytes, 0xee, 0xef, [])];
+    case 'hypercall': {
+      if (access.longMode === true) throw new RangeError('a hypercall in long mode needs a guest in long mode; the driver runs 32-bit code');
+      const [first = 0, second = 0, third = 0, fourth = 0] = access.args;
+      return [
+        ...mov('eax', access.nr),
+        ...mov('ebx', first),
+        ...mov('ecx', second),
+        ...mov('edx', third),
+        ...mov('esi', fourth),
+        0x0f,
+        0x01,
+        hypercall === 'vmcall' ? 0xc1 : 0xd9,
+      ];
+    }
+    case 'rdmsr':
+      return [...mov('ecx', access.index), 0x0f, 0x32];
+    case 'hlt':
+      return [0xf4];
+    case 'triple-fault':
+      return [0x0f, 0x0b];
+    case 'loop':
+      return [0xeb, 0xfe];
+  }
+}
+
+function address(gpa: number): number {
+  if (gpa < 0 || gpa > 0xffffffff) throw new RangeError(`gpa 0x${gpa.toString(16)} is beyond what 32-bit code reaches`);
+  return gpa;
+}
+
+/*
+ * Ends a KVM_RUN that does not come back by itself. A timer sends a signal to this very thread; the signal is blocked but while
+ * KVM_RUN runs (KVM_SET_SIGNAL_MASK), so that it ends the run with EINTR and is never delivered to a handler. It is then taken
+ * off the queue. Nothing else of the process is touched.
+ */
+
+/** A real-time signal that neither the C library nor Node uses. */
+const SIGNAL = 50;
+const CLOCK_MONOTONIC = 1;
+const SIG_BLOCK = 0;
+const SIG_SETMASK = 2;
+/** The C library's sigset_t, of which the kernel's is the first part. */
+const LIBC_SIGSET_BYTES = 128;
+const NANOSECONDS = 1_000_000;
+const ID_BYTES = 8;
+
+interface Alarm {
+  /** signals blocked while KVM_RUN runs, as KVM_SET_SIGNAL_MASK takes them */
+  readonly runMask: Uint8Array;
+  arm(milliseconds: number): void;
+  /** Stops the timer and takes a signal that came off the queue. */
+  disarm(): void;
+  close(): void;
+}
+
+/** @throws UserError where the system gives no timer */
+function openAlarm(libc: Libc): Alarm {
+  const bit = 1n << BigInt(SIGNAL - 1);
+  const set = new Uint8Array(LIBC_SIGSET_BYTES);
+  set.set(encodeStruct(kernelSigset, { sig: bit }));
+  const before = new Uint8Array(LIBC_SIGSET_BYTES);
+  const blocked = libc.pthreadSigmask(SIG_BLOCK, set, before);
+  if (blocked.ret !== 0)
+    throw new UserError(`a signal could not be blocked (errno ${blocked.ret}), so an endless guest could not be stopped; try --device simulated`);
+  const id = new Uint8Array(ID_BYTES);
+  const event = encodeStruct(sigevent, { sigev_signo: SIGNAL, sigev_notify: SIGEV_THREAD_ID, _tid: libc.gettid().ret });
+  const made = libc.timerCreate(CLOCK_MONOTONIC, event, id);
+  if (made.ret !== 0) {
+    libc.pthreadSigmask(SIG_SETMASK, before, null);
+    throw new UserError(`no timer could be made (errno ${made.errno}), so an endless guest could not be stopped; try --device simulated`);
+  }
+  const timer = new DataView(id.buffer).getBigInt64(0, true);
+  const set0 = (milliseconds: number): LibcResult => {
+    const whole = Math.floor(milliseconds / 1000);
+    return libc.timerSettime(
+      timer,
+      0,
+      encodeStruct(itimerspec, { it_value: { tv_sec: whole, tv_nsec: Math.round((milliseconds - whole * 1000) * NANOSECONDS) } }),
+    );
+  };
+  const drain = (): void => {
+    const now = new Uint8Array(16);
+    // A timer queues its signal once; the loop ends at the first time that none waits.
+    for (;;) {
+      const { ret, errno } = libc.sigtimedwait(set, now);
+      if (ret === -1 && errno !== ERRNO.EINTR) return;
+    }
+  };
+  let open = true;
+  const { sig } = decodeStruct(kernelSigset, before);
+  return {
+    runMask: encodeStruct(kernelSigset, { sig: sig & ~bit }).subarray(0, KERNEL_SIGSET_BYTES),
+    arm: (milliseconds) => {
+      set0(Math.max(1, milliseconds));
+    },
+    disarm: () => {
+      set0(0);
+      drain();
+    },
+    close: () => {
+      if (!open) return;
+      open = false;
+      libc.timerDelete(timer);
+      drain();
+      libc.pthreadSigmask(SIG_SETMASK, before, null);
+    },
+  };
 }

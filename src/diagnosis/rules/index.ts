@@ -2,7 +2,7 @@
 import type { Rule } from '../rule.js';
 import { abiRules } from './abi.js';
 import { blockRules } from './blocks.js';
-import { deviceRules } from './devices.js';
+import { deviceRules, pciBridgeRules } from './devices.js';
 import { flbRules } from './flb.js';
 import { khoFdtRules } from './kho-fdt.js';
 import { khoMapRules } from './kho-map.js';
@@ -17,7 +17,6 @@ import { momentRules } from './moments.js';
 import { dmaRules } from './dma.js';
 import { hwpoisonRules } from './hwpoison.js';
 import { orphanVmRules } from './orphan-vm.js';
-import { pciBridgeRules } from './pci-bridges.js';
 import { ownerRules } from './owners.js';
 import { referenceRules } from './references.js';
 import { scratchRules } from './scratch.js';

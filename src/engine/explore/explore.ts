@@ -4,8 +4,9 @@ import { UserError } from '../../codec/user-error.js';
 import { runThrough } from '../machine.js';
 import { ScenarioRun } from '../run/scenario-run.js';
 import type { Fault, Scenario } from '../scenario/types.js';
-import { type Course, courseOf, type Ending, type EndingKind, endingOf, NO_ENDINGS, rankOf } from './ending.js';
 import { runNotingPoints, singleFaults } from './fault-points.js';
+import type { StateMap } from '../trace/state-log.js';
+import { errnoOf } from '../trace/step.js';
 
 /** Steps that a run costs besides its own. */
 const RUN = 100;
@@ -128,4 +129,166 @@ function* pairsOf(faults: readonly Fault[], most: number): Iterable<readonly Fau
       made++;
       yield [first, second];
     }
+}
+
+/** How many runs ended so: worst first. `refused`: an operation failed, said so, and left everything else in order. */
+const NO_ENDINGS = {
+  'wrong-memory': 0,
+  panic: 0,
+  'lost-session': 0,
+  'lost-file': 0,
+  'device-frozen': 0,
+  'rollback-incomplete': 0,
+  leak: 0,
+  'cold-boot': 0,
+  refused: 0,
+  warned: 0,
+  unnoticed: 0,
+};
+type EndingKind = keyof typeof NO_ENDINGS;
+const ORDER = Object.keys(NO_ENDINGS);
+/** 0 is the worst. */
+const rankOf = (ending: Ending): number => ORDER.indexOf(ending.kind);
+
+/** One action of a run, as it went. */
+interface ActionResult {
+  readonly action: number;
+  readonly kernel: number;
+  /** 0 or a negative errno */
+  readonly result: number;
+  /** the engine's first step of it, and the agent's own */
+  readonly from: number;
+  readonly to: number;
+}
+
+interface Ending {
+  readonly kind: EndingKind;
+  /** what tells it, in words */
+  readonly detail: string;
+  /** where it shows: the scenario's step (0-based; null: none) and the engine's */
+  readonly action: number | null;
+  readonly step: number;
+}
+
+/** A run that has ended, looked at by its actions. */
+interface Course {
+  readonly run: ScenarioRun;
+  readonly actions: readonly ActionResult[];
+}
+
+function courseOf(run: ScenarioRun): Course {
+  const { trace } = run.machine;
+  const first = new Map<number, number>();
+  const actions: ActionResult[] = [];
+  for (let number = 1; number <= trace.length; number++) {
+    const action = trace.actionOf(number);
+    if (action === null) continue;
+    if (!first.has(action)) first.set(action, number);
+    const own = trace.depthOf(number) === 0 && trace.phaseOf(number) === 'event' && trace.opOf(number) === run.scenario.steps[action]?.do;
+    if (!own || actions.at(-1)?.action === action) continue;
+    const step = trace.get(number);
+    if (step.actor === 'agent') actions.push({ action, kernel: step.kernel, result: trace.resultOf(number), from: first.get(action) ?? number, to: number });
+  }
+  return { run, actions };
+}
+
+/** How `course` ended, held against the run without the fault. */
+function endingOf(course: Course, baseline: Course): Ending {
+  const { run } = course;
+  const last = run.machine.trace.length;
+  const end = run.end;
+  const before = new Map(baseline.actions.map((one) => [one.action, one]));
+  const differing = course.actions.filter((one) => one.result !== before.get(one.action)?.result);
+  const [first] = differing;
+  if (end?.ending === 'panic' && baseline.run.end?.ending !== 'panic')
+    return { kind: 'panic', detail: end.reason ?? 'panic', action: actionAt(run, last), step: last };
+  return (
+    wrongMemory(course, differing) ??
+    (end?.ending === 'cold-boot' && baseline.run.end?.ending !== 'cold-boot' && (first?.kernel ?? 1) > 0
+      ? { kind: 'cold-boot', detail: 'the next kernel took nothing over', action: actionAt(run, last), step: last }
+      : null) ??
+    lost(course, first) ??
+    badRollback(course, baseline) ??
+    leak(course, baseline, first) ??
+    (first !== undefined ? describe('refused', course, first) : null) ??
+    (consoleOf(run) !== consoleOf(baseline.run)
+      ? { kind: 'warned', detail: 'only the console tells', action: null, step: last }
+      : { kind: 'unnoticed', detail: 'nothing differs', action: null, step: last })
+  );
+}
+
+const actionAt = (run: ScenarioRun, step: number): number | null => run.machine.trace.actionOf(step);
+
+function describe(kind: EndingKind, { run }: Course, at: ActionResult, more = ''): Ending {
+  const verb = run.scenario.steps[at.action]?.do ?? '';
+  const answer = errnoOf(at.result) ?? 'success';
+  return { kind, detail: `${verb} answers ${answer}${more}`, action: at.action, step: at.to };
+}
+
+/** A check of a file's contents that held before holds no more. */
+function wrongMemory(course: Course, differing: readonly ActionResult[]): Ending | null {
+  const found = differing.find((one) => errnoOf(one.result) === 'EILSEQ' && course.run.scenario.steps[one.action]?.do === 'check');
+  return found === undefined ? null : describe('wrong-memory', course, found, ': the file is not what was preserved');
+}
+
+/** The agent was told of nothing until the next kernel refused it what had been handed over. */
+function lost(course: Course, first: ActionResult | undefined): Ending | null {
+  if (first === undefined || first.kernel === 0 || first.result >= 0) return null;
+  const verb = course.run.scenario.steps[first.action]?.do;
+  if (verb === 'open' || verb === 'retrieve-session') return describe('lost-session', course, first);
+  if (verb === 'retrieve') return describe('lost-file', course, first);
+  return verb === 'finish' ? describe('lost-session', course, first, ': it can never be finished') : null;
+}
+
+const stateBefore = (run: ScenarioRun, step: number): StateMap => run.machine.state.at(run.machine.trace.statesUpTo(step - 1));
+const stateAfter = (run: ScenarioRun, step: number): StateMap => run.machine.state.at(run.machine.trace.statesUpTo(step));
+
+/** Is this something a reboot call that failed must leave as it was? */
+const mustStay = (path: string): boolean => path.startsWith('devices/') || /^kernel \d+\/sessions\//.test(path);
+
+/** A reboot call that failed, after which sessions or devices are not what they were. */
+function badRollback(course: Course, baseline: Course): Ending | null {
+  const { run } = course;
+  for (const at of course.actions) {
+    if (run.scenario.steps[at.action]?.do !== 'kexec' || at.result >= 0) continue;
+    // What the run without the fault leaves as well is not this fault's doing.
+    const same = baseline.actions.find((one) => one.action === at.action);
+    const anyway = new Set(same !== undefined && same.result < 0 ? changedBy(baseline.run, same) : []);
+    const changed = changedBy(run, at).filter((path) => !anyway.has(path));
+    const frozen = changed.find((path) => path.endsWith('/frozen') && stateAfter(run, at.to).get(path) === true);
+    if (frozen !== undefined) return describe('device-frozen', course, at, `, and ${frozen.split('/')[1]} stays frozen`);
+    if (changed.length > 0) return describe('rollback-incomplete', course, at, `, and these are not what they were: ${changed.slice(0, 4).join(', ')}`);
+  }
+  return null;
+}
+
+function changedBy(run: ScenarioRun, at: ActionResult): readonly string[] {
+  const before = stateBefore(run, at.from);
+  const after = stateAfter(run, at.to);
+  const paths = new Set([...before.keys(), ...after.keys()]);
+  return [...paths].filter((path) => mustStay(path) && before.get(path) !== after.get(path));
+}
+
+/** An operation that failed kept something, or memory that nobody claims is left at the end where there was none. */
+function leak(course: Course, baseline: Course, first: ActionResult | undefined): Ending | null {
+  const { run } = course;
+  const ok = new Map(baseline.actions.map((one) => [one.action, one.result]));
+  for (const at of course.actions) {
+    if (at.result >= 0 || (ok.get(at.action) ?? 0) < 0 || !['preserve', 'create-session'].includes(run.scenario.steps[at.action]?.do ?? '')) continue;
+    const before = stateBefore(run, at.from);
+    const after = stateAfter(run, at.to);
+    const kept = [...after].find(([path, value]) => /(kho\/preserved blocks|outgoing count)$/.test(path) && Number(value ?? 0) > Number(before.get(path) ?? 0));
+    if (kept !== undefined) return describe('leak', course, at, `, and ${kept[0]} went from ${before.get(kept[0]) ?? 0} to ${kept[1]}`);
+  }
+  if (first !== undefined) return null;
+  const unclaimed = (one: ScenarioRun): number => Number(one.machine.state.now.get(`kernel ${one.machine.kernel}/kho/unclaimed blocks`) ?? 0);
+  if (run.machine.kernel !== baseline.run.machine.kernel || unclaimed(run) <= unclaimed(baseline.run)) return null;
+  return { kind: 'leak', detail: `${unclaimed(run) - unclaimed(baseline.run)} more blocks that nobody claims`, action: null, step: run.machine.trace.length };
+}
+
+function consoleOf(run: ScenarioRun): string {
+  const lines: string[] = [];
+  for (let number = 1; number <= run.machine.trace.length; number++)
+    if (run.machine.trace.opOf(number) === 'printk') lines.push(...run.machine.trace.get(number).log);
+  return lines.join('\n');
 }

@@ -8,7 +8,7 @@ import type { FileHandler, KernelServices } from '../handler.js';
 import { MemfdHandler } from '../handlers/memfd.js';
 import { KernelPci, type PciPlatform } from '../handlers/pci-platform.js';
 import type { VfioConfig } from '../handlers/vfio-pci-core.js';
-import { ScenarioDefinedFlb, ScenarioDefinedHandler, addSubtrees } from '../handlers/scenario-defined.js';
+import { ScenarioDefinedFlb, ScenarioDefinedHandler, addSubtrees } from '../handlers/payload.js';
 import { type HandoverPointer, type ScratchArea, populate } from '../kho/incoming.js';
 import { Kho } from '../kho/kho.js';
 import { walkChunks } from '../kho/chunk-map.js';

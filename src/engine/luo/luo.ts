@@ -13,10 +13,10 @@ import { negative } from '../faults.js';
 import { type FileBody, OpenFile } from '../fs/open-file.js';
 import type { FileHandler, Flb } from '../handler.js';
 import { type Machine, PanicError, type Steps } from '../machine.js';
-import { type LuoContext, errorText } from './context.js';
+import { SessionFile, Sessions } from './session.js';
+import { type LuoContext, errorText } from './file-set.js';
 import { checkIoctl, ioctlName, ioctlOps, type IoctlOp, type UserBuffer } from './ioctl.js';
 import { fdtRoot, LUO_SUBTREE, readFdtRoot, readStructRoot, storeSessions, structRoot, writeStructRoot } from './root.js';
-import { SessionFile, Sessions } from './session.js';
 import { TestFlbs } from './test-flb.js';
 
 /** What an ioctl answers beside its result. */

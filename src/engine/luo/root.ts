@@ -16,7 +16,7 @@ import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import { type Subtree, readFdt } from '../kho/incoming.js';
 import type { Machine, Steps } from '../machine.js';
-import { errorText } from './context.js';
+import { errorText } from './file-set.js';
 import { luoFeatureHeader } from '../../../abi/feature-words/v1.js';
 
 export const LUO_SUBTREE = 'LUO';

@@ -1,4 +1,5 @@
 /** Sessions: named sets of files, created in one kernel and retrieved in the next. Source: kernel/liveupdate/luo_session.c, 7.1.13 to 7.3.4. */
+import { type LuoContext, nameText, statePath, errorText, FileSet } from './file-set.js';
 import { sessionPages, luoSessionHeaderSer } from '../../../abi/luo/areas.js';
 import { luoSessionSer } from '../../../abi/luo/entries.js';
 import { layoutTable } from '../../codec/layout-table.js';
@@ -7,8 +8,6 @@ import { type FileBody, OpenFile } from '../fs/open-file.js';
 import type { Steps } from '../machine.js';
 import { statePart } from '../trace/state-log.js';
 import { type EntryStore, entryStore } from './entry-store.js';
-import { type LuoContext, errorText, nameText, statePath } from './context.js';
-import { FileSet } from './file-set.js';
 
 const NAME_BYTES = layoutTable(luoSessionSer).field('name').size;
 

@@ -1,22 +1,28 @@
 /** User space: the agent that carries out a scenario's steps as system calls of the running kernel. */
-import type { Encodable } from '../../codec/encode.js';
+import { type Encodable, encodeStruct } from '../../codec/encode.js';
 import { negative } from '../faults.js';
 import { OpenFile, PlainFile } from '../fs/open-file.js';
-import { addSeals, fallocate, ftruncate, mmap, seek, traitsOf } from '../fs/vfs.js';
-import { sealBits, ShmemInode } from '../fs/shmem.js';
-import { runDeviceStep } from '../handlers/vfio-agent.js';
+import { addSeals, fallocate, ftruncate, mmap, seek, traitsOf, positionOf, pwrite } from '../fs/vfs.js';
+import { sealBits, ShmemInode, HugetlbInode, SEAL } from '../fs/shmem.js';
 import { VfioDeviceFile } from '../handlers/vfio-pci-core.js';
-import { isDeviceStep } from '../scenario/types.js';
+import { isDeviceStep, type IoctlShape, type ScenarioStep, type Fill, type Step, type DeviceStep, type FdRef } from '../scenario/types.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { FIRST_PROCESS } from '../kernel/processes.js';
 import { LiveupdateDevice } from '../luo/luo.js';
-import { type IoctlOp, luoIoctls, structOf } from '../luo/ioctl.js';
+import { type IoctlOp, luoIoctls, structOf, type UserBuffer } from '../luo/ioctl.js';
 import { SessionFile } from '../luo/session.js';
 import type { Steps } from '../machine.js';
 import type * as scenario from '../scenario/types.js';
 import { isKvmStep, KvmAgent } from '../vcpu/kvm-agent.js';
-import { nameField, userBuffer } from './agent-args.js';
-import { checkFile, memfdFile, tmpfsFile, writeFile } from './agent-files.js';
+import type { Struct } from '../../../abi/layout.js';
+import { liveupdateIoctlCreateSession } from '../../../abi/uapi/liveupdate.js';
+import { layoutTable, sizeOf } from '../../codec/layout-table.js';
+import type { ArgValue, StepArgs } from '../trace/step.js';
+import { createHash } from 'node:crypto';
+import { patternPage } from '../fs/pattern.js';
+import { ERRNO } from '../../../abi/errno.js';
+import type { SimulatedPciDevice } from '../../device/simulated/pci-device.js';
+import type { KernelPci } from '../handlers/pci-platform.js';
 
 /** What a step answered. */
 export interface Answer {
@@ -301,4 +307,316 @@ export class Agent {
     if (result === 0 || counted || faulted) this.#kernel.processes.mapped(file, counted);
     return { ...answered(result), signal: faulted ? 'SIGBUS' : null };
   }
+}
+
+/** Keys that say nothing about what is done. */
+const SILENT = new Set(['do', 'index', 'position', 'expect', 'shape', 'fill', 'writes', 'bytes']);
+/** An argument is mapped no further: no program has gigabytes of zeros there. */
+const MOST_USER_BYTES = 1 << 20;
+const SIZE_FIELD = 'size';
+
+/** The step's own words as arguments of the agent's step. */
+export function argsOf(step: ScenarioStep): StepArgs {
+  const args: Record<string, ArgValue> = {};
+  for (const [key, value] of Object.entries(step)) {
+    if (SILENT.has(key) || value === null) continue;
+    const shown = shownValue(value);
+    if (shown !== null) args[key] = shown;
+  }
+  return args;
+}
+
+function shownValue(value: unknown): ArgValue {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return value;
+  if (value instanceof Uint8Array) return new TextDecoder('utf-8', { ignoreBOM: true }).decode(value);
+  return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value.join(',') : null;
+}
+
+/** The argument of an ioctl as user space lays it out. @returns null for a NULL pointer */
+export function userBuffer(struct: Struct, values: Readonly<Record<string, Encodable>>, shape: IoctlShape): UserBuffer | null {
+  if (shape.memory === 'null') return null;
+  const own = sizeOf(struct);
+  const size = shape.size ?? own;
+  const bytes = new Uint8Array(Math.max(own, Math.min(size, MOST_USER_BYTES)));
+  bytes.set(encodeStruct(struct, { ...values, [SIZE_FIELD]: size }));
+  const { tail } = shape;
+  if (tail !== null && tail.length > 0) for (let at = own; at < Math.min(size, bytes.length); at++) bytes[at] = tail[(at - own) % tail.length] ?? 0;
+  const mapped = shape.memory === 'unmapped' ? 0 : (shape.mapped ?? MOST_USER_BYTES);
+  return { bytes, size, mapped, writable: shape.memory !== 'read-only' };
+}
+
+/** The bytes of a name field: as much of the name as fits, padded with NULs. */
+export function nameField(name: Uint8Array): Uint8Array {
+  const field = new Uint8Array(layoutTable(liveupdateIoctlCreateSession).field('name').size);
+  field.set(name.subarray(0, field.length));
+  return field;
+}
+
+const MODE_ALL = 0o777;
+const MODE_NOEXEC = 0o666;
+/** Bytes of a name, its NUL not counted. */
+const MFD_NAME_MAX_LEN = 249;
+
+/** memfd_create, ftruncate, fallocate, writes, F_ADD_SEALS, lseek, in this order. @returns the file or a negative errno */
+function* memfdFile(kernel: Kernel, step: Step<'memfd'>): Steps<OpenFile | number> {
+  const { machine } = kernel;
+  const full = kernel.processes.room();
+  const noexec = step.flags.includes('NOEXEC_SEAL');
+  const tooLong = new TextEncoder().encode(step.name).length > MFD_NAME_MAX_LEN;
+  const refused = (noexec && step.flags.includes('EXEC')) || tooLong ? negative('EINVAL') : full;
+  const file = refused === 0 ? made(kernel, step) : null;
+  yield machine.event('kernel', 'memfd_create', { name: step.name, flags: step.flags.join(',') }, refused);
+  if (file === null) return refused;
+  let error = fillFile(kernel, file, step);
+  if (error >= 0 && step.seals.length > 0) error = addSeals(file, sealBits(step.seals));
+  if (error < 0) {
+    yield* file.put();
+    return error;
+  }
+  file.pos = step.pos;
+  const { body } = file;
+  if (body instanceof ShmemInode) yield machine.event('kernel', 'memfd ready', { size: body.size, seals: body.seals, folios: body.folioCount });
+  return file;
+}
+
+function made(kernel: Kernel, step: Step<'memfd'>): OpenFile {
+  const { machine } = kernel;
+  const noexec = step.flags.includes('NOEXEC_SEAL');
+  const sealing = noexec || step.flags.includes('ALLOW_SEALING');
+  const mode = noexec ? MODE_NOEXEC : MODE_ALL;
+  const seals = noexec ? SEAL.EXEC : sealing ? 0 : SEAL.SEAL;
+  if (step.flags.includes('HUGETLB')) return new OpenFile(new HugetlbInode(machine.pageSize * 2 ** (machine.pageShift - 3), mode, seals));
+  return new OpenFile(
+    new ShmemInode(machine, kernel.pages, kernel.spec, {
+      kind: 'memfd',
+      name: step.name,
+      ino: kernel.nextIno(),
+      mode,
+      seals,
+      linked: false,
+      huge: step.huge,
+    }),
+  );
+}
+
+function fillFile(kernel: Kernel, file: OpenFile, step: Step<'memfd'>): number {
+  let error = step.size > 0 ? ftruncate(file, step.size) : 0;
+  if (error === 0 && step.fallocate !== null) error = fallocate(file, 'allocate', step.fallocate.offset, step.fallocate.size);
+  if (error === 0) error = fillPages(kernel, file, step.fill, true);
+  for (const { offset, bytes } of step.writes) if (error >= 0) error = pwrite(file, offset, bytes);
+  // Filling whole pages must not make the file longer than it was made.
+  if (error >= 0 && step.size > 0 && file.body instanceof ShmemInode && file.body.size > step.size) error = ftruncate(file, step.size);
+  return Math.min(error, 0);
+}
+
+/** One pwrite(2) a page. @param clipped a page in which the file ends is written up to its end @returns bytes written, or what the first that failed answered */
+function fillPages(kernel: Kernel, file: OpenFile, fills: readonly Fill[], clipped: boolean): number {
+  const { pageSize } = kernel.machine;
+  const inode = file.body instanceof ShmemInode ? file.body : null;
+  const end = clipped && inode !== null && inode.size > 0 ? inode.size : Number.POSITIVE_INFINITY;
+  let written = 0;
+  for (const { page, pages, seed } of fills) {
+    for (let index = page; index < page + pages; index++) {
+      const whole = patternPage(seed, index, pageSize);
+      const at = index * pageSize;
+      const part = at < end && at + pageSize > end ? whole.subarray(0, end - at) : whole;
+      const result = inode !== null && file.mode === 'rw' && part === whole ? inode.writePage(index, whole) : pwrite(file, at, part);
+      if (result < 0) return result;
+      written += result;
+    }
+  }
+  return written;
+}
+
+/** pwrite(2): the pages of `fill`, then `bytes` at `offset`. @returns what the last write answered, or the first that failed */
+function writeFile(kernel: Kernel, file: OpenFile, step: Step<'write'>): number {
+  const filled = fillPages(kernel, file, step.fill, false);
+  return filled < 0 || step.bytes.length === 0 ? Math.min(filled, 0) : pwrite(file, step.offset, step.bytes);
+}
+
+/** A file on tmpfs: with a name, unlinked while open, or made with O_TMPFILE. */
+function* tmpfsFile(kernel: Kernel, kind: ShmemInode['kind'], { size, fill, limit }: Step<'fd'>): Steps<OpenFile | number> {
+  const inode = new ShmemInode(kernel.machine, kernel.pages, kernel.spec, {
+    kind,
+    name: kind,
+    ino: kernel.nextIno(),
+    mode: MODE_NOEXEC,
+    // Files that no memfd_create made can't be sealed.
+    seals: SEAL.SEAL,
+    linked: kind === 'tmpfs',
+    huge: false,
+    ...(limit === null ? {} : { limit }),
+  });
+  const file = new OpenFile(inode);
+  const error = size > 0 ? inode.truncate(size) : 0;
+  const filled = error < 0 ? error : fillPages(kernel, file, fill, true);
+  yield kernel.machine.event('kernel', 'shmem_file_open', { kind, ino: inode.ino, size: inode.size }, Math.min(filled, 0));
+  if (filled >= 0) return file;
+  yield* file.put();
+  return filled;
+}
+
+/** Compares what user space can see with what the step says. @returns what differs, null where nothing does */
+function checkFile(kernel: Kernel, file: OpenFile, step: Step<'check'>): string | null {
+  const { body } = file;
+  const sized = body instanceof ShmemInode || body instanceof HugetlbInode;
+  const differing: string[] = [];
+  const look = (what: string, wanted: unknown, found: unknown): void => {
+    if (wanted !== null && wanted !== found) differing.push(`${what} is ${String(found)}, not ${String(wanted)}`);
+  };
+  look('size', step.size, sized || body instanceof PlainFile ? body.size : 0);
+  look('seals', step.seals === null ? null : sealNames(sealBits(step.seals)), sized ? sealNames(body.seals) : 'none to be had');
+  look('pos', step.pos, positionOf(file) ?? 'none to be had');
+  look('mode', step.mode, sized ? body.mode : null);
+  if (step.fill !== null && !(body instanceof ShmemInode && holdsPattern(kernel, body, step.fill))) differing.push('the pages hold something else');
+  look('sha256', step.sha256, step.sha256 !== null && body instanceof ShmemInode ? digest(kernel, body) : null);
+  return differing.length === 0 ? null : differing.join('; ');
+}
+
+const sealNames = (bits: number): string =>
+  Object.entries(SEAL)
+    .filter(([, bit]) => (bits & bit) !== 0)
+    .map(([name]) => name)
+    .join(' ') || 'none';
+
+function holdsPattern(kernel: Kernel, inode: ShmemInode, fills: readonly Fill[]): boolean {
+  const { pageSize } = kernel.machine;
+  return fills.every(({ page, pages, seed }) => {
+    for (let index = page; index < page + pages; index++) {
+      const length = Math.min(pageSize, inode.size - index * pageSize);
+      const there = inode.readPage(index).subarray(0, length);
+      if (length <= 0 || Buffer.compare(there, patternPage(seed, index, pageSize).subarray(0, length)) !== 0) return false;
+    }
+    return true;
+  });
+}
+
+function digest(kernel: Kernel, inode: ShmemInode): string | null {
+  const { pageSize, size } = kernel.machine;
+  // A damaged handover may claim a file of exabytes: nobody could read it.
+  if (inode.size > size) return null;
+  const hash = createHash('sha256');
+  for (let at = 0; at < inode.size; at += pageSize) hash.update(inode.readPage(at / pageSize).subarray(0, inode.size - at));
+  return hash.digest('hex');
+}
+
+type VfioOpenStep = Step<'vfio' | 'vfio-open'>;
+type VfioFdStep = Step<'vfio-bind' | 'vfio-info' | 'vfio-region' | 'vfio-mmap'>;
+
+/** What the verbs need of the running kernel. */
+interface DeviceHost {
+  readonly pci: KernelPci;
+  /** the open file that a descriptor of the scenario stands for, or null */
+  fileOf(fd: FdRef): OpenFile | null;
+  /** delete_module(2) of vfio-pci. @returns 0, or EAGAIN where somebody uses it */
+  removeModule(): Steps<number>;
+}
+
+/** `result`: 0 or a negative errno; `file`: what was opened, its reference passing to the caller. */
+interface DeviceAnswer {
+  readonly result: number;
+  readonly file: OpenFile | null;
+  /** what differed, where the step looks at something */
+  readonly why?: string | null;
+}
+
+/** Carries out one verb. A device that is not there answers ENODEV; a descriptor that is not open, EBADF. */
+function* runDeviceStep(host: DeviceHost, step: DeviceStep): Steps<DeviceAnswer> {
+  if ('group' in step) return yield* open(host, step);
+  if (step.do !== 'check-device') return { result: yield* act(host, step), file: null };
+  const device = deviceOf(host, step.device);
+  return device === null ? { result: negative('ENODEV'), file: null } : yield* check(host, step, device);
+}
+
+const deviceOf = (host: DeviceHost, name: string): SimulatedPciDevice | null => host.pci.platform.topology.byName(name);
+
+function* open(host: DeviceHost, step: VfioOpenStep): Steps<DeviceAnswer> {
+  const device = deviceOf(host, step.device);
+  if (device === null) return { result: negative('ENODEV'), file: null };
+  const opened = yield* host.pci.vfio.open(device, step.group);
+  if (typeof opened === 'number') return { result: opened, file: null };
+  const file = new OpenFile(opened);
+  if (step.do === 'vfio-open' || step.group) return { result: 0, file };
+  const error = yield* host.pci.vfio.bindIommufd(opened);
+  if (error === 0) return { result: 0, file };
+  yield* file.put();
+  return { result: error, file: null };
+}
+
+function* act(host: DeviceHost, step: Exclude<DeviceStep, VfioOpenStep | Step<'check-device'>>): Steps<number> {
+  const { vfio } = host.pci;
+  if (step.do === 'rmmod') return yield* host.removeModule();
+  if (step.do === 'driver' || step.do === 'vfio-unbind') {
+    const device = deviceOf(host, step.device);
+    if (device === null) return negative('ENODEV');
+    return step.do === 'driver' ? yield* vfio.bindDriver(device, step.driver) : yield* vfio.unbindDriver(device);
+  }
+  const file = step.do === 'irq' || step.do === 'power' || step.do === 'dma' ? latest(host, step.device) : named(host, step);
+  if (file === null) return negative('EBADF');
+  switch (step.do) {
+    case 'vfio-bind':
+      return yield* vfio.bindIommufd(file);
+    case 'vfio-info':
+      return yield* vfio.getInfo(file);
+    case 'vfio-region':
+      return yield* vfio.readRegion(file);
+    case 'vfio-mmap':
+      return yield* vfio.mmapBar(file);
+    case 'irq':
+      return yield* vfio.setIrqs(file, step.mode);
+    case 'power':
+      return yield* vfio.setPower(file, step.state);
+    case 'dma':
+      return yield* dma(host, step, file);
+  }
+}
+
+function latest(host: DeviceHost, name: string): VfioDeviceFile | null {
+  const device = deviceOf(host, name);
+  return device === null ? null : host.pci.vfio.latestFile(device);
+}
+
+function named(host: DeviceHost, step: VfioFdStep): VfioDeviceFile | null {
+  if (step.fd === null) return step.device === null ? null : latest(host, step.device);
+  const body = host.fileOf(step.fd)?.body;
+  return body instanceof VfioDeviceFile ? body : null;
+}
+
+function* dma(host: DeviceHost, step: Step<'dma'>, file: VfioDeviceFile): Steps<number> {
+  if (step.mode === 'stop' || step.fd === null) return yield* host.pci.vfio.dma(file, null);
+  const inode = host.fileOf(step.fd)?.body;
+  if (!(inode instanceof ShmemInode)) return negative('EBADF');
+  const addresses: number[] = [];
+  const { pageSize } = host.pci.core.machine;
+  for (let page = step.page; page < step.page + step.pages; page++) {
+    const folio = inode.fillHole(page);
+    if (typeof folio === 'number') return folio;
+    addresses.push(folio.address + (page - folio.index) * pageSize);
+  }
+  return yield* host.pci.vfio.dma(file, addresses);
+}
+
+/** Where something differs the step fails with EILSEQ, and its arguments say what was found. */
+function* check(host: DeviceHost, step: Step<'check-device'>, device: SimulatedPciDevice): Steps<DeviceAnswer> {
+  const core = host.pci.vfio.coreOf(device);
+  const found = {
+    power: device.power,
+    interrupts: core?.irqType ?? device.interrupts,
+    busMaster: device.busMaster,
+    memoryDecode: device.memoryDecode,
+    frozen: core?.liveupdateFrozen ?? false,
+    resets: device.resets,
+    needsReset: core?.needsReset ?? false,
+    dma: device.writing,
+    driver: host.pci.vfio.driverOf(device) ?? 'none',
+  };
+  const differing = Object.entries(found).filter(([key, value]) => expected(step, key) !== null && expected(step, key) !== value);
+  const error = differing.length > 0 ? -ERRNO.EILSEQ : 0;
+  yield host.pci.core.machine.event('device', 'registers', { device: device.name, ...found }, error);
+  const why = differing.map(([key, value]) => `${key} is ${value}, not ${String(expected(step, key))}`).join('; ');
+  return { result: error, file: null, why: why === '' ? null : why };
+}
+
+function expected(step: Step<'check-device'>, key: string): unknown {
+  return Object.entries(step).find(([name]) => name === key)?.[1] ?? null;
 }

@@ -16,8 +16,7 @@ import { Machine, MissingPageError, PanicError, type Steps } from '../machine.js
 import { kernelOf, type FlipFault, type Scenario, type ScenarioEnd, type ScenarioStep } from '../scenario/types.js';
 import { UNKNOWN_RESULT } from '../trace/trace.js';
 import { WorkError } from '../work.js';
-import { Agent, type Answer, answered } from './agent.js';
-import { argsOf } from './agent-args.js';
+import { Agent, type Answer, answered, argsOf } from './agent.js';
 import { retrieveEverything } from './continuation.js';
 import { type Mismatch, mismatchOf, missingLine, type Seen } from './expectation.js';
 

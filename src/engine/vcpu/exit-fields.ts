@@ -1,11 +1,11 @@
 /** The fields of an exit that two devices must agree on, read from the bytes of kvm_run. For comparing and for policies. */
-import { exitReasons, payloads } from '../../../abi/kvm/exits.js';
+import { exitReasons } from '../../../abi/kvm/exits.js';
+import { payloads } from '../../../abi/kvm/payloads.js';
 import { kvmRunX86 } from '../../../abi/kvm/run.js';
 import type { DecodedStruct, Struct } from '../../../abi/layout.js';
 import { decodeStruct } from '../../codec/decode.js';
 import { offsetOf } from '../../codec/layout-table.js';
-import { exitReasonIn } from '../../device/kvm/answer.js';
-import type { KvmRunResult } from '../../device/kvm/backend.js';
+import { exitReasonIn, type KvmRunResult } from '../../device/kvm/backend.js';
 
 const EXIT = offsetOf(kvmRunX86, 'exit');
 

@@ -5,8 +5,7 @@
 import { KVM_MEMORY_EXIT_FLAG_PRIVATE } from '../../../abi/kvm/ioctls.js';
 import { kvmArches } from '../../../abi/kvm/arch.js';
 import { exitReasons } from '../../../abi/kvm/exits.js';
-import { emulationFailure, hypercall, internal, io, memoryFault, mmio } from '../../../abi/kvm/payloads-common.js';
-import { msr } from '../../../abi/kvm/payloads-x86.js';
+import { emulationFailure, hypercall, internal, io, memoryFault, mmio, msr } from '../../../abi/kvm/payloads.js';
 import { kvmRunX86 } from '../../../abi/kvm/run.js';
 import { MEMORY_FAULT, SEED_MEMORY_FAULT } from '../../../abi/kvm/seed-v13.js';
 import type { Struct } from '../../../abi/layout.js';

@@ -4,10 +4,9 @@
  */
 import { ERRNO } from '../../../abi/errno.js';
 import { KVM_HC_MAP_GPA_RANGE, KVM_MAP_GPA_RANGE_ENCRYPTED, KVM_MEMORY_ATTRIBUTE_PRIVATE, KVM_MEMORY_EXIT_FLAG_PRIVATE } from '../../../abi/kvm/ioctls.js';
-import { hypercall, memoryFault } from '../../../abi/kvm/payloads-common.js';
+import { hypercall, memoryFault } from '../../../abi/kvm/payloads.js';
 import { MEMORY_FAULT, SEED_MEMORY_FAULT } from '../../../abi/kvm/seed-v13.js';
-import { exitReasonIn, payloadIn } from '../../device/kvm/answer.js';
-import type { KvmBackend, KvmCall, KvmRunResult } from '../../device/kvm/backend.js';
+import { exitReasonIn, payloadIn, type KvmBackend, type KvmCall, type KvmRunResult } from '../../device/kvm/backend.js';
 import { exitPayload } from './exit-fields.js';
 import { PAGE } from './guest-memory.js';
 

@@ -3,15 +3,15 @@
  * CRIU's processes, the kernel's selftests. cloud-hypervisor, QEMU and luod have laid down no names or tokens (October 2026).
  */
 import type { PhysicalMemory } from '../../memory/memory.js';
-import { hex } from '../../tree/words.js';
+import { hex, formatBytes } from '../../tree/words.js';
 import { readContents } from '../contents.js';
-import type { Luo, LuoFile, LuoSession } from '../luo.js';
-import { plainIn } from '../luo.js';
+import { type Luo, type LuoFile, type LuoSession, plainIn } from '../luo.js';
 import { sizeOf } from '../../codec/layout-table.js';
-import { nvmmState, nvmmTokens } from '../../../abi/user-space/nanovmm-v3.js';
-import { nvmmPart, nvmmProblems, nvmmStateOf } from './nanovmm.js';
+import { nvmmState, nvmmTokens, NVMM_MAGIC } from '../../../abi/user-space/nanovmm-v3.js';
 import { OWNER_NAMES, type Owner, type OwnerProblem, type Owners, type SystemdMapping } from './owner.js';
 import { MAX_MAPPING, SYSTEMD_SESSION, mappingProblems, parseMapping } from './systemd.js';
+import type { DecodedStruct } from '../../../abi/layout.js';
+import { decodeStruct } from '../../codec/decode.js';
 
 /** Reads what user space recorded. `luo` null: no labels. */
 export function readOwners(luo: Luo | null, memory: PhysicalMemory): Owners {
@@ -135,4 +135,43 @@ function startOf({ decoded }: LuoFile, memory: PhysicalMemory, length: number): 
   if (decoded?.kind !== 'memfd') return new Uint8Array();
   for (const piece of readContents(decoded, memory)) return 'bytes' in piece ? piece.bytes.subarray(0, length) : new Uint8Array();
   return new Uint8Array();
+}
+
+/* nanovmm's sessions: its tokens, and the state file that says how many CPUs there must be. Source: abi/user-space/nanovmm-v3.ts. */
+
+type NvmmState = DecodedStruct<typeof nvmmState>;
+
+/** The state in the first bytes of the file with token 0x2000; null where it is not nanovmm's. */
+export function nvmmStateOf(bytes: Uint8Array): NvmmState | null {
+  if (bytes.length < sizeOf(nvmmState)) return null;
+  const state = decodeStruct(nvmmState, bytes);
+  return state.magic === NVMM_MAGIC ? state : null;
+}
+
+/** What a token of a nanovmm session stands for. */
+function nvmmPart(token: bigint, state: NvmmState): string {
+  const { vm, ram, vcpu, maxVcpus, pcpu, maxPcpus } = nvmmTokens;
+  if (token === vm) return 'the VM';
+  if (token === ram) return `guest memory, ${formatBytes(state.mem_size)}`;
+  if (token === nvmmTokens.state) return `state of nanovmm, version ${state.version}, ${state.nr_vcpus} vCPUs`;
+  if (token >= vcpu && token < vcpu + maxVcpus) return `vCPU ${token - vcpu}`;
+  if (token >= pcpu && token < pcpu + maxPcpus) return `physical CPU ${token - pcpu}`;
+  return 'no token of nanovmm';
+}
+
+/** Files that the state promises and the session does not have. With nothing but memory, the VM comes back by memory alone. */
+function* nvmmProblems(session: LuoSession, state: NvmmState): Iterable<OwnerProblem> {
+  if (!session.complete) return;
+  const tokens = new Set(session.files.map(({ token }) => token));
+  const at = session.files.find(({ token }) => token === nvmmTokens.state)?.reading.address ?? null;
+  const missing = (what: string, token: bigint): OwnerProblem => ({
+    kind: 'vm-incomplete',
+    path: session.path,
+    at,
+    message: `nanovmm's state file promises ${what}, but the session has no token ${hex(token)}`,
+  });
+  if (!tokens.has(nvmmTokens.ram)) yield missing('guest memory', nvmmTokens.ram);
+  if (!tokens.has(nvmmTokens.vm)) return;
+  const vcpus = BigInt(state.nr_vcpus) < nvmmTokens.maxVcpus ? BigInt(state.nr_vcpus) : nvmmTokens.maxVcpus;
+  for (let vcpu = 0n; vcpu < vcpus; vcpu++) if (!tokens.has(nvmmTokens.vcpu + vcpu)) yield missing(`${state.nr_vcpus} vCPUs`, nvmmTokens.vcpu + vcpu);
 }

@@ -1,6 +1,5 @@
 /** Builds BTF for tests, in either byte order, from the same contracts the reader uses; damage is done to what it makes. */
-import { BTF_MAGIC, BTF_VERSION, btfHeader } from '../../../abi/btf/header.js';
-import { btfKinds, type BtfKindName, btfType } from '../../../abi/btf/types.js';
+import { BTF_MAGIC, BTF_VERSION, btfHeader, btfKinds, type BtfKindName, btfType } from '../../../abi/btf/types.js';
 import type { Endian, Struct } from '../../../abi/layout.js';
 import { type EncodableStruct, encodeStruct } from '../../../src/codec/encode.js';
 import { sizeOf } from '../../../src/codec/layout-table.js';

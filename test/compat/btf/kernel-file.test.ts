@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../../abi/boot/arm64-image.js';
+import { ARM64_IMAGE_MAGIC, arm64ImageHeader } from '../../../abi/boot/kernel-image.js';
 import { encodeStruct } from '../../../src/codec/encode.js';
 import { UserError } from '../../../src/codec/user-error.js';
 import { fromBytes, openKernelFile } from '../../../src/compat/btf/kernel-file.js';

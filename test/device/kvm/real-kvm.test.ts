@@ -5,10 +5,9 @@ import { ERRNO } from '../../../abi/errno.js';
 import { kvmCapabilities } from '../../../abi/kvm/ioctls.js';
 import { UserError } from '../../../src/codec/user-error.js';
 import type { KvmBackend, KvmRunResult } from '../../../src/device/kvm/backend.js';
-import { assemble } from '../../../src/device/kvm/guest-code.js';
-import { type KvmCapabilities, kvmCapabilitiesHere, openKvm } from '../../../src/device/kvm/real-kvm.js';
+import { assemble, type KvmCapabilities, kvmCapabilitiesHere, openKvm } from '../../../src/device/kvm/real-kvm.js';
 import { decodeSnapshot } from '../../../src/kvm/snapshot.js';
-import { snapshotJson } from '../../../src/report/kvm-json.js';
+import { snapshotJson } from '../../../src/report/kvm-text.js';
 
 /** Why the tests of the real device can't run, or what it can do. */
 async function probe(): Promise<KvmCapabilities | string> {

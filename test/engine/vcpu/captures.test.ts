@@ -6,8 +6,7 @@ import { ERRNO } from '../../../abi/errno.js';
 import { kvmCapabilities } from '../../../abi/kvm/ioctls.js';
 import { kvmRunX86, payloadStruct } from '../../../abi/kvm/run.js';
 import { offsetOf, sizeOf } from '../../../src/codec/layout-table.js';
-import { exitReasonIn, payloadIn } from '../../../src/device/kvm/answer.js';
-import type { GuestAccess, KvmRunResult, RunOptions } from '../../../src/device/kvm/backend.js';
+import { exitReasonIn, payloadIn, type GuestAccess, type KvmRunResult, type RunOptions } from '../../../src/device/kvm/backend.js';
 import { SimulatedKvm } from '../../../src/engine/vcpu/simulated-kvm.js';
 
 const FOLDER = join(import.meta.dirname, '../../../samples/kvm');

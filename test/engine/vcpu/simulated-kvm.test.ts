@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ERRNO } from '../../../abi/errno.js';
 import { kvmCapabilities } from '../../../abi/kvm/ioctls.js';
-import { memoryFault } from '../../../abi/kvm/payloads-common.js';
+import { memoryFault } from '../../../abi/kvm/payloads.js';
 import { SEED_CAP_MEMORY_FAULT_INFO } from '../../../abi/kvm/seed-v13.js';
-import { exitReasonIn } from '../../../src/device/kvm/answer.js';
-import type { GuestAccess, KvmRunResult } from '../../../src/device/kvm/backend.js';
+import { exitReasonIn, type GuestAccess, type KvmRunResult } from '../../../src/device/kvm/backend.js';
 import { exitFields, exitPayload } from '../../../src/engine/vcpu/exit-fields.js';
 import { SimulatedKvm } from '../../../src/engine/vcpu/simulated-kvm.js';
 import type { KvmStep } from '../../../src/engine/scenario/steps.js';

@@ -4,8 +4,7 @@ import { openDump } from '../../../src/container/open.js';
 import { type Comparison, compareDumps } from '../../../src/handover/compare/compare.js';
 import { type DecodedDump, decodeHandovers } from '../../../src/handover/decode.js';
 import { type Patch, overlayMemory } from '../../../src/memory/overlay.js';
-import { diffJson } from '../../../src/report/diff-json.js';
-import { diffText } from '../../../src/report/diff-text.js';
+import { diffJson, diffText } from '../../../src/report/diff-text.js';
 
 async function decode(path: string, patches: readonly Patch[] = []): Promise<DecodedDump> {
   const opened = await openDump(`samples/${path}.sparse.elf.xz`);

@@ -1,6 +1,6 @@
 /** What a device behind a preserved IOMMU can still write to: VT-d tables written at literal offsets, held against the preserved map. */
 import { describe, expect, it } from 'vitest';
-import { walkVtd } from '../../../src/handover/dma/vtd.js';
+import { walkVtd } from '../../../src/handover/dma/domains.js';
 import type { PhysicalMemory } from '../../../src/memory/memory.js';
 import { Image, little } from './image.js';
 import { handOver, luoStruct, memfd } from './luo.js';
