@@ -157,7 +157,7 @@ export const limits = {
   'archive-bytes': {
     allowed: 1 << 26,
     unit: 'bytes',
-    counts: 'a tar archive, unpacked: a capture or a copied kho folder',
+    counts: 'a tar archive, unpacked, or the files of a folder: a capture or a copied kho folder',
     past: 'refused',
   },
   'gate-lines': {

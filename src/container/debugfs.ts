@@ -121,10 +121,11 @@ const pointerNames: ReadonlySet<string> = new Set(
 
 function readSubtrees(reader: RecordedFiles, folder: string, fdt: Uint8Array, evidence: string[]): readonly HandoverSubtree[] {
   const nodes = fdtTotalSize(fdt) === null ? [] : (parseFdt(fdt).root?.children ?? []);
+  const byName = new Map(nodes.map((node) => [node.name, node]));
   return reader.list(join(folder, 'sub_fdts')).flatMap((name) => {
     const bytes = reader.read(join(folder, 'sub_fdts', name));
     if (bytes === null) return [];
-    const node = nodes.find((candidate) => candidate.name === name);
+    const node = byName.get(name);
     const address = node === undefined ? null : recordedAddress(node, bytes.length);
     if (address === null) evidence.push(`${basename(folder)}/sub_fdts/${name}: its address is not told, so nothing can point to it`);
     return [{ name, bytes, address }];

@@ -2,19 +2,17 @@
 import { closeSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
 import { reasonOf } from './byte-source.js';
-import type { RecordedFiles } from './recorded-files.js';
+import { currentBudget, raise } from '../codec/budget.js';
+import { MOST_ENTRIES, type RecordedFiles } from './recorded-files.js';
 
 /** A kho folder's files are a page or a few; a guard against folders that are none. */
 const LARGEST_FILE = 16 * 1024 * 1024;
-const MOST_ENTRIES = 4096;
 
 export class FolderReader implements RecordedFiles {
-  readonly #read = new Map<string, number>();
+  readonly #read = new Set<string>();
 
-  /** Bytes of all files read, each counted once. */
-  get bytes(): number {
-    return [...this.#read.values()].reduce((sum, size) => sum + size, 0);
-  }
+  /** of all files read, each counted once */
+  bytes = 0;
 
   isFolder(path: string): boolean {
     return statOf(path)?.isDirectory() ?? false;
@@ -50,7 +48,13 @@ export class FolderReader implements RecordedFiles {
         size += got;
         if (size > LARGEST_FILE) throw new UserError(`${path}: larger than any file of a kho folder (${LARGEST_FILE} bytes); give the kho folder itself`);
       }
-      this.#read.set(path, size);
+      if (!this.#read.has(path)) this.bytes += size;
+      this.#read.add(path);
+      const budget = currentBudget();
+      if (this.bytes > budget.allowed('archive-bytes'))
+        throw new UserError(
+          `${path}: with the files read before it ${this.bytes} bytes, more than a kho folder's; give the kho folder itself, or ${raise(budget, 'archive-bytes')}`,
+        );
       return Buffer.concat(pieces, size);
     } catch (error) {
       if (error instanceof UserError) throw error;

@@ -51,12 +51,17 @@ export function kdumpMemory({ pages, stored, present, frames, pageSize }: KdumpM
   };
 }
 
-/** Ranges of frames that are in the file and no zero page. */
+/** Ranges of frames that are in the file and no zero page. Pages stand there in the order of their frames, each for one: what leads back is read in part only. */
 function* filled(stored: PageBitmap, pages: KdumpPages): Iterable<MemoryRange> {
+  const budget = currentBudget();
+  let highest = -1;
   for (const { start, end } of stored.frames()) {
     let from = -1;
     for (let frame = start; frame < end; frame++) {
-      if (!pages.isZero(frame)) {
+      const offset = pages.isZero(frame) ? -1 : pages.offsetOf(frame);
+      const isNew = offset > highest || (offset !== -1 && budget.spend('shared-pages', 1, 'page descriptors of the kdump that lead back'));
+      highest = Math.max(highest, offset);
+      if (isNew) {
         if (from === -1) from = frame;
       } else if (from !== -1) {
         yield { start: from, end: frame };

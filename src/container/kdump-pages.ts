@@ -98,6 +98,11 @@ export class KdumpPages {
     return offset === this.#zeroOffset && flags === 0 && size === this.#options.pageSize;
   }
 
+  /** Where a frame's page is in the file, in bytes. */
+  offsetOf(frame: number): number {
+    return this.#descriptor(frame).offset;
+  }
+
   /** Could the frame's bytes not be read? Known once they were asked for. */
   isDamaged(frame: number): boolean {
     return this.#damaged.has(frame);

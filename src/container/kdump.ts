@@ -18,6 +18,8 @@ import { pageSizeOf, parseVmcoreinfo, VMCOREINFO_LIMIT } from './vmcoreinfo.js';
 import { zstdDecoder } from '../compress/zstd.js';
 
 const RETRY = 'take the dump again, or copy it again';
+/** 64 TiB in pages of 4 KiB, as much as x86-64 maps with four levels: their bitmaps are counted before anything is read. */
+const MOST_FRAMES = 2 ** 34;
 const BLOCK_SIZES = [4096, 8192, 16384, 65536];
 
 export const isKdump = (head: Uint8Array): boolean => [...KDUMP_SIGNATURE].every((char, index) => head[index] === char.charCodeAt(0));
@@ -33,7 +35,7 @@ export async function openKdump(source: ByteSource): Promise<DumpContents> {
   const block = header.block_size;
   const sub = readSubHeader(source, header);
   const maxMapnr = header.header_version >= KDUMP_VERSION.wide ? Number(sub.max_mapnr_64) : header.max_mapnr;
-  if (maxMapnr === 0 || maxMapnr * block > PHYSICAL_LIMIT)
+  if (maxMapnr === 0 || maxMapnr * block > PHYSICAL_LIMIT || maxMapnr > MOST_FRAMES)
     throw new UserError(`${name}: a kdump of ${maxMapnr} page frames (max_mapnr), which no machine has; the header is damaged: ${RETRY}`);
   const bitmapsAt = (1 + header.sub_hdr_size) * block;
   const descriptorsAt = bitmapsAt + header.bitmap_blocks * block;
@@ -46,7 +48,7 @@ export async function openKdump(source: ByteSource): Promise<DumpContents> {
     );
   if (descriptorsAt > size) throw new UserError(`${name}: kdump cut short: its bitmaps end at offset ${descriptorsAt}, the file at ${size}; ${RETRY}`);
   const [firstFrame, endFrame] = partOf(header, sub, maxMapnr);
-  const stored = new PageBitmap(source, bitmapsAt + (two ? (header.bitmap_blocks * block) / 2 : 0), firstFrame, endFrame);
+  const stored = new PageBitmap(source, bitmapsAt + (two ? (header.bitmap_blocks * block) / 2 : 0), firstFrame, endFrame, true);
   const present = two ? new PageBitmap(source, bitmapsAt, 0, maxMapnr) : null;
   const incomplete = (header.status & DUMP_DH_COMPRESSED_INCOMPLETE) !== 0;
   const end = descriptorsEnd(source, descriptorsAt, stored.count);

@@ -1,6 +1,7 @@
 /** The bitmaps of a kdump-compressed dump, read block by block: which pages are in it, and the how-manieth each of them is. */
 import type { MemoryRange } from '../memory/memory.js';
 import { type ByteSource, readAt } from './byte-source.js';
+import { isZero } from './zeros.js';
 
 /** Bytes of bitmap between two counts that are kept. */
 const BLOCK = 64;
@@ -21,18 +22,22 @@ export class PageBitmap {
 
   /**
    * Bits of page frames [first, end) of the bitmap at offset `at` count; the caller checked that the file holds it. They are
-   * counted here, and listed only when asked for: a file can claim more pages than it has room for.
+   * counted here, and listed only when asked for: a file can claim more pages than it has room for. Only a `ranked` bitmap can tell a rank.
    */
-  constructor(source: ByteSource, at: number, first: number, end: number) {
+  constructor(source: ByteSource, at: number, first: number, end: number, ranked = false) {
     this.#source = source;
     this.#at = at;
     this.#first = first;
     this.#end = end;
     const size = Math.ceil(end / 8);
-    this.#before = new Float64Array(Math.ceil(size / BLOCK) + 1);
+    this.#before = new Float64Array(ranked ? Math.ceil(size / BLOCK) + 1 : 0);
     let count = 0;
     for (let piece = 0; piece < size; piece += PIECE) {
       const bytes = readAt(source, at + piece, Math.min(PIECE, size - piece));
+      if (isZero(bytes)) {
+        this.#before.fill(count, piece / BLOCK, Math.ceil((piece + bytes.length) / BLOCK));
+        continue;
+      }
       for (let index = 0; index < bytes.length; index++) {
         const offset = piece + index;
         if (offset % BLOCK === 0) this.#before[offset / BLOCK] = count;
@@ -58,6 +63,7 @@ export class PageBitmap {
     let stop = -1;
     for (let piece = 0; piece < size; piece += PIECE) {
       const bytes = readAt(this.#source, this.#at + piece, Math.min(PIECE, size - piece));
+      if (isZero(bytes)) continue;
       for (let index = 0; index < bytes.length; index++) {
         const byte = bytes[index] ?? 0;
         const frame = (piece + index) * 8;

@@ -1,5 +1,8 @@
 /** The files of a recorded folder, on disk or in an archive: what the readers of debugfs copies and captures see of either. */
 
+/** Names of one folder that are looked at: a guard against folders that are none of a kho folder's. */
+export const MOST_ENTRIES = 4096;
+
 export interface RecordedFiles {
   /** bytes of all files read, each counted once */
   readonly bytes: number;

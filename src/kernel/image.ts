@@ -46,7 +46,7 @@ export function kernelImages(memory: PhysicalMemory, most: number, skip: (addres
   const images: KernelImage[] = [];
   let left: number = kernelLimits.imageSearch.value;
   const piece = Buffer.alloc(PIECE);
-  for (const { start, end } of memory.readable) {
+  for (const { start, end } of memory.searchable ?? memory.readable) {
     for (let at = start; at < end && left > 0; at += PIECE - DIGITS.length) {
       const length = memory.readInto(at, Math.min(PIECE, end - at), piece);
       left -= length;

@@ -4,9 +4,12 @@ import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { limeHeader } from '../../abi/lime/v1.js';
+import { ustarHeader } from '../../abi/tar/ustar.js';
 import { buildFdt } from '../../src/codec/fdt.js';
 import { encodeStruct } from '../../src/codec/encode.js';
 import { openDump } from '../../src/container/open.js';
+import { bufferSource } from '../../src/container/byte-source.js';
+import { tarFiles } from '../../src/container/tar-files.js';
 import { readBytes } from '../../src/memory/memory.js';
 import { concat, elfCore, fixture, page, refusal, scratchFolder } from './inputs.js';
 
@@ -20,6 +23,33 @@ const khoFdt = buildFdt({
     ['preserved-memory-map', new Uint8Array(8)],
   ],
   children: [],
+});
+
+describe('tar', () => {
+  const long = `${'d'.repeat(90)}/${'e'.repeat(60)}/fdt`;
+
+  test.each(['ustar', 'pax', 'gnu'])('paths longer than a name field, as tar --format=%s writes them', (format) => {
+    mkdirSync(temporary(`${format}/${long}`).replace(/\/fdt$/, ''), { recursive: true });
+    fileOf(`${format}/${long}`, khoFdt);
+    const packed = execFileSync('tar', [`--format=${format}`, '-C', temporary(format), '-c', '.']);
+    expect(tarFiles(bufferSource('x.tar', packed)).read(`/${long}`)).toEqual(khoFdt);
+  });
+
+  const member = (name: string, typeflag = '0', data = new Uint8Array(0), size = data.length): Uint8Array => {
+    const header = { name, typeflag, size: size.toString(8), magic: 'ustar' };
+    const bytes = concat(encodeStruct(ustarHeader, header), data);
+    return concat(bytes, new Uint8Array((512 - (bytes.length % 512)) % 512));
+  };
+
+  test('members that cost far more than they hold end it: names for every member, folders without end, a size below 0', () => {
+    const open = (...members: readonly Uint8Array[]): string[] => [...tarFiles(bufferSource('x.tar', concat(...members))).list('/')];
+    expect(open(member('g', 'g', ascii('6 a=b\n'.repeat(1000))), member('f'))).toEqual(['f']);
+    expect(() => open(member('g', 'x', ascii('6 a=b\n'.repeat(10_000))), member('f'))).toThrow(/header of 60000 bytes before a member at offset 0/);
+    const deep = Array.from({ length: 1500 }, (_, index) => member(`${index}${'/a'.repeat(47)}`));
+    expect(() => open(...deep)).toThrow(/more than 65536 folders/);
+    expect(() => open(member('f', '0', new Uint8Array(0), -512))).toThrow(/no size at offset 124/);
+    expect(() => open(member('f', '0', new Uint8Array(0), 512))).toThrow(/512 bytes of contents, 0 are left/);
+  });
 });
 
 describe('LiME', () => {

@@ -24,7 +24,7 @@ const PURPOSES: Readonly<Record<string, string>> = {
   esbuild: 'bundles the package',
   'fast-check': 'properties with random values, in tests',
   ink: 'draws the terminal UI; bundled',
-  nanotar: 'tar archives that `capture` writes and every command reads; bundled',
+  nanotar: 'tar archives that `capture` writes; bundled',
   react: 'what ink is made on; bundled',
   'string-width': 'cells a text takes on a terminal; bundled',
   typescript: 'reads the sources for dependency-cruiser, which takes no later one',
