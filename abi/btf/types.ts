@@ -2,6 +2,8 @@
 import { bits, type Struct, s32, struct, u32, u8, u16 } from '../layout.js';
 
 const source = 'include/uapi/linux/btf.h, 7.3';
+/** The kernel takes no higher id. */
+export const BTF_MAX_TYPE = 0x000fffff;
 const nameOff = u32('name, as an offset into the strings; 0 = none', { role: 'bytes' });
 const typeId = (meaning: string) => u32(meaning, { role: 'index' });
 

@@ -12,7 +12,11 @@ export class KernelFault extends Error {
   readonly page: number | null;
 
   constructor(kind: FaultKind, message: string, page: number | null = null) {
+    // An outcome, no defect: a damaged dump gives millions, and the places they were thrown at cost more than all the rest.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'KernelFault';
     this.kind = kind;
     this.page = page;

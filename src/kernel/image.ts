@@ -27,6 +27,9 @@ const TOKENS = 256;
 /** Longest table of tokens that is looked at, before and after the digits. */
 const REACH = 8192;
 const PIECE = 4 << 20;
+/** What such digits may cost in all: a kernel has them once, thousands of preserved guests once each. */
+const MOST_COST = 1 << 18;
+const COST_OF_A_LOOK = 1 << 10;
 /** Names of one marker. */
 const GROUP = 256;
 const MAX_MARKERS = Math.ceil(kernelLimits.symbols.value / GROUP);
@@ -45,6 +48,7 @@ interface Places {
 export function kernelImages(memory: PhysicalMemory, most: number, skip: (address: number) => boolean): readonly KernelImage[] {
   const images: KernelImage[] = [];
   let left: number = kernelLimits.imageSearch.value;
+  let cost = 0;
   const piece = Buffer.alloc(PIECE);
   for (const { start, end } of memory.searchable ?? memory.readable) {
     for (let at = start; at < end && left > 0; at += PIECE - DIGITS.length) {
@@ -52,7 +56,10 @@ export function kernelImages(memory: PhysicalMemory, most: number, skip: (addres
       left -= length;
       const bytes = piece.subarray(0, length);
       for (let found = bytes.indexOf(DIGITS); found !== -1; found = bytes.indexOf(DIGITS, found + 1)) {
-        if (skip(at + found)) continue;
+        const skipped = skip(at + found);
+        cost += skipped ? 1 : COST_OF_A_LOOK;
+        if (cost > MOST_COST) return images;
+        if (skipped) continue;
         const image = optional(() => imageAt(memory, at + found));
         if (image !== null && !images.some(({ address }) => address === image.address)) images.push(image);
         if (images.length >= most) return images;

@@ -29,6 +29,10 @@ const TOKEN_TABLE_BYTES = 64 * 1024;
 const NAME_BYTES_EACH = 40;
 const PIECE = 1 << 16;
 const COMPACT = 0x80;
+/** Of all names, expanded: some 25 each. */
+const NAMES_BYTES = 1 << 27;
+/** Symbols of one name that are listed: static ones of many files share theirs. */
+const MOST_NAMESAKES = 4096;
 
 /** @throws KernelFault where a table is not in the dump, or is not a table */
 export function readKallsyms(memory: VirtualMemory, places: KallsymsPlaces): SymbolTable {
@@ -56,7 +60,9 @@ export function readKallsyms(memory: VirtualMemory, places: KallsymsPlaces): Sym
     find(name) {
       const wanted = hashOf(name);
       const found: KernelSymbol[] = [];
-      for (let index = hashes.indexOf(wanted); index !== -1; index = hashes.indexOf(wanted, index + 1)) if (nameAt(index) === name) found.push(symbolAt(index));
+      let left = MOST_NAMESAKES;
+      for (let index = hashes.indexOf(wanted); index !== -1 && left-- > 0; index = hashes.indexOf(wanted, index + 1))
+        if (nameAt(index) === name) found.push(symbolAt(index));
       return found;
     },
     findNumbered(name) {
@@ -153,6 +159,7 @@ function indexNames(bytes: Uint8Array, count: number, tokens: readonly string[])
   const hashes = new Uint32Array(count);
   const codes = tokens.map((token) => Uint8Array.from(Buffer.from(token, 'latin1')));
   let at = 0;
+  let left = NAMES_BYTES;
   for (let index = 0; index < count; index++) {
     starts[index] = at;
     const end = skip(bytes, at);
@@ -161,6 +168,8 @@ function indexNames(bytes: Uint8Array, count: number, tokens: readonly string[])
     for (let position = at + ((bytes[at] ?? 0) & COMPACT ? 2 : 1); position < end; position++) {
       const code = codes[bytes[position] ?? 0];
       if (code === undefined) continue;
+      left -= code.length + 1;
+      if (left < 0) throw new KernelFault('implausible', `the names of kallsyms take more than ${NAMES_BYTES} bytes`);
       for (let letter = 0; letter < code.length; letter++) {
         const value = code[letter] ?? 0;
         if (first) {

@@ -7,6 +7,8 @@ import type { Vmcoreinfo } from './vmcoreinfo.js';
 
 const MAX_RECORDS = 1 << 20;
 const MAX_TEXT = 8192;
+/** Of all records together; a machine with thousands of processors has a buffer of 32 MiB. */
+const MAX_TEXTS = 1 << 25;
 /** A descriptor's state, in the two highest bits of its state_var: committed, finalized. */
 const READABLE_STATES: ReadonlySet<bigint> = new Set([1n, 2n]);
 const STATE_SHIFT = 62n;
@@ -47,9 +49,12 @@ export function readPrintk(memory: VirtualMemory, info: Vmcoreinfo): readonly Pr
   const descSize = BigInt(info.size('prb_desc') ?? 0);
   const infoSize = BigInt(info.size('printk_info') ?? 0);
   let id = tail & ID_MASK;
-  for (let step = 0; step < Math.min(MAX_RECORDS, 2 ** countBits); step++) {
+  // No two records share text: more of it than the buffer holds is damage.
+  let left = Math.min(MAX_TEXTS, 2 ** sizeBits);
+  for (let step = 0; step < Math.min(MAX_RECORDS, 2 ** countBits) && left >= 0; step++) {
     const index = id % (1n << BigInt(countBits));
     const line = readRecord(memory, layout, { desc: descs + index * descSize, info: infos + index * infoSize, data, sizeBits, caller }, id);
+    left -= line?.text.length ?? 0;
     if (line !== null) lines.push(line);
     if (id === (head & ID_MASK)) break;
     id = (id + 1n) & ID_MASK;

@@ -46,7 +46,7 @@ export class VirtualMemory {
   }
 
   #resolve(address: bigint): number {
-    this.#spend();
+    this.spend();
     const { root, geometry } = this.space;
     const linear = this.space.linear.find(({ start, end }) => address >= start && address < end);
     if (root === null) {
@@ -100,7 +100,7 @@ export class VirtualMemory {
 
   /** Within one page. */
   #copy(physical: number, length: number, out: Uint8Array, offset: number, virtual: bigint | null): void {
-    this.#spend();
+    this.spend();
     const { pageSize } = this.memory;
     const number = Math.floor(physical / pageSize);
     const start = physical % pageSize;
@@ -128,8 +128,10 @@ export class VirtualMemory {
     return new KernelFault('absent', `the page at ${hexOf(page)}${what} is ${describeState(this.memory.stateOf(physical))}`, page);
   }
 
-  #spend(): void {
-    if (--this.#budget < 0) throw new KernelFault('limit', `more than ${BUDGET} reads of kernel memory; the rest was not looked at`);
+  /** Takes from what may be read: also for what costs as much without reading. @throws KernelFault where nothing is left */
+  spend(reads = 1): void {
+    this.#budget -= reads;
+    if (this.#budget < 0) throw new KernelFault('limit', `more than ${BUDGET} reads of kernel memory; the rest was not looked at`);
   }
 }
 

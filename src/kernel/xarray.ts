@@ -14,6 +14,8 @@ interface XarrayEntry {
 }
 
 const MAX_ENTRIES = kernelLimits.xarrayEntries.value;
+/** Entries that cost as much as one read. */
+const ENTRIES_A_READ = 8;
 const INTERNAL = 2n;
 const VALUE = 1n;
 /** Internal entries below this are siblings, retries and zeros, no nodes. */
@@ -38,6 +40,7 @@ function* nodeEntries(xarray: KernelObject, address: bigint, base: number, above
   if (shift > 60 || shift % bits !== 0 || (above !== null && shift !== above - bits))
     throw new KernelFault('implausible', `the xa_node at ${hexOf(address)} has shift ${shift}${above === null ? '' : ` below one of ${above}`}`);
   const bytes = slots.bytes(count * 8);
+  source.virtual.spend(Math.ceil(count / ENTRIES_A_READ));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let slot = 0; slot < count; slot++) {
     const entry = view.getBigUint64(slot * 8, true);

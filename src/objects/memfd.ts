@@ -26,8 +26,10 @@ interface Placed {
   readonly entryAt: number | null;
 }
 
-/** Folios of a file that are held in memory; of larger files the rest is told to be missing. */
+/** Folios of all files together that are held in memory; the rest is told to be missing. */
 const MAX_FOLIOS = kernelLimits.folios.value;
+/** How many a kernel's files have so far. */
+const held = new WeakMap<Kernel, number>();
 /** Blocks of a folio table. */
 const MAX_TABLE_PAGES = kernelLimits.tablePages.value;
 
@@ -192,16 +194,19 @@ const pageSizeOf = (kernel: Kernel): number => 2 ** kernel.virtual.space.geometr
 
 function cacheOf(kernel: Kernel, inode: KernelObject): { folios: readonly Placed[]; cut: string | null; swapped: number } {
   const folios: Placed[] = [];
+  const before = held.get(kernel) ?? 0;
   let swapped = 0;
   try {
     for (const { index, pages, pfn } of cachedFolios(kernel, inode)) {
       if (pfn === null) swapped += pages;
-      else if (folios.length < MAX_FOLIOS) folios.push({ index, pfn, pages, flags: 0, entryAt: null });
-      else return { folios, cut: `more than ${MAX_FOLIOS} folios`, swapped };
+      else if (before + folios.length < MAX_FOLIOS) folios.push({ index, pfn, pages, flags: 0, entryAt: null });
+      else return { folios, cut: `more than ${MAX_FOLIOS} folios in all memfds`, swapped };
     }
   } catch (error) {
     if (!(error instanceof KernelFault)) throw error;
     return { folios, cut: error.message, swapped };
+  } finally {
+    held.set(kernel, before + folios.length);
   }
   return { folios, cut: swapped > 0 ? `${swapped} pages are in swap` : null, swapped };
 }

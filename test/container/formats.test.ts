@@ -35,7 +35,7 @@ describe('tar', () => {
     expect(tarFiles(bufferSource('x.tar', packed)).read(`/${long}`)).toEqual(khoFdt);
   });
 
-  const member = (name: string, typeflag = '0', data = new Uint8Array(0), size = data.length): Uint8Array => {
+  const member = (name: string, typeflag = '0', data: Uint8Array = new Uint8Array(0), size = data.length): Uint8Array => {
     const header = { name, typeflag, size: size.toString(8), magic: 'ustar' };
     const bytes = concat(encodeStruct(ustarHeader, header), data);
     return concat(bytes, new Uint8Array((512 - (bytes.length % 512)) % 512));

@@ -119,3 +119,19 @@ it('an image that is mapped elsewhere (a guest’s), one that is handed over, an
     expect(kernelImages(bufferMemory([{ start: IMAGE, bytes }]), 8, () => false)).toEqual([]);
   }
 });
+
+it('a memory full of what starts like tokens is looked at in a few places, not in each', () => {
+  const bytes = new Uint8Array(Buffer.alloc(2 << 20, Buffer.from(Array.from({ length: 10 }, (_, digit) => `${digit}\0`).join(''), 'latin1')));
+  const memory = bufferMemory([{ start: 0, bytes }]);
+  let read = 0;
+  const watched = {
+    ...memory,
+    readInto(at: number, length: number, into: Uint8Array, offset?: number) {
+      read += length;
+      return memory.readInto(at, length, into, offset);
+    },
+  };
+  expect(kernelImages(watched, 8, () => false)).toEqual([]);
+  expect(read).toBeLessThan(4 * bytes.length);
+  expect(kernelImages(watched, 8, () => true)).toEqual([]);
+});

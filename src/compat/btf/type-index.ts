@@ -2,7 +2,7 @@
  * Where each type of a BTF section starts: one pass over the records, offsets in a typed array, nothing decoded. Names are
  * found through a table of hashes that is built when the first name is asked for. For btf.ts.
  */
-import { btfKinds, btfType } from '../../../abi/btf/types.js';
+import { BTF_MAX_TYPE, btfKinds, btfType } from '../../../abi/btf/types.js';
 import { layoutTable, offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { btfError, type BtfSection } from './section.js';
 
@@ -55,6 +55,7 @@ export function indexTypes(section: BtfSection): TypeIndex {
     if (Number.isNaN(length)) throw btfError(name, at + INFO, `type [${count}] has the unknown kind ${kind}`);
     if (at + length > typeEnd) throw btfError(name, at, `type [${count}] of ${length} bytes ends past the types`);
     if (view.getUint32(at + NAME_OFF, little) >= stringBytes) throw btfError(name, at + NAME_OFF, `the name of type [${count}] is outside the strings`);
+    if (count > BTF_MAX_TYPE) throw btfError(name, at, `more than ${BTF_MAX_TYPE} types (BTF_MAX_TYPE)`);
     if (count === offsets.length) {
       const larger = new Uint32Array(offsets.length * 2);
       larger.set(offsets);

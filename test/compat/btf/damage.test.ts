@@ -55,6 +55,15 @@ describe('damaged BTF', () => {
     );
   });
 
+  it('ends at as many types as the kernel takes', () => {
+    const types = Buffer.alloc(0x100002 * 12, Buffer.of(0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0));
+    const head = Buffer.from(healthy.subarray(0, header));
+    head.writeUInt32LE(types.length, 12);
+    head.writeUInt32LE(types.length, 16);
+    head.writeUInt32LE(1, 20);
+    expect(() => openBtf(Buffer.concat([head, types, Buffer.alloc(1)]), 'file.btf')).toThrow(/more than 1048575 types/);
+  });
+
   it('reads or explains it whatever bytes are changed', () => {
     const change = fc.record({ at: fc.nat({ max: healthy.length - 1 }), to: fc.integer({ min: 0, max: 255 }) });
     fc.assert(
