@@ -1,7 +1,7 @@
 /** The bitmaps of a kdump-compressed dump, read block by block: which pages are in it, and the how-manieth each of them is. */
 import type { MemoryRange } from '../memory/memory.js';
 import { type ByteSource, readAt } from './byte-source.js';
-import { isZero } from './zeros.js';
+import { isZero } from './output-file.js';
 
 /** Bytes of bitmap between two counts that are kept. */
 const BLOCK = 64;
