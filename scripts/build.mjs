@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 const STAMP = 'dist/.built';
@@ -52,9 +52,32 @@ const withoutWaiting = {
       const Yoga = wrapAssembly(made);`;
       return replaced(path, [['const Yoga = wrapAssembly(await loadYoga());', compiled]]);
     });
+    // Its streams are Node's, which take longer to load than a small dump takes to unpack.
+    build.onLoad({ filter: /xz-decompress\.js$/ }, ({ path }) =>
+      replaced(path, [['module.exports = factory(require("stream/web"));', `module.exports = factory(require('${resolve('src/compress/pull-stream.ts')}'));`]]),
+    );
     build.onLoad({ filter: /yoga-wasm-base64-esm\.js$/ }, ({ path }) => ({
       contents: readFileSync(path, 'utf8').replace(/base64,[A-Za-z0-9+/=]+/, 'base64,'),
     }));
+  },
+};
+
+/**
+ * Modules of Node that take milliseconds to load, and that most commands do not come to use: loaded where the first of their names is
+ * asked for, not where a source imports it.
+ */
+const whenUsed = {
+  name: 'when-used',
+  setup(build) {
+    build.onResolve({ filter: /^node:(crypto|zlib|stream|stream\/web|child_process|readline|readline\/promises|util|v8)$/ }, ({ path, importer, namespace }) =>
+      namespace === 'when-used' || importer.includes('node_modules') ? undefined : { path, namespace: 'when-used' },
+    );
+    build.onLoad({ filter: /.*/, namespace: 'when-used' }, async ({ path }) => {
+      const names = Object.keys(await import(path)).filter((name) => name !== 'default' && name !== 'module.exports');
+      return {
+        contents: names.map((name) => `Object.defineProperty(exports, '${name}', { enumerable: true, get: () => require('${path}').${name} });`).join('\n'),
+      };
+    });
   },
 };
 
@@ -110,10 +133,14 @@ try {
   };
   const { metafile } = await build({
     ...script,
-    stdin: { contents: "export { main } from './src/cli/main.ts'; export * from './src/library/index.ts';", resolveDir: '.', loader: 'ts' },
+    stdin: {
+      contents: "export { main } from './src/cli/main.ts'; export const library = () => require('./src/library/index.ts');",
+      resolveDir: '.',
+      loader: 'ts',
+    },
     outfile: `${fresh}/cli/main.js`,
     external: EXTERNAL,
-    plugins: [withoutWaiting],
+    plugins: [withoutWaiting, whenUsed],
     metafile: true,
   });
   // Plain ASCII is read fastest; what is left of anything else is in regular expressions, where the escape means the same.
@@ -131,7 +158,7 @@ try {
     metafile: true,
   });
   const [exported] = Object.values(library.metafile.outputs);
-  writeFileSync(`${fresh}/cli/index.mjs`, `export { ${exported.exports.join(', ')} } from './main.js';\n`);
+  writeFileSync(`${fresh}/cli/index.mjs`, `import bundle from './main.js';\nexport const { ${exported.exports.join(', ')} } = bundle.library();\n`);
   writeFileSync(`${fresh}/cli/package.json`, '{ "type": "commonjs" }\n');
   writeFileSync(`${fresh}/cli/LICENSES.txt`, licences(metafile).join('\n----\n\n'));
   chmodSync(`${fresh}/cli/bin.js`, 0o755);

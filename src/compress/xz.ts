@@ -4,8 +4,8 @@
  * handed to it as a stream of its own and the filter undone here. For payload.ts.
  * Source: The .xz File Format 1.1.0; lib/xz/xz_dec_bcj.c (bcj_x86) of 7.3.
  */
-import { ReadableStream } from 'node:stream/web';
 import { crc32 } from 'node:zlib';
+import { ReadableStream } from './pull-stream.js';
 import { tooLarge } from './too-large.js';
 
 const STREAM_HEADER = 12;
@@ -127,18 +127,17 @@ function walkChunks(bytes: Uint8Array, start: number, enough: number): { readonl
 /** The contents of one stream, piece by piece, through xz-decompress: LZMA2 alone, checks verified. @throws Error with a code of enum xz_ret */
 export async function* unxz(input: Iterator<Uint8Array>): AsyncGenerator<Uint8Array> {
   const { XzReadableStream } = (await import('xz-decompress')).default;
-  const compressed = new ReadableStream<Uint8Array>(
-    {
-      pull(controller) {
-        const { done, value } = input.next();
-        // It asks once more after the footer; what is cut short it refuses by itself.
-        if (done === true) controller.close();
-        else controller.enqueue(value);
-      },
+  const compressed = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      const { done, value } = input.next();
+      // It asks once more after the footer; what is cut short it refuses by itself.
+      if (done === true) controller.close();
+      else controller.enqueue(value);
     },
-    { highWaterMark: 0 },
-  );
-  const reader = new XzReadableStream(compressed).getReader();
+  });
+  // Of the stream it is given it uses no more than the reader, whatever its types ask for.
+  const contents: ReadableStream<Uint8Array> = Reflect.construct(XzReadableStream, [compressed]);
+  const reader = contents.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;

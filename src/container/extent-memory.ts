@@ -44,6 +44,10 @@ export function extentMemory({ source, table, pageSize, span }: ExtentMemoryOpti
       if (index < count && (starts[index] ?? 0) <= address) return offsets[index] === ZEROS ? 'zero' : 'present';
       return address >= span.start && address < span.end && !isHole(address) ? 'excluded' : 'out-of-range';
     },
+    stateEnd(address) {
+      const index = find(address);
+      return index < count && (starts[index] ?? 0) <= address ? (ends[index] ?? address) : address;
+    },
     readInto(address, length, target, targetOffset = 0) {
       let done = 0;
       while (done < length) {

@@ -207,7 +207,13 @@ class StateCount {
     const looked = Math.min(pages, this.#left);
     this.#left -= looked;
     this.#unknown += pages - looked;
-    for (let page = 0; page < looked; page++) this.#counts[this.#memory.stateOf((frame + page) * this.#memory.pageSize)]++;
+    const { pageSize } = this.#memory;
+    for (let page = 0; page < looked; ) {
+      const address = (frame + page) * pageSize;
+      const alike = Math.max(1, Math.min(looked - page, Math.floor(((this.#memory.stateEnd?.(address) ?? 0) - address) / pageSize)));
+      this.#counts[this.#memory.stateOf(address)] += alike;
+      page += alike;
+    }
   }
 
   get counted(): PageStates {

@@ -27,6 +27,8 @@ export interface PhysicalMemory {
   readonly searchable?: readonly MemoryRange[];
   /** The state of the page that holds `address`. */
   stateOf(address: number): PageState;
+  /** First address behind `address` from which on the state may be another. Absent where each page has to be asked. */
+  stateEnd?(address: number): number;
   /**
    * Copies `length` bytes at `address` into `target` at `targetOffset`.
    * @returns how many bytes could be copied before the first page that is not there (may be less than `length`)

@@ -46,7 +46,9 @@ function find(subject: Subject): readonly PreservedBlock[] | null {
     const { start, order, words } = bits;
     const first = start / pageSize;
     // Of single pages, nearly all that there are, 32 are told apart at once.
-    const free = order > 0 || first % 32 !== 0 ? words : words.map((word, at) => word & ~(listed.word(first + 32 * at) | pointedTo.word(first + 32 * at)));
+    const free = order === 0 && first % 32 === 0 ? new Uint32Array(words.length) : words;
+    for (let at = 0; free !== words && at < words.length; at++)
+      if (words[at] !== 0) free[at] = (words[at] ?? 0) & ~(listed.word(first + 32 * at) | pointedTo.word(first + 32 * at));
     for (const block of blocksOf({ start, order, words: free }, pageSize)) if (isFree(block)) found.push(block);
   }
   return found;

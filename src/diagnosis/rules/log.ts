@@ -6,7 +6,7 @@
 import type { TreeNode } from '../../tree/tree.js';
 import type { Reaction, Severity } from '../finding.js';
 import type { DecodedDump } from '../../handover/decode.js';
-import type { ConsoleLog } from '../log/console-log.js';
+import type { Boot, ConsoleLog, LogLine } from '../log/console-log.js';
 import { type PlacedLine, type Situation, placedLines, situationOf } from '../log/situate.js';
 import { type DumpRule, type Hit, seen } from '../rule.js';
 import type { DumpSubject } from '../subject.js';
@@ -38,9 +38,38 @@ function* matches(rule: LogRule, subject: DumpSubject): Iterable<Hit> {
   const { log, dump } = subject;
   if (log === null) return;
   const situation = situationOf(dump);
-  for (const placed of placedLines(log, situation)) {
+  for (const placed of knownLines(log, situation)) {
     const match = rule.pattern.exec(placed.line.text);
     if (match !== null) yield logHit(rule, placed, situation, match);
+  }
+}
+
+const known = new WeakMap<ConsoleLog, ReadonlySet<LogLine>>();
+
+/** The lines that any rule may know: each pattern goes once over the text of a boot, not all of them over every line. */
+function* knownLines(log: ConsoleLog, situation: Situation): Iterable<PlacedLine> {
+  let lines = known.get(log);
+  if (lines === undefined) {
+    lines = new Set(log.boots.flatMap((boot) => [...linesWithMatch(boot)]));
+    known.set(log, lines);
+  }
+  if (lines.size > 0) for (const placed of placedLines(log, situation)) if (lines.has(placed.line)) yield placed;
+}
+
+function* linesWithMatch({ lines }: Boot): Iterable<LogLine> {
+  const text = lines.map((line) => line.text).join('\n');
+  const ends: number[] = [];
+  for (const line of lines) ends.push((ends.at(-1) ?? -1) + 1 + line.text.length);
+  for (const { pattern } of [...logRuleTexts, other]) {
+    const search = new RegExp(pattern.source.replaceAll('[^', '[^\\n'), `${pattern.flags}gm`);
+    let index = 0;
+    for (let match = search.exec(text); match !== null; match = search.exec(text)) {
+      while ((ends[index] ?? text.length) < match.index) index++;
+      const line = lines[index];
+      if (line !== undefined) yield line;
+      // One of a line is enough.
+      search.lastIndex = (ends[index] ?? text.length) + 1;
+    }
   }
 }
 
@@ -56,7 +85,7 @@ export interface LoggedEvent extends PlacedLine {
 /** What the log shows to have happened to handovers, line by line. */
 export function* loggedEvents(log: ConsoleLog, dump: DecodedDump): Iterable<LoggedEvent> {
   const situation = situationOf(dump);
-  for (const placed of placedLines(log, situation))
+  for (const placed of knownLines(log, situation))
     for (const rule of [...logRuleTexts, other]) {
       const match = rule.reaction === null ? null : rule.pattern.exec(placed.line.text);
       if (match === null || rule.reaction === null) continue;

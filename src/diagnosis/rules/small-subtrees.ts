@@ -77,12 +77,25 @@ function* onOthers(subject: Subject): Iterable<Hit> {
   };
   for (const reference of subject.handover.references)
     if (!distrusted.has(reference)) yield* see(reference.address, 2 ** (reference.order ?? 0), `the ${reference.what}`);
+  const { pageSize } = subject.dump.memory;
+  const [low, high] = [Math.min(...regions.map(({ first }) => first)) / pageSize, Math.max(...regions.map(({ end }) => end)) / pageSize];
+  const { map } = subject.handover;
+  let orders = new Uint8Array(0);
   let left = subject.limits.items;
   for (const memfd of memfdsOf(subject))
-    for (const folio of memfd.folios()) {
+    for (const columns of memfd.columns()) {
+      const { count, pfn } = columns;
       if (told.size === regions.length) return;
-      if (left-- <= 0) return cutShort(subject, `${subject.handover.path}/memblock, regions on folios`);
-      yield* see(folio.pfn * subject.dump.memory.pageSize, memfd.pagesOf(folio, null) ?? 1, 'a folio of a memfd');
+      left -= count;
+      if (left < 0) return cutShort(subject, `${subject.handover.path}/memblock, regions on folios`);
+      if (orders.length < count) orders = new Uint8Array(count);
+      map?.ordersInto(pfn, count, orders);
+      for (let at = 0; at < count; at++) {
+        const frame = pfn[at] ?? 0;
+        // Nearly all lie elsewhere.
+        if (frame === 0 || frame >= high || (map !== null && frame + 2 ** Math.max(0, (orders[at] ?? 0) - 1) <= low)) continue;
+        yield* see(frame * pageSize, memfd.pagesOf(memfd.folioAt(columns, at), null) ?? 1, 'a folio of a memfd');
+      }
     }
 }
 
