@@ -19,6 +19,7 @@ import { openBytesOrDump, openDump } from '../container/open.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import { decodeDump, decodeDumpByBtf } from './decode-dump.js';
 import type { BtfOption } from './dump-contracts.js';
+import { atEnd } from '../codec/at-end.js';
 
 /** Files that are no ELF are read whole: no kernel and no BTF is larger. */
 const MAX_KERNEL = 256 << 20;
@@ -29,14 +30,11 @@ const MAX_KERNEL = 256 << 20;
  */
 export async function fileSide(path: string, role: 'from' | 'to', layouts: BtfOption): Promise<Side> {
   const opened = await openKernelOrDump(path);
-  try {
-    if (!('memory' in opened)) return kernelSide(opened);
-    const { opened: dump, decoded, kernel } = await decodeDumpByBtf(opened, null, layouts);
-    const source = { path, pageSize: dump.memory.pageSize, runningRelease: kernel?.release ?? null };
-    return role === 'from' ? handingOver(source, decoded) : takingOver(source, decoded);
-  } finally {
-    opened.close();
-  }
+  using _opened = atEnd(() => opened.close());
+  if (!('memory' in opened)) return kernelSide(opened);
+  const { opened: dump, decoded, kernel } = await decodeDumpByBtf(opened, null, layouts);
+  const source = { path, pageSize: dump.memory.pageSize, runningRelease: kernel?.release ?? null };
+  return role === 'from' ? handingOver(source, decoded) : takingOver(source, decoded);
 }
 
 /** The caller closes it. */
@@ -53,12 +51,9 @@ async function openKernelOrDump(path: string): Promise<KernelFile | OpenedDump> 
     return kernel;
   }
   if ('dump' in opened) return opened.dump;
-  try {
-    if (startsWithBtf(opened.source)) return await kernelIn(path, opened.source);
-    return (await rawDump(path, opened.source)) ?? (await kernelIn(path, opened.source));
-  } finally {
-    opened.source.close();
-  }
+  using _openedSource = atEnd(() => opened.source.close());
+  if (startsWithBtf(opened.source)) return await kernelIn(path, opened.source);
+  return (await rawDump(path, opened.source)) ?? (await kernelIn(path, opened.source));
 }
 
 function isFolder(path: string): boolean {
@@ -80,13 +75,10 @@ function startsAsKernel(path: string): boolean {
   } catch (error) {
     throw new UserError(`${path}: cannot open: ${reasonOf(error)}; check its permissions`);
   }
-  try {
-    const got = readSync(fd, head, 0, head.length, 0);
-    const elf = elfHead(head.subarray(0, got));
-    return elf === null ? head[0] !== 0 && findBtf(head.subarray(0, got)) === 0 : elf.header?.e_type !== ET_CORE;
-  } finally {
-    closeSync(fd);
-  }
+  using _fd = atEnd(() => closeSync(fd));
+  const got = readSync(fd, head, 0, head.length, 0);
+  const elf = elfHead(head.subarray(0, got));
+  return elf === null ? head[0] !== 0 && findBtf(head.subarray(0, got)) === 0 : elf.header?.e_type !== ET_CORE;
 }
 
 const PIECE = 1 << 20;
@@ -119,22 +111,19 @@ async function kernelIn(path: string, source: ByteSource): Promise<KernelFile> {
 /** One structure of a kernel's BTF, whatever it is; null where the file is a dump or has no BTF. @throws UserError where there is no such structure */
 export async function structOperand(path: string, name: string): Promise<DiffOperand | null> {
   const opened = await openKernelOrDump(path);
-  try {
-    if ('memory' in opened || opened.btf === null) return null;
-    const shape = shapeOfBtf(opened.btf, name);
-    if (shape === null) throw new UserError(`${path}: its BTF has no struct or union ${JSON.stringify(name)}; \`bpftool btf dump file …\` lists what it has`);
-    const part = {
-      layer: name,
-      role: 'subtree',
-      compatible: null,
-      contracts: [],
-      shapes: new Map([[name, shape]]),
-      by: opened.evidence,
-      holds: null,
-      inUse: true,
-    } as const;
-    return { label: path, parts: [part], pageSize: pageSizeOf(opened.btf), only: name };
-  } finally {
-    opened.close();
-  }
+  using _opened = atEnd(() => opened.close());
+  if ('memory' in opened || opened.btf === null) return null;
+  const shape = shapeOfBtf(opened.btf, name);
+  if (shape === null) throw new UserError(`${path}: its BTF has no struct or union ${JSON.stringify(name)}; \`bpftool btf dump file …\` lists what it has`);
+  const part = {
+    layer: name,
+    role: 'subtree',
+    compatible: null,
+    contracts: [],
+    shapes: new Map([[name, shape]]),
+    by: opened.evidence,
+    holds: null,
+    inUse: true,
+  } as const;
+  return { label: path, parts: [part], pageSize: pageSizeOf(opened.btf), only: name };
 }

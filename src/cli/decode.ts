@@ -7,6 +7,7 @@ import type { JsonObject } from '../report/json-value.js';
 import type { DecodeSource } from './decode-source.js';
 import { parseCount, parseNumber, parsePageSize } from './numbers.js';
 import { tell } from './messages.js';
+import { atEnd } from '../codec/at-end.js';
 
 interface Options {
   readonly as: string;
@@ -36,20 +37,17 @@ async function decode(file: string, options: Options): Promise<void> {
   const { openDecodeSource } = await import('./decode-source.js');
   const candidates = structsNamed(options.as);
   const source = await openDecodeSource(file);
-  try {
-    const pageSize = options.pageSize ?? source.pageSize ?? DEFAULT_PAGE_SIZE;
-    const longest = Math.max(...candidates.map((candidate) => sizeOf(candidate.struct, pageSize)));
-    const head = source.read(options.at ?? 0, longest);
-    const choice = chooseByContent(candidates, head, pageSize);
-    if (choice === null) return;
-    // Too few bytes are an error of their own, and an error is one line.
-    if (choice.others.length > 0 && head.length >= sizeOf(choice.found.struct, pageSize)) warn(choiceText(choice));
-    const where: Where = { file, source, struct: choice.found.struct, pageSize, start: options.at ?? 0, count: options.count ?? 1 };
-    if (options.json === true) await printJson(where, options.count !== undefined);
-    else await printText(where);
-  } finally {
-    source.close();
-  }
+  using _source = atEnd(() => source.close());
+  const pageSize = options.pageSize ?? source.pageSize ?? DEFAULT_PAGE_SIZE;
+  const longest = Math.max(...candidates.map((candidate) => sizeOf(candidate.struct, pageSize)));
+  const head = source.read(options.at ?? 0, longest);
+  const choice = chooseByContent(candidates, head, pageSize);
+  if (choice === null) return;
+  // Too few bytes are an error of their own, and an error is one line.
+  if (choice.others.length > 0 && head.length >= sizeOf(choice.found.struct, pageSize)) warn(choiceText(choice));
+  const where: Where = { file, source, struct: choice.found.struct, pageSize, start: options.at ?? 0, count: options.count ?? 1 };
+  if (options.json === true) await printJson(where, options.count !== undefined);
+  else await printText(where);
 }
 
 interface Where {

@@ -8,6 +8,7 @@ import { isFailure, type Verdict } from '../verdict/verdict.js';
 import type { DumpReport } from '../report/dump-report.js';
 import { tell, tellEvidence } from './messages.js';
 import { type DumpCommandOptions, dumpOptions } from './report.js';
+import { atEnd } from '../codec/at-end.js';
 
 interface Options extends DumpCommandOptions {
   readonly sarif?: boolean;
@@ -44,15 +45,12 @@ async function runDiagnose(path: string, options: Options): Promise<void> {
   const suppressions =
     options.suppress === undefined ? NO_SUPPRESSIONS : (await import('../compat/suppress.js')).parseSuppressions(readText(options.suppress), options.suppress);
   const { opened, report } = await loadDump(path, options);
-  try {
-    if (options.verbose === true) tellEvidence(report.evidence);
-    const sorted = sortOut(report.findings, suppressions);
-    for (const unused of suppressions.unused()) tell(`${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}`);
-    await print(report, sorted, options);
-    if (fails(report.verdict, sorted) || sorted.findings.some((finding) => atLeast(finding.severity, options.failOn))) process.exitCode = 1;
-  } finally {
-    opened.close();
-  }
+  using _opened = atEnd(() => opened.close());
+  if (options.verbose === true) tellEvidence(report.evidence);
+  const sorted = sortOut(report.findings, suppressions);
+  for (const unused of suppressions.unused()) tell(`${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}`);
+  await print(report, sorted, options);
+  if (fails(report.verdict, sorted) || sorted.findings.some((finding) => atLeast(finding.severity, options.failOn))) process.exitCode = 1;
 }
 
 /** A failure that the suppression file accepts is none: every finding that foretells it is accepted. */

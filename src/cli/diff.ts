@@ -5,6 +5,7 @@ import { type Opening, withOpening } from './opening.js';
 import { layoutOptions } from './report.js';
 import { escapeText } from '../report/escape.js';
 import { UserError } from '../codec/user-error.js';
+import { atEnd } from '../codec/at-end.js';
 
 interface Options {
   readonly btf?: string | boolean;
@@ -77,20 +78,14 @@ async function withBoth(before: string, after: string, options: Options, opening
   ]);
   await opening?.stage(`decoding ${escapeText(before)}`);
   const first = await loadDecoded(before, { ...options, khoFdt: khoFdt[0] }, opening?.wrap ?? null);
-  try {
-    await opening?.stage(`decoding ${escapeText(after)}`);
-    const second = await loadDecoded(after, { ...options, khoFdt: khoFdt.at(-1) }, opening?.wrap ?? null);
-    try {
-      await opening?.stage('comparing');
-      const endProgress = opening === null ? showProgress() : () => undefined;
-      const openPages = second.objects.live?.openPages ?? null;
-      const compared = comparisonOf({ path: before, decoded: first.decoded }, { path: after, decoded: second.decoded, openPages });
-      endProgress();
-      await use(compared);
-    } finally {
-      second.opened.close();
-    }
-  } finally {
-    first.opened.close();
-  }
+  using _firstOpened = atEnd(() => first.opened.close());
+  await opening?.stage(`decoding ${escapeText(after)}`);
+  const second = await loadDecoded(after, { ...options, khoFdt: khoFdt.at(-1) }, opening?.wrap ?? null);
+  using _secondOpened = atEnd(() => second.opened.close());
+  await opening?.stage('comparing');
+  const endProgress = opening === null ? showProgress() : () => undefined;
+  const openPages = second.objects.live?.openPages ?? null;
+  const compared = comparisonOf({ path: before, decoded: first.decoded }, { path: after, decoded: second.decoded, openPages });
+  endProgress();
+  await use(compared);
 }

@@ -12,6 +12,7 @@ import { type KernelFile, openKernelFile } from '../compat/btf/kernel-file.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { Contracts } from '../handover/contracts.js';
 import type { DecodedDump } from '../handover/decode.js';
+import { atEnd } from '../codec/at-end.js';
 
 export interface DumpBtf {
   readonly source: string;
@@ -31,14 +32,11 @@ const NAMES = ['vmlinux', 'vmlinux.BTF', 'BTF'].flatMap((name) => ['', '.xz', '.
 /** The BTF that --btf names. @throws UserError where it can't be read, has none, or is of another build than the dump */
 export async function namedBtf(path: string, opened: OpenedDump): Promise<DumpBtf> {
   const file = await openKernelFile(path);
-  try {
-    const [own, dumps] = [file.image === null ? null : buildIdOf(file.image), opened.vmcoreinfo?.get('BUILD-ID') ?? null];
-    if (own !== null && dumps !== null && own !== dumps)
-      throw new UserError(`${path}: of another build (${own}) than the kernel in ${opened.path} (${dumps}); give the vmlinux or BTF of that kernel`);
-    return measured(path, file, true, 'given');
-  } finally {
-    file.close();
-  }
+  using _file = atEnd(() => file.close());
+  const [own, dumps] = [file.image === null ? null : buildIdOf(file.image), opened.vmcoreinfo?.get('BUILD-ID') ?? null];
+  if (own !== null && dumps !== null && own !== dumps)
+    throw new UserError(`${path}: of another build (${own}) than the kernel in ${opened.path} (${dumps}); give the vmlinux or BTF of that kernel`);
+  return measured(path, file, true, 'given');
 }
 
 /**
@@ -55,14 +53,11 @@ export async function foundBtf(opened: OpenedDump, decoded: DecodedDump, said: s
       return null;
     });
     if (file === null) continue;
-    try {
-      const own = file.image === null ? null : buildIdOf(file.image);
-      if (own !== null && dumps !== null && own !== dumps) said.push(`${path}: not used: of another build (${own}) than the kernel in the dump (${dumps})`);
-      else if (file.btf === null) said.push(`${path}: not used: it has no BTF`);
-      else if (needed || own !== null) return measured(path, file, own !== null && own === dumps, 'beside the dump');
-    } finally {
-      file.close();
-    }
+    using _file = atEnd(() => file.close());
+    const own = file.image === null ? null : buildIdOf(file.image);
+    if (own !== null && dumps !== null && own !== dumps) said.push(`${path}: not used: of another build (${own}) than the kernel in the dump (${dumps})`);
+    else if (file.btf === null) said.push(`${path}: not used: it has no BTF`);
+    else if (needed || own !== null) return measured(path, file, own !== null && own === dumps, 'beside the dump');
   }
   return null;
 }

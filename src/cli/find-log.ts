@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { OpenedDump } from '../container/opened-dump.js';
 import { UserError } from '../codec/user-error.js';
 import { type ConsoleLog, type LoggedLine, parseConsoleLog } from '../diagnosis/log/console-log.js';
+import { atEnd } from '../codec/at-end.js';
 
 /** A console log is read up to here; no machine prints more between two kexecs. */
 const MAX_LOG = 64 << 20;
@@ -42,19 +43,16 @@ const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: fal
 function readText(path: string): string {
   try {
     const fd = openSync(path, 'r');
-    try {
-      const pieces: Buffer[] = [];
-      for (let left = MAX_LOG; left > 0; ) {
-        const piece = Buffer.alloc(Math.min(left, PIECE));
-        const got = readSync(fd, piece, 0, piece.length, null);
-        if (got === 0) break;
-        pieces.push(piece.subarray(0, got));
-        left -= got;
-      }
-      return Buffer.concat(pieces).toString('utf8');
-    } finally {
-      closeSync(fd);
+    using _fd = atEnd(() => closeSync(fd));
+    const pieces: Buffer[] = [];
+    for (let left = MAX_LOG; left > 0; ) {
+      const piece = Buffer.alloc(Math.min(left, PIECE));
+      const got = readSync(fd, piece, 0, piece.length, null);
+      if (got === 0) break;
+      pieces.push(piece.subarray(0, got));
+      left -= got;
     }
+    return Buffer.concat(pieces).toString('utf8');
   } catch (error) {
     throw new UserError(`${path}: the log can't be read (${error instanceof Error ? error.message : String(error)}); give another, or --no-log`);
   }

@@ -5,6 +5,7 @@ import type { LoadedDump } from './load-dump.js';
 import { withOpening } from './opening.js';
 import { onTerminal, terminalFor, wantsColor } from './terminal.js';
 import { type DumpCommandOptions, dumpOptions, runReport } from './report.js';
+import { atEnd } from '../codec/at-end.js';
 
 interface InspectOptions extends DumpCommandOptions {
   /** false with --no-color */
@@ -38,27 +39,21 @@ async function runInspect(path: string, options: InspectOptions): Promise<void> 
       return await loadDump(path, { ...options, onStage: stage }, wrap);
     },
     async ({ report, opened }, loading) => {
-      try {
-        const [{ inspectorModelOf }, { identityOf, openInspector }] = await Promise.all([import('../tui/inspector/from-report.js'), import('../tui/open.js')]);
-        const { comparisonOf } = await import('./comparison.js');
-        await openInspector(inspectorModelOf(report), {
-          color,
-          loading,
-          identity: identityOf(path, 'inspector'),
-          beside: async (other, show) => {
-            const [{ loadDecoded }, { fileOrSample }] = await Promise.all([import('./load-dump.js'), import('./samples.js')]);
-            const after = await loadDecoded(fileOrSample(other), {}, (opened) => opened);
-            try {
-              const openPages = after.objects.live?.openPages ?? null;
-              await show(comparisonOf({ path, decoded: report.decoded }, { path: other, decoded: after.decoded, openPages }));
-            } finally {
-              after.opened.close();
-            }
-          },
-        });
-      } finally {
-        opened.close();
-      }
+      using _opened = atEnd(() => opened.close());
+      const [{ inspectorModelOf }, { identityOf, openInspector }] = await Promise.all([import('../tui/inspector/from-report.js'), import('../tui/open.js')]);
+      const { comparisonOf } = await import('./comparison.js');
+      await openInspector(inspectorModelOf(report), {
+        color,
+        loading,
+        identity: identityOf(path, 'inspector'),
+        beside: async (other, show) => {
+          const [{ loadDecoded }, { fileOrSample }] = await Promise.all([import('./load-dump.js'), import('./samples.js')]);
+          const after = await loadDecoded(fileOrSample(other), {}, (opened) => opened);
+          using _afterOpened = atEnd(() => after.opened.close());
+          const openPages = after.objects.live?.openPages ?? null;
+          await show(comparisonOf({ path, decoded: report.decoded }, { path: other, decoded: after.decoded, openPages }));
+        },
+      });
     },
   );
 }
@@ -92,12 +87,9 @@ function readHead(path: string): { readonly bytes: Uint8Array; readonly size: nu
     const stat = statSync(path);
     if (!stat.isFile() || stat.size < 4096) return null;
     const fd = openSync(path, 'r');
-    try {
-      const bytes = new Uint8Array(4096);
-      return { bytes: bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0)), size: stat.size };
-    } finally {
-      closeSync(fd);
-    }
+    using _fd = atEnd(() => closeSync(fd));
+    const bytes = new Uint8Array(4096);
+    return { bytes: bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0)), size: stat.size };
   } catch {
     return null;
   }

@@ -4,6 +4,7 @@ import { UserError } from '../codec/user-error.js';
 import { bufferSource, type ByteSource, fileSource, readAt } from '../container/byte-source.js';
 import { compressionOf, decompress } from '../container/compression.js';
 import { openSnapshotFiles, type SnapshotFiles, type SnapshotFilesOptions, snapshotsInBytes } from '../kvm/snapshot-files.js';
+import { atEnd } from '../codec/at-end.js';
 
 /** What may come out of a pipe or a compressed file: it is held in memory. */
 const MOST_BYTES = 1 << 30;
@@ -43,15 +44,12 @@ async function unpack(path: string): Promise<Uint8Array | null> {
   if (opened === null) return null;
   if (opened === 'pipe') return await gather(path, createReadStream(path));
   const { fd, size } = opened;
-  try {
-    const source: ByteSource = fileSource(path, fd, size);
-    const head = readAt(source, 0, Math.min(HEAD, size));
-    refuseMemory(path, head);
-    const kind = compressionOf(head);
-    return kind === null ? null : await gather(path, decompress(source, kind));
-  } finally {
-    closeSync(fd);
-  }
+  using _fd = atEnd(() => closeSync(fd));
+  const source: ByteSource = fileSource(path, fd, size);
+  const head = readAt(source, 0, Math.min(HEAD, size));
+  refuseMemory(path, head);
+  const kind = compressionOf(head);
+  return kind === null ? null : await gather(path, decompress(source, kind));
 }
 
 /** null for a folder, and for what can't be opened: whoever reads it next says why. */

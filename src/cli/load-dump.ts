@@ -16,6 +16,7 @@ import { tell } from './messages.js';
 import { showProgress } from './progress.js';
 import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
 import type { DumpReport } from '../report/dump-report.js';
+import { atEnd } from '../codec/at-end.js';
 
 interface LoadOptions extends NextOptions, ReadOptions {
   /** physical address of the root FDT, as the user wrote it */
@@ -47,11 +48,8 @@ export async function loadDump(path: string, options: LoadOptions = {}, wrap: (o
   const stage = options.onStage ?? (async () => undefined);
   await stage('opening');
   const endProgress = options.onStage === undefined ? showProgress() : () => undefined;
-  try {
-    return await load(path, options, stage, wrap);
-  } finally {
-    endProgress();
-  }
+  using _endProgress = atEnd(() => endProgress());
+  return await load(path, options, stage, wrap);
 }
 
 /** What a dump holds, without findings and verdict: for what only looks at contents. */
@@ -71,19 +69,16 @@ type Stage = (text: string) => Promise<void>;
  */
 export async function loadDecoded(path: string, options: LoadOptions = {}, wrap: ((opened: OpenedDump) => OpenedDump) | null = null): Promise<DecodedOnly> {
   const endProgress = wrap === null ? showProgress() : () => undefined;
+  using _endProgress = atEnd(() => endProgress());
+  const { read, objects } = await decodeFile(path, options, async () => undefined, wrap ?? ((opened) => opened));
   try {
-    const { read, objects } = await decodeFile(path, options, async () => undefined, wrap ?? ((opened) => opened));
-    try {
-      checkFound(read, objects, options);
-      tellChange(read.opened);
-    } catch (error) {
-      read.opened.close();
-      throw error;
-    }
-    return { opened: read.opened, decoded: objects.decoded, objects };
-  } finally {
-    endProgress();
+    checkFound(read, objects, options);
+    tellChange(read.opened);
+  } catch (error) {
+    read.opened.close();
+    throw error;
   }
+  return { opened: read.opened, decoded: objects.decoded, objects };
 }
 
 /** In bytes: of what is made for a dump as large, little lives on, and V8 would let as much garbage pile up as all of the handover takes. */

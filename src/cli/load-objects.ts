@@ -16,6 +16,7 @@ import { type LinkedSymbols, elfSymbols, parseSystemMap } from '../kernel/system
 import { type Disagreement, withObjects } from '../objects/handovers.js';
 import type { LiveObjects, Trouble } from '../objects/model.js';
 import { readLiveObjects } from '../objects/read.js';
+import { atEnd } from '../codec/at-end.js';
 
 export interface SymbolOptions {
   /** a System.map, also gzip-, xz- or zstd-compressed */
@@ -102,18 +103,15 @@ async function givenSources(opened: OpenedDump, { symbols, vmlinux, types }: Obj
   }
   if (vmlinux === undefined) return { btf: types ?? null, linked };
   const file = await openKernelFile(vmlinux);
-  try {
-    const [own, dumps] = [file.image === null ? null : buildIdOf(file.image), opened.vmcoreinfo?.get('BUILD-ID') ?? null];
-    if (own !== null && dumps !== null && own !== dumps)
-      throw new UserError(`${vmlinux}: of another build (${own}) than the kernel in ${opened.path} (${dumps}); give the vmlinux of that kernel`);
-    const table = file.image === null || !isElf(file.image.source.read(0, 4)) ? null : elfSymbols(file.image.source);
-    if (table === null && file.btf === null)
-      throw new UserError(`${vmlinux}: has neither symbols nor BTF (${file.evidence}); give the vmlinux that the kernel was built as`);
-    if (table !== null) linked.push({ source: 'vmlinux', symbols: table });
-    return { btf: types ?? (file.btf === null ? null : { source: vmlinux, btf: file.btf }), linked };
-  } finally {
-    file.close();
-  }
+  using _file = atEnd(() => file.close());
+  const [own, dumps] = [file.image === null ? null : buildIdOf(file.image), opened.vmcoreinfo?.get('BUILD-ID') ?? null];
+  if (own !== null && dumps !== null && own !== dumps)
+    throw new UserError(`${vmlinux}: of another build (${own}) than the kernel in ${opened.path} (${dumps}); give the vmlinux of that kernel`);
+  const table = file.image === null || !isElf(file.image.source.read(0, 4)) ? null : elfSymbols(file.image.source);
+  if (table === null && file.btf === null)
+    throw new UserError(`${vmlinux}: has neither symbols nor BTF (${file.evidence}); give the vmlinux that the kernel was built as`);
+  if (table !== null) linked.push({ source: 'vmlinux', symbols: table });
+  return { btf: types ?? (file.btf === null ? null : { source: vmlinux, btf: file.btf }), linked };
 }
 
 /** A file's bytes, decompressed where they are compressed. @throws UserError */

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import type { BtfOption } from './dump-contracts.js';
 import { layoutOptions } from './report.js';
+import { atEnd } from '../codec/at-end.js';
 
 interface Options extends BtfOption {
   readonly json?: boolean;
@@ -45,20 +46,17 @@ async function runLog(path: string, options: Options): Promise<void> {
     import('./terminal.js'),
   ]);
   const opened = await openDump(path);
-  try {
-    const read = await decodeDumpByBtf(opened, null, options);
-    const { decoded } = await loadObjects(read.opened, read.decoded, { ...options, types: read.btf });
-    const records = kernelRecords(read.opened.memory, read.opened.vmcoreinfo);
-    if (records === null) {
-      const why =
-        read.opened.vmcoreinfo === null ? 'nothing in it tells where its kernel is: it has no VMCOREINFO' : 'the pages of its printk buffer are not in it';
-      throw new UserError(`${path}: the kernel's log can't be read: ${why}; take a dump with kernel data (makedumpfile -d 31 has it)`);
-    }
-    const lines = records.map((record) => ({ record, ...tiedLine(decoded, record.text) }));
-    const log = { path, release: read.kernel?.release ?? null, lines, panic: panicIn(records.map(({ text }) => text)) };
-    if (options.json === true) await writeJson(report.logJson(log));
-    else await writeLines(report.logText(log, paintsOutput(options)));
-  } finally {
-    opened.close();
+  using _opened = atEnd(() => opened.close());
+  const read = await decodeDumpByBtf(opened, null, options);
+  const { decoded } = await loadObjects(read.opened, read.decoded, { ...options, types: read.btf });
+  const records = kernelRecords(read.opened.memory, read.opened.vmcoreinfo);
+  if (records === null) {
+    const why =
+      read.opened.vmcoreinfo === null ? 'nothing in it tells where its kernel is: it has no VMCOREINFO' : 'the pages of its printk buffer are not in it';
+    throw new UserError(`${path}: the kernel's log can't be read: ${why}; take a dump with kernel data (makedumpfile -d 31 has it)`);
   }
+  const lines = records.map((record) => ({ record, ...tiedLine(decoded, record.text) }));
+  const log = { path, release: read.kernel?.release ?? null, lines, panic: panicIn(records.map(({ text }) => text)) };
+  if (options.json === true) await writeJson(report.logJson(log));
+  else await writeLines(report.logText(log, paintsOutput(options)));
 }

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
 import type { NextOptions } from '../verdict/next-kernel.js';
+import { atEnd } from '../codec/at-end.js';
 
 interface Given {
   readonly next?: string | undefined;
@@ -26,23 +27,20 @@ async function ofFile(path: string): Promise<NextOptions> {
     import('../engine/client.js'),
   ]);
   const file = await openKernelFile(path);
-  try {
-    const { parts } = kernelSide(file);
-    const version = file.image === null ? null : kernelStrings(file.image).version;
-    const spoken = (layer: string): readonly string[] => parts.filter((part) => part.layer === layer).flatMap(({ compatible }) => compatible ?? []);
-    const has = (layer: string, compatible: string): boolean => spoken(layer).length === 0 || spoken(layer).includes(compatible);
-    const same = engineReleases.filter((spec) => has('kho', spec.khoCompatible) && has('luo', spec.luoCompatible) && has('memfd', spec.memfdCompatible));
-    const own = same.find(({ release }) => version !== null && (version === release || version.startsWith(`${release}.`) || version.startsWith(`${release}-`)));
-    const found = own ?? same.at(-1);
-    if (found === undefined) {
-      const strings = ['kho', 'luo', 'memfd'].flatMap(spoken).join(', ');
-      throw new UserError(
-        `--next ${path}: it speaks ${strings || 'nothing that is known'}, which no kernel of the engine does; abi check --from <dump> --to ${path} compares them`,
-      );
-    }
-    const exact = own === undefined ? null : (/^\d+\.\d+(\.\d+)?/.exec(version ?? '')?.[0] ?? null);
-    return { next: exact ?? found.release, nextFoundBy: `${path}, ${version === null ? 'by what it speaks' : `Linux version ${version}`}` };
-  } finally {
-    file.close();
+  using _file = atEnd(() => file.close());
+  const { parts } = kernelSide(file);
+  const version = file.image === null ? null : kernelStrings(file.image).version;
+  const spoken = (layer: string): readonly string[] => parts.filter((part) => part.layer === layer).flatMap(({ compatible }) => compatible ?? []);
+  const has = (layer: string, compatible: string): boolean => spoken(layer).length === 0 || spoken(layer).includes(compatible);
+  const same = engineReleases.filter((spec) => has('kho', spec.khoCompatible) && has('luo', spec.luoCompatible) && has('memfd', spec.memfdCompatible));
+  const own = same.find(({ release }) => version !== null && (version === release || version.startsWith(`${release}.`) || version.startsWith(`${release}-`)));
+  const found = own ?? same.at(-1);
+  if (found === undefined) {
+    const strings = ['kho', 'luo', 'memfd'].flatMap(spoken).join(', ');
+    throw new UserError(
+      `--next ${path}: it speaks ${strings || 'nothing that is known'}, which no kernel of the engine does; abi check --from <dump> --to ${path} compares them`,
+    );
   }
+  const exact = own === undefined ? null : (/^\d+\.\d+(\.\d+)?/.exec(version ?? '')?.[0] ?? null);
+  return { next: exact ?? found.release, nextFoundBy: `${path}, ${version === null ? 'by what it speaks' : `Linux version ${version}`}` };
 }

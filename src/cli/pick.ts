@@ -3,6 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import { completableNames, fileOrSample } from './samples.js';
 import { writeLines } from './output.js';
 import { didYouMean } from './suggest.js';
+import { atEnd } from '../codec/at-end.js';
 
 /** What is offered before anything is typed: a handover of each release, a failed one, a scenario, a snapshot. */
 const FIRST = [
@@ -47,20 +48,17 @@ export async function pickSample(): Promise<readonly string[] | null> {
       done(null);
     });
   });
-  try {
-    for (;;) {
-      await writeLines(['', ...offered.map((name, index) => `${`${index + 1}`.padStart(4)}  ${name}`), '']);
-      const answer = await Promise.race([input.question(`which one? a number, or a part of a name (${names.length} there are; Enter leaves): `), closed]);
-      const typed = answer?.trim() ?? '';
-      if (ended || typed === '' || typed === 'q') return null;
-      const numbered = /^\d+$/.test(typed) ? offered[Number(typed) - 1] : undefined;
-      const found = numbered === undefined ? namesMatching(typed, names) : [numbered];
-      const [only] = found;
-      if (only !== undefined && found.length === 1) return commandLineOf(only);
-      if (only === undefined) await writeLines([`nothing is called ${JSON.stringify(typed)}${didYouMean(typed, names)}`]);
-      else offered = found.slice(0, MOST);
-    }
-  } finally {
-    input.close();
+  using _input = atEnd(() => input.close());
+  for (;;) {
+    await writeLines(['', ...offered.map((name, index) => `${`${index + 1}`.padStart(4)}  ${name}`), '']);
+    const answer = await Promise.race([input.question(`which one? a number, or a part of a name (${names.length} there are; Enter leaves): `), closed]);
+    const typed = answer?.trim() ?? '';
+    if (ended || typed === '' || typed === 'q') return null;
+    const numbered = /^\d+$/.test(typed) ? offered[Number(typed) - 1] : undefined;
+    const found = numbered === undefined ? namesMatching(typed, names) : [numbered];
+    const [only] = found;
+    if (only !== undefined && found.length === 1) return commandLineOf(only);
+    if (only === undefined) await writeLines([`nothing is called ${JSON.stringify(typed)}${didYouMean(typed, names)}`]);
+    else offered = found.slice(0, MOST);
   }
 }

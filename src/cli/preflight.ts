@@ -19,6 +19,7 @@ import type { BtfOption } from './dump-contracts.js';
 import { writeJson, writeLines } from './output.js';
 import { outcomesOf } from './preflight-outcome.js';
 import { paintsOutput } from './terminal.js';
+import { atEnd } from '../codec/at-end.js';
 
 interface Options extends BtfOption {
   readonly next?: string;
@@ -83,10 +84,7 @@ async function nextKernel(path: string): Promise<NextKernel> {
 
 function headOf(path: string): Uint8Array {
   const fd = openSync(path, 'r');
-  try {
-    const head = new Uint8Array(HEAD_BYTES);
-    return head.subarray(0, readSync(fd, head, 0, head.length, 0));
-  } finally {
-    closeSync(fd);
-  }
+  using _fd = atEnd(() => closeSync(fd));
+  const head = new Uint8Array(HEAD_BYTES);
+  return head.subarray(0, readSync(fd, head, 0, head.length, 0));
 }

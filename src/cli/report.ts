@@ -1,6 +1,7 @@
 /** `luo-inspect report <dump>`: everything decoded, with the findings. */
 import type { Command } from 'commander';
 import { tellEvidence } from './messages.js';
+import { atEnd } from '../codec/at-end.js';
 
 export interface DumpCommandOptions {
   readonly btf?: string | boolean;
@@ -55,12 +56,9 @@ export function registerReport(program: Command): void {
 export async function runReport(path: string, options: DumpCommandOptions): Promise<void> {
   const [{ loadDump }, { writeJson, writeLines }] = await Promise.all([import('./load-dump.js'), import('./output.js')]);
   const { opened, report } = await loadDump(path, options);
-  try {
-    if (options.verbose === true) tellEvidence(report.evidence);
-    if (options.ndjson === true) await writeLines((await import('../report/report-json.js')).reportNdjson(report));
-    else if (options.json === true) await writeJson((await import('../report/report-json.js')).reportJson(report));
-    else await writeLines((await import('../report/report-text.js')).reportText(report));
-  } finally {
-    opened.close();
-  }
+  using _opened = atEnd(() => opened.close());
+  if (options.verbose === true) tellEvidence(report.evidence);
+  if (options.ndjson === true) await writeLines((await import('../report/report-json.js')).reportNdjson(report));
+  else if (options.json === true) await writeJson((await import('../report/report-json.js')).reportJson(report));
+  else await writeLines((await import('../report/report-text.js')).reportText(report));
 }

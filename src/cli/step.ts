@@ -26,6 +26,7 @@ import { type Opening, withOpening } from './opening.js';
 import { endLine, stepLines } from './sim-text.js';
 import { exportScenario } from './step-export.js';
 import { paintsOutput, terminalFor, wantsColor } from './terminal.js';
+import { atEnd } from '../codec/at-end.js';
 
 export interface StepOptions {
   readonly next?: string;
@@ -62,12 +63,9 @@ export async function runStep(path: string, options: StepOptions): Promise<void>
     terminal,
     (opening) => openStepping(path, options, opening),
     async ({ client, opened }, loading) => {
-      try {
-        const { identityOf, openDebugger } = await import('../tui/open.js');
-        await openDebugger(client, { color, loading, identity: identityOf(path, 'debugger') });
-      } finally {
-        opened.close();
-      }
+      using _opened = atEnd(() => opened.close());
+      const { identityOf, openDebugger } = await import('../tui/open.js');
+      await openDebugger(client, { color, loading, identity: identityOf(path, 'debugger') });
     },
   );
 }

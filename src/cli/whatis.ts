@@ -4,6 +4,7 @@ import { UserError } from '../codec/user-error.js';
 import { KernelFault } from '../kernel/fault.js';
 import type { Kernel } from '../kernel/kernel.js';
 import { type DumpCommandOptions, dumpOptions } from './report.js';
+import { atEnd } from '../codec/at-end.js';
 
 interface Options extends DumpCommandOptions {
   readonly json?: boolean;
@@ -28,13 +29,10 @@ async function runWhatIs(path: string, address: string, options: Options): Promi
   const virtual = /^0x[0-9a-f]{16}$/i.test(typed) && BigInt(typed) >= KERNEL_SPACE ? BigInt(typed) : null;
   const named = virtual === null ? parseAddress(typed) : null;
   const { opened, report, objects } = await loadDump(path, options);
-  try {
-    const is = new AddressIndex(report.decoded).at(named ?? physicalOf(objects.kernel, virtual ?? 0n));
-    if (options.json === true) await writeJson(whatIsJson(is, virtual));
-    else await writeLines(whatIsText(is, virtual));
-  } finally {
-    opened.close();
-  }
+  using _opened = atEnd(() => opened.close());
+  const is = new AddressIndex(report.decoded).at(named ?? physicalOf(objects.kernel, virtual ?? 0n));
+  if (options.json === true) await writeJson(whatIsJson(is, virtual));
+  else await writeLines(whatIsText(is, virtual));
 }
 
 /** Kernel addresses of both architectures have their top bits set. */

@@ -23,6 +23,7 @@ import {
 import { dirname, join } from 'node:path';
 import { UserError } from '../codec/user-error.js';
 import { reasonOf } from './byte-source.js';
+import { atEnd } from '../codec/at-end.js';
 
 export interface OutputFile {
   /** as messages name it */
@@ -97,11 +98,8 @@ async function writeThrough<T>(path: string, what: Stats, fill: (output: OutputF
   // Opening a FIFO that nobody reads would wait for ever; opened twice, its reader could be gone in between.
   const flags = constants.O_WRONLY | constants.O_NOCTTY | (what.isFIFO() ? constants.O_NONBLOCK : 0);
   const fd = attempt(path, () => openSync(path, flags));
-  try {
-    return await fill(new Writer(path, fd, false));
-  } finally {
-    closeSync(fd);
-  }
+  using _fd = atEnd(() => closeSync(fd));
+  return await fill(new Writer(path, fd, false));
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

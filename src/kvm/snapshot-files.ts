@@ -10,6 +10,7 @@ import { SMALLEST_PAGE, hasRun, looksLikeKvmRun } from './recognise.js';
 import { decodeSnapshot } from './snapshot.js';
 import type { KvmSnapshot, KvmSnapshotOptions } from './snapshot-model.js';
 import { type KvmArch, kvmArches } from '../../abi/kvm/arch.js';
+import { atEnd } from '../codec/at-end.js';
 
 export interface SnapshotEntry {
   /** counts over all files */
@@ -126,17 +127,14 @@ function spacing(read: ReadAt, size: number, options: SnapshotFilesOptions): { r
 
 function* pieces(source: Source, stride: number): Generator<{ readonly offset: number; readonly bytes: Uint8Array }, void, undefined> {
   const { read, close } = source.open();
-  try {
-    // No mapping is as large as a chunk: of snapshots further apart the beginning is enough.
-    const together = Math.max(1, Math.floor(CHUNK / stride));
-    const each = Math.min(stride, CHUNK);
-    for (let start = 0; start < source.size; start += together * stride) {
-      const bytes = read(start, Math.min(together * each, source.size - start));
-      if (bytes.length === 0) throw new UserError(`${source.name}: the file ended at ${start} bytes while it was read; was it cut meanwhile? Try again`);
-      for (let at = 0; at < bytes.length; at += each) yield { offset: start + at, bytes: bytes.subarray(at, at + each) };
-    }
-  } finally {
-    close();
+  using _close = atEnd(() => close());
+  // No mapping is as large as a chunk: of snapshots further apart the beginning is enough.
+  const together = Math.max(1, Math.floor(CHUNK / stride));
+  const each = Math.min(stride, CHUNK);
+  for (let start = 0; start < source.size; start += together * stride) {
+    const bytes = read(start, Math.min(together * each, source.size - start));
+    if (bytes.length === 0) throw new UserError(`${source.name}: the file ended at ${start} bytes while it was read; was it cut meanwhile? Try again`);
+    for (let at = 0; at < bytes.length; at += each) yield { offset: start + at, bytes: bytes.subarray(at, at + each) };
   }
 }
 
@@ -152,11 +150,8 @@ function fileSource(name: string, file: string): Source {
   };
   const using = <T>(use: (opened: ReturnType<typeof open>) => T): T => {
     const opened = open();
-    try {
-      return use(opened);
-    } finally {
-      opened.close();
-    }
+    using _opened = atEnd(() => opened.close());
+    return use(opened);
   };
   return { name, size: using((opened) => opened.size), with: (use) => using((opened) => use(opened.read)), open };
 }

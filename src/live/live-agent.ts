@@ -15,6 +15,7 @@ import { type IoctlOp, type UserBuffer, luoIoctls } from '../engine/luo/ioctl.js
 import { type Answer, nameField, userBuffer } from '../engine/run/agent.js';
 import type { FdRef, Fill, IoctlShape, ScenarioStep, Step } from '../engine/scenario/types.js';
 import { UserError } from '../codec/user-error.js';
+import { atEnd } from '../codec/at-end.js';
 
 /** A step that this machine was not asked. */
 export interface Refused {
@@ -179,19 +180,16 @@ export class LiveAgent {
   #ioctl(target: FdRef, op: IoctlOp, values: Readonly<Record<string, Encodable>>, shape: IoctlShape): Answer {
     const { request, struct } = op;
     const memory = userMemory(this.#libc, userBuffer(struct, values, shape), this.#pageSize);
-    try {
-      const { errno } = this.#libc.ioctl(this.resolve(target), BigInt(request), memory.address);
-      if (errno !== 0) return answered(errno);
-      const bytes = memory.bytes();
-      if (bytes.length < sizeOf(struct)) return answered(0);
-      const out: Readonly<Record<string, unknown>> = decodeStruct(struct, bytes);
-      const gives = op !== luoIoctls.preserve && typeof out.fd === 'number';
-      const name = op === luoIoctls['get-name'] && Array.isArray(out.name) ? Uint8Array.from(out.name, Number) : null;
-      const end = name === null ? -1 : name.indexOf(0);
-      return { ...answered(0), fd: gives ? Number(out.fd) : null, name: name === null ? null : name.subarray(0, end === -1 ? name.length : end) };
-    } finally {
-      memory.release();
-    }
+    using _memory = atEnd(() => memory.release());
+    const { errno } = this.#libc.ioctl(this.resolve(target), BigInt(request), memory.address);
+    if (errno !== 0) return answered(errno);
+    const bytes = memory.bytes();
+    if (bytes.length < sizeOf(struct)) return answered(0);
+    const out: Readonly<Record<string, unknown>> = decodeStruct(struct, bytes);
+    const gives = op !== luoIoctls.preserve && typeof out.fd === 'number';
+    const name = op === luoIoctls['get-name'] && Array.isArray(out.name) ? Uint8Array.from(out.name, Number) : null;
+    const end = name === null ? -1 : name.indexOf(0);
+    return { ...answered(0), fd: gives ? Number(out.fd) : null, name: name === null ? null : name.subarray(0, end === -1 ? name.length : end) };
   }
 
   #memfd(step: Step<'memfd'>): Answer | Refused {

@@ -21,6 +21,7 @@ import { buildFdt } from '../../src/codec/fdt.js';
 import { leafOf } from '../../src/codec/leaf.js';
 import { arrayCount, layoutTable, sizeOf } from '../../src/codec/layout-table.js';
 import { coreLayout } from '../../src/container/elf-writer.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 const PAGE = 4096;
 const PAGE_SHIFT = 12;
@@ -86,60 +87,57 @@ class Writer {
   }
 
   write(): WrittenDump {
-    try {
-      const { sessions, memfds } = this.#dump;
-      const files: number[][] = Array.from({ length: sessions }, () => []);
-      for (let memfd = 0, first = 0; memfd < memfds; memfd++) {
-        const count = Math.floor(this.#dump.folios / memfds) + (memfd < this.#dump.folios % memfds ? 1 : 0);
-        files[memfd % sessions]?.push(this.#memfd(first, count));
-        first += count;
-      }
-      const sets = files.map((list, session) =>
-        this.#chain(fileBlocks, list.length, (index) => ({ compatible: 'memfd-v2', data: list[index] ?? 0, token: session * 1000 + index })),
-      );
-      const first = this.#chain(sessionBlocks, sessions, (index) => ({
-        name: `vm-${String(index).padStart(6, '0')}`,
-        file_set_ser: { files: sets[index] ?? 0, count: files[index]?.length ?? 0 },
-      }));
-      const luo = this.#page(
-        encodeStruct(luoSer, {
-          compatible: 'luo-v5',
-          liveupdate_num: 1,
-          sessions_pa: first,
-          flbs_pa: this.#page(encodeStruct(luoFlbHeaderSer, { pgcnt: 1, count: 0 })),
-        }),
-      );
-      const fdt = this.#alloc();
-      const root = this.#tree();
-      this.#put(
-        fdt,
-        buildFdt(
-          {
-            name: '',
-            properties: [
-              ['compatible', TEXT.encode('kho-v4\0')],
-              ['preserved-memory-map', u64(root)],
-            ],
-            children: [
-              {
-                name: 'LUO',
-                properties: [
-                  ['preserved-data', u64(luo)],
-                  ['blob-size', u64(sizeOf(luoSer))],
-                ],
-                children: [],
-              },
-            ],
-          },
-          PAGE,
-        ),
-      );
-      this.#setupData(fdt);
-      if (this.#next > this.#memory / 2) throw new RangeError(`${this.#path}: the structures need more than half of the memory`);
-      return { fdt };
-    } finally {
-      closeSync(this.#fd);
+    using _fd = atEnd(() => closeSync(this.#fd));
+    const { sessions, memfds } = this.#dump;
+    const files: number[][] = Array.from({ length: sessions }, () => []);
+    for (let memfd = 0, first = 0; memfd < memfds; memfd++) {
+      const count = Math.floor(this.#dump.folios / memfds) + (memfd < this.#dump.folios % memfds ? 1 : 0);
+      files[memfd % sessions]?.push(this.#memfd(first, count));
+      first += count;
     }
+    const sets = files.map((list, session) =>
+      this.#chain(fileBlocks, list.length, (index) => ({ compatible: 'memfd-v2', data: list[index] ?? 0, token: session * 1000 + index })),
+    );
+    const first = this.#chain(sessionBlocks, sessions, (index) => ({
+      name: `vm-${String(index).padStart(6, '0')}`,
+      file_set_ser: { files: sets[index] ?? 0, count: files[index]?.length ?? 0 },
+    }));
+    const luo = this.#page(
+      encodeStruct(luoSer, {
+        compatible: 'luo-v5',
+        liveupdate_num: 1,
+        sessions_pa: first,
+        flbs_pa: this.#page(encodeStruct(luoFlbHeaderSer, { pgcnt: 1, count: 0 })),
+      }),
+    );
+    const fdt = this.#alloc();
+    const root = this.#tree();
+    this.#put(
+      fdt,
+      buildFdt(
+        {
+          name: '',
+          properties: [
+            ['compatible', TEXT.encode('kho-v4\0')],
+            ['preserved-memory-map', u64(root)],
+          ],
+          children: [
+            {
+              name: 'LUO',
+              properties: [
+                ['preserved-data', u64(luo)],
+                ['blob-size', u64(sizeOf(luoSer))],
+              ],
+              children: [],
+            },
+          ],
+        },
+        PAGE,
+      ),
+    );
+    this.#setupData(fdt);
+    if (this.#next > this.#memory / 2) throw new RangeError(`${this.#path}: the structures need more than half of the memory`);
+    return { fdt };
   }
 
   #put(address: number, bytes: Uint8Array): void {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSnapshotFiles } from '../../src/kvm/snapshot-files.js';
 import { Timeline } from '../../src/kvm/timeline.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 const PAGE = 4096;
 const PAGES = 100_000;
@@ -15,41 +16,32 @@ const samples = (): string => 'samples/kvm';
 
 export async function run(): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-bench-'));
-  try {
-    const file = join(folder, 'pages');
-    writePages(file);
-    read(file);
-    const reading = seconds(() => read(file));
-    const decoding = seconds(() => decode(file));
-    const perSecond = Math.round(PAGES / decoding);
-    return [
-      `kvm: ${PAGES} snapshots in ${decoding.toFixed(2)} s, ${perSecond} a second, peak ${Math.round(process.memoryUsage.rss() / 1048576)} MiB resident`,
-      `kvm: reading the same ${Math.round((PAGES * PAGE) / 1048576)} MiB takes ${reading.toFixed(2)} s; decoding takes ${(decoding / reading).toFixed(1)} times that`,
-    ];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using _folder = atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'pages');
+  writePages(file);
+  read(file);
+  const reading = seconds(() => read(file));
+  const decoding = seconds(() => decode(file));
+  const perSecond = Math.round(PAGES / decoding);
+  return [
+    `kvm: ${PAGES} snapshots in ${decoding.toFixed(2)} s, ${perSecond} a second, peak ${Math.round(process.memoryUsage.rss() / 1048576)} MiB resident`,
+    `kvm: reading the same ${Math.round((PAGES * PAGE) / 1048576)} MiB takes ${reading.toFixed(2)} s; decoding takes ${(decoding / reading).toFixed(1)} times that`,
+  ];
 }
 
 function writePages(file: string): void {
   const pages = SAMPLES.map((name) => readFileSync(join(samples(), `${name}.kvm_run`)).subarray(0, PAGE));
   const fd = openSync(file, 'w');
-  try {
-    const block = Buffer.concat(pages);
-    for (let page = 0; page < PAGES; page += pages.length) writeSync(fd, block, 0, Math.min(pages.length, PAGES - page) * PAGE);
-  } finally {
-    closeSync(fd);
-  }
+  using _fd = atEnd(() => closeSync(fd));
+  const block = Buffer.concat(pages);
+  for (let page = 0; page < PAGES; page += pages.length) writeSync(fd, block, 0, Math.min(pages.length, PAGES - page) * PAGE);
 }
 
 function read(file: string): void {
   const fd = openSync(file, 'r');
-  try {
-    const chunk = new Uint8Array(CHUNK);
-    while (readSync(fd, chunk, 0, CHUNK, null) > 0);
-  } finally {
-    closeSync(fd);
-  }
+  using _fd = atEnd(() => closeSync(fd));
+  const chunk = new Uint8Array(CHUNK);
+  while (readSync(fd, chunk, 0, CHUNK, null) > 0);
 }
 
 function decode(file: string): void {

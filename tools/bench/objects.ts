@@ -14,6 +14,7 @@ import { decodeHandovers } from '../../src/handover/decode.js';
 import { judge } from '../../src/verdict/judge.js';
 import { reportJson } from '../../src/report/report-json.js';
 import { milliseconds, paired, timesThat, tool } from './measure.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 const SMALL = 'test/fixtures/objects';
 const RUNS = 7;
@@ -27,21 +28,18 @@ export async function run(): Promise<string[]> {
   const given = process.env.LUO_INSPECT_BENCH_DUMPS;
   const lines: string[] = [];
   const work = mkdtempSync(join(tmpdir(), 'luo-inspect-bench-'));
-  try {
-    for (const packed of dumpsOf(given ?? SMALL)) {
-      const core = unpacked(packed, work);
-      for (let round = 0; round < WARM_UP; round++) await whole(core);
-      const { baseline, works } = await paired(RUNS, () => serialisedOnly(core), [() => whole(core)]);
-      const [own] = works;
-      lines.push(
-        `objects: ${basename(packed)}: ${milliseconds(own?.time ?? 0)}, of what is serialised alone ${milliseconds(baseline)}: ${timesThat(own?.ratio ?? 0)}; peak ${Math.round(tool('report', core, '--json').peak)} MiB (below 150)`,
-      );
-      rmSync(core);
-    }
-    return lines.length === 0 ? [`objects: no dumps in ${given ?? SMALL}`] : lines;
-  } finally {
-    rmSync(work, { recursive: true, force: true });
+  using _work = atEnd(() => rmSync(work, { recursive: true, force: true }));
+  for (const packed of dumpsOf(given ?? SMALL)) {
+    const core = unpacked(packed, work);
+    for (let round = 0; round < WARM_UP; round++) await whole(core);
+    const { baseline, works } = await paired(RUNS, () => serialisedOnly(core), [() => whole(core)]);
+    const [own] = works;
+    lines.push(
+      `objects: ${basename(packed)}: ${milliseconds(own?.time ?? 0)}, of what is serialised alone ${milliseconds(baseline)}: ${timesThat(own?.ratio ?? 0)}; peak ${Math.round(tool('report', core, '--json').peak)} MiB (below 150)`,
+    );
+    rmSync(core);
   }
+  return lines.length === 0 ? [`objects: no dumps in ${given ?? SMALL}`] : lines;
 }
 
 const dumpsOf = (path: string): readonly string[] =>

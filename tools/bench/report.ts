@@ -11,6 +11,7 @@ import type { PhysicalMemory } from '../../src/memory/memory.js';
 import { reportJson } from '../../src/report/report-json.js';
 import { judge } from '../../src/verdict/judge.js';
 import { median, milliseconds, paired, timesThat, tool } from './measure.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 const SAMPLE = 'samples/handover-7.3/s1-frozen.sparse.elf.xz';
 const MEMORY = 256 << 20;
@@ -19,48 +20,42 @@ const WARM_UP = 20;
 
 export async function run(): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-bench-'));
-  try {
-    const file = join(folder, 'core');
-    const fdtAddress = await writeFullCore(file);
-    // Modules loaded, code compiled, the file in the page cache: what is measured is the work, not the start.
-    for (let run = 0; run < WARM_UP; run++) await report(file, run % 2 === 0 ? fdtAddress : null, false);
-    const { baseline, works } = await paired(RUNS, () => readOnce(file), [
-      () => report(file, null, false),
-      () => report(file, fdtAddress, true),
-      () => report(file, null, true),
-    ]);
-    const figures = works.map(({ time, ratio }) => `${milliseconds(time)}, ${timesThat(ratio)}`);
-    return [
-      `report: reading a core of ${MEMORY >> 20} MiB once in pieces of 1 MiB takes ${milliseconds(baseline)}`,
-      `report: with an FDT scan             ${figures[0]} (at most 1.5)`,
-      `report: with --kho-fdt               ${figures[1]} (at most 0.5)`,
-      `report: with a search for setup_data ${figures[2]}`,
-      `report: peak memory on that core ${Math.round(tool('report', file, '--json').peak)} MiB (below 120)`,
-      ...(await startLines()),
-    ];
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using _folder = atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'core');
+  const fdtAddress = await writeFullCore(file);
+  // Modules loaded, code compiled, the file in the page cache: what is measured is the work, not the start.
+  for (let run = 0; run < WARM_UP; run++) await report(file, run % 2 === 0 ? fdtAddress : null, false);
+  const { baseline, works } = await paired(RUNS, () => readOnce(file), [
+    () => report(file, null, false),
+    () => report(file, fdtAddress, true),
+    () => report(file, null, true),
+  ]);
+  const figures = works.map(({ time, ratio }) => `${milliseconds(time)}, ${timesThat(ratio)}`);
+  return [
+    `report: reading a core of ${MEMORY >> 20} MiB once in pieces of 1 MiB takes ${milliseconds(baseline)}`,
+    `report: with an FDT scan             ${figures[0]} (at most 1.5)`,
+    `report: with --kho-fdt               ${figures[1]} (at most 0.5)`,
+    `report: with a search for setup_data ${figures[2]}`,
+    `report: peak memory on that core ${Math.round(tool('report', file, '--json').peak)} MiB (below 120)`,
+    ...(await startLines()),
+  ];
 }
 
 /** The sample's pages in a machine whose other pages hold noise, so that nothing is won by zeros. */
 async function writeFullCore(path: string): Promise<number> {
   const opened = await openDump(SAMPLE);
-  try {
-    const { memory, vmcoreinfo } = opened;
-    const noise = new Uint32Array(1 << 18);
-    let seed = 1;
-    for (let index = 0; index < noise.length; index++) {
-      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-      noise[index] = seed | 1;
-    }
-    const filler = new Uint8Array(noise.buffer);
-    await writeElfCore(path, { memory: filled(memory, filler), arch: 'x86_64', vmcoreinfo: vmcoreinfo ?? new Map() });
-    const [handover] = decodeHandovers({ memory }).handovers;
-    return handover?.candidate.fdtAddress ?? 0;
-  } finally {
-    opened.close();
+  using _opened = atEnd(() => opened.close());
+  const { memory, vmcoreinfo } = opened;
+  const noise = new Uint32Array(1 << 18);
+  let seed = 1;
+  for (let index = 0; index < noise.length; index++) {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+    noise[index] = seed | 1;
   }
+  const filler = new Uint8Array(noise.buffer);
+  await writeElfCore(path, { memory: filled(memory, filler), arch: 'x86_64', vmcoreinfo: vmcoreinfo ?? new Map() });
+  const [handover] = decodeHandovers({ memory }).handovers;
+  return handover?.candidate.fdtAddress ?? 0;
 }
 
 function filled(sparse: PhysicalMemory, filler: Uint8Array): PhysicalMemory {
@@ -94,16 +89,13 @@ function readOnce(path: string): void {
 
 async function report(path: string, khoFdt: number | null, searchSetupData: boolean): Promise<void> {
   const opened = await openDump(path);
-  try {
-    const decoded = decodeHandovers({ memory: opened.memory, files: opened.handoverFiles, khoFdt, searchSetupData });
-    if (decoded.handovers.length === 0) throw new Error('the bench lost its handover');
-    const source = { path, container: opened.container, bytes: opened.bytes, arch: opened.arch, pageSize: opened.memory.pageSize };
-    const facts = { path, memory: opened.memory, arch: opened.arch, release: null };
-    const judged = judge({ facts, decoded, findings: diagnose(decoded), log: null, options: {} });
-    JSON.stringify(reportJson({ source, kernel: null, handovers: decoded.handovers, ...judged, decoded, evidence: [] }));
-  } finally {
-    opened.close();
-  }
+  using _opened = atEnd(() => opened.close());
+  const decoded = decodeHandovers({ memory: opened.memory, files: opened.handoverFiles, khoFdt, searchSetupData });
+  if (decoded.handovers.length === 0) throw new Error('the bench lost its handover');
+  const source = { path, container: opened.container, bytes: opened.bytes, arch: opened.arch, pageSize: opened.memory.pageSize };
+  const facts = { path, memory: opened.memory, arch: opened.arch, release: null };
+  const judged = judge({ facts, decoded, findings: diagnose(decoded), log: null, options: {} });
+  JSON.stringify(reportJson({ source, kernel: null, handovers: decoded.handovers, ...judged, decoded, evidence: [] }));
 }
 
 /** From start to report on a small sample, beside a Node that does nothing. */

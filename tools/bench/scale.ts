@@ -16,6 +16,7 @@ import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import { Random } from '../random.js';
 import { type HugeDump, writeHugeDump } from './huge-dump.js';
 import { tool, type Used, used } from './measure.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 const SCALE = Number(process.env.BENCH_SCALE ?? '1');
 const MILLION = Math.round(1e6 * SCALE);
@@ -52,23 +53,20 @@ const mib = (peak: number): string => `${Math.round(peak)} MiB`;
 /** Lines to print. */
 export async function run(): Promise<string[]> {
   const folder = new Folder();
-  try {
-    const lines = [`scale: dumps of ${SCALE} times the size`];
-    const reader = buildReader(folder);
-    if (reader === null) lines.push('scale: gcc is not here: nothing is held against C');
-    lines.push(
-      ...folios(folder, reader),
-      ...(await joined(folder)),
-      ...growth(folder),
-      ...wrongRecords(folder),
-      ...sessions(folder, reader),
-      ...(await kdump(folder)),
-      ...start(),
-    );
-    return lines;
-  } finally {
-    folder.remove();
-  }
+  using _folder = atEnd(() => folder.remove());
+  const lines = [`scale: dumps of ${SCALE} times the size`];
+  const reader = buildReader(folder);
+  if (reader === null) lines.push('scale: gcc is not here: nothing is held against C');
+  lines.push(
+    ...folios(folder, reader),
+    ...(await joined(folder)),
+    ...growth(folder),
+    ...wrongRecords(folder),
+    ...sessions(folder, reader),
+    ...(await kdump(folder)),
+    ...start(),
+  );
+  return lines;
 }
 
 function buildReader(folder: Folder): string | null {
@@ -107,15 +105,12 @@ function folios(folder: Folder, reader: string | null): readonly string[] {
 async function joined(folder: Folder): Promise<readonly string[]> {
   const { file, fdt } = folder.dump('runs', { sessions: 1, memfds: 1, folios: 16 * MILLION, memory: 128 * 2 ** 30 });
   const opened = await openDump(file);
-  try {
-    const { handovers } = decodeHandovers({ memory: opened.memory, khoFdt: Number(fdt), searchSetupData: false });
-    const memfd = handovers[0]?.luo?.sessions?.[0]?.files[0]?.decoded;
-    if (memfd?.kind !== 'memfd') throw new Error('the bench lost its memfd');
-    const [sum, runs] = [cpu(() => sumOf(memfd)), cpu(() => countOf(memfd.runColumns()))];
-    return [`scale: ${16 * MILLION} records joined into runs: ${times(runs, sum)} the sum of the same bytes as Float64Arrays (at most 4)`];
-  } finally {
-    opened.close();
-  }
+  using _opened = atEnd(() => opened.close());
+  const { handovers } = decodeHandovers({ memory: opened.memory, khoFdt: Number(fdt), searchSetupData: false });
+  const memfd = handovers[0]?.luo?.sessions?.[0]?.files[0]?.decoded;
+  if (memfd?.kind !== 'memfd') throw new Error('the bench lost its memfd');
+  const [sum, runs] = [cpu(() => sumOf(memfd)), cpu(() => countOf(memfd.runColumns()))];
+  return [`scale: ${16 * MILLION} records joined into runs: ${times(runs, sum)} the sum of the same bytes as Float64Arrays (at most 4)`];
 }
 
 const TABLE_PIECE = 1 << 16;
@@ -198,17 +193,14 @@ async function kdump(folder: Folder): Promise<readonly string[]> {
   await writeKdump(file, { memory: bufferMemory([{ start: 0, bytes }]), arch: 'x86_64', vmcoreinfo: new Map([['OSRELEASE', '7.3.4']]) });
   const packed = Array.from({ length: KDUMP_PAGES }, (_, page) => deflateSync(bytes.subarray(page * PAGE, (page + 1) * PAGE)));
   const opened = await openDump(file);
-  try {
-    const zlib = cpu(() => {
-      for (const page of packed) inflateSync(page);
-    });
-    const read = cpu(() => {
-      for (let at = 0; at < bytes.length; at += PIECE) opened.memory.readInto(at, PIECE, piece);
-    });
-    return [`scale: ${KDUMP_PAGES} pages of a kdump: ${(zlib / read).toFixed(2)} times as fast as node:zlib alone (at least 0.8)`];
-  } finally {
-    opened.close();
-  }
+  using _opened = atEnd(() => opened.close());
+  const zlib = cpu(() => {
+    for (const page of packed) inflateSync(page);
+  });
+  const read = cpu(() => {
+    for (let at = 0; at < bytes.length; at += PIECE) opened.memory.readInto(at, PIECE, piece);
+  });
+  return [`scale: ${KDUMP_PAGES} pages of a kdump: ${(zlib / read).toFixed(2)} times as fast as node:zlib alone (at least 0.8)`];
 }
 
 const PIECE = 1 << 20;

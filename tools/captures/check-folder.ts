@@ -11,6 +11,7 @@ import { phaseOfRole, stateOfRole } from '../../src/handover/life.js';
 import type { LuoFile } from '../../src/handover/luo.js';
 import type { Memfd } from '../../src/handover/memfd.js';
 import type { DumpReport } from '../../src/report/dump-report.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 export interface MomentResult {
   readonly dump: string;
@@ -45,37 +46,29 @@ async function* checkMoments(folder: string, truth: Truth): AsyncIterable<Moment
     if (dump === null) continue;
     const path = join(folder, dump);
     const { opened, report } = await loadDump(path, {});
-    try {
-      const { differences, hashed, notInDump } = checkObjects(report, truth.at('moments', moment));
-      yield { dump: path, compared: differences.compared, hashed, notInDump, differences: differences.all };
-    } finally {
-      opened.close();
-    }
+    using _opened = atEnd(() => opened.close());
+    const { differences, hashed, notInDump } = checkObjects(report, truth.at('moments', moment));
+    yield { dump: path, compared: differences.compared, hashed, notInDump, differences: differences.all };
   }
 }
 
 async function checkDump(folder: string, path: string, moment: string): Promise<MomentResult> {
   const { opened, report } = await loadDump(path, {});
-  try {
-    const decodedPath = join(folder, `${moment}.decoded.json`);
-    const truthPath = join(folder, 'truth.json');
-    const decoder = existsSync(decodedPath) ? checkAgainstDecoder(report, Truth.parse(readFileSync(decodedPath, 'utf8')), moment) : null;
-    const truth = existsSync(truthPath) ? Truth.parse(readFileSync(truthPath, 'utf8')) : null;
-    const guest =
-      truth === null || !WHOLE.test(moment) || truth.at('sessions').list().length === 0
-        ? null
-        : checkAgainstTruth(report, truth, truth.at('corruption').exists);
-    const booted = truth === null || decoder !== null || !BOOTED.test(moment) ? null : checkBooted(report, truth);
-    return {
-      dump: path,
-      compared: (decoder?.compared ?? 0) + (guest?.differences.compared ?? 0) + (booted?.compared ?? 0),
-      hashed: guest?.hashed ?? 0,
-      notInDump: guest?.notInDump ?? 0,
-      differences: [...(decoder?.all ?? []), ...(guest?.differences.all ?? []), ...(booted?.all ?? [])],
-    };
-  } finally {
-    opened.close();
-  }
+  using _opened = atEnd(() => opened.close());
+  const decodedPath = join(folder, `${moment}.decoded.json`);
+  const truthPath = join(folder, 'truth.json');
+  const decoder = existsSync(decodedPath) ? checkAgainstDecoder(report, Truth.parse(readFileSync(decodedPath, 'utf8')), moment) : null;
+  const truth = existsSync(truthPath) ? Truth.parse(readFileSync(truthPath, 'utf8')) : null;
+  const guest =
+    truth === null || !WHOLE.test(moment) || truth.at('sessions').list().length === 0 ? null : checkAgainstTruth(report, truth, truth.at('corruption').exists);
+  const booted = truth === null || decoder !== null || !BOOTED.test(moment) ? null : checkBooted(report, truth);
+  return {
+    dump: path,
+    compared: (decoder?.compared ?? 0) + (guest?.differences.compared ?? 0) + (booted?.compared ?? 0),
+    hashed: guest?.hashed ?? 0,
+    notInDump: guest?.notInDump ?? 0,
+    differences: [...(decoder?.all ?? []), ...(guest?.differences.all ?? []), ...(booted?.all ?? [])],
+  };
 }
 
 /** @param moment an entry of `moments` */

@@ -10,6 +10,7 @@ import { loadDecoded } from '../../src/cli/load-dump.js';
 import { shrinkDump } from '../../src/cli/shrink.js';
 import { UserError } from '../../src/codec/user-error.js';
 import { openDump } from '../../src/container/open.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 interface ShrinkResult {
   readonly dump: string;
@@ -59,37 +60,31 @@ const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
 /** Hashes of all pages that memfds list, where no structure stands. */
 async function contentsOf(path: string): Promise<ReadonlySet<string>> {
   const { opened, decoded } = await loadDecoded(path);
-  try {
-    const { memory } = opened;
-    const found = new Set<string>();
-    const page = new Uint8Array(memory.pageSize);
-    for (const { luo, references, map } of decoded.handovers) {
-      const structures = new Set([...references.map(({ address }) => address), ...(map?.structurePages ?? [])]);
-      for (const { files } of luo?.sessions ?? [])
-        for (const { decoded: file } of files)
-          for (const { pfn, pages } of file?.kind === 'memfd' ? file.runs() : [])
-            for (let at = pfn * page.length; at < (pfn + pages) * page.length; at += page.length) {
-              if (structures.has(at)) continue;
-              // A damaged table may list more pages than there are.
-              if (memory.readInto(at, page.length, page) < page.length) break;
-              if (!isZero(page)) found.add(hashOf(page));
-            }
-    }
-    return found;
-  } finally {
-    opened.close();
+  using _opened = atEnd(() => opened.close());
+  const { memory } = opened;
+  const found = new Set<string>();
+  const page = new Uint8Array(memory.pageSize);
+  for (const { luo, references, map } of decoded.handovers) {
+    const structures = new Set([...references.map(({ address }) => address), ...(map?.structurePages ?? [])]);
+    for (const { files } of luo?.sessions ?? [])
+      for (const { decoded: file } of files)
+        for (const { pfn, pages } of file?.kind === 'memfd' ? file.runs() : [])
+          for (let at = pfn * page.length; at < (pfn + pages) * page.length; at += page.length) {
+            if (structures.has(at)) continue;
+            // A damaged table may list more pages than there are.
+            if (memory.readInto(at, page.length, page) < page.length) break;
+            if (!isZero(page)) found.add(hashOf(page));
+          }
   }
+  return found;
 }
 
 async function pagesIn(path: string, contents: ReadonlySet<string>): Promise<number> {
   const { memory, close } = await openDump(path);
-  try {
-    let found = 0;
-    const page = new Uint8Array(memory.pageSize);
-    for (const { start, end } of memory.readable)
-      for (let at = start; at < end; at += page.length) if (memory.readInto(at, page.length, page) === page.length && contents.has(hashOf(page))) found++;
-    return found;
-  } finally {
-    close();
-  }
+  using _close = atEnd(() => close());
+  let found = 0;
+  const page = new Uint8Array(memory.pageSize);
+  for (const { start, end } of memory.readable)
+    for (let at = start; at < end; at += page.length) if (memory.readInto(at, page.length, page) === page.length && contents.has(hashOf(page))) found++;
+  return found;
 }

@@ -60,6 +60,7 @@ import { elfCore, type Place, placesOf, compressed, flattened, kdump, lime, tar,
 import { fdtLike, handover, KALLSYMS_BASE, kallsyms, mails } from './made.js';
 import { changedText, damagedBytes, damagedFields, damagedText } from './mutate.js';
 import { playDebugger, playInspector, playKvm } from './play.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 export interface FuzzInput {
   /** of the file, by which commands never tell it */
@@ -460,11 +461,8 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       },
       async call(bytes) {
         const file = await fromBytes('input', bytes);
-        try {
-          return jsonLines(compatJson(checkCompat(releaseSide('7.3'), kernelSide(file))));
-        } finally {
-          file.close();
-        }
+        using _file = atEnd(() => file.close());
+        return jsonLines(compatJson(checkCompat(releaseSide('7.3'), kernelSide(file))));
       },
       commands: [
         ['abi', 'check', '--from', '7.3', '--to', 'FILE', '--json'],

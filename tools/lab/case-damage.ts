@@ -17,6 +17,7 @@ import type { PhysicalMemory } from '../../src/memory/memory.js';
 import { type Target, targetsOf } from '../../test/diagnosis/mutation/targets.js';
 import { errnoName } from '../../abi/errno.js';
 import type { FileFate } from '../../src/verdict/verdict.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 const COMMAND_LINE = 'kho=on kho_scratch=80M,4M,4M liveupdate=on reserve_mem=2M:4096:labmem reserve_mem=512K:4096:trace';
 /** MiB */
@@ -42,44 +43,41 @@ const PLAN = planLines([
 
 export async function damageCase(options: LabOptions): Promise<CaseResult> {
   const folder = mkdtempSync(join(options.memoryFolder ?? tmpdir(), 'luo-damage-'));
-  try {
-    const { kernel } = options;
-    const plan = { kernel, next: kernel, plan: PLAN, commandLine: COMMAND_LINE, memory: MEMORY, folder, sources: join(options.project, 'tools/lab') };
-    const snapshot = await takeSnapshot({ ...plan, seconds: options.seconds });
-    const base = await runNext(snapshot, [], options.seconds);
-    const loaded = await loadDump(snapshot.core, { log: false, cmdline: COMMAND_LINE });
-    const [handover] = loaded.report.handovers;
-    if (handover === undefined || base.ending !== 'off') throw new Error('the undamaged handover is not taken over; nothing can be compared');
-    const undamaged = judgeRun(loaded.report, null, snapshot.answers, base, base);
-    const lines = [`undamaged: foretold ${undamaged.foretold}, happened ${undamaged.happened}${undamaged.differences.map((line) => `; ${line}`).join('')}`];
-    const random = new Random(options.seed);
-    const choose = damages(loaded.opened.memory, handover, random);
-    let agreed = 0;
-    const kinds = new Map<string, number>();
-    for (let number = 1; number <= options.count; number++) {
-      const damage = choose.next().value;
-      const changes = [{ address: damage.address, bytes: damage.bytes }];
-      const report = await reportOf(snapshot.core, changes).catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
-      if (report instanceof Error) {
-        lines.push(`damage ${number}: ${damage.text}: the tool fails: ${report.message}`);
-        options.progress?.(lines.at(-1) ?? '');
-        continue;
-      }
-      const run = await runNext(snapshot, changes, SECONDS);
-      const judged = judgeRun(report, damage.group, snapshot.answers, base, run);
-      kinds.set(judged.happened, (kinds.get(judged.happened) ?? 0) + 1);
-      if (judged.agrees) agreed++;
-      const found = report.findings.find(({ severity }) => severity !== 'info');
-      const text = `${damage.text} at 0x${damage.address.toString(16)}: foretold ${judged.foretold}, happened ${judged.happened}${run.ending === 'hang' ? ' (hang)' : ''}`;
-      options.progress?.(`damage ${number}: ${judged.agrees ? 'agrees' : 'DIFFERS'}: ${text}; ${found?.rule ?? 'nothing found'}`);
-      if (!judged.agrees) lines.push(`damage ${number}: ${text}${judged.differences.map((line) => `; ${line}`).join('')}; the tool: ${report.verdict.text}`);
+  using _folder = atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  const { kernel } = options;
+  const plan = { kernel, next: kernel, plan: PLAN, commandLine: COMMAND_LINE, memory: MEMORY, folder, sources: join(options.project, 'tools/lab') };
+  const snapshot = await takeSnapshot({ ...plan, seconds: options.seconds });
+  const base = await runNext(snapshot, [], options.seconds);
+  const loaded = await loadDump(snapshot.core, { log: false, cmdline: COMMAND_LINE });
+  const [handover] = loaded.report.handovers;
+  if (handover === undefined || base.ending !== 'off') throw new Error('the undamaged handover is not taken over; nothing can be compared');
+  const undamaged = judgeRun(loaded.report, null, snapshot.answers, base, base);
+  const lines = [`undamaged: foretold ${undamaged.foretold}, happened ${undamaged.happened}${undamaged.differences.map((line) => `; ${line}`).join('')}`];
+  const random = new Random(options.seed);
+  const choose = damages(loaded.opened.memory, handover, random);
+  let agreed = 0;
+  const kinds = new Map<string, number>();
+  for (let number = 1; number <= options.count; number++) {
+    const damage = choose.next().value;
+    const changes = [{ address: damage.address, bytes: damage.bytes }];
+    const report = await reportOf(snapshot.core, changes).catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
+    if (report instanceof Error) {
+      lines.push(`damage ${number}: ${damage.text}: the tool fails: ${report.message}`);
+      options.progress?.(lines.at(-1) ?? '');
+      continue;
     }
-    lines.push(`what happened: ${[...kinds].map(([kind, count]) => `${kind} ${count}`).join(', ')}`);
-    loaded.opened.close();
-    return { lines, compared: options.count, agreed };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+    const run = await runNext(snapshot, changes, SECONDS);
+    const judged = judgeRun(report, damage.group, snapshot.answers, base, run);
+    kinds.set(judged.happened, (kinds.get(judged.happened) ?? 0) + 1);
+    if (judged.agrees) agreed++;
+    const found = report.findings.find(({ severity }) => severity !== 'info');
+    const text = `${damage.text} at 0x${damage.address.toString(16)}: foretold ${judged.foretold}, happened ${judged.happened}${run.ending === 'hang' ? ' (hang)' : ''}`;
+    options.progress?.(`damage ${number}: ${judged.agrees ? 'agrees' : 'DIFFERS'}: ${text}; ${found?.rule ?? 'nothing found'}`);
+    if (!judged.agrees) lines.push(`damage ${number}: ${text}${judged.differences.map((line) => `; ${line}`).join('')}; the tool: ${report.verdict.text}`);
   }
+  lines.push(`what happened: ${[...kinds].map(([kind, count]) => `${kind} ${count}`).join(', ')}`);
+  loaded.opened.close();
+  return { lines, compared: options.count, agreed };
 }
 
 /** What a user of `diagnose` gets of the core with `changes` in it. @throws Error where the tool has a defect */

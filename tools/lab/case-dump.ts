@@ -11,6 +11,7 @@ import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Share } from './guest.js';
 import { qemuArguments } from './qemu.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 const PROGRAM = `boot 1
 open
@@ -74,38 +75,35 @@ export async function dumpCase(options: LabOptions): Promise<CaseResult> {
   const report = (dump: string, ...args: readonly string[]): string =>
     execFileSync(process.execPath, [bin, 'report', dump, ...args], { encoding: 'utf8', maxBuffer: 1 << 28 });
   const folder = mkdtempSync(join(tmpdir(), 'luo-lab-dumps-'));
-  try {
-    return await withShare(options, async (share) => {
-      makeDumpGuest(share, options.project);
-      const run = await runToDumps(share, {
-        kernel: options.kernel,
-        append: 'ignore_loglevel kho=on kho_scratch=64M,4M,4M liveupdate=on init_on_free=1 oops=panic panic=0',
-        program: PROGRAM,
-        folder,
-        seconds: options.seconds,
-        damage: async (moment, dump) => {
-          if (moment !== 's2-boot') return [];
-          const address = addressesOf(report(dump, '--json'), 'vm-a');
-          return DAMAGE.map(({ token, offset, bytes }) => ({ physical: (address.get(token) ?? 0) + offset, bytes }));
-        },
-      });
-      const lines: string[] = [];
-      let [compared, agreed] = [0, 0];
-      for (const [moment, patterns] of Object.entries(EXPECTED)) {
-        const dump = run.dumps.get(moment);
-        const text = dump === undefined ? [] : report(dump).split('\n');
-        if (dump === undefined) lines.push(`${moment}: no dump; the console ended with ${run.console.at(-1) ?? 'nothing'}`);
-        for (const pattern of patterns) {
-          compared++;
-          if (text.some((line) => pattern.test(line))) agreed++;
-          else lines.push(`${moment}: no line like ${pattern}`);
-        }
-      }
-      return { lines, compared, agreed };
+  using _folder = atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  return await withShare(options, async (share) => {
+    makeDumpGuest(share, options.project);
+    const run = await runToDumps(share, {
+      kernel: options.kernel,
+      append: 'ignore_loglevel kho=on kho_scratch=64M,4M,4M liveupdate=on init_on_free=1 oops=panic panic=0',
+      program: PROGRAM,
+      folder,
+      seconds: options.seconds,
+      damage: async (moment, dump) => {
+        if (moment !== 's2-boot') return [];
+        const address = addressesOf(report(dump, '--json'), 'vm-a');
+        return DAMAGE.map(({ token, offset, bytes }) => ({ physical: (address.get(token) ?? 0) + offset, bytes }));
+      },
     });
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+    const lines: string[] = [];
+    let [compared, agreed] = [0, 0];
+    for (const [moment, patterns] of Object.entries(EXPECTED)) {
+      const dump = run.dumps.get(moment);
+      const text = dump === undefined ? [] : report(dump).split('\n');
+      if (dump === undefined) lines.push(`${moment}: no dump; the console ended with ${run.console.at(-1) ?? 'nothing'}`);
+      for (const pattern of patterns) {
+        compared++;
+        if (text.some((line) => pattern.test(line))) agreed++;
+        else lines.push(`${moment}: no line like ${pattern}`);
+      }
+    }
+    return { lines, compared, agreed };
+  });
 }
 
 /** Where each file of a session was serialised, from `report --json`. */

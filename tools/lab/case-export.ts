@@ -16,6 +16,7 @@ import { type TreeNode, walk } from '../../src/tree/tree.js';
 import type { CaseResult, LabOptions } from './case.js';
 import { type PlannedFile, type PlannedSession, planLines, planned } from './plan.js';
 import { type ByteChange, runNext, type Snapshot, takeSnapshot } from './snapshot.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 const COMMAND_LINE = 'kho=on kho_scratch=80M,4M,4M liveupdate=on';
 /** MiB */
@@ -42,32 +43,29 @@ export async function exportCase(options: LabOptions): Promise<CaseResult> {
     const kernels = { kernel: options.kernel, next: options.kernel, commandLine: COMMAND_LINE, sources: join(options.project, 'tools/lab') };
     return takeSnapshot({ ...kernels, plan: planLines(sessions), memory: MEMORY, folder: own, seconds: options.seconds });
   };
-  try {
-    const first = await boot('first', SESSIONS);
-    const made = await Promise.all(DAMAGES.map(([path, bytes]) => exported(first.core, path, Uint8Array.from(bytes), options.release)));
-    // The sessions are those of the scenario, not of the plan: all four scenarios make the same ones.
-    const second = await boot('second', sessionsOf(made[0]?.scenario));
-    const { opened, report } = await loadDump(second.core, { log: false });
-    const [handover] = report.handovers;
-    const lines: string[] = [];
-    let agreed = 0;
-    for (const { scenario, damages } of made) {
-      const changes = handover === undefined ? [] : damages.flatMap(({ path, bytes }) => placed(handover, path, bytes));
-      const run = await runNext(second, changes, options.seconds);
-      const expected = expectedOf(scenario);
-      const got = run.answers.filter((line) => /^[OSFX] /.test(line)).map((line) => answerOf(line));
-      const same =
-        changes.length === damages.length && expected.every((one, index) => got[index] === one) && (scenario.end === 'panic') === (run.ending !== 'off');
-      if (same) agreed++;
-      lines.push(
-        `${damages.map(({ path }) => path).join(', ')}: ${same ? 'the real kernel answers what the scenario expects' : `expected ${expected.join('; ')}; got ${got.join('; ')} (${run.ending})`}`,
-      );
-    }
-    opened.close();
-    return { lines, compared: made.length, agreed };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  using _folder = atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  const first = await boot('first', SESSIONS);
+  const made = await Promise.all(DAMAGES.map(([path, bytes]) => exported(first.core, path, Uint8Array.from(bytes), options.release)));
+  // The sessions are those of the scenario, not of the plan: all four scenarios make the same ones.
+  const second = await boot('second', sessionsOf(made[0]?.scenario));
+  const { opened, report } = await loadDump(second.core, { log: false });
+  const [handover] = report.handovers;
+  const lines: string[] = [];
+  let agreed = 0;
+  for (const { scenario, damages } of made) {
+    const changes = handover === undefined ? [] : damages.flatMap(({ path, bytes }) => placed(handover, path, bytes));
+    const run = await runNext(second, changes, options.seconds);
+    const expected = expectedOf(scenario);
+    const got = run.answers.filter((line) => /^[OSFX] /.test(line)).map((line) => answerOf(line));
+    const same =
+      changes.length === damages.length && expected.every((one, index) => got[index] === one) && (scenario.end === 'panic') === (run.ending !== 'off');
+    if (same) agreed++;
+    lines.push(
+      `${damages.map(({ path }) => path).join(', ')}: ${same ? 'the real kernel answers what the scenario expects' : `expected ${expected.join('; ')}; got ${got.join('; ')} (${run.ending})`}`,
+    );
   }
+  opened.close();
+  return { lines, compared: made.length, agreed };
 }
 
 interface Exported {

@@ -11,6 +11,7 @@ import { decodeHandovers } from '../../src/handover/decode.js';
 import type { CaseResult, LabOptions } from './case.js';
 import { fileLine, type PlannedSession, planLines, planned, planScenario } from './plan.js';
 import { type ByteChange, runNext, takeSnapshot } from './snapshot.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 const COMMAND_LINE = 'kho=on kho_scratch=80M,4M,4M liveupdate=on';
 /** MiB */
@@ -36,35 +37,32 @@ const SESSIONS: readonly PlannedSession[] = [
 
 export async function forgeCase(options: LabOptions): Promise<CaseResult> {
   const folder = mkdtempSync(join(options.memoryFolder ?? tmpdir(), 'luo-forge-'));
-  try {
-    const changes = await forged(folder, options);
-    const snapshot = await takeSnapshot({
-      kernel: options.kernel,
-      next: options.kernel,
-      plan: [],
-      nextPlan: planLines(SESSIONS),
-      commandLine: COMMAND_LINE,
-      firstOnly: `memmap=${(TO - FROM) >> 20}M$0x${FROM.toString(16)}`,
-      memory: MEMORY,
-      folder,
-      sources: join(options.project, 'tools/lab'),
-      seconds: options.seconds,
-    });
-    const named = await nodeNaming(snapshot.core, join(folder, 'ram'), changes.fdt);
-    const run = await runNext(snapshot, [changes.memory, ...named], options.seconds);
-    const expected = ['O 0', ...SESSIONS.flatMap(({ name, files }) => [`S ${name} 0`, ...files.map((file) => fileLine(file)), `X ${name} 0`]), 'END'];
-    const lines = expected.flatMap((line, index) => (run.answers[index] === line ? [] : [`expected "${line}", was "${run.answers[index] ?? 'nothing'}"`]));
-    const files = SESSIONS.flatMap((session) => session.files);
-    const back = files.filter((file) => run.answers.includes(fileLine(file))).length;
-    const said = run.console.filter((line) => /KHO|luo:|exec from/.test(line));
-    return {
-      lines: [...lines.slice(0, 20), ...said, `${back} of ${files.length} files come back with their contents (${run.ending})`],
-      compared: expected.length,
-      agreed: expected.length - lines.length,
-    };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  using _folder = atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  const changes = await forged(folder, options);
+  const snapshot = await takeSnapshot({
+    kernel: options.kernel,
+    next: options.kernel,
+    plan: [],
+    nextPlan: planLines(SESSIONS),
+    commandLine: COMMAND_LINE,
+    firstOnly: `memmap=${(TO - FROM) >> 20}M$0x${FROM.toString(16)}`,
+    memory: MEMORY,
+    folder,
+    sources: join(options.project, 'tools/lab'),
+    seconds: options.seconds,
+  });
+  const named = await nodeNaming(snapshot.core, join(folder, 'ram'), changes.fdt);
+  const run = await runNext(snapshot, [changes.memory, ...named], options.seconds);
+  const expected = ['O 0', ...SESSIONS.flatMap(({ name, files }) => [`S ${name} 0`, ...files.map((file) => fileLine(file)), `X ${name} 0`]), 'END'];
+  const lines = expected.flatMap((line, index) => (run.answers[index] === line ? [] : [`expected "${line}", was "${run.answers[index] ?? 'nothing'}"`]));
+  const files = SESSIONS.flatMap((session) => session.files);
+  const back = files.filter((file) => run.answers.includes(fileLine(file))).length;
+  const said = run.console.filter((line) => /KHO|luo:|exec from/.test(line));
+  return {
+    lines: [...lines.slice(0, 20), ...said, `${back} of ${files.length} files come back with their contents (${run.ending})`],
+    compared: expected.length,
+    agreed: expected.length - lines.length,
+  };
 }
 
 /** The engine's memory as a user gets it, and where its root FDT is. */
@@ -74,16 +72,13 @@ async function forged(folder: string, options: LabOptions): Promise<{ readonly m
   writeFileSync(scenario, planScenario(SESSIONS, { memory: `${MEMORY}MiB` }, options.release));
   execFileSync(process.execPath, [join(options.project, 'dist/cli/bin.js'), 'sim', scenario, '--until', 'frozen', '--dump', core]);
   const opened = await openDump(core);
-  try {
-    const fdt = decodeHandovers({ memory: opened.memory, runningRelease: null }).handovers[0]?.candidate.fdtAddress;
-    if (fdt === undefined || fdt === null) throw new Error("the engine's dump holds no handover");
-    // Pages of zeros as well: an empty file is handed over as one.
-    const bytes = new Uint8Array(TO - FROM);
-    opened.memory.readInto(FROM, bytes.length, bytes);
-    return { memory: { address: FROM, bytes }, fdt };
-  } finally {
-    opened.close();
-  }
+  using _opened = atEnd(() => opened.close());
+  const fdt = decodeHandovers({ memory: opened.memory, runningRelease: null }).handovers[0]?.candidate.fdtAddress;
+  if (fdt === undefined || fdt === null) throw new Error("the engine's dump holds no handover");
+  // Pages of zeros as well: an empty file is handed over as one.
+  const bytes = new Uint8Array(TO - FROM);
+  opened.memory.readInto(FROM, bytes.length, bytes);
+  return { memory: { address: FROM, bytes }, fdt };
 }
 
 /** The setup_data of the real image, wherever the kernel has a copy of it, naming the forged FDT in place of the kernel's own. */

@@ -2,6 +2,7 @@
 import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { addTool, makeShare, type Share } from './guest.js';
+import { atEnd } from '../../src/codec/at-end.js';
 
 export interface LabOptions {
   /** the built package */
@@ -36,14 +37,11 @@ export const MEMORY = '1G';
 /** A share with the tool, the kernel and the initramfs in it; removed when `use` is done. */
 export async function withShare<T>(options: LabOptions, use: (share: Share) => Promise<T>): Promise<T> {
   const share = makeShare();
-  try {
-    addTool(share, options.project);
-    copyFileSync(options.kernel, join(share.path, 'vmlinuz'));
-    if (options.other !== null) copyFileSync(options.other, join(share.path, 'vmlinuz-other'));
-    return await use(share);
-  } finally {
-    rmSync(share.path, { recursive: true, force: true });
-  }
+  using _sharePath = atEnd(() => rmSync(share.path, { recursive: true, force: true }));
+  addTool(share, options.project);
+  copyFileSync(options.kernel, join(share.path, 'vmlinuz'));
+  if (options.other !== null) copyFileSync(options.other, join(share.path, 'vmlinuz-other'));
+  return await use(share);
 }
 
 /** `luo-inspect live` of a scenario in the share, into a kernel in the share. */

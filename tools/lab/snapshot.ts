@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Socket, createConnection } from 'node:net';
 import { createInterface } from 'node:readline';
+import { atEnd } from '../../src/codec/at-end.js';
 
 interface SnapshotOptions {
   readonly kernel: string;
@@ -72,33 +73,30 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot> 
     '-append',
     `${QUIET} ${options.commandLine} ${options.firstOnly ?? ''}`,
   ]);
-  try {
-    const qmp = await Qmp.connect(join(folder, 'qmp'));
-    const said = (): readonly string[] => linesOf(join(folder, 'answers'));
-    await until(() => said().includes('READY'), options.seconds, 'the first kernel does not come to the jump', folder);
-    await qmp.ask('stop');
-    const address = BigInt(/^K (0x[0-9a-f]+)/m.exec(said().join('\n'))?.[1] ?? 0);
-    if (address < START_KERNEL_MAP) throw new Error(`machine_kexec is at 0x${address.toString(16)}: kallsyms is not readable in the guest`);
-    const trap = Number(address - START_KERNEL_MAP);
-    const was = readAt(ram, trap, TRAP.length);
-    writeAt(ram, [{ address: trap, bytes: TRAP }]);
-    await qmp.ask('cont');
-    const at = address.toString(16);
-    await until(async () => (await qmp.monitor('info registers')).includes(`RIP=${at}`), options.seconds, 'the jump is not made', folder);
-    await qmp.ask('stop');
-    writeAt(ram, [{ address: trap, bytes: was }]);
-    const core = join(folder, 'core');
-    await qmp.ask('dump-guest-memory', { paging: false, protocol: `file:${core}` });
-    await qmp.ask('migrate-set-capabilities', { capabilities: [{ capability: 'x-ignore-shared', state: true }] });
-    await qmp.ask('migrate', { uri: `exec:cat >${join(folder, 'state')}` });
-    await qmp.migrated();
-    await qmp.ask('quit').catch(() => undefined);
-    qmp.close();
-    await ended(child);
-    return { folder, memory: options.memory, core, answers: said(), console: linesOf(join(folder, 'console')) };
-  } finally {
-    child.kill('SIGKILL');
-  }
+  using _child = atEnd(() => child.kill('SIGKILL'));
+  const qmp = await Qmp.connect(join(folder, 'qmp'));
+  const said = (): readonly string[] => linesOf(join(folder, 'answers'));
+  await until(() => said().includes('READY'), options.seconds, 'the first kernel does not come to the jump', folder);
+  await qmp.ask('stop');
+  const address = BigInt(/^K (0x[0-9a-f]+)/m.exec(said().join('\n'))?.[1] ?? 0);
+  if (address < START_KERNEL_MAP) throw new Error(`machine_kexec is at 0x${address.toString(16)}: kallsyms is not readable in the guest`);
+  const trap = Number(address - START_KERNEL_MAP);
+  const was = readAt(ram, trap, TRAP.length);
+  writeAt(ram, [{ address: trap, bytes: TRAP }]);
+  await qmp.ask('cont');
+  const at = address.toString(16);
+  await until(async () => (await qmp.monitor('info registers')).includes(`RIP=${at}`), options.seconds, 'the jump is not made', folder);
+  await qmp.ask('stop');
+  writeAt(ram, [{ address: trap, bytes: was }]);
+  const core = join(folder, 'core');
+  await qmp.ask('dump-guest-memory', { paging: false, protocol: `file:${core}` });
+  await qmp.ask('migrate-set-capabilities', { capabilities: [{ capability: 'x-ignore-shared', state: true }] });
+  await qmp.ask('migrate', { uri: `exec:cat >${join(folder, 'state')}` });
+  await qmp.migrated();
+  await qmp.ask('quit').catch(() => undefined);
+  qmp.close();
+  await ended(child);
+  return { folder, memory: options.memory, core, answers: said(), console: linesOf(join(folder, 'console')) };
 }
 
 /** Lets the next kernel run from the snapshot, with `changes` in its memory, until the guest ends or its time is over. */

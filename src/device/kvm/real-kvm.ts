@@ -38,6 +38,7 @@ import {
 } from './backend.js';
 import { type Libc, loadLibc, type LibcResult } from '../libc.js';
 import { RealMemory } from './real-memory.js';
+import { atEnd } from '../../codec/at-end.js';
 
 const DEVICE = '/dev/kvm';
 const O_RDWR_CLOEXEC = 0o2000002;
@@ -62,12 +63,9 @@ export type KvmCapabilities = Readonly<Record<KvmCapability, number>>;
 export async function kvmCapabilitiesHere(): Promise<KvmCapabilities> {
   const libc = await loadLibc();
   const device = openDevice(libc);
-  try {
-    const entries = Object.entries(kvmCapabilities).map(([name, number]) => [name, check(libc, device, number).ret] as const);
-    return Object.assign({ ...kvmCapabilities }, Object.fromEntries(entries));
-  } finally {
-    libc.close(device);
-  }
+  using _libc = atEnd(() => libc.close(device));
+  const entries = Object.entries(kvmCapabilities).map(([name, number]) => [name, check(libc, device, number).ret] as const);
+  return Object.assign({ ...kvmCapabilities }, Object.fromEntries(entries));
 }
 
 /** @throws UserError where the device, koffi, or what `options` ask for is missing */

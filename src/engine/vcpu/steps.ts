@@ -8,6 +8,7 @@ import type { KvmStep } from '../scenario/steps.js';
 import { type ExitFields, exitFields } from './exit-fields.js';
 import { type VmmOutcome, runVmm } from './vmm.js';
 import { type KvmCapability, kvmCapabilities } from '../../../abi/kvm/ioctls.js';
+import { atEnd } from '../../codec/at-end.js';
 
 /** Every verb of them, without the tables that read its keys: a dump's memory is run on without any. */
 const VERBS = {
@@ -64,26 +65,23 @@ export async function* runKvmSteps(
 ): AsyncGenerator<KvmStepResult, void, undefined> {
   let backend: KvmBackend | null = null;
   let noVm: string | null = null;
-  try {
-    for (const [index, step] of steps.entries()) {
-      if (step.do === 'vm') noVm = null;
-      const known = noVm ?? lacks(step);
-      try {
-        if (known !== null) throw new UserError(known);
-        if (step.do === 'vm' || backend === null) {
-          backend?.close();
-          backend = null;
-          backend = await open(step.do === 'vm' ? step : { type: 'default' });
-        }
-        yield performKvmStep(backend, index, step);
-      } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-        yield { ...nothing(index, step), refused: error.message };
-        if (step.do === 'vm') noVm = NO_VM;
+  using _backend = atEnd(() => backend?.close());
+  for (const [index, step] of steps.entries()) {
+    if (step.do === 'vm') noVm = null;
+    const known = noVm ?? lacks(step);
+    try {
+      if (known !== null) throw new UserError(known);
+      if (step.do === 'vm' || backend === null) {
+        backend?.close();
+        backend = null;
+        backend = await open(step.do === 'vm' ? step : { type: 'default' });
       }
+      yield performKvmStep(backend, index, step);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      yield { ...nothing(index, step), refused: error.message };
+      if (step.do === 'vm') noVm = NO_VM;
     }
-  } finally {
-    backend?.close();
   }
 }
 
