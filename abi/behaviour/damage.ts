@@ -127,7 +127,11 @@ export const damageFacts = rows({
 
   'kexec-metadata/count': always('ignored', 'The next kernel prints it and counts on.', 'source'),
   'kexec-metadata/count-ahead': always('ignored', 'Both numbers are only printed.', 'source'),
-  'kexec-metadata/damaged': always('ignored', 'The next kernel prints why ("kexec-metadata version … not supported") and goes on without it.', 'source'),
+  'kexec-metadata/damaged': always(
+    'warns',
+    'The next kernel prints why ("kexec-metadata version … not supported", "blob too small") and goes on without it: its count starts again.',
+    'source',
+  ),
   'kexec-metadata/release': always('ignored', 'The next kernel prints it.', 'source'),
 
   'kho/beyond-memory': always(
@@ -273,7 +277,7 @@ export const damageFacts = rows({
 
   'memblock/afresh': always(
     'warns',
-    'The next kernel prints why and allocates the region afresh: it comes up with other contents, and the old memory stays reserved.',
+    'The next kernel prints why (not where start or size is missing, or is not 8 bytes long) and allocates the region afresh: it comes up with other contents, and the old memory stays reserved.',
     'source',
   ),
   'memblock/in-scratch': [

@@ -11,6 +11,8 @@ import { decodeHandovers } from '../../src/handover/decode.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import { Image } from '../handover/synthetic/image.js';
 import { handOver, luoStruct } from '../handover/synthetic/luo.js';
+import { array, nested, phys, struct as layout, u16, u32, u64 } from '../../abi/layout.js';
+import { about, FILES, write as writeForeign } from '../compat/foreign-kernel.js';
 
 const SAMPLE = 'samples/contracts/next-kernel.yaml';
 const head = 'schema: luo-inspect.contract/1\ncontracts:\n';
@@ -121,5 +123,44 @@ describe('a handler of one’s own', () => {
   it('needs no structure', () => {
     remove = addContracts(parseContractFile(one('notes: []'), 'x.yaml'));
     expect(rulesOf(write())).not.toContain('file/handler-unknown');
+  });
+});
+
+describe('a version of KHO', () => {
+  const hdr = layout({ name: 'kho_vmalloc_hdr', ...about, fields: { magic: u64(''), next: phys('') } });
+  const { image, pages } = writeForeign({
+    khoString: 'kho-v9',
+    chunk: layout({ name: 'kho_vmalloc_chunk', ...about, fields: { hdr: nested(hdr, ''), phys: array(phys(''), 510, '') } }),
+    vmalloc: layout({ name: 'kho_vmalloc', ...about, fields: { owner: u64(''), order: u16(''), flags: u16(''), total_pages: u32(''), first: phys('') } }),
+  });
+  const memory = bufferMemory([{ start: 0, bytes: image.bytes }]);
+  const others = `  - { layer: luo, compatible: luo-v6, structs: { luo_ser: { fields: { compatible: 'char[8]', liveupdate_num: u64, sessions_pa: phys, flbs_pa: phys } } },
+      areas: { sessions: { header: kho_block_header_ser, entry: luo_session_ser, chained: true }, files: { header: kho_block_header_ser, entry: luo_file_ser, chained: true },
+      flbs: { header: luo_flb_header_ser, entry: luo_flb_ser } } }
+  - { layer: memfd, compatible: memfd-v3, structs: { memfd_luo_ser: { fields: { pos: u64, size: u64, seals: u32, flags: u32, nr_folios: u64, folios: kho_vmalloc } },
+      memfd_luo_folio_ser: { fields: { pfn_flags: { bits: { pfn: 52, flags: 12 } }, index: u64 } } } }
+`;
+  const kho = `  - { layer: kho, compatible: kho-v9, structs: { kho_vmalloc: { fields: { owner: u64, order: u16, flags: u16, total_pages: u32, first: phys } },
+      kho_vmalloc_hdr: { fields: { magic: u64, next: phys } }, kho_vmalloc_chunk: { fields: { hdr: kho_vmalloc_hdr, phys: 'u64[510]' } } } }
+`;
+  const read = (text: string) => {
+    remove = addContracts(parseContractFile(`${head}${text}`, 'x.yaml'));
+    const dump = decodeHandovers({ memory });
+    const files = dump.handovers[0]?.luo?.sessions?.[0]?.files ?? [];
+    const first = files.map(({ decoded }) => (decoded?.kind === 'memfd' ? [...decoded.entries()].map(({ pfn }) => pfn * 4096) : []));
+    return {
+      first,
+      rules: diagnose(dump, { log: null })
+        .filter(({ severity }) => severity !== 'info')
+        .map(({ rule }) => rule),
+    };
+  };
+
+  it('is read by the structures that its contract describes, which others in the file may name', () => {
+    expect(read(kho + others)).toEqual({ first: Array.from({ length: FILES }, (_, index) => pages.get(BigInt(index + 1))), rules: [] });
+  });
+
+  it('is refused without one', () => {
+    expect(read(others).rules).toContain('kho/version-unknown');
   });
 });
