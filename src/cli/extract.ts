@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Command } from 'commander';
 import { UserError } from '../codec/user-error.js';
-import type { Handover } from '../handover/decode.js';
+import type { DecodedDump } from '../handover/decode.js';
 import { isStandardOutput, writeOutput } from '../container/output-file.js';
 import { type ContentMissing, readContents } from '../handover/contents.js';
 import type { LuoFile, LuoSession } from '../handover/luo.js';
@@ -38,7 +38,9 @@ async function runExtract(path: string, session: string, token: string, options:
   const { opened, decoded } = await loadDecoded(path, options);
   const endProgress = showProgress();
   try {
-    const memfd = findMemfd(decoded.handovers, session, token, path);
+    const { notSearched } = decoded.find;
+    const memfd = findMemfd(decoded, session, token, path);
+    if (notSearched !== null) tell(`${path}: ${notSearched}`);
     const written = await write(memfd, opened.memory, options, `${session} ${token}`);
     const stream = isStandardOutput(options.output) ? process.stderr : process.stdout;
     stream.write(`${escapeText(options.output)}: ${written}\n`);
@@ -49,7 +51,7 @@ async function runExtract(path: string, session: string, token: string, options:
 }
 
 /** By the session's name, or as paths have it (`name#2` for a second of that name). @throws UserError */
-function findMemfd(handovers: readonly Handover[], session: string, token: string, path: string): Memfd {
+function findMemfd({ handovers, find }: DecodedDump, session: string, token: string, path: string): Memfd {
   const wanted = parseToken(token);
   const lists = handovers.map((handover) => handover.luo?.sessions ?? []);
   const named = lists.flatMap((sessions) =>
@@ -60,7 +62,9 @@ function findMemfd(handovers: readonly Handover[], session: string, token: strin
   );
   if (named.length === 0) {
     const names = lists.flatMap((sessions) => sessions.map(({ name }) => JSON.stringify(name.text)));
-    throw new UserError(`${path}: no session is called ${JSON.stringify(session)}; there ${listOf(names)}`);
+    throw new UserError(
+      `${path}: no session is called ${JSON.stringify(session)}; there ${listOf(names)}${find.notSearched === null ? '' : `; ${find.notSearched}`}`,
+    );
   }
   const files = named.flatMap((candidate: LuoSession) => candidate.files);
   const file = files.find((candidate: LuoFile) => candidate.token === wanted);

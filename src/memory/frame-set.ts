@@ -24,15 +24,18 @@ export class FrameSet {
   }
 
   has(frame: number): boolean {
-    const index = Math.floor(frame / PIECE);
+    const small = frame >>> 0;
+    const index = small === frame ? small >>> PIECE_LOG2 : Math.floor(frame / PIECE);
     if (index >= this.#pieces.length) return this.#outside.has(frame);
-    const at = frame - index * PIECE;
+    const at = small & (PIECE - 1);
     return (((this.#pieces[index]?.[at >>> 5] ?? 0) >>> (at & 31)) & 1) === 1;
   }
 
   /** @returns false where it is there already, or there is no room for it */
   add(frame: number): boolean {
-    const index = Math.floor(frame / PIECE);
+    // Small numbers, as nearly all are, are taken apart in 32 bits.
+    const small = frame >>> 0;
+    const index = small === frame ? small >>> PIECE_LOG2 : Math.floor(frame / PIECE);
     if (index >= this.#pieces.length) {
       if (this.#outside.has(frame) || this.#outside.size >= MOST_OUTSIDE) return false;
       this.#outside.add(frame);
@@ -43,9 +46,9 @@ export class FrameSet {
       piece = new Uint32Array(PIECE / 32);
       this.#pieces[index] = piece;
     }
-    const at = frame - index * PIECE;
+    const at = small & (PIECE - 1);
     const word = piece[at >>> 5] ?? 0;
-    const bit = (1 << (at & 31)) >>> 0;
+    const bit = 1 << (at & 31);
     if ((word & bit) !== 0) return false;
     piece[at >>> 5] = word | bit;
     return true;

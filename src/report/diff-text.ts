@@ -13,6 +13,9 @@ export function* diffText(comparison: Comparison, paths: { readonly before: stri
   yield `before: ${escapeText(paths.before)}: ${sideText(comparison.before)}`;
   yield `after:  ${escapeText(paths.after)}: ${comparison.after === null ? 'no handover came in' : sideText(comparison.after)}`;
   for (const doubt of comparison.doubts) yield `note: ${escapeText(doubt)}`;
+  const { before, after } = comparison.notSearched;
+  if (before !== null) yield `note: before: ${escapeText(before)}`;
+  if (after !== null) yield `note: after: ${escapeText(after)}`;
   yield '';
   if (comparison.differences.length === 0) yield 'nothing differs';
   for (const { change, name, text } of comparison.differences) {
@@ -69,8 +72,8 @@ function keptText(kept: Kept): string {
 
 export const diffJson = (comparison: Comparison, paths: { readonly before: string; readonly after: string }): JsonObject => ({
   schema: 'luo-inspect.diff/1',
-  before: sideJson(paths.before, comparison.before),
-  after: sideJson(paths.after, comparison.after),
+  before: sideJson(paths.before, comparison.before, comparison.notSearched.before),
+  after: sideJson(paths.after, comparison.after, comparison.notSearched.after),
   doubts: [...comparison.doubts],
   differences: comparison.differences.map(({ change, what, name, text, before, after }) => ({ change, what, name, text, before, after })),
   kept: { ...comparison.kept },
@@ -84,8 +87,9 @@ export const diffJson = (comparison: Comparison, paths: { readonly before: strin
   })),
 });
 
-const sideJson = (path: string, handover: Handover | null): JsonObject => ({
+const sideJson = (path: string, handover: Handover | null, notSearched: string | null): JsonObject => ({
   path,
+  ...(notSearched === null ? {} : { notSearched }),
   handover:
     handover === null
       ? null

@@ -86,16 +86,23 @@ export class Tags {
 
   /** @returns the order of the block that started at `address`, which is no longer kept; undefined where none did */
   take(address: number): number | undefined {
+    const page = address / this.#pageSize;
+    const number = Math.floor(page / PIECE_PAGES);
+    const singles = this.#singles(number);
+    if (singles !== undefined && Number.isInteger(page)) {
+      const at = (page - number * PIECE_PAGES) >>> 5;
+      const word = singles[at] ?? 0;
+      const left = word & ~(1 << (page & 31));
+      if (left !== (word | 0)) {
+        singles[at] = left;
+        this.#size--;
+        return 0;
+      }
+    }
     const order = this.get(address);
     if (order === undefined) return undefined;
-    const page = address / this.#pageSize;
     this.#size--;
-    if (order === 0) {
-      const number = Math.floor(page / PIECE_PAGES);
-      const piece = this.#singles(number);
-      const word = (page - number * PIECE_PAGES) >>> 5;
-      if (piece !== undefined) piece[word] = (piece[word] ?? 0) & ~(1 << (page & 31));
-    } else if (order >= LARGE) this.#large.delete(page);
+    if (order >= LARGE) this.#large.delete(page);
     else {
       const piece = this.#bytes.get(Math.floor(page / BYTES_PAGES));
       if (piece !== undefined) piece[page % BYTES_PAGES] = 0;

@@ -23,6 +23,8 @@ export interface Comparison {
   readonly kept: Kept;
   /** why the two may not belong together, or not in this order; a sentence each */
   readonly doubts: readonly string[];
+  /** of either dump: which memory was not searched for handovers, and why; a sentence, null where all of it was */
+  readonly notSearched: { readonly before: string | null; readonly after: string | null };
   /** of every file before */
   readonly fates: readonly FileFate[];
 }
@@ -70,7 +72,8 @@ export function compareDumps(before: DecodedDump, after: DecodedDump, openPages:
     compareRegions(from, to, out, kept);
     comparePages(from, to, before.memory.pageSize, out, kept);
   }
-  return { before: from, after: to, differences: out.sort(worstFirst), kept, doubts: doubtsOf(from, to), fates };
+  const notSearched = { before: before.find.notSearched, after: after.find.notSearched };
+  return { before: from, after: to, differences: out.sort(worstFirst), kept, doubts: doubtsOf(from, to), notSearched, fates };
 }
 
 /** The FDT is handed over in place, and carries its count of kexecs with it: one handover has the same of both in either dump. */

@@ -25,6 +25,9 @@ describe('the same handover before and after the jump', () => {
     expect(found.differences).toEqual([]);
     expect(found.kept).toMatchObject({ sessions: 2, files: 4, contents: 3, flbs: 4, regions: 1 });
     expect([...diffText(found, { before: 'a', after: 'b' }, false)].join('\n')).toContain('nothing differs');
+    const partly = { ...found, notSearched: { before: null, after: 'memory was not searched' } };
+    expect([...diffText(partly, { before: 'a', after: 'b' }, false)]).toContain('note: after: memory was not searched');
+    expect(diffJson(partly, { before: 'a', after: 'b' })).toMatchObject({ after: { path: 'b', notSearched: 'memory was not searched' } });
   });
 
   it.each(['handover-7.3', 'handover-7.1'])('%s: what sparse dumps leave out is not called the same', async (capture) => {
