@@ -94,6 +94,12 @@ export const limits = {
     counts: 'pages of tables, of bitmaps and of files that are reached a second time, as nothing that a kernel hands over is',
     past: 'the rest are not read again',
   },
+  'frame-pieces': {
+    allowed: 1 << 13,
+    unit: 'GiB',
+    counts: 'of memory with a page frame in it, in pages of 4 KiB, for each of the few lists of frames that are told apart',
+    past: 'whether the rest are named twice, or by nothing, is not checked',
+  },
   'shared-runs': {
     allowed: 1 << 16,
     unit: 'runs of folios',

@@ -1,7 +1,8 @@
 /**
  * A set of page frames as bits: 32 KiB for each GiB of memory (in pages of 4 KiB) that has one in it. Frames beyond the machine's memory,
- * which only a damaged dump names, are remembered one by one, up to a limit.
+ * which only a damaged dump names, are remembered one by one, up to a limit; another ends what is scattered over more memory than is told apart.
  */
+import { currentBudget } from '../codec/budget.js';
 import type { PhysicalMemory } from './memory.js';
 
 const PIECE_LOG2 = 18;
@@ -12,6 +13,7 @@ const MOST_OUTSIDE = 1 << 16;
 export class FrameSet {
   readonly #pieces: (Uint32Array | undefined)[];
   readonly #outside = new Set<number>();
+  readonly #budget = currentBudget();
 
   /** @param end first frame number that the machine does not have */
   constructor(end: number) {
@@ -43,6 +45,7 @@ export class FrameSet {
     }
     let piece = this.#pieces[index];
     if (piece === undefined) {
+      if (!this.#budget.spend('frame-pieces', 1, 'page frames')) return false;
       piece = new Uint32Array(PIECE / 32);
       this.#pieces[index] = piece;
     }

@@ -15,6 +15,7 @@ import {
   pageDesc,
 } from '../../abi/kdump/kdump.js';
 import { khoserMemBitmapPtr, khoserMemChunkHdr } from '../../abi/kho/chunk.js';
+import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { LIME_MAGIC, limeHeader } from '../../abi/lime/v1.js';
 import { fileBlocks, flbPage, sessionBlocks } from '../../abi/luo/areas.js';
 import { luoFileSer, luoFlbHeaderSer, luoFlbSer, luoSessionSer } from '../../abi/luo/entries.js';
@@ -45,6 +46,43 @@ export const bombs: Readonly<Record<string, Make>> = {
     const sessions = memory.chain(sessionBlocks, luoSessionSer, most(500), (index) => ({
       name: `s${index}`,
       file_set_ser: { files: memory.chain(fileBlocks, luoFileSer, files, (file) => ({ ...named(file), data: random.pick(memfds) })), count: files },
+    }));
+    memory.handOver('kho-v4', memory.radix(6), [memory.luo(sessions)]);
+    return memory.core();
+  },
+  /** folios all over a machine of 2^51 bytes, of which the dump has next to nothing */
+  'far-folios'(_random, most) {
+    const memory = new Memory();
+    const folios = most(400_000);
+    const perPage = Math.floor(PAGE / sizeOf(memfdLuoFolioSer));
+    const pages = Array.from({ length: Math.ceil(folios / perPage) }, () => memory.alloc());
+    for (let index = 0; index < folios; index++)
+      memory.write((pages[Math.floor(index / perPage)] ?? 0) + (index % perPage) * sizeOf(memfdLuoFolioSer), memfdLuoFolioSer, {
+        pfn_flags: { pfn: (index * 0x40001) % 2 ** 38, flags: 3 },
+        index,
+      });
+    const chunk = memory.vmalloc(pages);
+    const data = memfd(memory, BigInt(folios) * 4096n, BigInt(folios), chunk, pages.length);
+    const files = memory.chain(fileBlocks, luoFileSer, 1, () => ({ ...named(1), data }));
+    const sessions = memory.chain(sessionBlocks, luoSessionSer, 1, () => ({ name: 'vm-0', file_set_ser: { files, count: 1 } }));
+    memory.handOver('kho-v4', 0, [memory.luo(sessions)]);
+    return elfCore(
+      [
+        { at: 0, offset: 0, size: memory.bytes.length },
+        { at: 2 ** 51, offset: 0, size: PAGE },
+      ],
+      memory.bytes,
+    );
+  },
+  /** a long list of sessions as kernels write it, whose files are all the same */
+  'plain-sessions'(_random, most) {
+    const memory = new Memory();
+    const files = most(30_000);
+    const data = memfd(memory, 255n * 4096n, 255n, memory.vmalloc([tablePage(memory, 1)]), 1);
+    const one = memory.chain(fileBlocks, luoFileSer, files, (file) => ({ ...named(file + 1), data }));
+    const sessions = memory.chain(sessionBlocks, luoSessionSer, 1024 + most(3000), (index) => ({
+      name: `s${index}`,
+      file_set_ser: { files: one, count: files },
     }));
     memory.handOver('kho-v4', memory.radix(6), [memory.luo(sessions)]);
     return memory.core();

@@ -105,13 +105,14 @@ export class Memory {
     return blocks[0] ?? 0;
   }
 
-  /** Chunks of a vmalloc area, `blocks` of them in all, every one the same; the address of the first chunk. */
-  vmalloc(block: number, blocks: number): number {
+  /** Chunks of a vmalloc area of these blocks, or of `count` times the same; the address of the first chunk. */
+  vmalloc(blocks: number | readonly number[], count = typeof blocks === 'number' ? 1 : blocks.length): number {
     const each = PAGE / 8 - 1;
-    const chunks = Array.from({ length: Math.ceil(blocks / each) }, () => this.alloc());
+    const chunks = Array.from({ length: Math.ceil((count + 1) / each) }, () => this.alloc());
     for (const [index, at] of chunks.entries()) {
       this.repeat(at, 0, 1, chunks[index + 1] ?? 0);
-      this.repeat(at, 1, Math.min(each, blocks - index * each), block);
+      for (let slot = index * each; slot < Math.min(count, (index + 1) * each); slot++)
+        this.repeat(at, 1 + (slot % each), 1, typeof blocks === 'number' ? blocks : (blocks[slot] ?? 0));
     }
     return chunks[0] ?? 0;
   }

@@ -98,7 +98,7 @@ function survey(subject: Subject): ListedFolios {
       for (let at = 0; at < count; at++) {
         const frame = pfn[at] ?? 0;
         if (frame === 0) continue;
-        if (!frames.add(frame) && twice.size < MAX_TWICE) twice.add(frame);
+        if (!frames.add(frame) && twice.size < MAX_TWICE && frames.has(frame)) twice.add(frame);
         if (orders[at] === 0 || used.has(frame)) isFine = false;
       }
     }
