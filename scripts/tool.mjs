@@ -11,6 +11,7 @@ await build({
   bundle: true,
   format: 'esm',
   platform: 'node',
+  target: 'node20.19',
   packages: 'external',
   jsx: 'automatic',
   logLevel: 'warning',

@@ -1,7 +1,5 @@
 /** `luo-inspect abi check`: can one kernel take over from another? */
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { UserError } from '../codec/user-error.js';
 import type { BtfOption } from './dump-contracts.js';
 import { tell } from './messages.js';
 import { layoutOptions } from './report.js';
@@ -37,8 +35,7 @@ async function runCheck(options: Options): Promise<void> {
     import('../compat/suppressions.js'),
     import('./output.js'),
   ]);
-  const suppressions =
-    options.suppress === undefined ? NO_SUPPRESSIONS : (await import('../compat/suppress.js')).parseSuppressions(readText(options.suppress), options.suppress);
+  const suppressions = options.suppress === undefined ? NO_SUPPRESSIONS : (await import('../compat/suppress.js')).readSuppressions(options.suppress);
   const [from, to] = [await openSide(options.from, 'from', options), await openSide(options.to, 'to', options)];
   const result = accept(checkCompat(from, to), suppressions);
   for (const unused of suppressions.unused()) tell(`${options.suppress}: accepts nothing here: ${JSON.stringify(unused)}`);
@@ -49,12 +46,4 @@ async function runCheck(options: Options): Promise<void> {
     await writeLines(compatText(result, { width: process.stdout.columns ?? 120, color, verbose: options.verbose === true }));
   }
   if (fails(result, options.failOn)) process.exitCode = 1;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UserError(`${path}: can't be read: ${error instanceof Error ? error.message : String(error)}; give a suppression file with --suppress`);
-  }
 }

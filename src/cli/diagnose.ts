@@ -1,7 +1,5 @@
 /** `luo-inspect diagnose <dump>`: the findings alone, as text, JSON or SARIF; exits with 1 where one is as bad as asked. */
-import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { UserError } from '../codec/user-error.js';
 import type { Suppressions } from '../compat/suppressions.js';
 import type { Finding, Severity } from '../diagnosis/finding.js';
 import { isFailure, type Verdict } from '../verdict/verdict.js';
@@ -42,8 +40,7 @@ async function runDiagnose(path: string, options: Options): Promise<void> {
     import('../diagnosis/order.js'),
     import('../compat/suppressions.js'),
   ]);
-  const suppressions =
-    options.suppress === undefined ? NO_SUPPRESSIONS : (await import('../compat/suppress.js')).parseSuppressions(readText(options.suppress), options.suppress);
+  const suppressions = options.suppress === undefined ? NO_SUPPRESSIONS : (await import('../compat/suppress.js')).readSuppressions(options.suppress);
   const { opened, report } = await loadDump(path, options);
   using _opened = atEnd(() => opened.close());
   if (options.verbose === true) tellEvidence(report.evidence);
@@ -85,13 +82,5 @@ async function print(report: DumpReport, { findings, accepted }: Sorted, options
     const [{ diagnoseText }, { paintsOutput }] = await Promise.all([import('../report/diagnose-text.js'), import('./terminal.js')]);
     const color = paintsOutput(options);
     await writeLines(diagnoseText(report, findings, { width: process.stdout.columns ?? 120, color, accepted }));
-  }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UserError(`${path}: can't be read: ${error instanceof Error ? error.message : String(error)}; give a suppression file with --suppress`);
   }
 }

@@ -6,7 +6,7 @@ import { isLimitName, limits } from '../codec/limits.js';
 import { UserError } from '../codec/user-error.js';
 import { oneLine } from '../report/escape.js';
 import { tell } from './messages.js';
-import { didYouMean, nearest } from './suggest.js';
+import { didYouMean, nearest } from '../codec/near.js';
 
 /** `| head` ends quietly; a full disk is told, and is no finding. */
 function endWhenUnwritable(error: NodeJS.ErrnoException): void {

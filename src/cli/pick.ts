@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import { completableNames, fileOrSample } from './samples.js';
 import { writeLines } from './output.js';
-import { didYouMean } from './suggest.js';
+import { didYouMean } from '../codec/near.js';
 import { atEnd } from '../codec/at-end.js';
 
 /** What is offered before anything is typed: a handover of each release, a failed one, a scenario, a snapshot. */

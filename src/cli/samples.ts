@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import { writeLines } from './output.js';
 import { packageFile } from './package-file.js';
-import { didYouMean, nearest } from './suggest.js';
+import { didYouMean, nearest } from '../codec/near.js';
 
 /** The package's `samples` folder. */
 const samplesFolder = (): string => packageFile('samples');

@@ -11,6 +11,7 @@
  *     reason: this fleet has no FLBs    # required
  * ```
  */
+import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import { checkYamlSize } from '../codec/budget.js';
 import { UserError } from '../codec/user-error.js';
@@ -21,6 +22,16 @@ const SCHEMA = 'luo-inspect.suppress/1';
 const KEYS = new Set(['rule', 'path', 'at', 'reason']);
 /** Longer texts than any id or path. */
 const MAX_PATTERN = 1000;
+
+/** What the file at `path` accepts. @throws UserError where it can't be read, or is not of this form */
+export function readSuppressions(path: string): Suppressions {
+  try {
+    return parseSuppressions(readFileSync(path, 'utf8'), path);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${path}: can't be read: ${error instanceof Error ? error.message : String(error)}; give a suppression file with --suppress`);
+  }
+}
 
 /**
  * @param name of the file, for messages

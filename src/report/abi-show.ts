@@ -5,10 +5,11 @@ import { type FoundStruct, releaseInfos, contractById, contractsOf, findStruct, 
 import { areaCapacity, areaLimit } from '../codec/area.js';
 import { layoutTable, sizeOf, typeSize } from '../codec/layout-table.js';
 import { type LayoutRow, layoutRows, typeText } from './abi-layout.js';
-import type { Json, JsonObject } from './json-value.js';
+import { type Json, type JsonObject, pick } from './json-value.js';
 import { exitReasons } from '../../abi/kvm/exits.js';
 import { kvmCapabilities } from '../../abi/kvm/ioctls.js';
 import { seedCapabilities, seedExitReasons } from '../../abi/kvm/seed-v13.js';
+import { distance } from '../codec/near.js';
 import { UserError } from '../codec/user-error.js';
 import { escapeText } from './escape.js';
 
@@ -116,10 +117,7 @@ export function structJson(found: FoundStruct, pageSize: number): JsonObject {
 }
 
 const contractReference = (contract: Contract): JsonObject => ({
-  id: contract.id,
-  compatible: contract.compatible,
-  layer: contract.layer,
-  status: contract.status,
+  ...pick(contract, 'id', 'compatible', 'layer', 'status'),
   date: contract.date ?? null,
   expected: contract.expected ?? null,
   releases: contract.releases,
@@ -128,13 +126,9 @@ const contractReference = (contract: Contract): JsonObject => ({
 function layoutJson(struct: Struct, pageSize: number): JsonObject {
   const table = layoutTable(struct, pageSize);
   return {
-    name: struct.name,
-    meaning: struct.meaning,
-    source: struct.source,
-    size: table.size,
-    align: table.align,
-    packed: struct.packed,
-    endian: struct.endian,
+    ...pick(struct, 'name', 'meaning', 'source'),
+    ...pick(table, 'size', 'align'),
+    ...pick(struct, 'packed', 'endian'),
     fields: table.fields.map((field) => ({
       name: field.name,
       offset: field.offset,
@@ -147,7 +141,7 @@ function layoutJson(struct: Struct, pageSize: number): JsonObject {
             bits: field.bits.map(({ name, lowBit, field: bit }) => ({ name, lowBit, width: bit.width, role: bit.role, meaning: bit.meaning, ...named(bit) })),
           }),
     })),
-    holes: table.holes.map((hole) => ({ offset: hole.offset, size: hole.size })),
+    holes: table.holes.map((hole) => pick(hole, 'offset', 'size')),
   };
 }
 
@@ -286,21 +280,6 @@ export function contractsNamed(wanted: string): readonly Contract[] {
 }
 
 function hint(name: string, names: readonly string[]): string {
-  const near = names.filter((other) => name.length >= 3 && (other.includes(name) || name.includes(other) || distance(name, other) <= 2)).slice(0, 4);
+  const near = names.filter((other) => name.length >= 3 && (other.includes(name) || name.includes(other) || distance(name, other, 2) <= 2)).slice(0, 4);
   return near.length === 0 ? '' : ` (near: ${near.join(', ')})`;
-}
-
-/** Edit distance, for names of a few dozen characters. */
-function distance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return 3;
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const change = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-      current.push(Math.min(change, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
 }

@@ -1,7 +1,7 @@
 /** `abi check` for people: the answer first, then what happens layer by layer, in the order in which the next kernel meets them. */
 import type { CompatResult, CompatSeverity, LayerVerdict } from '../compat/verdict.js';
 import { escapeText } from './escape.js';
-import type { JsonObject, Json } from './json-value.js';
+import { type JsonObject, type Json, pick } from './json-value.js';
 import { offsetText, type ShapeField } from '../compat/shape.js';
 import type { AbiDiff, FieldDiff, LayerDiff, StructDiff } from '../compat/diff.js';
 
@@ -64,23 +64,10 @@ export function wrap(text: string, width: number): readonly string[] {
 
 export const compatJson = (result: CompatResult): JsonObject => ({
   schema: 'luo-inspect.compat/1',
-  from: result.from,
-  to: result.to,
-  verdict: result.verdict,
-  layers: result.layers.map(({ layer, from, to, outcome, errno, text, severity, evidence, suppressed }) => ({
-    layer,
-    from,
-    to,
-    outcome,
-    errno,
-    text,
-    severity,
-    evidence,
-    suppressed,
-  })),
-  findings: result.remarks.map(({ rule, severity, layer, message, suppressed }) => ({ rule, severity, layer, message, suppressed })),
-  notes: result.notes,
-  evidence: result.evidence,
+  ...pick(result, 'from', 'to', 'verdict'),
+  layers: result.layers.map((layer) => pick(layer, 'layer', 'from', 'to', 'outcome', 'errno', 'text', 'severity', 'evidence', 'suppressed')),
+  findings: result.remarks.map((remark) => pick(remark, 'rule', 'severity', 'layer', 'message', 'suppressed')),
+  ...pick(result, 'notes', 'evidence'),
 });
 
 const SCHEMA = 'luo-inspect.abi-diff/1';
@@ -143,20 +130,13 @@ export const diffJson = (diff: AbiDiff): JsonObject => ({
   b: diff.b,
   same: diff.layers.every((layer) => layer.change === 'same'),
   layers: diff.layers.map((layer) => ({
-    layer: layer.layer,
-    a: layer.a,
-    b: layer.b,
-    change: layer.change,
-    other: layer.other,
+    ...pick(layer, 'layer', 'a', 'b', 'change', 'other'),
     structs: layer.structs.map((struct) => ({
-      name: struct.name,
-      change: struct.change,
-      sizeA: struct.sizeA,
-      sizeB: struct.sizeB,
+      ...pick(struct, 'name', 'change', 'sizeA', 'sizeB'),
       fields: struct.fields.map((field) => ({ name: field.name, change: field.change, a: placeJson(field.a), b: placeJson(field.b) })),
     })),
   })),
-  findings: diff.findings.map(({ rule, severity, layer, message }) => ({ rule, severity, layer, message })),
+  findings: diff.findings.map((finding) => pick(finding, 'rule', 'severity', 'layer', 'message')),
 });
 
 /** Offsets and sizes in bits, so that bit-fields need no other form. */

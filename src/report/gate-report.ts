@@ -2,7 +2,7 @@
 import { type BrokenPair, type GateFinding, type GateResult, gateFails } from '../gate/gate.js';
 import { wrap } from './compat-text.js';
 import { escapeText } from './escape.js';
-import type { JsonObject } from './json-value.js';
+import { type JsonObject, pick } from './json-value.js';
 
 /** Plain text, 72 columns wide, to be pasted below a quoted patch. */
 export function* gateText(result: GateResult, width = 72): Iterable<string> {
@@ -56,16 +56,11 @@ export const gateJson = (result: GateResult): JsonObject => ({
   patches: result.patches,
   headers: [...result.headers],
   verdict: gateFails(result) ? 'broken' : 'fine',
-  findings: result.findings.map(({ kind, severity, patch, path, name, message, change, pairs }) => ({
-    kind,
-    severity,
-    patch,
-    path,
-    name,
-    message,
-    changes: change === null ? null : change.changes.map((one) => ({ kind: one.kind, text: one.text })),
+  findings: result.findings.map(({ change, pairs, ...finding }) => ({
+    ...pick(finding, 'kind', 'severity', 'patch', 'path', 'name', 'message'),
+    changes: change === null ? null : change.changes.map((one) => pick(one, 'kind', 'text')),
     versions:
       change === null ? null : { before: change.before.map((mark) => ({ ...mark })), after: change.after.map((mark) => ({ ...mark })), bumped: change.bumped },
-    pairs: pairs.map((pair) => ({ release: pair.release, direction: pair.direction, outcome: pair.outcome, errno: pair.errno, text: pair.text })),
+    pairs: pairs.map((pair) => pick(pair, 'release', 'direction', 'outcome', 'errno', 'text')),
   })),
 });

@@ -24,6 +24,12 @@ export class JsonItems<T> implements Iterable<T> {
   }
 }
 
+/** An object of those members of `from`, in this order. */
+export function pick<T, const K extends keyof T>(from: T, ...names: readonly K[]): { readonly [P in K]: T[P] };
+export function pick(from: object, ...names: readonly string[]): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(names.map((name) => [name, Reflect.get(from, name)]));
+}
+
 /** JSON whose lists are all held. */
 type HeldJson = string | number | boolean | null | readonly HeldJson[] | HeldObject;
 export type HeldObject = { readonly [key: string]: HeldJson };

@@ -14,7 +14,7 @@ import { pciAddress } from '../handover/pci.js';
 import type { Contract } from '../../abi/contract.js';
 import type { CStringValue } from '../../abi/layout.js';
 import type { Reading } from '../tree/reading.js';
-import { type Json, JsonItems, type JsonObject, countJson, jsonOfStruct } from './json-value.js';
+import { type Json, JsonItems, type JsonObject, countJson, jsonOfStruct, pick } from './json-value.js';
 import type { Verdict } from '../verdict/verdict.js';
 import type { LiveObjects } from '../objects/model.js';
 import type { DumpReport } from './dump-report.js';
@@ -34,9 +34,7 @@ export function reportJson(report: DumpReport): JsonObject {
 const khoJson = ({ kho }: LiveObjects): JsonObject => ({
   incomingFdt: kho.incomingFdt === null ? null : hex(kho.incomingFdt),
   outgoingFdt: kho.outgoingFdt === null ? null : hex(kho.outgoingFdt),
-  finalised: kho.finalised,
-  previousRelease: kho.previousRelease,
-  kexecCount: kho.kexecCount,
+  ...pick(kho, 'finalised', 'previousRelease', 'kexecCount'),
   debugfs: kho.blobs.map(({ side, name, address, size }) => ({ side, name, address: address === null ? null : hex(address), size })),
 });
 
@@ -52,33 +50,24 @@ export function kernelJson({ release, foundBy, facts, live }: NonNullable<DumpRe
     uptime: facts?.uptime ?? null,
     config: config === null ? null : Object.fromEntries(config),
     kho: live == null ? null : khoJson(live),
-    liveupdate: live == null ? null : { deserialised: live.deserialised, deserialiseError: live.deserialiseError },
+    liveupdate: live == null ? null : pick(live, 'deserialised', 'deserialiseError'),
   };
 }
 
-export const verdictJson = ({ kind, errno, text, foretoldBy, next, nextFoundBy, files, unchecked }: Verdict): JsonObject => ({
-  kind,
-  errno,
-  text,
-  foretoldBy,
-  next,
-  nextFoundBy,
-  files: { ...files },
-  unchecked,
+export const verdictJson = (verdict: Verdict): JsonObject => ({
+  ...pick(verdict, 'kind', 'errno', 'text', 'foretoldBy', 'next', 'nextFoundBy'),
+  files: { ...verdict.files },
+  unchecked: verdict.unchecked,
 });
 
 export function findingJson(finding: Finding): JsonObject {
   const { reaction } = finding;
   return {
-    id: finding.id,
-    because: finding.because,
-    rule: finding.rule,
-    severity: finding.severity,
-    message: finding.message,
+    ...pick(finding, 'id', 'because', 'rule', 'severity', 'message'),
     at: finding.at === null ? null : hex(finding.at),
     path: finding.path,
     owner: ownerJson(finding.owner),
-    reaction: reaction === null ? null : { kind: reaction.kind, errno: reaction.errno, text: reaction.text, foretoldBy: reaction.foretoldBy },
+    reaction: reaction === null ? null : pick(reaction, 'kind', 'errno', 'text', 'foretoldBy'),
   };
 }
 
@@ -97,9 +86,7 @@ export function handoverJson(handover: Handover, pageSize: number): JsonObject {
         map === null
           ? null
           : {
-              format: map.format,
-              formatEvidence: map.formatEvidence,
-              complete: map.complete,
+              ...pick(map, 'format', 'formatEvidence', 'complete'),
               blocks: map.summary.blocks,
               pages: countJson(exactPages(map.summary)),
               bytes: countJson(exactPages(map.summary) * BigInt(pageSize)),
@@ -117,10 +104,7 @@ export function handoverJson(handover: Handover, pageSize: number): JsonObject {
       handover.memblock === null
         ? null
         : { reserveMem: handover.memblock.map((region) => ({ name: region.name, start: hex(region.start), size: countJson(region.size) })) },
-    kexecMetadata:
-      handover.kexecMetadata === null
-        ? null
-        : { version: handover.kexecMetadata.version, previousRelease: handover.kexecMetadata.previousRelease, kexecCount: handover.kexecMetadata.kexecCount },
+    kexecMetadata: handover.kexecMetadata === null ? null : pick(handover.kexecMetadata, 'version', 'previousRelease', 'kexecCount'),
   };
 }
 
@@ -159,11 +143,10 @@ export const sessionJson = (session: LuoSession, handover: Handover): JsonObject
   files: session.unreadable ? null : session.files.map((file) => fileJson(file, handover)),
 });
 
-const holdersJson = (holders: readonly Holder[] | null): Json => holders?.map(({ pid, comm, fd }) => ({ pid, comm, fd })) ?? null;
+const holdersJson = (holders: readonly Holder[] | null): Json => holders?.map((holder) => pick(holder, 'pid', 'comm', 'fd')) ?? null;
 
 /** Whose a session or file is; null where nothing tells. */
-const ownerJson = (owner: Owner | undefined): JsonObject | null =>
-  owner === undefined ? null : { kind: owner.kind, name: owner.name, detail: owner.detail, by: owner.by };
+const ownerJson = (owner: Owner | undefined): JsonObject | null => (owner === undefined ? null : pick(owner, 'kind', 'name', 'detail', 'by'));
 
 export const fileJson = (file: LuoFile, { role, owners }: Handover): JsonObject => ({
   token: hex(file.token),

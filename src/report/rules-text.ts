@@ -2,7 +2,7 @@
 import type { Reaction } from '../diagnosis/finding.js';
 import type { Dialect } from '../diagnosis/subject.js';
 import { type RuleText, reactionOf } from '../diagnosis/rule.js';
-import type { JsonObject } from './json-value.js';
+import { type JsonObject, pick } from './json-value.js';
 
 const NEWEST_DIALECT = '7.2';
 /** Releases that an answer of its own is for. */
@@ -54,11 +54,7 @@ export function ruleText(rule: RuleText): readonly string[] {
 }
 
 export const ruleJson = (rule: RuleText): JsonObject => ({
-  id: rule.id,
-  severity: rule.severity,
-  phase: rule.phase,
-  title: rule.title,
-  about: rule.about,
+  ...pick(rule, 'id', 'severity', 'phase', 'title', 'about'),
   reaction: usual(rule) === null ? null : { ...usual(rule) },
   reactionByRelease: Object.fromEntries(older(rule).map(([releases, reaction]) => [releases, { ...reaction }])),
   confirm: rule.confirm,

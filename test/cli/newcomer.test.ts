@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { commandNames, commands, firstExamples } from '../../src/cli/commands.js';
-import { nearest } from '../../src/cli/suggest.js';
+import { nearest } from '../../src/codec/near.js';
 import { luoInspect } from './run.js';
 import { ALL } from '../extent.js';
 

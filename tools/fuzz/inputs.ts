@@ -62,15 +62,10 @@ import { changedText, damagedBytes, damagedFields, damagedText } from './mutate.
 import { playDebugger, playInspector, playKvm } from './play.js';
 import { atEnd } from '../../src/codec/at-end.js';
 
-export interface FuzzInput {
-  /** of the file, by which commands never tell it */
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
-
 export interface Kind {
   readonly name: string;
-  make(random: Random): Promise<FuzzInput> | FuzzInput;
+  /** a file: commands tell what it is by its content, never by its name */
+  make(random: Random): Promise<Uint8Array> | Uint8Array;
   /** What is printed of it. Throws UserError, or what `refusals` says, where it is refused. */
   readonly call: ((bytes: Uint8Array, random: Random) => Promise<Iterable<string>> | Iterable<string>) | null;
   readonly refusals?: readonly (new (...args: never[]) => Error)[];
@@ -244,7 +239,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       async (random) => {
         const path = random.pick(files);
         const bytes = await bytesOf(path);
-        return { name: 'core.elf', bytes: damagedFields(bytes, await placesIn(path, bytes), random) };
+        return damagedFields(bytes, await placesIn(path, bytes), random);
       },
       core,
     );
@@ -255,7 +250,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
   };
   const wrapped = (wrap: (bytes: Uint8Array, random: Random) => Wrapped) => (random: Random) => {
     const { bytes, places } = wrap(memory(random), random);
-    return { name: 'dump.bin', bytes: random.below(2) === 0 ? bytes : damagedFields(bytes, places, random) };
+    return random.below(2) === 0 ? bytes : damagedFields(bytes, places, random);
   };
   const kinds: readonly Kind[] = [
     ofCore('core', cores),
@@ -263,7 +258,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       'handover',
       (random) => {
         const bytes = memory(random);
-        return { name: 'handover.elf', bytes: elfCore([{ at: 0, offset: 0, size: bytes.length }], bytes) };
+        return elfCore([{ at: 0, offset: 0, size: bytes.length }], bytes);
       },
       core,
     ),
@@ -285,7 +280,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
           ...placesOf(elf64Ehdr, 0),
           ...Array.from({ length: parts }, (_, index) => placesOf(elf64Phdr, sizeOf(elf64Ehdr) + index * sizeOf(elf64Phdr))).flat(),
         ];
-        return { name: 'core.elf', bytes: damagedFields(file, heads, random) };
+        return damagedFields(file, heads, random);
       },
       core,
     ),
@@ -294,14 +289,14 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       'kdump-lzo',
       async (random) => {
         const bytes = await bytesOf(random.pick(kdumps));
-        return { name: 'dump.kdump', bytes: damagedBytes(bytes, random) };
+        return damagedBytes(bytes, random);
       },
       (bytes) => openKdump(bufferSource('input', bytes)),
     ),
     dumps('lime', wrapped(lime), (bytes) => openLime(bufferSource('input', bytes))),
     dumps(
       'raw',
-      (random) => ({ name: 'raw.bin', bytes: memory(random) }),
+      (random) => memory(random),
       (bytes) => openRaw(bufferSource('input', bytes)),
     ),
     dumps(
@@ -315,7 +310,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
         const bytes = memory(random);
         const packed = compressed(elfCore([{ at: 0, offset: 0, size: bytes.length }], bytes), random);
         const twice = random.below(4) === 0 ? compressed(packed, random) : packed;
-        return { name: 'dump.bin', bytes: random.below(2) === 0 ? damagedBytes(twice, random) : twice };
+        return random.below(2) === 0 ? damagedBytes(twice, random) : twice;
       },
       call: null,
       commands: DUMP_COMMANDS,
@@ -327,7 +322,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
           random.below(2) === 0
             ? Uint8Array.from({ length: 1 + random.below(200) }, () => random.below(256))
             : zstd(new Uint8Array(200).fill(random.below(256)), 1 + random.below(9000));
-        return { name: 'stream.bin', bytes: random.below(2) === 0 ? bytes : damagedBytes(bytes, random) };
+        return random.below(2) === 0 ? bytes : damagedBytes(bytes, random);
       },
       async call(bytes, random) {
         const how = random.below(4);
@@ -348,7 +343,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
         const { root: tree } = parseFdt(await bytesOf(random.pick(fdts)));
         if (tree === null) throw new Error('a sample that is no devicetree');
         const bytes = fdtLike(tree, random);
-        return { name: 'fdt', bytes: random.below(3) === 0 ? damagedBytes(bytes, random) : bytes };
+        return random.below(3) === 0 ? damagedBytes(bytes, random) : bytes;
       },
       (bytes) => openKhoFdt(bufferSource('input', bytes)),
     ),
@@ -365,7 +360,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
           return [join(under, path.slice(copy.length + 1)), now] as const;
         });
         const archive = tar(parts.length === 0 ? [['x', Buffer.from('x')]] : parts);
-        return { name: 'kho.tar', bytes: random.below(8) === 0 ? damagedBytes(archive, random) : archive };
+        return random.below(8) === 0 ? damagedBytes(archive, random) : archive;
       },
       (bytes) => openRecorded(tarFiles(bufferSource('input', bytes)), '/', 'input'),
     ),
@@ -376,7 +371,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
         const bytes = await bytesOf(random.pick(snapshots));
         const places = Array.from({ length: 300 }, (_, index) => ({ at: index * 4, size: index % 3 === 0 ? 8 : 4 }));
         const changed = damagedFields(bytes, places, random);
-        return { name: 'x.kvm_run', bytes: random.below(3) === 0 ? damagedBytes(changed, random) : changed };
+        return random.below(3) === 0 ? damagedBytes(changed, random) : changed;
       },
       call: (bytes, random) =>
         kvmLines(
@@ -394,10 +389,10 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
         const bytes = memory(random);
         return (
           [
-            { name: 'handover.elf', bytes: elfCore([{ at: 0, offset: 0, size: bytes.length }], bytes) },
-            { name: 'scenario.yaml', bytes: Buffer.from(changedText(readFileSync(random.pick(small), 'utf8'), random)) },
-            { name: 'x.kvm_run', bytes: damagedBytes(await bytesOf(random.pick(snapshots)), random) },
-          ][random.below(3)] ?? { name: 'nothing', bytes }
+            elfCore([{ at: 0, offset: 0, size: bytes.length }], bytes),
+            Buffer.from(changedText(readFileSync(random.pick(small), 'utf8'), random)),
+            damagedBytes(await bytesOf(random.pick(snapshots)), random),
+          ][random.below(3)] ?? bytes
         );
       },
       async call(bytes, random) {
@@ -421,7 +416,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
           random.below(8) === 0 ? [...places, ...Array.from({ length: 6 }, (_, index) => ({ at: index * 4, size: 4 }))] : places,
           random,
         );
-        return { name: 'x.BTF', bytes: changed };
+        return changed;
       },
       call(bytes) {
         const btf = openBtf(bytes, 'input');
@@ -441,7 +436,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       name: 'btf-real',
       async make(random) {
         const bytes = await bytesOf(random.pick(btfs));
-        return { name: 'vmlinux.BTF', bytes: damagedBytes(bytes, random) };
+        return damagedBytes(bytes, random);
       },
       call: null,
       commands: [
@@ -457,7 +452,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
           at: random.below(2) === 0 ? index * 8 : Math.max(0, bytes.length - 8 * (index + 1)),
           size: 8,
         }));
-        return { name: 'vmlinux', bytes: random.below(3) === 0 ? damagedBytes(bytes, random) : damagedFields(bytes, places, random) };
+        return random.below(3) === 0 ? damagedBytes(bytes, random) : damagedFields(bytes, places, random);
       },
       async call(bytes) {
         const file = await fromBytes('input', bytes);
@@ -473,7 +468,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       name: 'kallsyms',
       make(random) {
         const { bytes, places } = kallsyms(random);
-        return { name: 'kallsyms.bin', bytes: damagedFields(bytes, places, random) };
+        return damagedFields(bytes, places, random);
       },
       call(bytes, random) {
         const { at } = kallsyms(random);
@@ -503,7 +498,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
     },
     {
       name: 'symbols',
-      make: (random) => ({ name: 'System.map', bytes: Buffer.from(random.below(2) === 0 ? symbols : damagedText(symbols, random)) }),
+      make: (random) => Buffer.from(random.below(2) === 0 ? symbols : damagedText(symbols, random)),
       call(bytes) {
         relocate(parseSystemMap(Buffer.from(bytes).toString('latin1'), 'input'), 'input', { name: 'symbol_7', address: 0xffffffff810001c0n + 0x200000n });
         return [];
@@ -512,7 +507,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
     },
     {
       name: 'contract',
-      make: (random) => ({ name: 'contract.yaml', bytes: Buffer.from(changedText(readFileSync(random.pick(contracts), 'utf8'), random)) }),
+      make: (random) => Buffer.from(changedText(readFileSync(random.pick(contracts), 'utf8'), random)),
       call(bytes) {
         for (const { structs } of parseContractFile(Buffer.from(bytes).toString('utf8'), 'input')) for (const struct of structs) sizeOf(struct);
         return [];
@@ -521,10 +516,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
     },
     {
       name: 'scenario',
-      make: (random) => ({
-        name: 'scenario.yaml',
-        bytes: Buffer.from(changedText(readFileSync(random.pick(random.below(4) === 0 ? scenarios : small), 'utf8'), random)),
-      }),
+      make: (random) => Buffer.from(changedText(readFileSync(random.pick(random.below(4) === 0 ? scenarios : small), 'utf8'), random)),
       call(bytes) {
         const client = EngineClient.ofScenario(parseScenario(Buffer.from(bytes).toString('utf8'), 'input'));
         client.toEnd();
@@ -542,7 +534,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       make(random) {
         const text =
           'schema: luo-inspect.suppress/1\nsuppress:\n  - { rule: memfd/seals-unknown, reason: known }\n  - { rule: luo/x, path: a/b, at: 0x10, reason: "y" }\n';
-        return { name: 'suppress.yaml', bytes: Buffer.from(changedText(text, random)) };
+        return Buffer.from(changedText(text, random));
       },
       call(bytes) {
         return parseSuppressions(Buffer.from(bytes).toString('utf8'), 'input')
@@ -556,7 +548,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       make(random) {
         const text = readFileSync(random.pick(logs), 'utf8').split('\n');
         const from = random.below(text.length);
-        return { name: 'log.txt', bytes: Buffer.from(damagedText(text.slice(from, from + 1 + random.below(300)).join('\n'), random)) };
+        return Buffer.from(damagedText(text.slice(from, from + 1 + random.below(300)).join('\n'), random));
       },
       async call(bytes, random) {
         const path = join(folder, 'log');
@@ -571,7 +563,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
     },
     {
       name: 'mails',
-      make: (random) => ({ name: 'series.mbox', bytes: Buffer.from(random.below(2) === 0 ? mails(random) : changedText(mails(random), random)) }),
+      make: (random) => Buffer.from(random.below(2) === 0 ? mails(random) : changedText(mails(random), random)),
       call(bytes, random) {
         const result = gatePatches(patchesOf(Buffer.from(bytes).toString('utf8'), 'input'), { label: 'input', base: () => null });
         return random.below(2) === 0 ? gateText(result) : jsonLines(gateJson(result));
@@ -595,7 +587,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
             },
           },
         };
-        return { name: 'abi.lock', bytes: Buffer.from(changedText(JSON.stringify(lock, null, 1), random)) };
+        return Buffer.from(changedText(JSON.stringify(lock, null, 1), random));
       },
       call: (bytes) => [...headersOfLock(Buffer.from(bytes).toString('utf8'), 'input').keys()],
       commands: [],
@@ -608,17 +600,14 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
           (_, index) =>
             `${(index << 20).toString(16).padStart(8, '0')}-${((index + 1) * (1 << 20) - 1).toString(16).padStart(8, '0')} : ${random.pick(['System RAM', 'Reserved', '  Kernel code'])}`,
         );
-        return { name: 'iomem', bytes: Buffer.from(random.below(2) === 0 ? text.join('\n') : changedText(text.join('\n'), random)) };
+        return Buffer.from(random.below(2) === 0 ? text.join('\n') : changedText(text.join('\n'), random));
       },
       call: (bytes) => parseIomem(Buffer.from(bytes).toString('latin1'), 'input').map(({ start, end }) => `${start}-${end}`),
       commands: [],
     },
     {
       name: 'decode',
-      make: (random) => ({
-        name: 'bytes.bin',
-        bytes: Uint8Array.from({ length: 4096 + random.below(4096) }, () => (random.below(3) === 0 ? random.below(256) : 0)),
-      }),
+      make: (random) => Uint8Array.from({ length: 4096 + random.below(4096) }, () => (random.below(3) === 0 ? random.below(256) : 0)),
       call: null,
       commands: structNames()
         .slice(0, 200)
@@ -628,7 +617,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       name: 'bomb',
       make(random) {
         const name = random.pick(Object.keys(bombs));
-        return { name: `${name}.bin`, bytes: bomb(name, random, 0.02) };
+        return bomb(name, random, 0.02);
       },
       call: null,
       commands: DUMP_COMMANDS,

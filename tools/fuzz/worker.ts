@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { Budget, withBudget } from '../../src/codec/budget.js';
 import { plainOutput } from '../../src/report/escape.js';
 import { Random } from '../random.js';
-import { type FuzzInput, isRefusal, type Kind, kindsOf } from './inputs.js';
+import { isRefusal, type Kind, kindsOf } from './inputs.js';
 import { broken, MOST_BYTES, type Outcome, type Plan, type Row, type Said } from './plan.js';
 
 const plan: Plan = JSON.parse(process.env.FUZZ_PLAN ?? '');
@@ -41,10 +41,10 @@ function capture(name: 'stdout' | 'stderr'): () => string {
 type Answer = Pick<Outcome, 'args' | 'status' | 'stdout' | 'stderr'>;
 
 /** By the command line that ships. */
-async function byCommand(kind: Kind, input: FuzzInput, random: Random): Promise<Answer> {
-  const path = join(plan.folder, input.name);
+async function byCommand(kind: Kind, input: Uint8Array, random: Random): Promise<Answer> {
+  const path = join(plan.folder, 'input');
   const out = join(plan.folder, 'out');
-  writeFileSync(path, input.bytes);
+  writeFileSync(path, input);
   rmSync(out, { force: true });
   const args = random.pick(kind.commands).map((word) => (word === 'FILE' ? path : word === 'OUT' ? out : word));
   const [stdout, stderr] = [capture('stdout'), capture('stderr')];
@@ -65,12 +65,12 @@ async function byCommand(kind: Kind, input: FuzzInput, random: Random): Promise<
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
 /** By the library, as the commands call it. */
-async function byCall(kind: Kind, call: NonNullable<Kind['call']>, input: FuzzInput, random: Random): Promise<Answer> {
+async function byCall(kind: Kind, call: NonNullable<Kind['call']>, input: Uint8Array, random: Random): Promise<Answer> {
   const args = ['(call)', kind.name];
   try {
     return await withBudget(new Budget(), async () => {
       let stdout = '';
-      for (const line of await call(input.bytes, random)) stdout += `${plainOutput(line)}\n`;
+      for (const line of await call(input, random)) stdout += `${plainOutput(line)}\n`;
       return { args, status: 0, stdout, stderr: '' };
     });
   } catch (error) {
@@ -85,7 +85,7 @@ const MOST_PEAK = 1 << 30;
 const BY_COMMAND = 12;
 
 /** Takes an input that was made from `random`. */
-async function take(kind: Kind, input: FuzzInput, random: Random): Promise<Answer> {
+async function take(kind: Kind, input: Uint8Array, random: Random): Promise<Answer> {
   const command = kind.call === null || (kind.commands.length > 0 && random.below(BY_COMMAND) === 0);
   return command || kind.call === null ? await byCommand(kind, input, random) : await byCall(kind, kind.call, input, random);
 }
@@ -140,7 +140,7 @@ for (let kind = next(count); kind !== null; kind = next(++count)) {
   for (const what of broken({ ...outcome, cpu, grown })) {
     row.failures++;
     say({ failed: { kind: kind.name, seed, args: outcome.args, what } });
-    if (plan.keep !== null) writeFileSync(join(plan.keep, `${kind.name}-${seed}-${input.name}`), input.bytes);
+    if (plan.keep !== null) writeFileSync(join(plan.keep, `${kind.name}-${seed}`), input);
   }
   if (grown > MOST_BYTES / 2 || highest() > MOST_PEAK) {
     say({ rows: [...rows.values()], peak: highest() });

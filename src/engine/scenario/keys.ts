@@ -2,6 +2,7 @@
  * A mapping of the scenario as a table of keys: read against it (unknown keys are errors), and turned into a JSON Schema and
  * into documentation.
  */
+import { distance } from '../../codec/near.js';
 import type { Cursor } from './cursor.js';
 import { type JsonSchema, shown, type ValueType } from './values.js';
 
@@ -16,30 +17,16 @@ export interface Key<T> {
   read(cursor: Cursor): T;
 }
 
-export const required = <T>(type: ValueType<T>, doc: string): Key<T> => ({
+const key = <T, F>(type: ValueType<T>, doc: string, absent: Pick<Key<F>, 'required' | 'fallback' | 'shownDefault'>): Key<T | F> => ({
   type,
   doc,
-  required: true,
-  fallback: null,
-  shownDefault: '',
+  ...absent,
   read: (cursor) => type.read(cursor),
 });
-export const optional = <T>(type: ValueType<T>, doc: string): Key<T | null> => ({
-  type,
-  doc,
-  required: false,
-  fallback: null,
-  shownDefault: '',
-  read: (cursor) => type.read(cursor),
-});
-export const withDefault = <T>(type: ValueType<T>, doc: string, fallback: T, shownDefault: string): Key<T> => ({
-  type,
-  doc,
-  required: false,
-  fallback,
-  shownDefault,
-  read: (cursor) => type.read(cursor),
-});
+export const required = <T>(type: ValueType<T>, doc: string): Key<T> => key<T, T>(type, doc, { required: true, fallback: null, shownDefault: '' });
+export const optional = <T>(type: ValueType<T>, doc: string): Key<T | null> => key(type, doc, { required: false, fallback: null, shownDefault: '' });
+export const withDefault = <T>(type: ValueType<T>, doc: string, fallback: T, shownDefault: string): Key<T> =>
+  key(type, doc, { required: false, fallback, shownDefault });
 
 export type KeyTable = Readonly<Record<string, Key<unknown>>>;
 export type ValuesOf<K extends KeyTable> = { readonly [P in keyof K]: K[P] extends Key<infer T> ? T : never };
@@ -67,23 +54,8 @@ export function readKeys<const K extends KeyTable>(cursor: Cursor, keys: K, what
 }
 
 function suggestion(name: string, known: readonly string[]): string {
-  const near = known.find((other) => distance(name.toLowerCase(), other.toLowerCase()) <= 2);
+  const near = known.find((other) => distance(name.toLowerCase(), other.toLowerCase(), 2) <= 2);
   return near === undefined ? `; it has ${known.join(', ')}` : `; did you mean ${near}?`;
-}
-
-/** Edits between two short words, by Levenshtein; words that differ much in length are far. */
-function distance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2 || a.length > 40) return 99;
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      row.push(Math.min((row[j - 1] ?? 0) + 1, (previous[j] ?? 0) + 1, (previous[j - 1] ?? 0) + same));
-    }
-    previous = row;
-  }
-  return previous[b.length] ?? 99;
 }
 
 /** A mapping as a kind of value. */

@@ -1,7 +1,7 @@
 /** Did you mean …: the nearest of some names to what was typed. */
 
 /** Letters that differ, two swapped ones counted once; stops counting above `most`. */
-function distance(a: string, b: string, most: number): number {
+export function distance(a: string, b: string, most: number): number {
   if (Math.abs(a.length - b.length) > most) return most + 1;
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);
