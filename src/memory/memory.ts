@@ -29,6 +29,8 @@ export interface PhysicalMemory {
   stateOf(address: number): PageState;
   /** First address behind `address` from which on the state may be another. Absent where each page has to be asked. */
   stateEnd?(address: number): number;
+  /** Pages around `address` that are known to be zeros without a look at them; null where that is not known. */
+  zerosAround?(address: number): MemoryRange | null;
   /**
    * Copies `length` bytes at `address` into `target` at `targetOffset`.
    * @returns how many bytes could be copied before the first page that is not there (may be less than `length`)

@@ -6,6 +6,8 @@ import type { MemoryRange, PageState, PhysicalMemory } from '../../memory/memory
 
 /** Pages of one region; what a snapshot shares and a write copies. */
 const REGION_PAGES = 512;
+/** Pages that are passed in one look for those that nobody wrote. */
+const MOST_UNTOUCHED = 1 << 21;
 /** A machine of up to so many bytes is shown whole. */
 const WHOLE = 2 ** 30;
 
@@ -69,6 +71,23 @@ export class PageStore implements PhysicalMemory {
     if (page !== undefined) return isZero(page) ? 'zero' : 'present';
     if (this.#base !== null) return this.#base.stateOf(address);
     return address < this.size ? 'zero' : 'out-of-range';
+  }
+
+  zerosAround(address: number): MemoryRange | null {
+    if (this.#base !== null || address >= this.size) return null;
+    const number = Math.floor(address / this.pageSize);
+    const pages = Math.ceil(this.size / this.pageSize);
+    /** The first page from `from` on (or down from it) that somebody wrote; regions without any are passed whole. */
+    const untouched = (from: number, by: 1 | -1): number => {
+      let at = from;
+      while (at >= 0 && at < pages && Math.abs(at - from) < MOST_UNTOUCHED && this.page(at) === undefined) {
+        const region = Math.floor(at / REGION_PAGES);
+        at = this.#regions.has(region) ? at + by : by === 1 ? (region + 1) * REGION_PAGES : region * REGION_PAGES - 1;
+      }
+      return Math.max(-1, Math.min(at, pages));
+    };
+    const end = untouched(number, 1);
+    return end === number ? null : { start: (untouched(number, -1) + 1) * this.pageSize, end: Math.min(end * this.pageSize, this.size) };
   }
 
   readInto(address: number, length: number, target: Uint8Array, targetOffset = 0): number {

@@ -55,7 +55,7 @@ function plainNext({ memory, perRow }: Grid, start: number): number | null {
   return Math.min(next, end);
 }
 
-/** Rows squeezed into one, at most. */
+/** Rows squeezed into one, at most, beside those that are known to be zeros. */
 const MOST_SQUEEZED = 1 << 13;
 const CHUNK = 4096;
 
@@ -77,12 +77,19 @@ function sameRows(grid: Grid, start: number, bytes: Uint8Array, by: 1 | -1): num
   const kept = keep === null ? null : alignDown(keep, perRow);
   // whole rows of the range on this side of `start`, its own among them
   const there = by === 1 ? Math.floor((range.end - start) / perRow) : Math.floor((start - range.start) / perRow) + 1;
-  const most = Math.min(there, MOST_SQUEEZED, kept === null ? there : rowsUntil(start, kept, perRow, by));
+  const most = Math.min(there, kept === null ? there : rowsUntil(start, kept, perRow, by));
   const zeros = bytes.every((byte) => byte === 0);
   // most rows differ from the one before: one is read at first, then what is left of its page, or a chunk of that
   let rows = 1;
-  for (let count = 0; count < most; count += rows) {
+  let known = 0;
+  for (let count = 0; count < Math.min(most, known + MOST_SQUEEZED); count += rows) {
     const row = start + by * count * perRow;
+    const run = zeros ? (memory.zerosAround?.(row) ?? null) : null;
+    if (run !== null) {
+      rows = Math.max(1, Math.min(most - count, by === 1 ? Math.floor((run.end - row) / perRow) : (row - Math.max(run.start, range.start)) / perRow + 1));
+      known += rows;
+      continue;
+    }
     const page = alignDown(row, memory.pageSize);
     const left = by === 1 ? Math.ceil((page + memory.pageSize - row) / perRow) : Math.floor((row - page) / perRow) + 1;
     rows = Math.max(1, Math.min(count === 0 ? 1 : Math.floor(CHUNK / perRow), left, most - count));
@@ -95,7 +102,7 @@ function sameRows(grid: Grid, start: number, bytes: Uint8Array, by: 1 | -1): num
     for (let row = by === 1 ? 0 : rows - 1; ahead.compare(bytes, 0, perRow, row * perRow, (row + 1) * perRow) === 0; row += by) same++;
     return count + same;
   }
-  return Math.max(0, most);
+  return Math.max(0, Math.min(most, known + MOST_SQUEEZED));
 }
 
 /** Rows from `start` on before the kept one; all there are where it is on the other side. */
