@@ -19,6 +19,14 @@ export class WatchedMemory implements PhysicalMemory {
     this.readable = memory.readable;
   }
 
+  get searchable(): readonly MemoryRange[] {
+    return this.#memory.searchable ?? this.readable;
+  }
+
+  zerosAround(address: number): MemoryRange | null {
+    return this.#memory.zerosAround?.(address) ?? null;
+  }
+
   stateOf(address: number): PageState {
     return this.#memory.stateOf(address);
   }

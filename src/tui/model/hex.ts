@@ -282,7 +282,7 @@ export function readings(memory: PhysicalMemory, address: number): readonly (rea
       const name = signed >= -4095 ? errnoName(-signed) : null;
       out.push(['s32', `${signed}${name === null ? '' : ` -${name}`}`]);
     }
-    if (value > 0x3b9aca00 && value < 0xf0000000) out.push(['time', new Date(value * 1000).toISOString().slice(0, 19)]);
+    if (value > 0x3b9aca00 && value < 0xf0000000) out.push(['time', `${new Date(value * 1000).toISOString().slice(0, 19)}Z`]);
   }
   if (got >= 8) {
     const value = view.getBigUint64(0, true);

@@ -41,7 +41,7 @@ interface ListOf<S, P extends string, R> {
   /** before the position, at the right of the title */
   readonly note?: (state: S) => string;
   /** shown where there is no row at all */
-  readonly none: Span;
+  readonly none: Span | ((state: S) => Span);
   /** is the cursor seen while another pane has the focus? */
   readonly always?: boolean;
   readonly enter?: (state: S, row: R) => S;
@@ -73,7 +73,10 @@ export function listPane<S extends Viewed<P>, P extends string, R>(list: ListOf<
   const content: Pane<S, P>['content'] = (state, box) => {
     const rows = shown(state);
     const title = list.title?.(state) ?? id;
-    if (rows.length === 0) return { title, note: '', rows: wrap(`  ${none.text}`, box.width).map((text) => line(text, none.style)) };
+    if (rows.length === 0) {
+      const { text, style } = typeof none === 'function' ? none(state) : none;
+      return { title, note: '', rows: wrap(`  ${text}`, box.width).map((row) => line(row, style)) };
+    }
     const below = { ...box, height: box.height - top };
     const scroll = keepInView(list.scroll(state), rows.length, below.height);
     const shownRows = listRows(rows, scroll, below, state.shell.focus === id, list.line(state, box), always);

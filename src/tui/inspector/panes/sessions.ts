@@ -105,7 +105,11 @@ export const sessionsPane = listPane<Inspector, PaneId, SessionRow>({
       span(`${row.severity === null ? '' : row.severity === 'error' ? '! ' : '? '}${row.outcome}`, row.severity ?? 'good'),
     ];
   },
-  none: span('no sessions', 'dim'),
+  none: ({ model }) => {
+    // why there is none is what the decoder noted
+    const why = model.findings.find(({ rule }) => /^(luo|moment|live)\//.test(rule));
+    return span(why === undefined ? 'no sessions' : `no sessions: ${why.message}`, 'dim');
+  },
   enter: (state, row) => {
     const place = placeOf(state, row.path);
     return place === null ? state : focused<Inspector, PaneId>(jump(state, place), 'tree');
