@@ -150,7 +150,7 @@ export const files = listPane<Compared, ComparePane, FileFate>({
   none: span('no files', 'dim'),
   enter: (state, { beforePath }) => {
     const place = placeOfSide(state, beforePath);
-    return place === null ? state : focused<Compared, ComparePane>(select(state, place), 'pairs');
+    return place === null ? state : focused(select(state, place), 'pairs');
   },
 });
 

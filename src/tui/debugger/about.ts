@@ -6,7 +6,6 @@ import { AddressIndex } from '../../address/address-index.js';
 import { type Line, line, wrap } from '../model/text.js';
 import { showText } from '../model/view.js';
 import { decodedAtStep } from './inspect.js';
-import type { DebuggerPane } from './layout.js';
 import { aboutOperation } from './operations.js';
 import { type Debugger, settle } from './state.js';
 import { tell } from './travel.js';
@@ -23,7 +22,7 @@ export function more(state: Debugger): Debugger {
   if (step === null) return tell(state, 'before the machine is switched on');
   const about = aboutOperation(step.op, releaseAt(state));
   const action = step.action === null ? null : (state.client.program[step.action] ?? null);
-  return showText<Debugger, DebuggerPane>(state, `${escapeText(step.op)}, step ${step.step}`, (width) => [
+  return showText(state, `${escapeText(step.op)}, step ${step.step}`, (width) => [
     ...(about === null ? ['nothing is written down about this operation'] : about).flatMap((text) =>
       wrap(escapeText(text), width, 2).map((row): Line => line(row)),
     ),

@@ -5,7 +5,7 @@ import { asked } from '../model/view.js';
 import { more } from './about.js';
 import { find } from './find.js';
 import { inspectMemory } from './inspect.js';
-import { type DebuggerPane, LOOK, STOPS, TIME } from './layout.js';
+import { LOOK, STOPS, TIME } from './layout.js';
 import type { Debugger } from './state.js';
 import { onward, toggleBreakpoint } from './stops.js';
 import { askToCarryOut, changed, repeated, tell, toCause, travelJumps } from './travel.js';
@@ -81,7 +81,7 @@ export const DEBUGGER_KEYS: readonly Key<Debugger>[] = [
     group: STOPS,
     help: 'store other bytes into memory here and see what happens; after F F, what would mend it',
     hint: 'edit',
-    run: (state) => asked<Debugger, DebuggerPane>(state, 'edit ', editStart(state)),
+    run: (state) => asked(state, 'edit ', editStart(state)),
   },
   {
     keys: ['u'],

@@ -5,7 +5,7 @@ import { nearest } from '../model/match.js';
 import type { PageRow } from '../model/page.js';
 import { line } from '../model/text.js';
 import { type Marks, showList } from '../model/view.js';
-import { type DebuggerPane, STOPS } from './layout.js';
+import { STOPS } from './layout.js';
 import { type Debugger, type StackRow, settle } from './state.js';
 import { repeated, tell, travelled } from './travel.js';
 
@@ -149,7 +149,7 @@ export function listBreakpoints(state: Debugger): Debugger {
       target: null,
     };
   });
-  return rows.length === 0 ? tell(state, 'no breakpoints') : showList<Debugger, DebuggerPane>(state, 'breakpoints', () => rows);
+  return rows.length === 0 ? tell(state, 'no breakpoints') : showList(state, 'breakpoints', () => rows);
 }
 
 export const DEBUGGER_MARKS: Marks<Debugger> = {

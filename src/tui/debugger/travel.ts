@@ -4,11 +4,11 @@ import { escapeText } from '../../report/escape.js';
 import { hex } from '../../tree/words.js';
 import { asked, tell as tellIn } from '../model/view.js';
 import { causeOf, symptomOf } from './cause.js';
-import { type DebuggerPane, SHARED } from './layout.js';
+import { SHARED } from './layout.js';
 import { type Debugger, type OtherRun, arrive, settle } from './state.js';
 import { stepText } from './step-lines.js';
 
-export const tell = (state: Debugger, toast: string): Debugger => tellIn<Debugger, DebuggerPane>(state, toast);
+export const tell = (state: Debugger, toast: string): Debugger => tellIn(state, toast);
 
 /** Moves the client and lets all panes follow; says where the run ended. Where a jump came from is remembered. */
 export function travelled(state: Debugger, go: () => Step | null, jump = false): Debugger {
@@ -136,7 +136,7 @@ export function askToCarryOut(state: Debugger): Debugger {
   const { companion } = state;
   if (companion === null) return tell(state, 'no real kernel beside this run: `luo-inspect live <scenario> --step` opens one');
   const next = companion.next();
-  return next === null ? tell(state, 'every step was carried out') : asked<Debugger, DebuggerPane>(state, CARRY_OUT, escapeText(next));
+  return next === null ? tell(state, 'every step was carried out') : asked(state, CARRY_OUT, escapeText(next));
 }
 
 /** The answer to that question. Whatever else was written in the line is no step of the scenario. */

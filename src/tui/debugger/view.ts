@@ -1,8 +1,6 @@
 /** The debugger: its panes, keys and commands put together, and the inspector that opens on the memory of a step. */
 import { type EngineClient, breakpointText, parseBreakpoint } from '../../engine/client.js';
 import { escapeText } from '../../report/escape.js';
-import type { PaneId } from '../inspector/layout.js';
-import type { Inspector } from '../inspector/state.js';
 import { INSPECTOR } from '../inspector/view.js';
 import { GENERAL, MOVE, PANES, SEARCH } from '../model/common-keys.js';
 import { glyphOf } from '../model/finding.js';
@@ -90,7 +88,7 @@ export const DEBUGGER: View<Debugger, DebuggerPane> = {
         // written by another release
       }
     }
-    return settle(withEdits(lastOffered<Debugger, DebuggerPane>({ ...state }, marks.last === undefined ? undefined : `step ${marks.last}`), edits));
+    return settle(withEdits(lastOffered({ ...state }, marks.last === undefined ? undefined : `step ${marks.last}`), edits));
   },
 };
 
@@ -121,7 +119,7 @@ function inInspector(state: Debugger, inspector: NonNullable<Debugger['inspector
   const { state: next, effects } = inspectorOwn.key(inspector, key);
   if (effects.some(({ kind }) => kind === 'diff'))
     return {
-      state: { ...state, inspector: tell<Inspector, PaneId>(next, 'a step’s memory is in no file: `luo-inspect sim --until <step> --dump <file>` writes one') },
+      state: { ...state, inspector: tell(next, 'a step’s memory is in no file: `luo-inspect sim --until <step> --dump <file>` writes one') },
       effects: [],
     };
   const closing = key !== 'ctrl-c' && effects.some(({ kind }) => kind === 'quit');

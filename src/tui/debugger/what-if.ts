@@ -9,7 +9,6 @@ import { nodeDown, placeOfPath } from '../model/tree-view.js';
 import { effect, showList } from '../model/view.js';
 import { type TypedEdit, editOfNode, editText, parseEdit } from './edit.js';
 import { decodedAtStep } from './inspect.js';
-import type { DebuggerPane } from './layout.js';
 import { type Debugger, detailRows } from './state.js';
 import { stepText } from './step-lines.js';
 import { changed, tell } from './travel.js';
@@ -142,7 +141,7 @@ export function compare(state: Debugger): Debugger {
     }
     return out;
   };
-  return showList<Debugger, DebuggerPane>(state, same ? 'both runs are the same' : `the runs part at step ${first + 1}`, rows);
+  return showList(state, same ? 'both runs are the same' : `the runs part at step ${first + 1}`, rows);
 }
 
 /** The scenario with the edits as flips, as a new file. */
@@ -158,5 +157,5 @@ export function save(state: Debugger, path: string): Debugger {
   const text = /^faults:\s*$/m.test(source)
     ? source.replace(/^faults:\s*$/m, `faults:\n${flips.join('\n')}`)
     : source.replace(/^steps:/m, `faults:\n${flips.join('\n')}\nsteps:`);
-  return effect<Debugger, DebuggerPane>(state, { kind: 'save', path, text });
+  return effect(state, { kind: 'save', path, text });
 }

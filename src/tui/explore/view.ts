@@ -57,7 +57,7 @@ const endings = listPane<Exploring, ExplorePane, ExploreRow>({
       span(faults, 'name'),
     ],
   none: span('no run ends otherwise', 'good'),
-  enter: (state, row) => effect<Exploring, ExplorePane>(state, { kind: 'open', index: state.model.rows.indexOf(row) }),
+  enter: (state, row) => effect(state, { kind: 'open', index: state.model.rows.indexOf(row) }),
 });
 
 function find(state: Exploring, by: 1 | -1): Exploring {

@@ -10,7 +10,6 @@ import { rawValueText, tableEntries } from '../model/value.js';
 import { line, wrap } from '../model/text.js';
 import { effect, focused, showText, tell } from '../model/view.js';
 import { textOfCopy } from './copy.js';
-import type { PaneId } from './layout.js';
 import { whatIsPage } from './pages.js';
 import { allSessions } from './panes/sessions.js';
 import { nextSnapshot } from './panes/snapshots.js';
@@ -53,7 +52,7 @@ export const INSPECTOR_COMMANDS: readonly Command<Inspector>[] = [
     name: 'diff',
     args: '<dump>',
     help: 'this dump and a later one side by side, differences marked; q comes back',
-    run: (state, path) => (path === '' ? tell(state, ':diff takes the name of a dump') : effect<Inspector, PaneId>(state, { kind: 'diff', path })),
+    run: (state, path) => (path === '' ? tell(state, ':diff takes the name of a dump') : effect(state, { kind: 'diff', path })),
   },
   {
     name: 'contracts',
@@ -63,7 +62,7 @@ export const INSPECTOR_COMMANDS: readonly Command<Inspector>[] = [
     complete: (state) => state.model.releases,
     run: (state, release) => {
       const { contractsAgainst } = state.model;
-      return showText<Inspector, PaneId>(state, `against ${escapeText(release)}`, (width) =>
+      return showText(state, `against ${escapeText(release)}`, (width) =>
         contractsAgainst(release, width).flatMap((row) => wrap(row, width).map((part) => line(part))),
       );
     },
@@ -73,7 +72,7 @@ export const INSPECTOR_COMMANDS: readonly Command<Inspector>[] = [
 export const INSPECTOR_SHARED: SharedCommands<Inspector> = {
   goto: {
     help: 'go to a physical address: its bytes, and the node decoded there',
-    run: (state, argument) => withAddress(state, argument, (address) => focused<Inspector, PaneId>(jumpToAddress(state, address), 'hex')),
+    run: (state, argument) => withAddress(state, argument, (address) => focused(jumpToAddress(state, address), 'hex')),
   },
   whatis: {
     help: 'what is at an address: owner, page state, who points there',

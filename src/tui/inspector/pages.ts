@@ -4,7 +4,6 @@ import { hex } from '../../tree/words.js';
 import type { PageRow } from '../model/page.js';
 import { line, span, wrap } from '../model/text.js';
 import { showList, showText, tell } from '../model/view.js';
-import type { PaneId } from './layout.js';
 import { findingsAt } from './panes/detail.js';
 import { findingUnderCursor } from './panes/findings.js';
 import { type Inspector, hexCursor, selectedNode } from './state.js';
@@ -23,11 +22,7 @@ export function whoPointsHere(state: Inspector): Inspector {
     }),
   );
   const more = morePointers === 0 ? '' : ` and ${morePointers} more`;
-  return showList<Inspector, PaneId>(
-    state,
-    `${rows.length} field${rows.length === 1 ? ' points' : 's point'} to the page of ${hex(address)}${more}`,
-    () => rows,
-  );
+  return showList(state, `${rows.length} field${rows.length === 1 ? ' points' : 's point'} to the page of ${hex(address)}${more}`, () => rows);
 }
 
 /** Everything that is known of an address, on a page. */
@@ -45,7 +40,7 @@ export function whatIsPage(state: Inspector, address: number): Inspector {
   if (is.block !== null) add('block', `order ${is.block.order} at ${hex(is.block.start)}, in the map of ${is.block.handover}`);
   for (const pointer of is.pointers) add('named by', pointer.path, { path: pointer.path });
   if (is.unchecked !== null) add('unchecked', is.unchecked);
-  return showList<Inspector, PaneId>(state, `what is ${hex(address)}`, () => rows);
+  return showList(state, `what is ${hex(address)}`, () => rows);
 }
 
 /** What the rule of the finding here means, or what the structure is. */
@@ -55,11 +50,10 @@ export function more(state: Inspector): Inspector {
   const inList = state.shell.focus === 'findings' ? findingUnderCursor(state) : undefined;
   const rule = (inList ?? finding)?.rule;
   const text = rule === undefined ? null : model.ruleText(rule);
-  if (rule !== undefined && text !== null)
-    return showText<Inspector, PaneId>(state, rule, (width) => text.flatMap((row) => wrap(row, width, 13).map((part) => line(part))));
+  if (rule !== undefined && text !== null) return showText(state, rule, (width) => text.flatMap((row) => wrap(row, width, 13).map((part) => line(part))));
   const struct = selectedNode(state)?.layout?.struct;
   if (struct === undefined) return tell(state, 'nothing more is known here; on a finding, K explains its rule');
-  return showText<Inspector, PaneId>(state, `struct ${struct.name}`, (width) => [
+  return showText(state, `struct ${struct.name}`, (width) => [
     ...wrap(struct.meaning, width).map((row) => line(row)),
     line(''),
     line(`source: ${struct.source}`, 'dim'),

@@ -71,7 +71,7 @@ export const INSPECTOR: View<Inspector, PaneId> = {
       }),
     );
     const last = bookmarks.has('last') && marks.last !== 'overview' ? marks.last : undefined;
-    return lastOffered<Inspector, PaneId>({ ...state, bookmarks }, last);
+    return lastOffered({ ...state, bookmarks }, last);
   },
 };
 

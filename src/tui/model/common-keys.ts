@@ -38,7 +38,7 @@ export function tableOf<S extends Viewed<P>, P extends string>(view: View<S, P>)
   const byRow = new Map<Key<S>, P[]>();
   for (const { id, keys = [] } of panesOf(view)) for (const key of keys) byRow.set(key, [...(byRow.get(key) ?? []), id]);
   const ofPanes = [...byRow].map(([key, panes]): Key<S> => ({ ...key, panes }));
-  const help = (state: S): S => withShell<S, P>(state, { ...state.shell, page: textPage('Keys', (width) => helpLines(table.keys, table.commands, width)) });
+  const help = (state: S): S => withShell(state, { page: textPage('Keys', (width) => helpLines(table.keys, table.commands, width)) });
   const common = [
     ...moveKeys(view),
     ...searchKeys(view),
@@ -65,7 +65,7 @@ function sharedCommands<S extends Viewed<P>, P extends string>(view: View<S, P>)
   return SHARED_NAMES.map((name): Command<S> => {
     const { args, help } = SHARED[name];
     const own = typeof view.shared === 'string' ? view.shared : view.shared[name];
-    if (typeof own === 'string') return { name, args, help: `not here: ${own}`, run: (state) => tell<S, P>(state, own) };
+    if (typeof own === 'string') return { name, args, help: `not here: ${own}`, run: (state) => tell(state, own) };
     return { name, args, help: own.help ?? help, run: own.run, ...(own.complete === undefined ? {} : { complete: own.complete }) };
   });
 }
@@ -92,9 +92,9 @@ function shifted<S extends Viewed<P>, P extends string>(view: View<S, P>, state:
   const now = shifts.get(focus) ?? 0;
   const { width, height } = paneBox(view, state, focus);
   const { rows } = view.panes[focus].content(state, { width: width + now, height });
-  if (by > 0 && !rows.some((row) => lineWidth(row) > width + now || textOf(row).endsWith('…'))) return tell<S, P>(state, 'no row is cut off there');
+  if (by > 0 && !rows.some((row) => lineWidth(row) > width + now || textOf(row).endsWith('…'))) return tell(state, 'no row is cut off there');
   const columns = Math.max(0, Math.min(MOST_SHIFTED, now + by * SHIFT));
-  return withShell<S, P>(state, { ...state.shell, shifts: new Map(shifts).set(focus, columns) });
+  return withShell(state, { shifts: new Map(shifts).set(focus, columns) });
 }
 
 /** The row under the cursor of the pane in focus, however long it is, on a page. */
@@ -105,9 +105,9 @@ function wholeRow<S extends Viewed<P>, P extends string>(view: View<S, P>, state
     .content(state, { width: MOST_SHIFTED, height })
     .rows.map(textOf)
     .find((text) => text.startsWith('›'));
-  if (row === undefined) return tell<S, P>(state, 'this pane has no row under a cursor');
+  if (row === undefined) return tell(state, 'this pane has no row under a cursor');
   const text = row.slice(1).trim().replace(/ {3,}/g, '  ');
-  return showText<S, P>(state, 'the row in full', (width) => wrap(text, width, 2).map((part) => line(part)));
+  return showText(state, 'the row in full', (width) => wrap(text, width, 2).map((part) => line(part)));
 }
 
 function moveKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<S>[] {
@@ -142,10 +142,10 @@ function paneKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<
       group: PANES,
       help: 'the pane alone on the screen, and back',
       hint: 'zoom',
-      run: (state) => ({ ...state, shell: { ...state.shell, zoom: !state.shell.zoom } }),
+      run: (state) => withShell(state, { zoom: !state.shell.zoom }),
     },
-    { keys: ['+'], group: PANES, help: 'the pane alone on the screen', run: (state) => ({ ...state, shell: { ...state.shell, zoom: true } }) },
-    { keys: ['_'], group: PANES, help: 'all panes again', run: (state) => ({ ...state, shell: { ...state.shell, zoom: false } }) },
+    { keys: ['+'], group: PANES, help: 'the pane alone on the screen', run: (state) => withShell(state, { zoom: true }) },
+    { keys: ['_'], group: PANES, help: 'all panes again', run: (state) => withShell(state, { zoom: false }) },
     { keys: ['v'], group: PANES, help: 'the row under the cursor in full, where it is cut off', run: (state) => wholeRow(view, state) },
     {
       keys: ['f'],
@@ -153,8 +153,8 @@ function paneKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<
       help: 'filter: show only rows with this text; an empty text shows all',
       run: (state) =>
         view.panes[state.shell.focus].filters === true
-          ? asked<S, P>(state, FILTER, state.shell.filters.get(state.shell.focus) ?? '')
-          : tell<S, P>(state, 'this pane has no list to filter'),
+          ? asked(state, FILTER, state.shell.filters.get(state.shell.focus) ?? '')
+          : tell(state, 'this pane has no list to filter'),
     },
   ];
 }
@@ -163,7 +163,7 @@ function paneKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<
 function tabKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<S>[] {
   const panes = view.tabs;
   if (panes.length === 0) return [];
-  const go = (by: number) => (state: S) => tabbed(view, state, by) ?? tell<S, P>(state, 'this pane has its place to itself');
+  const go = (by: number) => (state: S) => tabbed(view, state, by) ?? tell(state, 'this pane has its place to itself');
   return [
     { keys: [']'], group: PANES, help: 'next of the panes that share this place', panes, run: go(1) },
     { keys: ['['], group: PANES, help: 'the one before', panes, run: go(-1) },
@@ -176,14 +176,14 @@ function searchKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Ke
   const next = (by: 1 | -1) => (state: S) => {
     const { page } = state.shell;
     if (page === null) return view.find(state, by);
-    return page.query === null ? tell<S, P>(state, 'no search: / starts one') : searchPage<S, P>(state, page, by);
+    return page.query === null ? tell(state, 'no search: / starts one') : searchPage(state, page, by);
   };
   return [
     { keys: ['enter'], group: SEARCH, help: words.enter, hint: 'follow', overPages: true, run: (state) => entered(view, state) },
-    { keys: ['/'], group: SEARCH, help: words.search, hint: 'search', overPages: true, run: (state) => asked<S, P>(state, '/') },
+    { keys: ['/'], group: SEARCH, help: words.search, hint: 'search', overPages: true, run: (state) => asked(state, '/') },
     { keys: ['n'], group: SEARCH, help: 'next match', overPages: true, run: next(1) },
     { keys: ['N'], group: SEARCH, help: 'match before', overPages: true, run: next(-1) },
-    { keys: [':'], group: SEARCH, help: 'type a command (Tab completes)', run: (state) => asked<S, P>(state, ':') },
+    { keys: [':'], group: SEARCH, help: 'type a command (Tab completes)', run: (state) => asked(state, ':') },
   ];
 }
 
@@ -197,12 +197,12 @@ function markKeys<S extends Viewed<P>, P extends string>({ marks }: View<S, P>):
   if (typeof marks === 'string') return [];
   const { group, names } = marks;
   return [
-    { keys: ['m'], group, help: 'name this place', run: (state) => asked<S, P>(state, MARK) },
+    { keys: ['m'], group, help: 'name this place', run: (state) => asked(state, MARK) },
     {
       keys: ["'"],
       group,
       help: 'go to a named place (Tab completes)',
-      run: (state) => (names(state).length === 0 ? tell<S, P>(state, 'no marks: m sets one') : asked<S, P>(state, GO_TO_MARK)),
+      run: (state) => (names(state).length === 0 ? tell(state, 'no marks: m sets one') : asked(state, GO_TO_MARK)),
     },
   ];
 }
@@ -213,9 +213,9 @@ function questionsOf<S extends Viewed<P>, P extends string>({ search, marks }: V
   if (typeof marks === 'string') return common;
   return {
     ...common,
-    [MARK]: { run: (state, text) => marked<S, P>(marks, state, text) },
+    [MARK]: { run: (state, text) => marked(marks, state, text) },
     [GO_TO_MARK]: {
-      run: (state, text) => marks.goTo(state, text.trim()) ?? tell<S, P>(state, `no mark ${escapeText(text.trim())}`),
+      run: (state, text) => marks.goTo(state, text.trim()) ?? tell(state, `no mark ${escapeText(text.trim())}`),
       complete: (state, text) => marks.names(state).filter((name) => name.startsWith(text)),
     },
   };
@@ -229,7 +229,7 @@ function generalKeys<S extends Viewed<P>, P extends string>(view: View<S, P>, he
       help: 'this help; / searches it',
       hint: 'help',
       overPages: true,
-      run: (state) => (state.shell.page === null ? help(state) : { ...state, shell: { ...state.shell, page: null } }),
+      run: (state) => (state.shell.page === null ? help(state) : withShell(state, { page: null })),
     },
     { keys: ['q'], group: GENERAL, help: 'close what is open on top; at the top, quit', hint: 'quit', overPages: true, run: (state) => closed(view, state) },
     {
@@ -238,10 +238,10 @@ function generalKeys<S extends Viewed<P>, P extends string>(view: View<S, P>, he
       help: 'end the search or filter, close the page; never quits',
       overPages: true,
       run: (state) => {
-        if (state.shell.page !== null) return { ...state, shell: { ...state.shell, page: null } };
+        if (state.shell.page !== null) return withShell(state, { page: null });
         const filters = new Map(state.shell.filters);
         filters.delete(state.shell.focus);
-        return view.endSearch({ ...state, shell: { ...state.shell, filters } });
+        return view.endSearch(withShell(state, { filters }));
       },
     },
     {
@@ -251,22 +251,22 @@ function generalKeys<S extends Viewed<P>, P extends string>(view: View<S, P>, he
       overPages: true,
       run: (state) => {
         const on = !state.shell.mouse;
-        const toggled: S = { ...state, shell: { ...state.shell, mouse: on } };
-        return effect<S, P>(tell<S, P>(toggled, on ? 'the mouse scrolls and clicks here; M gives it back' : 'the mouse is the terminal’s again'), {
+        const toggled: S = withShell(state, { mouse: on });
+        return effect(tell(toggled, on ? 'the mouse scrolls and clicks here; M gives it back' : 'the mouse is the terminal’s again'), {
           kind: 'mouse',
           on,
         });
       },
     },
-    { keys: ['ctrl-c'], group: GENERAL, help: 'quit at once', overPages: true, run: (state) => effect<S, P>(state, { kind: 'quit' }) },
+    { keys: ['ctrl-c'], group: GENERAL, help: 'quit at once', overPages: true, run: (state) => effect(state, { kind: 'quit' }) },
     {
       keys: ['ctrl-z'],
       group: GENERAL,
       help: 'suspend; `fg` in the shell brings it back',
       overPages: true,
-      run: (state) => effect<S, P>(state, { kind: 'suspend' }),
+      run: (state) => effect(state, { kind: 'suspend' }),
     },
-    { keys: ['ctrl-l'], group: GENERAL, help: 'draw the screen anew', overPages: true, run: (state) => effect<S, P>(state, { kind: 'redraw' }) },
+    { keys: ['ctrl-l'], group: GENERAL, help: 'draw the screen anew', overPages: true, run: (state) => effect(state, { kind: 'redraw' }) },
   ];
 }
 
@@ -276,7 +276,7 @@ function filtered<S extends Viewed<P>, P extends string>(state: S, text: string)
   const filters = new Map(state.shell.filters);
   if (text.trim() === '') filters.delete(state.shell.focus);
   else filters.set(state.shell.focus, text.trim());
-  return { ...state, shell: { ...state.shell, filters } };
+  return withShell(state, { filters });
 }
 
 const THEME_WORDS = ['dark', 'light', '16', 'mono', 'none'];
@@ -290,7 +290,7 @@ function commonCommands<S extends Viewed<P>, P extends string>(view: View<S, P>,
       name: 'mark',
       args: '<name>',
       help: typeof marks === 'string' ? `not here: ${marks}` : "name this place; ' goes back to it",
-      run: (state, name) => (typeof marks === 'string' ? tell<S, P>(state, marks) : marked<S, P>(marks, state, name)),
+      run: (state, name) => (typeof marks === 'string' ? tell(state, marks) : marked(marks, state, name)),
     },
     {
       name: 'copy',
@@ -299,7 +299,7 @@ function commonCommands<S extends Viewed<P>, P extends string>(view: View<S, P>,
       complete: () => copies.kinds,
       run: (state, typed) => {
         const what = typed === '' && copies.kinds.length === 1 ? copies.kinds : copies.kinds.filter((kind) => kind === typed);
-        return what.length === 0 ? tell<S, P>(state, `:copy takes ${copies.kinds.join(', ')}`) : copied(view, state, what);
+        return what.length === 0 ? tell(state, `:copy takes ${copies.kinds.join(', ')}`) : copied(view, state, what);
       },
     },
     {
@@ -308,8 +308,8 @@ function commonCommands<S extends Viewed<P>, P extends string>(view: View<S, P>,
       help: exported.help,
       run: (state, path) =>
         path === ''
-          ? tell<S, P>(state, ':export takes the name of a file')
-          : effect<S, P>(state, { kind: 'save', path, text: exported.text(state, path.endsWith('.json')) }),
+          ? tell(state, ':export takes the name of a file')
+          : effect(state, { kind: 'save', path, text: exported.text(state, path.endsWith('.json')) }),
     },
     {
       name: 'theme',
@@ -317,9 +317,7 @@ function commonCommands<S extends Viewed<P>, P extends string>(view: View<S, P>,
       help: `colours: ${THEME_WORDS.join(', ')}`,
       complete: () => THEME_WORDS,
       run: (state, name) =>
-        THEME_WORDS.includes(name)
-          ? effect<S, P>(tell<S, P>(state, `theme ${name}`), { kind: 'theme', name })
-          : tell<S, P>(state, `:theme takes ${THEME_WORDS.join(', ')}`),
+        THEME_WORDS.includes(name) ? effect(tell(state, `theme ${name}`), { kind: 'theme', name }) : tell(state, `:theme takes ${THEME_WORDS.join(', ')}`),
     },
     {
       name: 'pane',
@@ -329,12 +327,12 @@ function commonCommands<S extends Viewed<P>, P extends string>(view: View<S, P>,
       run: (state, name) => {
         const pane = Object.values<{ readonly id: P }>(view.panes).find(({ id }) => id === name);
         return pane === undefined || view.absent?.(state, pane.id) === true
-          ? tell<S, P>(state, `no pane ${name}: ${Object.keys(view.panes).join(', ')}`)
-          : focused<S, P>(state, pane.id);
+          ? tell(state, `no pane ${name}: ${Object.keys(view.panes).join(', ')}`)
+          : focused(state, pane.id);
       },
     },
     { name: 'help', args: '', help: 'the keys', run: help },
-    { name: 'q', aliases: ['quit'], args: '', help: 'quit', run: (state) => closed(view, { ...state, shell: { ...state.shell, zoom: false, page: null } }) },
-    { name: 'q!', aliases: ['quit!'], args: '', help: 'quit without a question', run: (state) => effect<S, P>(state, { kind: 'quit' }) },
+    { name: 'q', aliases: ['quit'], args: '', help: 'quit', run: (state) => closed(view, withShell(state, { zoom: false, page: null })) },
+    { name: 'q!', aliases: ['quit!'], args: '', help: 'quit without a question', run: (state) => effect(state, { kind: 'quit' }) },
   ];
 }

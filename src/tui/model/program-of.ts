@@ -10,7 +10,7 @@ import type { Program, Step } from './program.js';
 import { type Completer, promptLine, typeInto } from './prompt.js';
 import { type PaneBox, type PaneContent, type Screen, type Size, bar, compose, isTooSmall, tooSmall } from './screen.js';
 import type { Motion } from './scroll.js';
-import { type Shell, enteredText, say } from './shell.js';
+import { type Shell, enteredText } from './shell.js';
 import { type Line, type Style, clip, line, skip, span, spread, wrap } from './text.js';
 import { type Found, type View, type Viewed, effect, filterOf, focused, pageBox, panesOf, searchPage, tell, withShell } from './view.js';
 
@@ -19,16 +19,16 @@ export function programOf<S extends Viewed<P>, P extends string>(view: View<S, P
   return {
     initial: (size) => view.settle(initial(size)),
     key: (state, key) => keyIn(view, table, state, key),
-    resize: (state, size) => view.settle(withShell<S, P>(state, { ...state.shell, size })),
+    resize: (state, size) => view.settle(withShell(state, { size })),
     screen: (state) => screenOf(view, table, state),
     work: (state) => {
       const next = view.work(state);
       return next === null ? null : view.settle(next);
     },
-    told: (state, message) => withShell<S, P>(state, say(state.shell, message)),
+    told: tell,
     kept: (state) => ({ ...NOTHING_KEPT, histories: state.shell.histories, ...view.kept?.(state) }),
     restored: (state, kept) => {
-      const known = withShell<S, P>(state, { ...state.shell, histories: kept.histories });
+      const known = withShell(state, { histories: kept.histories });
       return view.settle(view.restored?.(known, kept) ?? known);
     },
   };
@@ -40,28 +40,28 @@ export const PAUSE = 'pause';
 /** One key, by the name the key table uses. */
 function keyIn<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, before: S, key: string): Step<S> {
   // no key came for a while: a digit that went to a pane is no part of a count any more
-  if (key === PAUSE) return { state: withShell<S, P>(before, { ...before.shell, count: '', beforeCount: null }), effects: [] };
-  const state = pressed(view, table, withShell<S, P>(before, { ...before.shell, toast: null, effects: [] }), key);
-  return { state: withShell<S, P>(state, { ...state.shell, effects: [] }), effects: state.shell.effects };
+  if (key === PAUSE) return { state: withShell(before, { count: '', beforeCount: null }), effects: [] };
+  const state = pressed(view, table, withShell(before, { toast: null, effects: [] }), key);
+  return { state: withShell(state, { effects: [] }), effects: state.shell.effects };
 }
 
 function pressed<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S, key: string): S {
   const { shell } = state;
-  if (key === 'ctrl-c') return effect<S, P>(state, { kind: 'quit' });
+  if (key === 'ctrl-c') return effect(state, { kind: 'quit' });
   if (shell.leaving !== null) {
-    const stay = withShell<S, P>(state, { ...shell, leaving: null });
-    return key === 'y' || key === 'enter' ? effect<S, P>(stay, { kind: 'quit' }) : stay;
+    const stay = withShell(state, { leaving: null });
+    return key === 'y' || key === 'enter' ? effect(stay, { kind: 'quit' }) : stay;
   }
   if (shell.prompt !== null) return view.settle(typing(table, state, key));
   if (key.startsWith('mouse:')) return view.settle(mouse(view, state, key));
   if (/^[0-9]$/.test(key) && shell.page === null) return view.settle(digit(view, state, key));
-  const ready = withShell<S, P>(state, { ...shell, count: '', beforeCount: null });
+  const ready = withShell(state, { count: '', beforeCount: null });
   // digits were a count where the key takes one; else each was the number of a pane
   const counted = shell.count.length < 2 ? null : rowOf(table, key, { ...shell, ...shell.beforeCount });
   if (counted?.counts === true)
     return view.settle(counted.run({ ...ready, shell: { ...ready.shell, ...shell.beforeCount } }, Math.min(1_000_000, Number(shell.count)), key));
   const row = rowOf(table, key, shell);
-  return row === null ? view.settle(tell<S, P>(ready, nothingOf(table, key))) : view.settle(row.run(ready, null, key));
+  return row === null ? view.settle(tell(ready, nothingOf(table, key))) : view.settle(row.run(ready, null, key));
 }
 
 /** A key without a row says where it would do something. */
@@ -83,7 +83,7 @@ function digit<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S
   const count = shell.count + key;
   const pane = panesOf(view)[Number(key) - 1];
   const there = pane === undefined || view.absent?.(state, pane.id) === true || shell.count.startsWith('0') ? back : { ...back, focus: pane.id };
-  return withShell<S, P>(state, { ...shell, ...there, count: count.slice(-7), beforeCount: back });
+  return withShell(state, { ...there, count: count.slice(-7), beforeCount: back });
 }
 
 function typing<S extends Viewed<P>, P extends string>(table: Table<S>, state: S, key: string): S {
@@ -95,11 +95,11 @@ function typing<S extends Viewed<P>, P extends string>(table: Table<S>, state: S
   const result = typeInto(prompt, key, complete);
   switch (result.kind) {
     case 'typing':
-      return withShell<S, P>(state, { ...shell, prompt: result.prompt });
+      return withShell(state, { prompt: result.prompt });
     case 'cancelled':
-      return withShell<S, P>(state, { ...shell, prompt: null });
+      return withShell(state, { prompt: null });
     case 'entered': {
-      const done = withShell<S, P>(state, enteredText(shell, prompt.sign, result.text));
+      const done = withShell(state, enteredText(shell, prompt.sign, result.text));
       // an empty line does the last command again
       if (prompt.sign === ':') return runCommand<S, P>(table, done, result.text.trim() === '' ? repeatable(shell) : result.text);
       if (prompt.sign === '/' && shell.page !== null) return searchPage(done, { ...shell.page, query: result.text || null }, 1);
@@ -136,7 +136,7 @@ function runCommand<S extends Viewed<P>, P extends string>(table: Table<S>, stat
   if (command !== null) return command.run(state, argument);
   const names = table.commands.flatMap((one) => [one.name, ...(one.aliases ?? [])]);
   const near = nearest(name, names);
-  return tell<S, P>(state, `no command ${name}${near === null ? '' : `: did you mean :${near}?`}  (? lists them)`);
+  return tell(state, `no command ${name}${near === null ? '' : `: did you mean :${near}?`}  (? lists them)`);
 }
 
 function mouse<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, key: string): S {
@@ -148,7 +148,7 @@ function mouse<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S
   if (shell.page !== null) {
     const box = pageBox(shell.size);
     const motion: Motion | null = button === 'wheelup' ? 'up' : button === 'wheeldown' ? 'down' : null;
-    return motion === null ? state : withShell<S, P>(state, { ...shell, page: movePage(shell.page, motion, box.width, box.height, 3) });
+    return motion === null ? state : withShell(state, { page: movePage(shell.page, motion, box.width, box.height, 3) });
   }
   let top = 0;
   for (const band of view.layout(state)) {
@@ -158,10 +158,10 @@ function mouse<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S
       for (const { id, height } of panes) {
         const inside = column >= left && column < left + width && row >= at && row < at + height;
         const box = { width, height: height - 1 };
-        if (inside && button === 'wheelup') return view.panes[id].move(focused<S, P>(state, id), 'up', box, 3);
-        if (inside && button === 'wheeldown') return view.panes[id].move(focused<S, P>(state, id), 'down', box, 3);
+        if (inside && button === 'wheelup') return view.panes[id].move(focused(state, id), 'up', box, 3);
+        if (inside && button === 'wheeldown') return view.panes[id].move(focused(state, id), 'down', box, 3);
         if (inside && button === 'left') {
-          const there = focused<S, P>(state, id);
+          const there = focused(state, id);
           return row === at ? there : (view.panes[id].click?.(there, row - at - 1, box, column - left) ?? there);
         }
         at += height;

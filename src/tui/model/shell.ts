@@ -1,7 +1,7 @@
 /** What all views have in common: which pane has the focus, the zoom, the page over the panes, the prompt, the message in the footer. Pure. */
 import type { Page } from './page.js';
 import type { Effect } from './program.js';
-import { type Prompt, openPrompt, remember } from './prompt.js';
+import { type Prompt, remember } from './prompt.js';
 import type { Size } from './screen.js';
 
 export interface Shell<P extends string = string> {
@@ -47,19 +47,9 @@ export const openShell = <P extends string>(size: Size, focus: P): Shell<P> => (
   effects: [],
 });
 
-/** Opens a prompt. */
-export const ask = <P extends string>(shell: Shell<P>, sign: string, text = ''): Shell<P> => ({
-  ...shell,
-  prompt: openPrompt(sign, shell.histories[sign] ?? [], text),
-});
-
 /** Closes the prompt and remembers what was typed. */
 export const enteredText = <P extends string>(shell: Shell<P>, sign: string, text: string): Shell<P> => ({
   ...shell,
   prompt: null,
   histories: { ...shell.histories, [sign]: remember(shell.histories[sign] ?? [], text) },
 });
-
-export const say = <P extends string>(shell: Shell<P>, toast: string): Shell<P> => ({ ...shell, toast });
-
-export const give = <P extends string>(shell: Shell<P>, effect: Effect): Shell<P> => ({ ...shell, effects: [...shell.effects, effect] });

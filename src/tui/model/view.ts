@@ -9,7 +9,8 @@ import type { Effect } from './program.js';
 import { type Band, type PaneBox, type PaneContent, type Size, boxOf } from './screen.js';
 import type { Motion } from './scroll.js';
 import type { SharedCommands } from './shared-commands.js';
-import { type Shell, ask, give, say } from './shell.js';
+import { openPrompt } from './prompt.js';
+import type { Shell } from './shell.js';
 import { escapeText } from '../../report/escape.js';
 import type { Line } from './text.js';
 
@@ -130,15 +131,18 @@ export function paneBox<S extends Viewed<P>, P extends string>(view: Pick<View<S
 /** The text of the filter of a pane; '' for none. */
 export const filterOf = <P extends string>(state: Viewed<P>, id: P): string => state.shell.filters.get(id) ?? '';
 
-export const withShell = <S extends Viewed<P>, P extends string>(state: S, shell: Shell<P>): S => ({ ...state, shell });
+/** `state` with something else in what all views have. */
+export const withShell = <S extends Viewed<string>>(state: S, shell: Partial<Shell<S['shell']['focus']>>): S => ({
+  ...state,
+  shell: { ...state.shell, ...shell },
+});
 
 /** Sizes of the page over the panes. */
 export const pageBox = ({ columns, rows }: Size): PaneBox => ({ width: columns, height: rows - 3 });
 
-export const effect = <S extends Viewed<P>, P extends string>(state: S, one: Effect): S => withShell<S, P>(state, give(state.shell, one));
-export const tell = <S extends Viewed<P>, P extends string>(state: S, toast: string): S => withShell<S, P>(state, say(state.shell, toast));
-
-export const focused = <S extends Viewed<P>, P extends string>(state: S, id: P): S => withShell<S, P>(state, { ...state.shell, focus: id });
+export const effect = <S extends Viewed<string>>(state: S, one: Effect): S => withShell(state, { effects: [...state.shell.effects, one] });
+export const tell = <S extends Viewed<string>>(state: S, toast: string): S => withShell(state, { toast });
+export const focused = <S extends Viewed<string>>(state: S, focus: S['shell']['focus']): S => withShell(state, { focus });
 
 // What the rows of the common keys do.
 
@@ -147,7 +151,7 @@ export function moved<S extends Viewed<P>, P extends string>(view: View<S, P>, s
   const { shell } = state;
   if (shell.page !== null) {
     const { width, height } = pageBox(shell.size);
-    return withShell<S, P>(state, { ...shell, page: movePage(shell.page, motion, width, height, count) });
+    return withShell(state, { page: movePage(shell.page, motion, width, height, count) });
   }
   return view.panes[shell.focus].move(state, motion, paneBox(view, state, shell.focus), count);
 }
@@ -155,7 +159,7 @@ export function moved<S extends Viewed<P>, P extends string>(view: View<S, P>, s
 export function cycled<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, by: number): S {
   const ids = panesOf(view).flatMap(({ id }) => (view.absent?.(state, id) === true ? [] : [id]));
   const index = (ids.indexOf(state.shell.focus) + by + ids.length) % ids.length;
-  return focused<S, P>(state, ids[index] ?? state.shell.focus);
+  return focused(state, ids[index] ?? state.shell.focus);
 }
 
 /** To the pane that shares the place of the one in focus. */
@@ -164,7 +168,7 @@ export function tabbed<S extends Viewed<P>, P extends string>(view: View<S, P>, 
     for (const { panes } of band.columns)
       for (const { id, tabs } of panes) {
         if (id !== state.shell.focus || tabs === undefined || tabs.length < 2) continue;
-        return focused<S, P>(state, tabs[(tabs.indexOf(id) + by + tabs.length) % tabs.length] ?? id);
+        return focused(state, tabs[(tabs.indexOf(id) + by + tabs.length) % tabs.length] ?? id);
       }
   return null;
 }
@@ -172,39 +176,40 @@ export function tabbed<S extends Viewed<P>, P extends string>(view: View<S, P>, 
 /** `q`: closes what is on top; at the top it leaves, after a question where something would be lost. */
 export function closed<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S): S {
   const { shell } = state;
-  if (shell.page !== null) return withShell<S, P>(state, { ...shell, page: null });
-  if (shell.zoom) return withShell<S, P>(state, { ...shell, zoom: false });
+  if (shell.page !== null) return withShell(state, { page: null });
+  if (shell.zoom) return withShell(state, { zoom: false });
   const lost = view.unsaved?.(state) ?? null;
-  return lost === null ? effect<S, P>(state, { kind: 'quit' }) : withShell<S, P>(state, { ...shell, leaving: lost });
+  return lost === null ? effect(state, { kind: 'quit' }) : withShell(state, { leaving: lost });
 }
 
-export function searchPage<S extends Viewed<P>, P extends string>(state: S, page: Page, by: 1 | -1): S {
+export function searchPage<S extends Viewed<string>>(state: S, page: Page, by: 1 | -1): S {
   const { width, height } = pageBox(state.shell.size);
   const found = findInPage(page, width, height, by);
-  const shown = withShell<S, P>(state, { ...state.shell, page: found ?? page });
-  return found === null && page.query !== null ? tell<S, P>(shown, `no ${page.query} on this page`) : shown;
+  const shown = withShell(state, { page: found ?? page });
+  return found === null && page.query !== null ? tell(shown, `no ${page.query} on this page`) : shown;
 }
 
-export const showText = <S extends Viewed<P>, P extends string>(state: S, title: string, lines: (width: number) => readonly Line[]): S =>
-  withShell<S, P>(state, { ...state.shell, page: textPage(title, lines) });
+export const showText = <S extends Viewed<string>>(state: S, title: string, lines: (width: number) => readonly Line[]): S =>
+  withShell(state, { page: textPage(title, lines) });
 
-export const showList = <S extends Viewed<P>, P extends string>(state: S, title: string, rows: Page['rows']): S =>
-  withShell<S, P>(state, { ...state.shell, page: openPage(title, rows) });
+export const showList = <S extends Viewed<string>>(state: S, title: string, rows: Page['rows']): S => withShell(state, { page: openPage(title, rows) });
 
 /** Enter: where the row of the page leads, else what the pane does. */
 export function entered<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S): S {
   const { page, size } = state.shell;
-  if (page === null) return view.panes[state.shell.focus].enter?.(state) ?? tell<S, P>(state, 'Enter leads nowhere from this pane');
+  if (page === null) return view.panes[state.shell.focus].enter?.(state) ?? tell(state, 'Enter leads nowhere from this pane');
   const target = page.rows(size.columns)[page.scroll.cursor]?.target ?? null;
-  const shut = withShell<S, P>(state, { ...state.shell, page: null });
+  const shut = withShell(state, { page: null });
   return target === null ? shut : view.goTo(shut, target);
 }
 
 /** Says where the user was when they left, and how to get there; the answer stays what is seen first. */
-export const lastOffered = <S extends Viewed<P>, P extends string>(state: S, last: string | undefined): S =>
-  last === undefined || last === '' ? state : tell<S, P>(state, `'last goes back to ${escapeText(last)}`);
+export const lastOffered = <S extends Viewed<string>>(state: S, last: string | undefined): S =>
+  last === undefined || last === '' ? state : tell(state, `'last goes back to ${escapeText(last)}`);
 
-export const asked = <S extends Viewed<P>, P extends string>(state: S, sign: string, text = ''): S => withShell<S, P>(state, ask(state.shell, sign, text));
+/** Opens a prompt. */
+export const asked = <S extends Viewed<string>>(state: S, sign: string, text = ''): S =>
+  withShell(state, { prompt: openPrompt(sign, state.shell.histories[sign] ?? [], text) });
 
 /** Copies of a view whose kinds are its own words. */
 export const copiesOf = <S, C extends string>(copies: Copies<S, C>): Copies<S> => ({
@@ -216,16 +221,16 @@ export const copiesOf = <S, C extends string>(copies: Copies<S, C>): Copies<S> =
 });
 
 /** Copies the first of `what` that there is. */
-export function copied<S extends Viewed<P>, P extends string>({ copies }: Pick<View<S, P>, 'copies'>, state: S, what: readonly string[]): S {
+export function copied<S extends Viewed<string>>({ copies }: { readonly copies: Copies<S> }, state: S, what: readonly string[]): S {
   const text = what.map((one) => copies.text(state, one)).find((one) => one !== '');
-  if (text === undefined) return tell<S, P>(state, `there is no ${what.join(', ')} here to copy`);
-  return effect<S, P>(tell<S, P>(state, `copied ${escapeText(text)}`), { kind: 'copy', text });
+  if (text === undefined) return tell(state, `there is no ${what.join(', ')} here to copy`);
+  return effect(tell(state, `copied ${escapeText(text)}`), { kind: 'copy', text });
 }
 
 /** Names this place. */
-export function marked<S extends Viewed<P>, P extends string>(marks: Marks<S>, state: S, text: string): S {
+export function marked<S extends Viewed<string>>(marks: Marks<S>, state: S, text: string): S {
   const name = text.trim();
-  if (name === '') return tell<S, P>(state, 'a mark needs a name');
+  if (name === '') return tell(state, 'a mark needs a name');
   const set = marks.set(state, name);
-  return set === null ? tell<S, P>(state, 'there is nothing to name here') : tell<S, P>(set.state, `${escapeText(name)} is ${escapeText(set.what)}`);
+  return set === null ? tell(state, 'there is nothing to name here') : tell(set.state, `${escapeText(name)} is ${escapeText(set.what)}`);
 }

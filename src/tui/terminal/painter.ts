@@ -45,14 +45,9 @@ export class Painter {
         out += `${ESC}[${index + 1};${start + 1}H`;
         for (let at = start; at < end; at++) {
           const wanted = row.styles[at] ?? 'plain';
-          if (style === null || this.#theme[wanted] !== this.#theme[style]) {
-            out +=
-              this.#theme[wanted] === ''
-                ? `${ESC}[0m`
-                : style === null || this.#theme[style] === ''
-                  ? `${ESC}[${this.#theme[wanted]}m`
-                  : `${ESC}[0;${this.#theme[wanted]}m`;
-          }
+          const before = style === null ? null : this.#theme[style];
+          const look = this.#theme[wanted];
+          if (before !== look) out += `${ESC}[${look === undefined ? '0' : before == null ? look : `0;${look}`}m`;
           style = wanted;
           out += this.#glyph(row.chars[at] ?? ' ');
         }
@@ -61,7 +56,7 @@ export class Painter {
     this.#shown = rows;
     if (out === '') return;
     // the next frame starts from plain text, whatever else writes to the terminal in between
-    const reset = style !== null && this.#theme[style] !== '' ? `${ESC}[0m` : '';
+    const reset = style !== null && this.#theme[style] !== undefined ? `${ESC}[0m` : '';
     this.#write(BEGIN_UPDATE + out + reset + END_UPDATE);
   }
 

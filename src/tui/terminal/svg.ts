@@ -1,6 +1,7 @@
 /** A screen as an SVG picture, made of the same cells that a terminal is given. For the README and the documentation. */
 import type { Style } from '../model/text.js';
 import type { CellRow } from './cells.js';
+import { THEMES } from './theme.js';
 
 /** Pixels of a cell. */
 const WIDTH = 8.4;
@@ -10,37 +11,32 @@ const GROUND = '#16181d';
 const TEXT = '#d7dae0';
 
 interface Look {
-  readonly color?: string;
-  readonly bold?: boolean;
-  readonly inverse?: boolean;
-  readonly ground?: string;
+  readonly color: string;
+  readonly ground: string;
+  readonly attributes: string;
 }
 
-/** The dark theme in colours of its own. */
-const LOOKS: Readonly<Record<Style, Look>> = {
-  plain: {},
-  dim: { color: '#808691' },
-  bar: { inverse: true },
-  title: { bold: true },
-  focus: { color: '#5fd7ff', bold: true },
-  cursor: { inverse: true, bold: true },
-  label: { bold: true },
-  name: {},
-  type: { color: '#d787d7' },
-  address: { color: '#5fd7d7' },
-  value: { color: '#87d787' },
-  error: { color: '#ff5f5f', bold: true },
-  warning: { color: '#ffd75f', bold: true },
-  info: { color: '#5fd7d7' },
-  good: { color: '#87d787' },
-  match: { color: '#16181d', ground: '#ffd75f' },
-  selected: { inverse: true },
-  neighbour: { color: '#aab2c0' },
-  changed: { color: '#ffd75f', bold: true },
-  zero: { color: '#5a606b' },
-  ascii: { color: '#87d787' },
-  key: { bold: true },
-};
+/** A colour of the 256: of the cube, or a grey. */
+function colorOf(index: number): string {
+  const cube = index - 16;
+  const levels = [Math.floor(cube / 36), Math.floor(cube / 6) % 6, cube % 6].map((part) => (part === 0 ? 0 : 55 + 40 * part));
+  const grey = 8 + 10 * (index - 232);
+  return `#${(index >= 232 ? [grey, grey, grey] : levels).map((level) => level.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** What a terminal makes of the SGR parameters that the dark theme has for a style. */
+function lookOf(style: Style): Look {
+  let [color, ground, attributes] = [TEXT, GROUND, ''];
+  for (const [code, , index] of (THEMES.dark[style] ?? '').matchAll(/([34])8;5;(\d+)|\d+/g)) {
+    if (code === '1') attributes += ' font-weight="bold"';
+    else if (code === '4') attributes += ' text-decoration="underline"';
+    else if (code === '7') [color, ground] = [ground, color];
+    else if (code === '30') color = GROUND;
+    else if (code.startsWith('3')) color = colorOf(Number(index));
+    else if (code.startsWith('4')) ground = colorOf(Number(index));
+  }
+  return { color, ground, attributes };
+}
 
 const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
@@ -79,16 +75,13 @@ function runsOf({ chars, styles }: CellRow): Run[] {
 }
 
 function runSvg({ start, cells, text, style }: Run, row: number): string[] {
-  const look = LOOKS[style];
+  const { color, ground, attributes } = lookOf(style);
   const x = (MARGIN + start * WIDTH).toFixed(1);
   const width = (cells * WIDTH).toFixed(1);
-  const ground = look.inverse === true ? TEXT : look.ground;
-  const out = ground === undefined ? [] : [`<rect x="${x}" y="${MARGIN + row * HEIGHT}" width="${width}" height="${HEIGHT}" fill="${ground}"/>`];
+  const out = ground === GROUND ? [] : [`<rect x="${x}" y="${MARGIN + row * HEIGHT}" width="${width}" height="${HEIGHT}" fill="${ground}"/>`];
   if (text.trim() === '') return out;
-  const color = look.inverse === true ? GROUND : (look.color ?? TEXT);
-  const bold = look.bold === true ? ' font-weight="bold"' : '';
   out.push(
-    `<text x="${x}" y="${MARGIN + row * HEIGHT + 13}" fill="${color}"${bold} textLength="${width}" lengthAdjust="spacingAndGlyphs">${escaped(text)}</text>`,
+    `<text x="${x}" y="${MARGIN + row * HEIGHT + 13}" fill="${color}"${attributes} textLength="${width}" lengthAdjust="spacingAndGlyphs">${escaped(text)}</text>`,
   );
   return out;
 }

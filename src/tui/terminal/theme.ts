@@ -4,8 +4,8 @@
  */
 import type { Style } from '../model/text.js';
 
-/** SGR parameters of each style; '' for plain text. */
-export type Theme = Readonly<Record<Style, string>>;
+/** SGR parameters of each style that is not plain text. */
+export type Theme = Readonly<Partial<Record<Style, string>>>;
 
 export const THEME_NAMES = ['dark', 'light', '16', 'mono', 'none'] as const;
 export type ThemeName = (typeof THEME_NAMES)[number];
@@ -13,27 +13,19 @@ export type ThemeName = (typeof THEME_NAMES)[number];
 export const isThemeName = (text: string): text is ThemeName => THEME_NAMES.some((name) => name === text);
 
 const MONO: Theme = {
-  plain: '',
   dim: '2',
   bar: '7',
   title: '1',
   focus: '1',
   cursor: '7;1',
   label: '1',
-  name: '',
-  type: '',
-  address: '',
-  value: '',
   error: '1',
   warning: '1',
-  info: '',
-  good: '',
   match: '7',
   selected: '7',
   neighbour: '4',
   changed: '1',
   zero: '2',
-  ascii: '',
   key: '1',
 };
 
@@ -48,7 +40,6 @@ const SIXTEEN: Theme = {
   info: '36',
   good: '32',
   match: '30;43',
-  neighbour: '4',
   changed: '1;35',
   ascii: '32',
 };
@@ -65,9 +56,8 @@ const DARK: Theme = {
   info: '38;5;80',
   good: '38;5;114',
   match: '30;48;5;221',
-  neighbour: '4',
   changed: '1;38;5;221',
-  zero: '38;5;240',
+  zero: '38;5;243',
   ascii: '38;5;114',
 };
 
@@ -84,31 +74,12 @@ const LIGHT: Theme = {
   info: '38;5;24',
   good: '38;5;22',
   match: '30;48;5;220',
-  neighbour: '4',
   changed: '1;38;5;94',
-  zero: '38;5;245',
+  zero: '38;5;243',
   ascii: '38;5;22',
 };
 
-const NONE: Theme = {
-  ...MONO,
-  dim: '',
-  bar: '',
-  title: '',
-  focus: '',
-  cursor: '',
-  label: '',
-  error: '',
-  warning: '',
-  match: '',
-  selected: '',
-  neighbour: '',
-  changed: '',
-  zero: '',
-  key: '',
-};
-
-export const THEMES: Readonly<Record<ThemeName, Theme>> = { dark: DARK, light: LIGHT, '16': SIXTEEN, mono: MONO, none: NONE };
+export const THEMES: Readonly<Record<ThemeName, Theme>> = { dark: DARK, light: LIGHT, '16': SIXTEEN, mono: MONO, none: {} };
 
 /**
  * The theme a terminal starts with: what the user named, else by the background that COLORFGBG tells (0 to 6 and 8 are dark), else the

@@ -94,7 +94,7 @@ export function goToFinding(before: Inspector, index: number): Inspector {
     return { ...(place === null ? jumpToAddress(state, finding.at) : there), hexAt: finding.at };
   if (place !== null) return there;
   const told = logLineOf(state, finding);
-  if (told !== null) return focused<Inspector, PaneId>({ ...state, log: jumpTo(state.log, told, state.model.log.length, boxIn(state, 'log').height) }, 'log');
+  if (told !== null) return focused({ ...state, log: jumpTo(state.log, told, state.model.log.length, boxIn(state, 'log').height) }, 'log');
   return tell(state, 'this finding is about no single place');
 }
 

@@ -20,7 +20,7 @@ export const objectsPane = listPane<Inspector, PaneId, ObjectRow>({
   none: span('no object of the kernel was read: that takes its memory, its symbols and its BTF (--verbose says what is missing)', 'dim'),
   enter: (state, row) => {
     const place = row.path === null ? null : placeOf(state, row.path);
-    if (place !== null) return focused<Inspector, PaneId>(jump(state, place), 'tree');
+    if (place !== null) return focused(jump(state, place), 'tree');
     return row.address === null ? tell(state, 'this row is at no physical address and no node of the tree') : jumpToAddress(state, row.address);
   },
 });

@@ -112,7 +112,7 @@ export const sessionsPane = listPane<Inspector, PaneId, SessionRow>({
   },
   enter: (state, row) => {
     const place = placeOf(state, row.path);
-    return place === null ? state : focused<Inspector, PaneId>(jump(state, place), 'tree');
+    return place === null ? state : focused(jump(state, place), 'tree');
   },
   keys: [
     {

@@ -34,7 +34,7 @@ const list = listPane<Inspector, PaneId, SnapshotRow>({
   },
   none: span('no snapshots', 'dim'),
   always: true,
-  enter: (state) => focused<Inspector, PaneId>(state, 'tree'),
+  enter: (state) => focused(state, 'tree'),
 });
 
 /** The snapshot under the cursor is the one that is shown. */
