@@ -23,6 +23,10 @@ export class WatchedMemory implements PhysicalMemory {
     return this.#memory.searchable ?? this.readable;
   }
 
+  stateEnd(address: number): number {
+    return this.#memory.stateEnd?.(address) ?? address - (address % this.pageSize) + this.pageSize;
+  }
+
   zerosAround(address: number): MemoryRange | null {
     return this.#memory.zerosAround?.(address) ?? null;
   }
