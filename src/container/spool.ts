@@ -1,25 +1,30 @@
 /**
- * Takes a stream (standard input, a decompressor) and gives random access to it: small ones stay in memory, larger ones
- * go to a temporary file that is unlinked as soon as it is open, so that it is gone however the program ends.
+ * Takes a stream (standard input, a decompressor) and gives random access to it: what is no zeros stays in memory while it is little, else all
+ * goes to a temporary file that is unlinked as soon as it is open, so that it is gone however the program ends.
  */
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmdirSync, statfsSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../codec/user-error.js';
-import { type ByteSource, bufferSource, fileSource, reasonOf } from './byte-source.js';
+import { type ByteSource, fileSource, reasonOf } from './byte-source.js';
 import { isZero } from './output-file.js';
 
-/** Up to this many bytes are held in memory. */
-const MEMORY_LIMIT = 8 * 1024 * 1024;
-const FIRST_CAPACITY = 256 * 1024;
+/** Up to this many bytes that are no zeros are held in memory. */
+export const MEMORY_LIMIT = 32 << 20;
+/** Held, or left out where it is zeros, at once. In bytes. */
+const PART = 1 << 16;
 /** Left free on the disk of the temporary file. */
-const SPARE_DISK = 128 * 1024 * 1024;
+export const SPARE_DISK = 128 << 20;
 const CHECK_EVERY = 16 * 1024 * 1024;
 
 export class Spool {
   readonly #name: string;
   readonly #memoryLimit: number;
-  #buffer = new Uint8Array(FIRST_CAPACITY);
+  /** by its number; none where there are zeros */
+  #parts: (Uint8Array | undefined)[] = [];
+  #part = new Uint8Array(PART);
+  /** bytes of all parts */
+  #held = 0;
   #fd: number | null = null;
   #size = 0;
   #checkAt = 0;
@@ -36,23 +41,35 @@ export class Spool {
 
   /** @throws UserError where there is no room for it */
   write(chunk: Uint8Array): void {
-    if (this.#fd === null && this.#size + chunk.length > this.#memoryLimit) this.#spill();
-    if (this.#fd === null) {
-      if (this.#size + chunk.length > this.#buffer.length) {
-        const larger = new Uint8Array(Math.min(this.#memoryLimit, Math.max(this.#buffer.length * 2, this.#size + chunk.length)));
-        larger.set(this.#buffer.subarray(0, this.#size));
-        this.#buffer = larger;
+    for (let done = 0; done < chunk.length; ) {
+      if (this.#fd !== null) {
+        this.#append(this.#fd, chunk.subarray(done));
+        return;
       }
-      this.#buffer.set(chunk, this.#size);
-      this.#size += chunk.length;
-    } else this.#append(this.#fd, chunk);
+      const at = this.#size % PART;
+      const taken = chunk.subarray(done, done + PART - at);
+      this.#part.set(taken, at);
+      this.#size += taken.length;
+      done += taken.length;
+      if (this.#size % PART === 0) this.#keep();
+    }
+  }
+
+  /** The part that is full is held, unless it is zeros; past the limit all of them go to the file. */
+  #keep(): void {
+    const isHeld = !isZero(this.#part);
+    this.#parts.push(isHeld ? this.#part : undefined);
+    if (!isHeld) return;
+    this.#part = new Uint8Array(PART);
+    this.#held += PART;
+    if (this.#held > this.#memoryLimit) this.#spill();
   }
 
   /** What was written. The spool must not be used afterwards. */
   finish(): ByteSource {
     const fd = this.#fd;
     this.#fd = null;
-    if (fd === null) return bufferSource(this.#name, this.#buffer.subarray(0, this.#size));
+    if (fd === null) return partsSource(this.#name, [...this.#parts, this.#part.subarray(0, this.#size % PART)], this.#size);
     ftruncateSync(fd, this.#size);
     return fileSource(this.#name, fd, this.#size);
   }
@@ -64,7 +81,6 @@ export class Spool {
   }
 
   #spill(): void {
-    const size = this.#size;
     try {
       const folder = mkdtempSync(join(tmpdir(), 'luo-inspect-'));
       const path = join(folder, 'dump');
@@ -75,8 +91,8 @@ export class Spool {
       throw new UserError(`${this.#name}: no temporary file in ${tmpdir()}: ${reasonOf(error)}; set TMPDIR to a folder that can be written`);
     }
     this.#size = 0;
-    this.#append(this.#fd, this.#buffer.subarray(0, size));
-    this.#buffer = new Uint8Array(0);
+    for (const part of this.#parts) this.#append(this.#fd, part ?? ZEROS);
+    this.#parts = [];
   }
 
   #append(fd: number, chunk: Uint8Array): void {
@@ -103,4 +119,25 @@ export class Spool {
       `${this.#name}: no space left in ${tmpdir()} after ${this.#size} bytes of its decompressed copy; set TMPDIR to a folder with more room`,
     );
   }
+}
+
+const ZEROS = new Uint8Array(PART);
+
+/** Bytes in parts of one size, those left out being zeros. */
+function partsSource(name: string, parts: readonly (Uint8Array | undefined)[], size: number): ByteSource {
+  return {
+    name,
+    size,
+    readInto(offset, length, target, targetOffset = 0) {
+      const wanted = Math.max(0, Math.min(length, size - offset));
+      for (let done = 0; done < wanted; ) {
+        const at = (offset + done) % PART;
+        const bytes = (parts[Math.floor((offset + done) / PART)] ?? ZEROS).subarray(at, at + wanted - done);
+        target.set(bytes, targetOffset + done);
+        done += bytes.length;
+      }
+      return wanted;
+    },
+    close() {},
+  };
 }

@@ -1,4 +1,7 @@
 /** The parts below the formats: extents, LZO and snappy, spooled streams. */
+import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ExtentBuilder, findExtent } from '../../src/container/extents.js';
@@ -71,14 +74,36 @@ describe('snappy', () => {
 });
 
 describe('spool', () => {
-  test.each([16, 100000])('what was written reads back (memory limit %i bytes)', (limit) => {
-    const spool = new Spool('a stream', limit);
-    const pieces = [page(1), new Uint8Array(4096), page(2).subarray(0, 77), new Uint8Array(0), page(3)];
-    for (const piece of pieces) spool.write(piece);
-    const source = spool.finish();
-    expect(source.size).toBe(4096 * 3 + 77);
-    expect(Buffer.from(readAt(source, 0, source.size)).equals(Buffer.concat(pieces))).toBe(true);
-    expect(readAt(source, source.size - 3, 10)).toEqual(page(3).subarray(4093));
-    source.close();
+  test.each([16, 100000, 1 << 20])('what was written reads back (memory limit %i bytes), and no file is left from the moment there is one', (limit) => {
+    const folder = mkdtempSync(join(tmpdir(), 'spool-'));
+    const before = process.env.TMPDIR;
+    process.env.TMPDIR = folder;
+    try {
+      const spool = new Spool('a stream', limit);
+      const pieces = [
+        page(1),
+        new Uint8Array(70_000),
+        page(2).subarray(0, 77),
+        new Uint8Array(0),
+        Buffer.concat(new Array(40).fill(page(3))),
+        new Uint8Array(200_000),
+        page(4),
+      ];
+      for (const piece of pieces) {
+        spool.write(piece);
+        expect(readdirSync(folder)).toEqual([]);
+      }
+      const source = spool.finish();
+      const all = Buffer.concat(pieces);
+      expect(source.size).toBe(all.length);
+      expect(Buffer.from(readAt(source, 0, source.size)).equals(all)).toBe(true);
+      for (const at of [0, 65_530, 69_999, 131_071, 250_000, all.length - 3])
+        expect(Buffer.from(readAt(source, at, 70_000)).equals(all.subarray(at, at + 70_000))).toBe(true);
+      source.close();
+    } finally {
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
+      rmdirSync(folder);
+    }
   });
 });

@@ -14,6 +14,7 @@ import { peersDocument } from '../peers/results.js';
 import { scenarioReference, keyTable } from './scenarios.js';
 import { kernelLimits } from '../../src/kernel/limits.js';
 import { limits } from '../../src/codec/limits.js';
+import { MEMORY_LIMIT, SPARE_DISK } from '../../src/container/spool.js';
 import { readFileSync } from 'node:fs';
 import { bitKeys, fieldKeys } from '../../src/contract-file/fields.js';
 
@@ -55,6 +56,14 @@ function limitsReference(): string {
     '| limit | unless raised | what is counted | past it |',
     '|---|---|---|---|',
     ...rows,
+    '',
+    '## Where a compressed dump is unpacked',
+    '',
+    'A `.gz`, `.xz` or `.zst` dump, and one that comes through a pipe, is read from its start to its end once; what is in it is then asked for in no',
+    `order. Up to ${MEMORY_LIMIT >> 20} MiB of it that are no zeros are held in memory, whatever the size with them. Past that all of it goes to a temporary file, in`,
+    '`$TMPDIR` or `/tmp`, readable by its owner alone: as large as the dump unpacked, its runs of zeros holes. The file has no name from the moment it',
+    'is open, so that nothing is left of it however the command ends, by a signal or a crash as well. Where the disk fills up, or has less than',
+    `${SPARE_DISK >> 20} MiB left, the dump is refused, in one line, status 2.`,
     '',
     '## In a kernel’s own memory',
     '',
