@@ -147,3 +147,6 @@ export function isErrnoName(text: string): text is ErrnoName {
 
 /** The name of a positive errno, or null where the kernel has none of that number. */
 export const errnoName = (number: number): ErrnoName | null => byNumber.get(number) ?? null;
+
+/** `retrieve-fails (EIO)`; what happens alone where user space sees no errno. */
+export const withErrno = (what: string, errno: ErrnoName | null): string => (errno === null ? what : `${what} (${errno})`);

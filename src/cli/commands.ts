@@ -9,7 +9,7 @@ type Register = (program: Command) => void;
 
 interface CommandEntry {
   readonly load: () => Promise<Register>;
-  /** command line behind `luo-inspect`, and what it is for */
+  /** command line after `luo-inspect`, and what it is for */
   readonly examples: readonly (readonly [line: string, purpose: string])[];
 }
 

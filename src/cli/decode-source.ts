@@ -12,7 +12,7 @@ export interface DecodeSource {
   place(at: number): string;
   /** Up to `length` bytes at `at`; fewer at the end, or before a page that is not there. */
   read(at: number, length: number): Uint8Array;
-  /** what stands at `at`, where reading found no bytes there */
+  /** what is at `at`, where reading found no bytes there */
   absence(at: number): string;
   close(): void;
 }

@@ -1,4 +1,4 @@
-/** The screen that stands while a dump is opened for the terminal UI, and the way out of it: Esc gives the opening up at any time. */
+/** The screen that is shown while a dump is opened for the terminal UI, and the way out of it: Esc gives the opening up at any time. */
 import { accessSync, constants } from 'node:fs';
 import type { OpenedDump } from '../container/opened-dump.js';
 import { WatchedMemory } from '../memory/watched.js';
@@ -18,7 +18,7 @@ export interface Opening {
 const INTERRUPTED = 130;
 
 /**
- * The first frame stands before anything is decoded, or the rest of the program is even loaded.
+ * The first frame is drawn before anything is decoded, or the rest of the program is even loaded.
  * @param paths as the user named the dumps
  * @param open opens it and shows it, until the user leaves
  */

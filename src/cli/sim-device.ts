@@ -7,7 +7,7 @@ import { type PciFunction, pciAddress, pciFunctions } from '../host/pci-function
 import { PCI_FOLDER } from '../host/recorded.js';
 
 const PREFIX = 'pci:';
-/** What sysfs shows without root; capabilities lie behind. */
+/** What sysfs shows without root; capabilities come after it. */
 const HEADER_BYTES = 64;
 
 /** Is this a device that is taken from sysfs? */

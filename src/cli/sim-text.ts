@@ -89,6 +89,6 @@ const why = (end: RunEnd): string => (end.reason === null ? '' : ` (${escapeText
 
 /** Steps that nobody is left to carry out. */
 function left(client: EngineClient, end: RunEnd): string {
-  const behind = client.program.length - 1 - end.action;
-  return end.ending !== 'panic' || behind <= 0 ? '' : `, with ${behind} more step${behind === 1 ? '' : 's'} of the scenario not carried out`;
+  const left = client.program.length - 1 - end.action;
+  return end.ending !== 'panic' || left <= 0 ? '' : `, with ${left} more step${left === 1 ? '' : 's'} of the scenario not carried out`;
 }

@@ -1,4 +1,5 @@
 /** Can one kernel take over from another? Judged for every release the next kernel may be, and merged where they agree. */
+import { withErrno } from '../../abi/errno.js';
 import { scratchNamesDiffer } from '../../abi/boot/scratch-names.js';
 import { compareLayouts } from './same-layout.js';
 import { judge } from './judge.js';
@@ -27,7 +28,7 @@ export function checkCompat(from: Side, to: Side): CompatResult {
 }
 
 function undecided(row: LayerVerdict, release: string, other: LayerVerdict | undefined, otherRelease: string): LayerVerdict {
-  const otherOutcome = other === undefined ? 'nothing' : `${other.outcome}${other.errno === null ? '' : ` (${other.errno})`}`;
+  const otherOutcome = other === undefined ? 'nothing' : withErrno(other.outcome, other.errno);
   return {
     ...row,
     outcome: 'unknown',

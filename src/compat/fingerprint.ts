@@ -68,15 +68,7 @@ export function fingerprint(btf: Btf): Fingerprint {
   };
 }
 
-interface Fit {
-  readonly release: Release;
-  readonly explained: number;
-  readonly told: readonly string[];
-  readonly absent: ReadonlySet<string>;
-  readonly differences: readonly string[];
-}
-
-function compareWith(release: Release, shapeIn: (name: string) => Shape | null, pageSize: number): Fit {
+function compareWith(release: Release, shapeIn: (name: string) => Shape | null, pageSize: number) {
   const explained = new Map<string, string>();
   const absent = new Set<string>();
   const differences: string[] = [];

@@ -151,7 +151,7 @@ export class KdumpPages {
       this.#blocks.set(number, block);
     }
     const at = (this.#rank % DESCRIPTORS_A_BLOCK) * EACH;
-    // Behind the end of a file that is cut short there is nothing.
+    // After the end of a file that is cut short there is nothing.
     if (at + EACH > block.byteLength) Object.assign(this.#found, { offset: source.size, size: 1, flags: 0 });
     else descriptorAt(block, at, this.#found);
     return this.#found;

@@ -93,7 +93,7 @@ export interface Memfd {
   /** The folios in table order; entries with pfn 0 are skipped, as the kernel does. */
   folios(): Iterable<Folio>;
   /** The first entry after nr_folios that is not 0, or null: the table is zeroed before it is filled. */
-  entryBehind(): number | null;
+  usedEntryAfter(): number | null;
   /** Pages of a folio: from the preserved map, or where that is gone from the next folio's index. Null if nothing tells. */
   pagesOf(folio: Folio, next: Folio | null): number | null;
   runs(): Iterable<FolioRun>;
@@ -337,7 +337,7 @@ class MemfdTable implements Memfd {
     for (const entry of this.entries()) if (entry.pfn !== 0) yield entry;
   }
 
-  entryBehind(): number | null {
+  usedEntryAfter(): number | null {
     if (this.area === null) return null;
     const { entrySize } = this;
     const bytes = this.area.read(this.readableFolios * entrySize, this.#context.memory.pageSize);

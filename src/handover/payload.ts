@@ -117,7 +117,7 @@ function readAsStruct(context: Context, candidates: readonly Contract[], address
 /* Which of the layouts that share a string a preserved VFIO device has: told by what its bytes would mean in each (abi/vfio-pci). */
 
 /** Bytes after every candidate that are looked at: zeros of a fresh page. */
-const LOOK_BEHIND = 8;
+const LOOK_AFTER = 8;
 /** PCI domains are few and small, or start at 0x10000 where an operating system made them up. */
 const MANY_DOMAINS = 0x100;
 const MADE_UP_DOMAINS = 0x10000;
@@ -131,7 +131,7 @@ function vfioVariant(memory: PhysicalMemory, candidates: readonly Contract[], ad
   const others = candidates.filter((contract) => contract !== usual);
   if (usual === null || others.length === 0) return usual;
   const largest = Math.max(...candidates.map((contract) => structSize(contract)));
-  const { bytes } = readBytes(memory, address, largest + LOOK_BEHIND);
+  const { bytes } = readBytes(memory, address, largest + LOOK_AFTER);
   const readings = candidates.map((contract) => ({ contract, device: deviceOf(contract, bytes) }));
   if (readings.find(({ contract }) => contract === usual)?.device === 'plausible') return usual;
   const fitting = readings.filter(({ contract, device }) => contract !== usual && device !== 'none');
@@ -147,8 +147,8 @@ function deviceOf(contract: Contract, bytes: Uint8Array): 'none' | 'possible' | 
   if (struct === undefined || bytes.length < sizeOf(struct)) return 'none';
   const values = decodeStruct(struct, bytes);
   const [bdf, domain, reset] = [integer(values, 'bdf') ?? 0n, integer(values, 'domain') ?? 0n, integer(values, 'reset_works') ?? 0n];
-  const zerosBehind = bytes.subarray(sizeOf(struct), sizeOf(struct) + LOOK_BEHIND).every((byte) => byte === 0);
-  if (bdf === 0n || reset > 1n || !zerosBehind) return 'none';
+  const zerosAfter = bytes.subarray(sizeOf(struct), sizeOf(struct) + LOOK_AFTER).every((byte) => byte === 0);
+  if (bdf === 0n || reset > 1n || !zerosAfter) return 'none';
   if (isWide(struct) && domain !== 0n && bdf === 1n) return 'possible';
   const known = domain < MANY_DOMAINS || (domain >= MADE_UP_DOMAINS && domain % BigInt(MADE_UP_DOMAINS) < MANY_DOMAINS);
   return known ? 'plausible' : 'possible';

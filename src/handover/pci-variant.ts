@@ -70,8 +70,8 @@ function agrees(memory: PhysicalMemory, contract: Contract, address: number): bo
     const own = bytes.subarray(slot * sizeOf(entry), (slot + 1) * sizeOf(entry));
     if (own.some((byte) => byte !== 0)) filled.push({ slot, values: decodeStruct(entry, own) });
   }
-  const behind = readBytes(memory, address + sizeOf(header) + counts.slots * sizeOf(entry), sizeOf(entry)).bytes;
-  if (compared === counts.slots && behind.some((byte) => byte !== 0)) return false;
+  const after = readBytes(memory, address + sizeOf(header) + counts.slots * sizeOf(entry), sizeOf(entry)).bytes;
+  if (compared === counts.slots && after.some((byte) => byte !== 0)) return false;
   if (counts.used === 0) return filled.length === 0;
   // With a refcount, slots in use are those that have one; the padding in its place is 0; small entries are adjacent.
   if ('refcount' in entry.fields) return filled.filter(({ values }) => integer(values, 'refcount') !== 0n).length === counts.used;

@@ -60,23 +60,8 @@ export function plainBlocks(context: Context, contract: Contract, area: Area, en
   return null;
 }
 
-interface Fields {
-  readonly fileArea: Area;
-  readonly name: Span;
-  readonly files: number;
-  readonly count: number;
-  readonly fileSize: number;
-  readonly fileFirst: number;
-  readonly fileCapacity: number;
-  readonly blockNext: number;
-  readonly blockCount: number;
-  readonly chunkNext: number;
-  readonly chunkList: number;
-  readonly chunkRoom: number;
-  readonly compatible: Span;
-  readonly data: number;
-  readonly token: number;
-}
+/** Where the fields of sessions, files, blocks and chunks are, in bytes. */
+type Fields = NonNullable<ReturnType<typeof fieldsOf>>;
 
 /** In bytes from the start of an entry. */
 interface Span {
@@ -95,7 +80,7 @@ function place(struct: Struct, name: string, bytes: number, pageSize: number): n
   return found?.length === bytes ? found.at : null;
 }
 
-function fieldsOf(area: Area, fileArea: Area, { pageSize }: PhysicalMemory): Fields | null {
+function fieldsOf(area: Area, fileArea: Area, { pageSize }: PhysicalMemory) {
   const { header } = fileArea;
   if (header === null || area.header === null) return null;
   const name = span(area.entry, 'name', pageSize);

@@ -68,8 +68,8 @@ function vmFits(context: Context, contract: Contract, address: number): boolean 
     return typeof values.nr_mem_attrs === 'bigint' && values.nr_mem_attrs > 0n && chunk !== null && chunk !== 0 && isPreserved(context, chunk);
   }
   const [struct] = contract.structs;
-  const behind = struct === undefined ? null : readBytes(context.memory, address + sizeOf(struct), 8);
-  return behind?.ok === true && behind.bytes.every((byte) => byte === 0);
+  const after = struct === undefined ? null : readBytes(context.memory, address + sizeOf(struct), 8);
+  return after?.ok === true && after.bytes.every((byte) => byte === 0);
 }
 
 /** Entries of the inline array in RFCv1's address space. */

@@ -27,7 +27,7 @@ export interface PhysicalMemory {
   readonly searchable?: readonly MemoryRange[];
   /** The state of the page that holds `address`. */
   stateOf(address: number): PageState;
-  /** First address behind `address` from which on the state may be another. Absent where each page has to be asked. */
+  /** First address after `address` from which on the state may be another. Absent where each page has to be asked. */
   stateEnd?(address: number): number;
   /** Pages around `address` that are known to be zeros without a look at them; null where that is not known. */
   zerosAround?(address: number): MemoryRange | null;

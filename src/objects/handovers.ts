@@ -99,11 +99,13 @@ function emptyHandover(decoded: DecodedDump, side: LiveSide, others: readonly Ha
 
 function merge(decoded: DecodedDump, base: Handover, side: LiveSide, live: LiveObjects, disagreements: Disagreement[]): Handover {
   const { luo } = base;
-  const stands = (luo?.sessions?.length ?? 0) > 0;
+  const serialised = (luo?.sessions?.length ?? 0) > 0;
   // Serialised and not changed since: while frozen, and until somebody opens the device.
-  const sameMoment = stands && (side.side === 'outgoing' ? side.frozen : live.deserialised === false);
-  const sessions = sameMoment ? annotated(luo?.sessions ?? [], side, disagreements) : sessionsBelow(decoded, base, groupFor(base, stands), side.sessions ?? []);
-  const flbs = luo?.flbs !== null && luo?.flbs !== undefined && (luo.flbs.length > 0 || stands) ? luo.flbs : flbsBelow(base, live.flbs ?? [], side.side);
+  const sameMoment = serialised && (side.side === 'outgoing' ? side.frozen : live.deserialised === false);
+  const sessions = sameMoment
+    ? annotated(luo?.sessions ?? [], side, disagreements)
+    : sessionsBelow(decoded, base, groupFor(base, serialised), side.sessions ?? []);
+  const flbs = luo?.flbs !== null && luo?.flbs !== undefined && (luo.flbs.length > 0 || serialised) ? luo.flbs : flbsBelow(base, live.flbs ?? [], side.side);
   const other = decoded.handovers.find((handover) => handover !== base && (handover.luo?.compatible ?? '') !== '');
   const merged: Luo = {
     compatible: luo?.compatible ?? other?.luo?.compatible ?? '',
@@ -117,7 +119,7 @@ function merge(decoded: DecodedDump, base: Handover, side: LiveSide, live: LiveO
     node: luo?.node ?? luoNode(base),
     sessions,
     flbs,
-    source: stands ? 'both' : 'kernel-objects',
+    source: serialised ? 'both' : 'kernel-objects',
   };
   return { ...base, hasLuo: true, luo: merged, owners: readOwners(merged, decoded.memory) };
 }
@@ -128,9 +130,9 @@ function luoNode(base: Handover): Node {
 }
 
 /** Where nodes of objects are: where the serialised ones would be, or beside them. */
-function groupFor(base: Handover, stands: boolean): Node {
+function groupFor(base: Handover, serialised: boolean): Node {
   const parent = luoNode(base);
-  return parent.group(stands || parent.children().some(({ name }) => name === 'sessions') ? 'objects' : 'sessions', {
+  return parent.group(serialised || parent.children().some(({ name }) => name === 'sessions') ? 'objects' : 'sessions', {
     description: 'sessions as the running kernel’s own objects have them',
   });
 }

@@ -133,7 +133,7 @@ export class LiveMemfd implements Memfd {
     return { entry: at, pfn: pfn[at] ?? 0, index: index[at] ?? 0, flags: flags[at] ?? 0 };
   }
 
-  entryBehind(): number | null {
+  usedEntryAfter(): number | null {
     return null;
   }
 

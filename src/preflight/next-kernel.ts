@@ -1,4 +1,5 @@
 /** The next kernel: whether its image fits into scratch, what its command line switches on, and whether it can read what is handed over. */
+import { withErrno } from '../../abi/errno.js';
 import { ARM64_IMAGE_MAGIC, arm64ImageHeader, SETUP_HEADER_MAGIC, SETUP_HEADER_OFFSET, x86SetupHeader } from '../../abi/boot/kernel-image.js';
 import { scratchNames } from '../../abi/boot/scratch-names.js';
 import { decodeStruct } from '../codec/decode.js';
@@ -108,7 +109,7 @@ function contractLines({ from, next }: NextContext): readonly PreflightLine[] {
       const versions = `${row.layer}: ${row.from ?? '-'} handed over, ${row.to ?? '-'} spoken`;
       if (row.severity === 'info') return fine(check, `${versions}: ${row.text}`);
       if (row.outcome === 'unknown') return cannotTell(check, `${versions}: ${row.text}`);
-      return blocks(check, `${versions}: ${row.outcome}${row.errno === null ? '' : ` (${row.errno})`}: ${row.text}`);
+      return blocks(check, `${versions}: ${withErrno(row.outcome, row.errno)}: ${row.text}`);
     });
   return lines.length === 0 ? [cannotTell('next/contracts', 'no layer could be compared')] : lines;
 }

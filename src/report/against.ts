@@ -1,4 +1,5 @@
 /** What a kernel of another release makes of what a dump's kernel wrote: `abi check` of a dump that is decoded already. */
+import { withErrno } from '../../abi/errno.js';
 import { releases } from '../../abi/registry.js';
 import { UserError } from '../codec/user-error.js';
 import { checkCompat } from '../compat/check.js';
@@ -20,7 +21,7 @@ export function againstText({ source, kernel, decoded }: DumpReport, release: st
     if (width >= TABLE) return compatText(result, { width, color: false, verbose: true });
     const rows = result.layers.flatMap(({ layer, from: written, to: spoken, outcome, errno, text }) => [
       '',
-      `${escapeText(layer)}: ${escapeText(written ?? 'nothing')} → ${escapeText(spoken ?? 'nothing')}: ${outcome}${errno === null ? '' : ` (${errno})`}`,
+      `${escapeText(layer)}: ${escapeText(written ?? 'nothing')} → ${escapeText(spoken ?? 'nothing')}: ${withErrno(outcome, errno)}`,
       `  ${escapeText(text)}`,
     ]);
     return [

@@ -1,5 +1,6 @@
 /** `abi check` for people: the answer first, then what happens layer by layer, in the order in which the next kernel meets them. */
-import type { CompatResult, CompatSeverity, LayerVerdict } from '../compat/verdict.js';
+import { withErrno } from '../../abi/errno.js';
+import type { CompatResult, CompatSeverity } from '../compat/verdict.js';
 import { escapeText } from './escape.js';
 import { type JsonObject, type Json, pick } from './json-value.js';
 import { offsetText, type ShapeField } from '../compat/shape.js';
@@ -24,7 +25,7 @@ export function compatText(result: CompatResult, options: CompatTextOptions): re
   const paint = (text: string, color: keyof typeof colors): string => (options.color ? `\u001b[${colors[color]}m${text}\u001b[0m` : text);
   const answer = paint(answers[result.verdict], result.verdict === 'compatible' ? 'good' : result.verdict === 'unknown' ? 'warning' : 'error');
   const lines = [`Can ${escapeText(result.to)} take over from ${escapeText(result.from)}? ${answer}`, ''];
-  const cells = result.layers.map((row) => [row.layer, row.from ?? '-', row.to ?? '-', outcomeText(row)].map(escapeText));
+  const cells = result.layers.map((row) => [row.layer, row.from ?? '-', row.to ?? '-', withErrno(row.outcome, row.errno)].map(escapeText));
   const head = ['layer', 'written', 'spoken', 'outcome'];
   const widths = head.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]): string => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
@@ -45,8 +46,6 @@ export function compatText(result: CompatResult, options: CompatTextOptions): re
   if (options.verbose) lines.push('', ...result.evidence.flatMap((text) => wrap(escapeText(text), options.width)));
   return lines;
 }
-
-const outcomeText = (row: LayerVerdict): string => `${row.outcome}${row.errno === null ? '' : ` (${row.errno})`}`;
 
 /** Breaks at spaces; a word longer than a line stays whole. */
 export function wrap(text: string, width: number): readonly string[] {

@@ -2,6 +2,7 @@
  * `luo-inspect diagnose`. For people the outcome first, then the findings that bear on it, each with its evidence, worst first; with --short a line
  * a session: its files, what comes back, what fails, and the first reason; with --json schema luo-inspect.findings/1.
  */
+import { withErrno } from '../../abi/errno.js';
 import type { Finding, Severity } from '../diagnosis/finding.js';
 import { hex } from '../tree/words.js';
 import { ownerText } from '../handover/owners/owner.js';
@@ -92,8 +93,7 @@ function* findingText(finding: Finding, width: number, paint: (text: string, sev
   yield* indented(escapeText(finding.message), '  ', width);
   if (finding.path !== null) yield `  in ${escapeText(finding.path)}${finding.owner === undefined ? '' : ` (${escapeText(ownerText(finding.owner))})`}`;
   if (finding.reaction === null) return;
-  const errno = finding.reaction.errno === null ? '' : ` (${finding.reaction.errno})`;
-  yield* indented(`next kernel: ${finding.reaction.kind}${errno}: ${escapeText(finding.reaction.text)}`, '  ', width);
+  yield* indented(`next kernel: ${withErrno(finding.reaction.kind, finding.reaction.errno)}: ${escapeText(finding.reaction.text)}`, '  ', width);
 }
 
 function* indented(text: string, indent: string, width: number): Iterable<string> {

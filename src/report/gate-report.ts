@@ -1,4 +1,5 @@
 /** `abi gate` as text for a review reply, and as JSON: schema luo-inspect.abi-gate/1. */
+import { withErrno } from '../../abi/errno.js';
 import { type BrokenPair, type GateFinding, type GateResult, gateFails } from '../gate/gate.js';
 import { wrap } from './compat-text.js';
 import { escapeText } from './escape.js';
@@ -39,7 +40,7 @@ function* findingLines(finding: GateFinding, width: number): Iterable<string> {
 function grouped(pairs: readonly BrokenPair[]): readonly { readonly text: string; readonly releases: string[]; readonly direction: BrokenPair['direction'] }[] {
   const groups = new Map<string, { text: string; releases: string[]; direction: BrokenPair['direction'] }>();
   for (const { release, direction, outcome, errno, text } of pairs) {
-    const said = `${outcome}${errno === null ? '' : ` (${errno})`}: ${text}`;
+    const said = `${withErrno(outcome, errno)}: ${text}`;
     const key = `${direction} ${said}`;
     const group = groups.get(key) ?? { text: said, releases: [], direction };
     group.releases.push(release);

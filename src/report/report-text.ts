@@ -10,7 +10,7 @@ import { type Owners, ownerText } from '../handover/owners/owner.js';
 import type { Payload } from '../handover/payload.js';
 import { exactPages } from '../handover/preserved/preserved-map.js';
 import { pciAddress } from '../handover/pci.js';
-import { errnoName } from '../../abi/errno.js';
+import { errnoName, withErrno } from '../../abi/errno.js';
 import { sealNames } from '../../abi/memfd/v2.js';
 import type { Reading } from '../tree/reading.js';
 import { type Json, jsonOfStruct } from './json-value.js';
@@ -222,9 +222,7 @@ function* findingLines(findings: readonly Finding[]): Iterable<string> {
     yield `  ${finding.severity.toUpperCase().padEnd(7)} ${finding.rule}${at}: ${escapeText(finding.message)}`;
     if (finding.path !== null)
       yield `          in ${escapeText(finding.path)}${finding.owner === undefined ? '' : ` (${escapeText(ownerText(finding.owner))})`}`;
-    if (finding.reaction !== null) {
-      const errno = finding.reaction.errno === null ? '' : ` (${finding.reaction.errno})`;
-      yield `          next kernel: ${finding.reaction.kind}${errno}: ${escapeText(finding.reaction.text)}`;
-    }
+    if (finding.reaction !== null)
+      yield `          next kernel: ${withErrno(finding.reaction.kind, finding.reaction.errno)}: ${escapeText(finding.reaction.text)}`;
   }
 }

@@ -1,4 +1,5 @@
 /** The rules of `diagnose` for `luo-inspect rules`: as text, as JSON, and as the reference page docs/rules.md. */
+import { withErrno } from '../../abi/errno.js';
 import type { Reaction } from '../diagnosis/finding.js';
 import type { Dialect } from '../diagnosis/subject.js';
 import { type RuleText, reactionOf } from '../diagnosis/rule.js';
@@ -10,7 +11,7 @@ const DIALECTS: Readonly<Record<Dialect, string>> = { '6.16': '6.16 to 6.18', '6
 
 const cased = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 
-const reactionText = ({ kind, errno, text }: Reaction): string => `${kind}${errno === null ? '' : ` (${errno})`}: ${text}`;
+const reactionText = ({ kind, errno, text }: Reaction): string => `${withErrno(kind, errno)}: ${text}`;
 
 /** What the next kernel does, the usual; null where nothing happens. */
 const usual = ({ reaction }: RuleText): Reaction | null => (typeof reaction === 'string' ? reactionOf(reaction, NEWEST_DIALECT) : reaction);

@@ -2,6 +2,7 @@
  * Findings as SARIF 2.1.0 (OASIS, "Static Analysis Results Interchange Format"), for tools that collect results. An address is
  * a location in the dump's memory, a path in the decoded tree a logical location.
  */
+import { withErrno } from '../../abi/errno.js';
 import type { Finding, Severity } from '../diagnosis/finding.js';
 import { type RuleText, reactionOf } from '../diagnosis/rule.js';
 import type { JsonObject } from './json-value.js';
@@ -67,7 +68,7 @@ function resultOf(finding: Finding, indexOf: ReadonlyMap<string, number>, source
     ...(ruleIndex === undefined ? {} : { ruleIndex }),
     level: LEVELS[severity],
     message: {
-      text: reaction === null ? message : `${message}. Next kernel: ${reaction.kind}${reaction.errno === null ? '' : ` (${reaction.errno})`}: ${reaction.text}`,
+      text: reaction === null ? message : `${message}. Next kernel: ${withErrno(reaction.kind, reaction.errno)}: ${reaction.text}`,
     },
     locations: [
       {

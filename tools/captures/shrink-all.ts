@@ -57,7 +57,7 @@ async function shrinkOne(dump: string): Promise<ShrinkResult> {
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64');
 const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
 
-/** Hashes of all pages that memfds list, where no structure stands. */
+/** Hashes of all pages that memfds list, where no structure is. */
 async function contentsOf(path: string): Promise<ReadonlySet<string>> {
   const { opened, decoded } = await loadDecoded(path);
   using _opened = atEnd(() => opened.close());

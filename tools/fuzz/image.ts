@@ -1,5 +1,5 @@
 /**
- * Physical memory that is made for a fuzz input: written by the layouts of abi/, with a record of where each field stands, so that damage
+ * Physical memory that is made for a fuzz input: written by the layouts of abi/, with a record of where each field is, so that damage
  * can be done to fields and not to padding.
  */
 import { khoData, SETUP_KEXEC_KHO, setupData } from '../../abi/boot/setup-data.js';
@@ -166,7 +166,7 @@ export class Memory {
 
 interface Segment {
   readonly at: number;
-  /** behind the headers */
+  /** after the headers */
   readonly offset: number;
   readonly size: number;
   readonly isNote?: boolean;

@@ -116,7 +116,7 @@ async function work(plan: Plan): Promise<boolean> {
   const at = current(folder);
   if (at === null) throw new Error(`the worker ended with ${signal ?? code}: ${stderr}`);
   tellFailure({ ...at, args: [], what: `the process ended with ${signal ?? code}, or was given up: ${stderr.split('\n').slice(0, 6).join(' ')}` });
-  // On behind it: up to two seconds of inputs are counted once only.
+  // On after it: up to two seconds of inputs are counted once only.
   const rows = rowsOf.get(folder) ?? [];
   const now = [
     ...rows.filter(({ kind }) => kind !== at.kind),

@@ -85,8 +85,8 @@ function namesOf(subject: Subject, kind: LostBlock['kind'], first: number, count
 function pointerTo(subject: Subject, { kind, next }: Omit<LostBlock, 'pointer'>): TreeNode | null {
   const { luo, references } = subject.handover;
   const what = kind === 'sessions' ? 'session block' : 'file block';
-  const behind = references.find((reference) => reference.what === what && BigInt(reference.address) === next);
-  if (behind !== undefined) return behind.from;
+  const named = references.find((reference) => reference.what === what && BigInt(reference.address) === next);
+  if (named !== undefined) return named.from;
   if (luo === null) return null;
   if (kind === 'sessions') return lastLink(subject, luo.entries) ?? rootPointer(luo.node);
   for (const session of luo.sessions ?? []) {

@@ -284,7 +284,7 @@ class Judge {
     const { pageSize } = dump.memory;
     let left = limits.items;
     let orders = new Uint8Array(0);
-    /** pages whose other users were judged: by what stands there, whichever folio says it has it */
+    /** pages whose other users were judged: by what is there, whichever folio says it has it */
     const met = new Set<number>();
     const { suspects } = listedFolios(this.#subject);
     for (const decoded of memfdsIn(this.#subject)) {
@@ -502,7 +502,7 @@ function fitsTable(memfd: Memfd): boolean {
     if (folio.index !== expected) return false;
     expected += memfd.pagesOf(folio, null) ?? 1;
   }
-  return expected >= Math.ceil(Number(memfd.size) / memfd.pageSize) && memfd.entryBehind() === null;
+  return expected >= Math.ceil(Number(memfd.size) / memfd.pageSize) && memfd.usedEntryAfter() === null;
 }
 
 /** Regions are of megabytes; no list is made of what a damaged size claims. */

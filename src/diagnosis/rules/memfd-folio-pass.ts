@@ -337,7 +337,7 @@ class Run {
         at: node.address,
         path: node.path,
       });
-    if (this.#whole && expected < size && !isSize && empty.length === 0 && memfd.entryBehind() === null)
+    if (this.#whole && expected < size && !isSize && empty.length === 0 && memfd.usedEntryAfter() === null)
       this.keep(folioRuleIds.hole, {
         message: `size is ${memfd.size} bytes (${size} pages), the folios end at page ${expected}`,
         at: node.address,

@@ -70,8 +70,8 @@ export const memfdRules: readonly HandoverRule[] = [
     sources: [PRESERVE],
     *check(subject) {
       for (const memfd of memfdsOf(subject)) {
-        const behind = memfd.area?.complete === true ? memfd.entryBehind() : null;
-        if (behind !== null) yield hit(memfd.reading.field('nr_folios'), `nr_folios is ${memfd.folioCount}, but entry ${behind} of the table is in use`);
+        const used = memfd.area?.complete === true ? memfd.usedEntryAfter() : null;
+        if (used !== null) yield hit(memfd.reading.field('nr_folios'), `nr_folios is ${memfd.folioCount}, but entry ${used} of the table is in use`);
       }
     },
   },

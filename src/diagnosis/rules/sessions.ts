@@ -364,8 +364,8 @@ function* duplicateTokens(subject: Subject): Iterable<Hit> {
       first === undefined ||
       other === undefined ||
       first === second.index ||
-      stands(second.files, first) ||
-      !stands(second.files, second.index)
+      isInOrder(second.files, first) ||
+      !isInOrder(second.files, second.index)
     )
       // An entry that a count invents has token 0.
       yield { ...found, after: EMPTY_ENTRY.map((rule) => ({ rule, below: path.replace(/\/files\/[^/]+$/, '') })) };
@@ -373,7 +373,7 @@ function* duplicateTokens(subject: Subject): Iterable<Hit> {
   }
 }
 
-function stands(files: readonly LuoFile[], index: number): boolean {
+function isInOrder(files: readonly LuoFile[], index: number): boolean {
   const [before, own, next] = [files[index - 1], files[index], files[index + 1]];
   return own !== undefined && (before === undefined || before.token < own.token) && (next === undefined || own.token < next.token);
 }

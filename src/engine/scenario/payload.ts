@@ -116,7 +116,7 @@ function readField(cursor: Cursor, type: FieldType, named: Named, name: string, 
   if (type.kind === 'int' && type.role === 'phys' && cursor.text === null) {
     const chain = entries?.get('chain')?.value;
     if (chain === undefined) return { kind: 'at', payload: readPayload(cursor, depth) };
-    const area = areaBehind(named, name, type.pointsTo);
+    const area = areaAt(named, name, type.pointsTo);
     if (area === null) throw cursor.error(`${named.struct.name}.${name} leads to no chain of pages`);
     const items = chain.items();
     if (items === null) throw chain.error('a chain is a list of entries');
@@ -135,7 +135,7 @@ function readNested(cursor: Cursor, struct: Struct, named: Named, depth: number)
 }
 
 /** The area of the contract that a pointer of that name leads to. */
-function areaBehind(named: Named, field: string, header: string | undefined): Area | null {
+function areaAt(named: Named, field: string, header: string | undefined): Area | null {
   const areas = (named.contract?.areas ?? []).filter((area) => area.header?.name === header);
   return areas.find((area) => field === area.name || field.includes(area.name.replace(/s$/, ''))) ?? null;
 }

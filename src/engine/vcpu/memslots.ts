@@ -117,7 +117,7 @@ export function faultIn(slots: Memslots, attributesAt: AttributesAt, gpa: number
   }
   const { host } = slot;
   const mapping = host.state(inSlot);
-  // Behind the end of a mapped file no page can be had.
+  // After the end of a mapped file no page can be had.
   if (inSlot >= host.memory.size) return { kind: 'error', errno: ERRNO.EFAULT };
   if (mapping === 'missing' || mapping === 'prot-none' || (mapping === 'read-only' && kind === 'write')) return { kind: 'error', errno: ERRNO.EFAULT };
   return host.memory.isPoisoned(inSlot) ? { kind: 'sigbus' } : { kind: 'memory', memory: host.memory, offset: inSlot };

@@ -274,8 +274,8 @@ function collect(
       },
     });
   }
-  const behind = entries[used];
-  if (behind !== undefined && (behind.phys_start !== 0n || behind.bitmap !== 0n)) {
+  const after = entries[used];
+  if (after !== undefined && (after.phys_start !== 0n || after.bitmap !== 0n)) {
     observations.add('map-node', chunk.field('hdr.num_elms'), `num_elms is ${used}, but a bitmap is listed right after the last`);
     chain.broken.push({ at: chunk.field('hdr.num_elms').address ?? 0, first: order, last: order });
     chain.complete = false;

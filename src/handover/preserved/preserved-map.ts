@@ -70,7 +70,7 @@ export function countOf(words: Uint32Array): number {
   return count;
 }
 
-/** First address behind the stretch that the bits are for, whether or not a block is there. */
+/** First address after the stretch that the bits are for, whether or not a block is there. */
 export const endOf = ({ start, order, words }: BlockBits, pageSize: number): number => start + words.length * 32 * pageSize * 2 ** order;
 
 /** A place in the map. */

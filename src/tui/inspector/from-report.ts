@@ -1,7 +1,8 @@
 /** From what was decoded of a dump to what the inspector shows: title, overview, roots, findings. */
+import { type ErrnoName, withErrno } from '../../../abi/errno.js';
 import { releases } from '../../../abi/registry.js';
 import { AddressIndex } from '../../address/address-index.js';
-import type { Finding } from '../../diagnosis/finding.js';
+import type { Finding, Reaction } from '../../diagnosis/finding.js';
 import { rules } from '../../diagnosis/rules/index.js';
 import type { Handover } from '../../handover/decode.js';
 import { formatBytes, hex } from '../../tree/words.js';
@@ -70,7 +71,7 @@ const LOSES_ALL: ReadonlySet<string> = new Set(['panic', 'cold-boot', 'open-fail
 /** What becomes of sessions and files, by path. */
 function fatesOf({ verdict, decoded }: DumpReport): ReadonlyMap<string, string> {
   const fates = new Map<string, string>();
-  const words = (kind: string, errno: string | null): string => (kind === 'taken-over' ? 'comes back' : `${kind}${errno === null ? '' : ` (${errno})`}`);
+  const words = (kind: string, errno: ErrnoName | null): string => (kind === 'taken-over' ? 'comes back' : withErrno(kind, errno));
   if (LOSES_ALL.has(verdict.kind))
     for (const session of judgedHandover(decoded)?.luo?.sessions ?? [])
       for (const { path } of [session, ...session.files]) fates.set(path, words(verdict.kind, verdict.errno));
@@ -88,11 +89,10 @@ const findingOf = (finding: Finding): InspectorModel['findings'][number] => ({
   at: finding.at,
   path: finding.path,
   reaction: finding.reaction === null ? null : reactionText(finding.reaction),
-  reactionKind: finding.reaction === null ? null : `${finding.reaction.kind}${finding.reaction.errno === null ? '' : ` (${finding.reaction.errno})`}`,
+  reactionKind: finding.reaction === null ? null : withErrno(finding.reaction.kind, finding.reaction.errno),
 });
 
-const reactionText = (reaction: { readonly kind: string; readonly errno: string | null; readonly text: string }): string =>
-  `${reaction.kind}${reaction.errno === null ? '' : ` (${reaction.errno})`}: ${escapeText(reaction.text)}`;
+const reactionText = ({ kind, errno, text }: Reaction): string => `${withErrno(kind, errno)}: ${escapeText(text)}`;
 
 function overviewOf({ source, kernel, handovers }: DumpReport): string[] {
   const lines = [
