@@ -12,7 +12,7 @@
  * ```
  */
 import { readFileSync } from 'node:fs';
-import { LineCounter, parseDocument } from 'yaml';
+import { isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import { checkYamlSize } from '../codec/budget.js';
 import { UserError } from '../codec/user-error.js';
 import { type SuppressionEntry, Suppressions } from './suppressions.js';
@@ -22,6 +22,8 @@ const SCHEMA = 'luo-inspect.suppress/1';
 const KEYS = new Set(['rule', 'path', 'at', 'reason']);
 /** Longer texts than any id or path. */
 const MAX_PATTERN = 1000;
+/** Each is held against each finding. */
+const MOST_ENTRIES = 1000;
 
 /** What the file at `path` accepts. @throws UserError where it can't be read, or is not of this form */
 export function readSuppressions(path: string): Suppressions {
@@ -40,12 +42,21 @@ export function readSuppressions(path: string): Suppressions {
 export function parseSuppressions(text: string, name: string): Suppressions {
   checkYamlSize(text.length, name);
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  // The library compares every key of a map with every other.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const refuse = (at: number, what: string): UserError => {
+    const { line, col } = lines.linePos(at);
+    return new UserError(`${name}:${line}:${col}: ${what}; a suppression file is YAML, see \`luo-inspect abi check --help\``);
+  };
   const [error] = document.errors;
-  if (error !== undefined) {
-    const { line, col } = lines.linePos(error.pos[0]);
-    throw new UserError(`${name}:${line}:${col}: ${error.message.split('\n')[0]}; a suppression file is YAML, see \`luo-inspect abi check --help\``);
-  }
+  if (error !== undefined) throw refuse(error.pos[0], error.message.split('\n')[0] ?? '');
+  visit(document, {
+    Map(_, { items }) {
+      const keys = new Set<unknown>();
+      for (const { key } of items)
+        if (isScalar(key) && keys.size === keys.add(key.value).size) throw refuse(key.range?.[0] ?? 0, `the key ${JSON.stringify(key.value)} is there twice`);
+    },
+  });
   const fail = (what: string): UserError => new UserError(`${name}: ${what}`);
   let whole: unknown;
   try {
@@ -57,6 +68,8 @@ export function parseSuppressions(text: string, name: string): Suppressions {
   for (const key of Object.keys(whole))
     if (key !== 'schema' && key !== 'suppress') throw fail(`the key ${JSON.stringify(key)} is not known; known are schema and suppress`);
   if (!Array.isArray(whole.suppress)) throw fail('suppress is no list');
+  if (whole.suppress.length > MOST_ENTRIES)
+    throw fail(`${whole.suppress.length} entries, more than ${MOST_ENTRIES}; accept several findings with one entry: * and ** stand for any part`);
   return new Suppressions(whole.suppress.map((entry: unknown, index) => readEntry(entry, (what) => fail(`suppress[${index}]: ${what}`))));
 }
 

@@ -88,3 +88,11 @@ describe('accepted findings of a check', () => {
     expect(fails(remarks, 'info')).toBe(true);
   });
 });
+
+it('a key that is there twice is refused, with its place; many keys cost no more than few', () => {
+  expect(() => parseSuppressions('schema: luo-inspect.suppress/1\nsuppress: []\nsuppress: []\n', 'x.yaml')).toThrow(
+    /^x\.yaml:3:1: the key "suppress" is there twice/,
+  );
+  const many = Array.from({ length: 5000 }, (_, key) => `k${key}: 1\n`).join('');
+  expect(() => parseSuppressions(`schema: luo-inspect.suppress/1\n${many}`, 'x.yaml')).toThrow(/the key "k0" is not known/);
+});
