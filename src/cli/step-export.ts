@@ -14,7 +14,7 @@ import type { LoadedObjects } from './load-objects.js';
 import { tell } from './messages.js';
 
 /** What was read of the dump. */
-interface ExportInput {
+export interface ExportInput {
   readonly opened: OpenedDump;
   readonly decoded: DecodedDump;
   readonly objects: LoadedObjects;

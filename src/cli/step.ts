@@ -1,5 +1,6 @@
 import { raise } from '../codec/budget.js';
 import { type DumpStart, EngineClient, engineReleases, stepToJson } from '../engine/client.js';
+import type { ExportInput } from './step-export.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { ConsoleLog } from '../diagnosis/log/console-log.js';
 import type { DecodedDump } from '../handover/decode.js';
@@ -21,7 +22,7 @@ import type { Scenario } from '../engine/scenario/types.js';
 import type { LiveObjects } from '../objects/model.js';
 import { scenarioOf } from '../objects/scenario.js';
 import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
-import { type LoadedObjects, loadObjects } from './load-objects.js';
+import { loadObjects } from './load-objects.js';
 import { type Opening, withOpening } from './opening.js';
 import { endLine, stepLines } from './sim-text.js';
 import { exportScenario } from './step-export.js';
@@ -70,13 +71,7 @@ export async function runStep(path: string, options: StepOptions): Promise<void>
   );
 }
 
-export interface Stepping {
-  readonly opened: OpenedDump;
-  readonly decoded: DecodedDump;
-  readonly objects: LoadedObjects;
-  readonly release: string | null;
-  readonly log: ConsoleLog | null;
-  readonly told: NextOptions;
+export interface Stepping extends ExportInput {
   readonly client: EngineClient;
   readonly why: readonly string[];
 }

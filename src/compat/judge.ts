@@ -18,7 +18,8 @@ const taken = (layer: string): Outcome => ({
   evidence: 'source',
 });
 const notReached: Outcome = { kind: 'ignored', errno: null, text: NOT_REACHED, evidence: 'source' };
-const because = (why: string): Outcome => ({ kind: 'unknown', errno: null, text: `unknown, because ${why}`, evidence: 'derived' });
+const derived = (kind: Outcome['kind'], text: string): Outcome => ({ kind, errno: null, text, evidence: 'derived' });
+const because = (why: string): Outcome => derived('unknown', `unknown, because ${why}`);
 
 /** After these nothing else of the handover is looked at. */
 const stops = (outcome: Outcome): boolean => outcome.kind === 'cold-boot' || outcome.kind === 'panic';
@@ -84,37 +85,25 @@ class Judge {
     if (from === null) {
       const why = this.#from.unknown.get('kho');
       if (why !== undefined) return because(why);
-      return {
-        kind: 'cold-boot',
-        errno: null,
-        text: 'nothing is handed over, because the first kernel has no KHO: the next one boots cold',
-        evidence: 'derived',
-      };
+      return derived('cold-boot', 'nothing is handed over, because the first kernel has no KHO: the next one boots cold');
     }
     if (to === null) {
       const why = this.#to.unknown.get('kho');
       if (why !== undefined) return because(why);
-      return {
-        kind: 'cold-boot',
-        errno: null,
-        text: 'has no KHO: boots as if nothing had been handed over, all preserved memory is lost',
-        evidence: 'derived',
-      };
+      return derived('cold-boot', 'has no KHO: boots as if nothing had been handed over, all preserved memory is lost');
     }
     if (from.compatible !== null && to.compatible !== null && from.compatible !== to.compatible) return this.#does('version/kho');
     if (this.#from.pageSize !== null && this.#to.pageSize !== null && this.#from.pageSize !== this.#to.pageSize)
-      return {
-        kind: 'corrupts',
-        errno: null,
-        text: `accepts it, and reads a map made for pages of ${this.#from.pageSize} bytes with pages of ${this.#to.pageSize}: wrong memory is reserved`,
-        evidence: 'derived',
-      };
+      return derived(
+        'corrupts',
+        `accepts it, and reads a map made for pages of ${this.#from.pageSize} bytes with pages of ${this.#to.pageSize}: wrong memory is reserved`,
+      );
     const layout = compareLayouts(from, to, this.#pageSize);
     if (layout.relation === 'unknown') return because(layout.why);
     if (layout.relation === 'same')
       return from.compatible === null || to.compatible === null ? because('its version string cannot be read here') : taken('kho');
     const form = from.contracts.map(({ id }) => this.#find(`map/${id}`)).find((found) => found !== null);
-    if (form === undefined) return { kind: 'corrupts', errno: null, text: `accepts the same string, and reads it wrongly: ${layout.why}`, evidence: 'derived' };
+    if (form === undefined) return derived('corrupts', `accepts the same string, and reads it wrongly: ${layout.why}`);
     this.#otherMap = true;
     return form;
   }
@@ -214,7 +203,7 @@ class Judge {
     if (layout.relation === 'same') return taken(layer);
     if (layout.relation === 'unknown') return because(layout.why);
     if (infoOf(layer)?.testOnly === true) return because(`how the test takes the other form of its data was not tried: ${layout.why}`);
-    return { kind: 'corrupts', errno: null, text: `the string is the same and the layout is not, so ${wrongly}: ${layout.why}`, evidence: 'derived' };
+    return derived('corrupts', `the string is the same and the layout is not, so ${wrongly}: ${layout.why}`);
   }
 
   /** Is there LUO data that the next kernel looks into? */

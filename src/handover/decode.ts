@@ -124,15 +124,9 @@ function decodeWith(budget: Budget, input: DecodeInput): DecodedDump {
     const same = verdicts.slice(0, find.candidates.length).filter((other) => other.role === verdict.role).length;
     const path = same === 1 || candidate.fdtAddress === null ? verdict.role : `${verdict.role}@${hex(candidate.fdtAddress)}`;
     const afterBoot = verdict.role === 'incoming' && verdicts.some((other) => other.role === 'outgoing');
-    return decodeChecked(
-      memory,
-      candidate,
-      scratches[index] ?? NO_SCRATCH,
-      { path, ...verdict, afterBoot },
-      { ...limitsOf(budget), ...input.limits },
-      contracts,
-      input.bulkFrom ?? BULK_FROM,
-    );
+    const named = { path, ...verdict, afterBoot };
+    const limits = { ...limitsOf(budget), ...input.limits };
+    return decodeChecked({ memory, candidate, scratch: scratches[index] ?? NO_SCRATCH, named, limits, contracts }, input.bulkFrom ?? BULK_FROM);
   });
   return { memory, find, contracts, budget, handovers: handovers.sort((a, b) => interest(b) - interest(a)) };
 }
@@ -153,26 +147,27 @@ interface Named {
 /** Looks at sessions that were checked in bulk again where something else has their pages; in the end all are decoded. */
 const MOST_LOOKS = 3;
 
-function decodeChecked(
-  memory: PhysicalMemory,
-  candidate: Candidate,
-  scratch: Scratch,
-  named: Named,
-  limits: Limits,
-  contracts: Contracts,
-  from: number,
-): Handover {
+interface Job {
+  readonly memory: PhysicalMemory;
+  readonly candidate: Candidate;
+  readonly scratch: Scratch;
+  readonly named: Named;
+  readonly limits: Limits;
+  readonly contracts: Contracts;
+}
+
+function decodeChecked(job: Job, from: number): Handover {
   const contested = new Set<number>();
   for (let look = 0; look < MOST_LOOKS; look++) {
-    const handover = decodeOne(memory, candidate, scratch, named, limits, contracts, { from, contested: (frame) => contested.has(frame) });
+    const handover = decodeOne(job, { from, contested: (frame) => contested.has(frame) });
     const plain = plainIn(handover.luo);
     if (plain === null) return handover;
-    const found = handover.hwpoison === null ? claimedTwice(handover, plain, memory) : null;
+    const found = handover.hwpoison === null ? claimedTwice(handover, plain, job.memory) : null;
     if (found?.length === 0) return handover;
     if (found === null) break;
     for (const frame of found) contested.add(frame);
   }
-  return decodeOne(memory, candidate, scratch, named, limits, contracts, null);
+  return decodeOne(job, null);
 }
 
 /** Page frames of plain sessions that something else claims, too; null where they are not few. */
@@ -206,15 +201,7 @@ function claimedTwice(
     : found;
 }
 
-function decodeOne(
-  memory: PhysicalMemory,
-  candidate: Candidate,
-  scratch: Scratch,
-  named: Named,
-  limits: Limits,
-  contracts: Contracts,
-  bulk: Pick<BulkCheck, 'from' | 'contested'> | null,
-): Handover {
+function decodeOne({ memory, candidate, scratch, named, limits, contracts }: Job, bulk: Pick<BulkCheck, 'from' | 'contested'> | null): Handover {
   const root = new Node(named.path, named.path, { type: 'handover', address: candidate.fdtAddress, description: named.evidence });
   const observations = new Observations();
   const context: Context = {

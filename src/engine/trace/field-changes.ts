@@ -4,16 +4,8 @@ import { toCString } from '../../codec/decode.js';
 import { type FieldPlacement, layoutTable } from '../../codec/layout-table.js';
 import type { StepWrite } from './step.js';
 
-export interface FieldChange {
-  /** physical, of the first byte */
-  readonly address: number;
-  /** bytes */
-  readonly length: number;
-  /** the kernel's name; null where only bytes are known */
-  readonly struct: string | null;
-  readonly field: string | null;
-  readonly before: Uint8Array;
-  readonly after: Uint8Array;
+/** Of one field, or of bytes that no layout is known of. */
+export interface FieldChange extends StepWrite {
   /** the values as a reader wants them; null where bytes say it best */
   readonly beforeText: string | null;
   readonly afterText: string | null;
