@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { UserError } from '../codec/user-error.js';
 import type { DecodedDump } from '../handover/decode.js';
 import { isStandardOutput, writeOutput } from '../container/output-file.js';
-import { type ContentMissing, readContents } from '../handover/contents.js';
+import { type ContentMissing, PIECE, readContents } from '../handover/contents.js';
 import type { LuoFile, LuoSession } from '../handover/luo.js';
 import { formatBytes, hex } from '../tree/words.js';
 import type { Memfd } from '../handover/memfd.js';
@@ -106,7 +106,7 @@ async function write(memfd: Memfd, memory: PhysicalMemory, options: Options, wha
   const missing: Missing = { count: 0, bytes: 0, named: [] };
   // Nothing can be taken back from a pipe: what is missing is looked for first.
   if (options.partial !== true) {
-    for (const piece of readContents(memfd, memory)) if ('missing' in piece) note(missing, piece);
+    for (const piece of readContents(memfd, memory, undefined, new Uint8Array(PIECE))) if ('missing' in piece) note(missing, piece);
     if (missing.count > 0) throw new UserError(`${missingText(missing, what)}; take a dump with these pages, or --partial for what is there`);
   }
   return await writeOutput(options.output, async (output) => {

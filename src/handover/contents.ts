@@ -39,7 +39,7 @@ export interface ContentMissing {
 export type ContentPiece = ContentBytes | ContentHole | ContentMissing;
 
 /** Bytes of one piece at most. */
-const PIECE = 1 << 20;
+export const PIECE = 1 << 20;
 
 /** Which pages were read for files so far: no page is that of two places, so that reading one again and again is damage, and ends. */
 export class PagesRead {
@@ -62,10 +62,10 @@ export class PagesRead {
 }
 
 /**
- * Reads a file piece by piece, ascending and without gaps, cut at its size. Pieces hold at most 1 MiB; their bytes are the
- * caller's to keep. A file above 2^53 bytes (none exists) is cut there. `read`: by the same command before.
+ * Reads a file piece by piece, ascending and without gaps, cut at its size. Pieces hold at most 1 MiB; their bytes are the caller's to keep, but
+ * where it lends the room for them: then up to the next piece. A file above 2^53 bytes (none exists) is cut there. `read`: by the same command before.
  */
-export function* readContents(memfd: Memfd, memory: PhysicalMemory, read = new PagesRead(memory)): Iterable<ContentPiece> {
+export function* readContents(memfd: Memfd, memory: PhysicalMemory, read = new PagesRead(memory), room: Uint8Array | null = null): Iterable<ContentPiece> {
   const { pageSize } = memory;
   const size = Math.min(Number(memfd.size), Number.MAX_SAFE_INTEGER);
   let at = 0;
@@ -83,7 +83,7 @@ export function* readContents(memfd: Memfd, memory: PhysicalMemory, read = new P
       const why = `the folio at ${hex(folio.pfn * pageSize)} is not preserved, so what is there need not be the file's`;
       yield { offset: from, length: end - from, missing: 'unknown', address: folio.pfn * pageSize, why };
     } else {
-      const done = yield* readFolio(memory, folio.pfn * pageSize + (from - start), from, end - from, memfd.node.path, read);
+      const done = yield* readFolio(memory, folio.pfn * pageSize + (from - start), from, end - from, memfd.node.path, read, room);
       if (done < end) {
         const why = 'its table names pages again and again that are read already; the rest is not read (limit shared-pages)';
         yield { offset: done, length: size - done, missing: 'unknown', address: null, why };
@@ -120,10 +120,18 @@ function firstUnread(memfd: Memfd, memory: PhysicalMemory, from: number, until: 
 }
 
 /** @returns the offset after the last byte that was told of */
-function* readFolio(memory: PhysicalMemory, address: number, offset: number, length: number, where: string, read: PagesRead): Generator<ContentPiece, number> {
+function* readFolio(
+  memory: PhysicalMemory,
+  address: number,
+  offset: number,
+  length: number,
+  where: string,
+  read: PagesRead,
+  room: Uint8Array | null,
+): Generator<ContentPiece, number> {
   for (let done = 0; done < length; ) {
     const wanted = Math.min(PIECE, length - done);
-    const bytes = new Uint8Array(wanted);
+    const bytes = room?.subarray(0, wanted) ?? new Uint8Array(wanted);
     const got = memory.readInto(address + done, wanted, bytes);
     if (got > 0) {
       yield { offset: offset + done, bytes: bytes.subarray(0, got) };

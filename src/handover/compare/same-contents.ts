@@ -1,7 +1,7 @@
 /** Are the contents of a memfd the same in two dumps? Page by page where both have them, in one pass, holding one piece of each. */
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { progress } from '../../memory/progress.js';
-import { type ContentPiece, type PagesRead, readContents } from '../contents.js';
+import { type ContentPiece, PIECE, type PagesRead, readContents } from '../contents.js';
 import type { Memfd } from '../memfd.js';
 
 interface ContentsVerdict {
@@ -25,12 +25,15 @@ export interface ContentSide {
 /** Bytes between two looks at how far it is. */
 const STRIDE = 1 << 20;
 
+/** For a piece of either side: files are compared one after another, and may have millions of pages. */
+const ROOM = { left: new Uint8Array(PIECE), right: new Uint8Array(PIECE) };
+
 /** Compares up to the smaller of the two sizes. */
 export function compareContents(before: Memfd, from: ContentSide, after: Memfd, to: ContentSide): ContentsVerdict {
   const { pageSize } = from.memory;
   const size = Math.min(Number(before.size), Number(after.size));
-  const left = new Cursor(readContents(before, from.memory, from.read));
-  const right = new Cursor(readContents(after, to.memory, to.read));
+  const left = new Cursor(readContents(before, from.memory, from.read, ROOM.left));
+  const right = new Cursor(readContents(after, to.memory, to.read, ROOM.right));
   const verdict = { same: 0, different: 0, firstDifference: null as number | null, unknown: 0, why: null as string | null };
   for (let at = 0; at < size; ) {
     if (at % STRIDE === 0) progress('comparing contents', at, size);
