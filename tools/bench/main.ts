@@ -8,6 +8,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(): Promise<string[]> 
   engine: () => import('./engine.js'),
   scale: () => import('./scale.js'),
   tui: () => import('./tui.js'),
+  triage: () => import('./triage.js'),
 };
 
 const wanted = process.argv.slice(2);
