@@ -121,6 +121,9 @@ function merge(decoded: DecodedDump, base: Handover, side: LiveSide, live: LiveO
     flbs,
     source: serialised ? 'both' : 'kernel-objects',
   };
+  const count = counted(sessions.length, 'session');
+  base.node.meaning = [base.compatible ?? 'no version', count].join(', ');
+  merged.node.meaning = [merged.compatible, count].filter(Boolean).join(', ');
   return { ...base, hasLuo: true, luo: merged, owners: readOwners(merged, decoded.memory) };
 }
 

@@ -1,8 +1,9 @@
-/** Memory with bytes changed over memory that stays as it is. */
+/** Memory over other memory: with bytes changed, or watched while it is read. */
 import { expect, it } from 'vitest';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import { readBytes } from '../../src/memory/memory.js';
 import { overlayMemory } from '../../src/memory/overlay.js';
+import { WatchedMemory } from '../../src/memory/watched.js';
 
 const base = bufferMemory([{ start: 0x1000, bytes: Uint8Array.from({ length: 0x2000 }, (_, index) => index & 0xff) }]);
 const read = (memory: typeof base, address: number, length: number): number[] => [...readBytes(memory, address, length).bytes];
@@ -28,4 +29,10 @@ it('lays the later patch over the earlier, and adds no memory', () => {
   expect(read(memory, 0x1000, 3)).toEqual([9, 8, 2]);
   expect(memory.stateOf(0x8000)).toBe('out-of-range');
   expect(read(memory, 0x8000, 1)).toEqual([]);
+});
+
+it('watched memory is searched where the memory below it may hold something', () => {
+  const searchable = [{ start: 0x2000, end: 0x3000 }];
+  expect(new WatchedMemory({ ...base, searchable }, () => undefined).searchable).toEqual(searchable);
+  expect(new WatchedMemory(base, () => undefined).searchable).toEqual(base.readable);
 });

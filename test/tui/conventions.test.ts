@@ -250,6 +250,8 @@ describe('/ then n and N with i/n, Esc clears; f filters a list (lazygit, less)'
     expect(screen.press('esc').pane('findings').rows.join('\n')).toContain('memfd/seals');
     const steps = debug().press('2', 'f').type('luo preserve').press('enter');
     expect(steps.pane('timeline').title).toMatch(/filter luo preserve {2}\d+ of \d+/);
+    // each of the words is in each of the rows
+    for (const row of steps.pane('timeline').rows.slice(1)) expect(row).toMatch(/preserve/i);
     const snapshots = kvm().press('9', 'f').type('mmio').press('enter');
     expect(snapshots.pane('snapshots').rows.every((row) => row.includes('MMIO'))).toBe(true);
   });
@@ -463,6 +465,17 @@ describe('state survives in XDG folders: place, marks, histories, theme (delve, 
   it('of the inspector', () => keeps('inspector', inspectorProgram(fixtureModel())));
   it('of the debugger', () => keeps('debugger', debuggerProgram(EngineClient.ofScenario(parseScenario(SCENARIO, 'two.yaml')))));
   it('of kvm_run snapshots', () => keeps('kvm', inspectorProgram(snapshotsModelOf(openSnapshotFiles('samples/kvm')))));
+
+  it('keeps breakpoints and edits of the debugger: they are there again the next time', () => {
+    const program = () => debuggerProgram(EngineClient.ofScenario(parseScenario(SCENARIO, 'two.yaml')));
+    const screen = debug();
+    for (const command of ['run 20', 'break op:memfd.preserve', 'edit 0x3000 01']) typed(screen, command);
+    const kept = program().kept?.(screen.state) ?? NOTHING_KEPT;
+    expect(kept).toMatchObject({ breakpoints: ['op:memfd.preserve'], edits: ['20 0x3000 01'] });
+    const later = new Store(program(), { columns: 120, rows: 40 }, kept).snapshot.state.client;
+    expect(later.breakpoints).toHaveLength(1);
+    expect(later.edits).toMatchObject([{ step: 20, address: 0x3000 }]);
+  });
 
   it('goes back to a named place, with completion', () => {
     const screen = inspector().press(']', 'm').type('bad').press('enter', 'g', "'").type('ba').press('tab', 'enter');

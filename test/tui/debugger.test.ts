@@ -154,6 +154,16 @@ describe('what it shows', () => {
     while (client.consoleAt().length === 0) screen.press('s');
     expect(screen.pane('log').rows).toHaveLength(1);
     expect(screen.pane('log').rows[0]).toContain('▶');
+    // a line of it leads to the step that printed it
+    const printed = client.position;
+    expect(screen.press('s', '8', 'enter').pane('log').rows[0]).toContain('▶');
+    expect(client.position).toBe(printed);
+  });
+
+  it('what the marked bytes are: the field a step wrote, else where they are', () => {
+    const screen = play(short(), 200, 60);
+    expect(screen.pane('memory').title).toContain('firmware');
+    expect(screen.press(':').type('goto 0x3000').press('enter').pane('memory').title).toContain('0x3000');
   });
 
   it('finds steps of the timeline', () => {

@@ -179,6 +179,24 @@ describe('findings', () => {
     expect(screen.press('enter').pane('findings').rows.join('\n')).toContain('i info    kho/moment');
   });
 
+  it('of one rule are folded where they are many, until Enter; i folds them again', () => {
+    const model = fixtureModel();
+    const many = Array.from({ length: 20 }, (_, index) => ({
+      severity: 'error' as const,
+      rule: 'kho/not-preserved',
+      message: `page ${index}`,
+      at: null,
+      path: null,
+      reaction: null,
+    }));
+    const screen = new Play(inspectorProgram({ ...model, findings: [...many, ...model.findings] }), { columns: 120, rows: 60 }).press('4');
+    const rows = () => screen.pane('findings').rows.filter((row) => row.includes('kho/not-preserved'));
+    expect(rows().at(-1)).toMatch(/17 more {2}kho\/not-preserved/);
+    expect(rows()).toHaveLength(4);
+    expect(screen.press('j', 'j', 'j', 'enter') && rows()).toHaveLength(20);
+    expect(screen.press('i', 'i') && rows()).toHaveLength(4);
+  });
+
   it('mark a closed node for what is below it', () => {
     const screen = play();
     expect(screen.pane('tree').rows[4]).toMatch(/^ ! +▸ vm-0/);

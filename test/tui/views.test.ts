@@ -56,6 +56,13 @@ describe('sessions and files', () => {
     }
   });
 
+  it('come to what the verdict says where nothing comes back; where there are none, why', async () => {
+    const refused = (await inspect('failed/count')).press('5').pane('sessions').rows.slice(1);
+    expect(refused).toHaveLength(6);
+    for (const row of refused) expect(row).toMatch(/^.(web|db|idle) .*! open-fails \(EIO\)$/);
+    expect((await inspectFile('samples/handover-7.3/s2-boot.sparse.elf.xz', 80, 24)).press('5').pane('sessions').rows.join(' ')).toMatch(/no sessions: \w+/);
+  });
+
   it('fit 80 columns, the outcome still seen', async () => {
     const screen = (await inspect('failed/pfn', 80, 24)).press('5');
     expect(screen.pane('sessions').rows.join('\n')).toMatch(/web +0x2 +frozen .*! retrieve-fails/);

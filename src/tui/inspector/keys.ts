@@ -22,7 +22,12 @@ export const INSPECTOR_KEYS: readonly Key<Inspector>[] = [
     help: 'what is at this address: owner, page state, preserved, scratch',
     run: (state) => whatIsPage(state, state.hexAt ?? selectedNode(state)?.pointer ?? hexCursor(state)),
   },
-  { keys: ['i'], group: FINDINGS, help: 'show notes one by one, or fold them', run: (state) => ({ ...state, notesOpen: !state.notesOpen }) },
+  {
+    keys: ['i'],
+    group: FINDINGS,
+    help: 'show notes one by one, or fold them and what else is many',
+    run: (state) => ({ ...state, notesOpen: !state.notesOpen, unfolded: new Set<string>() }),
+  },
   { keys: ['K'], group: FINDINGS, help: 'more: what the rule of the finding means; else what the structure is', run: more },
 ];
 

@@ -91,6 +91,8 @@ export interface Inspector {
   readonly findings: Scroll;
   /** are notes shown one by one? */
   readonly notesOpen: boolean;
+  /** rules of which every finding is shown, however many there are */
+  readonly unfolded: ReadonlySet<string>;
   /** index of the finding last gone to */
   readonly findingAt: number | null;
   /** the pane shown in the place at the bottom */
@@ -153,6 +155,7 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     hexAt: null,
     findings: START,
     notesOpen: model.headline.severity !== 'good' && model.findings.every(({ severity }) => severity === 'info'),
+    unfolded: new Set(),
     findingAt: null,
     // of many snapshots the list is what is asked for first, unless one of them is wrong
     bottom: model.findings.length === 0 && (model.series?.labels.length ?? 0) > 1 ? 'snapshots' : 'findings',

@@ -12,18 +12,42 @@ import type { Key } from '../../model/keys.js';
 
 type Of = Pane<Inspector, PaneId>;
 
-type FindingRow = { readonly kind: 'finding'; readonly index: number; readonly finding: FindingView } | { readonly kind: 'notes'; readonly count: number };
+/** A finding; or so many that are folded into one row: notes (`rule` null), or those of a rule of which the first are shown. */
+type FindingRow =
+  | { readonly kind: 'finding'; readonly index: number; readonly finding: FindingView }
+  | { readonly kind: 'folded'; readonly rule: string | null; readonly count: number };
 
-/** Errors and warnings; notes in one row until they are asked for. */
-const rowsFor = lastOf((findings: readonly FindingView[], filter: string, notesOpen: boolean): readonly FindingRow[] => {
+/** Findings of one rule that are shown before the others are folded, and how many there are at least then. */
+const SHOWN = 3;
+const MANY = 8;
+
+/** Errors and warnings, many of a rule folded; notes in one row until they are asked for. */
+const rowsFor = lastOf((findings: readonly FindingView[], filter: string, notesOpen: boolean, unfolded: ReadonlySet<string>): readonly FindingRow[] => {
   const all = findings.map((finding, index): FindingRow & { kind: 'finding' } => ({ kind: 'finding', index, finding }));
   if (filter !== '') return all.filter(({ finding }) => hasWords(`${finding.severity} ${finding.rule} ${finding.message} ${finding.path ?? ''}`, filter));
-  if (notesOpen) return all;
-  const notes = all.filter(({ finding }) => finding.severity === 'info').length;
-  return [...all.filter(({ finding }) => finding.severity !== 'info'), ...(notes === 0 ? [] : [{ kind: 'notes', count: notes } as const])];
+  const notes = findings.filter(({ severity }) => severity === 'info').length;
+  const counts = new Map<string, number>();
+  for (const { rule } of findings) counts.set(rule, (counts.get(rule) ?? 0) + 1);
+  const seen = new Map<string, number>();
+  const rows = all.flatMap((row): FindingRow[] => {
+    const { rule, severity } = row.finding;
+    if (severity === 'info' && !notesOpen) return [];
+    const count = counts.get(rule) ?? 0;
+    const number = (seen.get(rule) ?? 0) + 1;
+    seen.set(rule, number);
+    if (count < MANY || unfolded.has(rule) || number <= SHOWN) return [row];
+    return number === SHOWN + 1 ? [{ kind: 'folded', rule, count: count - SHOWN }] : [];
+  });
+  return notesOpen || notes === 0 ? rows : [...rows, { kind: 'folded', rule: null, count: notes }];
 });
 
-const findingRows = (state: Inspector): readonly FindingRow[] => rowsFor(state.model.findings, filterOf<PaneId>(state, 'findings'), state.notesOpen);
+const findingRows = (state: Inspector): readonly FindingRow[] =>
+  rowsFor(state.model.findings, filterOf<PaneId>(state, 'findings'), state.notesOpen, state.unfolded);
+
+const foldedText = ({ rule, count }: { readonly rule: string | null; readonly count: number }): Line =>
+  rule === null
+    ? [span(`i ${count} note${count === 1 ? '' : 's'}`, 'info'), span('  Enter shows them', 'dim')]
+    : [span(`  ${count} more  `), span(rule, 'type'), span('  Enter shows them', 'dim')];
 
 /** The finding under the cursor of the list; none on the row of folded notes. */
 export function findingUnderCursor(state: Inspector): FindingView | undefined {
@@ -46,12 +70,7 @@ export const findingsPane: Of = {
     const shown = rows.slice(start, start + box.height).flatMap((row, index): Line[] => {
       const selected = inFocus && start + index === cursor;
       const current = row.kind === 'finding' && row.index === state.findingAt;
-      const spans: Line = [
-        span(selected || current ? '›' : ' ', 'focus'),
-        ...(row.kind === 'finding'
-          ? findingRow(row.finding)
-          : [span(`i ${row.count} note${row.count === 1 ? '' : 's'}`, 'info'), span('  Enter shows them', 'dim')]),
-      ];
+      const spans: Line = [span(selected || current ? '›' : ' ', 'focus'), ...(row.kind === 'finding' ? findingRow(row.finding) : foldedText(row))];
       if (selected) return [restyle(fill(spans, box.width), 'cursor'), ...whole];
       return [current ? restyle(fill(spans, box.width), 'selected') : spans];
     });
@@ -64,7 +83,8 @@ export const findingsPane: Of = {
   enter: (state) => {
     const row = findingRows(state)[state.findings.cursor];
     if (row === undefined) return state;
-    return row.kind === 'notes' ? { ...state, notesOpen: true } : goToFinding(state, row.index);
+    if (row.kind === 'finding') return goToFinding(state, row.index);
+    return row.rule === null ? { ...state, notesOpen: true } : { ...state, unfolded: new Set(state.unfolded).add(row.rule) };
   },
   click: (state, row) => ({ ...state, findings: { ...state.findings, cursor: Math.min(findingRows(state).length - 1, state.findings.top + row) } }),
 };
