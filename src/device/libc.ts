@@ -4,6 +4,11 @@
  */
 import { UserError } from '../codec/user-error.js';
 
+/** Numbers of include/uapi/asm-generic/mman-common.h, mman.h and include/uapi/linux/falloc.h, 7.3; the same on x86-64 and arm64. */
+export const PROT = { NONE: 0, READ: 1, WRITE: 2 } as const;
+export const MAP = { SHARED: 1, PRIVATE: 2, ANONYMOUS: 0x20, FIXED_NOREPLACE: 0x100000 } as const;
+export const FALLOC_FL = { KEEP_SIZE: 1, PUNCH_HOLE: 2 } as const;
+
 /** What a function of the C library answered. `errno` is 0 unless `ret` is -1. */
 export interface LibcResult {
   readonly ret: number;

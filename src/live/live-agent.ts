@@ -8,7 +8,7 @@ import { ERRNO } from '../../abi/errno.js';
 import { decodeStruct } from '../codec/decode.js';
 import type { Encodable } from '../codec/encode.js';
 import { sizeOf } from '../codec/layout-table.js';
-import type { Libc, LibcResult } from '../device/libc.js';
+import { FALLOC_FL, type Libc, type LibcResult, MAP, PROT } from '../device/libc.js';
 import { patternPage } from '../engine/fs/pattern.js';
 import { sealBits } from '../engine/fs/shmem.js';
 import { type IoctlOp, type UserBuffer, luoIoctls } from '../engine/luo/ioctl.js';
@@ -27,12 +27,6 @@ const F_GETFD = 1;
 const FD_CLOEXEC = 1;
 const F_ADD_SEALS = 1033;
 const F_GET_SEALS = 1034;
-const FALLOC_FL_KEEP_SIZE = 1;
-const FALLOC_FL_PUNCH_HOLE = 2;
-const MAP_SHARED = 1;
-const MAP_PRIVATE = 2;
-const PROT_READ = 1;
-const PROT_WRITE = 2;
 const SEEK_SET = 0;
 const SEEK_CUR = 1;
 const AF_UNIX = 1;
@@ -242,7 +236,7 @@ export class LiveAgent {
   }
 
   #fallocate(step: Step<'fallocate'>): Answer {
-    const mode = step.mode === 'allocate' ? 0 : step.mode === 'keep-size' ? FALLOC_FL_KEEP_SIZE : FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    const mode = step.mode === 'allocate' ? 0 : step.mode === 'keep-size' ? FALLOC_FL.KEEP_SIZE : FALLOC_FL.PUNCH_HOLE | FALLOC_FL.KEEP_SIZE;
     return ofCall(this.#libc.fallocate(this.resolve(step.fd), mode, step.offset, step.size));
   }
 
@@ -255,8 +249,8 @@ export class LiveAgent {
     const { ret, errno } = this.#libc.mmap(
       0,
       Math.max(size, this.#pageSize),
-      PROT_READ | (step.write ? PROT_WRITE : 0),
-      step.shared ? MAP_SHARED : MAP_PRIVATE,
+      PROT.READ | (step.write ? PROT.WRITE : 0),
+      step.shared ? MAP.SHARED : MAP.PRIVATE,
       fd,
       0,
     );
@@ -382,9 +376,6 @@ function attempt(call: () => Answer): Answer {
 
 /** Argument memory for a real ioctl, as a step's shape asks for it: ordinary, read-only, ending at an unmapped page, or none at all. */
 
-const PROT_NONE = 0;
-const MAP_PRIVATE_ANONYMOUS = 0x22;
-
 /** Memory at an address of this process. It must be given back. */
 interface UserMemory {
   /** virtual; 0 for NULL */
@@ -400,15 +391,15 @@ const nothing = (address: bigint): UserMemory => ({ address, bytes: () => new Ui
 function userMemory(libc: Libc, buffer: UserBuffer | null, page: number): UserMemory {
   if (buffer === null) return nothing(0n);
   const room = Math.ceil(Math.max(buffer.bytes.length, 1) / page) * page;
-  const { ret } = libc.mmap(0, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+  const { ret } = libc.mmap(0, room + page, PROT.READ | PROT.WRITE, MAP.PRIVATE | MAP.ANONYMOUS, -1, 0);
   if (ret === -1) throw new RangeError(`no memory for an argument of ${buffer.bytes.length} bytes`);
   // The bytes end where the mapped part does, when there is less mapped than there are.
   const ends = Math.min(buffer.mapped, room);
   const start = buffer.mapped < buffer.bytes.length ? ret + room - ends : ret;
   const view = libc.view(ret, room);
   view.set(buffer.bytes.subarray(0, Math.max(0, ret + room - start)), start - ret);
-  libc.mprotect(ret + room, page, PROT_NONE);
-  if (!buffer.writable) libc.mprotect(ret, room, PROT_READ);
+  libc.mprotect(ret + room, page, PROT.NONE);
+  if (!buffer.writable) libc.mprotect(ret, room, PROT.READ);
   return {
     address: BigInt(start),
     bytes: () => view.slice(start - ret),

@@ -36,15 +36,12 @@ import {
   type MemoryRegion,
   type RunOptions,
 } from './backend.js';
-import { type Libc, loadLibc, type LibcResult } from '../libc.js';
+import { FALLOC_FL, type Libc, loadLibc, type LibcResult, MAP, PROT } from '../libc.js';
 import { RealMemory } from './real-memory.js';
 import { atEnd } from '../../codec/at-end.js';
 
 const DEVICE = '/dev/kvm';
 const O_RDWR_CLOEXEC = 0o2000002;
-const PROT_READ_WRITE = 3;
-const MAP_SHARED = 1;
-const FALLOC_FL_KEEP_SIZE_PUNCH_HOLE = 3;
 /** A slot no scenario uses, for the code. */
 const CODE_SLOT = 100;
 const CODE_MEMORY = 0x10000;
@@ -121,7 +118,7 @@ class RealKvm implements KvmBackend {
       libc.ioctl(this.#vm, requestOf('KVM_SET_TSS_ADDR'), TSS_ADDRESS);
       this.#vcpu = this.#keep(libc.ioctl(this.#vm, requestOf('KVM_CREATE_VCPU'), 0), 'KVM_CREATE_VCPU');
       this.mappingSize = done(libc.ioctl(device, requestOf('KVM_GET_VCPU_MMAP_SIZE'), 0), 'KVM_GET_VCPU_MMAP_SIZE');
-      this.#mapping = done(libc.mmap(0, this.mappingSize, PROT_READ_WRITE, MAP_SHARED, this.#vcpu, 0), 'mmap of the vCPU');
+      this.#mapping = done(libc.mmap(0, this.mappingSize, PROT.READ | PROT.WRITE, MAP.SHARED, this.#vcpu, 0), 'mmap of the vCPU');
       this.#alarm = openAlarm(libc);
       this.#setSignalMask(this.#alarm.runMask);
       done(this.setMemoryRegion({ slot: CODE_SLOT, gpa: 0, size: CODE_MEMORY }), 'the memslot of the code');
@@ -153,7 +150,7 @@ class RealKvm implements KvmBackend {
   }
 
   punchHole(name: string, offset: number, size: number): KvmCall {
-    return this.#libc.fallocate(this.#guestMemfd(name), FALLOC_FL_KEEP_SIZE_PUNCH_HOLE, offset, size);
+    return this.#libc.fallocate(this.#guestMemfd(name), FALLOC_FL.KEEP_SIZE | FALLOC_FL.PUNCH_HOLE, offset, size);
   }
 
   closeGuestMemfd(name: string): KvmCall {

@@ -4,13 +4,8 @@
  */
 import { UserError } from '../../codec/user-error.js';
 import type { HostMapping } from './backend.js';
-import type { Libc, LibcResult } from '../libc.js';
+import { type Libc, type LibcResult, MAP, PROT } from '../libc.js';
 
-const PROT_NONE = 0;
-const PROT_READ = 1;
-const PROT_READ_WRITE = 3;
-const MAP_PRIVATE_ANONYMOUS = 0x22;
-const MAP_FIXED_NOREPLACE = 0x100000;
 const NO_FILE = -1;
 const PAGE = 4096;
 /** Far from where the kernel puts mappings of its own choice, so that a hole is not filled by somebody else's. */
@@ -88,11 +83,11 @@ export class RealMemory {
       const mapped = this.#mapAt(at, bytes);
       if (mapped.ret === -1) return mapped;
     }
-    return this.#libc.mprotect(at, bytes, mapping === 'mapped' ? PROT_READ_WRITE : mapping === 'read-only' ? PROT_READ : PROT_NONE);
+    return this.#libc.mprotect(at, bytes, mapping === 'mapped' ? PROT.READ | PROT.WRITE : mapping === 'read-only' ? PROT.READ : PROT.NONE);
   }
 
   #mapAt(address: number, size: number): LibcResult {
-    const mapped = this.#libc.mmap(address, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS | MAP_FIXED_NOREPLACE, NO_FILE, 0);
+    const mapped = this.#libc.mmap(address, size, PROT.READ | PROT.WRITE, MAP.PRIVATE | MAP.ANONYMOUS | MAP.FIXED_NOREPLACE, NO_FILE, 0);
     if (mapped.ret === -1 || mapped.ret === address) return mapped;
     // Kernels before 4.17 take the address as a hint.
     this.#libc.munmap(mapped.ret, size);
