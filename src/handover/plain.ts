@@ -27,6 +27,10 @@ const ALLOCATED = 1;
 const HALF = 2 ** 32;
 /** Claims looked at in vain, beside as many as a list can have. */
 const SPARE_CLAIMS = 1 << 20;
+/** A map of a few pages can name any number of blocks: half a terabyte of single pages. */
+const MOST_CLAIMS = 1 << 27;
+/** Of the sessions of one block, held until all of them are known to be plain; past it nothing is checked in bulk any more. */
+const MOST_PENDING = 1 << 24;
 const PAGES_OF_FILE = 2 ** 32;
 
 /** What the bulk check found nothing in. */
@@ -230,7 +234,7 @@ class Check {
     this.#bulk = bulk;
     this.#contested = contested;
     this.#pageSize = memory.pageSize;
-    this.#left = 2 * (map?.summary.blocks ?? 0) + SPARE_CLAIMS;
+    this.#left = Math.min(MOST_CLAIMS, 2 * (map?.summary.blocks ?? 0) + SPARE_CLAIMS);
     this.claimed = FrameSet.of(memory);
     this.folios = FrameSet.of(memory);
     this.#frames = new Float64Array(memory.pageSize / 8);
@@ -371,7 +375,7 @@ class Check {
       this.#contested(frame)
     )
       return false;
-    this.#pending.push(frame);
+    if (this.#pending.push(frame) > MOST_PENDING) this.#left = 0;
     return true;
   }
 
@@ -419,7 +423,7 @@ class Check {
   /** One page of a folio table. @returns the page of the file that follows its folios; -1 where an entry is not as a kernel writes it */
   #entries({ entrySize }: MemfdLayout, address: number, count: number, more: boolean, from: number, pages: number): number {
     const page = this.#page;
-    this.#left -= count;
+    this.#left -= this.#pendingFolios.length > MOST_PENDING ? this.#left : count;
     if (!page.fill(address) || count > this.#frames.length || this.#left < 0) return -1;
     const frames = this.#frames;
     const { pfnAt, highMask, flagShift, indexAt } = folioWords;
