@@ -102,7 +102,8 @@ async function load(path: string, options: LoadOptions, stage: Stage, wrap: (ope
   }
 }
 
-async function decodeFile(
+/** Opens a dump and decodes it by the types that go with it: those named, those beside it, those in it. @throws UserError */
+export async function decodeFile(
   path: string,
   options: LoadOptions,
   stage: Stage,

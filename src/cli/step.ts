@@ -4,9 +4,7 @@ import type { ExportInput } from './step-export.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { ConsoleLog } from '../diagnosis/log/console-log.js';
 import type { DecodedDump } from '../handover/decode.js';
-import { openDump } from '../container/open.js';
 import { UserError } from '../codec/user-error.js';
-import { decodeDumpByBtf } from './decode-dump.js';
 import { escapeText } from '../report/escape.js';
 import { dumpStart, judgedHandover, type NextOptions, nextKernel, startLines } from '../verdict/next-kernel.js';
 import { findLog } from './find-log.js';
@@ -15,14 +13,13 @@ import { diagnose } from '../diagnosis/diagnose.js';
 import { verdictJson } from '../report/report-json.js';
 import { judge, replayWork } from '../verdict/judge.js';
 import { isFailure, type Verdict, verdictSentence } from '../verdict/verdict.js';
-import { parseAddress } from './load-dump.js';
+import { decodeFile } from './load-dump.js';
 import { writeLines } from './output.js';
 import { parseScenario } from '../engine/scenario/parse.js';
 import type { Scenario } from '../engine/scenario/types.js';
 import type { LiveObjects } from '../objects/model.js';
 import { scenarioOf } from '../objects/scenario.js';
 import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
-import { loadObjects } from './load-objects.js';
 import { type Opening, withOpening } from './opening.js';
 import { endLine, stepLines } from './sim-text.js';
 import { exportScenario } from './step-export.js';
@@ -79,14 +76,10 @@ export interface Stepping extends ExportInput {
 /** @throws UserError where there is nothing to step */
 export async function openStepping(path: string, options: StepOptions, opening: Pick<Opening, 'stage' | 'wrap'> | null = null): Promise<Stepping> {
   await opening?.stage('opening');
-  const file = await openDump(path);
-  const opened = opening?.wrap(file) ?? file;
+  const stage = async (text: string): Promise<void> => await opening?.stage(text);
+  const { read, objects } = await decodeFile(path, options, stage, (file) => opening?.wrap(file) ?? file);
+  const { opened: dump, decoded, kernel } = read;
   try {
-    await opening?.stage(`${opened.container}: searching for handovers and decoding them`);
-    const khoFdt = options.khoFdt === undefined ? null : parseAddress(options.khoFdt);
-    const { opened: dump, decoded, kernel, btf } = await decodeDumpByBtf(opened, khoFdt, options);
-    await opening?.stage("reading the kernel's own objects");
-    const objects = await loadObjects(dump, decoded, { ...options, types: btf });
     if (objects.decoded.handovers.length === 0) throw new UserError(`${path}: no handover found; if you know where the root FDT is, name it: --kho-fdt 0x…`);
     const work = Math.max(...decoded.handovers.map(replayWork));
     const { budget } = decoded;
@@ -101,7 +94,7 @@ export async function openStepping(path: string, options: StepOptions, opening: 
     const { client, why } = clientOf({ opened: dump, decoded, live: objects.live, release, log, told, logReads: options.json !== true });
     return { opened: dump, decoded, objects, release, log, told, client, why };
   } catch (error) {
-    opened.close();
+    dump.close();
     throw error;
   }
 }

@@ -300,8 +300,9 @@ function observeForeign(context: Context, node: Node): void {
     contract.measured === undefined ? [] : [{ compatible, layer: contract.layer, ...contract.measured }],
   );
   const unknown = all.filter((one) => !one.contradicts);
-  // Blocks and vmalloc areas have no string of their own: beside a version nobody described, they are part of it.
-  const changed = all.filter((one) => one.contradicts && (unknown.length === 0 || one.layer !== 'kho'));
+  // Blocks and vmalloc areas have no string of their own: beside a version nobody described, or one that the user did, they are part of it.
+  const isOther = unknown.length > 0 || all.length < context.foreign.size;
+  const changed = all.filter((one) => one.contradicts && (!isOther || one.layer !== 'kho'));
   const along = all
     .filter((one) => one.contradicts && !changed.includes(one))
     .map((one) => `; ${one.compatible} is not as described either (${one.differences.join(', ')})`);

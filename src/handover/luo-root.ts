@@ -63,11 +63,12 @@ function luoSerFor(contract: Contract, length: number): Struct {
   return { ...struct, fields: { ...struct.fields, compatible: { ...type, bytes } } };
 }
 
-/** Bytes of the struct luo_ser that starts with the string at the start of `bytes`. */
-export const luoSerSize = (context: Context, bytes: Uint8Array): number => {
+/** Bytes of the struct luo_ser that starts with the string at the start of `bytes`; null for a version nobody described. */
+export const luoSerSize = (context: Context, bytes: Uint8Array): number | null => {
   if (isFeatureRoot(bytes)) return sizeOf(luoSerFeatures);
   const { text, length } = versionOf(context, bytes);
-  return sizeOf(luoSerFor(luoContract(context, text) ?? luoV5, length));
+  const contract = luoContract(context, text);
+  return contract === null && looksLikeVersion(text) ? null : sizeOf(luoSerFor(contract ?? luoV5, length));
 };
 
 /** The version string, and its length in bytes: at the start, or where the types of the kernel that wrote it have it. */
@@ -212,7 +213,7 @@ function asNeighbour(context: Context, contract: Contract, compatible: string, r
   const text = `what ${compatible} lists is not decoded: as ${contract.id} has it, it makes no sense (${why}); name the writing kernel's BTF with --btf`;
   context.observations.add('layout-incomplete', group, text, 'note');
   group.mark('unknown-version', text);
-  return { ...luo, contract: null, sessions: null, entries: null, flbs: null, flbEntries: null, notSerialised: false, node };
+  return { ...luo, contract: null, liveupdateNumber: null, sessions: null, entries: null, flbs: null, flbEntries: null, notSerialised: false, node };
 }
 
 /** The sessions that `sessions_pa` points to; none, with a note, where it is 0. */

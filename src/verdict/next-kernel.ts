@@ -123,7 +123,9 @@ export function dumpStart(facts: DumpFacts, decoded: DecodedDump, handover: Hand
 /** By what a start was chosen, a line each. */
 export const startLines = (handover: Handover, fdtAddress: number, next: NextKernel, start: DumpStart): readonly string[] => [
   `the handover at 0x${fdtAddress.toString(16)} (${handover.path})`,
-  `taken over by ${next.release}: ${next.foundBy}`,
+  handover.foreign.length > 0 && next.foundBy !== 'as asked'
+    ? `run on ${next.release} as released, which is not the kernel in the dump: no release known speaks ${handover.foreign.map(({ compatible }) => compatible).join(', ')}`
+    : `taken over by ${next.release}: ${next.foundBy}`,
   next.cmdline === null ? 'with kho=on liveupdate=on: no command line is known' : `with the command line as ${next.cmdlineFoundBy ?? ''} has it`,
   ...(start.devices.length === 0 ? [] : [`${start.devices.length} PCI device(s) as the handover names them, bound to vfio-pci (v5)`]),
 ];

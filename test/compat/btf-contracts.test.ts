@@ -227,6 +227,12 @@ describe('a kernel nobody described', () => {
     const dump = decodeHandovers({ memory: memoryOf(write({ file })) });
     expect(dump.handovers[0]?.luo?.sessions).toBeNull();
     fires('abi/not-decoded', idsOf(diagnose(dump, { log: null })));
+    // Of a root with other fields nothing but the string is believed: neither a number nor a size.
+    const ser = withFields(usual.ser, { compatible: cstring(8, ''), flbs_pa: phys(''), features: u64(''), sessions_pa: phys(''), liveupdate_num: u64('') });
+    const moved = decodeHandovers({ memory: memoryOf(write({ ser })) });
+    expect(moved.handovers[0]?.luo?.liveupdateNumber).toBeNull();
+    const worse = diagnose(moved, { log: null }).filter(({ severity }) => severity !== 'info');
+    expect(idsOf(worse)).toEqual(['luo/version-unknown', 'abi/not-decoded']);
   });
 
   it('leaves open what its BTF does not lead to', () => {

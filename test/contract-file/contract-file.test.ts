@@ -7,6 +7,8 @@ import { addContracts, contractsOf, findStruct } from '../../abi/registry.js';
 import { layoutTable, sizeOf } from '../../src/codec/layout-table.js';
 import { parseContractFile } from '../../src/contract-file/contract-file.js';
 import { diagnose } from '../../src/diagnosis/diagnose.js';
+import { openBtf } from '../../src/compat/btf/btf.js';
+import { contractsOfBtf } from '../../src/compat/btf-contracts.js';
 import { decodeHandovers } from '../../src/handover/decode.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import { Image } from '../handover/synthetic/image.js';
@@ -158,6 +160,22 @@ describe('a version of KHO', () => {
 
   it('is read by the structures that its contract describes, which others in the file may name', () => {
     expect(read(kho + others)).toEqual({ first: Array.from({ length: FILES }, (_, index) => pages.get(BigInt(index + 1))), rules: [] });
+  });
+
+  it('whose blocks the kernel’s types contradict is part of what the file describes', () => {
+    const block = layout({ name: 'kho_block_header_ser', ...about, fields: { magic: u32(''), more: u32(''), count: u64(''), next: phys('') } });
+    const other = writeForeign({ block });
+    const own = 'struct_header: { fields: { magic: u32, more: u32, count: u64, next: phys } }';
+    remove = addContracts(
+      parseContractFile(
+        `${head}${others.replace('flbs_pa: phys } } }', `flbs_pa: phys } }, ${own} }`).replaceAll('kho_block_header_ser', 'struct_header')}`,
+        'x.yaml',
+      ),
+    );
+    const contracts = contractsOfBtf(openBtf(other.btf, 'made-up.BTF'), { source: 'made-up.BTF', trusted: true });
+    const dump = decodeHandovers({ memory: bufferMemory([{ start: 0, bytes: other.image.bytes }]), contracts });
+    expect(dump.handovers[0]?.luo?.sessions?.map(({ files }) => files.length)).toEqual([FILES, 1]);
+    expect(diagnose(dump, { log: null }).filter(({ severity }) => severity !== 'info')).toEqual([]);
   });
 
   it('is refused without one', () => {

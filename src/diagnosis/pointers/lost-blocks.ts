@@ -33,7 +33,7 @@ const known = new WeakMap<Handover, readonly LostBlock[]>();
 export function lostBlocks(subject: Subject): readonly LostBlock[] {
   const before = known.get(subject.handover);
   if (before !== undefined) return before;
-  const found = isIntact(subject) && subject.handover.luo !== null && mayBeSerialised(subject) ? [...find(subject)] : [];
+  const found = isIntact(subject) && mayBeSerialised(subject) ? [...find(subject)] : [];
   known.set(subject.handover, found);
   return found;
 }
@@ -44,7 +44,9 @@ export function lostBlocks(subject: Subject): readonly LostBlock[] {
  */
 function mayBeSerialised(subject: Subject): boolean {
   const { luo } = subject.handover;
-  return luo?.notSerialised !== true || subject.moment === 'early' || (luo.flbs ?? []).some(({ count }) => count > 0n);
+  // Of a version whose lists nobody can read nothing tells what they lead to.
+  if (luo === null || (luo.contract === null && luo.sessions === null)) return false;
+  return !luo.notSerialised || subject.moment === 'early' || (luo.flbs ?? []).some(({ count }) => count > 0n);
 }
 
 function* find(subject: Subject): Iterable<LostBlock> {
