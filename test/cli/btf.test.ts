@@ -1,4 +1,5 @@
 /** `--btf`, `--no-btf`, a file beside the dump and `--contract`, on dumps of a kernel that nobody described, through the command line. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -72,6 +73,16 @@ const worse = (json: ReturnType<typeof report>): readonly string[] =>
   json.findings.filter(({ severity }: { severity: string }) => severity !== 'info').map(({ rule }: { rule: string }) => rule);
 
 describe('a kernel nobody described', () => {
+  // First: the contracts that later tests name stay in the worker.
+  it('step goes by the types in the dump itself, and says whose kernel it runs', () => {
+    const core = join(mkdtempSync(join(folder, 'own-')), 'own.elf');
+    writeFileSync(core, execFileSync('xz', ['-dc', 'test/fixtures/objects/next-kernel-s1-frozen.elf.xz'], { maxBuffer: 1 << 28 }));
+    const { status, stdout } = luoInspect(['step', core]);
+    expect(stdout).toContain('which is not the kernel in the dump: no release known speaks luo-v6, memfd-v3');
+    expect(stdout.slice(0, 200)).toContain('what the next kernel does was not run');
+    expect(status).toBe(0);
+  });
+
   it('is read by the BTF that --btf names: one warning, nothing foretold', () => {
     const json = report(alone, '--btf', types);
     expect(filesOf(json)).toMatchObject([
