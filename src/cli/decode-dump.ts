@@ -6,7 +6,7 @@ import type { Contracts } from '../handover/contracts.js';
 import type { KnownPlaces } from '../handover/find.js';
 import { type DecodedDump, type Handover, decodeHandovers } from '../handover/decode.js';
 import { type RunningKernel, pageSizeFromMemory, runningKernel, withPageSize } from '../handover/kernel/running.js';
-import { type KernelImage, kernelImages } from '../kernel/image.js';
+import { type ImageSearch, kernelImages } from '../kernel/image.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import { knownPlaces } from '../objects/places.js';
 import { vmcoreinfoThatRuns } from '../objects/which-kernel.js';
@@ -75,7 +75,7 @@ export function decodeDump(opened: OpenedDump, { khoFdt, contracts, takenUp, pla
 /** Images that are looked at: those of kernels before stay in memory as well. */
 const MOST_IMAGES = 8;
 /** A dump is decoded more than once; its memory is searched once. */
-const searched = new WeakMap<PhysicalMemory, readonly KernelImage[]>();
+const searched = new WeakMap<PhysicalMemory, ImageSearch>();
 
 /** What tells where the kernel's memory is: VMCOREINFO pages, or where there are none, what follows from its image. */
 function kernelPages(
@@ -88,10 +88,11 @@ function kernelPages(
   if (kernel !== null && kernel.several.length > 0) return { pages: kernel.several, evidence: null };
   if (opened.arch === 'aarch64') return { pages: [], evidence: null };
   const preserved = (address: number): boolean => decoded.handovers.some(({ map }) => (map?.blockOf(address) ?? null) !== null);
-  const images = searched.get(opened.memory) ?? kernelImages(memory, MOST_IMAGES, preserved);
-  searched.set(opened.memory, images);
+  const search = searched.get(opened.memory) ?? kernelImages(memory, MOST_IMAGES, preserved);
+  searched.set(opened.memory, search);
+  const { images, ended } = search;
   const own = images.filter(({ release }) => kernel === null || release === kernel.release);
-  if (own.length === 0) return { pages: [], evidence: null };
+  if (own.length === 0) return { pages: [], evidence: ended };
   return {
     pages: own.map(({ vmcoreinfo }) => vmcoreinfo),
     evidence: `kernel image with kallsyms at ${own.map(({ address }) => `0x${address.toString(16)}`).join(', ')}`,

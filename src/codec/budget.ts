@@ -74,6 +74,9 @@ export function checkYamlSize(length: number, file: string): void {
     throw new UserError(`${file}: ${length} bytes of YAML, more than ${budget.allowed('yaml-bytes')}; split it, or ${raise(budget, 'yaml-bytes')}`);
 }
 
+/** What is wrong with a YAML file, by what its library threw: one line. */
+export const yamlTrouble = ({ message }: Error): string => (/call stack/.test(message) ? 'nested too deeply to read' : (message.split('\n', 1)[0] ?? message));
+
 /** In words: what was reached, how much that is, and what raises it. */
 export const reachedText = ({ limit, allowed, where, left }: Reached): string =>
   `${where}: more than ${allowed} ${limits[limit].unit} (${limits[limit].counts})${left === null ? '' : `, ${left} of them not looked at`}; --limit ${limit}=${allowed * 8} goes on`;

@@ -13,7 +13,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { isScalar, LineCounter, parseDocument, visit } from 'yaml';
-import { checkYamlSize } from '../codec/budget.js';
+import { checkYamlSize, yamlTrouble } from '../codec/budget.js';
 import { UserError } from '../codec/user-error.js';
 import { type SuppressionEntry, Suppressions } from './suppressions.js';
 
@@ -49,7 +49,7 @@ export function parseSuppressions(text: string, name: string): Suppressions {
     return new UserError(`${name}:${line}:${col}: ${what}; a suppression file is YAML, see \`luo-inspect abi check --help\``);
   };
   const [error] = document.errors;
-  if (error !== undefined) throw refuse(error.pos[0], error.message.split('\n')[0] ?? '');
+  if (error !== undefined) throw refuse(error.pos[0], yamlTrouble(error));
   visit(document, {
     Map(_, { items }) {
       const keys = new Set<unknown>();

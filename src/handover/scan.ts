@@ -71,6 +71,7 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
   const banners: { address: number; release: string }[] = [];
   const scratchArrays: number[] = [];
   const text = Buffer.from(buffer.buffer);
+  const zeros = new Uint8Array(PIECE);
   let scanned = 0;
   const { until } = options;
   const ranges = options.within ?? memory.searchable ?? memory.readable;
@@ -90,7 +91,7 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
       progress('searching for handovers', scanned, total);
       const next = at + got;
       // Memory that nobody used is most of a large machine's.
-      if (isAllZero(words, got)) {
+      if (words[0] === 0 && text.compare(zeros, 0, got, 0, got) === 0) {
         at = next;
         continue;
       }
@@ -106,12 +107,6 @@ export function scanMemory(memory: PhysicalMemory, options: ScanOptions): ScanRe
     }
   }
   return { setupData: found, devicetrees, kernels: { vmcoreinfoPages, banners }, scratchArrays, scanned };
-}
-
-function isAllZero(words: Float64Array, length: number): boolean {
-  const count = length >>> 3;
-  for (let index = 0; index < count; index++) if (words[index] !== 0) return false;
-  return length % 8 === 0;
 }
 
 const TYPE_OFFSET = offsetOf(setupData, 'type');

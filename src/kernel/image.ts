@@ -44,30 +44,39 @@ interface Places {
   readonly offsets: number;
 }
 
-/** Images by ascending address; at most `most`. What is in `skip` is not the machine's own (but a guest's that is handed over). */
-export function kernelImages(memory: PhysicalMemory, most: number, skip: (address: number) => boolean): readonly KernelImage[] {
+export interface ImageSearch {
+  /** by ascending address */
+  readonly images: readonly KernelImage[];
+  /** what ended the search before all memory was seen; null where nothing did */
+  readonly ended: string | null;
+}
+
+/** At most `most` images. What is in `skip` is not the machine's own (but a guest's that is handed over). */
+export function kernelImages(memory: PhysicalMemory, most: number, skip: (address: number) => boolean): ImageSearch {
   const images: KernelImage[] = [];
   let left: number = kernelLimits.imageSearch.value;
   let cost = 0;
   const piece = Buffer.alloc(PIECE);
   for (const { start, end } of memory.searchable ?? memory.readable) {
-    for (let at = start; at < end && left > 0; at += PIECE - DIGITS.length) {
+    for (let at = start; at < end; at += PIECE - DIGITS.length) {
+      if (left <= 0) return { images, ended: `kernel images were looked for up to 0x${at.toString(16)} only` };
       const length = memory.readInto(at, Math.min(PIECE, end - at), piece);
       left -= length;
       const bytes = piece.subarray(0, length);
       for (let found = bytes.indexOf(DIGITS); found !== -1; found = bytes.indexOf(DIGITS, found + 1)) {
         const skipped = skip(at + found);
         cost += skipped ? 1 : COST_OF_A_LOOK;
-        if (cost > MOST_COST) return images;
+        if (cost > MOST_COST)
+          return { images, ended: `kernel images were looked for up to 0x${(at + found).toString(16)} only: too much memory looks like one` };
         if (skipped) continue;
         const image = optional(() => imageAt(memory, at + found));
         if (image !== null && !images.some(({ address }) => address === image.address)) images.push(image);
-        if (images.length >= most) return images;
+        if (images.length >= most) return { images, ended: null };
       }
       if (length < Math.min(PIECE, end - at)) break;
     }
   }
-  return images;
+  return { images, ended: null };
 }
 
 /** @throws KernelFault where the digits are no part of a kernel's tokens, or its symbols do not lead on */

@@ -86,7 +86,11 @@ it.each([
   { fiveLevels: true, small: true },
 ])('%o', (options) => {
   const { memory, places } = image(options);
-  const [found, ...others] = kernelImages(memory, 8, () => false);
+  const {
+    images: [found, ...others],
+    ended,
+  } = kernelImages(memory, 8, () => false);
+  expect(ended).toBeNull();
   expect(others).toEqual([]);
   expect(found).toMatchObject({ address: IMAGE + places.tokens, release: '7.3.4' });
   // 0xffffffff80000000 + 37 * 2 MiB, where the first 2 MiB of memory from 0x1200000 are.
@@ -109,14 +113,14 @@ it.each([
 });
 
 it('an image that is mapped elsewhere (a guest’s), one that is handed over, and damaged tables are none', () => {
-  expect(kernelImages(image({ mapped: 0x5000000 }).memory, 8, () => false)).toEqual([]);
-  expect(kernelImages(image().memory, 8, (address) => address >= IMAGE)).toEqual([]);
+  expect(kernelImages(image({ mapped: 0x5000000 }).memory, 8, () => false).images).toEqual([]);
+  expect(kernelImages(image().memory, 8, (address) => address >= IMAGE).images).toEqual([]);
   const { memory, places } = image();
   for (const at of [places.count + 1, places.names, places.markers + 4, places.tokens + 5, places.index + 100]) {
     const bytes = new Uint8Array(SIZE);
     memory.readInto(IMAGE, SIZE, bytes);
     bytes[at] = (bytes[at] ?? 0) ^ 0xff;
-    expect(kernelImages(bufferMemory([{ start: IMAGE, bytes }]), 8, () => false)).toEqual([]);
+    expect(kernelImages(bufferMemory([{ start: IMAGE, bytes }]), 8, () => false).images).toEqual([]);
   }
 });
 
@@ -131,7 +135,7 @@ it('a memory full of what starts like tokens is looked at in a few places, not i
       return memory.readInto(at, length, into, offset);
     },
   };
-  expect(kernelImages(watched, 8, () => false)).toEqual([]);
+  expect(kernelImages(watched, 8, () => false).images).toEqual([]);
   expect(read).toBeLessThan(4 * bytes.length);
-  expect(kernelImages(watched, 8, () => true)).toEqual([]);
+  expect(kernelImages(watched, 8, () => true).images).toEqual([]);
 });

@@ -3,7 +3,7 @@
  * scalars are kept as text (failsafe schema), so that 64-bit integers stay exact and `off` stays `off`.
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseAllDocuments } from 'yaml';
-import { checkYamlSize } from '../../codec/budget.js';
+import { checkYamlSize, yamlTrouble } from '../../codec/budget.js';
 import { UserError } from '../../codec/user-error.js';
 import type { SourcePosition } from './terms.js';
 
@@ -42,7 +42,7 @@ export function openYaml(source: string, file: string, form = { noun: 'scenario'
   };
   if (document === undefined) throw fail(0, `the file is empty; a ${form.noun} is a mapping that starts with schema: ${form.schema}`);
   const [error] = document.errors;
-  if (error !== undefined) throw fail(error.pos[0], `not YAML: ${firstLine(error.message)}; check indentation, quotes and brackets there`);
+  if (error !== undefined) throw fail(error.pos[0], `not YAML: ${yamlTrouble(error)}; check indentation, quotes and brackets there`);
   if (second !== undefined) throw fail(second.range[0], `a second YAML document; a ${form.noun} holds one`);
   return cursorOf(document.contents, 0, '', fail, at);
 }
@@ -53,12 +53,10 @@ function parseOrExplain(source: string, file: string, lineCounter: LineCounter) 
     const parsed = parseAllDocuments(source, { version: '1.2', schema: 'failsafe', lineCounter, prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
     return Array.isArray(parsed) ? parsed : [];
   } catch (error) {
-    if (error instanceof RangeError) throw new UserError(`${file}:1:1: nested too deeply to read; a scenario is at most a few levels deep`);
+    if (error instanceof RangeError) throw new UserError(`${file}:1:1: ${yamlTrouble(error)}; a scenario is at most a few levels deep`);
     throw error;
   }
 }
-
-const firstLine = (text: string): string => text.split('\n', 1)[0] ?? text;
 
 type Fail = (offset: number, what: string) => UserError;
 type Locate = (offset: number) => SourcePosition;
