@@ -81,7 +81,7 @@ export function registerLive(program: Command): void {
     .option('--compare', 'prints every step in which the engine answers otherwise; exits 1 where one does')
     .option('--yes', 'do not ask before each step')
     .option('--allow-kexec', 'let the reboot call happen: the machine jumps into the loaded kernel')
-    .option('--state <file>', 'what the run goes on from after the jump; by default the scenario with .state behind')
+    .option('--state <file>', 'what the run goes on from after the jump; by default the name of the scenario with .state appended')
     .option('--kernel <vmlinuz>', 'the next kernel, for kexec-load; without it an image must be loaded already')
     .option('--initrd <file>', "the next kernel's initramfs")
     .option('--append <text>', "the next kernel's command line; this kernel's own where it is not given")

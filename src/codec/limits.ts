@@ -110,7 +110,7 @@ export const limits = {
     allowed: 1 << 16,
     unit: 'times 1024 blocks',
     counts: 'preserved blocks that the page ledger keeps an owner of, in neighbourhoods of 1024: 256 GiB in single pages, any machine in huge ones',
-    past: 'those behind are not accounted for, which the ledger tells',
+    past: 'the blocks after them are not accounted for, which the ledger tells',
   },
   'ledger-claims': {
     allowed: 1 << 24,
