@@ -1,21 +1,21 @@
 /** The console log that goes with a dump: a file the user names, `console.log` in the dump's folder, or the dump's own printk buffer. */
-import { closeSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { OpenedDump } from '../container/opened-dump.js';
-import { UserError } from '../codec/user-error.js';
+import { readHead, readNamed } from '../codec/named-file.js';
 import { type ConsoleLog, type LoggedLine, parseConsoleLog } from '../diagnosis/log/console-log.js';
-import { atEnd } from '../codec/at-end.js';
+import { tell } from './messages.js';
 
 /** A console log is read up to here; no machine prints more between two kexecs. */
 const MAX_LOG = 64 << 20;
-const PIECE = 1 << 20;
+const ADVICE = 'give the part of a log that has this handover with --log, or --no-log';
 
 /** @param wanted a path, `true` to look for one, `false` for none @throws UserError if a named file can't be read */
 export async function findLog(opened: OpenedDump, wanted: string | boolean): Promise<ConsoleLog | null> {
   if (wanted === false) return null;
-  if (typeof wanted === 'string') return { ...parseConsoleLog(wanted, readText(wanted)), inDump: await newestLines(opened) };
+  if (typeof wanted === 'string') return { ...parseConsoleLog(wanted, readNamed(wanted, MAX_LOG, ADVICE).toString('utf8')), inDump: await newestLines(opened) };
   const beside = logBeside(opened.path);
-  if (beside !== null) return { ...parseConsoleLog(beside, readText(beside)), inDump: await newestLines(opened) };
+  if (beside !== null) return { ...parseConsoleLog(beside, headOf(beside)), inDump: await newestLines(opened) };
   if (opened.recorded?.log != null) return parseConsoleLog(`${opened.path} (${opened.recorded.log.path})`, opened.recorded.log.text);
   const { kernelLog } = await import('../kernel/log.js');
   const lines = kernelLog(opened.memory, opened.vmcoreinfo);
@@ -40,20 +40,8 @@ export function logBeside(path: string): string | null {
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
-function readText(path: string): string {
-  try {
-    const fd = openSync(path, 'r');
-    using _fd = atEnd(() => closeSync(fd));
-    const pieces: Buffer[] = [];
-    for (let left = MAX_LOG; left > 0; ) {
-      const piece = Buffer.alloc(Math.min(left, PIECE));
-      const got = readSync(fd, piece, 0, piece.length, null);
-      if (got === 0) break;
-      pieces.push(piece.subarray(0, got));
-      left -= got;
-    }
-    return Buffer.concat(pieces).toString('utf8');
-  } catch (error) {
-    throw new UserError(`${path}: the log can't be read (${error instanceof Error ? error.message : String(error)}); give another, or --no-log`);
-  }
+/** Nobody named it: where it is too long, its head is better than no report. */
+function headOf(path: string): string {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > MAX_LOG) tell(`${path}: only its first ${MAX_LOG} bytes are read; ${ADVICE}`);
+  return readHead(path, MAX_LOG, ADVICE).toString('utf8');
 }

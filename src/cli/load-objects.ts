@@ -1,5 +1,5 @@
 /** The kernel in a dump, and LUO's own objects in it: with nothing but the dump, or with the symbols and types that the user gives. */
-import { readFileSync } from 'node:fs';
+import { readNamed } from '../codec/named-file.js';
 import { UserError } from '../codec/user-error.js';
 import type { Btf } from '../compat/btf/btf.js';
 import { isElf } from '../codec/elf.js';
@@ -116,12 +116,7 @@ async function givenSources(opened: OpenedDump, { symbols, vmlinux, types }: Obj
 
 /** A file's bytes, decompressed where they are compressed. @throws UserError */
 async function contentsOf(path: string): Promise<Uint8Array> {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw new UserError(`${path}: can't be read (${error instanceof Error ? error.message : String(error)}); give the System.map of the kernel in the dump`);
-  }
+  const bytes = readNamed(path, MAX_SYMBOLS, 'give the System.map of the kernel in the dump');
   const kind = payloadKindOf(bytes);
   if (kind === null) return bytes;
   try {

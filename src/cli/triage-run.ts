@@ -1,9 +1,10 @@
 /** What `triage` does: each dump in a process of its own, so that none can end the others, nor keep its memory. */
 import { spawn } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { readNamed } from '../codec/named-file.js';
 import { UserError } from '../codec/user-error.js';
 import { clustersOf, ReportLines, signatureOf, type TriageLine } from '../report/triage.js';
 import { escapeText } from '../report/escape.js';
@@ -74,14 +75,12 @@ function modifiedOf(path: string): number | null {
 const isLine = (value: unknown): value is TriageLine =>
   typeof value === 'object' && value !== null && 'path' in value && typeof value.path === 'string' && 'signature' in value && 'modified' in value;
 
+/** Lines of a few hundred bytes, of half a million dumps. In bytes. */
+const MAX_EARLIER = 256 << 20;
+
 /** The lines of an earlier run; one that was cut short in the middle of a line, too. */
 function earlier(path: string): Map<string, TriageLine> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UserError(`${path}: the earlier run can't be read (${error instanceof Error ? error.message : String(error)}); give its NDJSON with --resume`);
-  }
+  const text = readNamed(path, MAX_EARLIER, 'give the NDJSON of the earlier run with --resume').toString('utf8');
   const found = new Map<string, TriageLine>();
   for (const line of text.split('\n')) {
     if (!line.startsWith('{') || !line.endsWith('}')) continue;

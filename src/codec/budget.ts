@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type LimitName, limits } from './limits.js';
+import { readHead } from './named-file.js';
 import { UserError } from './user-error.js';
 
 /** A limit that ended something. */
@@ -71,7 +72,14 @@ export const raise = (budget: Budget, limit: LimitName): string => `give --limit
 export function checkYamlSize(length: number, file: string): void {
   const budget = currentBudget();
   if (length > budget.allowed('yaml-bytes'))
-    throw new UserError(`${file}: ${length} bytes of YAML, more than ${budget.allowed('yaml-bytes')}; split it, or ${raise(budget, 'yaml-bytes')}`);
+    throw new UserError(`${file}: more than ${budget.allowed('yaml-bytes')} bytes of YAML; split it, or ${raise(budget, 'yaml-bytes')}`);
+}
+
+/** The text of a YAML file. @param advice what to give in its place @throws UserError where it can't be read, or is too long */
+export function readYaml(file: string, advice: string): string {
+  const bytes = readHead(file, currentBudget().allowed('yaml-bytes') + 1, advice);
+  checkYamlSize(bytes.length, file);
+  return bytes.toString('utf8');
 }
 
 /** What is wrong with a YAML file, by what its library threw: one line. */

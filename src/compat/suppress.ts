@@ -11,9 +11,8 @@
  *     reason: this fleet has no FLBs    # required
  * ```
  */
-import { readFileSync } from 'node:fs';
 import { isScalar, LineCounter, parseDocument, visit } from 'yaml';
-import { checkYamlSize, yamlTrouble } from '../codec/budget.js';
+import { checkYamlSize, readYaml, yamlTrouble } from '../codec/budget.js';
 import { UserError } from '../codec/user-error.js';
 import { type SuppressionEntry, Suppressions } from './suppressions.js';
 
@@ -27,12 +26,7 @@ const MOST_ENTRIES = 1000;
 
 /** What the file at `path` accepts. @throws UserError where it can't be read, or is not of this form */
 export function readSuppressions(path: string): Suppressions {
-  try {
-    return parseSuppressions(readFileSync(path, 'utf8'), path);
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError(`${path}: can't be read: ${error instanceof Error ? error.message : String(error)}; give a suppression file with --suppress`);
-  }
+  return parseSuppressions(readYaml(path, 'give a suppression file with --suppress'), path);
 }
 
 /**

@@ -3,6 +3,7 @@
  * Large reads go straight into the reader's buffer; small ones through a cache of recently used pages.
  */
 import { closeSync, fstatSync, readSync } from 'node:fs';
+import { reasonOf } from '../codec/named-file.js';
 import { UserError } from '../codec/user-error.js';
 
 export interface ByteSource {
@@ -143,40 +144,4 @@ export function fileSource(name: string, fd: number, size: number): ByteSource {
       slots.clear();
     },
   };
-}
-
-/** What a failed system call says, in words. */
-export function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
-  switch (code) {
-    case 'ENOENT':
-      return 'no such file or folder';
-    case 'EACCES':
-    case 'EPERM':
-      return 'permission denied';
-    case 'ENOSPC':
-      return 'no space left';
-    case 'ENOTDIR':
-      return 'a part of the path is not a folder';
-    case 'EIO':
-      return 'input/output error';
-    case 'ELOOP':
-      return 'its symbolic links lead in a circle';
-    case 'ENAMETOOLONG':
-      return 'the name is too long';
-    case 'EISDIR':
-      return 'it is a folder';
-    case 'EROFS':
-      return 'the file system is read-only';
-    case 'EDQUOT':
-      return 'the quota is used up';
-    case 'EFBIG':
-      return 'larger than a file can be here';
-    case 'ENXIO':
-      return 'nobody reads it';
-    case 'EPIPE':
-      return 'its reader went away';
-    default:
-      return code ?? (error instanceof Error ? error.message : String(error));
-  }
 }

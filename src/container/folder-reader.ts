@@ -1,7 +1,7 @@
 /** Reads the small files of a copied folder, bounded in count and size, and adds up what it read. */
 import { closeSync, openSync, readdirSync, readSync, type Stats, statSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
-import { reasonOf } from './byte-source.js';
+import { reasonOf } from '../codec/named-file.js';
 import { currentBudget, raise } from '../codec/budget.js';
 import { MOST_ENTRIES, type RecordedFiles } from './recorded-files.js';
 

@@ -12,7 +12,7 @@ import { type ByteSource, readAt } from './byte-source.js';
 import { noNotes, readNotes } from './elf-core.js';
 import { kdumpMemory } from './kdump-memory.js';
 import { descriptorsEnd, KdumpPages } from './kdump-pages.js';
-import type { Arch, DumpContents } from './opened-dump.js';
+import type { Arch, DumpContents, DumpPart } from './opened-dump.js';
 import { PageBitmap } from './page-bitmap.js';
 import { pageSizeOf, parseVmcoreinfo, VMCOREINFO_LIMIT } from './vmcoreinfo.js';
 import { zstdDecoder } from '../compress/zstd.js';
@@ -24,8 +24,20 @@ const BLOCK_SIZES = [4096, 8192, 16384, 65536];
 
 export const isKdump = (head: Uint8Array): boolean => [...KDUMP_SIGNATURE].every((char, index) => head[index] === char.charCodeAt(0));
 
-/** @throws UserError where the dump is damaged, cut short, or of a machine that has no handover */
-export async function openKdump(source: ByteSource): Promise<DumpContents> {
+interface Headers {
+  readonly header: Header;
+  readonly sub: SubHeader;
+  /** page frames of the machine */
+  readonly frames: number;
+  /** those that this file has descriptors of */
+  readonly first: number;
+  readonly end: number;
+  /** where the dump was split */
+  readonly part: DumpPart | null;
+}
+
+/** What a file says of itself before its bitmaps are read. @throws UserError */
+export function readHeaders(source: ByteSource): Headers {
   const { name, size } = source;
   const head = readAt(source, 0, sizeOf(diskDumpHeader));
   if (head.length < sizeOf(diskDumpHeader))
@@ -37,6 +49,21 @@ export async function openKdump(source: ByteSource): Promise<DumpContents> {
   const maxMapnr = header.header_version >= KDUMP_VERSION.wide ? Number(sub.max_mapnr_64) : header.max_mapnr;
   if (maxMapnr === 0 || maxMapnr * block > PHYSICAL_LIMIT || maxMapnr > MOST_FRAMES)
     throw new UserError(`${name}: a kdump of ${maxMapnr} page frames (max_mapnr), which no machine has; the header is damaged: ${RETRY}`);
+  const [first, end] = partOf(header, sub, maxMapnr);
+  const { release, version, nodename } = header.utsname;
+  const key = `${release.text} ${version.text} ${nodename.text} ${header.tv_sec} ${maxMapnr} ${block}`;
+  return { header, sub, frames: maxMapnr, first, end, part: isSplit(header, sub) ? { key, start: first, end, frames: maxMapnr } : null };
+}
+
+/**
+ * @param headers of `source`
+ * @param isFirst whether it is the file that the user named: of what is found beside it nobody reads the evidence
+ * @throws UserError where the dump is damaged, cut short, or of a machine that has no handover
+ */
+export async function openKdump(source: ByteSource, headers = readHeaders(source), isFirst = true): Promise<DumpContents> {
+  const { name, size } = source;
+  const { header, sub, frames: maxMapnr, first: firstFrame, end: endFrame, part } = headers;
+  const block = header.block_size;
   const bitmapsAt = (1 + header.sub_hdr_size) * block;
   const descriptorsAt = bitmapsAt + header.bitmap_blocks * block;
   const bitmapSize = Math.ceil(Math.ceil(maxMapnr / 8) / block) * block;
@@ -47,7 +74,6 @@ export async function openKdump(source: ByteSource): Promise<DumpContents> {
       `${name}: bitmap_blocks at offset ${offsetOf(diskDumpHeader, 'bitmap_blocks')} is ${header.bitmap_blocks}, too few for ${maxMapnr} page frames: ${RETRY}`,
     );
   if (descriptorsAt > size) throw new UserError(`${name}: kdump cut short: its bitmaps end at offset ${descriptorsAt}, the file at ${size}; ${RETRY}`);
-  const [firstFrame, endFrame] = partOf(header, sub, maxMapnr);
   const stored = new PageBitmap(source, bitmapsAt + (two ? (header.bitmap_blocks * block) / 2 : 0), firstFrame, endFrame, true);
   const present = two ? new PageBitmap(source, bitmapsAt, 0, maxMapnr) : null;
   const incomplete = (header.status & DUMP_DH_COMPRESSED_INCOMPLETE) !== 0;
@@ -64,23 +90,16 @@ export async function openKdump(source: ByteSource): Promise<DumpContents> {
     vmcoreinfo,
     handoverFiles: [],
     ...(sub.dump_level > 0 ? { filter: filterOf(sub.dump_level) } : {}),
-    ...(isSplit(header, sub)
-      ? {
-          part: {
-            key: `${header.utsname.release.text} ${header.utsname.version.text} ${header.utsname.nodename.text} ${header.tv_sec} ${maxMapnr} ${block}`,
-            start: firstFrame,
-            end: endFrame,
-            frames: maxMapnr,
-          },
-        }
-      : {}),
-    evidence: [
-      `kdump-compressed: "${KDUMP_SIGNATURE}" at offset 0, header version ${header.header_version}, blocks of ${block} bytes`,
-      `${stored.count} of ${present?.count ?? maxMapnr} pages are in the dump (dump level ${sub.dump_level}), ${maxMapnr} page frames`,
-      ...(incomplete ? ['incomplete: makedumpfile ran out of room, and says so in the header; pages past the end are not in this dump'] : []),
-      ...(endFrame - firstFrame < maxMapnr ? [`a part of a dump: page frames 0x${firstFrame.toString(16)} to 0x${endFrame.toString(16)}`] : []),
-      vmcoreinfo === null ? 'no VMCOREINFO' : `VMCOREINFO, ${vmcoreinfo.size} lines`,
-    ],
+    ...(part === null ? {} : { part }),
+    evidence: !isFirst
+      ? []
+      : [
+          `kdump-compressed: "${KDUMP_SIGNATURE}" at offset 0, header version ${header.header_version}, blocks of ${block} bytes`,
+          `${stored.count} of ${present?.count ?? maxMapnr} pages are in the dump (dump level ${sub.dump_level}), ${maxMapnr} page frames`,
+          ...(incomplete ? ['incomplete: makedumpfile ran out of room, and says so in the header; pages past the end are not in this dump'] : []),
+          ...(endFrame - firstFrame < maxMapnr ? [`a part of a dump: page frames 0x${firstFrame.toString(16)} to 0x${endFrame.toString(16)}`] : []),
+          vmcoreinfo === null ? 'no VMCOREINFO' : `VMCOREINFO, ${vmcoreinfo.size} lines`,
+        ],
   };
 }
 

@@ -2,23 +2,24 @@
  * Opens a dump: recognises by content, never by name, what a file, a folder or standard input is, unpacks it where it is
  * compressed, and gives random access to its memory. For every command.
  */
-import { closeSync, createReadStream, openSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, type Stats, statSync } from 'node:fs';
 import { currentBudget, raise } from '../codec/budget.js';
 import { hasFdtMagic } from '../codec/fdt.js';
 import { UserError } from '../codec/user-error.js';
+import { readNamed, reasonOf } from '../codec/named-file.js';
 import type { MemoryRange } from '../memory/memory.js';
 import { progress } from '../memory/progress.js';
 import { isElf } from '../codec/elf.js';
-import { type ByteSource, fileSource, readAt, reasonOf } from './byte-source.js';
+import { type ByteSource, fileSource, readAt } from './byte-source.js';
 import { compressionOf, decompress } from './compression.js';
 import { openDebugfs, openRecorded } from './debugfs.js';
 import { openElfCore } from './elf-core.js';
 import { flattenedSource, isFlattened } from './flattened.js';
 import { parseIomem, openRaw, RAW_UNIT } from './raw.js';
-import { isKdump, openKdump } from './kdump.js';
+import { isKdump, openKdump, readHeaders } from './kdump.js';
 import { openKhoFdt } from './kho-fdt.js';
 import { isLime, openLime } from './lime.js';
-import type { DumpContents, OpenedDump } from './opened-dump.js';
+import type { DumpContents, DumpPart, OpenedDump } from './opened-dump.js';
 import { joinParts, type OpenPart } from './split-kdump.js';
 import { Spool } from './spool.js';
 import { isTar, tarFiles } from './tar-files.js';
@@ -60,13 +61,7 @@ interface Ram {
 const MAX_IOMEM = 16 << 20;
 
 function ramOf(path: string): Ram {
-  let text: string;
-  try {
-    if (statSync(path).size > MAX_IOMEM) throw new UserError(`${path}: too large for a copy of /proc/iomem; give the text file`);
-    text = readFileSync(path, 'latin1');
-  } catch (error) {
-    throw error instanceof UserError ? error : new UserError(`${path}: cannot open: ${reasonOf(error)}; give a copy of the machine's /proc/iomem`);
-  }
+  const text = readNamed(path, MAX_IOMEM, "give a copy of the machine's /proc/iomem").toString('latin1');
   return { ranges: parseIomem(text, path), from: path };
 }
 
@@ -208,14 +203,15 @@ async function dumpOf(path: string, { source, evidence, changed }: Unpacked, ope
   }
 }
 
-/** Another part of a split kdump, not compressed; null where the file is not a kdump, or can't be read. */
-async function openPart(path: string): Promise<OpenPart | null> {
+/** Another part of a split kdump, not compressed; null where the file is none that is wanted, or can't be read. */
+async function openPart(path: string, isWanted: (part: DumpPart) => boolean): Promise<OpenPart | null> {
   let source: ByteSource | null = null;
   try {
     source = openFile(path, statSync(path).size);
     if (isKdump(readAt(source, 0, HEAD))) {
       const opened = source;
-      return { path, contents: await openKdump(opened), close: () => opened.close() };
+      const headers = readHeaders(opened);
+      if (headers.part !== null && isWanted(headers.part)) return { path, contents: await openKdump(opened, headers, false), close: () => opened.close() };
     }
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

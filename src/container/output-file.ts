@@ -22,7 +22,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UserError } from '../codec/user-error.js';
-import { reasonOf } from './byte-source.js';
+import { reasonOf } from '../codec/named-file.js';
 import { atEnd } from '../codec/at-end.js';
 
 export interface OutputFile {

@@ -14,33 +14,48 @@ export class PageBitmap {
   readonly #at: number;
   readonly #first: number;
   readonly #end: number;
-  /** set bits before each block */
-  readonly #before: Float64Array;
-  readonly count: number;
+  /** The block of `first`: what is below it is not read, so that the parts of a dump cost what the whole does. */
+  readonly #base: number;
+  /** set bits before each block from `base` on; null until they are counted */
+  #before: Float64Array | null = null;
+  #count = 0;
+  readonly #ranked: boolean;
   #block: Uint8Array = new Uint8Array(0);
   #blockIndex = -1;
 
   /**
    * Bits of page frames [first, end) of the bitmap at offset `at` count; the caller checked that the file holds it. They are
-   * counted here, and listed only when asked for: a file can claim more pages than it has room for. Only a `ranked` bitmap can tell a rank.
+   * counted and listed only when asked for: a file can claim more pages than it has room for. Only a `ranked` bitmap can tell a rank.
    */
   constructor(source: ByteSource, at: number, first: number, end: number, ranked = false) {
     this.#source = source;
     this.#at = at;
     this.#first = first;
     this.#end = end;
+    this.#ranked = ranked;
+    this.#base = Math.floor(first / 8 / BLOCK);
+  }
+
+  get count(): number {
+    this.#counted();
+    return this.#count;
+  }
+
+  #counted(): Float64Array {
+    if (this.#before !== null) return this.#before;
+    const [first, end, base] = [this.#first, this.#end, this.#base];
     const size = Math.ceil(end / 8);
-    this.#before = new Float64Array(ranked ? Math.ceil(size / BLOCK) + 1 : 0);
+    const before = new Float64Array(this.#ranked ? Math.max(0, Math.ceil(size / BLOCK) - base) + 1 : 0);
     let count = 0;
-    for (let piece = 0; piece < size; piece += PIECE) {
-      const bytes = readAt(source, at + piece, Math.min(PIECE, size - piece));
+    for (let piece = base * BLOCK; piece < size; piece += PIECE) {
+      const bytes = readAt(this.#source, this.#at + piece, Math.min(PIECE, size - piece));
       if (isZero(bytes)) {
-        this.#before.fill(count, piece / BLOCK, Math.ceil((piece + bytes.length) / BLOCK));
+        before.fill(count, piece / BLOCK - base, Math.ceil((piece + bytes.length) / BLOCK) - base);
         continue;
       }
       for (let index = 0; index < bytes.length; index++) {
         const offset = piece + index;
-        if (offset % BLOCK === 0) this.#before[offset / BLOCK] = count;
+        if (offset % BLOCK === 0) before[offset / BLOCK - base] = count;
         const byte = bytes[index] ?? 0;
         if (byte === 0) continue;
         const frame = offset * 8;
@@ -48,7 +63,9 @@ export class PageBitmap {
         else for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0 && frame + bit >= first && frame + bit < end) count++;
       }
     }
-    this.count = count;
+    this.#count = count;
+    this.#before = before;
+    return before;
   }
 
   /** First frame after those that count. */
@@ -61,7 +78,7 @@ export class PageBitmap {
     const size = Math.ceil(this.#end / 8);
     let start = -1;
     let stop = -1;
-    for (let piece = 0; piece < size; piece += PIECE) {
+    for (let piece = this.#base * BLOCK; piece < size; piece += PIECE) {
       const bytes = readAt(this.#source, this.#at + piece, Math.min(PIECE, size - piece));
       if (isZero(bytes)) continue;
       for (let index = 0; index < bytes.length; index++) {
@@ -94,7 +111,7 @@ export class PageBitmap {
   /** How many bits below `frame` are set. */
   rank(frame: number): number {
     const block = this.#blockOf(frame);
-    let rank = this.#before[this.#blockIndex] ?? 0;
+    let rank = this.#counted()[this.#blockIndex - this.#base] ?? 0;
     let at = this.#blockIndex * BLOCK * 8;
     for (const byte of block) {
       if (at >= frame) break;

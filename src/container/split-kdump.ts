@@ -18,14 +18,15 @@ export interface OpenPart {
 }
 
 /**
- * The whole of which `first` is a part, as far as it is there. `open` opens a file as a kdump, or gives null where it is not one.
+ * The whole of which `first` is a part, as far as it is there. `open` opens a file as a kdump, or gives null where it is not one, or by its
+ * headers none that is wanted: bitmaps are read of parts that share no page frame, so in total once over the machine's frames.
  * @returns the dump, and what closes the other files
  */
 export async function joinParts(
   path: string,
   first: DumpContents,
   part: DumpPart,
-  open: (path: string) => Promise<OpenPart | null>,
+  open: (path: string, isWanted: (part: DumpPart) => boolean) => Promise<OpenPart | null>,
 ): Promise<{ readonly contents: DumpContents; close(): void }> {
   const parts: { readonly name: string; readonly part: DumpPart; readonly memory: PhysicalMemory; readonly bytes: number }[] = [
     { name: path, part, memory: first.memory, bytes: first.bytes },
@@ -40,13 +41,12 @@ export async function joinParts(
       .slice(0, MOST_FILES)) {
       const beside = join(dirname(path), name);
       if (resolve(beside) === resolve(path) || statSync(beside, { throwIfNoEntry: false })?.isFile() !== true) continue;
-      const other = await open(beside);
-      if (other === null) continue;
-      const found = other.contents.part;
-      if (found === undefined || found.key !== part.key || parts.some((one) => one.part.start < found.end && found.start < one.part.end)) {
-        other.close();
-        continue;
-      }
+      const other = await open(
+        beside,
+        ({ key, start, end }) => key === part.key && start < end && !parts.some((one) => one.part.start < end && start < one.part.end),
+      );
+      const found = other?.contents.part;
+      if (other === null || found === undefined) continue;
       opened.push(other);
       parts.push({ name: beside, part: found, memory: other.contents.memory, bytes: other.contents.bytes });
     }

@@ -6,7 +6,8 @@ import { closeSync, ftruncateSync, mkdtempSync, openSync, rmdirSync, statfsSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { UserError } from '../codec/user-error.js';
-import { type ByteSource, fileSource, reasonOf } from './byte-source.js';
+import { reasonOf } from '../codec/named-file.js';
+import { type ByteSource, fileSource } from './byte-source.js';
 import { isZero } from './output-file.js';
 
 /** Up to this many bytes that are no zeros are held in memory. */

@@ -49,3 +49,18 @@ describe('misuse', () => {
     expect(run.stderr.trimEnd().split('\n')).toHaveLength(1);
   });
 });
+
+describe('a file beside the dump that has no end', () => {
+  const dump = 'samples/handover-7.3/s1-frozen.sparse.elf.xz';
+  it.each([
+    ['--suppress', ['diagnose', dump, '--suppress', '/dev/zero'], /more than 1048576 bytes of YAML; .*--limit yaml-bytes=/],
+    ['a scenario', ['sim', '/dev/zero'], /more than 1048576 bytes of YAML/],
+    ['--iomem', ['report', dump, '--iomem', '/dev/zero'], /more than 16777216 bytes; give a copy/],
+    ['--log', ['report', dump, '--log', '/dev/zero'], /more than 67108864 bytes; .*--no-log/],
+  ])('%s', (_, args, says) => {
+    const run = luoInspect(args);
+    expect(run.stderr).toMatch(says);
+    expect(run).toMatchObject({ status: 2, stdout: '' });
+    expect(run.stderr.trimEnd().split('\n')).toHaveLength(1);
+  });
+});

@@ -5,7 +5,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { kdumpSubHeader } from '../../abi/kdump/kdump.js';
 import { encodeInto } from '../../src/codec/encode.js';
 import { writeKdump } from '../../src/container/kdump-writer.js';
+import { type ByteSource, bufferSource } from '../../src/container/byte-source.js';
 import { openDump } from '../../src/container/open.js';
+import { PageBitmap } from '../../src/container/page-bitmap.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
 import { scratch } from '../scratch.js';
 
@@ -57,4 +59,25 @@ describe('a split dump', () => {
     expect([8, 9, 16, 17, PAGES].map((page) => dump.memory.stateOf(page * PAGE))).toEqual(['present', 'excluded', 'excluded', 'present', 'out-of-range']);
     dump.close();
   });
+});
+
+it('a part of a bitmap is counted without what is below it, and gives each page the same rank among its own', () => {
+  const bits = Uint8Array.from({ length: 1000 }, (_, at) => (at * 37) & 0xff);
+  const has = (frame: number): boolean => ((bits[frame >> 3] ?? 0) & (1 << (frame & 7))) !== 0;
+  const plain = bufferSource('bitmap', bits);
+  let lowest = Number.POSITIVE_INFINITY;
+  const watched: ByteSource = {
+    ...plain,
+    readInto(offset, ...rest) {
+      lowest = Math.min(lowest, offset);
+      return plain.readInto(offset, ...rest);
+    },
+  };
+  const [first, end] = [4099, 7001];
+  const bitmap = new PageBitmap(watched, 0, first, end, true);
+  const frames = Array.from({ length: end - first }, (_, index) => first + index).filter(has);
+  expect(bitmap.count).toBe(frames.length);
+  expect(frames.map((frame) => bitmap.rank(frame))).toEqual(frames.map((_, index) => index));
+  expect([...bitmap.frames()].flatMap((range) => Array.from({ length: range.end - range.start }, (_, index) => range.start + index))).toEqual(frames);
+  expect(lowest).toBe(512);
 });

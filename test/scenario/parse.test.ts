@@ -100,7 +100,7 @@ describe('what is wrong in a scenario', () => {
 
   it('is said of deep nesting and of huge files, without running out of anything', () => {
     expect(messageOf(`${head}steps: ${'['.repeat(100_000)}`)).toContain('x.yaml:');
-    expect(messageOf(`${head}steps: []\n# ${'x'.repeat(17 * 1024 * 1024)}`)).toContain('more than 1048576; split it');
+    expect(messageOf(`${head}steps: []\n# ${'x'.repeat(17 * 1024 * 1024)}`)).toContain('more than 1048576 bytes of YAML; split it');
   });
 
   it('is always a UserError that names file, line and column', () => {

@@ -51,7 +51,7 @@ describe('sim', () => {
   it('exits 2 with one line for what it cannot read or reach', () => {
     const path = scenario('until.yaml', 'steps:\n  - { do: open }\n');
     for (const [args, message] of [
-      [['sim', join(folder, 'nosuch.yaml')], /nosuch\.yaml: can't be read \(ENOENT\)/],
+      [['sim', join(folder, 'nosuch.yaml')], /nosuch\.yaml: can't be read: no such file/],
       [['sim', scenario('wrong.yaml', 'steps: [ { do: opne } ]\n')], /wrong\.yaml:2:16: steps\[0\]\.do: "opne" is no verb/],
       [['sim', path, '--until', 'frozen'], /never gets to frozen/],
       [['sim', path, '--until', '999999'], /the run ends at step \d+/],

@@ -2,9 +2,10 @@
  * A file that says what a kernel's types are: raw BTF, /sys/kernel/btf/vmlinux, an ELF vmlinux, or a compressed vmlinuz;
  * each also gzip-, xz-, zstd- or lz4-compressed. Recognised by content. For `abi check` and `abi diff`.
  */
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { currentBudget, raise } from '../../codec/budget.js';
 import { isElf } from '../../codec/elf.js';
+import { readOpen, reasonOf } from '../../codec/named-file.js';
 import { UserError } from '../../codec/user-error.js';
 import { type Btf, openBtf } from './btf.js';
 import { btfStarts, type ElfImage, type ImageSource, isArm64Image, openElfImage } from './elf-image.js';
@@ -45,7 +46,9 @@ export async function openKernelFile(path: string): Promise<KernelFile> {
     }
     if (size > MAX_WHOLE) throw unrecognised(path);
     // sysfs files have no size worth trusting, so they are read to their end.
-    return await fromBytes(path, readFileSync(fd));
+    const bytes = readOpen(fd, MAX_WHOLE);
+    if (bytes === null) throw unrecognised(path);
+    return await fromBytes(path, bytes);
   } finally {
     if (!keepOpen) closeSync(fd);
   }
@@ -184,14 +187,4 @@ function readAt(fd: number, offset: number, length: number): Uint8Array {
     done += got;
   }
   return out.subarray(0, done);
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    ? 'no such file'
-    : error instanceof Error && 'code' in error && error.code === 'EACCES'
-      ? 'permission denied'
-      : error instanceof Error
-        ? error.message
-        : String(error);
 }

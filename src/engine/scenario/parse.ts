@@ -15,8 +15,7 @@ import {
   isDeviceStep,
   plainKernel,
 } from './types.js';
-import { readFile, stat } from 'node:fs/promises';
-import { checkYamlSize } from '../../codec/budget.js';
+import { readYaml } from '../../codec/budget.js';
 import { UserError } from '../../codec/user-error.js';
 import { type Cursor, openYaml } from './cursor.js';
 import {
@@ -134,16 +133,7 @@ export function parseScenario(source: string, file: string): Scenario {
  * @throws UserError where it can't be read or is not a scenario
  */
 export async function readScenario(file: string): Promise<Scenario> {
-  let source: string;
-  try {
-    checkYamlSize((await stat(file)).size, file);
-    source = await readFile(file, 'utf8');
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    throw new UserError(`${file}: can't be read (${reason}); luo-inspect samples lists the scenarios that ship with the package`);
-  }
-  return parseScenario(source, file);
+  return parseScenario(readYaml(file, 'luo-inspect samples lists the scenarios that ship with the package'), file);
 }
 
 /** A descriptor must be named by an earlier step's `as`, a device listed in `devices`. */
