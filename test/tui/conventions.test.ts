@@ -90,9 +90,25 @@ describe('h j k l, arrows, Ctrl-d Ctrl-u, PgUp PgDn, Home End, g gg G, counts (v
   it('digits that follow each other at once are panes, too, unless the key after them takes a count', () => {
     const screen = inspector(120, 40).press('4', '6');
     expect(screen.pane('map').title).toContain('━ 6');
-    expect(screen.footer).toContain('46');
+    expect(screen.footer).toContain('? help');
     expect(screen.press('z').pane('map').title).toContain('━ 6');
     expect(screen.rows.join('\n')).not.toContain('1 tree');
+    const counted = inspector().press('g', '1', '2', 'j');
+    expect(counted.footer).toContain('12j typed at once is a count, in the tree pane');
+    expect(counted.cursor('tree')).toBe(
+      inspector()
+        .press('g', ...Array.from({ length: 12 }, () => 'j'))
+        .cursor('tree'),
+    );
+  });
+
+  it('digits of which one goes to no pane are a count for sure: it is shown, waits for its key, and Esc forgets it', () => {
+    const screen = inspector(120, 40).press('4', 'pause', '1', '0', 'pause', '2');
+    expect(screen.footer).toContain('102 …');
+    expect(screen.pane('findings').title).toContain('━ 4');
+    expect(screen.press('esc').footer).toContain('? help');
+    expect(screen.press('1', 'g', '0', 'pause', '3', 'pause', 'j').cursor('tree')).toBe(inspector(120, 40).press('g', 'j', 'j', 'j').cursor('tree'));
+    expect(screen.footer).toContain('? help');
   });
 
   it('nothing is silent or out of reach: a key without a meaning here, a row that is cut off, a message longer than the footer', () => {
@@ -241,6 +257,28 @@ describe('/ then n and N with i/n, Esc clears; f filters a list (lazygit, less)'
     expect(screen.press('/').type('"vm-0"').press('enter').footer).not.toContain('nowhere');
     expect(screen.press('/').type('dead').press('enter').footer).toContain('nowhere in this dump');
     expect(inspector().press('/').type('vm-0 0x9').press('enter').cursor('tree')).toContain('seals 0x9');
+  });
+
+  it('goes to the line of the log that a finding quotes, and to a node, whatever a filter hides', () => {
+    const model = fixtureModel();
+    const [first] = model.findings;
+    if (first === undefined) throw new Error('no finding');
+    const quoting = { ...first, at: null, path: null, message: 'the kernel says so in console line 12' };
+    const log = (filter: string) =>
+      new Play(inspectorProgram({ ...model, findings: [quoting] }), { columns: 120, rows: 40 }).press('7', 'f').type(filter).press('enter', '4', 'enter');
+    const line = log('').cursor('log');
+    expect(line).toMatch(/^12 /);
+    const hidden = log('no such line');
+    expect(hidden.cursor('log')).toBe(line);
+    expect(hidden.footer).toContain('the filter no such line hid line 12');
+    expect(hidden.pane('log').title).not.toContain('filter');
+    const kept = log(line.split(/\s+/).slice(-2).join(' '));
+    expect(kept.cursor('log')).toBe(line);
+    expect(kept.pane('log').title).toContain('filter');
+    const tree = inspector(120, 40).press('f').type('web').press('enter', ']');
+    expect(tree.cursor('tree')).toContain('seals');
+    const clicked = tree.press('M', 'mouse:left:5:4').cursor('tree');
+    expect(clicked).toBe(tree.pane('tree').rows[1]?.slice(1).trim());
   });
 
   it('filters a list with f, says so in its title, and Esc shows all again', () => {

@@ -6,7 +6,7 @@ import { lastOf } from '../model/last-of.js';
 import { hasWords } from '../model/match.js';
 import { hexRows, moveRows, rowStart } from '../model/hex.js';
 import { type ListPane, listPane } from '../model/list.js';
-import { keepInView, moveBy, rowsOf } from '../model/scroll.js';
+import { type Scroll, keepInView, moveBy, rowsOf } from '../model/scroll.js';
 import { type Line, type Span, fill, padTo, restyle, span, textOf } from '../model/text.js';
 import { type Pane, filterOf } from '../model/view.js';
 import { type DebuggerPane, LOOK, STOPS } from './layout.js';
@@ -97,10 +97,8 @@ const timeline: Of = {
     const digits = String(client.length).length;
     const query = state.query?.toLowerCase() ?? null;
     const rows: Line[] = [laneHeading(size.width, digits)];
-    const shown = shownSteps(state);
+    const { shown, at } = timelineRows(state);
     const count = shown?.length ?? client.length;
-    const at =
-      shown === null ? state.timeline : keepInView({ ...state.timeline, cursor: nearestShown(shown, state.timeline.cursor + 1) }, count, timelineHeight(state));
     for (let row = at.top; row < Math.min(count, at.top + timelineHeight(state)); row++) {
       const number = shown === null ? row + 1 : (shown[row] ?? 0);
       const step = client.stepAt(number);
@@ -120,9 +118,20 @@ const timeline: Of = {
     return { ...state, timeline: { ...state.timeline, cursor: (shown[to] ?? 1) - 1 } };
   },
   enter: (state) => travelled(state, () => state.client.runTo(state.timeline.cursor + 1), true),
-  click: (state, row) =>
-    row === 0 ? state : { ...state, timeline: { ...state.timeline, cursor: Math.min(state.client.length - 1, state.timeline.top + row - 1) } },
+  click: (state, row) => {
+    const { shown, at } = timelineRows(state);
+    const index = at.top + row - 1;
+    const cursor = shown === null ? Math.min(state.client.length - 1, index) : (shown[index] ?? 0) - 1;
+    return row === 0 || cursor === -1 ? state : { ...state, timeline: { ...state.timeline, cursor } };
+  },
 };
+
+/** The steps that the filter leaves, null for all; and what part of them is on the screen. */
+function timelineRows(state: Debugger): { readonly shown: readonly number[] | null; readonly at: Scroll } {
+  const shown = shownSteps(state);
+  if (shown === null) return { shown, at: state.timeline };
+  return { shown, at: keepInView({ ...state.timeline, cursor: nearestShown(shown, state.timeline.cursor + 1) }, shown.length, timelineHeight(state)) };
+}
 
 const nearestShown = (shown: readonly number[], number: number): number => {
   const index = shown.findIndex((one) => one >= number);

@@ -161,7 +161,7 @@ export function openState(model: InspectorModel, size: Size): Inspector {
     bottom: model.findings.length === 0 && (model.series?.labels.length ?? 0) > 1 ? 'snapshots' : 'findings',
     sessions: START,
     sort: 'order',
-    log: quotedLine(model),
+    log: quotedFirst(model),
     objects: START,
     snapshots: { cursor: model.series?.index ?? 0, top: 0 },
     map: wholeMap(model.memory),
@@ -184,11 +184,16 @@ export const wholeMap = ({ readable, pageSize }: PhysicalMemory): Inspector['map
   return { from: first - (first % GIB), to: readable.at(-1)?.end ?? pageSize, cursor: 0 };
 };
 
+/** The line of the log that a finding quotes by its number; -1 where it quotes none. */
+export function quotedLine({ log }: InspectorModel, { message }: FindingView): number {
+  const quoted = /console line (\d+)/.exec(message)?.[1];
+  return quoted === undefined ? -1 : log.findIndex(({ number }) => number === Number(quoted));
+}
+
 /** The log begins at the line that the first finding quotes. */
-function quotedLine({ findings, log }: InspectorModel): Scroll {
-  const quoted = findings.map(({ message }) => /console line (\d+)/.exec(message)?.[1]).find((number) => number !== undefined);
-  const cursor = quoted === undefined ? -1 : log.findIndex(({ number }) => number === Number(quoted));
-  return cursor === -1 ? START : { cursor, top: Math.max(0, cursor - 3) };
+function quotedFirst(model: InspectorModel): Scroll {
+  const cursor = model.findings.map((finding) => quotedLine(model, finding)).find((index) => index !== -1);
+  return cursor === undefined ? START : { cursor, top: Math.max(0, cursor - 3) };
 }
 
 /** What a reader asks about first, by the depth in the tree: handovers, LUO, sessions. */

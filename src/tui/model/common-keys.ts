@@ -72,7 +72,7 @@ function sharedCommands<S extends Viewed<P>, P extends string>(view: View<S, P>)
 
 const MOTIONS: readonly (readonly [Motion, readonly string[], string])[] = [
   ['up', ['k', 'up'], 'one row up; 10k goes ten'],
-  ['down', ['j', 'down'], 'one row down; 10j goes ten (two digits, or 05j)'],
+  ['down', ['j', 'down'], 'one row down; 10j goes ten, 05j five'],
   ['pageUp', ['pageup', 'ctrl-b'], 'one page up'],
   ['pageDown', ['pagedown', 'ctrl-f'], 'one page down'],
   ['halfUp', ['ctrl-u'], 'half a page up'],
@@ -136,7 +136,7 @@ function paneKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<
   return [
     { keys: ['tab'], group: PANES, help: 'next pane', hint: 'pane', run: (state) => cycled(view, state, 1) },
     { keys: ['shift-tab'], group: PANES, help: 'previous pane', run: (state) => cycled(view, state, -1) },
-    { keys: ['1', '…', '9'], group: PANES, help: 'pane by its number', run: (state) => state },
+    { keys: ['1', '…', '9'], group: PANES, help: 'pane by its number; several typed at once before a key that moves are a count', run: (state) => state },
     {
       keys: ['z'],
       group: PANES,

@@ -39,8 +39,8 @@ export const PAUSE = 'pause';
 
 /** One key, by the name the key table uses. */
 function keyIn<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, before: S, key: string): Step<S> {
-  // no key came for a while: a digit that went to a pane is no part of a count any more
-  if (key === PAUSE) return { state: withShell(before, { count: '', beforeCount: null }), effects: [] };
+  // no key came for a while: a digit that went to a pane is no part of a count any more; what can only be a count waits for its key
+  if (key === PAUSE) return { state: isCount(view, before) ? before : withShell(before, { count: '', beforeCount: null }), effects: [] };
   const state = pressed(view, table, withShell(before, { toast: null, effects: [] }), key);
   return { state: withShell(state, { effects: [] }), effects: state.shell.effects };
 }
@@ -56,10 +56,15 @@ function pressed<S extends Viewed<P>, P extends string>(view: View<S, P>, table:
   if (key.startsWith('mouse:')) return view.settle(mouse(view, state, key));
   if (/^[0-9]$/.test(key) && shell.page === null) return view.settle(digit(view, state, key));
   const ready = withShell(state, { count: '', beforeCount: null });
+  const sure = isCount(view, state);
+  if (key === 'esc' && sure) return view.settle(ready);
   // digits were a count where the key takes one; else each was the number of a pane
-  const counted = shell.count.length < 2 ? null : rowOf(table, key, { ...shell, ...shell.beforeCount });
-  if (counted?.counts === true)
-    return view.settle(counted.run({ ...ready, shell: { ...ready.shell, ...shell.beforeCount } }, Math.min(1_000_000, Number(shell.count)), key));
+  const counted = Number(shell.count) === 0 || (shell.count.length < 2 && !sure) ? null : rowOf(table, key, { ...shell, ...shell.beforeCount });
+  if (counted?.counts === true) {
+    const done = counted.run({ ...ready, shell: { ...ready.shell, ...shell.beforeCount } }, Math.min(1_000_000, Number(shell.count)), key);
+    const said = sure || shell.page !== null || done.shell.toast !== null;
+    return view.settle(said ? done : tell(done, `${shell.count}${keyLabel(key)} typed at once is a count, in the ${done.shell.focus} pane`));
+  }
   const row = rowOf(table, key, shell);
   return row === null ? view.settle(tell(ready, nothingOf(table, key))) : view.settle(row.run(ready, null, key));
 }
@@ -76,14 +81,26 @@ function rowOf<S, P extends string>({ lookup }: Table<S>, key: string, { focus, 
   return keyOf(page === null ? lookup : lookup.filter(({ overPages }) => overPages === true), key, focus);
 }
 
-/** Digits: each goes to the pane of that number; two or more (or a 0 first) are a count where the key that follows takes one: `10j`, `05s`. */
-function digit<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, key: string): S {
-  const { shell } = state;
-  const back = shell.beforeCount ?? { focus: shell.focus, zoom: shell.zoom };
-  const count = shell.count + key;
+/** The pane that a digit goes to; undefined where none has that number. */
+function paneOf<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, key: string): P | undefined {
   const pane = panesOf(view)[Number(key) - 1];
-  const there = pane === undefined || view.absent?.(state, pane.id) === true || shell.count.startsWith('0') ? back : { ...back, focus: pane.id };
-  return withShell(state, { ...there, count: count.slice(-7), beforeCount: back });
+  return pane === undefined || view.absent?.(state, pane.id) === true ? undefined : pane.id;
+}
+
+/** Can the digits typed so far be nothing but a count? One of them goes to no pane. */
+const isCount = <S extends Viewed<P>, P extends string>(view: View<S, P>, state: S): boolean =>
+  [...state.shell.count].some((key) => paneOf(view, state, key) === undefined);
+
+/**
+ * Digits: each goes to the pane of that number; two or more (or a 0 first) are a count where the key that follows takes one: `10j`, `05s`.
+ * Only a digit that goes to no pane makes it sure: then the screen is as it was before them, and the footer says the count.
+ */
+function digit<S extends Viewed<P>, P extends string>(view: View<S, P>, before: S, key: string): S {
+  const { shell } = before;
+  const back = shell.beforeCount ?? { focus: shell.focus, zoom: shell.zoom };
+  const state: S = withShell(before, { ...back, count: (shell.count + key).slice(-7), beforeCount: back });
+  const focus = paneOf(view, state, key);
+  return focus === undefined || isCount(view, state) ? state : withShell(state, { focus });
 }
 
 function typing<S extends Viewed<P>, P extends string>(table: Table<S>, state: S, key: string): S {
@@ -251,7 +268,7 @@ function footerOf<S extends Viewed<P>, P extends string>(view: View<S, P>, table
   if (shell.leaving !== null) return said(`${shell.leaving}: leave all the same? y leaves, any other key stays`, 'warning');
   if (shell.prompt !== null) return [clip(promptLine(shell.prompt, columns), columns)];
   if (shell.toast !== null) return said(shell.toast, 'info');
-  if (shell.count.length > 1) return [clip(line(` ${shell.count} … j and k go so many rows`, 'info'), columns)];
+  if (isCount(view, state)) return [clip(line(` ${shell.count} …  j, k and other moves go so far; Esc forgets the count`, 'info'), columns)];
   if (shell.page !== null) {
     const choosing = shell.page.rows(columns).some(({ target }) => target !== null);
     return [clip(choosing ? [span(' Enter', 'key'), span(' go there ', 'dim'), ...PAGE_HINTS] : PAGE_HINTS, columns)];

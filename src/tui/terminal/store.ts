@@ -5,8 +5,8 @@ import { PAUSE } from '../model/program-of.js';
 import type { Size } from '../model/screen.js';
 
 const FRAME_MS = 16;
-/** Two digits of a count follow each other faster. */
-const PAUSE_MS = 600;
+/** Digits of a count, and the key that takes it, follow each other faster than a person looks at a pane. */
+const PAUSE_MS = 400;
 
 interface Snapshot<S> {
   readonly state: S;

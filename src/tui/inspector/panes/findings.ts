@@ -1,12 +1,14 @@
 /** The findings, worst first; notes folded into one row. Pure. */
+import { escapeText } from '../../../report/escape.js';
 import { lastOf } from '../../model/last-of.js';
 import { hasWords } from '../../model/match.js';
 import { type FindingView, findingRow } from '../../model/finding.js';
 import { jumpTo, keepInView, moveBy, positionOf, rowsOf } from '../../model/scroll.js';
 import { type Line, fill, line, lineWidth, restyle, span, wrap } from '../../model/text.js';
-import { type Pane, filterOf, focused, tell } from '../../model/view.js';
+import { type Pane, filterOf, focused, tell, withShell } from '../../model/view.js';
 import { FINDINGS, type PaneId } from '../layout.js';
-import { type Inspector, boxIn, jump, jumpToAddress, placeOf, selectedNode } from '../state.js';
+import { type Inspector, type LogRow, boxIn, jump, jumpToAddress, placeOf, quotedLine, selectedNode } from '../state.js';
+import { logPane } from './log.js';
 
 import type { Key } from '../../model/keys.js';
 
@@ -113,17 +115,19 @@ export function goToFinding(before: Inspector, index: number): Inspector {
   if (finding.at !== null && (place === null || (node !== null && node.path !== finding.path)))
     return { ...(place === null ? jumpToAddress(state, finding.at) : there), hexAt: finding.at };
   if (place !== null) return there;
-  const told = logLineOf(state, finding);
-  if (told !== null) return focused({ ...state, log: jumpTo(state.log, told, state.model.log.length, boxIn(state, 'log').height) }, 'log');
-  return tell(state, 'this finding is about no single place');
+  const quoted = state.model.log[quotedLine(state.model, finding)];
+  return quoted === undefined ? tell(state, 'this finding is about no single place') : goToLine(state, quoted);
 }
 
-/** The line of the log that a finding quotes by its number; null where it quotes none. */
-export function logLineOf(state: Inspector, finding: FindingView): number | null {
-  const number = /console line (\d+)/.exec(finding.message)?.[1];
-  if (number === undefined) return null;
-  const index = state.model.log.findIndex((row) => row.number === Number(number));
-  return index === -1 ? null : index;
+/** Selects a line of the log; a filter that hides it is ended. */
+function goToLine(state: Inspector, wanted: LogRow): Inspector {
+  const rows = logPane.shown(state);
+  const index = rows.indexOf(wanted);
+  if (index === -1) {
+    const all = withShell(state, { filters: new Map([...state.shell.filters].filter(([id]) => id !== 'log')) });
+    return tell(goToLine(all, wanted), `the filter ${escapeText(filterOf<PaneId>(state, 'log'))} hid line ${wanted.number}: the log is shown whole again`);
+  }
+  return focused({ ...state, log: jumpTo(state.log, index, rows.length, boxIn(state, 'log').height) }, 'log');
 }
 
 function stepFinding(state: Inspector, by: number): Inspector {
@@ -135,7 +139,9 @@ function stepFinding(state: Inspector, by: number): Inspector {
   const at = among.indexOf(state.findingAt ?? -1);
   const next = at === -1 ? (by === 1 ? 0 : among.length - 1) : (at + by + among.length) % among.length;
   const index = among[next] ?? 0;
-  return tell(goToFinding(state, index), `finding ${next + 1}/${among.length}: ${findings[index]?.message ?? ''}`);
+  const there = goToFinding(withShell(state, { toast: null }), index);
+  const said = there.shell.toast === null ? '' : ` (${there.shell.toast})`;
+  return tell(there, `finding ${next + 1}/${among.length}: ${findings[index]?.message ?? ''}${said}`);
 }
 
 /** `[` and `]` where a place is not shared. */

@@ -72,8 +72,8 @@ function sibling(state: Inspector, by: number): Inspector {
   return index < 0 || index >= count ? state : select(state, [...above, index]);
 }
 
-/** A filter leaves the rows of the open tree that have the text, and those above them. */
-function filteredTree(state: Inspector, filter: string) {
+/** A filter leaves the rows of the open tree that have the text, the one under the cursor, and those above them. */
+function filteredRows(state: Inspector, filter: string, height: number) {
   const rows = [];
   for (let row = 0; row < Math.min(state.tree.rows, 20_000); row++) {
     const place = placeOfRow(state.tree, row);
@@ -84,8 +84,15 @@ function filteredTree(state: Inspector, filter: string) {
     const node = nodeAt(state.tree, place);
     return node === null ? '' : `${node.name} ${node.meaning} ${node.type}`;
   };
-  for (const place of rows) if (hasWords(text(place), filter)) for (let depth = 1; depth <= place.length; depth++) wanted.add(place.slice(0, depth).join('.'));
-  return rows.filter((place) => wanted.has(place.join('.')));
+  for (const place of rows)
+    if (comparePlaces(place, state.place) === 0 || hasWords(text(place), filter))
+      for (let depth = 1; depth <= place.length; depth++) wanted.add(place.slice(0, depth).join('.'));
+  const places = rows.filter((place) => wanted.has(place.join('.')));
+  const at = Math.max(
+    0,
+    places.findIndex((place) => comparePlaces(place, state.place) === 0),
+  );
+  return { places, at, top: Math.max(0, Math.min(at - Math.floor(height / 2), places.length - height)) };
 }
 
 export const treePane: Of = {
@@ -95,12 +102,7 @@ export const treePane: Of = {
     const context = { width: box.width, focused: state.shell.focus === 'tree', marks: state.marks, matches: state.search?.matches ?? (() => false) };
     const filter = filterOf<PaneId>(state, 'tree');
     if (filter !== '') {
-      const places = filteredTree(state, filter);
-      const at = Math.max(
-        0,
-        places.findIndex((place) => comparePlaces(place, state.place) === 0),
-      );
-      const top = Math.max(0, Math.min(at - Math.floor(box.height / 2), places.length - box.height));
+      const { places, at, top } = filteredRows(state, filter, box.height);
       const rows = places.slice(top, top + box.height).flatMap((place): Line[] => {
         const row = visibleAt(state, place);
         return row === null ? [] : [treeRow(row, comparePlaces(place, state.place) === 0, context)];
@@ -114,9 +116,8 @@ export const treePane: Of = {
     const by = rowsOf(motion, box.height) * count;
     const filter = filterOf<PaneId>(state, 'tree');
     if (filter !== '') {
-      const places = filteredTree(state, filter);
-      const at = places.findIndex((place) => comparePlaces(place, state.place) === 0);
-      const next = Math.max(0, Math.min(at === -1 ? 0 : at + by, places.length - 1));
+      const { places, at } = filteredRows(state, filter, box.height);
+      const next = Math.max(0, Math.min(at + by, places.length - 1));
       return select(state, places[next] ?? state.place);
     }
     const { cursor } = moveBy(state.treeScroll, by, state.tree.rows, box.height);
@@ -124,9 +125,11 @@ export const treePane: Of = {
   },
   sideways: (state, by) => (by === 1 ? open(state) : close(state)),
   enter: follow,
-  click: (state, row) => {
-    const place = placeOfRow(state.tree, state.treeScroll.top + row);
-    if (place === null) return state;
+  click: (state, row, { height }) => {
+    const filter = filterOf<PaneId>(state, 'tree');
+    const filtered = filter === '' ? null : filteredRows(state, filter, height);
+    const place = filtered === null ? placeOfRow(state.tree, state.treeScroll.top + row) : filtered.places[filtered.top + row];
+    if (place == null) return state;
     return comparePlaces(place, state.place) === 0 ? follow(state) : select(state, place);
   },
   keys: [
