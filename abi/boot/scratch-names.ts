@@ -14,6 +14,8 @@ export interface ScratchNames {
   /** the array of areas in BTF, and the variable that points to it */
   readonly struct: string;
   readonly symbol: string;
+  /** the variable that says how many they are, an unsigned int */
+  readonly count: string;
   /** member of kho_in */
   readonly member: string;
   /** in messages of the kernel */
@@ -28,6 +30,7 @@ export const scratchNames: readonly ScratchNames[] = [
     chosen: 'linux,kho-scratch',
     struct: 'kho_scratch',
     symbol: 'kho_scratch',
+    count: 'kho_scratch_cnt',
     member: 'scratch_phys',
     word: 'scratch',
   },
@@ -38,6 +41,7 @@ export const scratchNames: readonly ScratchNames[] = [
     chosen: 'linux,kho-bootmem',
     struct: 'kho_bootmem',
     symbol: 'kho_bootmem',
+    count: 'kho_bootmem_cnt',
     member: 'bootmem_phys',
     word: 'bootmem',
   },

@@ -29,18 +29,20 @@ type ScratchSubject = Pick<Subject, 'handover' | 'dump' | 'moment'>;
 export function scratchArraysOf(subject: ScratchSubject): readonly ScratchArray[] {
   const before = known.get(subject.handover);
   if (before !== undefined) return before;
-  const { areas, address } = subject.handover.scratch;
-  const found = areas !== null ? [{ address, areas, isCopy: false }] : isIntact(subject) ? copies(subject) : [];
+  const { areas, address, state } = subject.handover.scratch;
+  const named = areas === null ? [] : [{ address, areas, isCopy: false }];
+  const found = state === 'filled' || !isIntact(subject) ? named : [...named, ...copies(subject)];
   known.set(subject.handover, found);
   return found;
 }
 
-/** The areas, where the arrays known agree on them and none is damaged; else null. */
+/** The areas: those that all arrays known agree on, else those that the running kernel was started with; null where neither is known. */
 export function knownAreas(subject: Subject): readonly ScratchArea[] | null {
   const [first, ...others] = scratchArraysOf(subject);
-  if (first === undefined || !first.isCopy) return first?.areas ?? null;
-  const key = JSON.stringify(first.areas);
-  return others.every(({ areas }) => JSON.stringify(areas) === key) ? first.areas : null;
+  const key = JSON.stringify(first?.areas);
+  if (first !== undefined && others.every(({ areas }) => JSON.stringify(areas) === key)) return first.areas;
+  const incoming = subject.dump.handovers.find(({ role }) => role === 'incoming');
+  return incoming === undefined || incoming === subject.handover ? null : incoming.scratch.areas;
 }
 
 function copies(subject: ScratchSubject): readonly ScratchArray[] {

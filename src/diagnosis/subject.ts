@@ -1,7 +1,6 @@
 /** What a rule looks at: one handover with the moment it was caught in and the releases that speak it, or the dump as a whole. */
 import type { Budget } from '../codec/budget.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
-import type { ScratchArea } from '../handover/roles.js';
 import type { Disagreement } from '../objects/handovers.js';
 import type { LiveObjects, Trouble } from '../objects/model.js';
 import type { ConsoleLog } from './log/console-log.js';
@@ -81,10 +80,6 @@ export function dialectOf(handover: Handover): Dialect {
 
 /** Can the pages of this handover still be judged, or does the running kernel use them? */
 export const isIntact = (subject: Pick<Subject, 'handover' | 'moment'>): boolean => !subject.handover.released && subject.moment !== 'stale';
-
-/** The scratch areas: this handover's own, or those the running kernel was started with. They never change along a chain of kernels. */
-export const scratchAreasOf = (subject: Subject): readonly ScratchArea[] | null =>
-  subject.handover.scratch.areas ?? subject.dump.handovers.find((other) => other.role === 'incoming')?.scratch.areas ?? null;
 
 /** Everything of KHO itself; the handover's own node where there is none. */
 export const khoNode = (subject: Subject): TreeNode => subject.handover.node.children().find((child) => child.name === 'kho') ?? subject.handover.node;

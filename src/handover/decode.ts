@@ -18,7 +18,7 @@ import { type Observation, Observations } from './observe.js';
 import type { Owners } from './owners/owner.js';
 import { readOwners } from './owners/owners.js';
 import type { PreservedMap } from './preserved/preserved-map.js';
-import { areAsNamed, type Role, type Scratch, readScratch, tellRoles, type Writer } from './roles.js';
+import { areAsNamed, orOwnScratch, type Role, type Scratch, readScratch, tellRoles, type Writer } from './roles.js';
 import { readMap, readRoot } from './root.js';
 import { type KexecMetadata, type ReserveMem, readKexecMetadata, readMemblock, readOtherFdt } from './small-subtrees.js';
 import { type Subtree, readSubtrees } from './subtrees.js';
@@ -126,7 +126,9 @@ function decodeWith(budget: Budget, input: DecodeInput): DecodedDump {
     const afterBoot = verdict.role === 'incoming' && verdicts.some((other) => other.role === 'outgoing');
     const named = { path, ...verdict, afterBoot };
     const limits = { ...limitsOf(budget), ...input.limits };
-    return decodeChecked({ memory, candidate, scratch: scratches[index] ?? NO_SCRATCH, named, limits, contracts }, input.bulkFrom ?? BULK_FROM);
+    const told = scratches[index] ?? NO_SCRATCH;
+    const scratch = verdict.role === 'outgoing' || verdict.role === 'incoming' ? orOwnScratch(memory, told, find) : told;
+    return decodeChecked({ memory, candidate, scratch, named, limits, contracts }, input.bulkFrom ?? BULK_FROM);
   });
   return { memory, find, contracts, budget, handovers: handovers.sort((a, b) => interest(b) - interest(a)) };
 }
@@ -347,7 +349,7 @@ function observeScratch(observations: Observations, kho: Node, scratch: Scratch)
   for (const [index, area] of (scratch.areas ?? []).entries()) {
     node.group(`${index}`, { address: area.start, bits: area.size * 8, meaning: `${formatBytes(area.size)} at ${hex(area.start)}` }, `[${index}]`);
   }
-  if (scratch.state === 'filled') return;
+  if (scratch.areas !== null) return;
   const kind = scratch.state === 'empty' ? 'scratch-empty' : scratch.state === 'implausible' ? 'scratch-implausible' : 'scratch-missing';
   observations.add(kind, node, scratch.why, scratch.state === 'missing' ? 'absent' : 'note');
 }

@@ -41,6 +41,8 @@ export interface KnownPlaces {
   readonly incoming: number | null;
   /** of the one that it writes */
   readonly outgoing: number | null;
+  /** physical: the running kernel's own array of scratch areas, by the variable that points to it; size in bytes, 0 where not known */
+  readonly scratch: { readonly address: number; readonly size: number; readonly symbol: string } | null;
   /** whole pages of both, of the setup_data nodes that name them, and of scratch arrays; ascending, not overlapping */
   readonly ranges: readonly MemoryRange[];
 }
@@ -65,6 +67,8 @@ export interface FindResult {
   readonly kernels: KernelTraces;
   /** physical addresses of pages that start like a scratch array */
   readonly scratchArrays: readonly number[];
+  /** where the running kernel's variables say that its own is; null where they could not be read */
+  readonly ownScratch: KnownPlaces['scratch'];
   /** what was searched, for the error message and --verbose */
   readonly searched: readonly string[];
   /** what was not searched, because objects of the kernel name the handovers, and what does; null where all of it was */
@@ -113,6 +117,7 @@ export function findHandovers(
     searchedSetupData: searchSetupData && isWhole,
     kernels,
     scratchArrays,
+    ownScratch: places?.scratch ?? null,
     searched: [
       `${scan.scanned} bytes of memory${places === null ? (isWhole ? '' : ' below 4 GiB') : ' that kho_in, kho_out, boot_params and kexec_image name'} for setup_data nodes of type SETUP_KEXEC_KHO: ${scan.setupData.length} found`,
       `the start of every page ${places === null ? '' : 'of them '}for an FDT whose root compatible starts with kho-v: ${scan.devicetrees.length} devicetrees found`,

@@ -6,9 +6,9 @@ import { khoScratch } from '../../abi/kho/scratch.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
-import { type Candidate, isKhoRoot, type KnownPlaces } from './find.js';
+import { type Candidate, type FindResult, isKhoRoot, type KnownPlaces } from './find.js';
 import { hex } from '../tree/words.js';
-import type { SetupDataNode } from './scan.js';
+import { SCRATCH_UNIT, type SetupDataNode } from './scan.js';
 
 export type Role = 'outgoing' | 'incoming' | 'stale' | 'unknown';
 
@@ -20,8 +20,9 @@ export interface ScratchArea {
 }
 
 export interface Scratch {
-  readonly state: 'filled' | 'empty' | 'implausible' | 'missing' | 'not-named';
-  /** null unless `filled` */
+  /** `filled`: the array that a setup_data node names, or a debugfs folder lists; `own`: one that the jump copies there, the running kernel's or its image's */
+  readonly state: 'filled' | 'own' | 'empty' | 'implausible' | 'missing' | 'not-named';
+  /** null unless `filled` or `own` */
   readonly areas: readonly ScratchArea[] | null;
   /** physical address of the array; null if nothing names it */
   readonly address: number | null;
@@ -56,6 +57,42 @@ export function readScratch(memory: PhysicalMemory, candidate: Candidate): Scrat
   return (
     best ?? { state: 'not-named', areas: null, address: null, size: 0, why: 'no setup_data node names this FDT, so nothing tells where its scratch array is' }
   );
+}
+
+/** Pages looked at that start like an array; an image has one, the kernel its own. */
+const MOST_ARRAYS = 64;
+
+/**
+ * The array that the jump copies, in place of one that is not filled yet, or that nothing names: the running kernel's own where its variables
+ * name it, else where all that look like one say the same. Scratch never changes along a chain of kernels. `told` where neither is so.
+ */
+export function orOwnScratch(memory: PhysicalMemory, told: Scratch, { ownScratch: own, scratchArrays }: FindResult): Scratch {
+  if (told.areas !== null) return told;
+  const named = own === null ? null : scratchAreas(memory, own.address, own.size);
+  if (own !== null && named !== null)
+    return { ...own, state: 'own', areas: named, why: `${own.symbol} of the running kernel names the array at ${hex(own.address)}; ${told.why}` };
+  if (told.size < 2 * sizeOf(khoScratch) || told.size > memory.pageSize) return told;
+  const alike = scratchArrays.slice(0, MOST_ARRAYS).flatMap((address) => {
+    const areas = address === told.address ? null : scratchAreas(memory, address, told.size);
+    return areas !== null && areAsReserved(areas) ? [{ address, areas }] : [];
+  });
+  const [first] = alike;
+  if (first === undefined || new Set(alike.map(({ areas }) => JSON.stringify(areas))).size > 1) return told;
+  return {
+    ...first,
+    state: 'own',
+    size: told.size,
+    why: `an array of ${first.areas.length} areas, as a kernel reserves them, is at ${hex(first.address)}; ${told.why}`,
+  };
+}
+
+/** Are they all whole, and apart from each other, as kho_reserve_scratch() makes them? */
+function areAsReserved(areas: readonly ScratchArea[]): boolean {
+  const sorted = [...areas].sort((a, b) => a.start - b.start);
+  return sorted.every(({ start, size }, index) => {
+    const before = sorted[index - 1];
+    return start > 0 && size > 0 && start % SCRATCH_UNIT === 0 && size % SCRATCH_UNIT === 0 && (before === undefined || before.start + before.size <= start);
+  });
 }
 
 const rank = (scratch: Scratch): number => ['filled', 'empty', 'implausible', 'missing', 'not-named'].indexOf(scratch.state);

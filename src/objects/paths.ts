@@ -13,8 +13,8 @@ export const variables = {
   bootParams: { symbol: 'boot_params', type: 'struct boot_params' },
 } as const;
 
-/** Variables that are pointers. */
-export const pointers = { image: 'kexec_image', scratch: 'kho_scratch' } as const;
+/** The variable that points to the image loaded for kexec. */
+export const imagePointer = 'kexec_image';
 
 /** What the boot loader gave an x86 kernel. Source: arch/x86/include/uapi/asm/bootparam.h, 7.3. */
 export const bootParams = { setupData: ['hdr.setup_data'] } as const;

@@ -3,7 +3,9 @@
  * FDTs; boot_params the setup_data node that the kernel was started with; the image loaded for kexec, in its small segments, the one that the next
  * kernel will find. Sources: kernel/liveupdate/kexec_handover.c, kernel/kexec_core.c, arch/x86/kernel/kexec-bzimage64.c, 6.16 to 7.3.
  */
+import { scratchNames } from '../../abi/boot/scratch-names.js';
 import { setupData } from '../../abi/boot/setup-data.js';
+import { khoScratch } from '../../abi/kho/scratch.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
 import type { KnownPlaces } from '../handover/find.js';
@@ -26,14 +28,25 @@ function placesOf(kernel: Kernel): KnownPlaces | null {
   if (incoming === null && outgoing === null) return null;
   const { pageSize } = kernel.virtual.memory;
   const page = (address: number): MemoryRange => ({ start: address, end: address + pageSize });
-  const scratch = pointer(kernel, paths.pointers.scratch);
+  const scratch = ownScratch(kernel);
   const ranges = [
     ...[incoming, outgoing].filter((address) => address !== null).map(page),
     ...(incoming === null ? [] : nodesGiven(kernel)),
-    ...(scratch === 0n ? [] : [page(kernel.virtual.translate(scratch))]),
+    ...(scratch === null ? [] : [page(scratch.address)]),
     ...imageLoaded(kernel),
   ];
-  return { incoming, outgoing, ranges: joined(ranges, pageSize) };
+  return { incoming, outgoing, scratch, ranges: joined(ranges, pageSize) };
+}
+
+/** The kernel's own array: one entry low, one global, one a node of memory; it is a page at most that has been looked at. */
+function ownScratch(kernel: Kernel): KnownPlaces['scratch'] {
+  const names = scratchNames.find(({ symbol }) => kernel.symbols.find(symbol).length > 0);
+  const virtual = names === undefined ? 0n : pointer(kernel, names.symbol);
+  if (names === undefined || virtual === 0n) return null;
+  const address = kernel.virtual.translate(virtual);
+  const bytes = optional(() => kernel.virtual.read(kernel.address(names.count), 4));
+  const count = bytes === null ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  return { address, size: Math.min(count, Math.floor(kernel.virtual.memory.pageSize / sizeOf(khoScratch))) * sizeOf(khoScratch), symbol: names.symbol };
 }
 
 function pointer(kernel: Kernel, symbol: string): bigint {
@@ -70,7 +83,7 @@ const [DESTINATION, INDIRECTION, DONE, SOURCE] = [1n, 2n, 4n, 8n];
 
 /** The small segments of the image loaded for kexec: where the jump puts them, and the pages that hold them until then. */
 function imageLoaded(kernel: Kernel): readonly MemoryRange[] {
-  const address = pointer(kernel, paths.pointers.image);
+  const address = pointer(kernel, paths.imagePointer);
   if (address === 0n) return [];
   const image = kernel.object(paths.image.type, address);
   const count = Math.min(image.first(paths.image.count).number(), MOST_SEGMENTS);

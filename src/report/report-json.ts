@@ -82,6 +82,7 @@ export function handoverJson(handover: Handover, pageSize: number): JsonObject {
       foundBy: handover.candidate.foundBy,
       compatible: handover.compatible,
       scratch: scratch.areas === null ? null : scratch.areas.map((area) => ({ start: hex(area.start), size: area.size })),
+      scratchEvidence: scratch.why,
       preserved:
         map === null
           ? null

@@ -71,7 +71,8 @@ function* handoverLines(handover: Handover, report: DumpReport): Iterable<string
     yield `  preserved  ${exactPages(map.summary)} pages (${formatBytes(map.summary.bytes)}) in ${map.summary.blocks} blocks${partly}; blocks by order ${orders}`;
     yield `             ${map.format}: ${map.formatEvidence}`;
   }
-  yield `  scratch    ${scratch.areas === null ? escapeText(scratch.why) : scratch.areas.map((area) => `${hex(area.start)}+${formatBytes(area.size)}`).join(', ')}`;
+  if (scratch.areas !== null) yield `  scratch    ${scratch.areas.map((area) => `${hex(area.start)}+${formatBytes(area.size)}`).join(', ')}`;
+  if (scratch.state !== 'filled') yield `  ${scratch.areas === null ? 'scratch' : '       '}    ${escapeText(scratch.why)}`;
   for (const subtree of handover.subtrees) {
     const where = subtree.address === null ? 'at no known address' : `at ${hex(subtree.address)}`;
     yield `  subtree    ${escapeText(subtree.name)} ${where}, ${subtree.size === null ? 'size not recorded' : `${subtree.size} bytes`}, ${subtree.format}`;

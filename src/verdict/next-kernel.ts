@@ -130,12 +130,14 @@ export const startLines = (handover: Handover, fdtAddress: number, next: NextKer
   ...(start.devices.length === 0 ? [] : [`${start.devices.length} PCI device(s) as the handover names them, bound to vfio-pci (v5)`]),
 ];
 
-/** The array that the next kernel reads: where the jump put it, or the one copy that waits for the jump. Null where there is none, or copies differ. */
+/** The array that the next kernel reads: where the jump put it, or the one that waits for the jump. Null where there is none, or several do. */
 function scratchOf(decoded: DecodedDump, handover: Handover): DumpStart['scratch'] {
   const { address, size, state } = handover.scratch;
   if (state === 'filled') return address === null ? null : { address, size };
-  const copies = scratchArraysOf({ handover, dump: decoded, moment: momentOf(handover) });
-  const [first] = copies;
+  const arrays = scratchArraysOf({ handover, dump: decoded, moment: momentOf(handover) });
+  // What the image has is what the jump puts into place; the kernel's own array is where it was copied from.
+  const copies = arrays.filter(({ isCopy }) => isCopy);
+  const [first] = copies.length > 0 ? copies : arrays;
   return first === undefined || first.address === null || copies.length > 1 ? null : { address: first.address, size };
 }
 

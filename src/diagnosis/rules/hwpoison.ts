@@ -3,7 +3,8 @@ import { readLedger } from '../../handover/ledger/ledger.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { hex } from '../../tree/words.js';
 import { type HandoverRule, type Hit, wrong } from '../rule.js';
-import { type Subject, isIntact, scratchAreasOf } from '../subject.js';
+import { knownAreas } from '../scratch-arrays.js';
+import { type Subject, isIntact } from '../subject.js';
 
 const SOURCE = 'mail series "hwpoison over KHO", v5, 15 Sep 2026, Breno Leitao; mm/hwpoison-kho.c at 0f171044';
 
@@ -15,7 +16,7 @@ function* preserved(subject: Subject): Iterable<Hit> {
   for (const { pfn, at } of handover.hwpoison.pages()) {
     const address = physicalAddress(pfn * BigInt(pageSize));
     if (address === null) continue;
-    const scratch = scratchAreasOf(subject)?.some(({ start, size }) => address >= start && address < start + size) === true;
+    const scratch = knownAreas(subject)?.some(({ start, size }) => address >= start && address < start + size) === true;
     if (scratch)
       yield { message: `page frame ${hex(pfn)} is broken, and is in the scratch area the next kernel boots in`, at, path: handover.hwpoison.node.path };
     const owner = ledger?.ownerAt(address) ?? null;

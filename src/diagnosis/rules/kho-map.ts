@@ -8,7 +8,7 @@ import { sizeOf } from '../../codec/layout-table.js';
 import type { ScratchArea } from '../../handover/roles.js';
 import { knownAreas, scratchArraysOf } from '../scratch-arrays.js';
 import { type HandoverRule, type Hit, hit, noted, wrong } from '../rule.js';
-import { type Subject, cutShort, isIntact, isOfChunks, rootNode, scratchAreasOf } from '../subject.js';
+import { type Subject, cutShort, isIntact, isOfChunks, rootNode } from '../subject.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { entryTo } from '../pointers/users.js';
 
@@ -165,7 +165,7 @@ export const khoMapRules: readonly HandoverRule[] = [
     sources: ['"kho: allocate metadata directly from the buddy allocator", 6.18 and 6.17.9'],
     *check(subject) {
       const { map } = subject.handover;
-      const areas = scratchAreasOf(subject);
+      const areas = knownAreas(subject);
       if (map === null || areas === null || !isIntact(subject)) return;
       for (const page of map.structurePages) {
         const area = areas.find(({ start, size }) => page >= start && page < start + size);
@@ -263,7 +263,7 @@ function* preservedTwice(subject: Subject): Iterable<Hit> {
 
 function* inScratch(subject: Subject): Iterable<Hit> {
   const { map } = subject.handover;
-  const known = knownAreas(subject) ?? scratchAreasOf(subject);
+  const known = knownAreas(subject);
   if (map === null || known === null || !isIntact(subject)) return;
   const areas = known.filter((area) => area.size > 0);
   const found = new Map<ScratchArea, { count: number; first: { start: number; order: number } }>();

@@ -185,7 +185,7 @@ export const scratchRules: readonly HandoverRule[] = [
     phase: 'jump',
     title: 'the scratch areas are not known yet',
     about:
-      'The array that a setup_data node names is a destination: it is copied there at the jump. In a dump of the old kernel it still reads as zeros, or as whatever was there, so nothing can be held against the scratch areas.',
+      'The array that a setup_data node names is a destination: it is copied there at the jump. In a dump of the old kernel it still reads as zeros, or as whatever was there, and where the kernel’s own array is not in the dump either, nothing can be held against the scratch areas.',
     reaction: null,
     confirm: 'A dump of the next kernel, or out/scratch_phys and out/scratch_len of debugfs, lists them.',
     sources: [SOURCE, 'seen with 7.3.4 and 7.1.13, stopped at machine_kexec'],

@@ -123,7 +123,7 @@ export const sessionRules: readonly HandoverRule[] = [
       for (const session of sessionsOf(subject)) {
         const [count, files] = [session.reading.integer('file_set_ser.count'), session.reading.integer('file_set_ser.files')];
         if (count === null || files === null || (count === 0n) === (files === 0n)) continue;
-        // From 7.2 on a file block that was allocated and emptied again stays linked.
+        // From 7.2 on emptied blocks are freed (kho_block_set_shrink()), and the blocks count themselves: file/count or blocks/count tells of that field.
         if (count === 0n && (session.entries?.area.maxPieces ?? 1) > 1) continue;
         const wrongField = session.reading.field(files === 0n ? 'file_set_ser.files' : 'file_set_ser.count');
         yield {

@@ -8,7 +8,7 @@ import { knownAreas } from '../scratch-arrays.js';
 import type { TreeNode } from '../../tree/tree.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { type HandoverRule, type Hit, hit, wrong } from '../rule.js';
-import { type Subject, cutShort, isIntact, scratchAreasOf } from '../subject.js';
+import { type Subject, cutShort, isIntact } from '../subject.js';
 import { unclaimedBlocks } from '../pointers/claims.js';
 import { trustOf } from '../pointers/trust.js';
 import { memfdsOf } from './memfd.js';
@@ -51,7 +51,7 @@ function* gaps(subject: Subject): Iterable<Hit> {
 
 /** The scratch area that a region overlaps. */
 const scratchUnder = (subject: Subject, { start, size }: ReserveMem): ScratchArea | undefined =>
-  (knownAreas(subject) ?? scratchAreasOf(subject))?.find((scratch) => start < BigInt(scratch.start + scratch.size) && BigInt(scratch.start) < start + size);
+  knownAreas(subject)?.find((scratch) => start < BigInt(scratch.start + scratch.size) && BigInt(scratch.start) < start + size);
 
 /** Where keys of a region were lost. @param name in quotes */
 const lostOf = (subject: Subject, name: string): readonly number[] =>
