@@ -113,4 +113,22 @@ await writeOutput(process.argv[2], async (output) => {
       expect(readdirSync(folder)).toEqual(['run.mjs']);
     }
   });
+
+  it('leaves no temporary copy of an unpacked dump behind when a signal comes', () => {
+    const script = place('run.mjs');
+    writeFileSync(
+      script,
+      `import { readlinkSync, readdirSync } from 'node:fs';
+import { Spool } from ${JSON.stringify(new URL('../../dist/src/container/spool.js', import.meta.url).href)};
+const spool = new Spool('dump', 0);
+spool.write(new Uint8Array(1 << 17).fill(1));
+const links = readdirSync('/proc/self/fd').map((fd) => { try { return readlinkSync('/proc/self/fd/' + fd); } catch { return ''; } });
+console.log(links.some((link) => link.startsWith(process.env.TMPDIR) && link.endsWith('(deleted)')));
+process.kill(process.pid, 'SIGTERM');
+await new Promise((resolve) => setTimeout(resolve, 60000));`,
+    );
+    const run = spawnSync(process.execPath, [script], { env: { ...process.env, TMPDIR: folder }, encoding: 'utf8' });
+    expect(run).toMatchObject({ signal: 'SIGTERM', stdout: 'true\n' });
+    expect(readdirSync(folder)).toEqual(['run.mjs']);
+  });
 });
