@@ -61,7 +61,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./triage.js')).registerTriage,
     examples: [
       ['triage /var/crash/*/vmcore', 'a line a dump, and which of them failed alike'],
-      ['find /srv/dumps -name "*.zst" | luo-inspect triage - --jobs 8 --ndjson > all.ndjson', 'for a fleet; started again it goes on'],
+      ['triage - --jobs 8 --ndjson < dumps.txt > all.ndjson', 'for a fleet, a path a line; --resume takes what an earlier run told'],
     ],
   },
   rules: {
