@@ -165,7 +165,7 @@ contracts:
   it.each([
     ['--btf', 'nothing-there', /nothing-there: cannot be opened/],
     ['--btf', alone, /no BTF|not recognised/],
-    ['--contract', 'nothing-there', /nothing-there: the contracts can't be read/],
+    ['--contract', 'nothing-there', /nothing-there: can't be read: no such file or folder; docs\/contracts\.md/],
   ])('%s %s is one line and status 2', (option, path, message) => {
     const run = luoInspect(['report', alone, option, path]);
     expect(run.status).toBe(2);
