@@ -28,12 +28,13 @@ interface DecodeOptions {
   /** physical address of the root FDT that the running kernel says it was started with, where that is known */
   readonly takenUp?: number;
   readonly places?: KnownPlaces | null;
+  readonly searchAll?: boolean;
   /** an earlier decoding of the same dump: its memory is not searched again */
   readonly before?: DecodedFile;
 }
 
 /** Decodes a dump. Where it carries no VMCOREINFO, its memory is asked for the kernel and the size of pages. */
-export function decodeDump(opened: OpenedDump, { khoFdt, contracts, takenUp, places, before }: DecodeOptions): DecodedFile {
+export function decodeDump(opened: OpenedDump, { khoFdt, contracts, takenUp, places, searchAll = false, before }: DecodeOptions): DecodedFile {
   const input = { files: opened.handoverFiles, khoFdt, takenUp: takenUp ?? null, ...(contracts === undefined ? {} : { contracts }) };
   const release = opened.vmcoreinfo?.get('OSRELEASE') ?? null;
   const find = release === null || before === undefined ? {} : { find: before.decoded.find };
@@ -41,6 +42,7 @@ export function decodeDump(opened: OpenedDump, { khoFdt, contracts, takenUp, pla
     ...input,
     ...find,
     places: places ?? null,
+    searchAll,
     memory: opened.memory,
     runningRelease: release,
     searchKernels: release === null,
@@ -145,15 +147,16 @@ export interface ReadOptions extends BtfOption, SymbolOptions {
 export async function decodeDumpByBtf(opened: OpenedDump, khoFdt: number | null, options: ReadOptions): Promise<ReadDump> {
   const said: string[] = [];
   const { btf } = options;
-  const kernel = options.scan === true ? null : await kernelOf(opened, options);
+  const kernel = await kernelOf(opened, options);
+  const searchAll = options.scan === true;
   const places = kernel === null ? null : knownPlaces(kernel);
-  if (btf === false) return { ...decodeDump(opened, { khoFdt, places }), btf: null, said };
+  if (btf === false) return { ...decodeDump(opened, { khoFdt, places, searchAll }), btf: null, said };
   const { foundBtf, namedBtf } = await import('./dump-contracts.js');
   if (typeof btf === 'string') {
     const named = await namedBtf(btf, opened);
-    return { ...decodeDump(opened, { khoFdt, places, contracts: named.contracts }), btf: named, said };
+    return { ...decodeDump(opened, { khoFdt, places, searchAll, contracts: named.contracts }), btf: named, said };
   }
-  const read = decodeDump(opened, { khoFdt, places });
+  const read = decodeDump(opened, { khoFdt, places, searchAll });
   const found = await foundBtf(read.opened, read.decoded, said);
   return found === null ? { ...read, btf: null, said } : { ...decodeDump(opened, { khoFdt, contracts: found.contracts, before: read }), btf: found, said };
 }

@@ -80,6 +80,8 @@ interface DecodeInput {
   readonly contracts?: Contracts;
   /** where the kernel's objects say the handovers are; all memory is searched where they are not given, or what is there contradicts them */
   readonly places?: KnownPlaces | null;
+  /** search all memory, whatever `places` says of handovers */
+  readonly searchAll?: boolean;
   /** of an earlier decoding of the same memory, so that it is not searched twice */
   readonly find?: FindResult;
 }
@@ -104,9 +106,10 @@ export function decodeHandovers(input: DecodeInput): DecodedDump {
 function decodeWith(budget: Budget, input: DecodeInput): DecodedDump {
   const { memory } = input;
   const contracts = input.contracts ?? describedContracts;
-  const places = input.find === undefined ? (input.places ?? null) : null;
+  const places = input.find === undefined && input.searchAll !== true ? (input.places ?? null) : null;
   const { khoFdt = null, searchSetupData, searchKernels } = input;
-  const all = input.find ?? findHandovers(memory, input.files ?? [], { given: khoFdt, searchSetupData, searchKernels, places });
+  const all =
+    input.find ?? findHandovers(memory, input.files ?? [], { given: khoFdt, searchSetupData, searchKernels, places, ownScratch: input.places?.scratch });
   const most = budget.allowed('handovers');
   if (all.candidates.length > most) budget.reach('handovers', 'the dump', all.candidates.length - most);
   const find = { ...all, candidates: all.candidates.slice(0, most) };
@@ -114,7 +117,7 @@ function decodeWith(budget: Budget, input: DecodeInput): DecodedDump {
   const scratches = known.map((candidate) => readScratch(memory, candidate));
   const inputs = known.map((candidate, index) => ({ candidate, scratch: scratches[index] ?? NO_SCRATCH, writer: peekWriter(memory, candidate) }));
   const told = tellRoles(inputs, input.runningRelease ?? null, find.searchedSetupData);
-  if (places !== null && !areAsNamed(inputs, told, places)) return decodeWith(budget, { ...input, places: null });
+  if (places !== null && !areAsNamed(inputs, told, places)) return decodeWith(budget, { ...input, searchAll: true });
   const verdicts = told.map((verdict, index) => {
     const address = known[index]?.fdtAddress ?? null;
     return address !== null && address === input.takenUp ? { role: 'incoming' as const, evidence: 'the running kernel was started with it' } : verdict;

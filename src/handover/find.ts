@@ -55,6 +55,7 @@ interface FindOptions {
   /** look for what kernels leave of themselves, too? */
   readonly searchKernels?: boolean | undefined;
   readonly places?: KnownPlaces | null;
+  readonly ownScratch?: KnownPlaces['scratch'] | undefined;
 }
 
 export interface FindResult {
@@ -100,7 +101,7 @@ export const isKhoRoot = (fdt: Fdt): boolean => fdt.root !== null && fdtStrings(
 export function findHandovers(
   memory: PhysicalMemory,
   files: readonly FdtFile[],
-  { given = null, searchSetupData = true, searchKernels = false, places = null }: FindOptions = {},
+  { given = null, searchSetupData = true, searchKernels = false, places = null, ownScratch = null }: FindOptions = {},
 ): FindResult {
   const isWhole = given === null || places !== null || (memory.readable.at(-1)?.end ?? 0) <= NODE_BELOW;
   const scan = scanMemory(memory, {
@@ -117,7 +118,7 @@ export function findHandovers(
     searchedSetupData: searchSetupData && isWhole,
     kernels,
     scratchArrays,
-    ownScratch: places?.scratch ?? null,
+    ownScratch,
     searched: [
       `${scan.scanned} bytes of memory${places === null ? (isWhole ? '' : ' below 4 GiB') : ' that kho_in, kho_out, boot_params and kexec_image name'} for setup_data nodes of type SETUP_KEXEC_KHO: ${scan.setupData.length} found`,
       `the start of every page ${places === null ? '' : 'of them '}for an FDT whose root compatible starts with kho-v: ${scan.devicetrees.length} devicetrees found`,

@@ -70,7 +70,12 @@ export function orOwnScratch(memory: PhysicalMemory, told: Scratch, { ownScratch
   if (told.areas !== null) return told;
   const named = own === null ? null : scratchAreas(memory, own.address, own.size);
   if (own !== null && named !== null)
-    return { ...own, state: 'own', areas: named, why: `${own.symbol} of the running kernel names the array at ${hex(own.address)}; ${told.why}` };
+    return {
+      ...own,
+      state: 'own',
+      areas: named,
+      why: `${own.symbol} of the running kernel names the array at ${hex(own.address)}${told.state === 'not-named' ? '' : `; ${told.why}`}`,
+    };
   if (told.size < 2 * sizeOf(khoScratch) || told.size > memory.pageSize) return told;
   const alike = scratchArrays.slice(0, MOST_ARRAYS).flatMap((address) => {
     const areas = address === told.address ? null : scratchAreas(memory, address, told.size);

@@ -47,3 +47,19 @@ it('after the jump the objects of the kernel before name as outgoing what the ne
   expect(found).toEqual(searched);
   expect(found).toMatchObject({ notSearched: undefined, roles: ['incoming'] });
 });
+
+it('the scratch areas of a dump taken before the jump are known: a whole array waits for it in the image', async () => {
+  const { opened, report } = await loadDump('test/fixtures/objects/next-kernel-s1-frozen.elf.xz', { log: false, verdict: false });
+  opened.close();
+  expect(report.handovers[0]).toMatchObject({
+    role: 'outgoing',
+    scratch: {
+      state: 'own',
+      areas: [
+        { start: 0x9400000, size: 64 << 20 },
+        { start: 0x9000000, size: 4 << 20 },
+        { start: 0x8c00000, size: 4 << 20 },
+      ],
+    },
+  });
+});
