@@ -151,7 +151,7 @@ describe('what it shows', () => {
     const client = short();
     const screen = play(client, 200, 60);
     expect(screen.pane('log').rows.join('\n')).toContain('nothing printed yet');
-    while (client.consoleAt().length === 0) screen.press('s');
+    for (let left = client.length; client.consoleAt().length === 0 && left > 0; left--) screen.press('s');
     expect(screen.pane('log').rows).toHaveLength(1);
     expect(screen.pane('log').rows[0]).toContain('▶');
     // a line of it leads to the step that printed it

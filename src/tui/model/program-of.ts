@@ -177,10 +177,8 @@ function mouse<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S
         const box = { width, height: height - 1 };
         if (inside && button === 'wheelup') return view.panes[id].move(focused(state, id), 'up', box, 3);
         if (inside && button === 'wheeldown') return view.panes[id].move(focused(state, id), 'down', box, 3);
-        if (inside && button === 'left') {
-          const there = focused(state, id);
-          return row === at ? there : (view.panes[id].click?.(there, row - at - 1, box, column - left) ?? there);
-        }
+        // the row is one of the screen as it is, before the focus comes here
+        if (inside && button === 'left') return focused(row === at ? state : (view.panes[id].click?.(state, row - at - 1, box, column - left) ?? state), id);
         at += height;
       }
       left += width + 1;

@@ -3,6 +3,7 @@ import { escapeText } from '../../../report/escape.js';
 import { lastOf } from '../../model/last-of.js';
 import { hasWords } from '../../model/match.js';
 import { type FindingView, findingRow } from '../../model/finding.js';
+import type { PaneBox } from '../../model/screen.js';
 import { jumpTo, keepInView, moveBy, positionOf, rowsOf } from '../../model/scroll.js';
 import { type Line, fill, line, lineWidth, restyle, span, wrap } from '../../model/text.js';
 import { type Pane, filterOf, focused, tell, withShell } from '../../model/view.js';
@@ -64,11 +65,7 @@ export const findingsPane: Of = {
     const rows = findingRows(state);
     if (rows.length === 0) return { title: 'findings', note: '', rows: [line('  nothing to report', 'good')] };
     const inFocus = state.shell.focus === 'findings';
-    const { cursor, top } = keepInView(state.findings, rows.length, box.height);
-    const at = rows[cursor];
-    const whole = inFocus && at?.kind === 'finding' ? wholeFinding(at.finding, box.width) : [];
-    // the selected finding is shown whole: the list gives way
-    const start = Math.max(top, Math.min(cursor, cursor + 1 + whole.length - box.height));
+    const { cursor, start, whole } = placed(state, rows, box);
     const shown = rows.slice(start, start + box.height).flatMap((row, index): Line[] => {
       const selected = inFocus && start + index === cursor;
       const current = row.kind === 'finding' && row.index === state.findingAt;
@@ -88,8 +85,26 @@ export const findingsPane: Of = {
     if (row.kind === 'finding') return goToFinding(state, row.index);
     return row.rule === null ? { ...state, notesOpen: true } : { ...state, unfolded: new Set(state.unfolded).add(row.rule) };
   },
-  click: (state, row) => ({ ...state, findings: { ...state.findings, cursor: Math.min(findingRows(state).length - 1, state.findings.top + row) } }),
+  click: (state, row, box) => {
+    const rows = findingRows(state);
+    const { cursor, start, whole } = placed(state, rows, box);
+    const below = start + row - cursor;
+    const wanted = below <= 0 ? start + row : Math.max(cursor, start + row - whole.length);
+    return wanted < rows.length ? { ...state, findings: { ...state.findings, cursor: wanted } } : state;
+  },
 };
+
+/** The first row on the screen, the one under the cursor, and the rest of its finding: it is shown whole, the list gives way. */
+function placed(
+  state: Inspector,
+  rows: readonly FindingRow[],
+  { width, height }: PaneBox,
+): { readonly cursor: number; readonly start: number; readonly whole: readonly Line[] } {
+  const { cursor, top } = keepInView(state.findings, rows.length, height);
+  const at = rows[cursor];
+  const whole = state.shell.focus === 'findings' && at?.kind === 'finding' ? wholeFinding(at.finding, width) : [];
+  return { cursor, start: Math.max(top, Math.min(cursor, cursor + 1 + whole.length - height)), whole };
+}
 
 /** What does not fit a finding's one row. */
 function wholeFinding(finding: FindingView, width: number): Line[] {
