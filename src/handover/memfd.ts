@@ -406,60 +406,75 @@ class MemfdTable implements Memfd {
     const { map } = this.#context;
     const orders = new Uint8Array(ENTRIES_A_PIECE);
     const out = new RunPiece();
-    const { index: starts, pfn: frames, pages: lengths, flags: states } = out;
-    let last = -1;
-    // Where the next folio is, in the file and in memory, if it goes on with the last run.
-    let [nextIndex, nextPfn, sameFlags] = [0, 0, 0];
     for (const columns of this.columns()) {
-      const { count, pfn: pfns, index: indexes, flags: allFlags } = columns;
-      map?.ordersInto(pfns, count, orders);
-      for (let at = 0; at < count; at++) {
-        const pfn = pfns[at] ?? 0;
-        if (pfn === 0) continue;
-        const index = indexes[at] ?? 0;
-        const flags = allFlags[at] ?? 0;
-        const order = orders[at] ?? 0;
-        const pages = map === null ? (this.pagesOf(this.folioAt(columns, at), nextIn(this, columns, at)) ?? 1) : order < 2 ? 1 : 2 ** (order - 1);
-        if (last >= 0 && nextPfn === pfn && nextIndex === index && sameFlags === flags && index < Number.MAX_SAFE_INTEGER) {
-          lengths[last] = (lengths[last] ?? 0) + pages;
-          nextIndex += pages;
-          nextPfn += pages;
-          continue;
-        }
-        // The last run may go on: the others are done.
-        if (last === ENTRIES_A_PIECE - 1) {
-          out.count = ENTRIES_A_PIECE;
-          yield out;
-          out.exact = null;
-          last = -1;
-        }
+      map?.ordersInto(columns.pfn, columns.count, orders);
+      const pagesOf = map === null ? (at: number) => this.pagesOf(this.folioAt(columns, at), nextIn(this, columns, at)) ?? 1 : null;
+      out.join(columns, orders, pagesOf, (at) => this.folioAt(columns, at).exactIndex);
+      if (out.count <= ENTRIES_A_PIECE) continue;
+      out.count--;
+      yield out;
+      out.keepLast();
+    }
+    if (out.count > 0) yield out;
+  }
+}
+
+/** Runs as they are joined. */
+class RunPiece implements RunColumns {
+  count = 0;
+  // room for what is left of one piece and all of the next
+  readonly index = new Float64Array(2 * ENTRIES_A_PIECE);
+  readonly pfn = new Float64Array(2 * ENTRIES_A_PIECE);
+  readonly pages = new Float64Array(2 * ENTRIES_A_PIECE);
+  readonly flags = new Uint32Array(2 * ENTRIES_A_PIECE);
+  exact: Map<number, bigint> | null = null;
+  // Where the next folio is, in the file and in memory, if it goes on with the last run; -1: there is none.
+  #nextIndex = -1;
+  #nextPfn = -1;
+
+  /** Joins the folios of a piece to the runs. @param orders as PreservedMap.ordersInto gives them, used where `pagesOf` is null */
+  join(columns: FolioColumns, orders: Uint8Array, pagesOf: ((at: number) => number) | null, exactOf: (at: number) => bigint | undefined): void {
+    const { count, pfn: pfns, index: indexes, flags: allFlags } = columns;
+    const { index: starts, pfn: frames, pages: lengths, flags: states } = this;
+    let last = this.count - 1;
+    let nextIndex = this.#nextIndex;
+    let nextPfn = this.#nextPfn;
+    for (let at = 0; at < count; at++) {
+      const pfn = pfns[at] ?? 0;
+      if (pfn === 0) continue;
+      const index = indexes[at] ?? 0;
+      const flags = allFlags[at] ?? 0;
+      const order = orders[at] ?? 0;
+      const pages = pagesOf !== null ? pagesOf(at) : order < 2 ? 1 : 2 ** (order - 1);
+      if (nextPfn === pfn && nextIndex === index && states[last] === flags && index < Number.MAX_SAFE_INTEGER) {
+        lengths[last] = (lengths[last] ?? 0) + pages;
+      } else {
         last++;
         starts[last] = index;
         frames[last] = pfn;
         lengths[last] = pages;
         states[last] = flags;
-        nextIndex = index + pages;
-        nextPfn = pfn + pages;
-        sameFlags = flags;
-        if (index < Number.MAX_SAFE_INTEGER) continue;
-        const { exactIndex } = this.folioAt(columns, at);
-        if (exactIndex === undefined) continue;
-        out.exact ??= new Map();
-        out.exact.set(last, exactIndex);
+        if (index >= Number.MAX_SAFE_INTEGER) {
+          const exact = exactOf(at);
+          if (exact !== undefined) this.exact = (this.exact ?? new Map<number, bigint>()).set(last, exact);
+        }
       }
+      nextIndex = index + pages;
+      nextPfn = pfn + pages;
     }
-    out.count = last + 1;
-    if (out.count > 0) yield out;
+    this.count = last + 1;
+    this.#nextIndex = nextIndex;
+    this.#nextPfn = nextPfn;
   }
-}
 
-class RunPiece implements RunColumns {
-  count = 0;
-  readonly index = new Float64Array(ENTRIES_A_PIECE);
-  readonly pfn = new Float64Array(ENTRIES_A_PIECE);
-  readonly pages = new Float64Array(ENTRIES_A_PIECE);
-  readonly flags = new Uint32Array(ENTRIES_A_PIECE);
-  exact: Map<number, bigint> | null = null;
+  /** Begins again with the run after the last that counts, which may go on. */
+  keepLast(): void {
+    const at = this.count;
+    for (const column of [this.index, this.pfn, this.pages, this.flags]) column[0] = column[at] ?? 0;
+    const exact = this.exact?.get(at);
+    this.exact = exact === undefined ? null : new Map([[0, exact]]);
+    this.count = 1;
+  }
 }
 
 /** The folio after entry `at` of a piece, as far as is seen from there. */
