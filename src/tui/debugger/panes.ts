@@ -26,7 +26,10 @@ interface Planned {
   readonly action: number;
 }
 
-const planned = lastOf((program: Debugger['client']['program']): readonly Planned[] => program.map((step, action) => ({ step, action })));
+/** A dump's program grows while the next kernel finds what there is: it is known by its length. */
+const planned = lastOf((program: Debugger['client']['program'], length: number): readonly Planned[] =>
+  program.slice(0, length).map((step, action) => ({ step, action })),
+);
 
 function programLine({ client, present, index }: Debugger): (row: Planned) => Line {
   const current = present.step?.action ?? null;
@@ -60,7 +63,7 @@ function programLine({ client, present, index }: Debugger): (row: Planned) => Li
 
 const program = listPane<Debugger, DebuggerPane, Planned>({
   id: 'program',
-  rows: ({ client }) => planned(client.program),
+  rows: ({ client }) => planned(client.program, client.program.length),
   words: ({ step }) => programText(step),
   scroll: (state) => state.program,
   scrolled: (state, scroll) => ({ ...state, program: scroll }),
