@@ -1,6 +1,7 @@
 /** The debugger played on runs of the engine: the scenarios that ship in samples/scenarios. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { openStepping } from '../../src/cli/step.js';
 import { EngineClient } from '../../src/engine/client.js';
 import { parseScenario, readScenario } from '../../src/engine/scenario/parse.js';
 import { parseEdit } from '../../src/tui/debugger/edit.js';
@@ -8,6 +9,7 @@ import { debuggerProgram } from '../../src/tui/debugger/view.js';
 import type { Debugger } from '../../src/tui/debugger/state.js';
 import { parseKept } from '../../src/tui/model/kept.js';
 import { lineWidth, textOf, wrap } from '../../src/tui/model/text.js';
+import { cellsOf } from '../../src/tui/terminal/cells.js';
 import { Play } from './play.js';
 
 const SHORT = `schema: luo-inspect.scenario/1
@@ -26,6 +28,24 @@ const sample = async (name: string): Promise<EngineClient> => EngineClient.ofSce
 
 /** The step in the title. */
 const at = (screen: Play<Debugger>): number => Number(/step (\d+)\//.exec(screen.header)?.[1] ?? Number.NaN);
+
+it('the program of a dump grows on the screen while the next kernel finds what there is', async () => {
+  const { client, opened } = await openStepping('samples/failed/pfn/s1-frozen.sparse.elf.xz', {});
+  const program = debuggerProgram(client);
+  const size = { columns: 120, rows: 34 };
+  let state = program.initial(size);
+  const shown = (): string =>
+    cellsOf(program.screen(state), size)
+      .map(({ chars }) => chars.join(''))
+      .join('\n');
+  expect(shown()).not.toContain('retrieve session 0 0x3');
+  for (let next = program.work(state); next !== null; next = program.work(state)) {
+    state = next;
+    shown();
+  }
+  expect(shown()).toContain('retrieve session 0 0x3');
+  opened.close();
+});
 
 describe('time', () => {
   it('goes forwards and back again over the same steps', () => {
