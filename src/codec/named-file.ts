@@ -41,18 +41,29 @@ function opened<T>(file: string, advice: string, read: (fd: number) => T): T {
   }
 }
 
-/** At most `most` bytes. Sizes that /sys and /proc say are not trusted. */
+/** At most `most` bytes. Sizes that /sys and /proc say are not trusted; a pipe gives little at a time, and each piece is filled. */
 function piecesOf(fd: number, most: number): Buffer[] {
   const pieces: Buffer[] = [];
   let next = fstatSync(fd).size + 1;
   for (let left = most; left > 0; next = PIECE) {
     const piece = Buffer.allocUnsafe(Math.min(left, Math.max(next, PIECE)));
-    const got = readSync(fd, piece, 0, piece.length, null);
-    if (got === 0) break;
-    pieces.push(piece.subarray(0, got));
-    left -= got;
+    const filled = fill(fd, piece);
+    pieces.push(piece.subarray(0, filled));
+    if (filled < piece.length) break;
+    left -= filled;
   }
   return pieces;
+}
+
+/** @returns how many bytes there were, fewer than the piece has room for only at the end */
+function fill(fd: number, piece: Buffer): number {
+  let filled = 0;
+  while (filled < piece.length) {
+    const got = readSync(fd, piece, filled, piece.length - filled, null);
+    if (got === 0) break;
+    filled += got;
+  }
+  return filled;
 }
 
 /** What a failed system call says, in words. */
