@@ -1,9 +1,8 @@
 import { type Exploration, explore, type Shortest } from '../engine/explore/explore.js';
-import { readScenario } from '../engine/scenario/parse.js';
+import { parseScenario, readScenario, scenarioText } from '../engine/scenario/parse.js';
 import type { Fault, Scenario } from '../engine/scenario/types.js';
 import { errnoOf } from '../engine/trace/step.js';
 import { escapeText } from '../report/escape.js';
-import { readFileSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
 import { EngineClient } from '../engine/client.js';
 import { faultArgument, withFaults } from './fault-option.js';
@@ -47,11 +46,12 @@ async function showExploration(path: string, options: ExploreOptions): Promise<v
     color,
     terminal,
     async ({ stage, loading }) => {
-      const scenario = await readScenario(path);
+      const source = scenarioText(path);
+      const scenario = parseScenario(source, path);
       await stage('trying every single fault');
-      return { scenario, found: explored(scenario, options, (runs) => loading.check(`trying every single fault: ${runs} runs`)) };
+      return { source, scenario, found: explored(scenario, options, (runs) => loading.check(`trying every single fault: ${runs} runs`)) };
     },
-    async ({ scenario, found }, loading) => {
+    async ({ source, scenario, found }, loading) => {
       const { openDebugger, openExploration } = await import('../tui/open.js');
       const rows = found.shortest.map(({ faults, ending, count }) => {
         const step = ending.action === null ? undefined : scenario.steps[ending.action];
@@ -63,7 +63,6 @@ async function showExploration(path: string, options: ExploreOptions): Promise<v
           given: faults.map(faultArgument),
         };
       });
-      const source = path === '-' ? null : readFileSync(path, 'utf8');
       await openExploration({ path, title: `${escapeText(scenario.title || path)}: ${found.runs} runs`, rows }, { color, loading }, async (row) => {
         const client = EngineClient.ofScenario(withFaults(scenario, row.given), { logReads: true });
         await openDebugger(client, { color, source });

@@ -1,10 +1,9 @@
 /** `luo-inspect sim <scenario>`: carries a scenario out on the embedded engine, as text or JSON lines; writes the machine's memory as a dump. */
-import { readFileSync } from 'node:fs';
 import { UserError } from '../codec/user-error.js';
 import { writeElfCore } from '../container/elf-writer.js';
 import { isStandardOutput } from '../container/output-file.js';
 import { EngineClient, type RunEnd, stepToJson } from '../engine/client.js';
-import { readScenario } from '../engine/scenario/parse.js';
+import { parseScenario, readScenario, scenarioText } from '../engine/scenario/parse.js';
 import { MOMENTS, type Moment } from '../engine/scenario/types.js';
 import { tell } from './messages.js';
 import { withFaults } from './fault-option.js';
@@ -36,7 +35,8 @@ export async function runSim(path: string, options: SimOptions): Promise<void> {
   if (options.compare === true) throw new UserError('--compare needs --device kvm: it runs the scenario on /dev/kvm and on the simulated device');
   if (options.device !== undefined && options.device !== 'simulated' && !isPciDevice(options.device))
     throw new UserError(`--device ${options.device}: give simulated, kvm, or pci:<bdf> as in pci:0000:00:05.0`);
-  let scenario = await readScenario(path);
+  const source = scenarioText(path);
+  let scenario = parseScenario(source, path);
   if (isPciDevice(options.device)) {
     const real = withRealDevice(scenario, options.device, options.root);
     ({ scenario } = real);
@@ -45,11 +45,7 @@ export async function runSim(path: string, options: SimOptions): Promise<void> {
   const client = EngineClient.ofScenario(withFaults(scenario, options.fault ?? []), { logReads: options.step === true });
   if (options.step === true && onTerminal()) {
     const { identityOf, openDebugger } = await import('../tui/open.js');
-    await openDebugger(client, {
-      color: wantsColor(options),
-      identity: identityOf(path, 'debugger'),
-      source: path === '-' ? null : readFileSync(path, 'utf8'),
-    });
+    await openDebugger(client, { color: wantsColor(options), identity: identityOf(path, 'debugger'), source });
     return;
   }
   const stop = options.until === undefined ? null : parseStop(options.until);

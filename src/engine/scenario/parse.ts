@@ -128,12 +128,15 @@ export function parseScenario(source: string, file: string): Scenario {
   return scenario;
 }
 
+/** The text of a scenario file, which may be a pipe: it is read once. @throws UserError where it can't be read */
+export const scenarioText = (file: string): string => readYaml(file, 'luo-inspect samples lists the scenarios that ship with the package');
+
 /**
  * Reads a scenario file.
  * @throws UserError where it can't be read or is not a scenario
  */
 export async function readScenario(file: string): Promise<Scenario> {
-  return parseScenario(readYaml(file, 'luo-inspect samples lists the scenarios that ship with the package'), file);
+  return parseScenario(scenarioText(file), file);
 }
 
 /** A descriptor must be named by an earlier step's `as`, a device listed in `devices`. */
