@@ -363,8 +363,10 @@ class MemfdTable implements Memfd {
     const { entrySize } = this;
     let held: Piece | null = null;
     let spare: Piece | null = null;
+    const buffer = new Uint8Array(Math.min(ENTRIES_A_PIECE, this.readableFolios) * entrySize);
     for (let first = 0; first < this.readableFolios; first += ENTRIES_A_PIECE) {
-      const bytes = this.area.read(first * entrySize, Math.min(ENTRIES_A_PIECE, this.readableFolios - first) * entrySize);
+      const wanted = buffer.subarray(0, (this.readableFolios - first) * entrySize);
+      const bytes = buffer.subarray(0, this.area.readInto(first * entrySize, wanted));
       const piece: Piece = spare ?? new Piece(Math.min(ENTRIES_A_PIECE, this.readableFolios));
       piece.fill(this.layout, first, bytes);
       if (piece.count === 0) {

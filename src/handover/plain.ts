@@ -135,35 +135,60 @@ const PLAIN_SEALS = 0x1f;
 
 /** Bytes read around a page whose neighbours were asked for: what was handed over was allocated in turn. */
 const WINDOW = 1 << 16;
+/** Blocks of files are in one place, and what they lead to in another or two. */
+const WINDOWS = 4;
+
+/** The windows of memory that were looked at last, for all views of it. */
+class Windows {
+  readonly #memory: PhysicalMemory;
+  readonly #held = Array.from({ length: WINDOWS }, () => ({ bytes: new Uint8Array(WINDOW), start: 0, end: 0 }));
+  #oldest = 0;
+
+  constructor(memory: PhysicalMemory) {
+    this.#memory = memory;
+  }
+
+  /** Copies the page at `address` into `page`; its neighbours are read with it where `isNear`. @returns false where the page is not there */
+  read(address: number, page: Uint8Array, isNear: boolean): boolean {
+    const held = this.#around(address, page.length) ?? (isNear ? this.#next(address) : null);
+    if (held === null || address + page.length > held.end) return this.#memory.readInto(address, page.length, page) === page.length;
+    page.set(held.bytes.subarray(address - held.start, address - held.start + page.length));
+    return true;
+  }
+
+  #around(address: number, size: number) {
+    for (const held of this.#held) if (address >= held.start && address + size <= held.end) return held;
+    return null;
+  }
+
+  #next(address: number) {
+    const held = this.#held[this.#oldest] ?? null;
+    this.#oldest = (this.#oldest + 1) % WINDOWS;
+    if (held === null) return null;
+    held.start = address - (address % WINDOW);
+    held.end = held.start + this.#memory.readInto(held.start, WINDOW, held.bytes);
+    return held;
+  }
+}
 
 /** Bytes of one page, filled again and again. */
 class PageView {
   readonly bytes: Uint8Array;
   readonly #words: Uint32Array;
-  readonly #memory: PhysicalMemory;
-  readonly #window = new Uint8Array(WINDOW);
-  #start = 0;
-  #end = 0;
+  readonly #windows: Windows;
   #last = 0;
 
-  constructor(memory: PhysicalMemory) {
-    this.#memory = memory;
-    this.bytes = new Uint8Array(memory.pageSize);
+  constructor(windows: Windows, pageSize: number) {
+    this.#windows = windows;
+    this.bytes = new Uint8Array(pageSize);
     this.#words = new Uint32Array(this.bytes.buffer);
   }
 
   /** @returns false where the page is not there */
   fill(address: number): boolean {
-    const size = this.bytes.length;
     const isNear = Math.abs(address - this.#last) < 2 * WINDOW;
     this.#last = address;
-    if (isNear && (address < this.#start || address + size > this.#end)) {
-      this.#start = address - (address % WINDOW);
-      this.#end = this.#start + this.#memory.readInto(this.#start, WINDOW, this.#window);
-    }
-    if (address < this.#start || address + size > this.#end) return this.#memory.readInto(address, size, this.bytes) === size;
-    this.bytes.set(this.#window.subarray(address - this.#start, address - this.#start + size));
-    return true;
+    return this.#windows.read(address, this.bytes, isNear);
   }
 
   u32(at: number): number {
@@ -239,10 +264,12 @@ class Check {
     this.folios = FrameSet.of(memory);
     this.#frames = new Float64Array(memory.pageSize / 8);
     this.#orders = new Uint8Array(memory.pageSize / 8);
-    this.#session = new PageView(memory);
-    this.#block = new PageView(memory);
-    this.#page = new PageView(memory);
-    this.#chunk = new PageView(memory);
+    const windows = new Windows(memory);
+    const view = (): PageView => new PageView(windows, memory.pageSize);
+    this.#session = view();
+    this.#block = view();
+    this.#page = view();
+    this.#chunk = view();
     for (const page of map?.structurePages ?? []) this.#own.add(Math.floor(page / memory.pageSize));
   }
 

@@ -24,6 +24,8 @@ export interface VmallocArea {
   readonly complete: boolean;
   /** Reads `length` bytes at `offset` of the area; shorter where a page is missing. */
   read(offset: number, length: number): Uint8Array;
+  /** The same into a buffer that is used again and again, as many bytes as it holds. @returns bytes read */
+  readInto(offset: number, into: Uint8Array): number;
 }
 
 /** struct kho_vmalloc; null where this kernel's has no such field */
@@ -113,7 +115,11 @@ export function readVmalloc(context: Context, values: VmallocValues, node: Node,
     size: blocks.length * blockSize,
     chunks,
     complete: complete && agrees,
-    read: (offset, length) => readArea(context, blocks, blockSize, offset, length),
+    read: (offset, length) => {
+      const out = new Uint8Array(Math.max(0, Math.min(length, blocks.length * blockSize - offset)));
+      return out.subarray(0, readArea(context, blocks, blockSize, offset, out));
+    },
+    readInto: (offset, into) => readArea(context, blocks, blockSize, offset, into),
   };
 }
 
@@ -247,9 +253,8 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
   return stop(true);
 }
 
-function readArea(context: Context, blocks: Float64Array, blockSize: number, offset: number, length: number): Uint8Array {
-  const available = Math.max(0, Math.min(length, blocks.length * blockSize - offset));
-  const out = new Uint8Array(available);
+function readArea(context: Context, blocks: Float64Array, blockSize: number, offset: number, out: Uint8Array): number {
+  const available = Math.max(0, Math.min(out.length, blocks.length * blockSize - offset));
   let done = 0;
   while (done < available) {
     const at = offset + done;
@@ -264,5 +269,5 @@ function readArea(context: Context, blocks: Float64Array, blockSize: number, off
     done += got;
     if (got < part) break;
   }
-  return out.subarray(0, done);
+  return done;
 }
