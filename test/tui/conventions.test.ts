@@ -290,6 +290,21 @@ describe('/ then n and N with i/n, Esc clears; f filters a list (lazygit, less)'
     expect(steps.pane('timeline').title).toMatch(/filter preserve luo {2}[1-9]\d* of \d+/);
     // each of the words is in each of the rows
     for (const row of steps.pane('timeline').rows.slice(1)) expect(row).toMatch(/preserve/i);
+    // the cursor is on one of them, also after a search whose text other steps have, and Enter goes where it stands
+    expect(steps.press('g').cursor('timeline')).toMatch(/preserve/i);
+    steps.press('/').type('0x1').press('enter');
+    for (let matches = Number(/1\/(\d+)/.exec(steps.footer)?.[1]); matches > 0; matches--) {
+      expect(steps.cursor('timeline')).toMatch(/preserve/i);
+      expect(steps.footer).not.toContain('–/');
+      steps.press('n');
+    }
+    expect(steps.footer).toMatch(/1\/[1-9]/);
+    expect(
+      steps
+        .press('esc', 'esc', 'enter')
+        .pane('timeline')
+        .rows.find((row) => row.includes('▶')),
+    ).toMatch(/preserve/i);
     const snapshots = kvm().press('9', 'f').type('mmio').press('enter');
     expect(snapshots.pane('snapshots').rows.every((row) => row.includes('MMIO'))).toBe(true);
   });

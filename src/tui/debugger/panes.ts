@@ -3,7 +3,6 @@ import { escapeText } from '../../report/escape.js';
 import { hex } from '../../tree/words.js';
 import type { Key } from '../model/keys.js';
 import { lastOf } from '../model/last-of.js';
-import { hasWords } from '../model/match.js';
 import { hexRows, moveRows, rowStart } from '../model/hex.js';
 import { type ListPane, listPane } from '../model/list.js';
 import { type Scroll, keepInView, moveBy, rowsOf } from '../model/scroll.js';
@@ -12,9 +11,9 @@ import { type Pane, filterOf } from '../model/view.js';
 import { type DebuggerPane, LOOK, STOPS } from './layout.js';
 import { type Debugger, type StackRow, detailRows, deviceRows, followMemory, kernelRows, memoryGrid, settle, stackRows, timelineHeight } from './state.js';
 import { type StateRow, stateLine, stateWords } from './state-rows.js';
-import { type StepLine, argsText, laneHeading, laneRow, programText, resultText, stepText } from './step-lines.js';
+import { type StepLine, argsText, laneHeading, laneRow, programText, resultText } from './step-lines.js';
 import { remove } from './stops.js';
-import type { ConsoleLine } from './trace-index.js';
+import { type ConsoleLine, stepHasWords } from './trace-index.js';
 import { runToAction, travelled } from './travel.js';
 
 type Of = Pane<Debugger, DebuggerPane>;
@@ -77,37 +76,21 @@ const program = listPane<Debugger, DebuggerPane, Planned>({
 
 // All steps, in the lanes of their actors.
 
-/** Steps that a filter looks at. */
-const MOST_FILTERED = 200_000;
-
-/** Numbers of the steps shown; null for all of them. */
-function shownSteps(state: Debugger): readonly number[] | null {
-  const filter = filterOf<DebuggerPane>(state, 'timeline');
-  if (filter === '') return null;
-  const found: number[] = [];
-  for (let number = 1; number <= Math.min(state.client.length, MOST_FILTERED); number++) {
-    const step = state.client.stepAt(number);
-    if (step !== null && hasWords(`${step.actor} ${stepText(step)}`, filter)) found.push(number);
-  }
-  return found;
-}
-
 const timeline: Of = {
   id: 'timeline',
   filters: true,
   content: (state, size) => {
     const { client, present } = state;
     const digits = String(client.length).length;
-    const query = state.query?.toLowerCase() ?? null;
     const rows: Line[] = [laneHeading(size.width, digits)];
-    const { shown, at } = timelineRows(state);
+    const { shown, at, under } = timelineRows(state);
     const count = shown?.length ?? client.length;
     for (let row = at.top; row < Math.min(count, at.top + timelineHeight(state)); row++) {
       const number = shown === null ? row + 1 : (shown[row] ?? 0);
       const step = client.stepAt(number);
       if (step === null) break;
-      const match = query !== null && `${step.actor} ${stepText(step)}`.toLowerCase().includes(query);
-      const cursor = number === state.timeline.cursor + 1 && state.shell.focus === 'timeline';
+      const match = state.query !== null && stepHasWords(step, state.query);
+      const cursor = number === under && state.shell.focus === 'timeline';
       const signs = { cursor, current: number === present.position, match, future: number > present.position };
       const spans = laneRow(step, signs, size.width, digits);
       rows.push(cursor ? restyle(fill(spans, size.width), 'cursor') : spans);
@@ -115,12 +98,11 @@ const timeline: Of = {
     return { title: 'timeline', note: shown === null ? `${state.timeline.cursor + 1}/${client.length}` : `${count} of ${client.length}`, rows };
   },
   move: (state, motion, { height }, count) => {
-    const shown = shownSteps(state);
-    if (shown === null) return { ...state, timeline: moveBy(state.timeline, rowsOf(motion, height) * count, state.client.length, timelineHeight(state)) };
-    const to = Math.max(0, Math.min(nearestShown(shown, state.timeline.cursor + 1) + rowsOf(motion, height) * count, shown.length - 1));
-    return { ...state, timeline: { ...state.timeline, cursor: (shown[to] ?? 1) - 1 } };
+    const { shown, at } = timelineRows(state);
+    const moved = moveBy(at, rowsOf(motion, height) * count, shown?.length ?? state.client.length, timelineHeight(state));
+    return { ...state, timeline: shown === null ? moved : { ...state.timeline, cursor: (shown[moved.cursor] ?? 1) - 1 } };
   },
-  enter: (state) => travelled(state, () => state.client.runTo(state.timeline.cursor + 1), true),
+  enter: (state) => travelled(state, () => state.client.runTo(timelineRows(state).under), true),
   click: (state, row) => {
     const { shown, at } = timelineRows(state);
     const index = at.top + row - 1;
@@ -129,17 +111,16 @@ const timeline: Of = {
   },
 };
 
-/** The steps that the filter leaves, null for all; and what part of them is on the screen. */
-function timelineRows(state: Debugger): { readonly shown: readonly number[] | null; readonly at: Scroll } {
-  const shown = shownSteps(state);
-  if (shown === null) return { shown, at: state.timeline };
-  return { shown, at: keepInView({ ...state.timeline, cursor: nearestShown(shown, state.timeline.cursor + 1) }, shown.length, timelineHeight(state)) };
+/** The steps that the filter leaves, null for all; what part of them is on the screen; the step under the cursor, or the next that is shown. */
+function timelineRows(state: Debugger): { readonly shown: readonly number[] | null; readonly at: Scroll; readonly under: number } {
+  const filter = filterOf<DebuggerPane>(state, 'timeline');
+  const number = state.timeline.cursor + 1;
+  if (filter === '') return { shown: null, at: state.timeline, under: number };
+  const shown = state.index.matches(state.client, filter);
+  const next = shown.findIndex((one) => one >= number);
+  const at = keepInView({ ...state.timeline, cursor: next === -1 ? shown.length - 1 : next }, shown.length, timelineHeight(state));
+  return { shown, at, under: shown[at.cursor] ?? number };
 }
-
-const nearestShown = (shown: readonly number[], number: number): number => {
-  const index = shown.findIndex((one) => one >= number);
-  return index === -1 ? Math.max(0, shown.length - 1) : index;
-};
 
 // Calls, breakpoints, marks.
 

@@ -9,6 +9,12 @@ import { stepText } from './step-lines.js';
 /** Steps of the trace that a search looks at. */
 export const SEARCH_STEPS = 200_000;
 
+/** Searches whose steps are kept. */
+const MOST_SEARCHES = 3;
+
+/** What a search and a filter of the timeline look at. */
+export const stepHasWords = (step: Step, words: string): boolean => hasWords(`${step.actor} ${stepText(step)}`, words);
+
 export interface ConsoleLine {
   readonly step: number;
   readonly kernel: number;
@@ -28,7 +34,8 @@ export class TraceIndex {
   readonly console: ConsoleLine[] = [];
   readonly actions = new Map<number, ActionResult>();
   #seen = 0;
-  #searched: { readonly query: string; readonly length: number; readonly steps: readonly number[] } | null = null;
+  /** the searches and filters of late */
+  readonly #searched = new Map<string, { readonly length: number; readonly steps: readonly number[] }>();
 
   /** Takes up what the trace has grown by. */
   extend(client: EngineClient): void {
@@ -42,21 +49,22 @@ export class TraceIndex {
   clear(): void {
     this.console.length = 0;
     this.actions.clear();
-    this.#searched = null;
+    this.#searched.clear();
     this.#seen = 0;
   }
 
   /** Numbers of the steps whose text has all words of `query`, ascending; looked for once. */
   matches(client: EngineClient, query: string): readonly number[] {
     const length = Math.min(client.length, SEARCH_STEPS);
-    const known = this.#searched;
-    if (known !== null && known.query === query && known.length === length) return known.steps;
-    const steps = known !== null && known.query === query && known.length < length ? [...known.steps] : [];
-    for (let number = (known?.query === query ? known.length : 0) + 1; number <= length; number++) {
+    const known = this.#searched.get(query) ?? { length: 0, steps: [] };
+    if (known.length === length) return known.steps;
+    const steps = [...known.steps];
+    for (let number = known.length + 1; number <= length; number++) {
       const step = client.stepAt(number);
-      if (step !== null && hasWords(`${step.actor} ${stepText(step)}`, query)) steps.push(number);
+      if (step !== null && stepHasWords(step, query)) steps.push(number);
     }
-    this.#searched = { query, length, steps };
+    if (this.#searched.size > MOST_SEARCHES) this.#searched.clear();
+    this.#searched.set(query, { length, steps });
     return steps;
   }
 
