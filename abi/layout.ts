@@ -18,6 +18,18 @@ export const HEX_ROLES: ReadonlySet<Role> = new Set(['phys', 'opaque', 'flags', 
 export type Symbols = Readonly<Record<string, string>>;
 /** bit number (decimal text) -> the kernel's name for the bit */
 export type FlagNames = Readonly<Record<string, string>>;
+/** a flag's name without its prefix -> its bit, as a value */
+export type Flags = Readonly<Record<string, number>>;
+
+/** Flags as a layout names them: `flagNames('F_SEAL_', { SHRINK: 0x2 })` is `{ 1: 'F_SEAL_SHRINK' }`. */
+export const flagNames = (prefix: string, flags: Flags): FlagNames =>
+  Object.fromEntries(Object.entries(flags).map(([name, value]) => [Math.log2(value), `${prefix}${name}`]));
+
+/** The bits of all flags together. */
+export const allFlags = (flags: Flags): number => Object.values(flags).reduce((bits, value) => bits | value, 0);
+
+/** The names of the flags that are set in `bits`. */
+export const flagsIn = (flags: Flags, bits: number): readonly string[] => Object.keys(flags).filter((name) => (bits & (flags[name] ?? 0)) !== 0);
 
 interface Described {
   readonly meaning: string;

@@ -1,6 +1,9 @@
 /** kho_vmalloc: a virtually contiguous area handed over page by page. Source: include/linux/kho/abi/kexec_handover.h; 6.18 to 7.3. */
 import { contract } from '../contract.js';
-import { array, phys, struct, u16, u32 } from '../layout.js';
+import { array, flagNames, phys, struct, u16, u32 } from '../layout.js';
+
+/** KHO_VMALLOC_*. */
+export const KHO_VMALLOC = { ALLOC: 0x1, HUGE_VMAP: 0x2 } as const;
 
 export const khoVmalloc = struct({
   name: 'kho_vmalloc',
@@ -10,7 +13,7 @@ export const khoVmalloc = struct({
   fields: {
     first: phys('first chunk, 0 = empty area', 'kho_vmalloc_chunk'),
     total_pages: u32('pages in the area', { role: 'pages' }),
-    flags: u16('how it was allocated', { role: 'flags', flagNames: { 0: 'KHO_VMALLOC_ALLOC', 1: 'KHO_VMALLOC_HUGE_VMAP' } }),
+    flags: u16('how it was allocated', { role: 'flags', flagNames: flagNames('KHO_VMALLOC_', KHO_VMALLOC) }),
     order: u16('page order of every entry'),
   },
 });

@@ -1,12 +1,16 @@
 /** memfd-v2: memfd with seals. Source: include/linux/kho/abi/memfd.h, 7.1 to 7.3. */
 import { contract } from '../contract.js';
 import { khoVmalloc } from '../kho/vmalloc.js';
-import { nested, struct, u32, u64 } from '../layout.js';
+import { allFlags, flagNames, nested, struct, u32, u64 } from '../layout.js';
 import { memfdLuoFolioSer } from './folio.js';
 
-/** F_SEAL_* by bit; the handler refuses any other. */
-export const sealNames = { 0: 'F_SEAL_SEAL', 1: 'F_SEAL_SHRINK', 2: 'F_SEAL_GROW', 3: 'F_SEAL_WRITE', 4: 'F_SEAL_FUTURE_WRITE', 5: 'F_SEAL_EXEC' } as const;
-export const KNOWN_SEALS = 0x3f;
+/** F_SEAL_*: include/uapi/linux/fcntl.h, 7.3. */
+export const F_SEAL = { SEAL: 0x1, SHRINK: 0x2, GROW: 0x4, WRITE: 0x8, FUTURE_WRITE: 0x10, EXEC: 0x20 } as const;
+export const sealNames = flagNames('F_SEAL_', F_SEAL);
+/** The handler refuses any other. */
+export const KNOWN_SEALS = allFlags(F_SEAL);
+/** What F_SEAL_EXEC brings with it on an executable file: memfd_add_seals(), mm/memfd.c. */
+export const IMPLIED_BY_EXEC = F_SEAL.SHRINK | F_SEAL.GROW | F_SEAL.WRITE | F_SEAL.FUTURE_WRITE;
 
 export const memfdLuoSerV2 = struct({
   name: 'memfd_luo_ser',

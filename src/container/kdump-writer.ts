@@ -38,7 +38,7 @@ async function writeImage(output: OutputFile, image: CoreImage): Promise<void> {
   const present = bitmapOf([...memory.readable, ...withheld], block, bitmapSize);
   const head = new Uint8Array(bitmapsAt);
   const utsname = { release: image.vmcoreinfo.get('OSRELEASE') ?? '', machine: image.arch, sysname: 'Linux' };
-  encodeInto(diskDumpHeader, headerOf(utsname, block, subBlocks, (2 * bitmapSize) / block, frames), head, 0);
+  encodeInto(diskDumpHeader, kdumpHeader(frames, { utsname, block, subBlocks, bitmapBlocks: (2 * bitmapSize) / block }), head, 0);
   const noteAt = block + sizeOf(kdumpSubHeader);
   const sub = { dump_level: DUMP_LEVEL, max_mapnr_64: frames, offset_vmcoreinfo: note.length === 0 ? 0 : noteAt, size_vmcoreinfo: note.length };
   encodeInto(kdumpSubHeader, sub, head, block);
@@ -49,14 +49,23 @@ async function writeImage(output: OutputFile, image: CoreImage): Promise<void> {
   await writePages(output, image, descriptorsAt);
 }
 
-const headerOf = (utsname: { release: string; machine: string; sysname: string }, block: number, subBlocks: number, bitmapBlocks: number, frames: number) => ({
+/** What a header of version 6 says of a dump of `frames` page frames, its sub header and its bitmaps in blocks of `block` bytes. */
+export const kdumpHeader = (
+  frames: number,
+  about: {
+    readonly utsname: { readonly release: string; readonly machine: string; readonly sysname?: string };
+    readonly block: number;
+    readonly subBlocks: number;
+    readonly bitmapBlocks: number;
+  },
+) => ({
   signature: new TextEncoder().encode(KDUMP_SIGNATURE),
   header_version: KDUMP_VERSION.wide,
-  utsname,
+  utsname: about.utsname,
   status: DUMP_DH_COMPRESSED.ZLIB,
-  block_size: block,
-  sub_hdr_size: subBlocks,
-  bitmap_blocks: bitmapBlocks,
+  block_size: about.block,
+  sub_hdr_size: about.subBlocks,
+  bitmap_blocks: about.bitmapBlocks,
   max_mapnr: Math.min(frames, 0xffff_ffff),
   nr_cpus: 1,
 });

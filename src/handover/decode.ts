@@ -4,7 +4,7 @@
  */
 import type { Contract } from '../../abi/contract.js';
 import { type Budget, currentBudget, withBudget } from '../codec/budget.js';
-import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
+import { type PhysicalMemory, describeState } from '../memory/memory.js';
 import { type BulkCheck, type Context, type Limits, limitsOf, type Reference } from './context.js';
 import { type Contracts, type ForeignLayout, describedContracts, withOwnRoot } from './contracts.js';
 import { type Candidate, type FdtFile, type FindResult, findHandovers, type KnownPlaces } from './find.js';
@@ -18,16 +18,11 @@ import { type Observation, Observations } from './observe.js';
 import type { Owners } from './owners/owner.js';
 import { readOwners } from './owners/owners.js';
 import type { PreservedMap } from './preserved/preserved-map.js';
-import { areAsNamed, orOwnScratch, type Role, type Scratch, readScratch, tellRoles, type Writer } from './roles.js';
+import { areAsNamed, orOwnScratch, peekWriter, type Role, type Scratch, readScratch, tellRoles } from './roles.js';
 import { readMap, readRoot } from './root.js';
 import { type KexecMetadata, type ReserveMem, readKexecMetadata, readMemblock, readOtherFdt } from './small-subtrees.js';
 import { type Subtree, readSubtrees } from './subtrees.js';
 import { BULK_FROM } from './plain.js';
-import { khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';
-import { u64 } from '../../abi/layout.js';
-import { decodeStruct, decodeValue, toCString } from '../codec/decode.js';
-import { type FdtNode, fdtProperty, hasFdtMagic } from '../codec/fdt.js';
-import { sizeOf } from '../codec/layout-table.js';
 
 export interface Handover {
   /** `incoming`, or `incoming@0x…` where the role is not unique */
@@ -355,47 +350,4 @@ function observeScratch(observations: Observations, kho: Node, scratch: Scratch)
   if (scratch.areas !== null) return;
   const kind = scratch.state === 'empty' ? 'scratch-empty' : scratch.state === 'implausible' ? 'scratch-implausible' : 'scratch-missing';
   observations.add(kind, node, scratch.why, scratch.state === 'missing' ? 'absent' : 'note');
-}
-
-/** Its kexec-metadata, whether its map was finalised, and how many of its blobs hold something else by now. Nulls where there is no kexec-metadata of a version that is known. */
-function peekWriter(memory: PhysicalMemory, candidate: Candidate): Writer {
-  const root = candidate.fdt?.root ?? null;
-  const map = root === null ? null : wide(root, 'preserved-memory-map');
-  const blobs = root?.children.map((node) => blobState(memory, node)) ?? [];
-  const state = {
-    isRoot: root !== null && map !== null,
-    finalised: map === null ? null : map !== 0n,
-    intactBlobs: blobs.filter((blob) => blob === 'intact').length,
-    reusedBlobs: blobs.filter((blob) => blob === 'reused').length,
-  };
-  const node = root?.children.find((subtree) => subtree.name === 'kexec-metadata');
-  const pointer = node === undefined ? null : wide(node, 'preserved-data');
-  const address = pointer === null ? null : physicalAddress(pointer);
-  const read = address === null ? null : readBytes(memory, address, sizeOf(khoKexecMetadata));
-  if (read === null || !read.ok) return { release: null, kexecCount: null, ...state };
-  const values = decodeStruct(khoKexecMetadata, read.bytes);
-  return values.version === 1
-    ? { release: values.previous_release.text, kexecCount: values.kexec_count, ...state }
-    : { release: null, kexecCount: null, ...state };
-}
-
-function wide(node: FdtNode, name: string): bigint | null {
-  const property = fdtProperty(node, name);
-  return property?.value.length === 8 ? decodeValue(u64(name), property.value) : null;
-}
-
-/** Enough for a version string, an FDT's magic or a version number. */
-const START_OF_BLOB = 16;
-
-/** Does a subtree's blob start as its users write it? `unknown` where it is not in the dump, or nobody known writes it. */
-function blobState(memory: PhysicalMemory, node: FdtNode): 'intact' | 'reused' | 'unknown' {
-  const pointer = wide(node, 'preserved-data') ?? wide(node, 'fdt');
-  const address = pointer === null ? null : physicalAddress(pointer);
-  if (address === null) return 'unknown';
-  const read = readBytes(memory, address, START_OF_BLOB);
-  if (!read.ok) return 'unknown';
-  if (hasFdtMagic(read.bytes)) return 'intact';
-  if (node.name === 'LUO') return /^([\w.-]+;)*luo-v\d/.test(toCString(read.bytes).text) ? 'intact' : 'reused';
-  if (node.name === 'kexec-metadata') return read.bytes[0] === 1 && read.bytes[1] === 0 && read.bytes[2] === 0 && read.bytes[3] === 0 ? 'intact' : 'reused';
-  return node.name === 'memblock' || node.name === 'kho_test' ? 'reused' : 'unknown';
 }

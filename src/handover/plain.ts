@@ -4,7 +4,9 @@
  * to the decoder. Source: luo_session.c, luo_file.c, kho_block.c, kexec_handover.c and mm/memfd_luo.c, 7.2 and 7.3.
  */
 import { type Area, behaviourIsKnown, type Contract } from '../../abi/contract.js';
-import { khoVmallocChunk } from '../../abi/kho/vmalloc.js';
+import { KHO_VMALLOC, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
+import { FOLIO_FLAGS } from '../../abi/memfd/folio.js';
+import { F_SEAL, KNOWN_SEALS } from '../../abi/memfd/v2.js';
 import { nvmmTokens } from '../../abi/user-space/nanovmm-v3.js';
 import type { Struct } from '../../abi/layout.js';
 import { areaCapacity, areaOf, entryOffset } from '../codec/area.js';
@@ -21,9 +23,6 @@ import { namesOwner } from './owners/owner.js';
 export const BULK_FROM = 1024;
 /** A second look, and a third, where two sessions claim one page; then all are decoded. */
 const MOST_LOOKS = 3;
-const FULL_FLAGS = 3;
-/** KHO_VMALLOC_ALLOC */
-const ALLOCATED = 1;
 const HALF = 2 ** 32;
 /** Claims looked at in vain, beside as many as a list can have. */
 const SPARE_CLAIMS = 1 << 20;
@@ -121,8 +120,8 @@ function fieldsOf(area: Area, fileArea: Area, { pageSize }: PhysicalMemory) {
 interface MemfdFields {
   readonly layout: MemfdLayout;
   readonly size: number;
-  readonly seals: number | null;
-  readonly flags: number | null;
+  readonly seals: number;
+  readonly flags: number;
   readonly pos: number;
   readonly nrFolios: number;
   readonly first: number;
@@ -131,7 +130,8 @@ interface MemfdFields {
   readonly order: number;
 }
 
-const PLAIN_SEALS = 0x1f;
+/** A file that seals itself against being made executable comes back with more seals. */
+const PLAIN_SEALS = KNOWN_SEALS & ~F_SEAL.EXEC;
 
 /** Bytes read around a page whose neighbours were asked for: what was handed over was allocated in turn. */
 const WINDOW = 1 << 16;
@@ -385,7 +385,7 @@ class Check {
     const [totalPages, vmallocFlags, order] = [at('folios.total_pages', 4), at('folios.flags', 2), at('folios.order', 2)];
     const [seals, flags] = [at('seals', 4), at('flags', 4)];
     if (pos === null || size === null || nrFolios === null || first === null || totalPages === null || vmallocFlags === null || order === null) return null;
-    // Without seals each file has a note of its own.
+    // Without seals, up to memfd-v1, each file has a note of its own.
     if (seals === null || flags === null) return null;
     return { layout, pos, size, seals, flags, nrFolios, first, totalPages, vmallocFlags, order };
   }
@@ -412,17 +412,19 @@ class Check {
     const size = page.u64(fields.size);
     const folios = page.u64(fields.nrFolios);
     const pages = Math.ceil(size / this.#pageSize);
-    // A file that seals itself against being made executable comes back with more seals.
-    if (fields.seals !== null && (page.u32(fields.seals) & ~PLAIN_SEALS) !== 0) return false;
-    if ((fields.flags !== null && page.u32(fields.flags) !== 0) || page.u64(fields.pos) > Number.MAX_SAFE_INTEGER) return false;
+    if ((page.u32(fields.seals) & ~PLAIN_SEALS) !== 0 || page.u32(fields.flags) !== 0 || page.u64(fields.pos) > Number.MAX_SAFE_INTEGER) return false;
     if (size === 0 || folios === 0 || folios > pages || pages >= PAGES_OF_FILE) return false;
     const half = (at: number): number => (page.bytes[at] ?? 0) + (page.bytes[at + 1] ?? 0) * 256;
-    if (half(fields.vmallocFlags) !== ALLOCATED || half(fields.order) !== 0) return false;
+    if (half(fields.vmallocFlags) !== KHO_VMALLOC.ALLOC || half(fields.order) !== 0) return false;
     const { entrySize } = fields.layout;
     const tablePages = Math.ceil((folios * entrySize) / this.#pageSize);
     return page.u32(fields.totalPages) === tablePages && this.#table(fields, page.u64(fields.first), tablePages, folios, pages);
   }
 
+  /**
+   * A folio table, chunk by chunk. vmalloc.ts walks the same chunks to describe what it meets, with a node and a reference for each;
+   * here nothing is described, and each page is claimed and checked as it comes, so that nothing is kept of a table that is plain.
+   */
   #table({ layout }: MemfdFields, first: number, tablePages: number, folios: number, pages: number): boolean {
     const { chunkNext, chunkList, chunkRoom } = this.#fields;
     const chunk = this.#chunk;
@@ -456,7 +458,7 @@ class Check {
     const { pfnAt, highMask, flagShift, indexAt } = folioWords;
     for (let entry = 0, at = pfnAt * 4; entry < count; entry++, at += entrySize) {
       const high = page.u32(at + 4);
-      if (high >>> flagShift !== FULL_FLAGS) return -1;
+      if (high >>> flagShift !== FOLIO_FLAGS) return -1;
       frames[entry] = page.u32(at) + (high & highMask) * HALF;
     }
     this.#context.map?.ordersInto(frames, count, this.#orders);

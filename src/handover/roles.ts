@@ -2,8 +2,11 @@
  * Which role a handover has in a dump, told by evidence: the scratch array that its setup_data node names, and who wrote it.
  * A node alone proves nothing (the old kernel's memory holds it too, in the image loaded for kexec).
  */
+import { khoKexecMetadata } from '../../abi/kexec-metadata/v1.js';
 import { khoScratch } from '../../abi/kho/scratch.js';
-import { decodeStruct } from '../codec/decode.js';
+import { u64 } from '../../abi/layout.js';
+import { decodeStruct, decodeValue, toCString } from '../codec/decode.js';
+import { type FdtNode, fdtProperty, hasFdtMagic } from '../codec/fdt.js';
 import { sizeOf } from '../codec/layout-table.js';
 import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '../memory/memory.js';
 import { type Candidate, type FindResult, isKhoRoot, type KnownPlaces } from './find.js';
@@ -32,7 +35,7 @@ export interface Scratch {
 
 /** What a candidate says of who wrote it. */
 export interface Writer {
-  /** utsname release in its kexec-metadata, null without one */
+  /** utsname release in its kexec-metadata; null without one, or where nobody knows its version */
   readonly release: string | null;
   readonly kexecCount: number | null;
   /** is there a devicetree that names a preserved memory map? */
@@ -42,6 +45,48 @@ export interface Writer {
   /** blobs of its subtrees that start as their users write them, and that hold something else by now */
   readonly intactBlobs: number;
   readonly reusedBlobs: number;
+}
+
+/** What the root FDT of a candidate says of who wrote it: its kexec-metadata, whether its map was finalised, and what its blobs hold by now. */
+export function peekWriter(memory: PhysicalMemory, candidate: Candidate): Writer {
+  const root = candidate.fdt?.root ?? null;
+  const map = root === null ? null : wide(root, 'preserved-memory-map');
+  const blobs = root?.children.map((node) => blobState(memory, node)) ?? [];
+  const node = root?.children.find((subtree) => subtree.name === 'kexec-metadata');
+  const pointer = node === undefined ? null : wide(node, 'preserved-data');
+  const address = pointer === null ? null : physicalAddress(pointer);
+  const read = address === null ? null : readBytes(memory, address, sizeOf(khoKexecMetadata));
+  const metadata = read?.ok === true ? decodeStruct(khoKexecMetadata, read.bytes) : null;
+  const known = metadata?.version === 1 ? metadata : null;
+  return {
+    release: known?.previous_release.text ?? null,
+    kexecCount: known?.kexec_count ?? null,
+    isRoot: root !== null && map !== null,
+    finalised: map === null ? null : map !== 0n,
+    intactBlobs: blobs.filter((blob) => blob === 'intact').length,
+    reusedBlobs: blobs.filter((blob) => blob === 'reused').length,
+  };
+}
+
+function wide(node: FdtNode, name: string): bigint | null {
+  const property = fdtProperty(node, name);
+  return property?.value.length === 8 ? decodeValue(u64(name), property.value) : null;
+}
+
+/** Enough for a version string, an FDT's magic or a version number. */
+const START_OF_BLOB = 16;
+
+/** Does a subtree's blob start as its users write it? `unknown` where it is not in the dump, or nobody known writes it. */
+function blobState(memory: PhysicalMemory, node: FdtNode): 'intact' | 'reused' | 'unknown' {
+  const pointer = wide(node, 'preserved-data') ?? wide(node, 'fdt');
+  const address = pointer === null ? null : physicalAddress(pointer);
+  if (address === null) return 'unknown';
+  const read = readBytes(memory, address, START_OF_BLOB);
+  if (!read.ok) return 'unknown';
+  if (hasFdtMagic(read.bytes)) return 'intact';
+  if (node.name === 'LUO') return /^([\w.-]+;)*luo-v\d/.test(toCString(read.bytes).text) ? 'intact' : 'reused';
+  if (node.name === 'kexec-metadata') return read.bytes[0] === 1 && read.bytes[1] === 0 && read.bytes[2] === 0 && read.bytes[3] === 0 ? 'intact' : 'reused';
+  return node.name === 'memblock' || node.name === 'kho_test' ? 'reused' : 'unknown';
 }
 
 /** Reads the scratch array that a node names, or that a debugfs folder lists. */

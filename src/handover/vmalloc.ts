@@ -2,7 +2,8 @@
  * kho_vmalloc: the chain of chunks that lists the blocks of a preserved vmalloc area, and random access to the area.
  * Chunks and entries are bulk: typed-array views, one chunk at a time. Source: include/linux/kho/abi/kexec_handover.h, 6.18 to 7.3.
  */
-import { khoVmalloc, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
+import { allFlags } from '../../abi/layout.js';
+import { KHO_VMALLOC, khoVmalloc, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
 import { currentBudget } from '../codec/budget.js';
 import { type Leaf, leafOf } from '../codec/leaf.js';
 import { typeSize } from '../codec/layout-table.js';
@@ -46,9 +47,7 @@ export function vmallocValues(integer: (name: string) => bigint | null, prefix =
   return first === null ? null : { first, total_pages: small('total_pages'), flags: small('flags'), order: small('order') };
 }
 
-const KNOWN_FLAGS = 0x3;
-/** KHO_VMALLOC_HUGE_VMAP */
-const HUGE_VMAP = 0x2;
+const KNOWN_FLAGS = allFlags(KHO_VMALLOC);
 const MAX_ORDER = 20;
 
 /**
@@ -73,7 +72,7 @@ export function readVmalloc(context: Context, values: VmallocValues, node: Node,
     return null;
   }
   // Only areas that may use huge mappings have an order, and they consist of whole blocks of it.
-  if (order > 0 && ((values.flags !== null && (flags & HUGE_VMAP) === 0) || (totalPages ?? 0) % 2 ** order !== 0)) {
+  if (order > 0 && ((values.flags !== null && (flags & KHO_VMALLOC.HUGE_VMAP) === 0) || (totalPages ?? 0) % 2 ** order !== 0)) {
     const text = `order ${order} with flags ${hex(flags)} and ${totalPages} pages: larger blocks need KHO_VMALLOC_HUGE_VMAP and make up whole areas`;
     nonsense(context, 'vmalloc-order', node, text, field('order'));
     return null;

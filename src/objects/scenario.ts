@@ -4,7 +4,8 @@
  */
 import type { ErrnoName } from '../../abi/errno.js';
 import { errnoName } from '../../abi/errno.js';
-import { sealNames } from '../../abi/memfd/v2.js';
+import { flagsIn } from '../../abi/layout.js';
+import { F_SEAL } from '../../abi/memfd/v2.js';
 import type { LiveFile, LiveObjects, LiveSession } from './model.js';
 
 interface ObjectScenario {
@@ -126,7 +127,4 @@ class Builder {
 
 const nameOf = ({ name }: LiveSession): unknown => (name.validUtf8 ? name.text : { hex: Buffer.from(name.bytes).toString('hex') });
 
-const sealsOf = ({ memfd }: LiveFile): readonly string[] => {
-  const seals = memfd?.seals ?? 0;
-  return Object.entries(sealNames).flatMap(([bit, name]) => (((seals >> Number(bit)) & 1) === 1 ? [String(name).replace(/^F_SEAL_/, '')] : []));
-};
+const sealsOf = ({ memfd }: LiveFile): readonly string[] => flagsIn(F_SEAL, memfd?.seals ?? 0);

@@ -8,7 +8,8 @@ import { decodeHandovers, type Handover } from '../handover/decode.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import type { Verdict, SessionFate } from '../verdict/verdict.js';
 import { type Compared, type Damage, damagesOf } from './damage.js';
-import { sealNames } from '../../abi/memfd/v2.js';
+import { flagsIn } from '../../abi/layout.js';
+import { F_SEAL } from '../../abi/memfd/v2.js';
 import type { LuoFile, LuoSession } from '../handover/luo.js';
 import type { Memfd } from '../handover/memfd.js';
 
@@ -243,8 +244,7 @@ function memfdStep(memfd: Memfd, pageSize: number): { readonly size: number } & 
   const held = pagesHeld(memfd, pageSize);
   const size = held === null || Math.ceil(said / pageSize) === held ? said : held * pageSize;
   const pos = memfd.pos ?? 0n;
-  const known = Object.entries(sealNames).filter(([bit]) => (((memfd.seals ?? 0) >> Number(bit)) & 1) === 1);
-  const seals = known.map(([, name]) => String(name).replace(/^F_SEAL_/, ''));
+  const seals = flagsIn(F_SEAL, memfd.seals ?? 0);
   return {
     size: Math.min(size, MOST_BYTES),
     ...(seals.length > 0 ? { seals } : {}),

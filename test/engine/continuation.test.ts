@@ -23,46 +23,38 @@ interface Truth {
 const sample = (path: string): string => fileURLToPath(new URL(`../../samples/${path}`, import.meta.url));
 const truthOf = (capture: string): Truth => JSON.parse(readFileSync(sample(`${capture}/truth.json`), 'utf8'));
 
+const startOf = (fdtAddress: number, other: Partial<DumpStart> = {}): DumpStart => ({
+  arch: 'x86_64',
+  pageSize: 4096,
+  fdtAddress,
+  scratch: null,
+  release: '7.3',
+  kho: true,
+  liveupdate: true,
+  reserveMem: [],
+  devices: [],
+  vfio: 'seed',
+  steps: null,
+  ...other,
+});
+
 async function goOn(capture: string, dump: string): Promise<{ readonly client: EngineClient; close(): void }> {
   const opened = await openDump(sample(`${capture}/${dump}.sparse.elf.xz`));
   const truth = truthOf(capture);
   const fdtAddress = decodeHandovers({ memory: opened.memory }).handovers[0]?.candidate.fdtAddress ?? 0;
-  const start: DumpStart = {
-    arch: 'x86_64',
-    pageSize: 4096,
-    fdtAddress,
-    scratch: null,
+  const start = startOf(fdtAddress, {
     release: truth.kernel_stage2,
     kho: !truth.cmdline_stage2.includes('kho=off'),
     liveupdate: !truth.cmdline_stage2.includes('liveupdate=off'),
-    reserveMem: [],
-    devices: [],
-    vfio: 'seed',
-    steps: null,
-  };
+  });
   const client = EngineClient.ofMemory(capture, opened.memory, start);
   client.toEnd();
   return { client, close: () => opened.close() };
 }
 
-const agentlessSteps = (client: EngineClient): Step[] =>
-  Array.from({ length: client.length }, (_, index) => client.stepAt(index + 1)).filter((step): step is Step => step !== null && step.actor !== 'agent');
-const agentSteps = (client: EngineClient): Step[] =>
-  Array.from({ length: client.length }, (_, index) => client.stepAt(index + 1)).filter((step): step is Step => step?.actor === 'agent');
-
-const startOf = (fdtAddress: number, release: string, reserveMem: DumpStart['reserveMem']): DumpStart => ({
-  arch: 'x86_64',
-  pageSize: 4096,
-  fdtAddress,
-  scratch: null,
-  release,
-  kho: true,
-  liveupdate: true,
-  reserveMem,
-  devices: [],
-  vfio: 'seed',
-  steps: null,
-});
+const stepsOf = (client: EngineClient): Step[] =>
+  Array.from({ length: client.length }, (_, index) => client.stepAt(index + 1)).filter((step): step is Step => step !== null);
+const agentSteps = (client: EngineClient): Step[] => stepsOf(client).filter(({ actor }) => actor === 'agent');
 
 /** Lines of KHO, LUO and the handlers that the engine must print too, without time; what the capture's own modules print is not the engine's. */
 const SPEAKERS = /^(KHO: (found|setup|disabling|exec)|luo: |memfd_luo: |Kernel panic|liveupdate test: )/;
@@ -112,9 +104,9 @@ describe.each(['s1-frozen', 's2-at-kho_memory_init'])('going on from handover-6.
     const opened = await openDump(sample(`handover-6.18/${dump}.sparse.elf.xz`));
     const [handover] = decodeHandovers({ memory: opened.memory }).handovers;
     const fdtAddress = handover?.candidate.fdtAddress ?? 0;
-    const client = EngineClient.ofMemory('6.18', opened.memory, startOf(fdtAddress, '6.18.15', regions));
+    const client = EngineClient.ofMemory('6.18', opened.memory, startOf(fdtAddress, { release: '6.18.15', reserveMem: regions }));
     client.toEnd();
-    const walked = agentlessSteps(client).filter((step) => step.op === 'kho_mem_deserialize');
+    const walked = stepsOf(client).filter((step) => step.op === 'kho_mem_deserialize');
     expect(walked.reduce((sum, step) => sum + Number(step.args.blocks), 0)).toBe(handover?.map?.summary.blocks);
     const lines = client.consoleAt(client.length);
     expect(lines.slice(0, 2)).toEqual(['KHO: found kexec handover data.', "Revived memory reservation 'labmem' from KHO"]);
@@ -127,7 +119,7 @@ describe.each(['s1-frozen', 's2-at-kho_memory_init'])('going on from handover-6.
   it.each(['7.3', '7.1'])('%s refuses it and starts cold', async (release) => {
     const opened = await openDump(sample(`handover-6.18/${dump}.sparse.elf.xz`));
     const fdtAddress = decodeHandovers({ memory: opened.memory }).handovers[0]?.candidate.fdtAddress ?? 0;
-    const client = EngineClient.ofMemory('6.18', opened.memory, startOf(fdtAddress, release, []));
+    const client = EngineClient.ofMemory('6.18', opened.memory, startOf(fdtAddress, { release }));
     client.toEnd();
     expect(client.end?.ending).toBe('cold-boot');
     opened.close();
@@ -147,20 +139,7 @@ describe('a dump that lacks a page', () => {
       readInto: (address: number, length: number, target: Uint8Array, at?: number) =>
         Math.floor(address / 4096) * 4096 === root ? 0 : opened.memory.readInto(address, length, target, at),
     } as const;
-    const start: DumpStart = {
-      arch: 'x86_64',
-      pageSize: 4096,
-      fdtAddress: handover?.candidate.fdtAddress ?? 0,
-      scratch: null,
-      release: '7.3',
-      kho: true,
-      liveupdate: true,
-      reserveMem: [],
-      devices: [],
-      vfio: 'seed',
-      steps: null,
-    };
-    const client = EngineClient.ofMemory('cut', memory, start);
+    const client = EngineClient.ofMemory('cut', memory, startOf(handover?.candidate.fdtAddress ?? 0));
     client.toEnd();
     expect(client.end).toMatchObject({ outcome: 'aborted', ending: 'unknown' });
     expect(client.end?.reason).toContain(`0x${root.toString(16)} is not in this dump`);
@@ -174,16 +153,5 @@ it('a machine whose memory goes on right after the firmware below 4 GiB has that
     { start: 0xfffc0000, end: 2 ** 32 + 2 ** 31 },
   ];
   const memory: PhysicalMemory = { pageSize: 4096, readable, stateOf: () => 'zero', readInto: (_at, length) => length };
-  const start = {
-    fdtAddress: 2 ** 32 + 4096,
-    scratch: null,
-    release: '7.3',
-    kho: true,
-    liveupdate: true,
-    reserveMem: [],
-    devices: [],
-    vfio: 'seed',
-    steps: null,
-  } as const;
-  expect(scenarioOfDump('core', memory, { arch: 'x86_64', pageSize: 4096, ...start }).machine.memory).toBe(2 ** 32 + 2 ** 31);
+  expect(scenarioOfDump('core', memory, startOf(2 ** 32 + 4096)).machine.memory).toBe(2 ** 32 + 2 ** 31);
 });

@@ -36,7 +36,7 @@ describe('the debugger', () => {
     screen.press('F');
     const row = screen.lines.find((line) => line.some(({ text }) => text.includes('kho_restore_folio → NULL')));
     expect(row?.some(({ style }) => style === 'error' || style === 'cursor')).toBe(true);
-    expect(screen.rows.join('\n')).not.toContain('null');
+    expect(screen.text).not.toContain('null');
   });
 
   it('B8: the header of a dump that panics, or cannot be opened, is no green "finished"', async () => {

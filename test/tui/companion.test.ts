@@ -38,11 +38,11 @@ it('L asks, Enter carries the step out, and the debugger goes there', () => {
   play.press('enter');
   expect(carriedOut()).toBe(1);
   play.press('L', 'enter');
-  expect(play.rows.join('\n') + play.footer).toContain('this kernel EBUSY, the engine 0: they differ');
+  expect(play.text + play.footer).toContain('this kernel EBUSY, the engine 0: they differ');
   play.press('L', 'enter');
-  expect(play.rows.join('\n') + play.footer).toContain('this kernel EEXIST, the engine EEXIST');
+  expect(play.text + play.footer).toContain('this kernel EEXIST, the engine EEXIST');
   play.press('L');
-  expect(play.rows.join('\n') + play.footer).toContain('every step was carried out');
+  expect(play.text + play.footer).toContain('every step was carried out');
   expect(carriedOut()).toBe(3);
 });
 
@@ -51,11 +51,11 @@ it('what is left with Escape, or changed, is not carried out', () => {
   play.press('L', 'esc');
   play.press('L').type('x').press('enter');
   expect(carriedOut()).toBe(0);
-  expect(play.rows.join('\n') + play.footer).toContain('not carried out');
+  expect(play.text + play.footer).toContain('not carried out');
 });
 
 it('without a kernel beside it, L says what opens one', () => {
   const play = new Play(debuggerProgram(EngineClient.ofScenario(parseScenario(SCENARIO, 'live.yaml')), SCENARIO), { columns: 120, rows: 40 });
   play.press('L');
-  expect(play.rows.join('\n') + play.footer).toContain('luo-inspect live <scenario> --step');
+  expect(play.text + play.footer).toContain('luo-inspect live <scenario> --step');
 });

@@ -45,6 +45,7 @@ interface Driven {
   readonly footer: string;
   readonly header: string;
   readonly rows: readonly string[];
+  readonly text: string;
   readonly quit: boolean;
 }
 const VIEWS: Readonly<Record<string, { readonly open: () => Driven; readonly list: string }>> = {
@@ -92,7 +93,7 @@ describe('h j k l, arrows, Ctrl-d Ctrl-u, PgUp PgDn, Home End, g gg G, counts (v
     expect(screen.pane('map').title).toContain('━ 6');
     expect(screen.footer).toContain('? help');
     expect(screen.press('z').pane('map').title).toContain('━ 6');
-    expect(screen.rows.join('\n')).not.toContain('1 tree');
+    expect(screen.text).not.toContain('1 tree');
     const counted = inspector().press('g', '1', '2', 'j');
     expect(counted.footer).toContain('12j typed at once is a count, in the tree pane');
     expect(counted.cursor('tree')).toBe(
@@ -244,7 +245,7 @@ describe('/ then n and N with i/n, Esc clears; f filters a list (lazygit, less)'
       const screen = open().press('?', '/').type('no such words').press('enter');
       expect(screen.footer).toContain('no no such words on this page');
       screen.press('/').type('name this').press('enter');
-      expect(screen.rows.join('\n')).toContain('name this');
+      expect(screen.text).toContain('name this');
       expect(screen.press('n').footer).toContain('close');
     }
   });
@@ -359,7 +360,7 @@ describe(': command line with Tab completion and history; nearest name for a typ
 describe('? opens help made from the key table; q leaves a layer, Ctrl-C always quits, Esc never (lazygit, k9s)', () => {
   it.each(EACH)('in the %s', (_, { open }) => {
     const screen = open().press('?');
-    expect(screen.rows.join('\n')).toContain('one row up');
+    expect(screen.text).toContain('one row up');
     expect(screen.press('q').quit).toBe(false);
     expect(screen.press('esc', 'esc').quit).toBe(false);
     expect(screen.press('z', 'q').quit).toBe(false);
@@ -383,45 +384,26 @@ describe('? opens help made from the key table; q leaves a layer, Ctrl-C always 
 
 describe('Tab and Shift-Tab through panes, 1 to 9, [ ] between those that share a place, + _ z (lazygit, btop)', () => {
   it.each(EACH)('in the %s', (_, { open }) => {
-    const focus = (screen: Driven) => /━ (\d)/.exec(screen.rows.join('\n'))?.[1];
+    const titles = (screen: Driven) => screen.text.match(/[─━] \d /g)?.length;
+    const focus = (screen: Driven) => /━ (\d)/.exec(screen.text)?.[1];
     const screen = open();
     const start = focus(screen);
     expect(focus(screen.press('tab'))).not.toBe(start);
     expect(focus(screen.press('shift-tab'))).toBe(start);
     expect(focus(screen.press('3'))).toBe('3');
-    expect(
-      screen
-        .press('+')
-        .rows.join('\n')
-        .match(/[─━] \d /g),
-    ).toHaveLength(1);
-    expect(
-      screen
-        .press('+')
-        .rows.join('\n')
-        .match(/[─━] \d /g),
-    ).toHaveLength(1);
-    expect(
-      screen
-        .press('_')
-        .rows.join('\n')
-        .match(/[─━] \d /g)?.length,
-    ).toBeGreaterThan(1);
-    expect(
-      screen
-        .press('z', 'z')
-        .rows.join('\n')
-        .match(/[─━] \d /g)?.length,
-    ).toBeGreaterThan(1);
+    expect(titles(screen.press('+'))).toBe(1);
+    expect(titles(screen.press('+'))).toBe(1);
+    expect(titles(screen.press('_'))).toBeGreaterThan(1);
+    expect(titles(screen.press('z', 'z'))).toBeGreaterThan(1);
   });
 
   it('shows in a title which panes share the place', () => {
     const screen = inspector(120, 40).press('4');
-    expect(screen.rows.join('\n')).toMatch(/4 findings ━ 5 sessions {2}6 map {2}7 log/);
+    expect(screen.text).toMatch(/4 findings ━ 5 sessions {2}6 map {2}7 log/);
     expect(screen.press(']').pane('sessions').title).toContain('━ 5');
     expect(screen.press('[').pane('findings').title).toContain('━ 4');
     const steps = debug(80, 24).press('4');
-    expect(steps.rows.join('\n')).toMatch(/4 step 1 ━ 5 state {1,2}6 memory/);
+    expect(steps.text).toMatch(/4 step 1 ━ 5 state {1,2}6 memory/);
     expect(steps.press(']').pane('state').title).toContain('━ 5');
   });
 });
@@ -489,9 +471,9 @@ describe('themes for dark, light and 16 colours; never by colour alone (lazygit,
 
   it('marks with signs and words what it marks with colours', () => {
     const screen = inspector(120, 40).press(']');
-    expect(screen.rows.join('\n')).toMatch(/! error {3}memfd\/seals/);
-    expect(screen.rows.join('\n')).toMatch(/\? warning/);
-    expect(screen.rows.join('\n')).toContain('[09 00 00 00]');
+    expect(screen.text).toMatch(/! error {3}memfd\/seals/);
+    expect(screen.text).toMatch(/\? warning/);
+    expect(screen.text).toContain('[09 00 00 00]');
     expect(screen.cursor('tree')).toContain('seals');
   });
 
@@ -578,7 +560,7 @@ describe('bytes as hexyl and xxd show them: classes by colour, columns, repeats 
   });
 
   it('other readings of the bytes under the cursor', () => {
-    expect(inspector(200, 60).press(']', '3').rows.join('\n')).toMatch(/u32 +0x9 9/);
+    expect(inspector(200, 60).press(']', '3').text).toMatch(/u32 +0x9 9/);
   });
 });
 

@@ -259,7 +259,7 @@ describe('breakpoints that are passed', () => {
     expect(at(screen.press('c'))).toBe(fourth);
     expect(at(screen.press('C', 'C'))).toBe(second);
     screen.press(':').type('info').press('enter');
-    expect(screen.rows.join('\n')).toMatch(/1 {2}actor:luo: stopped 7×, \d+ such steps in this run/);
+    expect(screen.text).toMatch(/1 {2}actor:luo: stopped 7×, \d+ such steps in this run/);
     screen.press('q', ':').type('delete 2').press('enter');
     expect(screen.footer).toContain('no breakpoint 2');
     screen.press(':').type('delete 1').press('enter');
@@ -294,7 +294,7 @@ describe('edits are kept', () => {
     expect(again.header).toContain('1 edit');
     expect(again.state.client.edits).toEqual(client.edits);
     expect(again.state.client.marks.get('here')).toBe(40);
-    expect(again.press('D').rows.join('\n')).toContain('before');
+    expect(again.press('D').text).toContain('before');
     expect(again.press('q', 'q').footer).toContain('made again when this file is next opened');
   });
 
@@ -352,7 +352,7 @@ describe('any size', () => {
     const screen = play(await sample('freeze-fails'), columns, rows).press('a', 'a', 'a', 'a', 's', 's', 's');
     for (const pane of ['1', '2', '3', '4', '5', '6', '7', '8']) {
       screen.press(pane);
-      expect(screen.rows.join('\n')).toContain(`━ ${pane} `);
+      expect(screen.text).toContain(`━ ${pane} `);
       screen.press('j', 'G', 'g', 'pagedown', 's');
       expect(screen.rows).toHaveLength(rows);
       for (const line of screen.lines) {

@@ -254,7 +254,7 @@ describe('search', () => {
 describe('layers and leaving', () => {
   it('opens the help with ?, closes it with q, and quits with q only at the top', () => {
     const screen = play().press('?');
-    expect(screen.rows.join('\n')).toContain('one row up');
+    expect(screen.text).toContain('one row up');
     screen.press('q');
     expect(screen.quit).toBe(false);
     screen.press('z', 'q');

@@ -73,6 +73,11 @@ export class Play<S> {
     return [this.header, ...body, textOf(screen.footer).trimEnd()];
   }
 
+  /** The rows as one text. */
+  get text(): string {
+    return this.rows.join('\n');
+  }
+
   /** Every line that is drawn, for checks of width and content. */
   get lines(): readonly Line[] {
     const screen = this.#program.screen(this.state);
@@ -91,7 +96,7 @@ export class Play<S> {
         return { title: texts[start] ?? '', rows: (end === -1 ? rest : rest.slice(0, end)).filter((text) => text.trim() !== '') };
       }
     }
-    throw new Error(`no pane ${title} on this screen:\n${this.rows.join('\n')}`);
+    throw new Error(`no pane ${title} on this screen:\n${this.text}`);
   }
 
   /** The row under the cursor of a pane. */

@@ -24,12 +24,12 @@ describe('why does retrieve fail in failed/pfn, and what would mend it?', () => 
     expect(screen.header).toContain('all 5 files come back');
     // both runs, side by side, from where they part
     expect(screen.press('D').rows[1]).toContain('the runs part at step');
-    expect(screen.rows.join('\n')).toMatch(/\* +\d+ kho “WARNING/);
+    expect(screen.text).toMatch(/\* +\d+ kho “WARNING/);
   });
 
   it('is answered in the inspector by opening it', async () => {
     const screen = await inspect('failed/pfn');
-    const first = screen.rows.join('\n').replace(/\s+/g, ' ');
+    const first = screen.text.replace(/\s+/g, ' ');
     expect(screen.header).toContain('! retrieve-fails EIO');
     expect(first).toContain('0x33e7');
   });

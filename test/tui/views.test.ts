@@ -127,10 +127,10 @@ describe('contracts against another release', () => {
     screen.press(':').type('contracts 6.1').press('tab');
     expect(screen.footer).toContain(':contracts 6.1');
     screen.press('ctrl-u').type('contracts 7.1').press('enter');
-    const text = screen.rows.join('\n');
+    const text = screen.text;
     expect(text).toMatch(/Can 7\.1\S* take over from .*\? no/);
     expect(text).toMatch(/kho +kho-v4 +kho-v3/);
-    expect(screen.press('q', ':').type('cap seven').press('enter').rows.join('\n')).toContain('seven is no release');
+    expect(screen.press('q', ':').type('cap seven').press('enter').text).toContain('seven is no release');
   });
 });
 
@@ -166,7 +166,7 @@ describe('two dumps side by side', () => {
     expect(screen.pane('after').rows.join('\n')).toContain('not there');
     expect(screen.pane('before').rows.join('\n')).toContain('struct luo_session_ser');
     screen.press('5', 'enter');
-    expect(screen.rows.join('\n')).toMatch(/━ 1 both sides/);
+    expect(screen.text).toMatch(/━ 1 both sides/);
     screen.press('/').type('compatible').press('enter');
     expect(screen.footer).toMatch(/\/compatible {2}\d+\/\d+/);
     expect(screen.press('y').effects.at(-1)).toMatchObject({ kind: 'copy' });

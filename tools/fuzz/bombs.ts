@@ -4,16 +4,7 @@
  */
 import { gzipSync } from 'node:zlib';
 import { elf64Nhdr } from '../../abi/elf/elf64.js';
-import {
-  FLATTENED_HEADER_BLOCK,
-  FLATTENED_SIGNATURE,
-  diskDumpHeader,
-  flattenedHeader,
-  flattenedPiece,
-  KDUMP_SIGNATURE,
-  kdumpSubHeader,
-  pageDesc,
-} from '../../abi/kdump/kdump.js';
+import { FLATTENED_HEADER_BLOCK, FLATTENED_SIGNATURE, flattenedHeader, flattenedPiece, pageDesc } from '../../abi/kdump/kdump.js';
 import { khoserMemBitmapPtr, khoserMemChunkHdr } from '../../abi/kho/chunk.js';
 import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { LIME_MAGIC, limeHeader } from '../../abi/lime/v1.js';
@@ -24,7 +15,7 @@ import { encodeInto, encodeStruct } from '../../src/codec/encode.js';
 import { buildFdt } from '../../src/codec/fdt.js';
 import { sizeOf } from '../../src/codec/layout-table.js';
 import type { Random } from '../random.js';
-import { elfCore, Memory, memfd, PAGE, tablePage, text, words } from './image.js';
+import { elfCore, Memory, memfd, PAGE, tablePage, text, words, writeKdumpHead } from './image.js';
 
 /** How much of something, in orders of magnitude. */
 const many = (random: Random, most: number): number => Math.max(1, Math.round(most ** random.unit()));
@@ -232,21 +223,7 @@ export const bombs: Readonly<Record<string, Make>> = {
     const page = descriptorsAt + count * each;
     const out = Buffer.alloc(page + PAGE, random.pick([1, 0x55]));
     out.fill(0, 0, 2 * PAGE);
-    encodeInto(
-      diskDumpHeader,
-      {
-        signature: new TextEncoder().encode(KDUMP_SIGNATURE),
-        header_version: 6,
-        utsname: { machine: 'x86_64', release: '7.3.4' },
-        block_size: PAGE,
-        sub_hdr_size: 1,
-        bitmap_blocks: 2 * bitmapBlocks,
-        max_mapnr: count,
-      },
-      out,
-      0,
-    );
-    encodeInto(kdumpSubHeader, { max_mapnr_64: count }, out, PAGE);
+    writeKdumpHead(out, count, 2 * bitmapBlocks);
     out.fill(0xff, 2 * PAGE, descriptorsAt);
     const descriptor = encodeStruct(pageDesc, { offset: page, size: PAGE });
     for (let index = 0; index < count; index++) out.set(descriptor, descriptorsAt + index * each);

@@ -28,6 +28,7 @@ import { areaCapacity, entryOffset } from '../../src/codec/area.js';
 import { type EncodableStruct, encodeInto, encodeStruct } from '../../src/codec/encode.js';
 import { buildFdt } from '../../src/codec/fdt.js';
 import { layoutTable, sizeOf } from '../../src/codec/layout-table.js';
+import { kdumpHeader } from '../../src/container/kdump-writer.js';
 import { crc32, deflateSync, gzipSync } from 'node:zlib';
 import {
   DUMP_DH_COMPRESSED,
@@ -36,7 +37,6 @@ import {
   FLATTENED_SIGNATURE,
   flattenedHeader,
   flattenedPiece,
-  KDUMP_SIGNATURE,
   kdumpSubHeader,
   pageDesc,
 } from '../../abi/kdump/kdump.js';
@@ -282,6 +282,13 @@ function snappy(page: Uint8Array): Uint8Array {
   return Uint8Array.from(out);
 }
 
+/** Writes the first two pages of a kdump-compressed dump, header and sub header, to the start of `out`. */
+export function writeKdumpHead(out: Uint8Array, frames: number, bitmapBlocks: number): void {
+  const utsname = { machine: 'x86_64', release: '7.3.4' };
+  encodeInto(diskDumpHeader, kdumpHeader(frames, { utsname, block: PAGE, subBlocks: 1, bitmapBlocks }), out, 0);
+  encodeInto(kdumpSubHeader, { max_mapnr_64: frames }, out, PAGE);
+}
+
 /** kdump-compressed, each page by another algorithm. */
 export function kdump(memory: Uint8Array, random: Random): Wrapped {
   const frames = memory.length / PAGE;
@@ -305,21 +312,7 @@ export function kdump(memory: Uint8Array, random: Random): Wrapped {
   );
   let at = descriptorsAt + frames * each;
   const out = Buffer.alloc(at + pages.reduce((sum, [, { length }]) => sum + length, 0));
-  encodeInto(
-    diskDumpHeader,
-    {
-      signature: new TextEncoder().encode(KDUMP_SIGNATURE),
-      header_version: 6,
-      utsname: { machine: 'x86_64', release: '7.3.4' },
-      block_size: PAGE,
-      sub_hdr_size: 1,
-      bitmap_blocks: 2,
-      max_mapnr: frames,
-    },
-    out,
-    0,
-  );
-  encodeInto(kdumpSubHeader, { max_mapnr_64: frames }, out, PAGE);
+  writeKdumpHead(out, frames, 2);
   for (const bitmap of [2 * PAGE, 3 * PAGE])
     for (let frame = 0; frame < frames; frame++) out[bitmap + (frame >> 3)] = (out[bitmap + (frame >> 3)] ?? 0) | (1 << (frame & 7));
   places.push({ at: 2 * PAGE, size: 8 }, { at: 3 * PAGE, size: 8 });

@@ -2,6 +2,7 @@
  * `step --export` in the lab: a damaged dump becomes a scenario; its sessions and files are made anew on a real kernel, its damage is written
  * there at the jump, and the next kernel is to answer what the scenario expects.
  */
+import { sealBits } from '../../src/engine/fs/shmem.js';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -110,7 +111,7 @@ function sessionsOf(scenario: Scenario | undefined): readonly PlannedSession[] {
     if (step.do === 'kexec') break;
     if (step.do === 'create-session' && step.as !== null) sessions.set(step.as, { name: new TextDecoder().decode(step.name), files: [] });
     else if (step.do === 'memfd' && step.as !== null)
-      files.set(step.as, { size: step.size, seals: step.seals.reduce((bits, name) => bits | SEALS[name], 0), position: Number(step.pos), seed: 1, pages: 0 });
+      files.set(step.as, { size: step.size, seals: sealBits(step.seals), position: Number(step.pos), seed: 1, pages: 0 });
     else if (step.do === 'preserve') {
       const file = files.get(String(step.fd));
       if (file !== undefined) sessions.get(String(step.session))?.files.push({ ...file, token: `0x${step.token.toString(16)}` });
@@ -118,8 +119,6 @@ function sessionsOf(scenario: Scenario | undefined): readonly PlannedSession[] {
   }
   return [...sessions.values()];
 }
-
-const SEALS = { SEAL: 1, SHRINK: 2, GROW: 4, WRITE: 8, FUTURE_WRITE: 16, EXEC: 32 } as const;
 
 /** The answers after the kexec, in the agent's order: open, then session by session. */
 function expectedOf(scenario: Scenario): readonly string[] {

@@ -1,4 +1,6 @@
 /** What the agent is told to make, also as a scenario for the engine, and what it says of each file. */
+import { flagsIn } from '../../abi/layout.js';
+import { F_SEAL } from '../../abi/memfd/v2.js';
 import { patternPage } from '../../src/engine/fs/pattern.js';
 
 export interface PlannedFile {
@@ -38,8 +40,6 @@ export const planLines = (sessions: readonly PlannedSession[]): readonly string[
     'end',
   ]);
 
-const SEAL_NAMES = ['SEAL', 'SHRINK', 'GROW', 'WRITE', 'FUTURE_WRITE'] as const;
-
 /** The same for the engine, up to the jump. @param machine as a scenario writes it */
 export function planScenario(sessions: readonly PlannedSession[], machine: Readonly<Record<string, unknown>>, release: string): string {
   const steps: Readonly<Record<string, unknown>>[] = [{ do: 'open', as: 'luo' }];
@@ -48,7 +48,7 @@ export function planScenario(sessions: readonly PlannedSession[], machine: Reado
     for (const [index, file] of files.entries()) {
       const as = `m${number}-${index}`;
       const fill = file.pages === 0 ? [] : [{ page: 0, pages: file.pages, seed: file.seed }];
-      const seals = SEAL_NAMES.filter((_, bit) => ((file.seals >> bit) & 1) === 1);
+      const seals = flagsIn(F_SEAL, file.seals);
       steps.push({ do: 'memfd', as, size: file.size, fill, seals, pos: file.position }, { do: 'preserve', session: `s${number}`, fd: as, token: file.token });
     }
   }

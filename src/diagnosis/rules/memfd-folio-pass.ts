@@ -3,7 +3,7 @@
  * file's size and its neighbours. Of the fields that contradict each other it blames the one without which the others agree.
  * Lazily, and bounded.
  */
-import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
+import { FOLIO_FLAGS, memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
 import { behaviourIsKnown } from '../../../abi/contract.js';
 import { offsetOf } from '../../codec/layout-table.js';
 import type { Handover } from '../../handover/decode.js';
@@ -18,9 +18,6 @@ import type { Clue, Hit } from '../rule.js';
 import { type Subject, cutShort } from '../subject.js';
 import { memfdsOf } from './memfd.js';
 import { around, canAskMap } from './references.js';
-
-export const DIRTY_UPTODATE = 0x3;
-const KNOWN_FLAGS = 0x3;
 
 export const folioRuleIds = {
   notPreserved: 'memfd/folio-not-preserved',
@@ -154,7 +151,7 @@ class Run {
     let entry = at;
     for (; entry < count; entry++) {
       const frame = pfn[entry] ?? 0;
-      if (frame === 0 || flags[entry] !== DIRTY_UPTODATE || index[entry] !== expected || expected >= walk.size) break;
+      if (frame === 0 || flags[entry] !== FOLIO_FLAGS || index[entry] !== expected || expected >= walk.size) break;
       if (this.#used.has(frame) || (this.#twice.size > 0 && this.#twice.has(frame))) break;
       const order = orders[entry] ?? 0;
       if (order === 0) break;
@@ -218,10 +215,10 @@ class Run {
   #page(entry: Entry, pages: number | null): boolean {
     const { memfd, folio } = entry;
     const isKnown = behaviourIsKnown(memfd.contract);
-    if (isKnown && (folio.flags & ~KNOWN_FLAGS) !== 0)
-      this.#at(folioRuleIds.flags, entry, 'pfn_flags', `entry ${folio.entry}: flags are ${hex(folio.flags)}, known are 0x3`);
-    else if (isKnown && memfd.seals !== null && folio.flags !== DIRTY_UPTODATE)
-      this.#at(folioRuleIds.flags, entry, 'pfn_flags', `entry ${folio.entry}: flags are ${hex(folio.flags)}, 0x3 is always written`);
+    if (isKnown && (folio.flags & ~FOLIO_FLAGS) !== 0)
+      this.#at(folioRuleIds.flags, entry, 'pfn_flags', `entry ${folio.entry}: flags are ${hex(folio.flags)}, known are ${hex(FOLIO_FLAGS)}`);
+    else if (isKnown && memfd.seals !== null && folio.flags !== FOLIO_FLAGS)
+      this.#at(folioRuleIds.flags, entry, 'pfn_flags', `entry ${folio.entry}: flags are ${hex(folio.flags)}, ${hex(FOLIO_FLAGS)} is always written`);
     const user = (usersOf(this.#subject).get(folio.pfn * this.#pageSize) ?? []).find(
       ({ reference }) => reference === null || !trustOf(this.#subject).distrusted.has(reference),
     );

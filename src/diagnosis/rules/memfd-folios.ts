@@ -2,9 +2,10 @@
  * Rules about the folios of preserved memfds: each against the map, against the file's size, against the one before (see
  * memfd-folio-pass.ts). Sources: mm/memfd_luo.c, 6.19 to 7.3.
  */
+import { FOLIO_FLAGS } from '../../../abi/memfd/folio.js';
 import { behaviourIsKnown } from '../../../abi/contract.js';
 import type { HandoverRule, RuleText } from '../rule.js';
-import { DIRTY_UPTODATE, folioRuleIds as ids, passOf } from './memfd-folio-pass.js';
+import { folioRuleIds as ids, passOf } from './memfd-folio-pass.js';
 import { memfdsOf } from './memfd.js';
 
 const RETRIEVE = 'memfd_luo_retrieve_folios(), mm/memfd_luo.c, 6.19 to 7.3';
@@ -151,7 +152,7 @@ export const memfdFolioRules: readonly HandoverRule[] = [
       for (const memfd of memfdsOf(subject)) {
         if (memfd.seals !== null || !behaviourIsKnown(memfd.contract)) continue;
         let count = 0;
-        for (const folio of memfd.folios()) if (folio.flags !== DIRTY_UPTODATE && count++ >= subject.limits.items) break;
+        for (const folio of memfd.folios()) if (folio.flags !== FOLIO_FLAGS && count++ >= subject.limits.items) break;
         if (count > 0) yield { message: `${count} folios are not both dirty and up to date`, at: memfd.entryAddress(0), path: `${memfd.node.path}/folios[]` };
       }
     },

@@ -1,4 +1,5 @@
 /** Rules about the description of a preserved memfd. Sources: mm/memfd_luo.c and include/linux/kho/abi/memfd.h, 6.19 to 7.3. */
+import { F_SEAL, IMPLIED_BY_EXEC } from '../../../abi/memfd/v2.js';
 import { behaviourIsKnown } from '../../../abi/contract.js';
 import { hex } from '../../tree/words.js';
 import type { Memfd } from '../../handover/memfd.js';
@@ -18,8 +19,6 @@ export const memfdsOf = (subject: Subject): readonly Memfd[] => {
   return [...new Set(memfds)].filter(({ node }) => !isGarbage(node.path) && !isGarbage(`${node.path}/folios[]`));
 };
 
-const F_SEAL_WRITE_GROUP = 0x1e;
-const F_SEAL_EXEC = 0x20;
 /** Of loff_t; file positions and sizes are signed. */
 const MAX_OFFSET = 0x7fffffffffffffffn;
 /** The kernel preserves no larger file: the folio count is an unsigned int. */
@@ -120,8 +119,8 @@ export const memfdRules: readonly HandoverRule[] = [
     sources: ['memfd_add_seals(), mm/memfd.c', 'seen with 7.1.13 and 7.3.4'],
     *check(subject) {
       for (const memfd of memfdsOf(subject)) {
-        if (memfd.seals !== null && (memfd.seals & F_SEAL_EXEC) !== 0 && (memfd.seals & F_SEAL_WRITE_GROUP) !== F_SEAL_WRITE_GROUP)
-          yield hit(memfd.reading.field('seals'), `seals ${hex(memfd.seals)} will come back as ${hex(memfd.seals | F_SEAL_WRITE_GROUP)}`);
+        if (memfd.seals !== null && (memfd.seals & F_SEAL.EXEC) !== 0 && (memfd.seals & IMPLIED_BY_EXEC) !== IMPLIED_BY_EXEC)
+          yield hit(memfd.reading.field('seals'), `seals ${hex(memfd.seals)} will come back as ${hex(memfd.seals | IMPLIED_BY_EXEC)}`);
       }
     },
   },

@@ -1,6 +1,6 @@
 /** Rules about kho_vmalloc: descriptor, chunks, entries. Sources: kho_restore_vmalloc(), kernel/liveupdate/kexec_handover.c, 6.18 to 7.3. */
 import type { ObservationKind } from '../../handover/observe.js';
-import { khoVmalloc } from '../../../abi/kho/vmalloc.js';
+import { KHO_VMALLOC, khoVmalloc } from '../../../abi/kho/vmalloc.js';
 import { type HandoverRule, type Hit, wrong } from '../rule.js';
 import { type TreeNode, walk } from '../../tree/tree.js';
 import { type Subject, isIntact } from '../subject.js';
@@ -70,7 +70,7 @@ export const vmallocRules: readonly HandoverRule[] = [
     *check(subject) {
       for (const node of areasOf(subject)) {
         const [first, flags] = ['first', 'flags'].map((name) => node.children().find((child) => child.name === name));
-        if (first?.value !== 0n && flags !== undefined && typeof flags.value === 'number' && (flags.value & 1) === 0)
+        if (first?.value !== 0n && flags !== undefined && typeof flags.value === 'number' && (flags.value & KHO_VMALLOC.ALLOC) === 0)
           yield { message: `flags are ${flags.value}, without KHO_VMALLOC_ALLOC`, at: flags.address, path: flags.path };
       }
     },

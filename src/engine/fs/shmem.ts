@@ -2,6 +2,7 @@
  * shmem files: memfds and tmpfs files, with their pages in the machine's memory. What each operation refuses, sealed or frozen, is
  * what mm/shmem.c and mm/memfd.c of 7.1.13 and 7.3.4 refuse. Results are 0 (or bytes written) or negative errnos.
  */
+import { F_SEAL, IMPLIED_BY_EXEC, KNOWN_SEALS } from '../../../abi/memfd/v2.js';
 import { negative } from '../faults.js';
 import type { PageAllocator } from '../kernel/pages.js';
 import type { KernelSpec } from '../kernel/release.js';
@@ -9,9 +10,9 @@ import type { Machine, Steps } from '../machine.js';
 import { PageNumbers } from '../trace/column.js';
 import type { FileBody } from './open-file.js';
 
-export const SEAL = { SEAL: 1, SHRINK: 2, GROW: 4, WRITE: 8, FUTURE_WRITE: 16, EXEC: 32 } as const;
-const ALL_SEALS = 0x3f;
-export const sealBits = (names: readonly (keyof typeof SEAL)[]): number => names.reduce((bits, name) => bits | SEAL[name], 0);
+export const sealBits = (names: readonly (keyof typeof F_SEAL)[]): number => names.reduce((bits, name) => bits | F_SEAL[name], 0);
+/** Nothing can be written under either of them. */
+const UNWRITABLE = F_SEAL.WRITE | F_SEAL.FUTURE_WRITE;
 const EXECUTABLE = 0o111;
 /** How far a file can reach: MAX_LFS_FILESIZE. */
 const MAX_FILE_SIZE = 2 ** 63;
@@ -230,15 +231,15 @@ export class ShmemInode implements FileBody {
 
   // shmem_write_begin: asked once for every chunk of a write.
   #writeBegin(at: number, length: number): number {
-    if ((this.seals & (SEAL.WRITE | SEAL.FUTURE_WRITE)) !== 0) return negative('EPERM');
-    if (at + length > this.size && ((this.seals & SEAL.GROW) !== 0 || this.frozen)) return negative('EPERM');
+    if ((this.seals & UNWRITABLE) !== 0) return negative('EPERM');
+    if (at + length > this.size && ((this.seals & F_SEAL.GROW) !== 0 || this.frozen)) return negative('EPERM');
     return at + length > MAX_FILE_SIZE ? negative('EFBIG') : 0;
   }
 
   /** ftruncate(2). */
   truncate(size: number): number {
-    if (size < this.size && (this.seals & SEAL.SHRINK) !== 0) return negative('EPERM');
-    if (size > this.size && (this.seals & SEAL.GROW) !== 0) return negative('EPERM');
+    if (size < this.size && (this.seals & F_SEAL.SHRINK) !== 0) return negative('EPERM');
+    if (size > this.size && (this.seals & F_SEAL.GROW) !== 0) return negative('EPERM');
     if (size !== this.size && this.frozen) return negative('EPERM');
     if (size < this.size) this.#dropFrom(size);
     this.size = size;
@@ -251,14 +252,14 @@ export class ShmemInode implements FileBody {
     if (this.frozen) return negative('EPERM');
     const { pageSize } = this.#machine;
     if (mode === 'punch-hole') {
-      if ((this.seals & (SEAL.WRITE | SEAL.FUTURE_WRITE)) !== 0) return negative('EPERM');
+      if ((this.seals & UNWRITABLE) !== 0) return negative('EPERM');
       this.#punch(Math.ceil(offset / pageSize), Math.floor((offset + length) / pageSize));
       const first = Math.min(offset + length, Math.ceil(offset / pageSize) * pageSize);
       this.#zeroPart(offset, first);
       this.#zeroPart(Math.max(first, Math.floor((offset + length) / pageSize) * pageSize), offset + length);
       return 0;
     }
-    if (offset + length > this.size && (this.seals & SEAL.GROW) !== 0) return negative('EPERM');
+    if (offset + length > this.size && (this.seals & F_SEAL.GROW) !== 0) return negative('EPERM');
     // What fails midway is given back, as the kernel does.
     const added: Folio[] = [];
     for (let index = Math.floor(offset / pageSize); index * pageSize < offset + length; index++) {
@@ -277,12 +278,12 @@ export class ShmemInode implements FileBody {
   /** F_ADD_SEALS. @param writable the descriptor can write */
   addSeals(seals: number, writable: boolean): number {
     if (!writable) return negative('EPERM');
-    if ((seals & ~ALL_SEALS) !== 0) return negative('EINVAL');
-    if ((this.seals & SEAL.SEAL) !== 0) return negative('EPERM');
+    if ((seals & ~KNOWN_SEALS) !== 0) return negative('EINVAL');
+    if ((this.seals & F_SEAL.SEAL) !== 0) return negative('EPERM');
     // An executable file whose execute bits are sealed must not change at all.
-    const implied = (seals & SEAL.EXEC) !== 0 && (this.mode & EXECUTABLE) !== 0 ? SEAL.SHRINK | SEAL.GROW | SEAL.WRITE | SEAL.FUTURE_WRITE : 0;
+    const implied = (seals & F_SEAL.EXEC) !== 0 && (this.mode & EXECUTABLE) !== 0 ? IMPLIED_BY_EXEC : 0;
     const checked = this.#spec.impliedSealsAreChecked ? seals | implied : seals;
-    if ((checked & SEAL.WRITE) !== 0 && (this.seals & SEAL.WRITE) === 0 && (this.writableMappings > 0 || this.pinned)) return negative('EBUSY');
+    if ((checked & F_SEAL.WRITE) !== 0 && (this.seals & F_SEAL.WRITE) === 0 && (this.writableMappings > 0 || this.pinned)) return negative('EBUSY');
     this.seals |= seals | implied;
     return 0;
   }
@@ -291,7 +292,7 @@ export class ShmemInode implements FileBody {
   mmap(write: boolean, shared: boolean, writable: boolean): number {
     if (!shared) return 0;
     if (write && !writable) return negative('EACCES');
-    const sealed = (this.seals & (SEAL.WRITE | SEAL.FUTURE_WRITE)) !== 0;
+    const sealed = (this.seals & UNWRITABLE) !== 0;
     if (write && sealed) return negative('EPERM');
     // VM_MAYWRITE: mprotect(2) could make it writable later.
     if (writable && !sealed) this.writableMappings++;
@@ -382,28 +383,28 @@ export class HugetlbInode implements FileBody {
 
   truncate(size: number): number {
     if (size % this.#hugePage !== 0) return negative('EINVAL');
-    if (size < this.size && (this.seals & SEAL.SHRINK) !== 0) return negative('EPERM');
-    if (size > this.size && (this.seals & SEAL.GROW) !== 0) return negative('EPERM');
+    if (size < this.size && (this.seals & F_SEAL.SHRINK) !== 0) return negative('EPERM');
+    if (size > this.size && (this.seals & F_SEAL.GROW) !== 0) return negative('EPERM');
     this.size = size;
     return 0;
   }
 
   fallocate(mode: 'allocate' | 'keep-size' | 'punch-hole', offset: number, length: number): number {
-    if (mode === 'punch-hole') return (this.seals & (SEAL.WRITE | SEAL.FUTURE_WRITE)) !== 0 ? negative('EPERM') : 0;
-    if (offset + length > this.size && (this.seals & SEAL.GROW) !== 0) return negative('EPERM');
+    if (mode === 'punch-hole') return (this.seals & UNWRITABLE) !== 0 ? negative('EPERM') : 0;
+    if (offset + length > this.size && (this.seals & F_SEAL.GROW) !== 0) return negative('EPERM');
     return negative('ENOSPC');
   }
 
   addSeals(seals: number): number {
-    if ((seals & ~ALL_SEALS) !== 0) return negative('EINVAL');
-    if ((this.seals & SEAL.SEAL) !== 0) return negative('EPERM');
-    const implied = (seals & SEAL.EXEC) !== 0 && (this.mode & 0o111) !== 0 ? SEAL.SHRINK | SEAL.GROW | SEAL.WRITE | SEAL.FUTURE_WRITE : 0;
+    if ((seals & ~KNOWN_SEALS) !== 0) return negative('EINVAL');
+    if ((this.seals & F_SEAL.SEAL) !== 0) return negative('EPERM');
+    const implied = (seals & F_SEAL.EXEC) !== 0 && (this.mode & EXECUTABLE) !== 0 ? IMPLIED_BY_EXEC : 0;
     this.seals |= seals | implied;
     return 0;
   }
 
   mmap(write: boolean, shared: boolean): number {
-    if (write && shared && (this.seals & (SEAL.WRITE | SEAL.FUTURE_WRITE)) !== 0) return negative('EPERM');
+    if (write && shared && (this.seals & UNWRITABLE) !== 0) return negative('EPERM');
     return negative('ENOMEM');
   }
 }

@@ -1,12 +1,12 @@
 /** The memfd handler: shmem files without a name. Source: abi/memfd; mm/memfd_luo.c, the same in 7.1.13, 7.2.13 and 7.3.4, and 6.19.11 but for seals. */
-import { memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
-import { KNOWN_SEALS, memfdLuoSerV2 } from '../../../abi/memfd/v2.js';
+import { FOLIO, FOLIO_FLAGS, memfdLuoFolioSer } from '../../../abi/memfd/folio.js';
+import { F_SEAL, KNOWN_SEALS, memfdLuoSerV2 } from '../../../abi/memfd/v2.js';
 import type { DecodedStruct, Struct } from '../../../abi/layout.js';
 import { integerOf } from '../../codec/leaf.js';
 import { layoutTable, sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import { OpenFile } from '../fs/open-file.js';
-import { type Folio, SEAL, ShmemInode } from '../fs/shmem.js';
+import { type Folio, ShmemInode } from '../fs/shmem.js';
 import type { FileHandler, FileOpArgs, KernelServices } from '../handler.js';
 import { type VmallocDescriptor, preserveVmalloc, restoreVmalloc, unpreserveVmalloc, vmallocDescriptor } from '../kho/vmalloc.js';
 import { featureWords, unknownFeatures } from '../luo/root.js';
@@ -16,10 +16,6 @@ import type { Kho } from '../kho/kho.js';
 const UINT_MAX = 0xffffffff;
 const INT_MAX = 0x7fffffff;
 const POINTER_BYTES = 8;
-/** MEMFD_LUO_FOLIO_DIRTY and _UPTODATE, both always set. */
-const FOLIO_FLAGS = 3;
-/** MEMFD_LUO_FOLIO_UPTODATE: without it the folio is cleared before anybody reads it. */
-const UPTODATE = 2;
 const NEW_FILE_MODE = 0o777;
 
 /** What preserve keeps for unpreserve: the folio array's pages and the folios pinned. */
@@ -239,7 +235,7 @@ export class MemfdHandler implements FileHandler {
       ino: this.#kernel.nextIno(),
       mode: NEW_FILE_MODE,
       // Without seals to restore it is made as any shmem file, which can have none.
-      seals: ser.seals === null ? SEAL.SEAL : 0,
+      seals: ser.seals === null ? F_SEAL.SEAL : 0,
       linked: false,
       huge: false,
     });
@@ -283,7 +279,7 @@ export class MemfdHandler implements FileHandler {
       const at = Number(index);
       if (at < latest) inode.restoredOutOfOrder ??= at;
       latest = Math.max(latest, at);
-      error = inode.insert({ index: at, address, order, uptodate: (pfn_flags.flags & UPTODATE) !== 0 });
+      error = inode.insert({ index: at, address, order, uptodate: (pfn_flags.flags & FOLIO.UPTODATE) !== 0 });
       if (error === 0) continue;
       yield machine.printk(`memfd_luo: shmem: failed to add to page cache folio index ${entry}: ${error}`, 'handler');
       pages.free(address);
@@ -370,7 +366,7 @@ function takeWhole(kho: Kho, area: readonly number[], count: number, pageCount: 
       const flags = high >>> FLAG_SHIFT;
       const index = (words[at + INDEX_AT] ?? 0) + (words[at + INDEX_AT + 1] ?? 0) * HALF;
       const address = pfn * pageSize;
-      const order = pfn === 0 || index !== expected || (flags & UPTODATE) === 0 || index >= pageCount ? undefined : tags.take(address);
+      const order = pfn === 0 || index !== expected || (flags & FOLIO.UPTODATE) === 0 || index >= pageCount ? undefined : tags.take(address);
       if (order === undefined) return giveBack(kho, taken, orders, done);
       taken[done] = address;
       orders[done++] = order;

@@ -1,5 +1,5 @@
 /** kho_vmalloc: handing over a virtually contiguous area page by page. Source: abi/kho/vmalloc.ts; kernel/liveupdate/kexec_handover.c, 7.3. */
-import { khoVmallocChunk } from '../../../abi/kho/vmalloc.js';
+import { KHO_VMALLOC, khoVmallocChunk } from '../../../abi/kho/vmalloc.js';
 import { arrayCount, layoutTable } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
 import type { Steps } from '../machine.js';
@@ -13,8 +13,6 @@ export interface VmallocDescriptor {
   readonly flags: number;
   readonly order: number;
 }
-
-const KHO_VMALLOC_ALLOC = 1;
 
 /** The descriptor as it was handed over. */
 export const vmallocDescriptor = (read: Omit<VmallocDescriptor, 'first'> & { readonly first: bigint }): VmallocDescriptor => ({
@@ -59,7 +57,7 @@ function* preserveEntries(kho: Kho, pages: readonly number[]): Steps<VmallocDesc
     yield* unpreserveVmalloc(kho, { first, total_pages: 0, flags: 0, order: 0 });
     return error;
   }
-  return { first, total_pages: pages.length, flags: KHO_VMALLOC_ALLOC, order: 0 };
+  return { first, total_pages: pages.length, flags: KHO_VMALLOC.ALLOC, order: 0 };
 }
 
 function* newChunk(kho: Kho, previous: number | null): Steps<number | null> {

@@ -1,9 +1,11 @@
 /** User space: the agent that carries out a scenario's steps as system calls of the running kernel. */
+import { flagsIn } from '../../../abi/layout.js';
+import { F_SEAL } from '../../../abi/memfd/v2.js';
 import { type Encodable, encodeStruct } from '../../codec/encode.js';
 import { negative } from '../faults.js';
 import { OpenFile, PlainFile } from '../fs/open-file.js';
 import { addSeals, fallocate, ftruncate, mmap, seek, traitsOf, positionOf, pwrite } from '../fs/vfs.js';
-import { sealBits, ShmemInode, HugetlbInode, SEAL } from '../fs/shmem.js';
+import { sealBits, ShmemInode, HugetlbInode } from '../fs/shmem.js';
 import { VfioDeviceFile } from '../handlers/vfio-pci-core.js';
 import { isDeviceStep, type IoctlShape, type ScenarioStep, type Fill, type Step, type DeviceStep, type FdRef } from '../scenario/types.js';
 import type { Kernel } from '../kernel/kernel.js';
@@ -384,7 +386,7 @@ function made(kernel: Kernel, step: Step<'memfd'>): OpenFile {
   const noexec = step.flags.includes('NOEXEC_SEAL');
   const sealing = noexec || step.flags.includes('ALLOW_SEALING');
   const mode = noexec ? MODE_NOEXEC : MODE_ALL;
-  const seals = noexec ? SEAL.EXEC : sealing ? 0 : SEAL.SEAL;
+  const seals = noexec ? F_SEAL.EXEC : sealing ? 0 : F_SEAL.SEAL;
   if (step.flags.includes('HUGETLB')) return new OpenFile(new HugetlbInode(machine.pageSize * 2 ** (machine.pageShift - 3), mode, seals));
   return new OpenFile(
     new ShmemInode(machine, kernel.pages, kernel.spec, {
@@ -442,7 +444,7 @@ function* tmpfsFile(kernel: Kernel, kind: ShmemInode['kind'], { size, fill, limi
     ino: kernel.nextIno(),
     mode: MODE_NOEXEC,
     // Files that no memfd_create made can't be sealed.
-    seals: SEAL.SEAL,
+    seals: F_SEAL.SEAL,
     linked: kind === 'tmpfs',
     huge: false,
     ...(limit === null ? {} : { limit }),
@@ -473,11 +475,7 @@ function checkFile(kernel: Kernel, file: OpenFile, step: Step<'check'>): string 
   return differing.length === 0 ? null : differing.join('; ');
 }
 
-const sealNames = (bits: number): string =>
-  Object.entries(SEAL)
-    .filter(([, bit]) => (bits & bit) !== 0)
-    .map(([name]) => name)
-    .join(' ') || 'none';
+const sealNames = (bits: number): string => flagsIn(F_SEAL, bits).join(' ') || 'none';
 
 function holdsPattern(kernel: Kernel, inode: ShmemInode, fills: readonly Fill[]): boolean {
   const { pageSize } = kernel.machine;

@@ -16,11 +16,6 @@ export const VFIO_VARIANTS = ['seed', 'v5', 'running'] as const;
  * a device that goes on running, a bus master still, while the kernel below it is replaced.
  */
 export type VfioVariant = (typeof VFIO_VARIANTS)[number];
-export type IrqMode = 'none' | 'intx' | 'msi' | 'msix';
-export type PowerState = 'D0' | 'D1' | 'D2' | 'D3hot' | 'D3cold';
-export type ResetMethod = 'flr' | 'pm' | 'bus' | 'none';
-export type SealName = 'SEAL' | 'SHRINK' | 'GROW' | 'WRITE' | 'FUTURE_WRITE' | 'EXEC';
-export type MemfdFlag = 'ALLOW_SEALING' | 'NOEXEC_SEAL' | 'EXEC' | 'HUGETLB' | 'CLOEXEC';
 
 /** Kinds of descriptor that `fd` makes. `session` and `device` give another descriptor of what is open. */
 export const FD_KINDS = [
@@ -47,7 +42,6 @@ export const FD_KINDS = [
   'session',
   'device',
 ] as const;
-export type FdKind = (typeof FD_KINDS)[number];
 
 export const HANDLER_CALLBACKS = ['can_preserve', 'preserve', 'unpreserve', 'freeze', 'unfreeze', 'retrieve', 'can_finish', 'finish'] as const;
 export type HandlerCallback = (typeof HANDLER_CALLBACKS)[number];
@@ -106,9 +100,7 @@ export interface StepBase {
   readonly by: string | null;
 }
 
-/** What a step must answer where it says nothing. */
-
-/** 0, and nothing else is looked at. */
+/** What a step must answer where it says nothing: 0, and nothing else is looked at. */
 export const expectSuccess: Expectation = { errno: null, ret: null, same: null, name: null, signal: null, console: [], cloexec: null };
 
 /** A kernel of which only the release is said. */

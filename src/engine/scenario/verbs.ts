@@ -2,7 +2,7 @@
 import { deviceVerbs } from './verbs-device.js';
 import { kvmVerbs } from './verbs-kvm.js';
 import { type ValuesOf, optional, required, withDefault, mapping } from './keys.js';
-import { type FdRef, FD_KINDS, type MemfdFlag, type SealName } from './terms.js';
+import { type FdRef, FD_KINDS } from './terms.js';
 import { bytes, fdRef, label, number, oneOf, u64, bool, listOf, s64, size, text } from './values.js';
 import { asKey, shapeKeys, shapeOf, verb, fill } from './verb.js';
 
@@ -111,12 +111,11 @@ const rebootVerbs = {
 };
 
 const seal = oneOf(['SEAL', 'SHRINK', 'GROW', 'WRITE', 'FUTURE_WRITE', 'EXEC']);
+const memfdFlag = oneOf(['ALLOW_SEALING', 'NOEXEC_SEAL', 'EXEC', 'HUGETLB', 'CLOEXEC']);
 const fdKey = required(fdRef, 'the descriptor');
 const offsetKey = withDefault(size(), 'where in the file, in bytes', 0, '0');
 const fillKey = withDefault(fill, 'pages that hold the content pattern', [], '');
 const dataKey = optional(bytes, 'the bytes: text, or raw');
-const NO_SEALS: readonly SealName[] = [];
-const SEALABLE: readonly MemfdFlag[] = ['ALLOW_SEALING'];
 const range = { offset: offsetKey, size: withDefault(size(1), 'how much, in bytes', 4096, '4KiB') };
 const LAST_POSITION = (1n << 63n) - 1n;
 
@@ -127,11 +126,11 @@ const fileVerbs = {
       ...asKey,
       name: withDefault(text, 'the name given to memfd_create', '', ''),
       size: withDefault(size(), 'its size', 0, '0'),
-      flags: withDefault(listOf(oneOf(['ALLOW_SEALING', 'NOEXEC_SEAL', 'EXEC', 'HUGETLB', 'CLOEXEC'])), 'MFD_…', SEALABLE, '[ALLOW_SEALING]'),
+      flags: withDefault(listOf(memfdFlag), 'MFD_…', ['ALLOW_SEALING'], '[ALLOW_SEALING]'),
       fallocate: optional(mapping(range, 'a fallocate'), 'allocates before anything is written'),
       fill: fillKey,
       writes: withDefault(listOf(mapping({ offset: offsetKey, data: required(bytes, 'the bytes') }, 'a write'), 10_000), 'writes after `fill`', [], ''),
-      seals: withDefault(listOf(seal), 'F_SEAL_… to add', NO_SEALS, '[]'),
+      seals: withDefault(listOf(seal), 'F_SEAL_… to add', [], '[]'),
       pos: withDefault(s64, 'where lseek leaves it', 0n, '0'),
       huge: withDefault(bool, 'of huge folios (shmem_enabled=always)', false, 'false'),
     },
