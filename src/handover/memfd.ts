@@ -406,8 +406,8 @@ class MemfdTable implements Memfd {
 
   *runColumns(): Iterable<RunColumns> {
     const { map } = this.#context;
-    const orders = new Uint8Array(ENTRIES_A_PIECE);
-    const out = new RunPiece();
+    const orders = new Uint8Array(Math.min(ENTRIES_A_PIECE, this.readableFolios));
+    const out = new RunPiece(this.readableFolios);
     for (const columns of this.columns()) {
       map?.ordersInto(columns.pfn, columns.count, orders);
       const pagesOf = map === null ? (at: number) => this.pagesOf(this.folioAt(columns, at), nextIn(this, columns, at)) ?? 1 : null;
@@ -424,15 +424,23 @@ class MemfdTable implements Memfd {
 /** Runs as they are joined. */
 class RunPiece implements RunColumns {
   count = 0;
-  // room for what is left of one piece and all of the next
-  readonly index = new Float64Array(2 * ENTRIES_A_PIECE);
-  readonly pfn = new Float64Array(2 * ENTRIES_A_PIECE);
-  readonly pages = new Float64Array(2 * ENTRIES_A_PIECE);
-  readonly flags = new Uint32Array(2 * ENTRIES_A_PIECE);
+  readonly index: Float64Array;
+  readonly pfn: Float64Array;
+  readonly pages: Float64Array;
+  readonly flags: Uint32Array;
   exact: Map<number, bigint> | null = null;
   // Where the next folio is, in the file and in memory, if it goes on with the last run; -1: there is none.
   #nextIndex = -1;
   #nextPfn = -1;
+
+  constructor(folios: number) {
+    // room for what is left of one piece and all of the next
+    const room = Math.min(2 * ENTRIES_A_PIECE, folios);
+    this.index = new Float64Array(room);
+    this.pfn = new Float64Array(room);
+    this.pages = new Float64Array(room);
+    this.flags = new Uint32Array(room);
+  }
 
   /** Joins the folios of a piece to the runs. @param orders as PreservedMap.ordersInto gives them, used where `pagesOf` is null */
   join(columns: FolioColumns, orders: Uint8Array, pagesOf: ((at: number) => number) | null, exactOf: (at: number) => bigint | undefined): void {
