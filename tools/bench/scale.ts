@@ -97,7 +97,8 @@ function folios(folder: Folder, reader: string | null): readonly string[] {
     );
   }
   const diff = tool('diff', file, after.file, '--kho-fdt', fdt, '--kho-fdt', after.fdt);
-  lines.push(`scale: diff of two such dumps: ${times(diff.time, 2 * report.time)} two reports (at most 3), ${mib(diff.peak)}`);
+  const reports = report.time + tool('report', after.file, '--kho-fdt', after.fdt).time;
+  lines.push(`scale: diff of two such dumps: ${times(diff.time, reports)} their two reports (at most 3), ${mib(diff.peak)}`);
   return lines;
 }
 
