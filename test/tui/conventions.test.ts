@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { EngineClient } from '../../src/engine/client.js';
 import { parseScenario } from '../../src/engine/scenario/parse.js';
 import { openSnapshotFiles } from '../../src/kvm/snapshot-files.js';
@@ -623,11 +623,19 @@ describe('the first screen at once, progress, and Esc or Ctrl-C gives the openin
     await loading.stage('checking');
     expect(text()).toMatch(/searching \d+\.\d s/);
     stdin.write('jj');
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 7_500);
+    loading.check();
+    expect(text()).toContain('checking … 7 s');
+    clock.mockRestore();
     await loading.stage('drawing');
     stdin.write(key);
     await expect(loading.cancelled).rejects.toThrow(OpeningCancelled);
     await expect(loading.stage('more')).rejects.toThrow(OpeningCancelled);
     expect(String(loading.finish())).toBe('jj');
+    // the memory of a dump is read on, and the screen is the view's
+    const shown = text();
+    loading.check('more');
+    expect(text()).toBe(shown);
     loading.leave();
     expect(text()).toContain('\u001b[?1049l');
   });

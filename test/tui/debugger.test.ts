@@ -258,13 +258,19 @@ describe('breakpoints that are passed', () => {
     expect(screen.pane('calls').rows.join('\n')).toContain('passes 3 more');
     expect(at(screen.press('c'))).toBe(fourth);
     expect(at(screen.press('C', 'C'))).toBe(second);
+    expect(screen.footer).toBe(' breakpoint actor:luo');
     screen.press(':').type('info').press('enter');
-    expect(screen.text).toMatch(/1 {2}actor:luo: stopped 7×, \d+ such steps in this run/);
-    screen.press('q', ':').type('delete 2').press('enter');
+    expect(screen.text).toMatch(/1 {2}actor:luo: \d+ such steps in this run, 7×/);
+    // over a page, too
+    screen.press(':').type('delete 2').press('enter');
     expect(screen.footer).toContain('no breakpoint 2');
     screen.press(':').type('delete 1').press('enter');
     expect(client.breakpoints).toHaveLength(0);
     expect(screen.press(':').type('ignore 1').press('enter').footer).toContain(':ignore takes');
+    screen.press(':').type('tbreak actor:luo').press('enter');
+    expect(screen.pane('calls').rows.join('\n')).toContain('actor:luo  once');
+    expect(screen.press('c').footer).toBe(' temporary breakpoint actor:luo');
+    expect(screen.pane('calls').rows.join('\n')).not.toContain('actor:luo');
   });
 
   it('are gone to again with .', () => {

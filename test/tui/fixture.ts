@@ -107,7 +107,7 @@ export function fixtureModel(opened?: Opened): InspectorModel {
     path: 'fixture.elf',
     headline: { text: 'Not everything can be retrieved in the next kernel.', word: 'retrieve-fails EOPNOTSUPP', severity: 'error' },
     handovers: [],
-    fates: new Map(),
+    fates: () => new Map(),
     addresses: () => new AddressIndex({ memory, handovers: [] }),
     objects: [],
     series: null,

@@ -5,11 +5,23 @@ import type { Key } from '../model/keys.js';
 import { lastOf } from '../model/last-of.js';
 import { hexRows, moveRows, rowStart } from '../model/hex.js';
 import { type ListPane, listPane } from '../model/list.js';
-import { type Scroll, keepInView, moveBy, rowsOf } from '../model/scroll.js';
+import { moveBy, rowsOf } from '../model/scroll.js';
 import { type Line, type Span, fill, padTo, restyle, span, textOf } from '../model/text.js';
-import { type Pane, filterOf } from '../model/view.js';
+import type { Pane } from '../model/view.js';
 import { type DebuggerPane, LOOK, STOPS } from './layout.js';
-import { type Debugger, type StackRow, detailRows, deviceRows, followMemory, kernelRows, memoryGrid, settle, stackRows, timelineHeight } from './state.js';
+import {
+  type Debugger,
+  type StackRow,
+  detailRows,
+  deviceRows,
+  followMemory,
+  kernelRows,
+  memoryGrid,
+  settle,
+  stackRows,
+  timelineHeight,
+  timelineRows,
+} from './state.js';
 import { type StateRow, stateLine, stateWords } from './state-rows.js';
 import { type StepLine, argsText, laneHeading, laneRow, programText, resultText } from './step-lines.js';
 import { remove } from './stops.js';
@@ -110,17 +122,6 @@ const timeline: Of = {
     return row === 0 || cursor === -1 ? state : { ...state, timeline: { ...state.timeline, cursor } };
   },
 };
-
-/** The steps that the filter leaves, null for all; what part of them is on the screen; the step under the cursor, or the next that is shown. */
-function timelineRows(state: Debugger): { readonly shown: readonly number[] | null; readonly at: Scroll; readonly under: number } {
-  const filter = filterOf<DebuggerPane>(state, 'timeline');
-  const number = state.timeline.cursor + 1;
-  if (filter === '') return { shown: null, at: state.timeline, under: number };
-  const shown = state.index.matches(state.client, filter);
-  const next = shown.findIndex((one) => one >= number);
-  const at = keepInView({ ...state.timeline, cursor: next === -1 ? shown.length - 1 : next }, shown.length, timelineHeight(state));
-  return { shown, at, under: shown[at.cursor] ?? number };
-}
 
 // Calls, breakpoints, marks.
 

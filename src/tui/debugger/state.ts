@@ -5,7 +5,7 @@ import type { Inspector } from '../inspector/state.js';
 import { type Grid, addressDigits, bytesPerRow, followSelection, rowStart } from '../model/hex.js';
 import { lastOf } from '../model/last-of.js';
 import { type PaneBox, type Size, boxOf } from '../model/screen.js';
-import { paneBox } from '../model/view.js';
+import { filterOf, paneBox } from '../model/view.js';
 import { escapeText } from '../../report/escape.js';
 import { hasWords } from '../model/match.js';
 import type { Headline } from '../model/finding.js';
@@ -250,6 +250,17 @@ const box = (state: Laid, id: DebuggerPane): PaneBox => paneBox({ layout: debugg
 /** One row names the lanes. */
 export const timelineHeight = (state: Laid): number => Math.max(1, box(state, 'timeline').height - 1);
 
+/** The steps that the filter leaves, null for all; what part of them is on the screen; the step under the cursor, or the next that is shown. */
+export function timelineRows(state: Debugger): { readonly shown: readonly number[] | null; readonly at: Scroll; readonly under: number } {
+  const filter = filterOf<DebuggerPane>(state, 'timeline');
+  const number = state.timeline.cursor + 1;
+  if (filter === '') return { shown: null, at: state.timeline, under: number };
+  const shown = state.index.matches(state.client, filter);
+  const next = shown.findIndex((one) => one >= number);
+  const at = keepInView({ ...state.timeline, cursor: next === -1 ? shown.length - 1 : next }, shown.length, timelineHeight(state));
+  return { shown, at, under: shown[at.cursor] ?? number };
+}
+
 /** Cursors into view after anything changed; the place that panes share shows the one in focus. */
 export function settle(before: Debugger): Debugger {
   const slot = SHARED.includes(before.shell.focus) ? before.shell.focus : before.slot;
@@ -309,14 +320,15 @@ const linesOf = lastOf(({ step, position, shown, fields }: Present, width: numbe
 export const detailRows = (state: Debugger): readonly StepLine[] => linesOf(state.present, box(state, 'step').width - 1, state.cause);
 
 /** Calls, innermost first; breakpoints; marks. */
-export function stackRows({ client, present, ignores, stopped }: Debugger): StackRow[] {
+export function stackRows({ client, present, ignores, stopped, temporary }: Debugger): StackRow[] {
   const rows: StackRow[] = [...present.stack].reverse().map((step): StackRow => ({ kind: 'call', step }));
   if (rows.length === 0) rows.push({ kind: 'heading', text: 'outside of any call' });
   if (client.breakpoints.length > 0) rows.push({ kind: 'heading', text: 'breakpoints' });
   for (const text of client.breakpoints.map(breakpointText)) {
     const hit = stopped.get(text) ?? 0;
     const left = ignores.get(text) ?? 0;
-    rows.push({ kind: 'breakpoint', text, note: [hit === 0 ? '' : `${hit}×`, left === 0 ? '' : `passes ${left} more`].filter(Boolean).join(', ') });
+    const notes = [temporary.includes(text) ? 'once' : '', hit === 0 ? '' : `${hit}×`, left === 0 ? '' : `passes ${left} more`];
+    rows.push({ kind: 'breakpoint', text, note: notes.filter(Boolean).join(', ') });
   }
   if (client.marks.size > 0) rows.push({ kind: 'heading', text: 'marks' });
   for (const [name, step] of client.marks) rows.push({ kind: 'mark', name, step });

@@ -1,12 +1,13 @@
 /** Where the run is stopped, and what steps are called: breakpoints as in gdb, and marks. */
 import { type Breakpoint, BREAKPOINT_KINDS, type EngineClient, breakpointText, parseBreakpoint, stopsAt } from '../../engine/client.js';
 import { escapeText } from '../../report/escape.js';
+import { counted } from '../../tree/words.js';
 import { nearest } from '../model/match.js';
 import type { PageRow } from '../model/page.js';
 import { line } from '../model/text.js';
 import { type Marks, showList } from '../model/view.js';
 import { STOPS } from './layout.js';
-import { type Debugger, type StackRow, settle } from './state.js';
+import { type Debugger, type StackRow, settle, stackRows, timelineRows } from './state.js';
 import { repeated, tell, travelled } from './travel.js';
 
 export const MOMENTS = ['preserved', 'frozen', 'early', 'booted'] as const;
@@ -50,7 +51,8 @@ function operations(client: EngineClient): string[] {
   const names = new Set<string>();
   for (let number = 1; number <= Math.min(client.length, MOST_CHECKED); number++) {
     const op = client.stepAt(number)?.op;
-    if (op !== undefined && op !== 'printk') names.add(op);
+    // a blank would end the name
+    if (op !== undefined && op !== 'printk' && !op.includes(' ')) names.add(op);
   }
   return [...names].sort();
 }
@@ -67,7 +69,7 @@ export function breakpointChoices({ client }: Debugger, typed: string): readonly
 /** On the operation of the step under the timeline's cursor. */
 export function toggleBreakpoint(state: Debugger): Debugger {
   const { client } = state;
-  const step = state.shell.focus === 'timeline' ? client.stepAt(state.timeline.cursor + 1) : state.present.step;
+  const step = state.shell.focus === 'timeline' ? client.stepAt(timelineRows(state).under) : state.present.step;
   if (step === null) return tell(state, 'no step here');
   const present = client.breakpoints.find((breakpoint) => breakpoint.kind === 'op' && breakpoint.op === step.op);
   if (present !== undefined) {
@@ -90,13 +92,15 @@ export function remove(state: Debugger, row: StackRow | undefined): Debugger {
 export function onward(before: Debugger, count: number | null, go: (client: EngineClient) => unknown): Debugger {
   const ignores = new Map(before.ignores);
   const stopped = new Map(before.stopped);
+  let stops: readonly string[] = [];
   const moved = repeated(before, count, (client) => {
     for (let at = client.position; ; at = client.position) {
+      stops = [];
       go(client);
       const step = client.current;
       if (step === null || client.position === at) return step;
       const hit = client.breakpoints.filter((one) => stopsAt(one, step)).map(breakpointText);
-      const stops = hit.filter((text) => (ignores.get(text) ?? 0) === 0);
+      stops = hit.filter((text) => (ignores.get(text) ?? 0) === 0);
       for (const text of hit) {
         const left = ignores.get(text) ?? 0;
         if (left > 0) ignores.set(text, left - 1);
@@ -106,11 +110,10 @@ export function onward(before: Debugger, count: number | null, go: (client: Engi
     }
   });
   const there: Debugger = { ...moved, ignores, stopped };
-  const step = there.client.current;
-  const hit = there.temporary.find((text) => step !== null && stopsAt(parseBreakpoint(text), step));
-  if (hit === undefined) return there;
-  there.client.removeBreakpoint(parseBreakpoint(hit));
-  return settle(tell({ ...there, temporary: there.temporary.filter((text) => text !== hit) }, `temporary breakpoint ${escapeText(hit)}`));
+  const once = there.temporary.filter((text) => stops.includes(text));
+  for (const text of once) there.client.removeBreakpoint(parseBreakpoint(text));
+  const left = settle({ ...there, temporary: there.temporary.filter((text) => !once.includes(text)) });
+  return stops.length === 0 ? left : tell(left, `${once.length > 0 ? 'temporary ' : ''}breakpoint ${stops.map(escapeText).join(' and ')}`);
 }
 
 const numbered = ({ client }: Debugger, text: string): Breakpoint | null => (/^\d{1,4}$/.test(text) ? (client.breakpoints[Number(text) - 1] ?? null) : null);
@@ -139,15 +142,11 @@ export function deleteBreakpoint(state: Debugger, argument: string): Debugger {
 }
 
 export function listBreakpoints(state: Debugger): Debugger {
-  const { client, ignores, stopped } = state;
-  const rows = client.breakpoints.map((one, index): PageRow => {
-    const text = breakpointText(one);
-    const left = ignores.get(text) ?? 0;
-    const passed = left === 0 ? '' : `, to be passed ${left} more`;
-    return {
-      line: line(`${index + 1}  ${escapeText(text)}: stopped ${stopped.get(text) ?? 0}×, ${hits(client, one)} such steps in this run${passed}`),
-      target: null,
-    };
+  const { client } = state;
+  const listed = stackRows(state).filter((row) => row.kind === 'breakpoint');
+  const rows = listed.map(({ text, note }, index): PageRow => {
+    const such = hits(client, parseBreakpoint(text));
+    return { line: line(`${index + 1}  ${escapeText(text)}: ${counted(such, 'such step')} in this run${note === '' ? '' : `, ${note}`}`), target: null };
   });
   return rows.length === 0 ? tell(state, 'no breakpoints') : showList(state, 'breakpoints', () => rows);
 }

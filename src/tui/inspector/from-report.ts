@@ -27,7 +27,7 @@ export function inspectorModelOf(report: DumpReport): InspectorModel {
       .join('  '),
     path: source.path,
     headline: headlineOf(report.verdict),
-    fates: fatesOf(report),
+    fates: () => fatesOf(report),
     overview: overviewOf(report),
     roots: report.handovers.map((handover) => handover.node),
     memory: report.decoded.memory,

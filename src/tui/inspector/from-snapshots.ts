@@ -71,7 +71,7 @@ function modelOf(snapshot: KvmSnapshot, { title, path, series, together }: Aroun
       '',
       `${escapeText(path)}: ${series.labels.length === 1 ? '' : `snapshot ${series.index}, `}${bytes.length} bytes`,
     ],
-    fates: new Map(),
+    fates: () => new Map(),
     roots,
     memory,
     image: null,

@@ -42,8 +42,8 @@ export interface InspectorModel {
   readonly path: string;
   readonly headline: Headline;
   readonly overview: readonly string[];
-  /** what becomes of sessions and files, in a word or two, by path; empty where nobody knows */
-  readonly fates: ReadonlyMap<string, string>;
+  /** what becomes of sessions and files, in a word or two, by path; empty where nobody knows; read again where they are very many */
+  readonly fates: () => ReadonlyMap<string, string>;
   readonly roots: readonly TreeNode[];
   readonly memory: PhysicalMemory;
   /** physical: the image of the kernel; null where it is not known */

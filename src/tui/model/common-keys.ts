@@ -183,7 +183,13 @@ function searchKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Ke
     { keys: ['/'], group: SEARCH, help: words.search, hint: 'search', overPages: true, run: (state) => asked(state, '/') },
     { keys: ['n'], group: SEARCH, help: 'next match', overPages: true, run: next(1) },
     { keys: ['N'], group: SEARCH, help: 'match before', overPages: true, run: next(-1) },
-    { keys: [':'], group: SEARCH, help: 'type a command (Tab completes)', run: (state) => asked(state, ':') },
+    {
+      keys: [':'],
+      group: SEARCH,
+      help: 'type a command (Tab completes)',
+      overPages: true,
+      run: (state) => asked<S>(withShell(state, { page: null }), ':'),
+    },
   ];
 }
 

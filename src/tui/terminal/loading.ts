@@ -32,6 +32,8 @@ export class Loading {
   /** fails once the user has given it up, also while a stage waits for something */
   readonly cancelled: Promise<never>;
   #started = performance.now();
+  /** whole seconds of the stage that the screen says */
+  #seconds = 0;
 
   /** @param title escaped: the file as the user named it */
   constructor(title: string, color: boolean, streams: TerminalStreams) {
@@ -62,6 +64,7 @@ export class Loading {
   readonly stage = async (text: string): Promise<void> => {
     if (this.#stage !== '') this.#done.push(`${this.#stage} ${((performance.now() - this.#started) / 1000).toFixed(1)} s`);
     this.#started = performance.now();
+    this.#seconds = 0;
     this.#stage = text;
     this.#draw();
     // twice: what the terminal has sent is read in one turn of the loop, and dealt with in the next
@@ -79,10 +82,11 @@ export class Loading {
     const now = performance.now();
     if (now - this.#asked < CHECK_MS) return;
     this.#asked = now;
-    if (stage !== undefined) {
-      this.#stage = stage;
-      this.#draw();
-    }
+    if (stage !== undefined) this.#stage = stage;
+    // what takes long says for how long: it is seen to go on
+    const seconds = Math.floor((now - this.#started) / 1000);
+    if (stage !== undefined || seconds !== this.#seconds) this.#draw();
+    this.#seconds = seconds;
     if (this.#keys === null) return;
     const buffer = Buffer.alloc(256);
     try {
@@ -98,22 +102,23 @@ export class Loading {
     return new OpeningCancelled(`${this.#title}: not opened`);
   }
 
-  #closeKeys(): void {
+  /** From now on the screen is the view's. */
+  #end(): void {
+    this.streams.stdin.off('readable', this.#onReadable);
+    this.#asked = Number.POSITIVE_INFINITY;
     if (this.#keys !== null) closeSync(this.#keys);
     this.#keys = null;
   }
 
   /** The view may begin; the alternate screen stays. @returns what was typed meanwhile, for the view to take */
   finish(): Buffer {
-    this.streams.stdin.off('readable', this.#onReadable);
-    this.#closeKeys();
+    this.#end();
     return Buffer.concat(this.#typed);
   }
 
   /** Gives the terminal back. */
   leave(): void {
-    this.streams.stdin.off('readable', this.#onReadable);
-    this.#closeKeys();
+    this.#end();
     this.screen.close();
     // nobody reads it any more: it must not keep the process
     this.streams.stdin.unref();
@@ -148,7 +153,8 @@ export class Loading {
     const at = (row: number, style: string, text: string): string => `${ESC}[${row};1H${ESC}[2K${style}${glyphs([...text].slice(0, width).join(''))}${plain}`;
     let out = at(1, bold, ` ${this.#title}`);
     for (const [index, done] of this.#done.slice(-Math.max(0, rows - 6)).entries()) out += at(3 + index, dim, `  ${done}`);
-    if (this.#stage !== '') out += at(3 + Math.min(this.#done.length, Math.max(0, rows - 6)), '', `  ${this.#stage} …`);
+    const seconds = Math.floor((performance.now() - this.#started) / 1000);
+    if (this.#stage !== '') out += at(3 + Math.min(this.#done.length, Math.max(0, rows - 6)), '', `  ${this.#stage} …${seconds === 0 ? '' : ` ${seconds} s`}`);
     this.streams.stdout.write(out + at(rows, dim, ' Esc gives up'));
   }
 }

@@ -25,7 +25,7 @@ const tables = new WeakMap<InspectorModel, Made>();
 function madeOf(model: InspectorModel): Made {
   const known = tables.get(model);
   if (known !== undefined) return known;
-  const all = sessionRows(model.handovers, model.findings, model.fates);
+  const all = sessionRows(model.handovers, model.findings, model.fates());
   const longest = (text: (row: SessionRow) => string, title: string): number => all.reduce((most, row) => Math.max(most, widthOf(text(row))), title.length);
   const made: Made = {
     all,
