@@ -148,5 +148,11 @@ export function isErrnoName(text: string): text is ErrnoName {
 /** The name of a positive errno, or null where the kernel has none of that number. */
 export const errnoName = (number: number): ErrnoName | null => byNumber.get(number) ?? null;
 
+/** The same as text: `0`, `EIO`, `errno 999`. */
+export const errnoText = (number: number): string => (number === 0 ? '0' : (errnoName(number) ?? `errno ${number}`));
+
+/** Of what a system call returns, -4095 to -1 is an errno. Source: include/linux/err.h, 7.3. */
+export const MAX_ERRNO = 4095;
+
 /** `retrieve-fails (EIO)`; what happens alone where user space sees no errno. */
 export const withErrno = (what: string, errno: ErrnoName | null): string => (errno === null ? what : `${what} (${errno})`);

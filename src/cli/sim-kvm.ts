@@ -1,5 +1,5 @@
 /** `sim --device kvm`: the scenario's virtual machine on this machine's /dev/kvm; with `--compare`, beside the simulated one. */
-import { errnoName } from '../../abi/errno.js';
+import { errnoName, errnoText } from '../../abi/errno.js';
 import { type KvmCapabilities, kvmCapabilitiesHere, openKvm } from '../device/kvm/real-kvm.js';
 import { argsOf } from '../engine/run/agent.js';
 import { mismatchOf } from '../engine/run/expectation.js';
@@ -119,8 +119,7 @@ function* textLines(
   yield failed === 0 ? `finished after ${results.length} steps; every expectation met` : `finished after ${results.length} steps; ${failed} not as expected`;
 }
 
-const answerText = ({ call }: KvmStepResult): string =>
-  call === null ? '0' : call.errno === 0 ? String(call.ret) : (errnoName(call.errno) ?? `errno ${call.errno}`);
+const answerText = ({ call }: KvmStepResult): string => (call === null ? '0' : call.errno === 0 ? String(call.ret) : errnoText(call.errno));
 
 async function compare(
   scenario: Scenario,

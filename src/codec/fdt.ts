@@ -12,6 +12,8 @@ import { type Encodable, encodeStruct, encodeValue } from './encode.js';
 import { offsetOf, sizeOf, typeSize } from './layout-table.js';
 
 export const FDT_MAGIC = 0xd00dfeed;
+/** Bytes: libfdt's sizes are ints. */
+export const LARGEST_FDT = 0x7fffffff;
 const FIRST_SUPPORTED_VERSION = 2;
 const LAST_SUPPORTED_VERSION = 17;
 /** Deeper than any handover; a guard against damage. */
@@ -58,7 +60,7 @@ export interface Fdt {
 
 /** Do these bytes start an FDT header that names a blob of at least a header's size? */
 export function hasFdtMagic(bytes: Uint8Array, offset = 0): boolean {
-  return bytes[offset] === 0xd0 && bytes[offset + 1] === 0x0d && bytes[offset + 2] === 0xfe && bytes[offset + 3] === 0xed;
+  return offset + 4 <= bytes.length && new DataView(bytes.buffer, bytes.byteOffset + offset).getUint32(0) === FDT_MAGIC;
 }
 
 /** Size the header claims (bytes), or null if there is no room for a header. */
@@ -100,14 +102,14 @@ function checkHeader(header: DecodedStruct<typeof fdtHeader>, available: number,
     problem(at('version'), -10, `version ${header.version} is older than last_comp_version ${header.last_comp_version}`);
   const size = sizeOf(fdtHeader);
   const total = header.totalsize;
-  if (total < size || total > 0x7fffffff) problem(at('totalsize'), -8, `totalsize is ${total}`);
+  if (total < size || total > LARGEST_FDT) problem(at('totalsize'), -8, `totalsize is ${total}`);
   const inside = (offset: number, length: number): boolean => offset >= size && offset <= total && length <= total - offset;
   if (!inside(header.off_mem_rsvmap, 0)) problem(at('off_mem_rsvmap'), -8, `the reservation block at ${header.off_mem_rsvmap} lies outside the ${total} bytes`);
   if (!inside(header.off_dt_struct, header.size_dt_struct))
     problem(at('off_dt_struct'), -8, `the structure block (${header.size_dt_struct} bytes at ${header.off_dt_struct}) lies outside the ${total} bytes`);
   if (!inside(header.off_dt_strings, header.size_dt_strings))
     problem(at('off_dt_strings'), -8, `the strings block (${header.size_dt_strings} bytes at ${header.off_dt_strings}) lies outside the ${total} bytes`);
-  if (total > available && total <= 0x7fffffff) problem(at('totalsize'), -8, `totalsize is ${total}, but only ${available} bytes are there`);
+  if (total > available && total <= LARGEST_FDT) problem(at('totalsize'), -8, `totalsize is ${total}, but only ${available} bytes are there`);
 }
 
 /**

@@ -4,6 +4,9 @@
  */
 import type { BitField, FieldType, Struct } from '../../abi/layout.js';
 
+/** Sizes in bytes that a page of x86-64 (the first alone) or arm64 can have. */
+export const PAGE_SIZES: readonly number[] = [4096, 16384, 65536];
+
 /** The page size arrays of count `page` are laid out for, when nothing else is known. */
 export const DEFAULT_PAGE_SIZE = 4096;
 

@@ -1,4 +1,5 @@
 /** VMCOREINFO's text: what a kernel says about itself for dump tools, KEY=VALUE lines. Source: Documentation/admin-guide/kdump/vmcoreinfo.rst, 7.3. */
+import { PAGE_SIZES } from './layout-table.js';
 
 /** The lines of a VMCOREINFO note or page; the first of a key holds. */
 export function parseVmcoreinfo(bytes: Uint8Array): ReadonlyMap<string, string> {
@@ -10,9 +11,6 @@ export function parseVmcoreinfo(bytes: Uint8Array): ReadonlyMap<string, string> 
   }
   return lines;
 }
-
-/** Sizes a page of x86-64 or arm64 can have, in bytes. */
-const PAGE_SIZES: readonly number[] = [4096, 16384, 65536];
 
 /** PAGESIZE in bytes, or null where it is not given or no page has that size. */
 export function pageSizeOf(lines: ReadonlyMap<string, string> | null): number | null {

@@ -1,4 +1,5 @@
 /** What a header says: structures laid out, strings and numbers it defines. */
+import { DEFAULT_PAGE_SIZE } from '../codec/layout-table.js';
 import { currentBudget, raise } from '../codec/budget.js';
 import { UserError } from '../codec/user-error.js';
 import { type Measured, Measurer, type NotMeasured } from './layout.js';
@@ -19,7 +20,7 @@ export interface Header {
 }
 
 /** @param pageSize in bytes: what PAGE_SIZE stands for @throws UserError where the headers of a command have more lines than it may read */
-export function readHeader(path: string, file: KnownFile, pageSize = 4096): Header {
+export function readHeader(path: string, file: KnownFile, pageSize = DEFAULT_PAGE_SIZE): Header {
   const lines = file.lines();
   const budget = currentBudget();
   if (!budget.spend('gate-lines', lines.length, path))

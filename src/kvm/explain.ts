@@ -1,4 +1,5 @@
 /** A snapshot in sentences: what happened, whether it can be believed, what user space is asked to do. Pure; plain text. */
+import { errnoText } from '../../abi/errno.js';
 import type { DecodedStruct, Struct } from '../../abi/layout.js';
 import { KVM_HC_MAP_GPA_RANGE, KVM_MAP_GPA_RANGE_ENCRYPTED, kvmCapabilities } from '../../abi/kvm/ioctls.js';
 import { hypercall, internal, io, memoryFault, mmio, systemEvent, msr } from '../../abi/kvm/payloads.js';
@@ -6,7 +7,6 @@ import { SEED_CAP_MEMORY_FAULT_INFO } from '../../abi/kvm/seed-v13.js';
 import { ERRNO } from '../../abi/errno.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
-import { errnoName } from './errno.js';
 import { accessOf, explainFault } from './memory-fault.js';
 import type { KvmSnapshot } from './snapshot-model.js';
 import { counted, hex, meaningOf } from '../tree/words.js';
@@ -41,8 +41,8 @@ function belief({ errno, stale, exit, exitReason, abi, payload }: KvmSnapshot): 
         : `Holds only if KVM_RUN returned 0${exit?.name === 'KVM_EXIT_INTR' ? ' or failed with EINTR' : ''}; give --errno to have that judged.`,
     ];
   }
-  if (!stale) return [errno === 0 ? `KVM_RUN returned 0: ${name} is why.` : `KVM_RUN failed with ${errnoName(errno)}: ${name} says why.`];
-  const what = `KVM_RUN failed with ${errnoName(errno)}: ${name} is not what this run came back for.`;
+  if (!stale) return [errno === 0 ? `KVM_RUN returned 0: ${name} is why.` : `KVM_RUN failed with ${errnoText(errno)}: ${name} says why.`];
+  const what = `KVM_RUN failed with ${errnoText(errno)}: ${name} is not what this run came back for.`;
   if (errno === ERRNO.EFAULT && exitReason === 0) {
     return [
       what,

@@ -2,6 +2,7 @@
  * What a memory fault says and asks for: range, guest frames, and the KVM_SET_MEMORY_ATTRIBUTES that would convert it.
  * Source: Documentation/virt/kvm/api.rst, KVM_EXIT_MEMORY_FAULT and KVM_SET_MEMORY_ATTRIBUTES.
  */
+import { DEFAULT_PAGE_SIZE } from '../codec/layout-table.js';
 import { KVM_MEMORY_ATTRIBUTE_PRIVATE, KVM_MEMORY_EXIT_FLAG_PRIVATE } from '../../abi/kvm/ioctls.js';
 import { KVM_SET_MEMORY_ATTRIBUTES2, inPlaceConversion } from '../../abi/kvm/proposed.js';
 import { ERRNO } from '../../abi/errno.js';
@@ -42,7 +43,7 @@ interface FaultRange {
 const ADDRESS_SPACE = 1n << 64n;
 
 /** @param pageSize of the host, in bytes */
-export function faultRange(fault: MemoryFault, pageSize = 4096): FaultRange {
+export function faultRange(fault: MemoryFault, pageSize = DEFAULT_PAGE_SIZE): FaultRange {
   const page = BigInt(pageSize);
   const isPrivate = (fault.flags & KVM_MEMORY_EXIT_FLAG_PRIVATE) !== 0n;
   const end = fault.size === 0n || fault.gpa + fault.size > ADDRESS_SPACE ? null : fault.gpa + fault.size;

@@ -2,6 +2,7 @@
  * Snapshots from files: one, a file of many, or a folder of files. Read piece by piece, never whole. For the `kvm` command
  * and the bench.
  */
+import { PAGE_SIZES } from '../codec/layout-table.js';
 import { closeSync, fstatSync, openSync, readFileSync, readSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../codec/user-error.js';
@@ -225,14 +226,14 @@ interface Stride {
 
 /** Groups of pages looked at, spread over the file. */
 const SAMPLES = 64;
-const LARGE_PAGES: readonly number[] = [16384, 65536];
 
 /** @param size of the file, in bytes. @param pageSize of the host in bytes, where it is known */
 function strideOf(read: ReadAt, size: number, arch: KvmArch, pageSize: number | null = null): Stride {
   const { mappedPages } = kvmArches[arch];
   const smallest = pageSize ?? SMALLEST_PAGE;
   // x86 and s390 have one page size. Elsewhere a larger one shows where the file is exactly one mapping of such pages.
-  const larger = pageSize === null && arch !== 'x86_64' && mappedPages > 1 ? LARGE_PAGES.filter((page) => size === page * mappedPages) : [];
+  const larger =
+    pageSize === null && arch !== 'x86_64' && mappedPages > 1 ? PAGE_SIZES.filter((page) => page > SMALLEST_PAGE && size === page * mappedPages) : [];
   for (const page of [...larger, smallest]) {
     if (mappedPages > 1 && isMappings(read, size, mappedPages * page)) return { stride: mappedPages * page, pageSize: page };
   }

@@ -2,6 +2,7 @@
  * A kvm_run snapshot decoded: header, exit payload, data areas, synchronised registers, and what is odd about them. Pure; for
  * report, terminal and engine tests. Source: 7.3 include/uapi/linux/kvm.h through abi/kvm.
  */
+import { errnoText } from '../../abi/errno.js';
 import type { Endian, DecodedStruct, Struct } from '../../abi/layout.js';
 import { type KvmArch, kvmArches } from '../../abi/kvm/arch.js';
 import { type ExitReason, exitReasons } from '../../abi/kvm/exits.js';
@@ -9,7 +10,7 @@ import { io, internal, memoryFault, mmio, systemEvent } from '../../abi/kvm/payl
 import { type KvmRun, kvmRun } from '../../abi/kvm/run.js';
 import { MEMORY_FAULT, SEED_MEMORY_FAULT, seedExitReasons, SEED_CAP_MEMORY_FAULT_INFO } from '../../abi/kvm/seed-v13.js';
 import { decodeStruct } from '../codec/decode.js';
-import { offsetOf, sizeOf } from '../codec/layout-table.js';
+import { offsetOf, sizeOf, DEFAULT_PAGE_SIZE } from '../codec/layout-table.js';
 import { type IoData, coalescedRing, ioData, syncRegs, type PartialValues, decodePartial, partOf } from './areas.js';
 import { assumeArch, faultWords, holdsFault } from './assume-arch.js';
 import { type KvmFinding, finding, worstFirst } from './finding.js';
@@ -18,7 +19,6 @@ import { type Payload, decodePayload } from './payload.js';
 import { ERRNO } from '../../abi/errno.js';
 import { proposedFaultFlags } from '../../abi/kvm/proposed.js';
 import { kvmCapabilities } from '../../abi/kvm/ioctls.js';
-import { errnoName } from './errno.js';
 import { faultRange } from './memory-fault.js';
 import { counted, hex, unknownBits } from '../tree/words.js';
 
@@ -36,7 +36,7 @@ export function decodeSnapshot(bytes: Uint8Array, options: KvmSnapshotOptions = 
   const { arch, endian } = assumeArch(bytes, options, findings);
   const abi = options.abi ?? 'mainline';
   const errno = options.errno ?? null;
-  const pageSize = options.pageSize ?? 4096;
+  const pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
   const layout = kvmRun[arch];
   const header = decodeHeader(layout, bytes, endian);
   if (bytes.length < sizeOf(layout)) {
@@ -190,7 +190,7 @@ function checkStale({ stale, errno, exitReason, exit, payload, header, bytes, en
     const why =
       errno === ERRNO.EFAULT && exitReason === 0
         ? 'KVM_RUN failed with EFAULT and exit_reason 0: a page of a memslot has no usable mapping (VMA missing, PROT_NONE, or read-only for a write); no payload was written'
-        : `KVM_RUN failed with ${errnoName(errno)}: ${name} is what an earlier run left behind, and so is the payload`;
+        : `KVM_RUN failed with ${errnoText(errno)}: ${name} is what an earlier run left behind, and so is the payload`;
     findings.push(finding('kvm.exit-reason-stale', 'warning', path, why));
   }
   if (stale === null && header.immediate_exit === 1 && exitReason !== null) {

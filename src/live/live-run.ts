@@ -3,7 +3,7 @@
  * kernel; it goes on from its state file once the next one is up.
  */
 import { closeSync, constants, openSync } from 'node:fs';
-import { errnoName } from '../../abi/errno.js';
+import { errnoText } from '../../abi/errno.js';
 import type { Libc } from '../device/libc.js';
 import { EngineClient } from '../engine/client.js';
 import { mismatchOf } from '../engine/run/expectation.js';
@@ -116,4 +116,4 @@ export function simulatedResults(scenario: Scenario): readonly (number | null)[]
   return results;
 }
 
-export const resultText = (result: number | null): string => (result === null ? 'not asked' : result >= 0 ? '0' : (errnoName(-result) ?? `errno ${-result}`));
+export const resultText = (result: number | null): string => (result === null ? 'not asked' : result >= 0 ? '0' : errnoText(-result));

@@ -3,7 +3,7 @@ import { type Area, type Contract, type FdtNodeLayout, standingOf } from '../../
 import type { FieldType, Struct } from '../../abi/layout.js';
 import { type FoundStruct, releaseInfos, contractById, contractsOf, findStruct, structNames } from '../../abi/registry.js';
 import { areaCapacity, areaLimit } from '../codec/area.js';
-import { layoutTable, sizeOf, typeSize } from '../codec/layout-table.js';
+import { layoutTable, sizeOf, typeSize, PAGE_SIZES } from '../codec/layout-table.js';
 import { type LayoutRow, layoutRows, typeText } from './abi-layout.js';
 import { type Json, type JsonObject, pick } from './json-value.js';
 import { exitReasons } from '../../abi/kvm/exits.js';
@@ -14,7 +14,6 @@ import { UserError } from '../codec/user-error.js';
 import { escapeText } from './escape.js';
 
 /** Page sizes a machine of the supported architectures can have, in bytes. */
-export const PAGE_SIZES = [4096, 16384, 65536] as const;
 
 /** Releases that speak the contract, inferred ones marked. */
 export function releasesText(contract: Contract): string {

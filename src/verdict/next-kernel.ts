@@ -2,7 +2,7 @@
 import { RESERVE_MEM_COMPATIBLE } from '../../abi/memblock/reserve-mem-v1.js';
 import { u64 } from '../../abi/layout.js';
 import { decodeValue } from '../codec/decode.js';
-import { type FdtNode, fdtProperty, fdtStrings, parseFdt } from '../codec/fdt.js';
+import { type FdtNode, fdtProperty, fdtStrings, parseFdt, hasFdtMagic } from '../codec/fdt.js';
 import type { ConsoleLog } from '../diagnosis/log/console-log.js';
 import { nextBoot } from '../diagnosis/log/situate.js';
 import { scratchArraysOf } from '../diagnosis/scratch-arrays.js';
@@ -188,7 +188,7 @@ function reservedRegions(decoded: DecodedDump, handover: Handover): DumpStart['r
 
 function regionsAt(memory: PhysicalMemory, address: number | null): readonly { readonly name: string; readonly size: number }[] {
   const read = address === null ? null : readBytes(memory, address, memory.pageSize);
-  if (read === null || !read.ok || read.bytes[0] !== 0xd0) return [];
+  if (read === null || !read.ok || !hasFdtMagic(read.bytes)) return [];
   const { root } = parseFdt(read.bytes);
   return (root?.children ?? []).flatMap((node: FdtNode) => {
     const size = fdtProperty(node, 'size')?.value;

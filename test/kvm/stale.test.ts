@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { errnoName, parseErrno } from '../../src/kvm/errno.js';
+import { errnoText } from '../../abi/errno.js';
+import { parseErrno } from '../../src/kvm/errno.js';
 import { isStale } from '../../src/kvm/snapshot.js';
 import { UserError } from '../../src/codec/user-error.js';
 
@@ -28,8 +29,8 @@ describe('exit_reason by errno', () => {
 
   it('takes names, numbers and negative numbers, with the kernel names', () => {
     expect([parseErrno('EFAULT'), parseErrno('14'), parseErrno('-14'), parseErrno('efault'), parseErrno('EHWPOISON')]).toEqual([14, 14, 14, 14, 133]);
-    expect(errnoName(parseErrno('ENOTSUP'))).toBe('EOPNOTSUPP');
-    expect(errnoName(133)).toBe('EHWPOISON');
+    expect(errnoText(parseErrno('ENOTSUP'))).toBe('EOPNOTSUPP');
+    expect(errnoText(133)).toBe('EHWPOISON');
   });
 
   it.each(['', 'EWHAT', '0x0e', '4096', '1.5', '14 '.repeat(3)])('refuses %j', (text) => {

@@ -2,10 +2,10 @@
 import { type Contract, type FdtNodeLayout, standingOf } from '../../abi/contract.js';
 import type { Struct } from '../../abi/layout.js';
 import { contracts, releaseInfos, supporting } from '../../abi/registry.js';
-import { DEFAULT_PAGE_SIZE, layoutTable, typeSize } from '../../src/codec/layout-table.js';
+import { DEFAULT_PAGE_SIZE, layoutTable, typeSize, PAGE_SIZES } from '../../src/codec/layout-table.js';
 import { describe, typeText } from '../../src/report/abi-layout.js';
 import { matrixRows, sections } from '../../src/report/abi-list.js';
-import { areaText, PAGE_SIZES, releasesText } from '../../src/report/abi-show.js';
+import { areaText, releasesText } from '../../src/report/abi-show.js';
 
 /** The whole document. */
 export function abiDocument(): string {

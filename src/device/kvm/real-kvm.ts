@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { ERRNO } from '../../../abi/errno.js';
+import { ERRNO, errnoText } from '../../../abi/errno.js';
 import {
   KVM_API_VERSION,
   KVM_MEM_GUEST_MEMFD,
@@ -76,7 +76,7 @@ function openDevice(libc: Libc): number {
   if (!existsSync(DEVICE)) throw new UserError(`${DEVICE} is not here: no KVM on this machine, or the module is not loaded; try --device simulated`);
   const { ret, errno } = libc.open(DEVICE, O_RDWR_CLOEXEC);
   if (ret === -1)
-    throw new UserError(`${DEVICE} cannot be opened (${nameOf(errno)}); may this user open it? Group kvm usually does; or try --device simulated`);
+    throw new UserError(`${DEVICE} cannot be opened (${errnoText(errno)}); may this user open it? Group kvm usually does; or try --device simulated`);
   return ret;
 }
 
@@ -86,8 +86,6 @@ function requestOf(name: KvmRequestName): bigint {
   const request = kvmRequests[name];
   return requestNumber(request, request.struct === null ? 0 : sizeOf(request.struct));
 }
-
-const nameOf = (errno: number): string => Object.entries(ERRNO).find(([, number]) => number === errno)?.[0] ?? `errno ${errno}`;
 
 class RealKvm implements KvmBackend {
   readonly name = 'kvm';
@@ -311,7 +309,7 @@ class RealKvm implements KvmBackend {
 
 /** @throws UserError with the errno where the request failed */
 function done({ ret, errno }: KvmCall, what: string): number {
-  if (ret === -1) throw new UserError(`${DEVICE}: ${what} failed with ${nameOf(errno)}; try --device simulated`);
+  if (ret === -1) throw new UserError(`${DEVICE}: ${what} failed with ${errnoText(errno)}; try --device simulated`);
   return ret;
 }
 

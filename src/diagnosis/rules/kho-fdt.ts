@@ -2,6 +2,7 @@
  * Rules about the root FDT of KHO and the subtrees it names. Sources: drivers of the checks are kho_populate() and
  * kho_retrieve_subtree(), kernel/liveupdate/kexec_handover.c, 6.16 to 7.3.
  */
+import { LARGEST_FDT } from '../../codec/fdt.js';
 import { fdtHeader, fdtProp } from '../../../abi/fdt/header.js';
 import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { type Clue, type HandoverRule, type Hit, hit, noted, wrong } from '../rule.js';
@@ -27,11 +28,8 @@ function* problems(subject: Subject, codes: readonly number[]): Iterable<Hit> {
 
 const isOversized = (subject: Subject): boolean => {
   const totalsize = subject.handover.candidate.fdt?.header.totalsize ?? 0;
-  return totalsize > subject.dump.memory.pageSize && totalsize <= MAX_TOTALSIZE;
+  return totalsize > subject.dump.memory.pageSize && totalsize <= LARGEST_FDT;
 };
-
-/** libfdt's: sizes are ints. */
-const MAX_TOTALSIZE = 0x7fffffff;
 
 const confirmFdt = 'Dump the page (decode --as fdt_header --at <address>), and look for "KHO: " lines at the start of the next kernel\'s log.';
 

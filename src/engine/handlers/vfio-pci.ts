@@ -2,6 +2,7 @@
  * The vfio-pci file handler exactly as mail "[PATCH v3 07/24] vfio/pci: Preserve vfio-pci device files across Live Update" (23 Mar
  * 2026) has it: no retrieve yet, a finish that does nothing, no can_finish.
  */
+import { PCI_VENDOR_ID_INTEL, PCI_BASE_CLASS_DISPLAY } from '../../../abi/vfio-pci/restrictions.js';
 import { vfioPciCoreDeviceSer, vfioPciV1 } from '../../../abi/vfio-pci/v1.js';
 import { sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
@@ -13,10 +14,6 @@ import { VfioDeviceFile, type VfioPci, type VfioPciCoreDevice } from './vfio-pci
 import { PCI_COMMAND } from '../../../abi/pci/config-space.js';
 import type { FlbRegistry } from '../luo/flb.js';
 import type { PciLiveupdateCore } from './pci-liveupdate.js';
-
-const INTEL = 0x8086;
-/** Base class of display controllers. */
-const DISPLAY = 0x03;
 
 export class VfioPciSeedHandler implements FileHandler {
   readonly name: string = 'vfio-pci';
@@ -37,7 +34,7 @@ export class VfioPciSeedHandler implements FileHandler {
     const { device, driver } = body.core;
     // device->ops must be vfio_pci_ops
     if (driver !== this.name) return false;
-    return !this.vfio.config.zdevKvm && !(device.vendor === INTEL && device.classCode >> 16 === DISPLAY);
+    return !this.vfio.config.zdevKvm && !(device.vendor === PCI_VENDOR_ID_INTEL && device.classCode >> 16 === PCI_BASE_CLASS_DISPLAY);
   }
 
   *preserve(args: FileOpArgs): Steps<number> {

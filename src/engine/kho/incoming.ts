@@ -5,7 +5,7 @@
 import { fdtHeader } from '../../../abi/fdt/header.js';
 import { khoRootFdt } from '../../../abi/kho/root-fdt.js';
 import { khoScratch } from '../../../abi/kho/scratch.js';
-import { type Fdt, fdtInteger, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, parseFdt } from '../../codec/fdt.js';
+import { type Fdt, fdtInteger, type FdtNode, fdtProperty, fdtStrings, fdtTotalSize, parseFdt, LARGEST_FDT } from '../../codec/fdt.js';
 import { encodeField } from '../../codec/encode.js';
 import { offsetOf, sizeOf } from '../../codec/layout-table.js';
 import { negative } from '../faults.js';
@@ -26,8 +26,6 @@ export interface HandoverPointer {
 const FDT_ERR_NOTFOUND = -1;
 /** Scratch areas start at multiples of a pageblock, 2 MiB at least. */
 const AREA_UNIT = 2 << 20;
-/** libfdt takes no larger one */
-const MAX_FDT = 0x7fffffff;
 
 /** A handover that this kernel accepted. */
 export class IncomingHandover {
@@ -120,7 +118,7 @@ function checkScratch(machine: Machine, areas: readonly ScratchArea[]): void {
 export function readFdt(machine: Machine, address: number): Fdt {
   const page = machine.read(address, machine.pageSize);
   const total = fdtTotalSize(page) ?? 0;
-  if (total > page.length && total <= MAX_FDT) {
+  if (total > page.length && total <= LARGEST_FDT) {
     page.set(encodeField(fdtHeader, 'totalsize', page.length), offsetOf(fdtHeader, 'totalsize'));
     return parseFdt(page);
   }

@@ -1,4 +1,5 @@
 /** The top of a scenario: machine, kernels, devices, handlers, reserve_mem. Tables like the verbs'. */
+import { PAGE_SIZES } from '../../codec/layout-table.js';
 import type { ErrnoName } from '../../../abi/errno.js';
 import { luoFileSer } from '../../../abi/luo/entries.js';
 import type { Cursor } from './cursor.js';
@@ -25,7 +26,7 @@ export type ScenarioMachine = Omit<ValuesOf<typeof machineKeys>, 'scratch'> & { 
 
 export function readMachine(cursor: Cursor): ScenarioMachine {
   const values = readKeys(cursor, machineKeys, 'machine');
-  if (![4096, 16384, 65536].includes(values.pageSize)) throw cursor.error(`${values.pageSize} is no page size of these machines; use 4096, 16384 or 65536`);
+  if (!PAGE_SIZES.includes(values.pageSize)) throw cursor.error(`${values.pageSize} is no page size of these machines; use 4096, 16384 or 65536`);
   if (values.arch === 'x86_64' && values.pageSize !== 4096) throw cursor.error('x86_64 has pages of 4096 bytes; leave pageSize out, or choose aarch64');
   if (values.memory % values.pageSize !== 0) throw cursor.error('memory is not a whole number of pages; round it');
   return { ...values, scratch: threeAreas(values.scratch, values, cursor) };

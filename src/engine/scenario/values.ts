@@ -2,7 +2,7 @@
  * The kinds of value a scenario holds: how each is read from text, and how a JSON Schema says it. Parser, schema and reference
  * are made of the same tables (verbs, faults, devices), which are made of these.
  */
-import { type ErrnoName, isErrnoName } from '../../../abi/errno.js';
+import { type ErrnoName, isErrnoName, MAX_ERRNO } from '../../../abi/errno.js';
 import type { Cursor } from './cursor.js';
 import { type Expectation, type FdRef, type SignalName, expectSuccess } from './terms.js';
 
@@ -240,7 +240,7 @@ export const expectation: ValueType<Expectation> = {
     let found = expectSuccess;
     for (const [name, { key, value }] of entries) {
       if (name === 'errno') found = { ...found, errno: value.isNull || value.text === '0' || value.text === '' ? null : errno.read(value) };
-      else if (name === 'ret') found = { ...found, ret: number(-4095).read(value) };
+      else if (name === 'ret') found = { ...found, ret: number(-MAX_ERRNO).read(value) };
       else if (name === 'same') found = { ...found, same: label.read(value) };
       else if (name === 'name') found = { ...found, name: bytes.read(value) };
       else if (name === 'signal') found = { ...found, signal: signal.read(value) };

@@ -12,6 +12,7 @@ import {
   khoserMemChunk,
   khoserMemChunkHdr,
 } from '../../../abi/kho/chunk.js';
+import type { DecodedStruct } from '../../../abi/layout.js';
 import { currentBudget } from '../../codec/budget.js';
 import { decodeStruct } from '../../codec/decode.js';
 import { arrayCount, layoutTable, offsetOf, sizeOf } from '../../codec/layout-table.js';
@@ -19,7 +20,7 @@ import { type PhysicalMemory, describeState, physicalAddress, readBytes } from '
 import { hex } from '../../tree/words.js';
 import { Node } from '../../tree/node.js';
 import { type Reading, readStruct } from '../../tree/reading.js';
-import type { Observations } from '../observe.js';
+import type { Observation, Observations } from '../observe.js';
 import { type BlockBits, type MapPlace, type PreservedBlock, type PreservedMap, blocksOf, maxOrder, popcount, summarise } from './preserved-map.js';
 
 interface Bitmap {
@@ -50,7 +51,7 @@ const MAX_SHOWN_BITMAPS = 4096;
 
 /** Walks the chain at `first` (physical, not 0); null if its first chunk is missing or holds something else. */
 export function readChunkMap(memory: PhysicalMemory, first: number, parent: Node, observations: Observations, maxChunks: number): PreservedMap | null {
-  const chain = walkChain(memory, first, parent, observations, maxChunks);
+  const chain = new ChainWalk(memory, first, parent, observations, maxChunks).walk();
   if (chain === null) return null;
   const form = formOf(withoutStray(chain, memory.pageSize, observations), memory.pageSize);
   const map = new ChunkMap(memory, chain, form, observations);
@@ -77,106 +78,200 @@ function looksReused(map: ChunkMap, memory: PhysicalMemory): boolean {
   return map.summary.bytes > last && map.overlaps();
 }
 
-function walkChain(memory: PhysicalMemory, first: number, parent: Node, observations: Observations, maxChunks: number): Chain | null {
-  const chain: Chain = { bitmaps: [], chunks: [], links: [], complete: true, broken: [] };
-  const seen = new Set<number>();
-  const bitmaps = new Set<number>();
-  const capacity = arrayCount(layoutTable(khoserMemChunk, memory.pageSize).field('bitmaps'), memory.pageSize);
-  let from: Node = parent;
-  let lastOrder = -1;
-  let orderBefore = -1;
-  let lastUsed = 0;
-  let before: Node | null = null;
-  for (let next = BigInt(first); next !== 0n; ) {
-    const address = physicalAddress(next);
-    const problem =
-      address === null || address % memory.pageSize !== 0 || memory.stateOf(address) === 'out-of-range'
-        ? `chunk pointer ${hex(next)} is not a page of this machine`
-        : seen.has(address)
-          ? `the chunk at ${hex(address)} is linked a second time`
-          : seen.size >= maxChunks
-            ? `more than ${maxChunks} chunks; the walk stopped`
-            : null;
-    if (problem !== null || address === null) {
-      observations.add(seen.size >= maxChunks ? 'map-limit' : 'map-node', from, problem ?? '', 'wrong');
-      chain.broken.push({ at: from.address ?? first, first: Math.max(0, lastOrder), last: maxOrder(Math.log2(memory.pageSize)) });
-      chain.complete = false;
-      return chain.chunks.length === 0 ? null : chain;
+type Chunk = Reading<typeof khoserMemChunk>;
+type ChunkHeader = DecodedStruct<typeof khoserMemChunkHdr>;
+
+/** Goes along the chain, chunk by chunk, and notes what the next kernel would stumble over. */
+class ChainWalk {
+  readonly #memory: PhysicalMemory;
+  readonly #parent: Node;
+  readonly #observations: Observations;
+  readonly #maxChunks: number;
+  /** bitmaps that a chunk has room for, and the largest order there is */
+  readonly #capacity: number;
+  readonly #largest: number;
+  readonly #chain: Chain = { bitmaps: [], chunks: [], links: [], complete: true, broken: [] };
+  readonly #seen = new Set<number>();
+  /** addresses of all bitmaps so far */
+  readonly #bitmaps = new Set<number>();
+  /** where the link is that is followed; physical address of the first chunk, where none is */
+  #from: Node;
+  readonly #first: number;
+  /** of the chunk before, and the order of the one before that */
+  #order = -1;
+  #used = 0;
+  #orderField: Node | null = null;
+  #orderBefore = -1;
+
+  constructor(memory: PhysicalMemory, first: number, parent: Node, observations: Observations, maxChunks: number) {
+    this.#memory = memory;
+    this.#parent = parent;
+    this.#from = parent;
+    this.#first = first;
+    this.#observations = observations;
+    this.#maxChunks = maxChunks;
+    this.#capacity = arrayCount(layoutTable(khoserMemChunk, memory.pageSize).field('bitmaps'), memory.pageSize);
+    this.#largest = maxOrder(Math.log2(memory.pageSize));
+  }
+
+  /** @returns null where not even the first chunk could be read */
+  walk(): Chain | null {
+    for (let next = BigInt(this.#first); next !== 0n; ) {
+      const link = this.#chunk(next);
+      if (link === null) return this.#chain.chunks.length === 0 ? null : this.#chain;
+      next = link;
     }
-    seen.add(address);
-    const chunk = readStruct(memory, khoserMemChunk, address, { path: `${parent.path}/chunk/${chain.chunks.length}`, name: `chunk ${chain.chunks.length}` });
-    if (chunk.values === null) {
-      observations.add(
-        chain.chunks.length === 0 ? 'map-missing' : 'map-node',
-        from,
-        `the chunk at ${hex(address)} is ${describeState(memory.stateOf(address))}`,
+    return this.#chain;
+  }
+
+  /** Reads the chunk that `pointer` leads to. @returns its link; null where the walk ends */
+  #chunk(pointer: bigint): bigint | null {
+    const { pageSize } = this.#memory;
+    const address = physicalAddress(pointer);
+    const isFull = this.#seen.size >= this.#maxChunks;
+    const lost = isFull ? 'map-limit' : 'map-node';
+    if (address === null || address % pageSize !== 0 || this.#memory.stateOf(address) === 'out-of-range')
+      return this.#lost(lost, `chunk pointer ${hex(pointer)} is not a page of this machine`);
+    if (this.#seen.has(address)) return this.#lost(lost, `the chunk at ${hex(address)} is linked a second time`);
+    if (isFull) return this.#lost(lost, `more than ${this.#maxChunks} chunks; the walk stopped`);
+    this.#seen.add(address);
+    const { chunks, links } = this.#chain;
+    const chunk = readStruct(this.#memory, khoserMemChunk, address, { path: `${this.#parent.path}/chunk/${chunks.length}`, name: `chunk ${chunks.length}` });
+    if (chunk.values === null)
+      return this.#lost(
+        chunks.length === 0 ? 'map-missing' : 'map-node',
+        `the chunk at ${hex(address)} is ${describeState(this.#memory.stateOf(address))}`,
         'absent',
       );
-      chain.broken.push({ at: from.address ?? first, first: Math.max(0, lastOrder), last: maxOrder(Math.log2(memory.pageSize)) });
-      chain.complete = false;
-      return chain.chunks.length === 0 ? null : chain;
+    this.#parent.add(chunk.node);
+    const { hdr } = chunk.values;
+    const isChunk = hdr.order <= this.#largest && hdr.num_elms <= this.#capacity;
+    if (!isChunk && !this.#onlyHeaderIsDamaged(chunk, hdr, address)) return null;
+    chunks.push(address);
+    const from = chunk.field('hdr.next');
+    this.#from = from;
+    if (!isChunk) return hdr.next;
+    this.#checkOrder(chunk, hdr, address);
+    chunk.node.meaning = `order ${hdr.order}, ${hdr.num_elms} bitmaps`;
+    if (!this.#addBitmaps(chunk, hdr)) {
+      this.#breakAt(address, hdr.order, this.#largest);
+      return null;
     }
-    parent.add(chunk.node);
-    const { order, num_elms: used } = chunk.values.hdr;
-    if (order > maxOrder(Math.log2(memory.pageSize)) || used > capacity) {
-      const text = `order ${order} with ${used} of at most ${capacity} bitmaps is no chunk`;
-      // The rest of a chunk that was reused makes no sense either; where it does, the header alone was damaged.
-      const damaged = looksLikeChunk(memory, chunk);
-      if (chain.chunks.length === 0 && !damaged) observations.add('map-reused', chunk.field('hdr'), text, 'reused');
-      else {
-        const wrong = damaged ? chunk.field(used > capacity ? 'hdr.num_elms' : 'hdr.order') : from;
-        observations.add('map-node', wrong, `the chunk at ${hex(address)}: ${text}`);
-        // What this chunk lists is of an order that is not known, or ends nobody knows where; the chain goes on after it.
-        const last = maxOrder(Math.log2(memory.pageSize));
-        chain.broken.push({ at: wrong.address ?? address, first: Math.max(0, lastOrder), last: used > capacity && order <= last ? order : last });
-      }
-      chain.complete = false;
-      if (damaged) {
-        from = chunk.field('hdr.next');
-        chain.chunks.push(address);
-        next = chunk.values.hdr.next;
-        continue;
-      }
-      return chain.chunks.length === 0 ? null : chain;
+    const place = (field: Node): MapPlace => ({ path: field.path, at: field.address ?? address, above: true, through: [] });
+    links.push({ order: hdr.order, place: place(from), ofOrder: place(chunk.field('hdr.order')) });
+    return hdr.next;
+  }
+
+  /** The link that is followed leads to no chunk. */
+  #lost(kind: Observation['kind'], text: string, nature: Observation['nature'] = 'wrong'): null {
+    this.#observations.add(kind, this.#from, text, nature);
+    this.#breakAt(this.#from.address ?? this.#first, Math.max(0, this.#order), this.#largest);
+    return null;
+  }
+
+  /** Blocks of the orders `first` to `last` are not known from here on. */
+  #breakAt(at: number, first: number, last: number): void {
+    this.#chain.broken.push({ at, first, last });
+    this.#chain.complete = false;
+  }
+
+  /** Of a chunk with an impossible header: the rest of one that was reused makes no sense either; where it does, the header alone was damaged. */
+  #onlyHeaderIsDamaged(chunk: Chunk, { order, num_elms: used }: ChunkHeader, address: number): boolean {
+    const text = `order ${order} with ${used} of at most ${this.#capacity} bitmaps is no chunk`;
+    const damaged = looksLikeChunk(this.#memory, chunk);
+    if (this.#chain.chunks.length === 0 && !damaged) {
+      this.#observations.add('map-reused', chunk.field('hdr'), text, 'reused');
+      return false;
     }
+    const wrong = damaged ? chunk.field(used > this.#capacity ? 'hdr.num_elms' : 'hdr.order') : this.#from;
+    this.#observations.add('map-node', wrong, `the chunk at ${hex(address)}: ${text}`);
+    // What this chunk lists is of an order that is not known, or ends nobody knows where; the chain goes on after it.
+    this.#breakAt(wrong.address ?? address, Math.max(0, this.#order), Math.min(order, this.#largest));
+    return damaged;
+  }
+
+  /** Chunks are in ascending order, and each order fills its chunks one after the other. */
+  #checkOrder(chunk: Chunk, { order, num_elms: used, next }: ChunkHeader, address: number): void {
+    const [before, orderField] = [this.#order, chunk.field('hdr.order')];
     const misplaced =
-      order < lastOrder
-        ? `order ${order} after order ${lastOrder}: chunks are in ascending order`
-        : order === lastOrder && lastUsed < capacity
+      order < before
+        ? `order ${order} after order ${before}: chunks are in ascending order`
+        : order === before && this.#used < this.#capacity
           ? `order ${order} again, though the chunk before has room: each order fills its chunks one after the other`
           : null;
     if (misplaced !== null) {
       // Either of the two was changed: the one before, if this one fits what is before that and what comes next does not fit it.
-      const after = orderAt(memory, chunk.values.hdr.next);
-      const isBefore = before !== null && order > orderBefore && after !== null && after <= lastOrder;
-      observations.add('map-node', isBefore && before !== null ? before : chunk.field('hdr.order'), misplaced);
-      chain.broken.push({
-        at: (isBefore ? before?.address : chunk.field('hdr.order').address) ?? address,
-        first: isBefore ? Math.max(0, orderBefore) : Math.min(order, lastOrder),
-        last: Math.max(order, lastOrder),
+      const after = orderAt(this.#memory, next);
+      const other = order > this.#orderBefore && after !== null && after <= before ? this.#orderField : null;
+      const wrong = other ?? orderField;
+      this.#observations.add('map-node', wrong, misplaced);
+      const first = other === null ? Math.min(order, before) : Math.max(0, this.#orderBefore);
+      this.#chain.broken.push({ at: wrong.address ?? address, first, last: Math.max(order, before) });
+    }
+    this.#orderField = orderField;
+    this.#orderBefore = before;
+    this.#order = order;
+    this.#used = used;
+  }
+
+  /** Adds the bitmaps of one chunk. @returns false where a limit ends the walk */
+  #addBitmaps(chunk: Chunk, { order, num_elms: used }: ChunkHeader): boolean {
+    const entries = chunk.values?.bitmaps ?? [];
+    const isUnwritten = (entry: (typeof entries)[number]): boolean => entry.phys_start === 0n && entry.bitmap === 0n;
+    const wrong = (index: number, text: string, at: number | null): void => {
+      this.#observations.add('map-node', chunk.field(`bitmaps.[${index}]`), text, 'wrong', at);
+      this.#breakAt(at ?? 0, order, order);
+    };
+    const budget = currentBudget();
+    for (const [index, entry] of entries.slice(0, used).entries()) {
+      const physStart = physicalAddress(entry.phys_start);
+      const address = physicalAddress(entry.bitmap);
+      if (isUnwritten(entry)) {
+        const text = `num_elms is ${used}, but bitmap ${index} was never written`;
+        // A chunk is made for its first bitmap; after that, the count is more likely wrong than both fields of the last entry.
+        if (index > 0 && entries.slice(index, used).every(isUnwritten)) {
+          this.#observations.add('map-node', chunk.field('hdr.num_elms'), text);
+          break;
+        }
+        wrong(index, text, bitmapField(chunk, index, 'bitmap'));
+        continue;
+      }
+      if (physStart !== null && physStart % bitmapSpan('512', this.#memory.pageSize, order) !== 0) {
+        const text = `phys_start ${hex(physStart)} of bitmap ${index} is no multiple of what a bitmap of order ${order} covers`;
+        wrong(index, text, bitmapField(chunk, index, 'phys_start'));
+        continue;
+      }
+      if (physStart === null || address === null || address === 0 || address % 8 !== 0 || this.#memory.stateOf(address) === 'out-of-range') {
+        const text = `bitmap ${index} (${hex(entry.bitmap)} for memory from ${hex(entry.phys_start)}) is not on this machine`;
+        wrong(index, text, bitmapField(chunk, index, physStart === null ? 'phys_start' : 'bitmap'));
+        continue;
+      }
+      // Each names thousands of blocks.
+      if (this.#bitmaps.has(address) && !budget.spend('shared-pages', BLOCKS_OF_ONE, chunk.node.path)) {
+        const text = `bitmap ${index} at ${hex(address)} is linked again, as others are: the walk stopped`;
+        this.#observations.add('map-node', chunk.field(`bitmaps.[${index}]`), text);
+        return false;
+      }
+      this.#bitmaps.add(address);
+      if (!budget.spend('map-nodes', 1, chunk.node.path)) return false;
+      // Made for who asks: a map can have more bitmaps than there is room for nodes.
+      this.#chain.bitmaps.push({
+        order,
+        physStart,
+        address,
+        get node() {
+          return chunk.field(`bitmaps.[${index}]`);
+        },
       });
     }
-    before = chunk.field('hdr.order');
-    orderBefore = lastOrder;
-    lastOrder = order;
-    lastUsed = used;
-    chunk.node.meaning = `order ${order}, ${used} bitmaps`;
-    chain.chunks.push(address);
-    if (!collect(memory, chunk, order, used, chain, observations, bitmaps)) {
-      chain.broken.push({ at: address, first: order, last: maxOrder(Math.log2(memory.pageSize)) });
-      chain.complete = false;
-      return chain;
+    const after = entries[used];
+    if (after !== undefined && !isUnwritten(after)) {
+      const count = chunk.field('hdr.num_elms');
+      this.#observations.add('map-node', count, `num_elms is ${used}, but a bitmap is listed right after the last`);
+      this.#breakAt(count.address ?? 0, order, order);
     }
-    from = chunk.field('hdr.next');
-    const ofOrder = chunk.field('hdr.order');
-    chain.links.push({
-      order,
-      place: { path: from.path, at: from.address ?? address, above: true, through: [] },
-      ofOrder: { path: ofOrder.path, at: ofOrder.address ?? address, above: true, through: [] },
-    });
-    next = chunk.values.hdr.next;
+    return true;
   }
-  return chain;
 }
 
 /** Where the pointer to a bitmap is. */
@@ -194,7 +289,7 @@ function orderAt(memory: PhysicalMemory, link: bigint): number | null {
 }
 
 /** Do its link and its first bitmap lead to pages of this machine? */
-function looksLikeChunk(memory: PhysicalMemory, chunk: Reading<typeof khoserMemChunk>): boolean {
+function looksLikeChunk(memory: PhysicalMemory, chunk: Chunk): boolean {
   const first = chunk.values?.bitmaps[0];
   const isPage = (value: bigint | undefined): boolean => {
     const address = value === undefined ? null : physicalAddress(value);
@@ -204,92 +299,11 @@ function looksLikeChunk(memory: PhysicalMemory, chunk: Reading<typeof khoserMemC
   return isPage(first?.bitmap) && (next === 0n || isPage(next));
 }
 
-/** Adds the bitmaps of one chunk. @param bitmaps addresses of all so far @returns false where a limit ends the walk */
-function collect(
-  memory: PhysicalMemory,
-  chunk: Reading<typeof khoserMemChunk>,
-  order: number,
-  used: number,
-  chain: Chain,
-  observations: Observations,
-  bitmaps: Set<number>,
-): boolean {
-  const entries = chunk.values?.bitmaps ?? [];
-  const budget = currentBudget();
-  for (let index = 0; index < used; index++) {
-    const entry = entries[index];
-    if (entry === undefined) break;
-    const physStart = physicalAddress(entry.phys_start);
-    const address = physicalAddress(entry.bitmap);
-    const node = (): Node => chunk.field(`bitmaps.[${index}]`);
-    if (entry.phys_start === 0n && entry.bitmap === 0n) {
-      const text = `num_elms is ${used}, but bitmap ${index} was never written`;
-      // A chunk is made for its first bitmap; after that, the count is more likely wrong than both fields of the last entry.
-      if (index > 0 && entries.slice(index, used).every((other) => other.phys_start === 0n && other.bitmap === 0n)) {
-        observations.add('map-node', chunk.field('hdr.num_elms'), text);
-        break;
-      } else observations.add('map-node', node(), text, 'wrong', bitmapField(chunk, index, 'bitmap'));
-      chain.broken.push({ at: bitmapField(chunk, index, 'bitmap') ?? 0, first: order, last: order });
-      chain.complete = false;
-      continue;
-    }
-    if (physStart !== null && physStart % bitmapSpan('512', memory.pageSize, order) !== 0) {
-      chain.complete = false;
-      observations.add(
-        'map-node',
-        node(),
-        `phys_start ${hex(physStart)} of bitmap ${index} is no multiple of what a bitmap of order ${order} covers`,
-        'wrong',
-        entryAddress(chunk, index),
-      );
-      chain.broken.push({ at: entryAddress(chunk, index) ?? 0, first: order, last: order });
-      continue;
-    }
-    if (physStart === null || address === null || address === 0 || address % 8 !== 0 || memory.stateOf(address) === 'out-of-range') {
-      chain.complete = false;
-      observations.add(
-        'map-node',
-        node(),
-        `bitmap ${index} (${hex(entry.bitmap)} for memory from ${hex(entry.phys_start)}) is not on this machine`,
-        'wrong',
-        bitmapField(chunk, index, physStart === null ? 'phys_start' : 'bitmap'),
-      );
-      chain.broken.push({ at: bitmapField(chunk, index, physStart === null ? 'phys_start' : 'bitmap') ?? 0, first: order, last: order });
-      continue;
-    }
-    // Each names thousands of blocks.
-    if (bitmaps.has(address) && !budget.spend('shared-pages', BLOCKS_OF_ONE, chunk.node.path)) {
-      observations.add('map-node', chunk.field(`bitmaps.[${index}]`), `bitmap ${index} at ${hex(address)} is linked again, as others are: the walk stopped`);
-      return false;
-    }
-    bitmaps.add(address);
-    if (!budget.spend('map-nodes', 1, chunk.node.path)) return false;
-    // Made for who asks: a map can have more bitmaps than there is room for nodes.
-    chain.bitmaps.push({
-      order,
-      physStart,
-      address,
-      get node() {
-        return chunk.field(`bitmaps.[${index}]`);
-      },
-    });
-  }
-  const after = entries[used];
-  if (after !== undefined && (after.phys_start !== 0n || after.bitmap !== 0n)) {
-    observations.add('map-node', chunk.field('hdr.num_elms'), `num_elms is ${used}, but a bitmap is listed right after the last`);
-    chain.broken.push({ at: chunk.field('hdr.num_elms').address ?? 0, first: order, last: order });
-    chain.complete = false;
-  }
-  return true;
+/** Physical address of a field of a chunk's entry. */
+function bitmapField(chunk: Chunk, index: number, field: 'phys_start' | 'bitmap'): number | null {
+  const entries = layoutTable(khoserMemChunk).field('bitmaps').offset;
+  return chunk.address === null ? null : chunk.address + entries + index * sizeOf(khoserMemBitmapPtr) + offsetOf(khoserMemBitmapPtr, field);
 }
-
-const entryAddress = (chunk: Reading<typeof khoserMemChunk>, index: number): number | null =>
-  chunk.address === null ? null : chunk.address + layoutTable(khoserMemChunk).field('bitmaps').offset + index * sizeOf(khoserMemBitmapPtr);
-
-const bitmapField = (chunk: Reading<typeof khoserMemChunk>, index: number, field: 'phys_start' | 'bitmap'): number | null => {
-  const entry = entryAddress(chunk, index);
-  return entry === null ? null : entry + offsetOf(khoserMemBitmapPtr, field);
-};
 
 interface Form {
   readonly form: BitmapForm;

@@ -3,7 +3,7 @@
  * a page that is not there is called instead of made-up bytes. Pure, over `PhysicalMemory`.
  */
 import { formatBytes, hex } from '../../tree/words.js';
-import { errnoName } from '../../../abi/errno.js';
+import { errnoName, MAX_ERRNO } from '../../../abi/errno.js';
 import { type PageState, type PhysicalMemory, describeState, findRange, isReadable, PHYSICAL_LIMIT } from '../../memory/memory.js';
 import { type Line, type Span, type Style, line, span } from './text.js';
 import { type BitSpan, bytesTouched, isPartial } from './value.js';
@@ -279,7 +279,7 @@ export function readings(memory: PhysicalMemory, address: number): readonly (rea
     const signed = view.getInt32(0, true);
     out.push(['u32', `${hex(value)} ${value}`], ['be32', hex(view.getUint32(0))]);
     if (signed < 0) {
-      const name = signed >= -4095 ? errnoName(-signed) : null;
+      const name = signed >= -MAX_ERRNO ? errnoName(-signed) : null;
       out.push(['s32', `${signed}${name === null ? '' : ` -${name}`}`]);
     }
     if (value > 0x3b9aca00 && value < 0xf0000000) out.push(['time', `${new Date(value * 1000).toISOString().slice(0, 19)}Z`]);
