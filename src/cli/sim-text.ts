@@ -15,10 +15,13 @@ type Tone = 'red' | 'green' | 'dim' | 'bold' | 'yellow';
 
 const paint = (style: TextStyle, tone: Tone, text: string): string => (style.color ? styleText(tone, text, { validateStream: false }) : text);
 
+/** The expectations that were not met, by the step they are told at. */
+export const failedAt = ({ mismatches }: EngineClient): ReadonlyMap<number, Mismatch> => new Map(mismatches.toReversed().map((one) => [one.step, one]));
+
 /** The lines of one step, as the run gets there; none for most steps unless `verbose`. */
-export function* stepLines(client: EngineClient, step: Step, mismatches: readonly Mismatch[], style: TextStyle): Iterable<string> {
+export function* stepLines(client: EngineClient, step: Step, failed: ReadonlyMap<number, Mismatch>, style: TextStyle): Iterable<string> {
   if (step.op === 'jump' || /^machine_kexec/.test(step.op)) yield paint(style, 'bold', `---- kernel ${step.kernel} ----`);
-  if (isAction(client, step)) yield actionLine(client, step, mismatches, style);
+  if (isAction(client, step)) yield actionLine(client, step, failed, style);
   else if (style.verbose && step.log.length === 0) yield traceLine(step, style);
   for (const line of step.log) yield `${numbered(step, style)}${paint(style, 'dim', `| ${escapeText(line)}`)}`;
 }
@@ -31,8 +34,8 @@ function isAction(client: EngineClient, step: Step): boolean {
 const numbered = (step: Step, style: TextStyle): string =>
   style.verbose ? `${String(step.step).padStart(6)} ${'  '.repeat(Math.min(step.depth, 12))}` : '     ';
 
-function actionLine(client: EngineClient, step: Step, mismatches: readonly Mismatch[], style: TextStyle): string {
-  const wrong = mismatches.find((one) => one.step === step.step);
+function actionLine(client: EngineClient, step: Step, failed: ReadonlyMap<number, Mismatch>, style: TextStyle): string {
+  const wrong = failed.get(step.step);
   const planned = step.action === null ? undefined : client.program[step.action]?.position.line;
   const mark = style.judged
     ? wrong === undefined
@@ -42,7 +45,7 @@ function actionLine(client: EngineClient, step: Step, mismatches: readonly Misma
       ? '    '
       : paint(style, 'yellow', 'no  ');
   const place = planned === undefined || planned <= 1 ? '' : paint(style, 'dim', `:${planned} `);
-  const tail = wrong === undefined ? '' : paint(style, 'red', `  expected ${wrong.expected}, got ${wrong.got}`);
+  const tail = wrong === undefined ? '' : paint(style, 'red', `  expected ${escapeText(wrong.expected)}, got ${escapeText(wrong.got)}`);
   return `${mark} ${place}${paint(style, 'bold', step.op)}${args(step)} = ${answer(step)}${tail}`;
 }
 

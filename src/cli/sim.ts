@@ -9,7 +9,7 @@ import { tell } from './messages.js';
 import { withFaults } from './fault-option.js';
 import { writeLines } from './output.js';
 import { isPciDevice, withRealDevice } from './sim-device.js';
-import { endLine, stepLines } from './sim-text.js';
+import { endLine, failedAt, stepLines } from './sim-text.js';
 import { onTerminal, wantsColor, paintsOutput } from './terminal.js';
 
 interface SimOptions {
@@ -106,7 +106,8 @@ function* jsonLines(client: EngineClient, last: number | null): Iterable<string>
 
 function* textLines(client: EngineClient, last: number | null, options: SimOptions): Iterable<string> {
   const style = { color: paintsOutput(options), verbose: options.verbose === true, judged: true };
-  for (const step of stepsUpTo(client, last)) yield* stepLines(client, step, client.mismatches, style);
+  const failed = failedAt(client);
+  for (const step of stepsUpTo(client, last)) yield* stepLines(client, step, failed, style);
   yield endLine(client, endOf(client, last), style);
 }
 

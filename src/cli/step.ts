@@ -21,7 +21,7 @@ import type { LiveObjects } from '../objects/model.js';
 import { scenarioOf } from '../objects/scenario.js';
 import { preservedOf, toldByObjects } from '../verdict/told-by-objects.js';
 import { type Opening, withOpening } from './opening.js';
-import { endLine, stepLines } from './sim-text.js';
+import { endLine, failedAt, stepLines } from './sim-text.js';
 import { exportScenario } from './step-export.js';
 import { paintsOutput, terminalFor, wantsColor } from './terminal.js';
 import { atEnd } from '../codec/at-end.js';
@@ -212,9 +212,10 @@ function* textLines(client: EngineClient, verdict: Verdict, why: readonly string
   yield escapeText(verdictSentence(verdict));
   for (const line of why) yield escapeText(line);
   client.toEnd();
+  const failed = failedAt(client);
   for (let number = 1; number <= client.length; number++) {
     const step = client.stepAt(number);
-    if (step !== null) yield* stepLines(client, step, client.mismatches, style);
+    if (step !== null) yield* stepLines(client, step, failed, style);
   }
   yield endLine(client, client.end, style);
 }

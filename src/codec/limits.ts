@@ -191,6 +191,13 @@ export const limits = {
     counts: 'blocks of memory that the kernels of one run allocate',
     past: 'the run ends there, and what comes of it is unknown',
   },
+  'engine-looks': {
+    allowed: 1 << 19,
+    unit: 'things',
+    counts:
+      'pages of files that steps of one run of the engine go through without writing them (a page of the pattern counts as four), descriptors and mappings that fork copies',
+    past: 'the run ends there, and what comes of it is unknown',
+  },
   'engine-map-pages': {
     allowed: 1 << 14,
     unit: 'pages',

@@ -23,6 +23,7 @@ export class Work {
   #blocks: number;
   #pages: number;
   #kept: number;
+  #looks: number;
   #again: number;
   readonly #seen = new Set<number>();
 
@@ -32,6 +33,7 @@ export class Work {
     this.#blocks = this.#budget.allowed('engine-blocks');
     this.#pages = this.#budget.allowed('engine-map-pages');
     this.#kept = this.#pages * KEPT_A_PAGE;
+    this.#looks = this.#budget.allowed('engine-looks');
     this.#again = MOST_AGAIN;
   }
 
@@ -61,6 +63,13 @@ export class Work {
   /** A piece of the table of preserved blocks, 2048 pages wide. @throws WorkError, once */
   keep(): void {
     if (this.#kept-- === 0) this.#end('engine-map-pages');
+  }
+
+  /** Things that a step goes through and writes nothing of. @throws WorkError, once */
+  look(things: number): void {
+    if (this.#looks < 0) return;
+    this.#looks -= things;
+    if (this.#looks < 0) this.#end('engine-looks');
   }
 
   /** What the run has cost so far, in steps; writing 256 bytes takes as long as one. */

@@ -1,6 +1,7 @@
 /** Damaged handovers: whatever a dump holds, the engine ends, with an outcome and in bounded time; it never throws. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Budget, withBudget } from '../../src/codec/budget.js';
 import { type DumpStart, EngineClient, type MachineImage } from '../../src/engine/client.js';
 import { decodeHandovers } from '../../src/handover/decode.js';
 import { bufferMemory } from '../../src/memory/buffer-memory.js';
@@ -115,4 +116,23 @@ describe.each(['7.3', '7.1'])('a handover of %s, damaged at random', (release) =
       if (client.end?.ending === 'unknown') expect(client.end.reason).toMatch(/^the page at physical address 0x[0-9a-f]+ is not in this dump/);
     }
   }, 60_000);
+});
+
+/** Steps that write nothing, and go through much: each says what it would take. */
+it.each([
+  ['a digest of a file that is one hole', ['do: memfd, as: m, size: 128MiB', "do: check, fd: m, sha256: '00'"]],
+  [
+    'a check against the pattern',
+    [
+      'do: memfd, as: m, size: 12KiB, fill: [{ page: 0, pages: 3, seed: 1 }]',
+      ...Array<string>(100).fill('do: check, fd: m, fill: [{ page: 0, pages: 3, seed: 1 }]'),
+    ],
+  ],
+  ['fallocate of what is there', ['do: memfd, as: m, size: 1MiB', ...Array<string>(9).fill('do: fallocate, fd: m, mode: allocate, size: 1MiB')]],
+  ['fork', ['do: open, as: l', ...Array<string>(40).fill('do: dup, fd: l'), ...Array.from({ length: 30 }, (_, at) => `do: fork, process: p${at}`)]],
+])('%s ends at engine-looks', (_, steps) => {
+  const budget = new Budget({ 'engine-looks': 1000 });
+  const { client } = withBudget(budget, () => play(steps));
+  expect(client.end).toMatchObject({ ending: 'unknown', expectationsMet: false });
+  expect(budget.reached.map(({ limit }) => limit)).toEqual(['engine-looks']);
 });

@@ -93,6 +93,10 @@ export class FdTable implements Descriptors {
     for (let fd = 0; fd < CONSOLES; fd++) this.#files.set(fd, { file: new OpenFile(new PlainFile('console')), closeOnExec: false });
   }
 
+  get size(): number {
+    return this.#files.size;
+  }
+
   /** fork(2): the same open files under the same numbers. */
   copy(): FdTable {
     const copy = new FdTable();

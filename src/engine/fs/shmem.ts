@@ -29,6 +29,9 @@ export interface Folio {
   readonly uptodate: boolean;
 }
 
+/** Bytes that are looked at, of a page, for one thing that is. */
+export const LOOK = 4096;
+
 /** Orders are below this: a folio is kept as one number, page frame, order and whether it is up to date. */
 const ORDERS = 64;
 
@@ -177,7 +180,7 @@ export class ShmemInode implements FileBody {
     const pages = 2 ** this.#hugeOrder;
     const head = index - (index % pages);
     if (head + pages > this.pageCount) return 0;
-    for (const folio of this.inOrder()) if (folio.index >= head && folio.index < head + pages) return 0;
+    for (let at = head; at < head + pages; at++) if (this.#folios.get(at) !== undefined) return 0;
     return this.#hugeOrder;
   }
 
@@ -263,6 +266,7 @@ export class ShmemInode implements FileBody {
     // What fails midway is given back, as the kernel does.
     const added: Folio[] = [];
     for (let index = Math.floor(offset / pageSize); index * pageSize < offset + length; index++) {
+      this.#machine.work.look(1);
       if (this.folioOf(index) !== null) continue;
       const folio = this.fillHole(index);
       if (typeof folio === 'number') {
@@ -325,6 +329,7 @@ export class ShmemInode implements FileBody {
   readPage(index: number): Uint8Array {
     const { pageSize } = this.#machine;
     const folio = this.folioOf(index);
+    this.#machine.work.look(pageSize / LOOK);
     return folio === null ? new Uint8Array(pageSize) : this.#machine.read(folio.address + (index - folio.index) * pageSize, pageSize);
   }
 
@@ -349,7 +354,8 @@ export class ShmemInode implements FileBody {
 
   // Whole pages [from, to). The part of a large folio inside is zeroed.
   #punch(from: number, to: number): void {
-    const { pageSize, memory } = this.#machine;
+    const { pageSize, memory, work } = this.#machine;
+    work.look(this.folioCount);
     for (const folio of this.inOrder()) {
       const end = folio.index + 2 ** folio.order;
       if (folio.index >= from && end <= to) this.#drop(folio);

@@ -76,6 +76,7 @@ export class Processes implements Descriptors {
   /** fork(2) of the current process. @returns the child's PID */
   fork(name: string): number {
     const parent = this.#current;
+    this.#machine.work.look(parent.fds.size + parent.names.size + parent.mappings.length);
     const child = new Process(name, this.#nextPid++, parent.fds.copy(), parent.names);
     for (const { file, counted } of parent.mappings) this.#map(child, file, counted);
     this.#all.set(name, child);

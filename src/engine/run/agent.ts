@@ -5,7 +5,7 @@ import { type Encodable, encodeStruct } from '../../codec/encode.js';
 import { negative } from '../faults.js';
 import { OpenFile, PlainFile } from '../fs/open-file.js';
 import { addSeals, fallocate, ftruncate, mmap, seek, traitsOf, positionOf, pwrite } from '../fs/vfs.js';
-import { sealBits, ShmemInode, HugetlbInode } from '../fs/shmem.js';
+import { LOOK, sealBits, ShmemInode, HugetlbInode } from '../fs/shmem.js';
 import { VfioDeviceFile } from '../handlers/vfio-pci-core.js';
 import { isDeviceStep, type IoctlShape, type ScenarioStep, type Fill, type Step, type DeviceStep, type FdRef } from '../scenario/types.js';
 import type { Kernel } from '../kernel/kernel.js';
@@ -481,6 +481,8 @@ function holdsPattern(kernel: Kernel, inode: ShmemInode, fills: readonly Fill[])
   const { pageSize } = kernel.machine;
   return fills.every(({ page, pages, seed }) => {
     for (let index = page; index < page + pages; index++) {
+      // The page to hold it against takes as long to make as three to read.
+      kernel.machine.work.look((3 * pageSize) / LOOK);
       const length = Math.min(pageSize, inode.size - index * pageSize);
       const there = inode.readPage(index).subarray(0, length);
       if (length <= 0 || Buffer.compare(there, patternPage(seed, index, pageSize).subarray(0, length)) !== 0) return false;

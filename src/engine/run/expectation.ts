@@ -48,9 +48,8 @@ export function mismatchOf(step: ScenarioStep | KvmScenarioStep, answer: Answer,
 export function missingLine(expected: readonly string[], lines: readonly string[]): string | null {
   let at = 0;
   for (const part of expected) {
-    const found = lines.findIndex((line, index) => index >= at && line.includes(part));
-    if (found === -1) return part;
-    at = found + 1;
+    while (at < lines.length && lines[at]?.includes(part) !== true) at++;
+    if (at++ >= lines.length) return part;
   }
   return null;
 }
