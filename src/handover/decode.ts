@@ -11,7 +11,7 @@ import { type Candidate, type FdtFile, type FindResult, findHandovers, type Know
 import { type Hwpoison, readHwpoison } from './hwpoison.js';
 import { type KhoTest, readKhoTest } from './kho-test.js';
 import { type Luo, plainIn, type PlainSessions } from './luo.js';
-import { readLuo } from './luo-root.js';
+import { type Blob, readLuo } from './luo-root.js';
 import { counted, formatBytes, hex } from '../tree/words.js';
 import { Node } from '../tree/node.js';
 import { type Observation, Observations } from './observe.js';
@@ -253,17 +253,16 @@ function decodeOne({ memory, candidate, scratch, named, limits, contracts }: Job
     (observations.count('map-reused') > 0 && !isStillWhole(memory, candidate, named.role)) ||
     (named.role !== 'outgoing' && observations.count('map-missing') > 0);
   const { subtrees, blobs } = readSubtrees(context, fdt, candidate, contract, kho);
-  const luoBlob = blobs.get('LUO');
   context.bulk = bulk === null || contract?.status !== 'released' ? null : { kho: contract, ...bulk };
-  const luo = luoBlob === undefined ? null : readLuo(context, luoBlob, root);
-  const memblockBlob = blobs.get('memblock');
-  const memblock = memblockBlob === undefined ? null : readMemblock(context, memblockBlob, root);
-  const metadataBlob = blobs.get('kexec-metadata');
-  const kexecMetadata = metadataBlob === undefined ? null : readKexecMetadata(context, metadataBlob, root);
-  const testBlob = blobs.get('kho_test');
-  const khoTest = testBlob === undefined ? null : readKhoTest(context, testBlob, root);
-  const poisonBlob = blobs.get('hwpoison');
-  const hwpoison = poisonBlob === undefined ? null : readHwpoison(context, poisonBlob, root);
+  const inBlob = <T>(name: string, read: (context: Context, blob: Blob, root: Node) => T): T | null => {
+    const blob = blobs.get(name);
+    return blob === undefined ? null : read(context, blob, root);
+  };
+  const luo = inBlob('LUO', readLuo);
+  const memblock = inBlob('memblock', readMemblock);
+  const kexecMetadata = inBlob('kexec-metadata', readKexecMetadata);
+  const khoTest = inBlob('kho_test', readKhoTest);
+  const hwpoison = inBlob('hwpoison', readHwpoison);
   for (const [name, blob] of blobs) {
     if (!KNOWN_SUBTREES.has(name)) readOtherFdt(context, blob, kho, `${name} contents`, null);
   }
@@ -276,7 +275,7 @@ function decodeOne({ memory, candidate, scratch, named, limits, contracts }: Job
     map,
     released: context.released,
     subtrees,
-    hasLuo: luoBlob !== undefined,
+    hasLuo: blobs.has('LUO'),
     luo,
     memblock,
     kexecMetadata,

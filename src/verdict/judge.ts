@@ -76,53 +76,58 @@ export function judge(input: JudgeInput): Judgement {
     const told = moment === 'stale' || input.objects == null ? logged : null;
     return { findings, verdict: told ?? afterBoot(input, handover, next) };
   }
-  const { fdtAddress } = handover.candidate;
-  // The kernels of the engine know no layout but those that are described: they would refuse what its own successor takes over.
-  if (handover.foreign.length > 0 && options.next === undefined) {
-    const names = handover.foreign
-      .map(({ compatible, contract }) => (contract.measured?.contradicts === true ? `${compatible} as it is laid out here` : compatible))
-      .join(', ');
-    return { findings, verdict: logged ?? byRules(findings, handover, next, `no release known speaks ${names}; name one with --next to see what it does`) };
-  }
-  if (next?.engine == null || fdtAddress === null || facts.memory.readable.length === 0) {
-    const why =
-      fdtAddress === null || facts.memory.readable.length === 0
-        ? 'there is no memory to run the next kernel on'
-        : 'no kernel of the engine is known to take it over';
-    return { findings, verdict: logged ?? byRules(findings, handover, next, why) };
-  }
-  if (input.replay === false) return { findings, verdict: logged ?? byRules(findings, handover, next, 'the next kernel was not run: --no-verdict') };
-  // The kernel would go on where reading ended.
-  if (decoded.budget.reached.some(({ limit }) => limit === 'entries'))
-    return {
-      findings,
-      verdict: logged ?? byRules(findings, handover, next, 'the next kernel was not run: not all entries were read; --limit entries allows more'),
-    };
-  const work = replayWork(handover);
-  if (work > decoded.budget.allowed('replay-entries')) {
-    const reached = { limit: 'replay-entries', allowed: decoded.budget.allowed('replay-entries'), where: `${handover.path}/luo/sessions`, left: work } as const;
-    const told = {
-      id: findings.length + 1,
-      because: null,
-      rule: 'limit/reached',
-      severity: 'error',
-      message: reachedText(reached),
-      at: null,
-      path: `${handover.path}/luo/sessions`,
-      reaction: null,
-    } as const;
-    return {
-      findings: [...findings, told],
-      verdict: logged ?? byRules(findings, handover, next, `the next kernel was not run: ${work} entries are more than --limit replay-entries allows`),
-    };
-  }
+  const run = readyToRun(input, handover, next);
+  if ('why' in run)
+    return { findings: run.told === undefined ? findings : [...findings, run.told], verdict: logged ?? byRules(findings, handover, next, run.why) };
   const memory = withoutBlocks(facts.memory, handover);
-  const replayed = replay(facts.path, memory, dumpStart(facts, decoded, handover, fdtAddress, next, next.engine));
+  const replayed = replay(facts.path, memory, dumpStart(facts, decoded, handover, run.fdtAddress, run.next, run.engine));
   const fates = fatesOf(replayed, handover);
   const foretold = foretell(findings, handover, replayed, fates);
-  const judged = fromReplay(replayed, fates, foretold, handover, next, input.preserved ?? null);
+  const judged = fromReplay(replayed, fates, foretold, handover, run.next, input.preserved ?? null);
   const verdict = { ...judged, sessions: fatesOfAll(judged.sessions, whole) };
   return { findings: foretold, verdict: logged === null ? verdict : seenToo(verdict, logged) };
+}
+
+interface Ready {
+  /** physical */
+  readonly fdtAddress: number;
+  readonly next: NextKernel;
+  /** the engine's kernel of that release */
+  readonly engine: string;
+}
+
+interface NotRun {
+  readonly why: string;
+  /** what is to be said of it beside the other findings */
+  readonly told?: Finding;
+}
+
+/** What the next kernel is run with, or why it is not run. */
+function readyToRun({ decoded, facts, findings, options, replay: wanted }: JudgeInput, handover: Handover, next: NextKernel | null): Ready | NotRun {
+  const { fdtAddress } = handover.candidate;
+  const { budget } = decoded;
+  // The kernels of the engine know no layout but those that are described: they would refuse what its own successor takes over.
+  if (handover.foreign.length > 0 && options.next === undefined) {
+    const names = handover.foreign.map(({ compatible, contract }) =>
+      contract.measured?.contradicts === true ? `${compatible} as it is laid out here` : compatible,
+    );
+    return { why: `no release known speaks ${names.join(', ')}; name one with --next to see what it does` };
+  }
+  if (fdtAddress === null || facts.memory.readable.length === 0) return { why: 'there is no memory to run the next kernel on' };
+  if (next?.engine == null) return { why: 'no kernel of the engine is known to take it over' };
+  if (wanted === false) return { why: 'the next kernel was not run: --no-verdict' };
+  // The kernel would go on where reading ended.
+  if (budget.reached.some(({ limit }) => limit === 'entries'))
+    return { why: 'the next kernel was not run: not all entries were read; --limit entries allows more' };
+  const work = replayWork(handover);
+  const allowed = budget.allowed('replay-entries');
+  if (work <= allowed) return { fdtAddress, next, engine: next.engine };
+  const path = `${handover.path}/luo/sessions`;
+  const message = reachedText({ limit: 'replay-entries', allowed, where: path, left: work });
+  return {
+    why: `the next kernel was not run: ${work} entries are more than --limit replay-entries allows`,
+    told: { id: findings.length + 1, because: null, rule: 'limit/reached', severity: 'error', message, at: null, path, reaction: null },
+  };
 }
 
 /** The memory with plain blocks taken out of the chain of session blocks: the blocks before them link to those after them. */
