@@ -418,6 +418,10 @@ describe('y the value, Y the path or address, c a command line, with a toast, by
     expect(copies(inspector().press('j', 'j', 'j', 'j', 'y'))[0]).toMatch(/^766d2d30(00)+/);
     expect(inspector().press(']', 'y').footer).toContain('copied 0x9');
     expect(copies(kvm().press('j', 'y', 'Y', 'c'))).toEqual([expect.any(String), expect.any(String), 'luo-inspect kvm samples/kvm']);
+    // in a list it is the row, whole
+    expect(copies(inspector(80, 24).press('4', 'y'))[0]).toMatch(/^! error {2}.*memfd\/seals.* → /);
+    expect(copies(inspector().press('7', 'G', 'y'))[0]).toMatch(/^12 .*something about sessions$/);
+    expect(copies(debug().press('1', 'y'))[0]).toContain('open');
     const steps = debug().press('y');
     expect(copies(steps)[0]).toMatch(/^1 kernel power on/);
     for (const [what, text] of [
@@ -433,6 +437,16 @@ describe('y the value, Y the path or address, c a command line, with a toast, by
     expect(copySequence('x', { TMUX: '1' })).toContain('\u001bPtmux;');
     expect(copySequence('x', { STY: '1' })).toMatch(/^\u001bP/);
     expect(copySequence('x'.repeat(100_000), {})).toBeNull();
+  });
+});
+
+describe('text that is pasted is no keys (bracketed paste)', () => {
+  it.each(EACH)('in the %s', (_, { open }) => {
+    const screen = open().press('paste:q:q!');
+    expect(screen.quit).toBe(false);
+    expect(screen.footer).toContain('pasted text goes into a line');
+    expect(screen.press('/', 'x', 'left', 'paste:e\u0301 会').footer).toContain('/e\u0301 会x');
+    expect(screen.press('paste:'.padEnd(5_000, 'y')).footer.length).toBeLessThan(600);
   });
 });
 

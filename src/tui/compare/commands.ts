@@ -64,6 +64,7 @@ export function found(state: Compared): Found | null {
 
 export const COMPARE_COPIES = copiesOf<Compared, 'value' | 'path' | 'command'>({
   kinds: ['value', 'path', 'command'],
+  about: ['pairs', 'before', 'after'],
   text: (state, what) => {
     const { before, after } = pairOf(state);
     const { paths } = state.model;
@@ -77,7 +78,7 @@ export const COMPARE_COPIES = copiesOf<Compared, 'value' | 'path' | 'command'>({
     }
   },
   keys: [
-    { keys: ['y'], what: ['value'], help: 'copy both values (through the terminal, OSC 52)' },
+    { keys: ['y'], what: ['value'], help: 'copy both values; in a list the row (through the terminal, OSC 52)' },
     { keys: ['Y'], what: ['path'], help: 'copy the path' },
     { keys: ['c'], what: ['command'], help: 'copy a command line that shows this' },
   ],

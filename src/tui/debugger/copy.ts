@@ -36,8 +36,9 @@ function textOf({ client, present, selection }: Debugger, what: Copy): string {
 export const DEBUGGER_COPIES = copiesOf<Debugger, Copy>({
   kinds: COPIES,
   text: textOf,
+  about: ['timeline', 'memory'],
   keys: [
-    { keys: ['y'], what: ['step'], help: 'copy the step as text (through the terminal, OSC 52)' },
+    { keys: ['y'], what: ['step'], help: 'copy the step as text; in a list the row (through the terminal, OSC 52)' },
     { keys: ['Y'], what: ['address'], help: 'copy the address that the memory pane marks' },
   ],
 });

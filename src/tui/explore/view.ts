@@ -88,6 +88,7 @@ export const EXPLORE: View<Exploring, ExplorePane> = {
   },
   copies: {
     kinds: ['command'],
+    about: ['endings'],
     text: (state) =>
       ['luo-inspect sim', shellWord(state.model.path), ...(endings.current(state)?.given ?? []).map((text) => `--fault ${shellWord(text)}`), '--step'].join(
         ' ',

@@ -44,8 +44,9 @@ export function textOfCopy(state: Inspector, what: Copy): string {
 export const INSPECTOR_COPIES = copiesOf<Inspector, Copy>({
   kinds: COPIES,
   text: textOfCopy,
+  about: ['tree', 'detail', 'hex'],
   keys: [
-    { keys: ['y'], what: ['value', 'bytes', 'path'], help: 'copy the value, or the bytes of a structure (through the terminal, OSC 52)' },
+    { keys: ['y'], what: ['value', 'bytes', 'path'], help: 'copy the value, or the bytes of a structure; in a list the row (through the terminal, OSC 52)' },
     { keys: ['Y'], what: ['path'], help: 'copy the path' },
     { keys: ['c'], what: ['command'], help: 'copy a command line that shows this' },
   ],

@@ -97,17 +97,21 @@ function shifted<S extends Viewed<P>, P extends string>(view: View<S, P>, state:
   return withShell(state, { shifts: new Map(shifts).set(focus, columns) });
 }
 
-/** The row under the cursor of the pane in focus, however long it is, on a page. */
-function wholeRow<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S): S {
+/** The row under the cursor of the pane in focus, however long it is; null for a pane without one. */
+function wholeRow<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S): string | null {
   const { focus } = state.shell;
   const { height } = paneBox(view, state, focus);
   const row = view.panes[focus]
     .content(state, { width: MOST_SHIFTED, height })
     .rows.map(textOf)
     .find((text) => text.startsWith('›'));
-  if (row === undefined) return tell(state, 'this pane has no row under a cursor');
-  const text = row.slice(1).trim().replace(/ {3,}/g, '  ');
-  return showText(state, 'the row in full', (width) => wrap(text, width, 2).map((part) => line(part)));
+  return row === undefined ? null : row.slice(1).trim().replace(/ {3,}/g, '  ');
+}
+
+function showRow<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S): S {
+  const row = wholeRow(view, state);
+  if (row === null) return tell(state, 'this pane has no row under a cursor');
+  return showText(state, 'the row in full', (width) => wrap(row, width, 2).map((part) => line(part)));
 }
 
 function moveKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<S>[] {
@@ -146,7 +150,7 @@ function paneKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<
     },
     { keys: ['+'], group: PANES, help: 'the pane alone on the screen', run: (state) => withShell(state, { zoom: true }) },
     { keys: ['_'], group: PANES, help: 'all panes again', run: (state) => withShell(state, { zoom: false }) },
-    { keys: ['v'], group: PANES, help: 'the row under the cursor in full, where it is cut off', run: (state) => wholeRow(view, state) },
+    { keys: ['v'], group: PANES, help: 'the row under the cursor in full, where it is cut off', run: (state) => showRow(view, state) },
     {
       keys: ['f'],
       group: PANES,
@@ -194,7 +198,14 @@ function searchKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Ke
 }
 
 const copyKeys = <S extends Viewed<P>, P extends string>(view: View<S, P>): Key<S>[] =>
-  view.copies.keys.map(({ keys, what, help }): Key<S> => ({ keys, group: SEARCH, help, run: (state) => copied(view, state, what) }));
+  view.copies.keys.map(
+    ({ keys, what, help }, index): Key<S> => ({
+      keys,
+      group: SEARCH,
+      help,
+      run: (state) => copied(view, state, what, index > 0 || view.copies.about.includes(state.shell.focus) ? null : wholeRow(view, state)),
+    }),
+  );
 
 const MARK = 'mark: ';
 const GO_TO_MARK = 'go to mark: ';

@@ -7,7 +7,7 @@ import { lastOf } from './last-of.js';
 import { nearest } from './match.js';
 import { type Page, movePage, pageLines } from './page.js';
 import type { Program, Step } from './program.js';
-import { type Completer, promptLine, typeInto } from './prompt.js';
+import { type Completer, PASTED, promptLine, typeInto } from './prompt.js';
 import { type PaneBox, type PaneContent, type Screen, type Size, bar, compose, isTooSmall, tooSmall } from './screen.js';
 import type { Motion } from './scroll.js';
 import { type Shell, enteredText } from './shell.js';
@@ -53,6 +53,7 @@ function pressed<S extends Viewed<P>, P extends string>(view: View<S, P>, table:
     return key === 'y' || key === 'enter' ? effect(stay, { kind: 'quit' }) : stay;
   }
   if (shell.prompt !== null) return view.settle(typing(table, state, key));
+  if (key.startsWith(PASTED)) return tell(state, 'pasted text goes into a line: / and : open one');
   if (key.startsWith('mouse:')) return view.settle(mouse(view, state, key));
   if (/^[0-9]$/.test(key) && shell.page === null) return view.settle(digit(view, state, key));
   const ready = withShell(state, { count: '', beforeCount: null });

@@ -28,6 +28,12 @@ type PromptResult = { readonly kind: 'typing'; readonly prompt: Prompt } | { rea
 
 const LONGEST = 512;
 
+/** Before the text of a paste, which is one key. */
+export const PASTED = 'paste:';
+
+/** Is a key a character, with the marks that join it, and not the name of a key? */
+export const isTyped = (key: string): boolean => key.length === 1 || !/^[a-z][a-z:-]/.test(key);
+
 /** Whole texts that `text` could become. */
 export type Completer = (text: string) => readonly string[];
 
@@ -92,8 +98,10 @@ export function typeInto(prompt: Prompt, key: string, complete: Completer = () =
       return recall(prompt.at + 1);
     case 'space':
       return replace(cursor, cursor, ' ');
-    default:
-      return [...key].length === 1 && prompt.text.length < LONGEST ? replace(cursor, cursor, key) : move(cursor);
+    default: {
+      const text = key.startsWith(PASTED) ? key.slice(PASTED.length) : isTyped(key) ? key : '';
+      return replace(cursor, cursor, text.slice(0, Math.max(0, LONGEST - prompt.text.length)));
+    }
   }
 }
 

@@ -53,6 +53,8 @@ export interface Found {
 export interface Copies<S, C extends string = string> {
   readonly kinds: readonly C[];
   readonly text: (state: S, what: C) => string;
+  /** panes that show what the kinds are of; in others the first key copies the row under the cursor */
+  readonly about: readonly string[];
   /** a key copies the first of its kinds that there is */
   readonly keys: readonly { readonly keys: readonly string[]; readonly what: readonly C[]; readonly help: string }[];
 }
@@ -220,9 +222,9 @@ export const copiesOf = <S, C extends string>(copies: Copies<S, C>): Copies<S> =
   },
 });
 
-/** Copies the first of `what` that there is. */
-export function copied<S extends Viewed<string>>({ copies }: { readonly copies: Copies<S> }, state: S, what: readonly string[]): S {
-  const text = what.map((one) => copies.text(state, one)).find((one) => one !== '');
+/** Copies `row`, else the first of `what` that there is. */
+export function copied<S extends Viewed<string>>({ copies }: { readonly copies: Copies<S> }, state: S, what: readonly string[], row: string | null = null): S {
+  const text = row ?? what.map((one) => copies.text(state, one)).find((one) => one !== '');
   if (text === undefined) return tell(state, `there is no ${what.join(', ')} here to copy`);
   return effect(tell(state, `copied ${escapeText(text)}`), { kind: 'copy', text });
 }

@@ -3,8 +3,9 @@
  * be called from anywhere, any number of times.
  */
 const ESC = '\u001b';
-const ENTER = `${ESC}[?1049h${ESC}[?25l${ESC}[H${ESC}[2J`;
-const LEAVE = `${ESC}[0m${ESC}[?1049l${ESC}[?25h`;
+// with it the terminal marks what is pasted
+const ENTER = `${ESC}[?1049h${ESC}[?25l${ESC}[?2004h${ESC}[H${ESC}[2J`;
+const LEAVE = `${ESC}[0m${ESC}[?2004l${ESC}[?1049l${ESC}[?25h`;
 /** Presses, releases and the wheel, with coordinates beyond 223 (SGR). */
 const MOUSE_ON = `${ESC}[?1000h${ESC}[?1006h`;
 const MOUSE_OFF = `${ESC}[?1006l${ESC}[?1000l`;

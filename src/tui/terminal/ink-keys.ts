@@ -1,6 +1,9 @@
 /** Ink's idea of a key press as key names of the key table. What differs between Ink releases stays here. */
 import type { Key } from 'ink';
+import { PASTED, isTyped } from '../model/prompt.js';
 
+/** Around pasted text. */
+const PASTE: Readonly<Record<string, string>> = { '[200~': 'paste', '[201~': 'pasted' };
 /** A mouse report that reaches the input as text, its escape already removed: button, column, row. */
 const MOUSE = /^\[<(\d+);(\d+);(\d+)([Mm])/;
 const BUTTONS: Readonly<Record<string, string>> = { '0': 'left', '64': 'wheelup', '65': 'wheeldown' };
@@ -26,6 +29,8 @@ export function keysOf(input: string, key: Key): readonly string[] {
   const named = namedKey(key);
   if (named !== null) return [named];
   if (key.ctrl && /^[a-z]$/.test(input)) return [`ctrl-${input}`];
+  const paste = PASTE[input];
+  if (paste !== undefined) return [paste];
   const mouse = MOUSE.exec(input);
   if (mouse !== null) {
     const button = mouse[4] === 'M' ? BUTTONS[mouse[1] ?? ''] : undefined;
@@ -36,6 +41,26 @@ export function keysOf(input: string, key: Key): readonly string[] {
   if ((input.length > 1 && SEQUENCE.test(input)) || key.meta || key.ctrl) return input === ' ' ? ['space'] : [];
   if (input.length === 1) return keyOfText(input);
   return [...segmenter.segment(input)].flatMap(({ segment }) => keyOfText(segment));
+}
+
+/** Characters of a paste that are kept. */
+const MOST_PASTED = 4_096;
+
+/** Makes one key, `paste:<text>`, in one line, of all that comes between the marks around a paste: text is never keys. */
+export function pasteTaker(): (key: string) => string | null {
+  let text: string | null = null;
+  return (key) => {
+    if (key === 'paste') text = '';
+    else if (text === null || key === 'ctrl-c') {
+      text = null;
+      return key === 'pasted' ? null : key;
+    } else if (key === 'pasted') {
+      const whole = PASTED + text.trim();
+      text = null;
+      return whole;
+    } else if (text.length < MOST_PASTED) text += isTyped(key) ? key : /^(enter|tab|space)$/.test(key) && !text.endsWith(' ') ? ' ' : '';
+    return null;
+  };
 }
 
 function namedKey(key: Key): string | null {

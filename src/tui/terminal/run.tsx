@@ -12,7 +12,7 @@ import { AlternateScreen, type TerminalStreams } from './alternate-screen.js';
 import { cellsMaker } from './cells.js';
 import { copied } from './clipboard.js';
 import { isPlainTerminal, toPlain } from './glyphs.js';
-import { keysOf } from './ink-keys.js';
+import { keysOf, pasteTaker } from './ink-keys.js';
 import type { Loading } from './loading.js';
 import { Painter } from './painter.js';
 import { Store } from './store.js';
@@ -107,8 +107,9 @@ export async function runProgram<S>(program: Program<S>, wanted: Wanted, loading
         store.tell(savedText(effect.path, effect.text));
     }
   };
+  const taken = pasteTaker();
   const onKeys = (keys: readonly string[]): void => {
-    for (const key of keys) for (const effect of store.key(key)) perform(effect);
+    for (const key of keys.map(taken)) if (key !== null) for (const effect of store.key(key)) perform(effect);
   };
   const onResize = (): void => {
     painter.forget();

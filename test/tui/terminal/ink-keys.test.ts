@@ -1,6 +1,6 @@
 import type { Key } from 'ink';
 import { describe, expect, it } from 'vitest';
-import { keysOf } from '../../../src/tui/terminal/ink-keys.js';
+import { keysOf, pasteTaker } from '../../../src/tui/terminal/ink-keys.js';
 
 const NONE: Key = {
   upArrow: false,
@@ -57,10 +57,22 @@ describe('keysOf', () => {
     expect(keysOf('[105;5u', NONE)).toEqual(['ctrl-i']);
   });
 
+  it('makes one key of what is pasted, whatever is in it; Ctrl-C goes through', () => {
+    const taken = (...inputs: readonly string[]) => {
+      const take = pasteTaker();
+      return inputs
+        .flatMap((input) => keysOf(input, NONE))
+        .map(take)
+        .filter((key) => key !== null);
+    };
+    expect(taken('j', '[200~', ' one\r\n', '[<64;10;5M', 'q\t:q!\n', '[201~', 'k')).toEqual(['j', 'paste:one q :q!', 'k']);
+    expect(taken('[200~', 'e\u0301会', '[201~', '[201~')).toEqual(['paste:e\u0301会']);
+    expect(taken('[200~', 'lost', '\u0003', 'j')).toEqual(['ctrl-c', 'j']);
+  });
+
   it('drops releases of the mouse and sequences nobody named', () => {
     expect(keysOf('[<0;10;5m', NONE)).toEqual([]);
     expect(keysOf('[?1;2c', NONE)).toEqual([]);
-    expect(keysOf('[200~', NONE)).toEqual([]);
   });
 
   it('keeps brackets that were typed', () => {

@@ -60,12 +60,14 @@ interface TableColumn {
 
 /** What there is room for; what comes of it is last and has the rest. */
 function columnsFor(width: number, { name, token: longest, phase: phases, what, someOwner, someLabel }: Made, sort: SortKey): TableColumn[] {
+  // of a row that is shown in full nothing is cut off
+  const most = width > 1_000 ? width : 24;
   const columns: (TableColumn & { readonly from: number })[] = [
-    { title: 'session', width: Math.min(width < 100 ? 16 : 24, name), style: 'name', text: ({ session }) => session, from: 0 },
+    { title: 'session', width: Math.min(width < 100 ? 16 : most, name), style: 'name', text: ({ session }) => session, from: 0 },
     { title: 'token', width: longest, style: 'value', text: ({ token }) => token, from: 0 },
     { title: 'handler', width: 14, style: 'type', text: ({ handler }) => handler, from: 96 },
-    { title: 'phase', width: Math.min(22, phases), style: 'label', text: ({ phase }) => phase, from: 0 },
-    { title: 'size', width: Math.min(width < 120 ? 18 : 24, what), style: 'plain', text: (row) => row.what, from: someLabel ? 110 : 0 },
+    { title: 'phase', width: Math.min(most, phases), style: 'label', text: ({ phase }) => phase, from: 0 },
+    { title: 'size', width: Math.min(width < 120 ? 18 : most, what), style: 'plain', text: (row) => row.what, from: someLabel ? 110 : 0 },
     {
       title: 'owner',
       width: width < 110 ? 26 : 28,
