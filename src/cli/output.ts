@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { plainOutput } from '../report/escape.js';
 import { jsonLines } from '../report/json-lines.js';
 
+/** Writes lines to standard output, each made plain; a line may hold colours. */
 export async function writeLines(lines: Iterable<string>): Promise<void> {
   let pending = '';
   for (const line of lines) {

@@ -23,6 +23,7 @@ interface BtfContractOptions {
   readonly fromDump?: boolean;
 }
 
+/** A contract is measured when it is asked for first. */
 export function contractsOfBtf(btf: Btf, options: BtfContractOptions): Contracts {
   return new MeasuredContracts(btf, options);
 }

@@ -6,6 +6,7 @@ import { judge } from './judge.js';
 import type { Side } from './side.js';
 import { type CompatRemark, type CompatResult, type LayerVerdict, NOT_REACHED, verdictOf } from './verdict.js';
 
+/** @throws Error where the next kernel can be of no release */
 export function checkCompat(from: Side, to: Side): CompatResult {
   const judged = to.releases.map((release) => ({ release, rows: judge(from, to, release) }));
   const [first, ...others] = judged;

@@ -76,6 +76,7 @@ export const operandOfContracts = (label: string, contracts: readonly Contract[]
   only,
 });
 
+/** Parts are paired by layer and string, then (but for FLBs) by layer alone; what one side lacks stands alone. */
 export function diffAbi(a: DiffOperand, b: DiffOperand): AbiDiff {
   const pageSize = a.pageSize ?? b.pageSize ?? DEFAULT_PAGE_SIZE;
   const only = a.only ?? b.only;

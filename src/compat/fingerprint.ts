@@ -26,6 +26,7 @@ export interface Fingerprint {
 /** Structures that fill a page, whatever the page size. */
 const pageFillers = ['kho_radix_leaf', 'kho_vmalloc_chunk', 'khoser_mem_chunk'] as const;
 
+/** Bytes of a page of the kernel, by a structure that fills one; null where it has none. */
 export function pageSizeOf(btf: Btf): number | null {
   for (const name of pageFillers) {
     const id = btf.find('STRUCT', name);

@@ -28,6 +28,7 @@ export function readAt(source: ByteSource, offset: number, length: number): Uint
   return out.subarray(0, source.readInto(offset, out.length, out));
 }
 
+/** Bytes in memory as a source. @param name as messages name it */
 export function bufferSource(name: string, bytes: Uint8Array): ByteSource {
   return {
     name,

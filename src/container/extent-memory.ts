@@ -12,6 +12,7 @@ interface ExtentMemoryOptions {
   readonly span: MemoryRange;
 }
 
+/** Nothing is read before it is asked for. */
 export function extentMemory({ source, table, pageSize, span }: ExtentMemoryOptions): PhysicalMemory {
   const { starts, ends, offsets, count } = table;
   let recent = 0;

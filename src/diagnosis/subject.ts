@@ -57,6 +57,7 @@ export interface Subject extends DumpSubject {
   readonly dialect: Dialect;
 }
 
+/** Where between two kernels a handover was caught, told by its role, by whether its pages were released, and by whether sessions were serialised. */
 export function momentOf(handover: Handover): Moment {
   switch (handover.role) {
     case 'stale':

@@ -86,6 +86,7 @@ export interface Reference {
   readonly fromAddress?: number;
 }
 
+/** Notes a pointer from the tree to a place in memory; beyond the budget it is left out, and the limit told. */
 export function refer(context: Context, reference: Reference): void {
   const budget = currentBudget();
   if (context.references.length < budget.allowed('references')) context.references.push(reference);

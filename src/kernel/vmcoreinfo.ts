@@ -12,6 +12,7 @@ export interface Vmcoreinfo {
   hex(key: string): bigint | null;
 }
 
+/** @param entries KEY to VALUE, as parseVmcoreinfo() gives them. A value that is no number of its kind reads as null. */
 export function vmcoreinfoOf(entries: ReadonlyMap<string, string>): Vmcoreinfo {
   const decimal = (key: string): number | null => {
     const value = entries.get(key);

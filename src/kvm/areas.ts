@@ -14,6 +14,7 @@ import { counted, hex, unknownBits } from '../tree/words.js';
 /** Decoded fields by the kernel's names; null where the bytes ended. */
 export type PartialValues = Readonly<Record<string, unknown>>;
 
+/** The values of a structure; null for each field that the bytes end before. */
 export function decodePartial(layout: Struct, bytes: Uint8Array, offset: number, endian: Endian): PartialValues {
   const table = layoutTable(layout);
   if (bytes.length - offset >= table.size) return decodeStruct(layout, bytes, offset, { endian });

@@ -23,6 +23,7 @@ interface AssumedArch {
 /** Exit reasons are small: no kernel will number that many. */
 const PLAUSIBLE_REASON = 0xffff;
 
+/** @param findings what had to be assumed is added here */
 export function assumeArch(bytes: Uint8Array, given: { readonly arch?: KvmArch; readonly endian?: Endian }, findings: KvmFinding[]): AssumedArch {
   const little = reasonAs(bytes, 'little');
   const big = little === null || little <= PLAUSIBLE_REASON ? null : reasonAs(bytes, 'big');

@@ -25,6 +25,7 @@ export function summarise(snapshot: KvmSnapshot): string {
   return `${exitTitle(snapshot)}${details === '' ? '' : `: ${details}`}${snapshot.stale === true ? ' [stale]' : ''}`;
 }
 
+/** Whether the exit can be believed, what it says, what user space is asked to do: a sentence each. */
 export function explain(snapshot: KvmSnapshot): readonly string[] {
   const { exit, exitReason } = snapshot;
   if (exitReason === null) return ['The snapshot ends before exit_reason: nothing can be said about the exit.'];

@@ -44,6 +44,7 @@ const FLAG_INSTRUCTION_BYTES = 1n;
 /** ndata that takes in flags and the two words of the instruction */
 const WITH_INSTRUCTION = 3;
 
+/** @param findings what is wrong with it is added here */
 export function decodePayload(arch: KvmArch, name: PayloadName, bytes: Uint8Array, endian: Endian, findings: KvmFinding[]): Payload {
   const struct = payloadStruct(arch, name);
   const offset = offsetOf(kvmRun[arch], 'exit');

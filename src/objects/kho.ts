@@ -6,6 +6,7 @@ import type { LiveBlob, LiveKho } from './model.js';
 import * as paths from './paths.js';
 import type { Reader } from './reader.js';
 
+/** What can't be read is null, or missing from the blobs. */
 export function readKho(reader: Reader): LiveKho {
   const { khoIn, khoOut } = paths.variables;
   const variable = ({ symbol, type }: { readonly symbol: string; readonly type: string }): KernelObject | null =>

@@ -1,6 +1,7 @@
 /** `abi check` for people: the answer first, then what happens layer by layer, in the order in which the next kernel meets them. */
+import { type Paint, painter, wrap } from './lines.js';
 import { withErrno } from '../../abi/errno.js';
-import type { CompatResult, CompatSeverity } from '../compat/verdict.js';
+import type { CompatResult } from '../compat/verdict.js';
 import { escapeText } from './escape.js';
 import { type JsonObject, type Json, pick } from './json-value.js';
 import { offsetText, type ShapeField } from '../compat/shape.js';
@@ -19,10 +20,8 @@ const answers: Readonly<Record<CompatResult['verdict'], string>> = {
   unknown: 'cannot be told',
 };
 
-const colors: Readonly<Record<CompatSeverity | 'good', string>> = { error: '31', warning: '33', info: '2', good: '32' };
-
 export function compatText(result: CompatResult, options: CompatTextOptions): readonly string[] {
-  const paint = (text: string, color: keyof typeof colors): string => (options.color ? `\u001b[${colors[color]}m${text}\u001b[0m` : text);
+  const paint = painter(options.color);
   const answer = paint(answers[result.verdict], result.verdict === 'compatible' ? 'good' : result.verdict === 'unknown' ? 'warning' : 'error');
   const lines = [`Can ${escapeText(result.to)} take over from ${escapeText(result.from)}? ${answer}`, ''];
   const cells = result.layers.map((row) => [row.layer, row.from ?? '-', row.to ?? '-', withErrno(row.outcome, row.errno)].map(escapeText));
@@ -47,20 +46,6 @@ export function compatText(result: CompatResult, options: CompatTextOptions): re
   return lines;
 }
 
-/** Breaks at spaces; a word longer than a line stays whole. */
-export function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  lines.push(line);
-  return lines;
-}
-
 export const compatJson = (result: CompatResult): JsonObject => ({
   schema: 'luo-inspect.compat/1',
   ...pick(result, 'from', 'to', 'verdict'),
@@ -78,10 +63,10 @@ interface DiffTextOptions {
 }
 
 export function diffText(diff: AbiDiff, options: DiffTextOptions): readonly string[] {
-  const paint = (text: string, color: string): string => (options.color ? `\u001b[${color}m${text}\u001b[0m` : text);
+  const paint = painter(options.color);
   const lines = [`a: ${escapeText(diff.a)}`, `b: ${escapeText(diff.b)}`];
   for (const layer of diff.layers) {
-    lines.push('', paint(headOf(layer), layer.change === 'same' ? '2' : '1'));
+    lines.push('', paint(headOf(layer), layer.change === 'same' ? 'info' : 'bold'));
     for (const text of layer.other) lines.push(...wrap(escapeText(text), options.width - 2).map((line) => `  ${line}`));
     for (const struct of layer.structs) lines.push(...structLines(struct, paint));
   }
@@ -97,7 +82,7 @@ function headOf(layer: LayerDiff): string {
   return escapeText(`${layer.layer}: ${versions}, ${words[layer.change]}`);
 }
 
-function structLines(struct: StructDiff, paint: (text: string, color: string) => string): readonly string[] {
+function structLines(struct: StructDiff, paint: Paint): readonly string[] {
   const size = (bytes: number | null): string => (bytes === null ? '-' : `${bytes} bytes`);
   const title = `  struct ${escapeText(struct.name)}`;
   if (struct.change === 'same') return [`${title}: the same, ${size(struct.sizeA)}`];
@@ -114,7 +99,7 @@ function structLines(struct: StructDiff, paint: (text: string, color: string) =>
 }
 
 const marks = { same: ' ', changed: '~', 'only-a': '-', 'only-b': '+' } as const;
-const colorOf = (field: FieldDiff): string => (field.change === 'only-a' ? '31' : field.change === 'only-b' ? '32' : '33');
+const colorOf = (field: FieldDiff): Parameters<Paint>[1] => (field.change === 'only-a' ? 'error' : field.change === 'only-b' ? 'good' : 'warning');
 
 /** `16 u64 seals`: offset and type; the width where it is a bit-field. */
 function placeText(field: ShapeField | null): string {

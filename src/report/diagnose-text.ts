@@ -6,7 +6,7 @@ import { withErrno } from '../../abi/errno.js';
 import type { Finding, Severity } from '../diagnosis/finding.js';
 import { hex } from '../tree/words.js';
 import { ownerText } from '../handover/owners/owner.js';
-import { wrap } from './compat-text.js';
+import { painter, wrap } from './lines.js';
 import type { DumpReport } from './dump-report.js';
 import { escapeText } from './escape.js';
 import { headLines } from './report-text.js';
@@ -22,11 +22,10 @@ interface DiagnoseTextOptions {
   readonly accepted: readonly { readonly finding: Finding; readonly reason: string }[];
 }
 
-const COLORS: Readonly<Record<Severity, string>> = { error: '31', warning: '33', info: '2' };
 const SIGNS: Readonly<Record<Severity, string>> = { error: '!', warning: '?', info: 'i' };
 
 export function* diagnoseText(report: DumpReport, findings: readonly Finding[], options: DiagnoseTextOptions): Iterable<string> {
-  const paint = (text: string, severity: Severity): string => (options.color ? `\u001b[${COLORS[severity]}m${text}\u001b[0m` : text);
+  const paint = painter(options.color);
   const { verdict } = report;
   const worst: Severity = isFailure(verdict.kind) ? 'error' : verdict.kind === 'taken-over' ? 'info' : 'warning';
   for (const line of wrap(escapeText(verdictSentence(verdict)), options.width)) yield paint(line, worst);
@@ -100,6 +99,7 @@ function* indented(text: string, indent: string, width: number): Iterable<string
   for (const line of wrap(text, Math.max(40, width - indent.length))) yield `${indent}${line}`;
 }
 
+/** A line for each session: how many of its files come back, and why others do not. Without sessions, the verdict. */
 export function* shortText({ verdict, handovers }: DumpReport): Iterable<string> {
   if (verdict.sessions.length > 0) {
     for (const session of verdict.sessions) yield sessionLine(session);

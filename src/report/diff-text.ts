@@ -1,4 +1,5 @@
 /** `luo-inspect diff` for people: one line a difference, worst first, then what was kept. */
+import { painter } from './lines.js';
 import type { Comparison } from '../handover/compare/compare.js';
 import type { Change, Kept } from '../handover/compare/difference.js';
 import type { Fate, FileFate } from '../handover/compare/fates.js';
@@ -7,7 +8,7 @@ import { hex } from '../tree/words.js';
 import { escapeText } from './escape.js';
 import type { JsonObject } from './json-value.js';
 
-const COLORS: Readonly<Record<Change, string>> = { lost: '31', changed: '33', unknown: '2', new: '32' };
+const COLORS = { lost: 'error', changed: 'warning', unknown: 'info', new: 'good' } as const satisfies Readonly<Record<Change, string>>;
 
 export function* diffText(comparison: Comparison, paths: { readonly before: string; readonly after: string }, color: boolean): Iterable<string> {
   yield `before: ${escapeText(paths.before)}: ${sideText(comparison.before)}`;
@@ -20,7 +21,7 @@ export function* diffText(comparison: Comparison, paths: { readonly before: stri
   if (comparison.differences.length === 0) yield 'nothing differs';
   for (const { change, name, text } of comparison.differences) {
     const word = change.padEnd(7);
-    yield `${color ? `\u001b[${COLORS[change]}m${word}\u001b[0m` : word}  ${escapeText(name)}: ${escapeText(text)}`;
+    yield `${painter(color)(word, COLORS[change])}  ${escapeText(name)}: ${escapeText(text)}`;
   }
   yield* fateLines(comparison.fates);
   const kept = keptText(comparison.kept);

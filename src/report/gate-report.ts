@@ -1,7 +1,7 @@
 /** `abi gate` as text for a review reply, and as JSON: schema luo-inspect.abi-gate/1. */
 import { withErrno } from '../../abi/errno.js';
 import { type BrokenPair, type GateFinding, type GateResult, gateFails } from '../gate/gate.js';
-import { wrap } from './compat-text.js';
+import { wrap } from './lines.js';
 import { escapeText } from './escape.js';
 import { type JsonObject, pick } from './json-value.js';
 

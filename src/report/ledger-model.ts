@@ -37,6 +37,7 @@ export function ledgerOf(path: string, decoded: DecodedDump): LedgerOfDump {
   return { path, ledger, scratch: scratchAdvice(decoded, ledger), why: null };
 }
 
+/** @param dumps oldest first. Growth needs two ledgers at least. */
 export function ledgerChain(dumps: readonly LedgerOfDump[]): LedgerChain {
   const ledgers = dumps.flatMap(({ ledger }) => (ledger === null ? [] : [ledger]));
   const many = dumps.length > 1 && ledgers.length > 1;

@@ -1,4 +1,5 @@
 /** `luo-inspect log`: the printk ring of the kernel in a dump, as text and as JSON (schema luo-inspect.log/1). */
+import { painter } from './lines.js';
 import type { PanicStory } from '../kernel/panic.js';
 import { type PrintkRecord, printkLine } from '../kernel/printk.js';
 import type { TreeNode } from '../tree/tree.js';
@@ -47,10 +48,10 @@ export const logJson = ({ path, release, lines, panic }: LogReport): JsonObject 
 });
 
 export function* logText({ path, release, lines, panic }: LogReport, color: boolean): Iterable<string> {
-  const bold = (text: string): string => (color ? `\u001b[1m${text}\u001b[0m` : text);
+  const paint = painter(color);
   for (const { record, isOurs, node } of lines) {
     const line = escapeText(printkLine(record));
-    yield isOurs ? bold(line) : line;
+    yield isOurs ? paint(line, 'bold') : line;
     if (node !== null) yield `                 ^ ${escapeText(node.path)}`;
   }
   yield '';

@@ -1,17 +1,18 @@
 /** A preflight for people: the answer first, what blocks, what can't be told, then what is fine. */
+import { painter } from './lines.js';
 import type { Preflight } from '../preflight/preflight.js';
 import type { LineState } from '../preflight/line.js';
 import { escapeText } from './escape.js';
 
-const marks: Readonly<Record<LineState, { readonly mark: string; readonly color: string }>> = {
-  blocks: { mark: 'blocks     ', color: '31' },
-  'cannot-tell': { mark: 'cannot tell', color: '33' },
-  fine: { mark: 'fine       ', color: '32' },
+const marks: Readonly<Record<LineState, { readonly mark: string; readonly color: 'error' | 'warning' | 'good' }>> = {
+  blocks: { mark: 'blocks     ', color: 'error' },
+  'cannot-tell': { mark: 'cannot tell', color: 'warning' },
+  fine: { mark: 'fine       ', color: 'good' },
 };
 
 export function preflightText(result: Preflight, color: boolean): readonly string[] {
   const count = (state: LineState): number => result.lines.filter((line) => line.state === state).length;
-  const paint = (text: string, code: string): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const paint = painter(color);
   const answer =
     result.verdict === 'works'
       ? paint('nothing that was checked blocks a live update', marks.fine.color)

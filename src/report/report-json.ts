@@ -60,6 +60,7 @@ export const verdictJson = (verdict: Verdict): JsonObject => ({
   unchecked: verdict.unchecked,
 });
 
+/** A finding as every JSON output has it. */
 export function findingJson(finding: Finding): JsonObject {
   const { reaction } = finding;
   return {
@@ -283,6 +284,7 @@ function memfdJson(memfd: Memfd): JsonObject {
   };
 }
 
+/** The same for what is too large to hold: lines of schema luo-inspect.report-lines/1, one at a time. */
 export function* reportNdjson(report: DumpReport): Iterable<string> {
   const line = (type: string, value: object): string => JSON.stringify({ type, ...value });
   yield line('source', {

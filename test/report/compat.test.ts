@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { releases } from '../../abi/registry.js';
 import { checkCompat } from '../../src/compat/check.js';
 import { releaseSide } from '../../src/compat/release-side.js';
-import { compatJson, compatText, wrap } from '../../src/report/compat-text.js';
+import { compatJson, compatText } from '../../src/report/compat-text.js';
+import { wrap } from '../../src/report/lines.js';
 
 const plain = { width: 100, color: false, verbose: false };
 const kinds = new Set([

@@ -4,6 +4,7 @@ import type { BtfReader } from './reader.js';
 /** Types looked at for one text; a function of functions of functions is cut with `…`. */
 const MAX_PARTS = 64;
 
+/** @param id of the type in `btf` */
 export function typeText(btf: BtfReader, id: number): string {
   let parts = 0;
   /** @param inner what is written where C puts the declared name: `*`, `[64]`, `(*)(int)` … */

@@ -19,6 +19,7 @@ export interface Situation {
   readonly moment: Moment;
 }
 
+/** The handovers of a dump by their roles, and the moment of the incoming one, else of the outgoing. */
 export function situationOf(dump: DecodedDump): Situation {
   const incoming = dump.handovers.find(({ role }) => role === 'incoming') ?? dump.handovers.find(({ role }) => role === 'stale') ?? null;
   const outgoing = dump.handovers.find(({ role }) => role === 'outgoing') ?? null;

@@ -64,6 +64,7 @@ export const folioKey = (memfd: Memfd, entry: number): string => `${memfd.node.p
 
 const known = new WeakMap<Handover, Trust>();
 
+/** Judged once for each handover; of one whose pages were freed and reused nothing is distrusted. */
 export function trustOf(subject: Subject): Trust {
   const before = known.get(subject.handover);
   if (before !== undefined) return before;

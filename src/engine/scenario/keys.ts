@@ -65,6 +65,7 @@ export const mapping = <const K extends KeyTable>(keys: K, what: string): ValueT
   read: (cursor) => readKeys(cursor, keys, what),
 });
 
+/** For `docs` and editors: a mapping with these keys and no other. */
 export function schemaOfKeys(keys: KeyTable): JsonSchema {
   const properties: Record<string, JsonSchema> = {};
   for (const [name, key] of Object.entries(keys)) properties[name] = { ...key.type.schema, description: key.doc };

@@ -71,6 +71,7 @@ const DEFAULT_RUNS = 64;
 /** -KVM_EPERM, as a VMM refuses a conversion */
 const REFUSED = -1n;
 
+/** Runs the vCPU until the guest halts, the rules end it, a fault comes back although its pages were converted, or `runs` are used up. */
 export function runVmm(backend: KvmBackend, options: VmmOptions): VmmRun {
   const { rules, runs = DEFAULT_RUNS, answer = 0n, interruptAfter } = options;
   const events: VmmEvent[] = [];

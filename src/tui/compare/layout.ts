@@ -14,6 +14,7 @@ interface Laid {
   readonly bottom: ComparePane;
 }
 
+/** The pane in focus gets more of the room, all of it where it is zoomed. */
 export function compareBands({ shell, bottom }: Laid): Band<ComparePane>[] {
   const { size, focus, zoom } = shell;
   if (zoom) return alone(size, focus);

@@ -44,6 +44,7 @@ export const pairOf = (state: Compared): Pair => {
   return node === null ? { before: null, after: null } : state.pairs.of(node);
 };
 
+/** Selects a pair: opened in the tree, in view, both sides from their tops. */
 export function select(state: Compared, place: Place): Compared {
   const tree = reveal(state.tree, place);
   return {

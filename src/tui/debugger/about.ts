@@ -54,6 +54,7 @@ function commentAt(source: string, number: number): string[] {
   return own === undefined ? above : [...above, own];
 }
 
+/** `:whatis 0x…`: what is at a physical address of this step's memory. */
 export function whatIs(state: Debugger, argument: string): Debugger {
   const address = /^0x[0-9a-f]+$/i.test(argument) ? physicalAddress(BigInt(argument)) : null;
   if (address === null) return tell(state, 'takes a physical address, 0x…');

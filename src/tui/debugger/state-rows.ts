@@ -39,6 +39,7 @@ export function stateRows(
   return rows;
 }
 
+/** A value as a row shows it; escaped. */
 export function stateText(value: StateValue | null | undefined): string {
   if (value === null || value === undefined) return 'nothing';
   if (typeof value === 'bigint') return `0x${value.toString(16)}`;

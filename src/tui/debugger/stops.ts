@@ -118,6 +118,7 @@ export function onward(before: Debugger, count: number | null, go: (client: Engi
 
 const numbered = ({ client }: Debugger, text: string): Breakpoint | null => (/^\d{1,4}$/.test(text) ? (client.breakpoints[Number(text) - 1] ?? null) : null);
 
+/** `:ignore <breakpoint> <times>`: passes it so often. */
 export function ignore(state: Debugger, argument: string): Debugger {
   const [number = '', times = ''] = argument.split(/\s+/);
   const breakpoint = numbered(state, number);

@@ -19,6 +19,7 @@ function stored(state: Debugger, typed: TypedEdit): Debugger {
   return tell(there, `${length} byte${length === 1 ? '' : 's'} stored at ${hex(typed.address)}; D shows what came of it, u takes it back`);
 }
 
+/** `:edit 0x… <bytes>`: stores them at the current step; the run goes on from there. */
 export function edit(state: Debugger, text: string): Debugger {
   const typed = parseEdit(text);
   return typed === null ? tell(state, 'an edit is 0x<address> <bytes> or 0x<address>+<1, 2, 4 or 8> = <number>') : stored(state, typed);
@@ -96,6 +97,7 @@ function nodeOfPath(state: Debugger, path: string): { readonly node: TreeNode; r
   return null;
 }
 
+/** `:set <path> = <value>`: the same by the path of a decoded field, or its end. */
 export function setField(state: Debugger, argument: string): Debugger {
   const typed = /^(\S+)\s*=\s*(.+)$/.exec(argument);
   if (typed === null) return tell(state, ':set takes <path> = <value>, the path of a decoded field or its end');

@@ -8,6 +8,7 @@ import { type Inspector, nodeBits, selectedNode } from './state.js';
 const COPIES = ['value', 'address', 'bytes', 'path', 'json', 'command'] as const;
 type Copy = (typeof COPIES)[number];
 
+/** Empty where the node has nothing of the kind. */
 export function textOfCopy(state: Inspector, what: Copy): string {
   const node = selectedNode(state);
   if (node === null) return '';

@@ -16,6 +16,7 @@ import type { Headline } from '../model/finding.js';
 import { objectRows } from './object-rows.js';
 import type { InspectorModel } from './state.js';
 
+/** Texts are escaped here, but for those of nodes, which are escaped where they are drawn. */
 export function inspectorModelOf(report: DumpReport): InspectorModel {
   const { source, kernel } = report;
   const name = source.path === '-' ? 'standard input' : (source.path.split('/').filter(Boolean).at(-1) ?? source.path);

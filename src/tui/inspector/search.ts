@@ -77,6 +77,7 @@ export function work(state: Inspector): Inspector | null {
   return advanceSearch({ ...state, ticks: state.ticks + 1 });
 }
 
+/** n and N: to the next match of what was searched for last, in the pane in focus. */
 export function goToMatch(state: Inspector, by: 1 | -1): Inspector {
   const { focus } = state.shell;
   if (focus === 'hex' && state.bytesWanted !== null) return findBytes(state, by);

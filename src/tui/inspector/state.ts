@@ -251,6 +251,7 @@ export function hexSelection(state: Inspector): BitSpan | null {
 /** The byte under the hex pane's cursor. */
 export const hexCursor = (state: Inspector): number => state.hexAt ?? nodeBits(state)?.address ?? state.hexTop;
 
+/** Which memory the hex pane shows, how many bytes a row, and the byte it keeps in view. */
 export function hexGrid(state: Inspector): Grid {
   const width = boxIn(state, 'hex').width;
   return { memory: state.model.memory, perRow: bytesPerRow(width, state.digits), keep: hexCursor(state) };

@@ -60,6 +60,7 @@ export interface ListPane<S, P extends string, R> extends Pane<S, P> {
   readonly matches: (state: S, text: string) => { readonly at: number; readonly count: number };
 }
 
+/** A pane that is a list: what `list` does not say of its own, each list does alike. */
 export function listPane<S extends Viewed<P>, P extends string, R>(list: ListOf<S, P, R>): ListPane<S, P, R> {
   const { id, none, always = false, enter, sideways, keys, heading } = list;
   const filtered = lastOf((rows: readonly R[], filter: string) => (filter === '' ? rows : rows.filter((row) => hasWords(list.words(row), filter))));

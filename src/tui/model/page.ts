@@ -24,6 +24,7 @@ export const openPage = (title: string, rows: Page['rows']): Page => ({ title, r
 export const textPage = (title: string, lines: (width: number) => readonly Line[]): Page =>
   openPage(title, (width) => lines(width).map((line) => ({ line, target: null })));
 
+/** Moves the cursor of a page whose rows lead somewhere, and scrolls any other. */
 export function movePage(page: Page, motion: Motion, width: number, height: number, count = 1): Page {
   const rows = page.rows(width);
   const by = rowsOf(motion, height) * count;

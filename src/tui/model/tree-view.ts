@@ -44,6 +44,7 @@ export function nodeAt(root: Branch, place: Place): TreeNode | null {
   return null;
 }
 
+/** Is the node at `place` open? The root's own place is not. */
 export function isOpen(root: Branch, place: Place): boolean {
   let at: Branch | undefined = root;
   for (const index of place) at = at?.open.get(index);

@@ -158,6 +158,7 @@ export function moved<S extends Viewed<P>, P extends string>(view: View<S, P>, s
   return view.panes[shell.focus].move(state, motion, paneBox(view, state, shell.focus), count);
 }
 
+/** To the next pane, or the one before, among those that are there now. */
 export function cycled<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, by: number): S {
   const ids = panesOf(view).flatMap(({ id }) => (view.absent?.(state, id) === true ? [] : [id]));
   const index = (ids.indexOf(state.shell.focus) + by + ids.length) % ids.length;
@@ -184,6 +185,7 @@ export function closed<S extends Viewed<P>, P extends string>(view: View<S, P>, 
   return lost === null ? effect(state, { kind: 'quit' }) : withShell(state, { leaving: lost });
 }
 
+/** To the next match on a page, or the one before; says so where there is none. */
 export function searchPage<S extends Viewed<string>>(state: S, page: Page, by: 1 | -1): S {
   const { width, height } = pageBox(state.shell.size);
   const found = findInPage(page, width, height, by);
