@@ -405,6 +405,11 @@ export const damageFacts = rows({
     'source',
   ),
   'session/no-files-area': closed('"File count mismatch".'),
+  'session/count-of-none': always(
+    'warns',
+    'luo_file_deserialize() warns and goes on (seen with 7.3.4): the session comes back without files, and no list of files is preserved that it could have had.',
+    'lab',
+  ),
   'session/files-null': always(
     'retrieve-fails',
     'luo_file_deserialize() warns and goes on (seen with 7.1.13 and 7.3.4): the session comes back without files, and RETRIEVE_FD gives ENOENT.',

@@ -81,7 +81,7 @@ export function judge(input: JudgeInput): Judgement {
     return { findings: run.told === undefined ? findings : [...findings, run.told], verdict: logged ?? byRules(findings, handover, next, run.why) };
   const memory = withoutBlocks(facts.memory, handover);
   const replayed = replay(facts.path, memory, dumpStart(facts, decoded, handover, run.fdtAddress, run.next, run.engine));
-  const fates = fatesOf(replayed, handover);
+  const fates = fatesOf(replayed, handover, findings);
   const foretold = foretell(findings, handover, replayed, fates);
   const judged = fromReplay(replayed, fates, foretold, handover, run.next, input.preserved ?? null);
   const verdict = { ...judged, sessions: fatesOfAll(judged.sessions, whole) };
@@ -332,7 +332,7 @@ function notFrozen(preserved: { readonly sessions: number; readonly files: numbe
 
 function fromReplay(
   replayed: Replay,
-  { met, sessions }: Fates,
+  { met, sessions, counted }: Fates,
   findings: readonly Finding[],
   handover: Handover,
   next: NextKernel,
@@ -343,7 +343,7 @@ function fromReplay(
     ...met.map((one) => ({ kind: one.kind, errno: one.errno, text: reasonOf(one), by: 'replay' as const })),
     ...beyond.map(({ reaction }) => ({ kind: reaction.kind, errno: reaction.errno, text: lowered(reaction.text), by: reaction.foretoldBy })),
   ]);
-  const files = countFates(replayed, sessions, handover, beyond.filter(({ reaction }) => reaction.kind === 'retrieve-fails').length);
+  const files = countFates(replayed, sessions, handover, counted, beyond.filter(({ reaction }) => reaction.kind === 'retrieve-fails').length);
   // Before an image is loaded nothing names the handover: nothing was frozen then, either.
   const waiting = handover.luo?.notSerialised === true && handover.role !== 'incoming';
   const left = [...(replayed.notAsked === 0 ? [] : [`${replayed.notAsked} files could not be asked for, ${replayed.endedBy}`]), ...replayed.boot.notFollowed];
@@ -385,7 +385,7 @@ function bySilentRules(findings: readonly Finding[]): readonly (Finding & { read
   });
 }
 
-function countFates(replayed: Replay, sessions: readonly SessionFate[], handover: Handover, hidden: number): FileCount {
+function countFates(replayed: Replay, sessions: readonly SessionFate[], handover: Handover, counted: number, hidden: number): FileCount {
   const known = countFiles(handover);
   if (replayed.open?.end !== 'done' || !replayed.tookOver) return { total: known, comeBack: known === null ? null : 0, fail: known };
   // A session that was retrieved by its name gives the files it has, whatever else its entry counts.
@@ -393,7 +393,6 @@ function countFates(replayed: Replay, sessions: readonly SessionFate[], handover
   const all = sessions.flatMap((session, index) =>
     session.files.map((file) => (session.kind === 'retrieve-fails' && session.errno !== null && gives[index] !== true ? 'retrieve-fails' : file.kind)),
   );
-  const counted = (handover.luo?.sessions ?? []).reduce((sum, { count, files }) => sum + Math.max(files.length, Math.min(Number(count), 1 << 20)), 0);
   const plain = takenAway(handover)?.files ?? 0;
   const total = Math.max(all.length, counted) + hidden + plain;
   const back = all.filter((kind) => kind === 'taken-over').length + plain;

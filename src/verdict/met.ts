@@ -1,7 +1,7 @@
 /** What went wrong in a replay, each with where in the decoded tree it belongs: the failures that findings are then held against. */
 import { fdtHeader } from '../../abi/fdt/header.js';
 import { sizeOf } from '../codec/layout-table.js';
-import type { ErrnoName, ReactionKind } from '../diagnosis/finding.js';
+import type { ErrnoName, Finding, ReactionKind } from '../diagnosis/finding.js';
 import { dialectOf } from '../diagnosis/subject.js';
 import type { Handover } from '../handover/decode.js';
 import type { LuoFile, LuoSession } from '../handover/luo.js';
@@ -26,6 +26,8 @@ export interface Met {
 
 export interface Fates {
   readonly sessions: readonly SessionFate[];
+  /** files that the sessions list or count; counts that a finding takes for damage are left out */
+  readonly counted: number;
   /** worst first within a stage, in the order in which they happen */
   readonly met: readonly Met[];
 }
@@ -35,7 +37,9 @@ const WARNING =
 const SPOKEN = /^(?:KHO: |luo: |memfd_luo: |kho_block: |Kernel panic|BUG: |System is deadlocked|WARNING: |refcount_t: |test_kho: )/;
 
 /** Everything that the run met, and what it comes to for each session and file. */
-export function fatesOf(replayed: Replay, handover: Handover): Fates {
+export function fatesOf(replayed: Replay, handover: Handover, findings: readonly Finding[]): Fates {
+  // Sessions that count files and never had any: a rule found no trace of them.
+  const hadNone = new Set(findings.flatMap(({ rule, reaction, path }) => (rule === 'session/no-files-area' && reaction?.kind === 'warns' ? [path] : [])));
   const met: Met[] = [
     ...bootMet(replayed),
     ...lostSubtrees(replayed, handover),
@@ -46,8 +50,12 @@ export function fatesOf(replayed: Replay, handover: Handover): Fates {
   const sessions: SessionFate[] = [];
   // Where the device cannot be opened, nobody gets as far as a session.
   if (replayed.open?.end === 'done')
-    for (const session of replayed.sessions) sessions.push(sessionFate(session, decoded.get(session.address) ?? null, met, handover));
-  return { sessions, met };
+    for (const session of replayed.sessions) sessions.push(sessionFate(session, decoded.get(session.address) ?? null, met, handover, hadNone));
+  const counted = (handover.luo?.sessions ?? []).reduce(
+    (sum, { count, files, path }) => sum + Math.max(files.length, hadNone.has(`${path}/file_set_ser`) ? 0 : Math.min(Number(count), 1 << 20)),
+    0,
+  );
+  return { sessions, counted, met };
 }
 
 function bootMet({ boot, tookOver, release }: Replay): Met[] {
@@ -93,7 +101,7 @@ const lastWords = (stage: Stage): string | null => stage.lines.findLast((line) =
 const isInvented = (session: LuoSession | null, last: LuoSession | undefined): boolean =>
   session !== null && session === last && session.name.trailing === 0 && session.count === 0n && session.files.length === 0;
 
-function sessionFate(session: ReplayedSession, decoded: LuoSession | null, met: Met[], handover: Handover): SessionFate {
+function sessionFate(session: ReplayedSession, decoded: LuoSession | null, met: Met[], handover: Handover, hadNone: ReadonlySet<string | null>): SessionFate {
   const last = handover.luo?.sessions?.at(-1);
   const takesAnyName = dialectOf(handover) === '6.19';
   const path = decoded?.path ?? null;
@@ -117,7 +125,7 @@ function sessionFate(session: ReplayedSession, decoded: LuoSession | null, met: 
         path,
         stage,
       });
-    const lost = decoded === null ? 0n : decoded.count - BigInt(session.files.length);
+    const lost = decoded === null || hadNone.has(`${decoded.path}/file_set_ser`) ? 0n : decoded.count - BigInt(session.files.length);
     if (lost > 0n && own.length === 0)
       add(own, {
         kind: 'retrieve-fails',

@@ -101,8 +101,8 @@ describe.each(some(cases, 3))('$folder/$name', ({ folder, name }) => {
       const next = nextKernel(facts, report.decoded, handover, null, {});
       if (next?.engine == null) throw new Error('no kernel');
       const start = dumpStart(facts, report.decoded, handover, fdtAddress, next, next.engine);
-      const inBulk = fatesOf(replay(name, opened.memory, start), handover);
-      const single = fatesOf(replay(name, opened.memory, start, false), handover);
+      const inBulk = fatesOf(replay(name, opened.memory, start), handover, []);
+      const single = fatesOf(replay(name, opened.memory, start, false), handover, []);
       expect(inBulk.sessions).toEqual(single.sessions);
     } finally {
       opened.close();
@@ -199,5 +199,13 @@ describe('damage', () => {
     const { verdict } = await judged(({ node }) => [patch(below(node, 'memblock', '/', 'labmem', 'start'), 0xffff_ffff_ffff_ffffn)]);
     expect(verdict.kind).toBe('warns');
     expect(verdict.text).toContain('has wrong alignment (0x1000, 0xffffffffffffffff)');
+  });
+
+  it('of the count of a session that never had files loses none: the kernel warns, and no list of files is left over', async () => {
+    const { verdict, findings } = await judged(({ luo }) => [
+      patch(luo?.sessions?.find(({ files }) => files.length === 0)?.reading.field('file_set_ser.count'), 0xffff_ffff_ffff_ffffn),
+    ]);
+    expect(verdict).toMatchObject({ kind: 'warns', files: { total: 12, comeBack: 12, fail: 0 } });
+    expect(findings[0]).toMatchObject({ rule: 'session/no-files-area', reaction: { kind: 'warns' } });
   });
 });

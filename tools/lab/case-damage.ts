@@ -26,7 +26,7 @@ const MEMORY = 256;
 const SECONDS = 90;
 
 /** Sessions of every shape: files with and without contents, of many pages, of a part of one; more sessions than a block holds. */
-const PLAN = planLines([
+export const PLAN = planLines([
   { name: 'vm-0', files: [planned('0x1', 262_144, 6, 77, 3, 64), planned('0x2', 20_491, 0, 0, 4, 6), planned('0xfeed', 0, 0, 0, 1, 0)] },
   {
     name: 'web',
@@ -81,7 +81,7 @@ export async function damageCase(options: LabOptions): Promise<CaseResult> {
 }
 
 /** What a user of `diagnose` gets of the core with `changes` in it. @throws Error where the tool has a defect */
-async function reportOf(core: string, changes: readonly ByteChange[]): Promise<DumpReport> {
+export async function reportOf(core: string, changes: readonly ByteChange[]): Promise<DumpReport> {
   const { opened, report } = await loadDump(core, { log: false, cmdline: COMMAND_LINE }, (one) => ({ ...one, memory: overlayMemory(one.memory, changes) }));
   opened.close();
   return report;
@@ -142,7 +142,7 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const NOWHERE = [0n, 0x1000n, 0xf0000n, 0x7f0f000n, 0x5000_0000n, 0xfffc_0000n, 0x1_2345_6000n, 0xffff_ffff_ffff_f000n] as const;
 
 /** A bit, a byte, or the whole: zeros, ones, random, one more or less, twice, a power of two; a pointer also elsewhere. */
-function changed(target: Target, pointers: readonly Target[], random: Random): Uint8Array {
+export function changed(target: Target, pointers: readonly Target[], random: Random): Uint8Array {
   const bytes = target.was.slice();
   const first = Math.floor(target.lowBit / 8);
   const length = Math.max(1, Math.floor(target.width / 8));
@@ -208,7 +208,7 @@ const FREE = /\/(?:token|name|pos|seals)$/;
 /**
  * @param group what kind of field was damaged; null for none
  * @param first answers of the first kernel @param base answers of the undamaged run, by which warnings are told from those of every boot */
-function judgeRun(report: DumpReport, group: string | null, first: readonly string[], base: NextRun, run: NextRun): Judged {
+export function judgeRun(report: DumpReport, group: string | null, first: readonly string[], base: NextRun, run: NextRun): Judged {
   const { verdict } = report;
   const happened = kindOf(first, base, run);
   const differences = [...answersThatDiffer(report, first, run)];

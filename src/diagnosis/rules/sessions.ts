@@ -1,13 +1,16 @@
 /** Rules about sessions and the files they list. Sources: kernel/liveupdate/luo_session.c and luo_file.c, 6.19 to 7.3. */
 import { NEWEST } from '../../../abi/behaviour/facts.js';
+import { filePages } from '../../../abi/luo/areas.js';
 import { isOfUnknownKernel } from '../../handover/contracts.js';
 import { type Contract, type Layer, isProposed, standingOf } from '../../../abi/contract.js';
 import type { Handover } from '../../handover/decode.js';
 import type { LuoFile, LuoSession } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
+import { unclaimedBlocks } from '../pointers/claims.js';
+import { isFileBlock } from '../pointers/plausible.js';
 import { trustOf } from '../pointers/trust.js';
 import { type Clue, type HandoverRule, type Hit, hit, wrong } from '../rule.js';
-import { type Subject, isIntact } from '../subject.js';
+import { type Subject, dialectOf, isIntact } from '../subject.js';
 import { emptySession, emptySessions, isOneEmptySession } from './blocks.js';
 import { isSameStructure } from './sharing.js';
 import { type Entries, type Piece, emptyEntry, hiddenEntry } from '../../handover/entries.js';
@@ -51,6 +54,13 @@ const EMPTY_ENTRY = ['blocks/empty-entry', 'session/empty-entry'];
 
 /** Where a count is told that invents entries of the list of sessions. */
 const inventedBy = (subject: Subject): readonly Clue[] => EMPTY_ENTRY.map((rule) => ({ rule, below: `${subject.handover.path}/luo/sessions` }));
+
+/** Is nothing preserved that could be a list of files, and that nothing leads to? Up to 7.1 a list is an area of pages, without a header. */
+function hasNoLostFiles(subject: Subject): boolean {
+  const inBlocks = dialectOf(subject.handover) === '7.2';
+  const unclaimed = unclaimedBlocks(subject);
+  return unclaimed?.every(({ start, order }) => (inBlocks ? isFileBlock(subject, start) !== true : 2 ** order !== filePages.pages)) === true;
+}
 
 export const sessionRules: readonly HandoverRule[] = [
   {
@@ -125,10 +135,12 @@ export const sessionRules: readonly HandoverRule[] = [
         if (count === null || files === null || (count === 0n) === (files === 0n)) continue;
         // From 7.2 on emptied blocks are freed (kho_block_set_shrink()), and the blocks count themselves: file/count or blocks/count tells of that field.
         if (count === 0n && (session.entries?.area.maxPieces ?? 1) > 1) continue;
-        const wrongField = session.reading.field(files === 0n ? 'file_set_ser.files' : 'file_set_ser.count');
+        // Where no list of files is left over, none was lost: the session had no files, and the count was changed.
+        const neverHad = files === 0n && hasNoLostFiles(subject);
+        const wrongField = session.reading.field(files === 0n && !neverHad ? 'file_set_ser.files' : 'file_set_ser.count');
         yield {
           ...hit(session.reading.field('file_set_ser'), `count is ${count} and files is ${hex(files)}`, wrongField.address),
-          ...(files === 0n ? { reaction: 'session/files-null' as const } : {}),
+          ...(files === 0n ? { reaction: neverHad ? ('session/count-of-none' as const) : ('session/files-null' as const) } : {}),
           after: [{ path: wrongField.path, rule: 'blocks/unclaimed' }],
         };
       }
