@@ -169,7 +169,7 @@ export const limits = {
   'gate-lines': {
     allowed: 1 << 19,
     unit: 'lines',
-    counts: 'headers that `abi gate` reads, before and after each patch',
+    counts: 'headers that `abi gate` reads, before and after each patch, and fields and macros of theirs, worked out',
     past: 'refused',
   },
   'engine-steps': {

@@ -95,11 +95,17 @@ const sameSpot = (one: ShapeField, other: ShapeField): boolean => one.bitOffset 
 /** Names of bytes that mean nothing yet. */
 export const isPadding = ({ name }: ShapeField): boolean => /^_*(pad(ding)?|reserved|rsvd|unused)_?\d*$/i.test(name);
 
-function byName(fields: readonly ShapeField[]): ReadonlyMap<string, readonly ShapeField[]> {
+function grouped(fields: readonly ShapeField[], by: (field: ShapeField) => string): ReadonlyMap<string, readonly ShapeField[]> {
   const found = new Map<string, ShapeField[]>();
-  for (const field of fields) found.set(fieldName(field), [...(found.get(fieldName(field)) ?? []), field]);
+  for (const field of fields) {
+    const group = found.get(by(field));
+    if (group === undefined) found.set(by(field), [field]);
+    else group.push(field);
+  }
   return found;
 }
+
+const spotOf = ({ bitOffset, bits }: ShapeField): string => `${bitOffset}:${bits}`;
 
 /**
  * Two layouts, leaf by leaf: in the order of `before`, then what is new. The one comparison of layouts: contracts, BTF and headers.
@@ -107,8 +113,10 @@ function byName(fields: readonly ShapeField[]): ReadonlyMap<string, readonly Sha
  */
 export function layoutChanges(before: Shape, after: Shape, types = false): readonly LayoutChange[] {
   const found: LayoutChange[] = before.size === after.size ? [] : [{ kind: 'size' }];
-  const was = byName(before.leaves);
-  const is = byName(after.leaves);
+  const was = grouped(before.leaves, fieldName);
+  const is = grouped(after.leaves, fieldName);
+  const stood = grouped(before.leaves, spotOf);
+  const stands = grouped(after.leaves, spotOf);
   const twinOf = (field: ShapeField, among: ReadonlyMap<string, readonly ShapeField[]>): ShapeField | undefined => {
     const named = among.get(fieldName(field));
     return named?.find((one) => sameSpot(one, field)) ?? named?.[0];
@@ -118,7 +126,7 @@ export function layoutChanges(before: Shape, after: Shape, types = false): reado
     const now = twinOf(old, is);
     if (told.has(old)) continue;
     if (now === undefined) {
-      const renamed = after.leaves.find((field) => sameSpot(field, old) && !was.has(fieldName(field)) && (!types || field.type === old.type));
+      const renamed = stands.get(spotOf(old))?.find((field) => !was.has(fieldName(field)) && (!types || field.type === old.type));
       if (renamed === undefined) found.push({ kind: 'removed', before: old });
       else {
         told.add(renamed);
@@ -127,7 +135,7 @@ export function layoutChanges(before: Shape, after: Shape, types = false): reado
     } else if (sameSpot(old, now)) {
       if (types && old.type !== now.type) found.push({ kind: 'type', before: old, after: now });
     } else {
-      const other = before.leaves.find((field) => field !== old && sameSpot(field, now));
+      const other = stood.get(spotOf(now))?.find((field) => field !== old);
       const there = other === undefined ? undefined : twinOf(other, is);
       if (other !== undefined && there !== undefined && sameSpot(there, old)) {
         told.add(other);

@@ -284,6 +284,7 @@ class Parser {
     const list: Token[][] = [[]];
     for (let depth = 1; ; ) {
       const token = this.#next('a closing bracket');
+      if (ends(token)) throw new Unreadable(`line ${token.line}: a bracket is not closed`);
       if (token.text === '(' && token.kind === 'punctuation') depth++;
       if (token.text === ')' && token.kind === 'punctuation' && --depth === 0) return list;
       if (token.text === ',' && depth === 1) list.push([]);
@@ -291,14 +292,15 @@ class Parser {
     }
   }
 
-  /** Tokens up to one of `ends` outside of brackets; the end itself is left. @param skip a token at the start */
-  #until(ends: readonly string[], skip: boolean): readonly Token[] {
+  /** Tokens up to one of `stops` outside of brackets; the end itself is left. @param skip a token at the start */
+  #until(stops: readonly string[], skip: boolean): readonly Token[] {
     if (skip) this.#at++;
     const found: Token[] = [];
     for (let depth = 0; ; ) {
       const token = this.#peek();
       if (token === undefined || token.kind === 'gap') throw new Unreadable('lines of it are not known');
-      if (depth === 0 && (ends.includes(token.text) || isAttribute(token.text))) return found;
+      if (depth === 0 && (stops.includes(token.text) || isAttribute(token.text))) return found;
+      if (ends(token)) throw new Unreadable(`line ${token.line}: a bracket is not closed`);
       if (token.text === '(') depth++;
       if (token.text === ')') depth--;
       found.push(token);
@@ -338,6 +340,9 @@ class Parser {
       throw new Unreadable(`line ${token.line}: ${JSON.stringify(token.text)} where ${JSON.stringify(text)} belongs`);
   }
 }
+
+/** What no expression and no argument goes past. */
+const ends = ({ kind, text }: Token): boolean => kind === 'punctuation' && (text === ';' || text === '{' || text === '}');
 
 const TYPE_WORDS = new Set(['unsigned', 'signed', 'char', 'short', 'int', 'long']);
 const isAttribute = (text: string | undefined): boolean =>

@@ -12,7 +12,7 @@ import { EMPTY_HEADER, type Header, readHeader, versionsOf, type VersionMark, ve
 import { KnownFile } from './known-file.js';
 import type { FilePatch, Patch } from './patch.js';
 import { fieldName, isPadding, layoutChanges, type LayoutChange as ShapeChange, type ShapeField, sizeText } from '../compat/shape.js';
-import type { Measured } from './layout.js';
+import { type Measured, spendOnHeaders } from './layout.js';
 
 /** What a pair of kernels comes to: one with the patch, the other a release. */
 export interface BrokenPair {
@@ -103,9 +103,10 @@ function judgePatch(subject: string, pairs: readonly { readonly before: Header; 
     return versionsOf(after).some(({ name, value }) => old.has(name) && old.get(name) !== value);
   });
   for (const { before, after } of pairs) {
+    const unmeasured = new Set(before.unmeasured.map(({ name }) => name));
     for (const change of compareHeaders(before, after)) findings.push(judgeChange(subject, change, anyBumped));
     for (const { name, problem } of after.unmeasured) {
-      const old = before.structs.has(name) || before.unmeasured.some((one) => one.name === name);
+      const old = before.structs.has(name) || unmeasured.has(name);
       if (!old && before.whole) continue;
       const message = `struct ${name} can't be laid out: ${problem}${after.whole ? '' : '; name the tree the patches are for with --base'}`;
       findings.push({ kind: 'not-measured', severity: 'warning', patch: subject, path: after.path, name, message, change: null, pairs: [] });
@@ -247,19 +248,29 @@ function textOf(change: ShapeChange, before: Measured, after: Measured): string 
   }
 }
 
+/** Characters of a line. */
+const LINE = 80;
+
 /** Every structure and number of a header that changed. Comments, order of declarations and new structures are no change. */
 function compareHeaders(before: Header, after: Header): readonly StructChange[] {
   const found: StructChange[] = [];
   const add = (name: string, changes: readonly LayoutChange[]): void => {
     const [old, now] = [versionsFor(before, name), versionsFor(after, name)];
+    // Each change repeats the versions of its header.
+    spendOnHeaders(
+      after.path,
+      [before, after].reduce((sum, { strings, numbers }) => sum + strings.size + numbers.size, 0),
+    );
+    spendOnHeaders(after.path, Math.ceil([...old, ...now].reduce((sum, mark) => sum + mark.name.length + mark.value.length, 0) / LINE));
     const value = new Map(old.map((mark) => [mark.name, mark.value]));
     const bumped = now.some((mark) => value.get(mark.name) !== mark.value) && old.length > 0;
     found.push({ path: after.path, name, changes, before: old, after: now, bumped });
   };
+  const unmeasured = new Set(after.unmeasured.map(({ name }) => name));
   for (const [name, old] of before.structs) {
     const now = after.structs.get(name);
     if (now === undefined) {
-      if (after.whole && !after.unmeasured.some((one) => one.name === name)) add(name, [{ kind: 'gone', text: 'is declared no more' }]);
+      if (after.whole && !unmeasured.has(name)) add(name, [{ kind: 'gone', text: 'is declared no more' }]);
       continue;
     }
     const changes = measuredChanges(old, now);

@@ -1,8 +1,6 @@
 /** What a header says: structures laid out, strings and numbers it defines. */
 import { DEFAULT_PAGE_SIZE } from '../codec/layout-table.js';
-import { currentBudget, raise } from '../codec/budget.js';
-import { UserError } from '../codec/user-error.js';
-import { type Measured, Measurer, type NotMeasured } from './layout.js';
+import { type Measured, Measurer, type NotMeasured, spendOnHeaders } from './layout.js';
 import type { KnownFile } from './known-file.js';
 import { declarationsOf } from './declarations.js';
 import { tokenise } from './tokens.js';
@@ -22,13 +20,11 @@ export interface Header {
 /** @param pageSize in bytes: what PAGE_SIZE stands for @throws UserError where the headers of a command have more lines than it may read */
 export function readHeader(path: string, file: KnownFile, pageSize = DEFAULT_PAGE_SIZE): Header {
   const lines = file.lines();
-  const budget = currentBudget();
-  if (!budget.spend('gate-lines', lines.length, path))
-    throw new UserError(`${path}: the headers have more than ${budget.allowed('gate-lines')} lines, over all patches; ${raise(budget, 'gate-lines')}`);
+  spendOnHeaders(path, lines.length);
   const { tokens, defines } = tokenise(lines);
   const source = { tokens, defines };
   const declarations = declarationsOf(source);
-  const measurer = new Measurer(declarations, defines, pageSize);
+  const measurer = new Measurer(path, declarations, defines, pageSize);
   const structs = new Map<string, Measured>();
   const unmeasured: NotMeasured[] = [];
   for (const name of declarations.aggregates.keys()) {

@@ -2,6 +2,8 @@
  * Where a compiler puts the members of a declared structure, on x86-64 and arm64 alike: natural alignment unless packed, bit-fields
  * from the least significant bit. Source: System V ABI AMD64, section 3.1.2; AAPCS64, section 8.
  */
+import { currentBudget, raise } from '../codec/budget.js';
+import { UserError } from '../codec/user-error.js';
 import type { Shape, ShapeField } from '../compat/shape.js';
 import type { Aggregate, Declarations, Member } from './declarations.js';
 import { type Define, type Token, tokensOf } from './tokens.js';
@@ -61,7 +63,16 @@ class Unmeasurable extends Error {}
 /** More fields than a structure of an ABI header has, arrays of structures opened up. */
 const MAX_LEAVES = 4096;
 
+/** @param amount of lines, or of what takes as long @throws UserError where the headers of a command take more than it may spend on them */
+export function spendOnHeaders(path: string, amount: number): void {
+  const budget = currentBudget();
+  if (budget.spend('gate-lines', amount, path)) return;
+  const allowed = budget.allowed('gate-lines');
+  throw new UserError(`${path}: more than ${allowed} lines, fields and macros in the headers, over all patches; ${raise(budget, 'gate-lines')}`);
+}
+
 export class Measurer {
+  readonly #path: string;
   readonly #declarations: Declarations;
   readonly #defines: ReadonlyMap<string, Define>;
   readonly #pageSize: number;
@@ -70,7 +81,8 @@ export class Measurer {
   readonly #values = new Map<string, bigint>();
 
   /** @param pageSize in bytes: what PAGE_SIZE stands for */
-  constructor(declarations: Declarations, defines: ReadonlyMap<string, Define>, pageSize: number) {
+  constructor(path: string, declarations: Declarations, defines: ReadonlyMap<string, Define>, pageSize: number) {
+    this.#path = path;
     this.#declarations = declarations;
     this.#defines = defines;
     this.#pageSize = pageSize;
@@ -132,6 +144,7 @@ export class Measurer {
     if (known !== undefined) return known;
     const define = this.#defines.get(word);
     if (define === undefined || define.text === '') throw new Unmeasurable(`${word} is not defined here`);
+    spendOnHeaders(this.#path, 1);
     if (seen.has(word) || seen.size > 32) throw new Unmeasurable(`${word} is defined by itself`);
     const deeper = new Set([...seen, word]);
     const value = new Expression(
@@ -145,6 +158,7 @@ export class Measurer {
 
   #aggregate(aggregate: Aggregate, seen: ReadonlySet<Aggregate>): Sized {
     if (aggregate.problem !== null) throw new Unmeasurable(aggregate.problem);
+    spendOnHeaders(this.#path, 1);
     if (seen.has(aggregate)) throw new Unmeasurable(`${aggregate.name} holds itself`);
     const deeper = new Set([...seen, aggregate]);
     const leaves: MeasuredField[] = [];
@@ -190,6 +204,7 @@ export class Measurer {
         leaves.push({ ...leaf, path, bitOffset: at + leaf.bitOffset });
       }
     }
+    spendOnHeaders(this.#path, of.leaves?.length ?? 1);
     if (leaves.length > MAX_LEAVES) throw new Unmeasurable(`more than ${MAX_LEAVES} fields`);
     return { at, bits, align };
   }

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { contractById } from '../../abi/registry.js';
 import type { Contract } from '../../abi/contract.js';
 import type { FieldType, Struct } from '../../abi/layout.js';
+import { Budget, withBudget } from '../../src/codec/budget.js';
 import { layoutTable } from '../../src/codec/layout-table.js';
 import { type GateResult, gateFails, gatePatches, gateStates } from '../../src/gate/gate.js';
 import { readHeader } from '../../src/gate/header.js';
@@ -240,6 +241,29 @@ it('is not hung or thrown by nonsense', () => {
   ])
     expect(readHeader('x.h', KnownFile.of(text)).structs.size).toBe(0);
   expect(() => patchesOf('hello', 'x')).toThrow(/no diff/);
+});
+
+it.each([
+  [
+    'structures of nothing, doubled and doubled',
+    `struct s0 { };\n${Array.from({ length: 30 }, (_, at) => `struct s${at + 1} { struct s${at} a; struct s${at} b; };`).join('\n')}`,
+  ],
+  ['macros that lead to each other', Array.from({ length: 400 }, (_, at) => `#define A${at} A${at + 1}`).join('\n')],
+  [
+    'fields by the thousand, opened up again and again',
+    `struct e { ${'u8 a; '.repeat(3000)}};\n${'struct s { struct e a; };\n'.repeat(4)}struct t { struct e a; };`,
+  ],
+])('%s end at gate-lines', (_, text) => {
+  const budget = new Budget({ 'gate-lines': 6000 });
+  expect(() => withBudget(budget, () => readHeader('x.h', KnownFile.of(text)))).toThrow(
+    /x\.h: more than 6000 lines, fields and macros .*--limit gate-lines=48000/,
+  );
+});
+
+it('a bracket that is not closed ends with its statement', () => {
+  const { structs, unmeasured } = readHeader('x.h', KnownFile.of('struct a { DECLARE_BITMAP(x; };\nstruct b { u8 x[; };\nstruct c { u8 x; };'));
+  expect([...structs.keys()]).toEqual(['c']);
+  expect(unmeasured.map(({ name, problem }) => `${name}: ${problem}`)).toEqual(['a: line 1: a bracket is not closed', 'b: line 2: a bracket is not closed']);
 });
 
 it('a review that quotes a patch is read as the patch', () => {
