@@ -78,22 +78,29 @@ export function parseContractFile(source: string, file: string): readonly Contra
   const root = openYaml(source, file, { noun: 'contract file', schema: CONTRACT_SCHEMA });
   const values = readKeys(root, fileKeys, 'a contract file');
   const cursors = root.entries()?.get('contracts')?.value.items() ?? [];
-  const made: Contract[] = [];
-  for (const [index, one] of values.contracts.entries()) made.push(contractOf(one, cursors[index] ?? root, file, made));
-  return made;
+  const before = new Map<string, Struct>();
+  return values.contracts.map((one, index) => {
+    const made = contractOf(one, cursors[index] ?? root, file, before);
+    for (const struct of made.structs) if (!before.has(struct.name)) before.set(struct.name, struct);
+    return made;
+  });
 }
 
 type Source = ReturnType<(typeof fileKeys)['contracts']['read']>[number];
 
-/** @param before the contracts above it in the file, whose structures it may name */
-function contractOf(source: Source, cursor: Cursor, file: string, before: readonly Contract[]): Contract {
+/** Structures by name. */
+type Structs = ReadonlyMap<string, Struct>;
+
+/** @param before structures of the contracts above it in the file, which it may name */
+function contractOf(source: Source, cursor: Cursor, file: string, before: Structs): Contract {
   const at = (key: string): Cursor => cursor.entries()?.get(key)?.value ?? cursor;
   if (!/^[\x21-\x7e]{1,47}$/.test(source.compatible)) throw at('compatible').error('a compatible string has 1 to 47 printable characters, and no space');
   const since = source.since === null ? null : releaseOf(source.since);
   if (source.since !== null && since === null)
     throw at('since').error(`${source.since} is no release known; known are ${releases.join(', ')}, or leave it out`);
   const structs = structsOf(source, at('structs'), file, before);
-  const areas = [...source.areas].map(([name, area]) => areaOf(name, area, structs, before, at('areas').entries()?.get(name)?.value ?? cursor));
+  const areaCursors = at('areas').entries();
+  const areas = [...source.areas].map(([name, area]) => areaOf(name, area, structs, before, areaCursors?.get(name)?.value ?? cursor));
   const isRoot = source.layer === 'kho';
   return {
     ...described({
@@ -102,11 +109,11 @@ function contractOf(source: Source, cursor: Cursor, file: string, before: readon
       compatible: source.compatible,
       // Of KHO the structures alone can be others; the root FDT and the map are the newest's.
       ...(isRoot ? { format: khoV4.format, fdt: khoV4.fdt, map: khoV4.map } : { format: structs.size === 0 ? 'opaque' : 'struct' }),
-      structs: [
+      structs: unique([
         ...structs.values(),
         ...areas.flatMap((area) => [area.header, area.entry]).filter((struct) => struct !== null),
         ...(isRoot ? khoV4.structs.filter(({ name }) => !structs.has(name)) : []),
-      ].filter(isFirst),
+      ]),
       areas,
       status: 'own',
       source: source.source === '' ? file : source.source,
@@ -116,10 +123,13 @@ function contractOf(source: Source, cursor: Cursor, file: string, before: readon
   };
 }
 
-const isFirst = <T>(item: T, index: number, all: readonly T[]): boolean => all.indexOf(item) === index;
+const unique = <T>(items: readonly T[]): readonly T[] => [...new Set(items)];
+
+/** Structures within structures: more than any contract has. */
+const MAX_DEPTH = 64;
 
 /** Own structures by name; others that fields name are those of the contracts above in the file, or of the newest that has them. */
-function structsOf(source: Source, cursor: Cursor, file: string, before: readonly Contract[]): ReadonlyMap<string, Struct> {
+function structsOf(source: Source, cursor: Cursor, file: string, before: Structs): Structs {
   const made = new Map<string, Struct>();
   const open = new Set<string>();
   const find: FindStruct = (name, from) => {
@@ -128,6 +138,7 @@ function structsOf(source: Source, cursor: Cursor, file: string, before: readonl
     const own = source.structs.get(name);
     if (own === undefined) return knownStruct(name, before, from);
     if (open.has(name)) throw from.error(`struct ${name} contains itself`);
+    if (open.size >= MAX_DEPTH) throw from.error(`struct ${name} is more than ${MAX_DEPTH} structures deep`);
     open.add(name);
     const fields = Object.fromEntries([...own.fields].map(([field_, type]) => [field_, type(find)]));
     const struct: Struct = {
@@ -151,20 +162,14 @@ function structsOf(source: Source, cursor: Cursor, file: string, before: readonl
   return new Map([...source.structs.keys()].flatMap((name) => (made.has(name) ? [[name, find(name, cursor)] as const] : [])));
 }
 
-function knownStruct(name: string, before: readonly Contract[], cursor: Cursor): Struct {
-  const found = before.flatMap(({ structs }) => structs).find((struct) => struct.name === name) ?? findStruct(name)[0]?.struct;
+function knownStruct(name: string, before: Structs, cursor: Cursor): Struct {
+  const found = before.get(name) ?? findStruct(name)[0]?.struct;
   if (found === undefined)
     throw cursor.error(`${JSON.stringify(name)} is no type: neither an integer nor a structure of this contract or of \`luo-inspect abi list\``);
   return found;
 }
 
-function areaOf(
-  name: string,
-  source: Source['areas'] extends ReadonlyMap<string, infer A> ? A : never,
-  own: ReadonlyMap<string, Struct>,
-  before: readonly Contract[],
-  cursor: Cursor,
-): Area {
+function areaOf(name: string, source: Source['areas'] extends ReadonlyMap<string, infer A> ? A : never, own: Structs, before: Structs, cursor: Cursor): Area {
   const struct = (called: string, key: string): Struct => own.get(called) ?? knownStruct(called, before, cursor.entries()?.get(key)?.value ?? cursor);
   const area: Area = {
     name,

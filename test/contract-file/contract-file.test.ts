@@ -83,6 +83,10 @@ describe('a contract file', () => {
     [struct('x: { bits: { a: 20, b: 20 }, size: 4 }'), /need 40 bits, and 4 bytes have 32/],
     [struct('x: { type: u8, bits: { a: 1 } }'), /either `type` or `bits`/],
     [struct('x: a'), /struct a contains itself/],
+    [
+      one(`structs: { ${Array.from({ length: 100 }, (_, at) => `s${at}: { fields: { x: ${at === 99 ? 'u8' : `s${at + 1}`} } }`).join(', ')} }`),
+      /struct s64 is more than 64 structures deep/,
+    ],
     [one('areas: { files: { entry: nothing } }'), /"nothing" is no type/],
     [one('areas: { files: { entry: luo_file_ser, chained: true } }'), /name one with `next` and `count`/],
   ])('is refused with line and column: %j', (source, message) => {

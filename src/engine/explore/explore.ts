@@ -5,7 +5,7 @@ import { runThrough } from '../machine.js';
 import { ScenarioRun } from '../run/scenario-run.js';
 import type { Fault, Scenario } from '../scenario/types.js';
 import { runNotingPoints, singleFaults } from './fault-points.js';
-import type { StateMap } from '../trace/state-log.js';
+import type { StateLog } from '../trace/state-log.js';
 import { errnoOf } from '../trace/step.js';
 
 /** Steps that a run costs besides its own. */
@@ -110,9 +110,9 @@ function keepShortest(found: Shortest[], explored: Explored, course: Course): vo
     ({ ending }) => ending.kind === explored.ending.kind && ending.detail === explored.ending.detail && ending.action === explored.ending.action,
   );
   const known = found[same];
-  const trace = course.actions.filter((one) => one.to <= explored.ending.step).map(({ action, result }) => ({ action, result }));
-  if (known === undefined) found.push({ ...explored, trace, count: 1 });
-  else if (explored.ending.step < known.ending.step) found[same] = { ...explored, trace, count: known.count + 1 };
+  const trace = () => [...course.actions.values()].filter((one) => one.to <= explored.ending.step).map(({ action, result }) => ({ action, result }));
+  if (known === undefined) found.push({ ...explored, trace: trace(), count: 1 });
+  else if (explored.ending.step < known.ending.step) found[same] = { ...explored, trace: trace(), count: known.count + 1 };
   else found[same] = { ...known, count: known.count + 1 };
 }
 
@@ -173,21 +173,23 @@ interface Ending {
 /** A run that has ended, looked at by its actions. */
 interface Course {
   readonly run: ScenarioRun;
-  readonly actions: readonly ActionResult[];
+  /** by the scenario's step, in order */
+  readonly actions: ReadonlyMap<number, ActionResult>;
 }
 
 function courseOf(run: ScenarioRun): Course {
   const { trace } = run.machine;
   const first = new Map<number, number>();
-  const actions: ActionResult[] = [];
+  const actions = new Map<number, ActionResult>();
   for (let number = 1; number <= trace.length; number++) {
     const action = trace.actionOf(number);
     if (action === null) continue;
     if (!first.has(action)) first.set(action, number);
     const own = trace.depthOf(number) === 0 && trace.phaseOf(number) === 'event' && trace.opOf(number) === run.scenario.steps[action]?.do;
-    if (!own || actions.at(-1)?.action === action) continue;
+    if (!own || actions.has(action)) continue;
     const step = trace.get(number);
-    if (step.actor === 'agent') actions.push({ action, kernel: step.kernel, result: trace.resultOf(number), from: first.get(action) ?? number, to: number });
+    if (step.actor === 'agent')
+      actions.set(action, { action, kernel: step.kernel, result: trace.resultOf(number), from: first.get(action) ?? number, to: number });
   }
   return { run, actions };
 }
@@ -197,8 +199,7 @@ function endingOf(course: Course, baseline: Course): Ending {
   const { run } = course;
   const last = run.machine.trace.length;
   const end = run.end;
-  const before = new Map(baseline.actions.map((one) => [one.action, one]));
-  const differing = course.actions.filter((one) => one.result !== before.get(one.action)?.result);
+  const differing = [...course.actions.values()].filter((one) => one.result !== baseline.actions.get(one.action)?.result);
   const [first] = differing;
   if (end?.ending === 'panic' && baseline.run.end?.ending !== 'panic')
     return { kind: 'panic', detail: end.reason ?? 'panic', action: actionAt(run, last), step: last };
@@ -240,45 +241,51 @@ function lost(course: Course, first: ActionResult | undefined): Ending | null {
   return verb === 'finish' ? describe('lost-session', course, first, ': it can never be finished') : null;
 }
 
-const stateBefore = (run: ScenarioRun, step: number): StateMap => run.machine.state.at(run.machine.trace.statesUpTo(step - 1));
-const stateAfter = (run: ScenarioRun, step: number): StateMap => run.machine.state.at(run.machine.trace.statesUpTo(step));
+/** What an action changed of what kernels and devices show of themselves. */
+function changesOf({ machine }: ScenarioRun, { from, to }: ActionResult): ReturnType<StateLog['between']> {
+  return machine.state.between(machine.trace.statesUpTo(from - 1), machine.trace.statesUpTo(to));
+}
 
 /** Is this something a reboot call that failed must leave as it was? */
 const mustStay = (path: string): boolean => path.startsWith('devices/') || /^kernel \d+\/sessions\//.test(path);
 
+/** What the same call leaves changed in the run without the fault: not the fault's doing. */
+function leftAnyway({ run, actions }: Course, action: number): ReadonlySet<string> {
+  const same = actions.get(action);
+  return new Set(same !== undefined && same.result < 0 ? changesOf(run, same).keys() : []);
+}
+
 /** A reboot call that failed, after which sessions or devices are not what they were. */
 function badRollback(course: Course, baseline: Course): Ending | null {
   const { run } = course;
-  for (const at of course.actions) {
+  for (const at of course.actions.values()) {
     if (run.scenario.steps[at.action]?.do !== 'kexec' || at.result >= 0) continue;
-    // What the run without the fault leaves as well is not this fault's doing.
-    const same = baseline.actions.find((one) => one.action === at.action);
-    const anyway = new Set(same !== undefined && same.result < 0 ? changedBy(baseline.run, same) : []);
-    const changed = changedBy(run, at).filter((path) => !anyway.has(path));
-    const frozen = changed.find((path) => path.endsWith('/frozen') && stateAfter(run, at.to).get(path) === true);
+    const changes = changesOf(run, at);
+    const paths = [...changes.keys()].filter(mustStay);
+    if (paths.length === 0) continue;
+    const anyway = leftAnyway(baseline, at.action);
+    const changed = paths.filter((path) => !anyway.has(path));
+    const frozen = changed.find((path) => path.endsWith('/frozen') && changes.get(path)?.after === true);
     if (frozen !== undefined) return describe('device-frozen', course, at, `, and ${frozen.split('/')[1]} stays frozen`);
     if (changed.length > 0) return describe('rollback-incomplete', course, at, `, and these are not what they were: ${changed.slice(0, 4).join(', ')}`);
   }
   return null;
 }
 
-function changedBy(run: ScenarioRun, at: ActionResult): readonly string[] {
-  const before = stateBefore(run, at.from);
-  const after = stateAfter(run, at.to);
-  const paths = new Set([...before.keys(), ...after.keys()]);
-  return [...paths].filter((path) => mustStay(path) && before.get(path) !== after.get(path));
-}
-
 /** An operation that failed kept something, or memory that nobody claims is left at the end where there was none. */
 function leak(course: Course, baseline: Course, first: ActionResult | undefined): Ending | null {
   const { run } = course;
-  const ok = new Map(baseline.actions.map((one) => [one.action, one.result]));
-  for (const at of course.actions) {
-    if (at.result >= 0 || (ok.get(at.action) ?? 0) < 0 || !['preserve', 'create-session'].includes(run.scenario.steps[at.action]?.do ?? '')) continue;
-    const before = stateBefore(run, at.from);
-    const after = stateAfter(run, at.to);
-    const kept = [...after].find(([path, value]) => /(kho\/preserved blocks|outgoing count)$/.test(path) && Number(value ?? 0) > Number(before.get(path) ?? 0));
-    if (kept !== undefined) return describe('leak', course, at, `, and ${kept[0]} went from ${before.get(kept[0]) ?? 0} to ${kept[1]}`);
+  for (const at of course.actions.values()) {
+    if (
+      at.result >= 0 ||
+      (baseline.actions.get(at.action)?.result ?? 0) < 0 ||
+      !['preserve', 'create-session'].includes(run.scenario.steps[at.action]?.do ?? '')
+    )
+      continue;
+    const kept = [...changesOf(run, at)].find(
+      ([path, { before, after }]) => /(kho\/preserved blocks|outgoing count)$/.test(path) && Number(after ?? 0) > Number(before ?? 0),
+    );
+    if (kept !== undefined) return describe('leak', course, at, `, and ${kept[0]} went from ${kept[1].before ?? 0} to ${kept[1].after ?? 0}`);
   }
   if (first !== undefined) return null;
   const unclaimed = (one: ScenarioRun): number => Number(one.machine.state.now.get(`kernel ${one.machine.kernel}/kho/unclaimed blocks`) ?? 0);

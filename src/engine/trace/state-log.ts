@@ -24,6 +24,8 @@ export class StateLog {
   readonly #below = new Map<string, Set<string>>();
   readonly #paths: string[] = [];
   readonly #values: (StateValue | undefined)[] = [];
+  /** what each change replaced */
+  readonly #replaced: (StateValue | undefined)[] = [];
   readonly #copies: { readonly changes: number; readonly map: StateMap }[] = [{ changes: 0, map: new Map() }];
 
   /** Changes recorded so far. */
@@ -37,9 +39,10 @@ export class StateLog {
 
   set(path: string, value: StateValue): void {
     if (this.#now.get(path) === value) return;
-    if (!this.#now.has(path)) this.#link(path);
+    const before = this.#now.get(path);
+    if (before === undefined) this.#link(path);
     this.#now.set(path, value);
-    this.#record(path, value);
+    this.#record(path, before, value);
   }
 
   /** Removes `path` and everything below it. */
@@ -49,7 +52,8 @@ export class StateLog {
   }
 
   #drop(path: string): void {
-    if (this.#now.delete(path)) this.#record(path, undefined);
+    const before = this.#now.get(path);
+    if (this.#now.delete(path)) this.#record(path, before, undefined);
     const below = this.#below.get(path);
     this.#below.delete(path);
     for (const child of below ?? []) this.#drop(child);
@@ -64,6 +68,18 @@ export class StateLog {
       if (siblings === undefined) this.#below.set(parent, new Set([at]));
       else siblings.add(at);
     }
+  }
+
+  /** What is not after change `to` as it was after change `from`: the one and the other, undefined where it is not there. */
+  between(from: number, to: number): ReadonlyMap<string, { readonly before: StateValue | undefined; readonly after: StateValue | undefined }> {
+    const found = new Map<string, { before: StateValue | undefined; after: StateValue | undefined }>();
+    for (let index = from; index < Math.min(to, this.#paths.length); index++) {
+      const path = this.#paths[index] ?? '';
+      const before = found.get(path);
+      found.set(path, { before: before === undefined ? this.#replaced[index] : before.before, after: this.#values[index] });
+    }
+    for (const [path, { before, after }] of found) if (before === after) found.delete(path);
+    return found;
   }
 
   /** The map after the first `changes` changes. */
@@ -86,8 +102,9 @@ export class StateLog {
     return map;
   }
 
-  #record(path: string, value: StateValue | undefined): void {
+  #record(path: string, before: StateValue | undefined, value: StateValue | undefined): void {
     this.#paths.push(path);
+    this.#replaced.push(before);
     this.#values.push(value);
     const last = this.#copies[this.#copies.length - 1];
     // A copy costs as much as the map is large: copying ever more rarely keeps the whole cost linear.
