@@ -26,7 +26,7 @@ import { exportScenario } from './step-export.js';
 import { paintsOutput, terminalFor, wantsColor } from './terminal.js';
 import { atEnd } from '../codec/at-end.js';
 
-export interface StepOptions {
+interface StepOptions {
   readonly next?: string;
   readonly cmdline?: string;
   readonly khoFdt?: string;
@@ -68,7 +68,7 @@ export async function runStep(path: string, options: StepOptions): Promise<void>
   );
 }
 
-export interface Stepping extends ExportInput {
+interface Stepping extends ExportInput {
   readonly client: EngineClient;
   readonly why: readonly string[];
 }

@@ -12,7 +12,7 @@ export type ReadElf = (offset: number, length: number) => Uint8Array;
 
 export const isElf = (head: Uint8Array): boolean => ELFMAG.every((byte, index) => head[index] === byte);
 
-export interface ElfHead {
+interface ElfHead {
   readonly ident: DecodedStruct<typeof elfIdent>;
   readonly endian: Endian;
   /** null where `head` ends before it; read as ELF64, whatever the class */
@@ -83,7 +83,7 @@ export function sectionHeaders(read: ReadElf, { offset, each, count, endian }: E
   return Array.from({ length: Math.floor(bytes.length / each) }, (_, index) => decodeStruct(elf64Shdr, bytes, index * each, { endian }));
 }
 
-export interface ElfNote {
+interface ElfNote {
   /** without its NUL; '' where it is longer than any known one */
   readonly name: string;
   readonly type: number;

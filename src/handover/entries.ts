@@ -103,7 +103,7 @@ export function readEntries(context: Context, area: Area, pointer: bigint, optio
   return { area, pieces, places: pieces.flatMap((piece) => piece.entries), complete: reachedEnd && believed };
 }
 
-export interface ChainVisitor {
+interface ChainVisitor {
   /** The piece at `address`: the pointer to the next (0: it is the last), or null where it cannot be read, which ends the walk. */
   read(address: number): bigint | null;
   /** Told of a pointer that is not followed: to no page of this machine, to a piece of this chain, past the limit. */

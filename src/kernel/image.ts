@@ -12,7 +12,7 @@ import { readKallsyms } from './kallsyms.js';
 import type { SymbolTable } from './symbols.js';
 import { VirtualMemory } from './virtual-memory.js';
 
-export interface KernelImage {
+interface KernelImage {
   /** where kallsyms' tokens are, physical */
   readonly address: number;
   readonly release: string;

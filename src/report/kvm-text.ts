@@ -74,11 +74,11 @@ export function snapshotText(snapshot: KvmSnapshot): string {
 }
 
 /** One line of a timeline. */
-export const timelineLine = ({ index, file, offset, snapshot }: SnapshotEntry): string =>
+const timelineLine = ({ index, file, offset, snapshot }: SnapshotEntry): string =>
   `${index.toString().padStart(6)}  ${escapeText(file)}${offset === 0 ? '' : `+${offset}`}  ${summarise(snapshot)}`;
 
 /** What is below the lines: exits by number, findings over all snapshots. */
-export function timelineSummaryText({ count, exits, findings }: TimelineSummary): string {
+function timelineSummaryText({ count, exits, findings }: TimelineSummary): string {
   const byCount = [...exits].sort((a, b) => b[1] - a[1]);
   const out = ['', `${count} snapshots`, ...byCount.map(([name, times]) => `  ${times.toString().padStart(7)}  ${name}`)];
   if (findings.length > 0) out.push('', 'findings', ...findings.map(findingLine));
@@ -159,9 +159,9 @@ export const snapshotJson = (snapshot: KvmSnapshot): JsonObject => ({
 });
 
 /** One snapshot of a timeline. */
-export const timelineEntryJson = ({ index, file, offset, snapshot }: SnapshotEntry): JsonObject => ({ index, file, offset, ...bodyJson(snapshot) });
+const timelineEntryJson = ({ index, file, offset, snapshot }: SnapshotEntry): JsonObject => ({ index, file, offset, ...bodyJson(snapshot) });
 
-export const repeatJson = ({ first, last, count, flags, gpa, size }: RepeatedFault): JsonObject => ({
+const repeatJson = ({ first, last, count, flags, gpa, size }: RepeatedFault): JsonObject => ({
   first,
   last,
   count,

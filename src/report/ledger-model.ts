@@ -17,7 +17,7 @@ export interface LedgerOfDump {
   readonly why: string | null;
 }
 
-export interface LedgerChain {
+interface LedgerChain {
   readonly dumps: readonly LedgerOfDump[];
   /** null for a single dump */
   readonly growth: readonly Growth[] | null;

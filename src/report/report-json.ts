@@ -38,7 +38,7 @@ const khoJson = ({ kho }: LiveObjects): JsonObject => ({
   debugfs: kho.blobs.map(({ side, name, address, size }) => ({ side, name, address: address === null ? null : hex(address), size })),
 });
 
-export function kernelJson({ release, foundBy, facts, live }: NonNullable<DumpReport['kernel']>): JsonObject {
+function kernelJson({ release, foundBy, facts, live }: NonNullable<DumpReport['kernel']>): JsonObject {
   const config = facts?.config ?? null;
   return {
     release,
@@ -73,7 +73,7 @@ export function findingJson(finding: Finding): JsonObject {
 }
 
 /** @param pageSize in bytes */
-export function handoverJson(handover: Handover, pageSize: number): JsonObject {
+function handoverJson(handover: Handover, pageSize: number): JsonObject {
   const { map, scratch } = handover;
   return {
     role: handover.role,
@@ -136,7 +136,7 @@ function sessionsJson(luo: Luo, handover: Handover): Json {
 /** A name, with its bytes where they are no UTF-8. */
 const nameJson = (name: CStringValue): JsonObject => (name.validUtf8 ? { name: name.text } : { name: name.text, nameBytes: hexBytes(name.bytes) });
 
-export const sessionJson = (session: LuoSession, handover: Handover): JsonObject => ({
+const sessionJson = (session: LuoSession, handover: Handover): JsonObject => ({
   ...nameJson(session.name),
   owner: ownerJson(handover.owners.byPath.get(session.path)),
   state: session.life?.state ?? stateOfRole(handover.role),
@@ -150,7 +150,7 @@ const holdersJson = (holders: readonly Holder[] | null): Json => holders?.map((h
 /** Whose a session or file is; null where nothing tells. */
 const ownerJson = (owner: Owner | undefined): JsonObject | null => (owner === undefined ? null : pick(owner, 'kind', 'name', 'detail', 'by'));
 
-export const fileJson = (file: LuoFile, { role, owners }: Handover): JsonObject => ({
+const fileJson = (file: LuoFile, { role, owners }: Handover): JsonObject => ({
   token: hex(file.token),
   compatible: file.compatible.text,
   phase: file.life?.phase ?? phaseOfRole(role),
@@ -163,7 +163,7 @@ export const fileJson = (file: LuoFile, { role, owners }: Handover): JsonObject 
   decoded: file.decoded === null ? null : { ...payloadJson(file.decoded), ...(file.decoded.kind === 'memfd' ? { name: file.life?.name ?? null } : {}) },
 });
 
-export const flbJson = (flb: LuoFlb): JsonObject => ({
+const flbJson = (flb: LuoFlb): JsonObject => ({
   ...nameJson(flb.name),
   data: hex(flb.data),
   count: countJson(flb.count),
@@ -250,7 +250,7 @@ function memfdPages({ handovers, decoded: { memory } }: Pick<DumpReport, 'handov
 const listed = new WeakMap<Budget, Set<number>>();
 
 /** A table that many files lead to, as to none that a kernel hands over, is not listed for each without end. */
-export function* runsJson(memfd: Memfd): Iterable<JsonObject> {
+function* runsJson(memfd: Memfd): Iterable<JsonObject> {
   const budget = currentBudget();
   const before = listed.get(budget) ?? new Set();
   listed.set(budget, before);

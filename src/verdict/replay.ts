@@ -216,7 +216,7 @@ export const SAME_FILE = 'its token is another file’s: that one is given in it
 const NEGATIVE = 2 ** 63;
 
 /** What is not as it was handed over, in words; null if everything is. @param pageSize bytes */
-export function difference(file: DeliveredFile, pageSize: number): string | null {
+function difference(file: DeliveredFile, pageSize: number): string | null {
   if (file.size === null) return null;
   if (file.size >= NEGATIVE) return `its size is negative (0x${BigInt(file.size).toString(16)})`;
   if (file.pos >= BigInt(NEGATIVE)) return `its position is negative (0x${file.pos.toString(16)})`;

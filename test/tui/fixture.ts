@@ -114,8 +114,8 @@ export function fixtureModel(opened?: Opened): InspectorModel {
     releases: ['7.1', '7.3'],
     contractsAgainst: (release) => [`Can ${release} take over? yes`],
     log: [
-      { number: 11, time: 0.1, text: 'KHO: found kexec handover data at 0x10f000', release: '7.3.4' },
-      { number: 12, time: 0.2, text: 'luo: something about sessions', release: '7.3.4' },
+      { number: 11, text: 'KHO: found kexec handover data at 0x10f000' },
+      { number: 12, text: 'luo: something about sessions' },
     ],
     ruleText: (id) => (id === 'memfd/seals' ? ['memfd/seals (error, retrieve)', '  Seals that the kernel does not know.'] : null),
     findings: [

@@ -15,7 +15,7 @@ import { svgOf } from '../../src/tui/terminal/svg.js';
 export const SIZE = { columns: 120, rows: 34 };
 const DUMP = 'samples/failed/pfn/s1-frozen.sparse.elf.xz';
 
-export interface Screen {
+interface Screen {
   readonly keys: readonly string[];
   /** of the picture in docs/screens, without its ending */
   readonly name: string;

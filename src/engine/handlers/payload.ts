@@ -14,11 +14,11 @@ import { OpenFile, PlainFile } from '../fs/open-file.js';
 import type { FileHandler, FileOpArgs, Flb, FlbOpArgs, KernelServices } from '../handler.js';
 import type { HandlerCallback, ScenarioHandler, ScenarioSubtree } from '../scenario/types.js';
 
-export const payloadSize = (payload: Payload, pageSize: number): number =>
+const payloadSize = (payload: Payload, pageSize: number): number =>
   payload.reduce((size, part) => size + (part instanceof Uint8Array ? part.length : sizeOf(part.struct, pageSize)), 0);
 
 /** A payload in memory, and all memory that hangs on it. */
-export class WrittenPayload {
+class WrittenPayload {
   readonly #kho: Kho;
   readonly #labels = new Map<string, number>();
   /** physical, each a preserved allocation of its own */
@@ -151,7 +151,7 @@ export class WrittenPayload {
 }
 
 /** Gives back what `payload` wrote at `address` (physical) in the kernel before, and what its pointers lead to now. @returns 0 or EIO */
-export function* releasePayload(kho: Kho, payload: Payload, address: number): Steps<number> {
+function* releasePayload(kho: Kho, payload: Payload, address: number): Steps<number> {
   const { machine } = kho;
   let [at, error] = [address, 0];
   for (const part of payload) {

@@ -40,7 +40,7 @@ export const entryStore = (kho: Kho, area: Area, permanent: boolean): EntryStore
   area.maxPieces > 1 ? new BlockSet(kho, area) : new ContiguousEntries(kho, area, permanent);
 
 /** Contiguous pages of entries: sessions and files up to 7.1. Source: abi/luo/areas.ts; kernel/liveupdate/luo_session.c and luo_file.c, 7.1.13. */
-export class ContiguousEntries implements EntryStore {
+class ContiguousEntries implements EntryStore {
   readonly #kho: Kho;
   readonly #area: Area;
   readonly counts = false;

@@ -6,7 +6,7 @@ import { distance } from '../../codec/near.js';
 import type { Cursor } from './cursor.js';
 import { type JsonSchema, shown, type ValueType } from './values.js';
 
-export interface Key<T> {
+interface Key<T> {
   readonly type: ValueType<unknown>;
   readonly doc: string;
   readonly required: boolean;

@@ -34,7 +34,7 @@ interface Claim {
 }
 
 /** What another file claimed already. */
-export interface ClaimedAgain {
+interface ClaimedAgain {
   readonly owner: PageOwner;
   readonly again: Payload;
 }

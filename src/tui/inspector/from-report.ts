@@ -39,7 +39,7 @@ export function inspectorModelOf(report: DumpReport): InspectorModel {
       addresses ??= new AddressIndex(report.decoded);
       return addresses;
     },
-    log: (report.log?.boots ?? []).flatMap(({ release, lines }) => lines.map(({ number, time, text }) => ({ number, time, text: escapeText(text), release }))),
+    log: (report.log?.boots ?? []).flatMap(({ lines }) => lines.map(({ number, text }) => ({ number, text: escapeText(text) }))),
     objects: kernel?.live == null ? [] : objectRows(kernel.live, report.handovers),
     releases: releases.map(String),
     contractsAgainst: (release, width) => againstText(report, release, width),

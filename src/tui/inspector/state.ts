@@ -27,11 +27,8 @@ export interface Series {
 /** A line of a console log. */
 export interface LogRow {
   readonly number: number;
-  /** seconds since boot */
-  readonly time: number | null;
   /** escaped */
   readonly text: string;
-  readonly release: string | null;
 }
 
 /** What `openInspector` is given. Texts are already escaped, but for those of the nodes. */

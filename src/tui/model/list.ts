@@ -8,7 +8,7 @@ import { type Line, type Span, clip, fill, line, restyle, span, wrap } from './t
 import { type Pane, type Viewed, filterOf } from './view.js';
 
 /** @param always is the cursor seen while another pane has the focus? */
-export function listRows<T>(
+function listRows<T>(
   rows: readonly T[],
   scroll: Scroll,
   box: PaneBox,
