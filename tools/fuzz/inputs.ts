@@ -191,8 +191,13 @@ async function placesRead(core: Uint8Array, base: string): Promise<readonly Plac
   return places;
 }
 
-/** @param root of the repository: samples and the tests' fixtures @param folder for files that calls need */
-export function kindsOf(root: string, folder: string): readonly Kind[] {
+const symbols = Array.from(
+  { length: 200 },
+  (_, index) => `ffffffff8${(0x1000000 + index * 64).toString(16)} ${'tTdDbB'[index % 6]} ${index === 0 ? '_stext' : `symbol_${index}`}`,
+).join('\n');
+
+/** What inputs are made from, and what their calls need. @param root of the repository: samples and the tests' fixtures @param folder for files that calls need */
+function groundOf(root: string, folder: string) {
   const samples = (ending: RegExp, most?: number): readonly string[] => [
     ...filesIn(join(root, 'samples'), ending, most),
     ...filesIn(join(root, 'test/fixtures'), ending, most),
@@ -212,10 +217,6 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
   const contracts = filesIn(join(root, 'samples/contracts'), /\.yaml$/);
   const kernels = samples(/^tiny-vmlinu/);
   const btfs = samples(/\.BTF\.xz$/, 2_000_000);
-  const symbols = Array.from(
-    { length: 200 },
-    (_, index) => `ffffffff8${(0x1000000 + index * 64).toString(16)} ${'tTdDbB'[index % 6]} ${index === 0 ? '_stext' : `symbol_${index}`}`,
-  ).join('\n');
   const sampleCore = join(root, 'samples/failed/seals/s2-at-kho_memory_init.sparse.elf.xz');
   const live = objects.find((path) => path.includes('s2-partly'));
 
@@ -225,14 +226,31 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
     read.set(path, known);
     return known;
   };
-  /** @param share one in so many is made without any damage to the container's own fields */
+  return { folder, base, cores, objects, fdts, folders, scenarios, small, snapshots, kdumps, logs, contracts, kernels, btfs, sampleCore, live, placesIn };
+}
+
+type Ground = ReturnType<typeof groundOf>;
+
+const core = (bytes: Uint8Array): DumpContents => openElfCore(bufferSource('input', bytes));
+
+/** memory of a small handover, its fields damaged */
+const memory = (random: Random): Uint8Array => {
+  const made = handover(random);
+  return damagedFields(made.bytes, made.places, random);
+};
+const wrapped = (wrap: (bytes: Uint8Array, random: Random) => Wrapped) => (random: Random) => {
+  const { bytes, places } = wrap(memory(random), random);
+  return random.below(2) === 0 ? bytes : damagedFields(bytes, places, random);
+};
+
+/** Dumps of every container, and what is packed in them. */
+function dumpKinds({ base, cores, objects, fdts, folders, kdumps, placesIn }: Ground): readonly Kind[] {
   const dumps = (name: string, make: Kind['make'], open: (bytes: Uint8Array) => DumpContents | Promise<DumpContents>): Kind => ({
     name,
     make,
     call: async (bytes, random) => linesOf(printed(await open(bytes), base, random)),
     commands: DUMP_COMMANDS,
   });
-  const core = (bytes: Uint8Array): DumpContents => openElfCore(bufferSource('input', bytes));
   const ofCore = (name: string, files: readonly string[]): Kind =>
     dumps(
       name,
@@ -243,16 +261,7 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       },
       core,
     );
-  /** memory of a small handover, its fields damaged */
-  const memory = (random: Random): Uint8Array => {
-    const made = handover(random);
-    return damagedFields(made.bytes, made.places, random);
-  };
-  const wrapped = (wrap: (bytes: Uint8Array, random: Random) => Wrapped) => (random: Random) => {
-    const { bytes, places } = wrap(memory(random), random);
-    return random.below(2) === 0 ? bytes : damagedFields(bytes, places, random);
-  };
-  const kinds: readonly Kind[] = [
+  return [
     ofCore('core', cores),
     dumps(
       'handover',
@@ -365,6 +374,12 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       (bytes) => openRecorded(tarFiles(bufferSource('input', bytes)), '/', 'input'),
     ),
     ofCore('objects', objects),
+  ];
+}
+
+/** Pages of kvm_run, and keys pressed in each view of the terminal. */
+function viewKinds({ base, small, snapshots }: Ground): readonly Kind[] {
+  return [
     {
       name: 'kvm',
       async make(random) {
@@ -406,6 +421,12 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       },
       commands: [],
     },
+  ];
+}
+
+/** What tells types and symbols of a kernel. */
+function kernelKinds({ kernels, btfs, sampleCore, live }: Ground): readonly Kind[] {
+  return [
     {
       name: 'btf',
       make(random) {
@@ -505,6 +526,12 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       },
       commands: live === undefined ? [] : [['report', live, '--symbols', 'FILE', '--json']],
     },
+  ];
+}
+
+/** Texts that users write, and logs. */
+function textKinds({ folder, base, cores, scenarios, small, logs, contracts, sampleCore }: Ground): readonly Kind[] {
+  return [
     {
       name: 'contract',
       make: (random) => Buffer.from(changedText(readFileSync(random.pick(contracts), 'utf8'), random)),
@@ -605,6 +632,17 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       call: (bytes) => parseIomem(Buffer.from(bytes).toString('latin1'), 'input').map(({ start, end }) => `${start}-${end}`),
       commands: [],
     },
+  ];
+}
+
+/** @param root of the repository @param folder for files that calls need */
+export function kindsOf(root: string, folder: string): readonly Kind[] {
+  const ground = groundOf(root, folder);
+  return [
+    ...dumpKinds(ground),
+    ...viewKinds(ground),
+    ...kernelKinds(ground),
+    ...textKinds(ground),
     {
       name: 'decode',
       make: (random) => Uint8Array.from({ length: 4096 + random.below(4096) }, () => (random.below(3) === 0 ? random.below(256) : 0)),
@@ -623,7 +661,6 @@ export function kindsOf(root: string, folder: string): readonly Kind[] {
       commands: DUMP_COMMANDS,
     },
   ];
-  return kinds;
 }
 
 /** UserError is how everything refuses. */

@@ -8,14 +8,7 @@ import { type Line, type Span, clip, fill, line, restyle, span, wrap } from './t
 import { type Pane, type Viewed, filterOf } from './view.js';
 
 /** @param always is the cursor seen while another pane has the focus? */
-function listRows<T>(
-  rows: readonly T[],
-  scroll: Scroll,
-  box: PaneBox,
-  focused: boolean,
-  spansOf: (row: T, index: number) => Line,
-  always = false,
-): Line[] {
+function listRows<T>(rows: readonly T[], scroll: Scroll, box: PaneBox, focused: boolean, spansOf: (row: T, index: number) => Line, always = false): Line[] {
   return rows.slice(scroll.top, scroll.top + box.height).map((row, offset): Line => {
     const index = scroll.top + offset;
     const selected = index === scroll.cursor && (focused || always);
