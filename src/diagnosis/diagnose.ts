@@ -22,7 +22,10 @@ interface DiagnoseOptions {
 export function diagnose(all: DecodedDump, options: DiagnoseOptions = {}): readonly Finding[] {
   const { budget } = all;
   // Sessions that were checked in bulk break no rule. What the kernel's own objects say is held against all.
-  const dump = { ...all, handovers: all.handovers.map(options.objects?.live == null ? withoutPlain : decodedWhole) };
+  const judged = all.handovers.map(options.objects?.live == null ? withoutPlain : decodedWhole);
+  // What a map that was not read to its end lacks says nothing.
+  const isCut = budget.reached.some(({ limit }) => limit === 'map-nodes');
+  const dump = { ...all, handovers: isCut ? judged.map((handover) => ({ ...handover, map: null })) : judged };
   const subject: DumpSubject = {
     dump,
     log: options.log ?? null,

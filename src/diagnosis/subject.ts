@@ -1,5 +1,6 @@
 /** What a rule looks at: one handover with the moment it was caught in and the releases that speak it, or the dump as a whole. */
 import type { Budget } from '../codec/budget.js';
+import type { LimitName } from '../codec/limits.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 import type { Disagreement } from '../objects/handovers.js';
 import type { LiveObjects, Trouble } from '../objects/model.js';
@@ -29,6 +30,9 @@ export const diagnoseLimits = (budget: Budget): DiagnoseLimits => ({ perRule: 20
 
 /** Notes that a check ended before it saw everything. @param left items not looked at, null where that is not known */
 export const cutShort = (subject: DumpSubject, where: string, left: number | null = null): void => subject.budget.reach('check-items', where, left);
+
+/** Was all read that these limits count? What rests on all of it says nothing where not: that a limit was reached is told already. */
+export const isWithin = (subject: DumpSubject, limits: readonly LimitName[]): boolean => !subject.budget.reached.some(({ limit }) => limits.includes(limit));
 
 /** LUO's own objects in the kernel of the dump, or why they could not be read. */
 export interface ObjectsView {

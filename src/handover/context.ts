@@ -12,10 +12,6 @@ export interface Limits {
   readonly mapNodes: number;
   /** blocks of one chain; the kernel itself gives up at 10000 */
   readonly blocks: number;
-  /** chunks of one vmalloc area */
-  readonly vmallocChunks: number;
-  /** sessions, and files of all sessions together */
-  readonly entries: number;
 }
 
 /** What the command that runs may spend. */
@@ -23,8 +19,6 @@ export function limitsOf(budget: Budget): Limits {
   return {
     mapNodes: budget.left('map-nodes'),
     blocks: budget.allowed('block-chain'),
-    vmallocChunks: budget.left('vmalloc-chunks'),
-    entries: budget.left('entries'),
   };
 }
 

@@ -119,12 +119,6 @@ const others = new WeakMap<object, PlainSessions>();
 /** What `withoutPlain` took away from this handover; null where it took nothing. */
 export const takenAway = (handover: object): PlainSessions | null => others.get(handover) ?? null;
 
-/** Entries that may still be decoded: in this handover, and in the command. */
-interface Left {
-  entries: number;
-  readonly of: Budget;
-}
-
 export interface ReadList<T> {
   /** null where nothing could be read */
   readonly list: readonly T[] | null;
@@ -167,14 +161,10 @@ export function readSessions(context: Context, contract: Contract, pointer: bigi
   const names = new Map<string, number>();
   const kept: LuoSession[] = [];
   const parts: Part[] = [];
-  const budget = { entries: context.limits.entries, of: currentBudget() };
+  const budget = currentBudget();
   const readAll = (places: readonly number[]): boolean => {
     for (const address of places) {
-      if (!budget.of.spend('entries', 1, group.path)) return false;
-      if (budget.entries-- <= 0) {
-        context.observations.add('block-limit', group, `more than ${context.limits.entries} entries; the walk stopped`, 'wrong');
-        return false;
-      }
+      if (!budget.spend('entries', 1, group.path)) return false;
       const session = readSession(context, contract, area.entry, address, shown, names, budget);
       if (session !== null) kept.push(session);
     }
@@ -267,13 +257,12 @@ class PlainParts {
     const references: Reference[] = [];
     const aside: Context = { ...this.#context, observations: new Observations(), references, foreign: new Map(), bulk: null };
     const parent = new Node(this.#group.path, this.#group.name);
-    const of = new Budget(UNLIMITED);
-    const left = { entries: Number.POSITIVE_INFINITY, of };
+    const budget = new Budget(UNLIMITED);
     const read = (address: number): readonly LuoSession[] => {
-      const session = readSession(aside, this.#contract, this.#struct, address, parent, new Map(), left);
+      const session = readSession(aside, this.#contract, this.#struct, address, parent, new Map(), budget);
       return session === null ? [] : [session];
     };
-    const made = { sessions: withBudget(of, () => part.piece.entries.flatMap(read)), references };
+    const made = { sessions: withBudget(budget, () => part.piece.entries.flatMap(read)), references };
     if (this.#held.size === HELD_BLOCKS) this.#held.clear();
     this.#held.set(part, made);
     return made;
@@ -325,7 +314,7 @@ function readSession(
   address: number,
   group: Node,
   names: Map<string, number>,
-  budget: Left,
+  budget: Budget,
 ): LuoSession | null {
   const entry = readEntry(context, struct, address, group, names, SESSION);
   if (entry === null) return null;
@@ -348,7 +337,7 @@ function readFiles(
   context: Context,
   contract: Contract,
   session: Reading,
-  budget: Left,
+  budget: Budget,
 ): Pick<LuoSession, 'count' | 'files' | 'complete' | 'unreadable' | 'entries'> {
   const group = session.node.group('files', { description: 'files in the order in which they were preserved' });
   const told = session.integer('file_set_ser.count');
@@ -368,11 +357,7 @@ function readFiles(
   const files: LuoFile[] = [];
   const tokens = new Map<string, number>();
   for (const address of places) {
-    if (!budget.of.spend('entries', 1, group.path)) break;
-    if (budget.entries-- <= 0) {
-      context.observations.add('block-limit', group, `more than ${context.limits.entries} entries; the walk stopped`, 'wrong');
-      break;
-    }
+    if (!budget.spend('entries', 1, group.path)) break;
     const file = readFile(context, area.entry, address, group, tokens);
     if (file !== null) files.push(file);
   }

@@ -19,7 +19,6 @@ export type ObservationKind =
   | 'map-missing'
   | 'map-reused'
   | 'map-node'
-  | 'map-limit'
   | 'map-key'
   | 'map-ambiguous'
   | 'scratch-missing'

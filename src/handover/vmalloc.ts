@@ -82,7 +82,7 @@ export function readVmalloc(context: Context, values: VmallocValues, node: Node,
     return null;
   }
   const blockSize = pages * 2 ** order;
-  const expected = totalPages === null ? context.limits.vmallocChunks : Math.ceil(totalPages / 2 ** order);
+  const expected = totalPages === null ? Number.POSITIVE_INFINITY : Math.ceil(totalPages / 2 ** order);
   const walk = onceFor(context, `${values.first} ${expected} ${blockSize}`, () => walkChunks(context, values.first, expected, blockSize, node, field('first')));
   const { chunks, lastChunk, endAt } = walk.result;
   // Nothing hands one table over for two files; what a damaged one lists is read again up to a limit.
@@ -157,7 +157,7 @@ interface Walk {
 const isList = (type: Leaf['type']): boolean => 'kind' in type && type.kind === 'array' && typeSize(type.of) === 8;
 
 function walkChunks(context: Context, first: bigint, expected: number, blockSize: number, node: Node, firstAt: number | null): Walk {
-  const { memory, observations, limits } = context;
+  const { memory, observations } = context;
   const struct = context.contracts.struct(khoVmallocChunk);
   const [nextLeaf, physLeaf] = [leafOf(struct, 'next', memory.pageSize), leafOf(struct, 'phys', memory.pageSize)];
   if (nextLeaf === null || physLeaf === null || nextLeaf.bitOffset % 64 !== 0 || physLeaf.bitOffset % 64 !== 0 || !isList(physLeaf.type)) {
@@ -193,7 +193,7 @@ function walkChunks(context: Context, first: bigint, expected: number, blockSize
       return stop(false);
     }
     // An area of n blocks has n / perChunk + 1 chunks; a few more say enough.
-    if (seen.size > expected / perChunk + 16 || seen.size >= limits.vmallocChunks) {
+    if (seen.size > expected / perChunk + 16) {
       nonsense(context, 'vmalloc-cycle', from, `more chunks than ${expected} blocks need; the walk stopped`, fromAt);
       return stop(false);
     }

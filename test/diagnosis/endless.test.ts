@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { khoBlockHeaderSer } from '../../abi/kho/block.js';
 import { khoVmalloc, khoVmallocChunk } from '../../abi/kho/vmalloc.js';
 import { memfdLuoSerV2 } from '../../abi/memfd/v2.js';
+import { Budget, withBudget } from '../../src/codec/budget.js';
 import { layoutTable, offsetOf } from '../../src/codec/layout-table.js';
 import { openDump } from '../../src/container/open.js';
 import { diagnose } from '../../src/diagnosis/diagnose.js';
@@ -101,7 +102,23 @@ it('a radix tree with a node in its own table, and one cut by its limit', () =>
   withDump((memory, handover) => {
     const [root = 0, node = 0] = handover.map?.structurePages ?? [];
     expect(findings(memory, [{ address: node, bytes: u64(root) }]).some((finding) => finding.rule === 'kho/map-node')).toBe(true);
-    fires('kho/map-limit', idsOf(findings(memory, [], { mapNodes: 3 })));
+    const cut = withBudget(new Budget({ 'map-nodes': 3 }), () => findings(memory, []));
+    fires('limit/reached', idsOf(cut));
+    expect(idsOf(cut.filter(({ severity }) => severity === 'error'))).toEqual(['limit/reached']);
+  }));
+
+it('a limit makes nothing wrong of what was not read', () =>
+  withDump((memory) => {
+    const whole = new Set(idsOf(findings(memory, [])));
+    for (const name of ['entries', 'map-nodes', 'references', 'frame-pieces', 'vmalloc-chunks', 'fdt-items', 'check-items'] as const)
+      for (const allowed of [1, 30]) {
+        const cut = idsOf(withBudget(new Budget({ [name]: allowed }), () => findings(memory, [])));
+        const made = cut.filter((id) => !whole.has(id) && id !== 'limit/reached' && id !== 'report/not-decoded');
+        expect(made, `--limit ${name}=${allowed}`).toEqual([]);
+        const isTold = cut.includes('limit/reached');
+        if ([...whole].some((id) => !cut.includes(id))) expect(isTold, `--limit ${name}=${allowed}`).toBe(true);
+        if (allowed === 1) expect(isTold, `--limit ${name}=1`).toBe(true);
+      }
   }));
 
 it('says "and N more" where one rule has more than its share', () =>

@@ -1,16 +1,20 @@
 /** Which preserved blocks nobody points to: what a pointer that was changed led to before is among them. */
+import type { LimitName } from '../../codec/limits.js';
 import type { Handover } from '../../handover/decode.js';
 import { takenAway } from '../../handover/luo.js';
 import { type PreservedBlock, blocksOf } from '../../handover/preserved/preserved-map.js';
 import { FrameSet } from '../../memory/frame-set.js';
-import { type Subject, cutShort, isIntact } from '../subject.js';
+import { type Subject, cutShort, isIntact, isWithin } from '../subject.js';
 import type { Memfd } from '../../handover/memfd.js';
 import { physicalAddress } from '../../memory/memory.js';
 import { usedFrames } from './users.js';
 
 const known = new WeakMap<Handover, readonly PreservedBlock[] | null>();
 
-/** In the map's order. Null where there is no map that can be judged, or it is larger than the limit. */
+/** What counts structures that point to blocks, and where they point. */
+const WHAT_POINTS: readonly LimitName[] = ['entries', 'fdt-items', 'vmalloc-chunks', 'references', 'frame-pieces'];
+
+/** In the map's order. Null where there is no map that can be judged, it is larger than the limit, or not all that may point to its blocks was decoded. */
 export function unclaimedBlocks(subject: Subject): readonly PreservedBlock[] | null {
   const { handover } = subject;
   const before = known.get(handover);
@@ -22,7 +26,7 @@ export function unclaimedBlocks(subject: Subject): readonly PreservedBlock[] | n
 
 function find(subject: Subject): readonly PreservedBlock[] | null {
   const { map, memblock } = subject.handover;
-  if (map === null || !isIntact(subject)) return null;
+  if (map === null || !isIntact(subject) || !isWithin(subject, WHAT_POINTS)) return null;
   if (map.summary.blocks > subject.limits.items) {
     cutShort(subject, `${subject.handover.path}/kho/preserved, blocks that nothing points to`, map.summary.blocks);
     return null;

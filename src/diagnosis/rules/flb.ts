@@ -6,13 +6,14 @@ import { emptyEntry, hiddenEntry, placeOf } from '../../handover/entries.js';
 import type { LuoFlb } from '../../handover/luo.js';
 import { hex } from '../../tree/words.js';
 import { type HandoverRule, type Hit, hit, noted, wrong } from '../rule.js';
-import { type Subject, isIntact } from '../subject.js';
+import { type Subject, isIntact, isWithin } from '../subject.js';
 import { filesOf } from './sessions.js';
 
 const RETRIEVE = 'luo_flb_retrieve_one(), kernel/liveupdate/luo_flb.c, 7.1 to 7.3';
 
 /** Which files keep an object alive. */
 function dependants(subject: Subject, flb: LuoFlb): number | null {
+  if (!isWithin(subject, ['entries'])) return null;
   const layer = flbLayer(subject, flb);
   const files = filesOf(subject);
   if (layer === 'liveupdate-test-flb') return files.length;

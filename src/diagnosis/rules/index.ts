@@ -1,5 +1,7 @@
 /** Every rule of `diagnose`, family by family; within a family in the order in which findings of equal weight are listed. */
-import type { Rule } from '../rule.js';
+import type { LimitName } from '../../codec/limits.js';
+import type { HandoverRule, Rule } from '../rule.js';
+import { isWithin } from '../subject.js';
 import { abiRules } from './abi.js';
 import { blockRules } from './blocks.js';
 import { deviceRules, pciBridgeRules } from './devices.js';
@@ -25,11 +27,16 @@ import { sharingRules } from './sharing.js';
 import { smallSubtreeRules } from './small-subtrees.js';
 import { vmallocRules } from './vmalloc.js';
 
+/** Of a tree that was read up to a limit nobody can say what it lacks. */
+const TREES: readonly LimitName[] = ['fdt-items', 'fdt-text'];
+const ofWholeTrees = (family: readonly HandoverRule[]): readonly HandoverRule[] =>
+  family.map((rule) => ({ ...rule, check: (subject) => (isWithin(subject, TREES) ? rule.check(subject) : []) }));
+
 export const rules: readonly Rule[] = [
   ...momentRules,
   ...abiRules,
-  ...khoFdtRules,
-  ...khoSubtreeRules,
+  ...ofWholeTrees(khoFdtRules),
+  ...ofWholeTrees(khoSubtreeRules),
   ...khoMapRules,
   ...luoRules,
   ...blockRules,
@@ -46,7 +53,7 @@ export const rules: readonly Rule[] = [
   ...dmaRules,
   ...hwpoisonRules,
   ...ownerRules,
-  ...smallSubtreeRules,
+  ...ofWholeTrees(smallSubtreeRules),
   ...scratchRules,
   ...liveRules,
   ...logRules,

@@ -75,17 +75,6 @@ export const khoMapRules: readonly HandoverRule[] = [
     check: (subject) => wrong(subject, 'map-key'),
   },
   {
-    id: 'kho/map-limit',
-    severity: 'error',
-    phase: 'early boot',
-    title: 'the map has no end',
-    about: 'More nodes or chunks than any machine’s memory needs were met; reading stopped there.',
-    reaction: 'kho/map-misread',
-    confirm: 'Raise the limit if the machine really has that much memory.',
-    sources: [WALK],
-    check: (subject) => wrong(subject, 'map-limit'),
-  },
-  {
     id: 'kho/map-ambiguous',
     severity: 'info',
     phase: 'early boot',

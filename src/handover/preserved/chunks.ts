@@ -128,12 +128,14 @@ class ChainWalk {
   #chunk(pointer: bigint): bigint | null {
     const { pageSize } = this.#memory;
     const address = physicalAddress(pointer);
-    const isFull = this.#seen.size >= this.#maxChunks;
-    const lost = isFull ? 'map-limit' : 'map-node';
     if (address === null || address % pageSize !== 0 || this.#memory.stateOf(address) === 'out-of-range')
-      return this.#lost(lost, `chunk pointer ${hex(pointer)} is not a page of this machine`);
-    if (this.#seen.has(address)) return this.#lost(lost, `the chunk at ${hex(address)} is linked a second time`);
-    if (isFull) return this.#lost(lost, `more than ${this.#maxChunks} chunks; the walk stopped`);
+      return this.#lost('map-node', `chunk pointer ${hex(pointer)} is not a page of this machine`);
+    if (this.#seen.has(address)) return this.#lost('map-node', `the chunk at ${hex(address)} is linked a second time`);
+    if (this.#seen.size >= this.#maxChunks) {
+      currentBudget().reach('map-nodes', this.#parent.path);
+      this.#chain.complete = false;
+      return null;
+    }
     this.#seen.add(address);
     const { chunks, links } = this.#chain;
     const chunk = readStruct(this.#memory, khoserMemChunk, address, { path: `${this.#parent.path}/chunk/${chunks.length}`, name: `chunk ${chunks.length}` });

@@ -5,6 +5,7 @@
 import { khoRadixLeaf, khoRadixNode, radixGeometry } from '../../../abi/kho/radix.js';
 import { PHYSICAL_LIMIT, type PhysicalMemory, describeState, readBytes } from '../../memory/memory.js';
 import { hex } from '../../tree/words.js';
+import { currentBudget } from '../../codec/budget.js';
 import { Node } from '../../tree/node.js';
 import type { Observations } from '../observe.js';
 import { type BlockBits, type MapPlace, type PreservedBlock, type PreservedMap, blocksOf, countOf, maxOrder, summarise } from './preserved-map.js';
@@ -331,8 +332,12 @@ class RadixWalker {
     for (let index = 0; index < 1 << this.#geometry.tableLog2; index++) {
       const next = entry(words, index);
       if (next === 0) continue;
+      if (this.#seen.size >= this.#maxNodes) {
+        this.#complete = false;
+        currentBudget().reach('map-nodes', this.#parent.path);
+        return;
+      }
       this.#child(next, level - 1, (prefix << BigInt(this.#geometry.tableLog2)) | BigInt(index), node, address + index * 8);
-      if (this.#seen.size >= this.#maxNodes) return;
     }
   }
 
@@ -342,7 +347,7 @@ class RadixWalker {
       this.#complete = false;
       const keysBelow = BigInt(this.#geometry.leafLog2 + level * this.#geometry.tableLog2);
       if (this.#broken.length < MAX_BROKEN) this.#broken.push({ at: entryAddress, first: prefix << keysBelow, last: ((prefix + 1n) << keysBelow) - 1n });
-      this.#observations.add(problem.kind, parent, problem.text, problem.nature, problem.blamed ?? entryAddress);
+      this.#observations.add('map-node', parent, problem.text, problem.nature, problem.blamed ?? entryAddress);
     }
     const words = address === null ? null : this.#page(address);
     if (problem !== null || address === null || words === null) return;
@@ -351,16 +356,11 @@ class RadixWalker {
     else this.#leaf(address, prefix, words, node);
   }
 
-  #problemOf(
-    address: number | null,
-    level: number,
-    entryAddress: number,
-  ): { kind: 'map-node' | 'map-limit'; text: string; nature: 'wrong' | 'absent'; blamed?: number } | null {
-    const bad = (text: string, nature: 'wrong' | 'absent' = 'wrong', kind: 'map-node' | 'map-limit' = 'map-node') => ({ kind, text, nature });
+  #problemOf(address: number | null, level: number, entryAddress: number): { text: string; nature: 'wrong' | 'absent'; blamed?: number } | null {
+    const bad = (text: string, nature: 'wrong' | 'absent' = 'wrong') => ({ text, nature });
     const value = address === null ? 'an address beyond 52 bits' : hex(address);
     if (address === null || address % this.#memory.pageSize !== 0) return bad(`entry at ${hex(entryAddress)} is ${value}, no page address`);
     if (this.#seen.has(address) || this.#banned.has(entryAddress)) return bad(`entry at ${hex(entryAddress)} names the node at ${hex(address)} a second time`);
-    if (this.#seen.size >= this.#maxNodes) return bad(`more than ${this.#maxNodes} nodes; the walk stopped`, 'wrong', 'map-limit');
     const words = this.#page(address);
     if (words === null) {
       const state = this.#memory.stateOf(address);
