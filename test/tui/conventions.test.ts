@@ -75,6 +75,12 @@ describe('h j k l, arrows, Ctrl-d Ctrl-u, PgUp PgDn, Home End, g gg G, counts (v
     expect(at('G')).toBe(at('end'));
     expect(at('G', 'home')).toBe(first);
     expect(at('g', '0', '3', 'j')).toBe(at('g', 'j', 'j', 'j'));
+    for (const keys of [
+      ['0', '4', 'G'],
+      ['0', '4', 'g'],
+      [':', '4', 'enter'],
+    ])
+      expect(at('G', ...keys)).toBe(at('g', 'j', 'j', 'j'));
     expect(at('g', 'ctrl-d', 'ctrl-u')).toBe(first);
     expect(at('g', 'ctrl-d')).not.toBe(first);
     expect(at('g', 'pagedown', 'pageup')).toBe(first);
@@ -461,6 +467,11 @@ describe('the mouse is optional: the wheel scrolls, a click focuses, M gives it 
     const column = Math.max(...screen.rows.map((row) => row.search(new RegExp(`━ \\d ${list}`)))) + 3;
     expect(screen.press(`mouse:wheeldown:${column}:6`).cursor(list)).not.toBe(first);
     expect(screen.press('g', `mouse:left:${column}:7`).cursor(list)).not.toBe(first);
+    // the name of a pane that shares a place brings it up
+    const row = screen.rows.findIndex((text) => /[━─] \d \w+.* [━─] \d \w+ /.test(text.replace(/.*│/, '')));
+    const [, name = ''] = /.* [━─] \d (\w+) /.exec(screen.rows[row] ?? '') ?? [];
+    screen.press(`mouse:left:${(screen.rows[row] ?? '').lastIndexOf(name) + 1}:${row + 1}`);
+    expect(screen.rows.join('\n')).toMatch(new RegExp(`━ \\d ${name} ━`));
     screen.press('M');
     expect(effects).toContainEqual({ kind: 'mouse', on: false });
   });
@@ -554,6 +565,8 @@ describe('what a step changed is highlighted (gdb-dashboard, pwndbg)', () => {
     const changed = screen.lines.flat().filter(({ style }) => style === 'changed');
     expect(changed.length).toBeGreaterThan(2);
     step(() => screen.pane('state').rows.some((row) => row.includes('(was')));
+    const values = screen.lines.flatMap((line) => line.filter((_, index) => /^ \(was /.test(line[index + 1]?.text ?? '')));
+    expect(new Set(values.map(({ style }) => style))).toEqual(new Set(['changed']));
     expect(
       screen
         .press('5', '*')

@@ -101,7 +101,7 @@ const side = (which: 'before' | 'after'): Of => {
   };
 };
 
-export const CHANGES: Readonly<Record<Difference['change'], Style>> = { lost: 'error', changed: 'warning', unknown: 'dim', new: 'good' };
+export const CHANGES: Readonly<Record<Difference['change'], Style>> = { lost: 'error', changed: 'warning', unknown: 'warning', new: 'good' };
 
 export const differences = listPane<Compared, ComparePane, Difference>({
   id: 'differences',

@@ -38,7 +38,7 @@ export const COMPARE: View<Compared, ComparePane> = {
   summary: ({ model: { comparison } }) => {
     const count = (wanted: Difference['change']): number => comparison.differences.filter(({ change }) => change === wanted).length;
     const parts = (['lost', 'changed', 'new', 'unknown'] as const).flatMap((change) =>
-      count(change) === 0 ? [] : [span(`${count(change)} ${change}  `, CHANGES[change])],
+      count(change) === 0 ? [] : [span('  '), span(`${count(change)} ${change}`, CHANGES[change])],
     );
     return parts.length === 0 ? [span('nothing differs', 'good')] : parts;
   },

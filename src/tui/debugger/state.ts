@@ -237,8 +237,9 @@ function selectionOf(step: Step | null): BitSpan | null {
 /** Steps looked back for something to show in the memory pane. */
 const LOOK_BACK = 2_000;
 
-function lastWrite(client: EngineClient): BitSpan | null {
-  for (let number = client.position - 1; number > 0 && number > client.position - LOOK_BACK; number--) {
+/** What the last write up to this step wrote. */
+export function lastWrite(client: EngineClient): BitSpan | null {
+  for (let number = client.position; number > 0 && number > client.position - LOOK_BACK; number--) {
     const selection = selectionOf(client.stepAt(number));
     if (selection !== null) return selection;
   }

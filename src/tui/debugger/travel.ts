@@ -5,7 +5,7 @@ import { hex } from '../../tree/words.js';
 import { asked, tell as tellIn } from '../model/view.js';
 import { causeOf, symptomOf } from './cause.js';
 import { SHARED } from './layout.js';
-import { type Debugger, type OtherRun, arrive, settle } from './state.js';
+import { type Debugger, type OtherRun, arrive, lastWrite, settle } from './state.js';
 import { stepText } from './step-lines.js';
 
 export const tell = (state: Debugger, toast: string): Debugger => tellIn(state, toast);
@@ -75,11 +75,11 @@ export function toCause(state: Debugger): Debugger {
   // after the writer the symptom itself is shown
   const to = cause !== null && cause.step === found.step && here === (cause.writer ?? 1) && cause.read !== null ? symptom.step : found.step;
   const there = travelled({ ...state, cause: found }, () => client.runTo(to), true);
-  // the bytes it went wrong by are in the memory pane, ready for the second F
+  // the bytes it went wrong by are in the memory pane, ready for the second F; else those written last
   const { read } = found;
-  const selection = read === null ? there.selection : { address: read.address, firstBit: 0, bits: read.length * 8 };
+  const selection = read === null ? (lastWrite(client) ?? there.selection) : { address: read.address, firstBit: 0, bits: read.length * 8 };
   return tell(
-    { ...there, cause: found, selection },
+    settle({ ...there, cause: found, selection }),
     found.because[0] ??
       (metAll(client) ? 'every expectation is met; this is the first call that was refused, as expected' : `step ${found.step} went wrong first`),
   );

@@ -5,6 +5,7 @@ import { AddressIndex } from '../../address/address-index.js';
 import type { Finding, Reaction } from '../../diagnosis/finding.js';
 import { rules } from '../../diagnosis/rules/index.js';
 import type { Handover } from '../../handover/decode.js';
+import { plainIn } from '../../handover/luo.js';
 import { formatBytes, hex } from '../../tree/words.js';
 import { againstText } from '../../report/against.js';
 import type { DumpReport } from '../../report/dump-report.js';
@@ -138,10 +139,12 @@ function handoverLines(handover: Handover): string[] {
   return lines;
 }
 
-function sessionText({ sessions, flbs, notSerialised }: NonNullable<Handover['luo']>): string {
+function sessionText(luo: NonNullable<Handover['luo']>): string {
+  const { sessions, flbs, notSerialised } = luo;
   if (sessions === null) return 'sessions could not be read';
   if (notSerialised) return 'nothing serialised yet';
-  const files = sessions.reduce((sum, session) => sum + session.files.length, 0);
+  const plain = plainIn(luo);
+  const files = (plain?.kept ?? sessions).reduce((sum, session) => sum + session.files.length, plain?.files ?? 0);
   return `${plural(sessions.length, 'session')}, ${plural(files, 'file')}${flbs === null ? '' : `, ${plural(flbs.length, 'FLB')}`}`;
 }
 

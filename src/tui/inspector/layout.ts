@@ -52,19 +52,27 @@ const bandsOf = lastOf((size: Size, focus: PaneId, model: Laid['model'], bottom:
 export const inspectorBands = ({ shell: { size, focus, zoom }, model, bottom, notesOpen }: Laid): readonly Band<PaneId>[] =>
   zoom ? alone(size, focus) : bandsOf(size, focus, model, bottom, notesOpen);
 
-/** Rows that a list has, its heading included; a map and a log take what there is. */
-function listed(bottom: PaneId, { series, objects, handovers }: Laid['model']): number {
+/** Rows that a list has, its heading included, as far as `most`; a map and a log take what there is. */
+function listed(bottom: PaneId, { series, objects, handovers }: Laid['model'], most: number): number {
   if (bottom === 'snapshots') return series?.labels.length ?? 0;
   if (bottom === 'objects') return objects.length;
   if (bottom !== 'sessions') return Number.POSITIVE_INFINITY;
-  return handovers.flatMap(({ luo }) => luo?.sessions ?? []).reduce((sum, { files }) => sum + Math.max(1, files.length), 1);
+  let rows = 1;
+  // of very many sessions each is read again
+  for (const { luo } of handovers)
+    for (const { files } of luo?.sessions ?? []) {
+      rows += Math.max(1, files.length);
+      if (rows >= most) return rows;
+    }
+  return rows;
 }
 
 /** Rows of the pane at the bottom: few until it has the focus. */
 function stripRows(body: number, focus: PaneId, model: Laid['model'], bottom: PaneId, notesOpen: boolean): number {
   if (bottom !== 'findings') {
     const few = Math.max(3, Math.floor(body / 5));
-    return focus === bottom ? Math.max(few, Math.min(Math.floor(body * 0.6), listed(bottom, model))) : few;
+    const most = Math.floor(body * 0.6);
+    return focus === bottom ? Math.max(few, Math.min(most, listed(bottom, model, most))) : few;
   }
   const focused = focus === 'findings';
   const most = focused ? Math.floor(body / 2) : Math.max(2, Math.floor(body / 6));

@@ -23,6 +23,7 @@ import {
   showText,
   tabbed,
   tell,
+  toRow,
   withShell,
 } from './view.js';
 
@@ -77,8 +78,8 @@ const MOTIONS: readonly (readonly [Motion, readonly string[], string])[] = [
   ['pageDown', ['pagedown', 'ctrl-f'], 'one page down'],
   ['halfUp', ['ctrl-u'], 'half a page up'],
   ['halfDown', ['ctrl-d'], 'half a page down'],
-  ['first', ['g', 'home'], 'to the first row'],
-  ['last', ['G', 'end'], 'to the last row'],
+  ['first', ['g', 'home'], 'to the first row; 10g to the tenth'],
+  ['last', ['G', 'end'], 'to the last row; 10G to the tenth, and so does :10'],
 ];
 
 const sideways = (own: string): string => (own === '' ? 'scroll the pane sideways' : `${own}; other panes scroll sideways`);
@@ -128,7 +129,8 @@ function moveKeys<S extends Viewed<P>, P extends string>(view: View<S, P>): Key<
         help,
         overPages: true,
         counts: true,
-        run: (state, count) => moved(view, state, motion, count ?? 1),
+        run: (state, count) =>
+          count !== null && (motion === 'first' || motion === 'last') ? toRow(view, state, count) : moved(view, state, motion, count ?? 1),
       }),
     ),
     { keys: ['h', 'left'], group: MOVE, help: sideways(left), counts: true, run: aside(-1) },

@@ -11,8 +11,8 @@ import { type Completer, PASTED, promptLine, typeInto } from './prompt.js';
 import { type PaneBox, type PaneContent, type Screen, type Size, bar, compose, isTooSmall, tooSmall } from './screen.js';
 import type { Motion } from './scroll.js';
 import { type Shell, enteredText } from './shell.js';
-import { type Line, type Style, clip, line, skip, span, spread, wrap } from './text.js';
-import { type Found, type View, type Viewed, effect, filterOf, focused, pageBox, panesOf, searchPage, tell, withShell } from './view.js';
+import { type Line, type Style, clip, line, skip, span, spread, textOf, wrap } from './text.js';
+import { type Found, type View, type Viewed, effect, filterOf, focused, pageBox, panesOf, searchPage, tell, toRow, withShell } from './view.js';
 
 export function programOf<S extends Viewed<P>, P extends string>(view: View<S, P>, initial: (size: Size) => S): Program<S> {
   const table = tableOf(view);
@@ -52,9 +52,9 @@ function pressed<S extends Viewed<P>, P extends string>(view: View<S, P>, table:
     const stay = withShell(state, { leaving: null });
     return key === 'y' || key === 'enter' ? effect(stay, { kind: 'quit' }) : stay;
   }
-  if (shell.prompt !== null) return view.settle(typing(table, state, key));
+  if (shell.prompt !== null) return view.settle(typing(view, table, state, key));
   if (key.startsWith(PASTED)) return tell(state, 'pasted text goes into a line: / and : open one');
-  if (key.startsWith('mouse:')) return view.settle(mouse(view, state, key));
+  if (key.startsWith('mouse:')) return view.settle(mouse(view, table, state, key));
   if (/^[0-9]$/.test(key) && shell.page === null) return view.settle(digit(view, state, key));
   const ready = withShell(state, { count: '', beforeCount: null });
   const sure = isCount(view, state);
@@ -82,6 +82,8 @@ function rowOf<S, P extends string>({ lookup }: Table<S>, key: string, { focus, 
   return keyOf(page === null ? lookup : lookup.filter(({ overPages }) => overPages === true), key, focus);
 }
 
+const numberOf = <S extends Viewed<P>, P extends string>(view: View<S, P>, id: P): number => panesOf(view).findIndex((pane) => pane.id === id) + 1;
+
 /** The pane that a digit goes to; undefined where none has that number. */
 function paneOf<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, key: string): P | undefined {
   const pane = panesOf(view)[Number(key) - 1];
@@ -104,7 +106,7 @@ function digit<S extends Viewed<P>, P extends string>(view: View<S, P>, before: 
   return focus === undefined || isCount(view, state) ? state : withShell(state, { focus });
 }
 
-function typing<S extends Viewed<P>, P extends string>(table: Table<S>, state: S, key: string): S {
+function typing<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S, key: string): S {
   const { shell } = state;
   const { prompt } = shell;
   if (prompt === null) return state;
@@ -119,7 +121,7 @@ function typing<S extends Viewed<P>, P extends string>(table: Table<S>, state: S
     case 'entered': {
       const done = withShell(state, enteredText(shell, prompt.sign, result.text));
       // an empty line does the last command again
-      if (prompt.sign === ':') return runCommand<S, P>(table, done, result.text.trim() === '' ? repeatable(shell) : result.text);
+      if (prompt.sign === ':') return runCommand(view, table, done, result.text.trim() === '' ? repeatable(shell) : result.text);
       if (prompt.sign === '/' && shell.page !== null) return searchPage(done, { ...shell.page, query: result.text || null }, 1);
       return table.questions[prompt.sign]?.run(done, result.text) ?? done;
     }
@@ -147,9 +149,10 @@ function commandChoices<S>(table: Table<S>, state: S, text: string): readonly st
 const commandNamed = <S>(table: Table<S>, name: string): Command<S> | null =>
   table.commands.find((one) => one.name === name || one.aliases?.includes(name) === true) ?? null;
 
-function runCommand<S extends Viewed<P>, P extends string>(table: Table<S>, state: S, text: string): S {
+function runCommand<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S, text: string): S {
   const [, name = '', argument = ''] = /^\s*(\S*)\s*(.*?)\s*$/s.exec(text) ?? [];
   if (name === '') return state;
+  if (/^\d{1,7}$/.test(name)) return toRow(view, state, Number(name));
   const command = commandNamed(table, name);
   if (command !== null) return command.run(state, argument);
   const names = table.commands.flatMap((one) => [one.name, ...(one.aliases ?? [])]);
@@ -157,7 +160,7 @@ function runCommand<S extends Viewed<P>, P extends string>(table: Table<S>, stat
   return tell(state, `no command ${name}${near === null ? '' : `: did you mean :${near}?`}  (? lists them)`);
 }
 
-function mouse<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, key: string): S {
+function mouse<S extends Viewed<P>, P extends string>(view: View<S, P>, table: Table<S>, state: S, key: string): S {
   const [, button = '', x = '', y = ''] = /^mouse:(\w+):(\d+):(\d+)$/.exec(key) ?? [];
   const column = Number(x) - 1;
   const row = Number(y) - 2;
@@ -169,17 +172,26 @@ function mouse<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S
     return motion === null ? state : withShell(state, { page: movePage(shell.page, motion, box.width, box.height, 3) });
   }
   let top = 0;
-  for (const band of view.layout(state)) {
+  for (const [bandAt, band] of view.layout(state).entries()) {
     let left = 0;
-    for (const { width, panes } of band.columns) {
+    for (const [columnAt, { width, panes }] of band.columns.entries()) {
       let at = top;
-      for (const { id, height } of panes) {
+      for (const { id, height, tabs = [] } of panes) {
         const inside = column >= left && column < left + width && row >= at && row < at + height;
         const box = { width, height: height - 1 };
         if (inside && button === 'wheelup') return view.panes[id].move(focused(state, id), 'up', box, 3);
         if (inside && button === 'wheeldown') return view.panes[id].move(focused(state, id), 'down', box, 3);
+        if (inside && button === 'left' && row === at) {
+          // the name of a pane that shares the place
+          const title = textOf(screenOf(view, table, state).bands[bandAt]?.columns[columnAt]?.rows[at - top] ?? []);
+          const tab = tabs.find((one) => {
+            const from = title.indexOf(` ${numberOf(view, one)} ${one}`) + left;
+            return from >= left && column > from && column <= from + one.length + 2;
+          });
+          return focused(state, tab ?? id);
+        }
         // the row is one of the screen as it is, before the focus comes here
-        if (inside && button === 'left') return focused(row === at ? state : (view.panes[id].click?.(state, row - at - 1, box, column - left) ?? state), id);
+        if (inside && button === 'left') return focused(view.panes[id].click?.(state, row - at - 1, box, column - left) ?? state, id);
         at += height;
       }
       left += width + 1;
@@ -199,7 +211,7 @@ function screenOf<S extends Viewed<P>, P extends string>(view: View<S, P>, table
   const { size } = shell;
   if (isTooSmall(size)) return tooSmall(size);
   // the answer is what stays where there is no room for both
-  const summary = clip([...view.summary(state), span(' ', 'bar')], size.columns - LEAST_TITLE);
+  const summary = clip([...view.summary(state), span(' ')], size.columns - LEAST_TITLE);
   const header = bar(spread([span(` ${view.title(state)}`, 'bar')], summary, size.columns, 'bar'), size.columns);
   const [footer = [], ...higher] = footerOf(view, table, state).reverse();
   const above = higher.reverse();

@@ -158,6 +158,10 @@ export function moved<S extends Viewed<P>, P extends string>(view: View<S, P>, s
   return view.panes[shell.focus].move(state, motion, paneBox(view, state, shell.focus), count);
 }
 
+/** To a row by its number, counted from 1. */
+export const toRow = <S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, row: number): S =>
+  moved(view, moved(view, state, 'first', 1), 'down', Math.max(0, row - 1));
+
 /** To the next pane, or the one before, among those that are there now. */
 export function cycled<S extends Viewed<P>, P extends string>(view: View<S, P>, state: S, by: number): S {
   const ids = panesOf(view).flatMap(({ id }) => (view.absent?.(state, id) === true ? [] : [id]));
