@@ -30,6 +30,14 @@ const bandsOf = lastOf((size: Size, alonePane: DebuggerPane | null, slot: Debugg
 
 export const debuggerBands = ({ shell: { size, focus, zoom }, slot }: Laid): readonly Band<DebuggerPane>[] => bandsOf(size, zoom ? focus : null, slot);
 
+const programColumn = (width: number, height: number, program: number): Band<DebuggerPane>['columns'][number] => ({
+  width,
+  panes: [
+    { id: 'program', height: program },
+    { id: 'stack', height: height - program },
+  ],
+});
+
 function small(size: Size, slot: DebuggerPane): Band<DebuggerPane>[] {
   const height = size.rows - 2;
   const left = Math.max(18, Math.floor(size.columns * 0.4));
@@ -39,13 +47,7 @@ function small(size: Size, slot: DebuggerPane): Band<DebuggerPane>[] {
     {
       height,
       columns: [
-        {
-          width: left,
-          panes: [
-            { id: 'program', height: program },
-            { id: 'stack', height: height - program },
-          ],
-        },
+        programColumn(left, height, program),
         {
           width: size.columns - left - 1,
           panes: [
@@ -107,13 +109,7 @@ function large(size: Size): Band<DebuggerPane>[] {
     {
       height,
       columns: [
-        {
-          width: left,
-          panes: [
-            { id: 'program', height: program },
-            { id: 'stack', height: height - program },
-          ],
-        },
+        programColumn(left, height, program),
         { width: size.columns - left - right - 2, panes: [{ id: 'timeline', height }] },
         {
           width: right,
