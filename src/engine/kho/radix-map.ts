@@ -120,19 +120,7 @@ export function* walkRadix(machine: Machine, root: number, take: TakeBlock): Ste
     // Whole pages as words, most of them 0: what else a step reads byte by byte would be most of the walk.
     const words = new Uint32Array(Uint8Array.from(machine.read(node, machine.pageSize)).buffer);
     if (level === 0) {
-      const start = offsetOf(khoRadixLeaf, 'bitmap', machine.pageSize) / 4;
-      const first = prefix * 2 ** geometry.leafLog2;
-      const whole = blocksOf(first, 2 ** geometry.leafLog2, machine);
-      let blocks = 0;
-      for (let word = start; word < words.length; word++) {
-        for (let bits = words[word] ?? 0; bits !== 0; bits &= bits - 1) {
-          const bit = (word - start) * 32 + (31 - Math.clz32(bits & -bits));
-          if (whole !== null) {
-            take(whole.address + bit * whole.span, whole.order);
-            blocks++;
-          } else if (takeKey(first + bit, machine, take)) blocks++;
-        }
-      }
+      const blocks = takeLeaf(machine, words, prefix * 2 ** geometry.leafLog2, take);
       yield machine.event('next-kernel', 'kho_radix_walk_leaf', { address: node, blocks });
       return;
     }
@@ -145,6 +133,23 @@ export function* walkRadix(machine: Machine, root: number, take: TakeBlock): Ste
     }
   };
   yield* visit(root, geometry.levels - 1, 0);
+}
+
+/** Takes the blocks of a leaf, whose first bit stands for the key `first`. @returns how many there were */
+function takeLeaf(machine: Machine, words: Uint32Array, first: number, take: TakeBlock): number {
+  const start = offsetOf(khoRadixLeaf, 'bitmap', machine.pageSize) / 4;
+  const whole = blocksOf(first, 2 ** radixGeometry(machine.pageShift).leafLog2, machine);
+  let blocks = 0;
+  for (let word = start; word < words.length; word++) {
+    for (let bits = words[word] ?? 0; bits !== 0; bits &= bits - 1) {
+      const bit = (word - start) * 32 + (31 - Math.clz32(bits & -bits));
+      if (whole !== null) {
+        take(whole.address + bit * whole.span, whole.order);
+        blocks++;
+      } else if (takeKey(first + bit, machine, take)) blocks++;
+    }
+  }
+  return blocks;
 }
 
 /** What all keys from `first` on stand for, where they are of one order and every one of them is a block of this machine; else null. */
