@@ -13,6 +13,7 @@ import { type LuoSession, plainIn, takenAway, withoutPlain } from '../handover/l
 import type { PhysicalMemory } from '../memory/memory.js';
 import { overlayMemory } from '../memory/overlay.js';
 import { lazyList } from '../tree/tree.js';
+import { counted } from '../tree/words.js';
 import type { DecodedDump, Handover } from '../handover/decode.js';
 import type { PanicStory } from '../kernel/panic.js';
 import { UserError } from '../codec/user-error.js';
@@ -327,12 +328,13 @@ function byRules(findings: readonly Finding[], handover: Handover, next: NextKer
 function notFrozen(preserved: { readonly sessions: number; readonly files: number } | null): string {
   if (preserved === null) return 'no session was serialised when this dump was taken';
   if (preserved.sessions === 0) return 'no session is open';
-  return `${preserved.sessions} sessions with ${preserved.files} files are preserved, and none was serialised when this dump was taken`;
+  const { sessions, files } = preserved;
+  return `${counted(sessions, 'session')} with ${counted(files, 'file')} ${sessions === 1 ? 'is' : 'are'} preserved, and none was serialised when this dump was taken`;
 }
 
 function fromReplay(
   replayed: Replay,
-  { met, sessions, counted }: Fates,
+  { met, sessions, counted: listed }: Fates,
   findings: readonly Finding[],
   handover: Handover,
   next: NextKernel,
@@ -343,7 +345,7 @@ function fromReplay(
     ...met.map((one) => ({ kind: one.kind, errno: one.errno, text: reasonOf(one), by: 'replay' as const })),
     ...beyond.map(({ reaction }) => ({ kind: reaction.kind, errno: reaction.errno, text: lowered(reaction.text), by: reaction.foretoldBy })),
   ]);
-  const files = countFates(replayed, sessions, handover, counted, beyond.filter(({ reaction }) => reaction.kind === 'retrieve-fails').length);
+  const files = countFates(replayed, sessions, handover, listed, beyond.filter(({ reaction }) => reaction.kind === 'retrieve-fails').length);
   // Before an image is loaded nothing names the handover: nothing was frozen then, either.
   const waiting = handover.luo?.notSerialised === true && handover.role !== 'incoming';
   const left = [...(replayed.notAsked === 0 ? [] : [`${replayed.notAsked} files could not be asked for, ${replayed.endedBy}`]), ...replayed.boot.notFollowed];
@@ -385,7 +387,7 @@ function bySilentRules(findings: readonly Finding[]): readonly (Finding & { read
   });
 }
 
-function countFates(replayed: Replay, sessions: readonly SessionFate[], handover: Handover, counted: number, hidden: number): FileCount {
+function countFates(replayed: Replay, sessions: readonly SessionFate[], handover: Handover, listed: number, hidden: number): FileCount {
   const known = countFiles(handover);
   if (replayed.open?.end !== 'done' || !replayed.tookOver) return { total: known, comeBack: known === null ? null : 0, fail: known };
   // A session that was retrieved by its name gives the files it has, whatever else its entry counts.
@@ -394,7 +396,7 @@ function countFates(replayed: Replay, sessions: readonly SessionFate[], handover
     session.files.map((file) => (session.kind === 'retrieve-fails' && session.errno !== null && gives[index] !== true ? 'retrieve-fails' : file.kind)),
   );
   const plain = takenAway(handover)?.files ?? 0;
-  const total = Math.max(all.length, counted) + hidden + plain;
+  const total = Math.max(all.length, listed) + hidden + plain;
   const back = all.filter((kind) => kind === 'taken-over').length + plain;
   const open = all.filter((kind) => kind === 'unknown').length;
   return { total, comeBack: back, fail: open > 0 ? null : total - back };

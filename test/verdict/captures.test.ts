@@ -208,4 +208,27 @@ describe('damage', () => {
     expect(verdict).toMatchObject({ kind: 'warns', files: { total: 12, comeBack: 12, fail: 0 } });
     expect(findings[0]).toMatchObject({ rule: 'session/no-files-area', reaction: { kind: 'warns' } });
   });
+
+  it('of the pointer to the FLBs lets the search run on through memory, until it comes by their own page', async () => {
+    const at = await judged(({ node, luo }) => {
+      const root = below(node, 'luo', 'luo_ser');
+      expect(Number(luo?.flbEntries?.pieces[0]?.address)).toBeGreaterThan(root?.address ?? Infinity);
+      return [patch(below(root, 'flbs_pa'), BigInt(root?.address ?? 0)), patch(below(root, 'liveupdate_num'), 1_000_000n)];
+    });
+    expect(at.verdict).toMatchObject({ kind: 'taken-over', files: { fail: 0 } });
+  });
+
+  it('of the size of a vmalloc area ends its restoring before a chunk is read', async () => {
+    const { verdict } = await judged(({ luo }) => {
+      const memfd = luo?.sessions
+        ?.flatMap(({ files }) => files)
+        .find(({ decoded }) => decoded?.kind === 'memfd' && (decoded.area?.blocks[0] ?? 0) > 0)?.decoded;
+      if (memfd?.kind !== 'memfd') throw new Error('no memfd with a table');
+      return [
+        { address: memfd.reading.field('folios.total_pages').address ?? 0, bytes: Uint8Array.of(0, 0, 0, 0xff) },
+        { address: memfd.reading.field('folios.first').address ?? 0, bytes: Uint8Array.of(0, 0, 0, 0, 0x50, 0, 0, 0) },
+      ];
+    });
+    expect(verdict).toMatchObject({ kind: 'retrieve-fails', errno: 'EINVAL' });
+  });
 });

@@ -126,7 +126,7 @@ export async function runNext(snapshot: Snapshot, changes: readonly ByteChange[]
   }
 }
 
-const QUIET = 'console=ttyS0 panic=-1 nokaslr init_on_free=1';
+const QUIET = 'console=ttyS0 panic=-1 no_timer_check nokaslr init_on_free=1';
 
 function start(memory: number, folder: string, more: readonly string[]): ChildProcess {
   return spawn(
@@ -169,7 +169,7 @@ function makeInitramfs(options: SnapshotOptions): string {
   mkdirSync(join(small, 'next'));
   copyFileSync(options.next, join(small, 'next/vmlinuz'));
   copyFileSync(next, join(small, 'next/initrd'));
-  writeFileSync(join(small, 'next/cmdline'), `console=ttyS0 panic=-1 nokaslr lab.next ${options.commandLine}\n`);
+  writeFileSync(join(small, 'next/cmdline'), `console=ttyS0 panic=-1 no_timer_check nokaslr lab.next ${options.commandLine}\n`);
   const first = join(folder, 'first.img');
   pack(small, first);
   rmSync(small, { recursive: true });

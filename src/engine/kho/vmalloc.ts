@@ -22,6 +22,10 @@ export const vmallocDescriptor = (read: Omit<VmallocDescriptor, 'first'> & { rea
   order: read.order,
 });
 
+const POINTER_BYTES = 8;
+/** kvmalloc() gives no more at once. */
+const INT_MAX = 0x7fffffff;
+
 /** Entries of one chunk. */
 const chunkEntries = (pageSize: number): number => arrayCount(layoutTable(khoVmallocChunk, pageSize).field('phys'), pageSize);
 
@@ -108,6 +112,11 @@ function* restoreEntries(kho: Kho, { first, total_pages, order }: VmallocDescrip
   const room = chunkEntries(machine.pageSize);
   const each = 2 ** (order % SHIFT_BITS);
   const pages: number[] = [];
+  // Room for pointers to all pages comes before the first chunk is looked at: seen with 7.3.4.
+  if (total_pages * POINTER_BYTES > INT_MAX) {
+    yield machine.printk('WARNING: mm/slub.c at __kvmalloc_node_noprof', 'kernel');
+    return null;
+  }
   let chunk = first;
   while (chunk !== 0) {
     for (let index = 0; index < room; index++) {

@@ -9,7 +9,7 @@ import { negative } from '../faults.js';
 import type { FileHandler, Flb, FlbOpArgs } from '../handler.js';
 import type { Kho } from '../kho/kho.js';
 import type { KernelSpec } from '../kernel/release.js';
-import type { Machine, Steps } from '../machine.js';
+import { type Machine, MissingPageError, type Steps } from '../machine.js';
 
 interface Outgoing {
   count: number;
@@ -29,6 +29,9 @@ interface Registered {
   readonly outgoing: Outgoing;
   readonly incoming: Incoming;
 }
+
+/** Pages that a search for an FLB goes through before it is given up: 4 GiB. */
+const MOST_SEARCHED = 1 << 20;
 
 /** refcount_t never goes below 0: it warns, and stays saturated. */
 const SATURATED = Number.NEGATIVE_INFINITY;
@@ -229,8 +232,32 @@ export class FlbRegistry {
       const number = (name: string): bigint => integerOf(entry, values, name, pageSize) ?? 0n;
       if (textOf(entry, values, 'name', pageSize)?.text === compatible) return { data: number('data'), count: number('count') };
     }
-    // The count is not checked against the page: the search goes on through all memory after it.
-    if (count > 0 && !this.#machine.isMemory(placeOf(count - 1))) this.#machine.fault('the end of memory, after the page of FLBs');
+    // The count is not checked against the page: the search goes on through all memory after it, up to the FLBs' own page, if that is there.
+    const place = this.#searchOn(compatible, placeOf, count);
+    if (place === null) return null;
+    const values = this.#machine.readStruct(entry, place);
+    const number = (name: string): bigint => integerOf(entry, values, name, pageSize) ?? 0n;
+    return { data: number('data'), count: number('count') };
+  }
+
+  /** An entry of that name beyond the page; pages that a dump does not hold are passed over. */
+  #searchOn(compatible: string, placeOf: (index: number) => number, count: number): number | null {
+    const { pageSize, memory } = this.#machine;
+    const size = placeOf(1) - placeOf(0);
+    const name = new TextEncoder().encode(`${compatible}\0`);
+    let pages = 0;
+    for (let index = areaCapacity(this.#area, pageSize); index < count; ) {
+      const at = placeOf(index);
+      if (!this.#machine.isMemory(at)) this.#machine.fault('the end of memory, after the page of FLBs');
+      if (pages++ > MOST_SEARCHED) throw new MissingPageError(at);
+      const page = memory.now.page(Math.floor(at / pageSize));
+      const inPage = Math.ceil((pageSize - (at % pageSize)) / size);
+      for (let entry = 0; page !== undefined && entry < Math.min(inPage, count - index); entry++) {
+        const from = (at % pageSize) + entry * size;
+        if (page[from] === name[0] && name.every((byte, offset) => page[from + offset] === byte)) return at + entry * size;
+      }
+      index += inPage;
+    }
     return null;
   }
 
