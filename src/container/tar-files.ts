@@ -62,7 +62,9 @@ function filesOf(source: ByteSource): ReadonlyMap<string, Uint8Array> {
   const damaged = (at: number, what: string): UserError => new UserError(`${source.name}: a damaged tar archive: ${what} at offset ${at}; copy it again`);
   const found = new Map<string, Uint8Array>();
   let longName: string | null = null;
-  for (let at = 0; at + TAR_BLOCK <= bytes.length; ) {
+  for (let at = 0; ; ) {
+    // What ends with a whole member lacks what came after it: an archive ends with blocks of zeros.
+    if (at + TAR_BLOCK > bytes.length) throw damaged(at, 'cut short');
     const header = decodeStruct(ustarHeader, bytes, at);
     if (header.name.text === '') break;
     const size = octal(header.size.text);

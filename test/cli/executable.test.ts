@@ -1,9 +1,12 @@
 /** What ships is an executable: some commands through it (each in check:all), and what only a process shows: streams that can't be written, signals' statuses. */
 import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { commandNames } from '../../src/cli/commands.js';
 import { EXECUTABLE, luoInspectProcess } from './run.js';
 import { some } from '../extent.js';
+import { scratch } from '../scratch.js';
 
 const SAMPLE = 'samples/handover-7.3/s1-frozen.sparse.elf.xz';
 
@@ -35,5 +38,22 @@ ln -s /proc/self/fd/1 "$folder/out"
     const run = spawnSync('sh', ['-c', script, process.execPath, EXECUTABLE, SAMPLE], { encoding: 'utf8', timeout: 60_000 });
     expect(run.stderr).toBe('');
     expect(run.stdout.trim()).toBe('4096');
+  });
+
+  it('a signal while extract writes, and a disk that takes no more, leave nothing of the file', () => {
+    const folder = scratch();
+    const extract = [EXECUTABLE, 'extract', SAMPLE, 'vm-0', '0x1', '-o', join(folder, 'out')];
+    // The signal comes with the first page that is written.
+    const signalled = `import fs from 'node:fs'; import { syncBuiltinESMExports } from 'node:module'; const { writeSync } = fs;
+fs.writeSync = (fd, bytes, ...rest) => { if (bytes.length === 4096) process.kill(process.pid, 'SIGTERM'); return writeSync(fd, bytes, ...rest); };
+syncBuiltinESMExports();`;
+    const ended = spawnSync(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(signalled)}`, ...extract], { encoding: 'utf8' });
+    expect([ended.signal, ended.stdout, readdirSync(folder)]).toEqual(['SIGTERM', '', []]);
+    const full = spawnSync('sh', ['-c', 'ulimit -f 1; exec "$@"', 'sh', process.execPath, ...extract], { encoding: 'utf8' });
+    expect([full.status, full.stderr, readdirSync(folder)]).toEqual([
+      2,
+      expect.stringMatching(/^luo-inspect: .*\/out: can't be written: larger than .*; choose another place, or make room\n$/),
+      [],
+    ]);
   });
 });

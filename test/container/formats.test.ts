@@ -42,13 +42,18 @@ describe('tar', () => {
   };
 
   test('members that cost far more than they hold end it: names for every member, folders without end, a size below 0', () => {
-    const open = (...members: readonly Uint8Array[]): string[] => [...tarFiles(bufferSource('x.tar', concat(...members))).list('/')];
+    const open = (...members: readonly Uint8Array[]): string[] => [...tarFiles(bufferSource('x.tar', concat(...members, new Uint8Array(1024)))).list('/')];
     expect(open(member('g', 'g', ascii('6 a=b\n'.repeat(1000))), member('f'))).toEqual(['f']);
     expect(() => open(member('g', 'x', ascii('6 a=b\n'.repeat(10_000))), member('f'))).toThrow(/header of 60000 bytes before a member at offset 0/);
     const deep = Array.from({ length: 1500 }, (_, index) => member(`${index}${'/a'.repeat(47)}`));
     expect(() => open(...deep)).toThrow(/more than 65536 folders/);
     expect(() => open(member('f', '0', new Uint8Array(0), -512))).toThrow(/no size at offset 124/);
-    expect(() => open(member('f', '0', new Uint8Array(0), 512))).toThrow(/512 bytes of contents, 0 are left/);
+    expect(() => open(member('f', '0', new Uint8Array(0), 5120))).toThrow(/5120 bytes of contents, 1024 are left/);
+  });
+
+  test.each([512, 1024, 1100])('cut at %i, after a whole member or within a header, it is refused', (size) => {
+    const whole = concat(member('f'), member('g'), member('h'), new Uint8Array(1024));
+    expect(() => tarFiles(bufferSource('x.tar', whole.subarray(0, size)))).toThrow(/x\.tar: a damaged tar archive: cut short at offset \d+; copy it again/);
   });
 });
 

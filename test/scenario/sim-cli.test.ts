@@ -21,6 +21,14 @@ const small =
   'steps:\n  - { do: open, as: luo }\n  - { do: create-session, name: "a\\e[31m", as: s }\n  - { do: memfd, as: f, size: 8KiB, fill: [ { pages: 2, seed: 1 } ] }\n  - { do: preserve, session: s, fd: f, token: 7 }\n  - { do: kexec }\n  - { do: open }\n  - { do: retrieve-session, name: "a\\e[31m", as: r }\n  - { do: retrieve, session: r, token: 7, as: back }\n  - { do: check, fd: back, size: 8KiB, fill: [ { pages: 2, seed: 1 } ] }\n  - { do: finish, session: r }\n';
 
 describe('sim', () => {
+  it('tells what it expected, and got, with their control characters escaped', () => {
+    const body = 'steps:\n  - { do: open, as: luo, expect: { console: ["\\e[2J\\u009b31m\\u202e"] } }\n';
+    const { status, stdout } = luoInspect(['sim', scenario('escaped.yaml', body), '--no-color']);
+    expect(status).toBe(1);
+    expect(stdout).toContain('expected the console line "');
+    expect(stdout).not.toMatch(/[\u001b\u009b\u202e]/u);
+  });
+
   it('--json: an object a line for every step, numbered from 1, and last the end', () => {
     const run = luoInspect(['sim', scenario('ok.yaml', small), '--json']);
     expect([run.status, run.stderr]).toEqual([0, '']);
