@@ -126,7 +126,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./completion.js')).completionOf(commandLine),
     examples: [
       ['completion bash > ~/.local/share/bash-completion/completions/luo-inspect', 'for bash'],
-      ['completion zsh > "${fpath[1]}/_luo-inspect"', 'for zsh'],
+      [`completion zsh > "\${fpath[1]}/_luo-inspect"`, 'for zsh'],
       ['completion fish > ~/.config/fish/completions/luo-inspect.fish', 'for fish'],
     ],
   },

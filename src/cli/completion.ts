@@ -27,10 +27,10 @@ const allNames = (options: readonly OptionModel[]): string => options.flatMap(({
 function* bash(line: CommandLine): Iterable<string> {
   yield '# bash completion for luo-inspect';
   yield '_luo_inspect() {';
-  yield '  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path= word i';
+  yield `  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} path= word i`;
   yield '  for ((i = 1; i < COMP_CWORD; i++)); do';
-  yield '    word=${COMP_WORDS[i]}';
-  yield '    case "${path:+$path }$word" in';
+  yield `    word=\${COMP_WORDS[i]}`;
+  yield `    case "\${path:+$path }$word" in`;
   for (const { path } of line.commands) yield `      ${quoted(path)}) path=${quoted(path)} ;;`;
   yield '    esac';
   yield '  done';

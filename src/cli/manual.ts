@@ -51,7 +51,7 @@ export function manualPage(line: CommandLine, firstExamples: CommandModel['examp
     '.SH COMMANDS',
   ];
   for (const { path, args, description, options, examples } of line.commands) {
-    out.push('.SS ' + escaped(`luo-inspect ${path}${args === '' ? '' : ` ${args}`}`), escaped(description) + '.');
+    out.push(`.SS ${escaped(`luo-inspect ${path} ${args}`.trimEnd())}`, `${escaped(description)}.`);
     for (const option of options) {
       if (option.names.includes('--limit')) continue;
       out.push('.TP', `.B ${escaped(option.names.join(', '))} ${escaped(option.value)}`.trimEnd());
