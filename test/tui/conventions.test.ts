@@ -584,6 +584,16 @@ describe('bytes as hexyl and xxd show them: classes by colour, columns, repeats 
     expect(rows.join('\n')).toMatch(/\* {2}the same up to 0x[0-9a-f]+ \(\d+ rows\)/);
     const styles = new Set(screen.lines.flat().map(({ style }) => style));
     for (const style of ['zero', 'ascii', 'address', 'cursor'] as const) expect(styles).toContain(style);
+    const zeros = new Set(screen.lines.flatMap((line) => line.flatMap(({ text, style }) => (text === '00' ? [style] : []))));
+    expect(zeros).toContain('zero');
+    expect(zeros).not.toContain('plain');
+    // fields beside the selected one are told apart
+    expect(
+      inspector(120, 40)
+        .press(']')
+        .lines.flat()
+        .map(({ style }) => style),
+    ).toContain('neighbour');
   });
 
   it('other readings of the bytes under the cursor', () => {

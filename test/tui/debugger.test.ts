@@ -47,6 +47,18 @@ it('the program of a dump grows on the screen while the next kernel finds what t
   opened.close();
 });
 
+it('the state pane comes to what a step changed, and the step says what it was', async () => {
+  const screen = play(await sample('freeze-fails'))
+    .press(':')
+    .type('run 197')
+    .press('enter', '5');
+  expect(screen.pane('state').rows.join('\n')).toContain('frozen (was preserved)');
+  expect(screen.press('4').pane('step').rows.join('\n')).toMatch(/\* kernel 0\/sessions\/outgoing\/web\/files\/0x3:\s+preserved → frozen/);
+  // what is gone is a change, too
+  screen.press(':').type('run 485').press('enter', 'z', 'G');
+  expect(screen.pane('step').rows.join('\n')).toMatch(/web\/files\/0x3:\s+retrieved\s+→\s+nothing/);
+});
+
 describe('time', () => {
   it('goes forwards and back again over the same steps', () => {
     const screen = play(short());

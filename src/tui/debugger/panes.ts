@@ -225,6 +225,7 @@ const memory: Of = {
       digits: grid.digits,
       selection: state.selection,
       changed: state.present.written,
+      ...(state.client.fromDump ? {} : { words: () => 'no memory' }),
     });
     return { title: 'memory', note: memoryNote(state), rows };
   },

@@ -29,6 +29,7 @@ export const bytesPane: Of = {
       selection,
       cursor: state.shell.focus === 'hex' || state.hexAt !== null ? hexCursor(state) : null,
       fields: siblings(state),
+      ...(state.model.series === null ? {} : { words: () => 'past the end of the snapshot' }),
     });
     const shown = bits === null ? rows : [bits, ...rows];
     const node = selectedNode(state);
