@@ -5,7 +5,7 @@
  */
 import { closeSync, lstatSync, type Stats, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { livePathOf } from './recorded.js';
+import { livePathOf, PCI_FOLDER } from './recorded.js';
 
 /** Why a file could not be read. */
 export type Missing = 'absent' | 'denied' | 'unreadable';
@@ -30,6 +30,8 @@ export interface HostTree {
 
 /** No file that is asked for is larger: a kernel's BTF has about 6 MiB. */
 const MOST_BYTES = 64 << 20;
+/** An attribute of a device: sysfs gives a page, and 4 KiB of configuration space. There are some ten of each device. */
+const MOST_ATTRIBUTE = 4096;
 const MOST_NAMES = 65536;
 
 /** The text of a file without trailing white space, or null where it can't be read. */
@@ -52,7 +54,7 @@ function diskTree(label: string, live: boolean, place: (path: string) => string)
   return {
     label,
     live,
-    read: (path) => readFile(place(path)),
+    read: (path) => readFile(place(path), path.startsWith(`${PCI_FOLDER}/`) ? MOST_ATTRIBUTE : MOST_BYTES),
     list: (path) => {
       try {
         return readdirSync(place(path)).sort().slice(0, MOST_NAMES);
@@ -91,7 +93,7 @@ function whyMissing(error: unknown): Missing {
 }
 
 /** Sizes are not asked for: sysfs says a page, proc and debugfs say nothing. */
-function readFile(path: string): Uint8Array | Missing {
+function readFile(path: string, most: number): Uint8Array | Missing {
   let fd: number | null = null;
   try {
     // A FIFO or a device beside the recorded files would block, or never end.
@@ -99,8 +101,8 @@ function readFile(path: string): Uint8Array | Missing {
     fd = openSync(path, 'r');
     const pieces: Uint8Array[] = [];
     let size = 0;
-    while (size < MOST_BYTES) {
-      const piece = new Uint8Array(65536);
+    while (size < most) {
+      const piece = new Uint8Array(Math.min(65536, most - size));
       const got = readSync(fd, piece, 0, piece.length, null);
       if (got === 0) break;
       pieces.push(piece.subarray(0, got));
@@ -120,6 +122,6 @@ function linkName(path: string): string | null {
   } catch {
     return null;
   }
-  const bytes = readFile(path);
+  const bytes = readFile(path, MOST_ATTRIBUTE);
   return typeof bytes === 'string' ? null : basename(new TextDecoder().decode(bytes).trim()) || null;
 }

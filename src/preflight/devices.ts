@@ -39,9 +39,9 @@ interface DeviceContext {
 export function chosenDevices(
   tree: HostTree,
   named: readonly string[],
-): { readonly devices: readonly PciFunction[]; readonly lines: readonly PreflightLine[] } {
+): { readonly devices: readonly PciFunction[]; readonly all: readonly PciFunction[]; readonly lines: readonly PreflightLine[] } {
   const all = pciFunctions(tree);
-  if (named.length === 0) return { devices: all.filter((one) => one.driver === 'vfio-pci'), lines: [] };
+  if (named.length === 0) return { devices: all.filter((one) => one.driver === 'vfio-pci'), all, lines: [] };
   const lines: PreflightLine[] = [];
   const devices = named.flatMap((text) => {
     const address = pciAddress(text);
@@ -55,12 +55,11 @@ export function chosenDevices(
     );
     return [];
   });
-  return { devices, lines };
+  return { devices, all, lines };
 }
 
-/** A line a restriction, in the order in which the kernel would meet them. */
-export function deviceLines(fn: PciFunction, context: DeviceContext): readonly PreflightLine[] {
-  const all = pciFunctions(context.tree);
+/** A line a restriction, in the order in which the kernel would meet them. @param all functions of the tree */
+export function deviceLines(fn: PciFunction, context: DeviceContext, all: readonly PciFunction[]): readonly PreflightLine[] {
   return (Object.keys(questions) as DeviceRestrictionId[]).map((id) => lineOf(fn, deviceRestrictions[id], questions[id](fn, context, all)));
 }
 

@@ -51,7 +51,7 @@ export function preflight(input: PreflightInput): Preflight {
   const { tree } = input;
   const config = configOf(tree);
   const version = versionOf(tree);
-  const { devices, lines: missing } = chosenDevices(tree, input.devices);
+  const { devices, all, lines: missing } = chosenDevices(tree, input.devices);
   const held = input.descriptors ?? parseDescriptors(textOf(tree, DESCRIPTORS) ?? '');
   const purposes = new Set<OptionPurpose>(['update', 'memfd', 'inspection']);
   if (devices.length > 0 || input.devices.length > 0) purposes.add('vfio-pci');
@@ -59,7 +59,7 @@ export function preflight(input: PreflightInput): Preflight {
     ...kernelLines({ tree, config, version, purposes }),
     ...nextKernelLines({ tree, next: input.next, cmdline: input.cmdline, from: input.from }),
     ...missing,
-    ...devices.flatMap((fn) => deviceLines(fn, { tree, config, version })),
+    ...devices.flatMap((fn) => deviceLines(fn, { tree, config, version }, all)),
     ...sessionLines(held, input.seesAll),
   ];
   const sessions = sessionsOf(held);
@@ -75,7 +75,9 @@ function sessionsOf(held: readonly Descriptor[]): Preflight['sessions'] {
   const found = new Map<string, Descriptor[]>();
   for (const one of held) {
     const name = sessionOf(one);
-    if (name !== null) found.set(name, [...(found.get(name) ?? []), one]);
+    const holders = name === null ? undefined : found.get(name);
+    if (holders !== undefined) holders.push(one);
+    else if (name !== null) found.set(name, [one]);
   }
   return [...found].map(([name, holders]) => ({ name, holders }));
 }

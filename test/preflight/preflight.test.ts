@@ -137,3 +137,16 @@ it('a device that is not there blocks; a word that is no address is refused', ()
   expect(blocking(run({}, { devices: ['0000:7f:00.0'] }))).toEqual(['device/0000:7f:00.0']);
   expect(() => run({}, { devices: ['eth0'] })).toThrow(/"eth0" is no PCI address/);
 });
+
+it('attributes of a device are read once, and no more of each than sysfs gives', () => {
+  const root = recordTree({ 'sys/bus/pci/devices/0000:00:06.0/driver': 'vfio-pci\n', [deviceFile('power_state')]: `D0${' '.repeat(100_000)}x` });
+  made.push(root);
+  const tree = folderTree(root);
+  const read: string[] = [];
+  const counted = { ...tree, read: (path: string) => (read.push(path), tree.read(path)) };
+  preflight({ tree: counted, next: null, cmdline: '', from: releaseSide('7.3'), devices: [], descriptors: null, seesAll: true });
+  const attributes = read.filter((path) => path.startsWith('sys/bus/pci/'));
+  expect(attributes).toContain(deviceFile('power_state'));
+  expect(new Set(attributes).size).toBe(attributes.length);
+  expect(tree.read(deviceFile('power_state'))).toHaveLength(4096);
+});
