@@ -9,7 +9,7 @@ import type { TreeNode } from '../../tree/tree.js';
 import { rawValueText, tableEntries } from '../model/value.js';
 import { line, wrap } from '../model/text.js';
 import { effect, focused, showText, tell } from '../model/view.js';
-import { textOfCopy } from './copy.js';
+import { fieldsOf, textOfCopy } from './copy.js';
 import { whatIsPage } from './pages.js';
 import { allSessions } from './panes/sessions.js';
 import { nextSnapshot } from './panes/snapshots.js';
@@ -84,7 +84,6 @@ export const INSPECTOR_SHARED: SharedCommands<Inspector> = {
     run: (state, path) => toPath(state, path, `node ${escapeText(path)}`),
   },
   session: {
-    help: 'go to a session',
     complete: (state) => [...new Set(allSessions(state).map((row) => row.session))],
     run: (state, name) => {
       const row = sessionNamed(state, name);
@@ -94,7 +93,6 @@ export const INSPECTOR_SHARED: SharedCommands<Inspector> = {
     },
   },
   token: {
-    help: 'go to a file',
     complete: (state) => allSessions(state).flatMap((row) => (row.token === '' ? [] : [`${row.session} ${row.token}`])),
     run: (state, argument) => {
       const row = allSessions(state).find(({ session, token }) => token !== '' && (`${session} ${token}` === argument || token === argument));
@@ -111,18 +109,13 @@ const MOST_EXPORTED = 20_000;
 export function exportedJson(state: Inspector): string {
   let left = MOST_EXPORTED;
   const jsonOf = (node: TreeNode): object => {
-    const { path, name, type, meaning, address, bits } = node;
-    const value = typeof node.value === 'bigint' ? hex(node.value) : node.value;
     const children: object[] = [];
     if (tableEntries(node) === null)
       for (const child of node.children()) {
         if (--left <= 0) break;
         children.push(jsonOf(child));
       }
-    return {
-      ...{ path, name, type, value, meaning, address: address === null ? null : hex(address), bits, state: node.state },
-      ...(children.length === 0 ? {} : { children }),
-    };
+    return { ...fieldsOf(node), ...(children.length === 0 ? {} : { children }) };
   };
   const node = selectedNode(state);
   const roots = node === null || onOverview(state.place) ? state.model.roots.map(jsonOf) : jsonOf(node);

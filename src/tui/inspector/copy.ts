@@ -1,5 +1,6 @@
 /** What can be copied of the selected node. */
 import { hex, hexBytes } from '../../tree/words.js';
+import type { TreeNode } from '../../tree/tree.js';
 import { shellWord } from '../../report/escape.js';
 import { bytesTouched, rawValueText } from '../model/value.js';
 import { copiesOf } from '../model/view.js';
@@ -9,6 +10,11 @@ const COPIES = ['value', 'address', 'bytes', 'path', 'json', 'command'] as const
 type Copy = (typeof COPIES)[number];
 
 /** Empty where the node has nothing of the kind. */
+/** A node for JSON, without what is below it. */
+export function fieldsOf({ path, name, type, value, meaning, address, bits, state }: TreeNode): object {
+  return { path, name, type, value: typeof value === 'bigint' ? hex(value) : value, meaning, address: address === null ? null : hex(address), bits, state };
+}
+
 export function textOfCopy(state: Inspector, what: Copy): string {
   const node = selectedNode(state);
   if (node === null) return '';
@@ -25,11 +31,8 @@ export function textOfCopy(state: Inspector, what: Copy): string {
     }
     case 'path':
       return node.path;
-    case 'json': {
-      const { path, name, type, meaning, address, bits } = node;
-      const value = typeof node.value === 'bigint' ? hex(node.value) : node.value;
-      return JSON.stringify({ path, name, type, value, meaning, address: address === null ? null : hex(address), bits, state: node.state });
-    }
+    case 'json':
+      return JSON.stringify(fieldsOf(node));
     case 'command': {
       const address = state.hexAt ?? node.address;
       const quoted = shellWord(state.model.path);

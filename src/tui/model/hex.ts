@@ -115,9 +115,7 @@ const equal = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) ==
 
 /** Does the row at `start` only repeat the one before it, and how many rows from it on do? 0 where it is shown as it is. */
 function repeatsAt(grid: Grid, start: number): number {
-  const { perRow, keep } = grid;
-  if (keep !== null && alignDown(keep, perRow) === start) return 0;
-  const before = rowBytes(grid, start - perRow);
+  const before = rowBytes(grid, start - grid.perRow);
   if (before === null) return 0;
   const count = sameRows(grid, start, before, 1);
   return count >= 2 ? count : 0;
