@@ -1,9 +1,10 @@
-/** `luo-inspect diff <before> <after>`: what a handover kept, lost or changed; exits with 1 where something was lost or changed. */
+/** `luo-inspect diff <before> <after>`: what a handover kept, lost or changed; exits with 1 where something was lost or changed, or a limit ended the comparison. */
 import { type Command, Option } from 'commander';
 import type { CompareModel } from '../tui/open.js';
 import { type Opening, withOpening } from './opening.js';
 import { layoutOptions } from './report.js';
 import { escapeText } from '../report/escape.js';
+import { withBudgetAgain } from '../codec/budget.js';
 import { UserError } from '../codec/user-error.js';
 import { atEnd } from '../codec/at-end.js';
 
@@ -45,7 +46,7 @@ async function runDiff(before: string, after: string, options: Options): Promise
       const [{ diffText }, { paintsOutput }] = await Promise.all([import('../report/diff-text.js'), import('./terminal.js')]);
       await writeLines(diffText(comparison, paths, paintsOutput(options)));
     }
-    if (comparison.differences.some(({ change }) => change === 'lost' || change === 'changed')) process.exitCode = 1;
+    if (comparison.notRead.length > 0 || comparison.differences.some(({ change }) => change === 'lost' || change === 'changed')) process.exitCode = 1;
   });
 }
 
@@ -80,7 +81,7 @@ async function withBoth(before: string, after: string, options: Options, opening
   const first = await loadDecoded(before, { ...options, khoFdt: khoFdt[0] }, opening?.wrap ?? null);
   using _firstOpened = atEnd(() => first.opened.close());
   await opening?.stage(`decoding ${escapeText(after)}`);
-  const second = await loadDecoded(after, { ...options, khoFdt: khoFdt.at(-1) }, opening?.wrap ?? null);
+  const second = await withBudgetAgain(() => loadDecoded(after, { ...options, khoFdt: khoFdt.at(-1) }, opening?.wrap ?? null));
   using _secondOpened = atEnd(() => second.opened.close());
   await opening?.stage('comparing');
   const endProgress = opening === null ? showProgress() : () => undefined;

@@ -5,6 +5,7 @@ import type { LoadedDump } from './load-dump.js';
 import { withOpening } from './opening.js';
 import { onTerminal, terminalFor, wantsColor } from './terminal.js';
 import { type DumpCommandOptions, dumpOptions, runReport } from './report.js';
+import { withBudgetAgain } from '../codec/budget.js';
 import { atEnd } from '../codec/at-end.js';
 
 interface InspectOptions extends DumpCommandOptions {
@@ -48,7 +49,7 @@ async function runInspect(path: string, options: InspectOptions): Promise<void> 
         identity: identityOf(path, 'inspector'),
         beside: async (other, show) => {
           const [{ loadDecoded }, { fileOrSample }] = await Promise.all([import('./load-dump.js'), import('./samples.js')]);
-          const after = await loadDecoded(fileOrSample(other), {}, (opened) => opened);
+          const after = await withBudgetAgain(() => loadDecoded(fileOrSample(other), {}, (opened) => opened));
           using _afterOpened = atEnd(() => after.opened.close());
           const openPages = after.objects.live?.openPages ?? null;
           await show(comparisonOf({ path, decoded: report.decoded }, { path: other, decoded: after.decoded, openPages }));

@@ -40,7 +40,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       await takeNames(command);
     }
     await withBudget(budget, () => program.parseAsync(argv, { from: 'user' }));
-    // `report`, `diagnose` and what asks them have a finding of it; whatever else was cut short says so here.
+    // `report`, `diagnose` and what asks them have a finding of it, `diff` a note; whatever else was cut short says so here.
     const byFinding = TOLD_BY_A_FINDING.has(program.args[0] ?? '');
     for (const reached of budget.reached) if (!byFinding || reached.limit === 'shared-runs') tell(`not all of it was looked at: ${reachedText(reached)}`);
   } catch (error) {
@@ -48,7 +48,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-const TOLD_BY_A_FINDING: ReadonlySet<string> = new Set(['report', 'diagnose', 'triage', 'shrink']);
+const TOLD_BY_A_FINDING: ReadonlySet<string> = new Set(['report', 'diagnose', 'triage', 'shrink', 'diff']);
 
 /** Bare `luo-inspect`: what it is, and three things to try. */
 async function usage(program: Command): Promise<void> {

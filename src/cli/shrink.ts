@@ -26,6 +26,7 @@ import { logBeside } from './find-log.js';
 import { type LoadedDump, loadDump } from './load-dump.js';
 import { tell } from './messages.js';
 import type { DumpCommandOptions } from './report.js';
+import { withBudgetAgain } from '../codec/budget.js';
 import { atEnd } from '../codec/at-end.js';
 
 interface Options extends DumpCommandOptions {
@@ -169,7 +170,7 @@ function comparable({ report, layouts }: LoadedDump): string {
 }
 
 async function compare(core: string, options: Options, whole: string): Promise<string | null> {
-  const small = await loadDump(core, options);
+  const small = await withBudgetAgain(() => loadDump(core, options));
   using _smallOpened = atEnd(() => small.opened.close());
   const other = comparable(small);
   return other === whole ? null : (firstDifference(JSON.parse(whole), JSON.parse(other), '') ?? 'the order of its keys');

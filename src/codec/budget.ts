@@ -21,10 +21,17 @@ export class Budget {
   readonly #allowed = new Map<LimitName, number>();
   readonly #spent = new Map<LimitName, number>();
   readonly #reached = new Map<LimitName, Reached>();
+  readonly #of: Budget | null;
 
-  /** @param raised limits other than those of the table */
-  constructor(raised: Partial<Readonly<Record<LimitName, number>>> = {}) {
+  /** @param raised limits other than those of the table @param of the command's, which notes what is reached here */
+  constructor(raised: Partial<Readonly<Record<LimitName, number>>> = {}, of: Budget | null = null) {
     for (const [name, { allowed }] of entriesOf(limits)) this.#allowed.set(name, raised[name] ?? allowed);
+    this.#of = of;
+  }
+
+  /** The same limits, of which nothing is spent: for another dump of one command. */
+  again(): Budget {
+    return new Budget(Object.fromEntries(this.#allowed), this);
   }
 
   allowed(name: LimitName): number {
@@ -51,6 +58,7 @@ export class Budget {
   /** Notes that a limit ended something; the first of its kind is kept. */
   reach(name: LimitName, where: string, left: number | null = null): void {
     if (!this.#reached.has(name)) this.#reached.set(name, { limit: name, allowed: this.allowed(name), where, left });
+    this.#of?.reach(name, where, left);
   }
 
   get reached(): readonly Reached[] {
@@ -96,3 +104,6 @@ export const currentBudget = (): Budget => storage.getStore() ?? new Budget();
 
 /** Runs `work`, and whatever it starts, with this budget. */
 export const withBudget = <T>(budget: Budget, work: () => T): T => storage.run(budget, work);
+
+/** The same for a second dump of one command: what the first one held must not end its reading. */
+export const withBudgetAgain = <T>(work: () => T): T => withBudget(currentBudget().again(), work);

@@ -84,6 +84,9 @@ export interface Luo {
   readonly node: Node;
 }
 
+/** Were all sessions read that are listed? Those of a running kernel's objects are. */
+export const isWhole = ({ entries, sessions }: Luo): boolean => entries === null || (entries.complete && sessions?.length === entries.places.length);
+
 /** Sessions of a long list that were checked in bulk. */
 export interface PlainSessions extends Omit<PlainBlocks, 'pieces'> {
   /** the others, decoded; the first and the last block of the list always are */

@@ -1,6 +1,6 @@
 /** `luo-inspect diff` for people: one line a difference, worst first, then what was kept. */
 import { painter } from './lines.js';
-import type { Comparison } from '../handover/compare/compare.js';
+import { type Comparison, nothingDiffers, notesOf } from '../handover/compare/compare.js';
 import type { Change, Kept } from '../handover/compare/difference.js';
 import type { Fate, FileFate } from '../handover/compare/fates.js';
 import type { Handover } from '../handover/decode.js';
@@ -13,12 +13,9 @@ const COLORS = { lost: 'error', changed: 'warning', unknown: 'info', new: 'good'
 export function* diffText(comparison: Comparison, paths: { readonly before: string; readonly after: string }, color: boolean): Iterable<string> {
   yield `before: ${escapeText(paths.before)}: ${sideText(comparison.before)}`;
   yield `after:  ${escapeText(paths.after)}: ${comparison.after === null ? 'no handover came in' : sideText(comparison.after)}`;
-  for (const doubt of comparison.doubts) yield `note: ${escapeText(doubt)}`;
-  const { before, after } = comparison.notSearched;
-  if (before !== null) yield `note: before: ${escapeText(before)}`;
-  if (after !== null) yield `note: after: ${escapeText(after)}`;
+  for (const note of notesOf(comparison)) yield `note: ${escapeText(note)}`;
   yield '';
-  if (comparison.differences.length === 0) yield 'nothing differs';
+  if (comparison.differences.length === 0) yield nothingDiffers(comparison);
   for (const { change, name, text } of comparison.differences) {
     const word = change.padEnd(7);
     yield `${painter(color)(word, COLORS[change])}  ${escapeText(name)}: ${escapeText(text)}`;
@@ -76,6 +73,7 @@ export const diffJson = (comparison: Comparison, paths: { readonly before: strin
   before: sideJson(paths.before, comparison.before, comparison.notSearched.before),
   after: sideJson(paths.after, comparison.after, comparison.notSearched.after),
   doubts: [...comparison.doubts],
+  ...(comparison.notRead.length === 0 ? {} : { notRead: [...comparison.notRead] }),
   differences: comparison.differences.map(({ change, what, name, text, before, after }) => ({ change, what, name, text, before, after })),
   kept: { ...comparison.kept },
   files: comparison.fates.map(({ session, token, fate, before, after, text, beforePath, afterPath }) => ({

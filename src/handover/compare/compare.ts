@@ -3,8 +3,8 @@
  * not places: sessions by name, files by token, FLBs and regions by name, pages by address.
  */
 import type { DecodedDump, Handover } from '../decode.js';
-import type { LuoFile, LuoFlb, LuoSession } from '../luo.js';
-import { currentBudget } from '../../codec/budget.js';
+import { type LuoFile, type LuoFlb, type LuoSession, isWhole } from '../luo.js';
+import { currentBudget, reachedText } from '../../codec/budget.js';
 import type { PhysicalMemory } from '../../memory/memory.js';
 import { PagesRead } from '../contents.js';
 import { counted, formatBytes, hex } from '../../tree/words.js';
@@ -12,7 +12,7 @@ import { type PciDevice, pciAddress } from '../pci.js';
 import { type Sides, compareFile, fileText } from './compare-files.js';
 import { type Difference, type Kept, tell, worstFirst } from './difference.js';
 import type { ContentSide } from './same-contents.js';
-import { type FileFate, type OpenPages, fatesOf } from './fates.js';
+import { type FileFate, NOT_ALL_READ, type OpenPages, fatesOf } from './fates.js';
 
 export interface Comparison {
   readonly before: Handover;
@@ -25,6 +25,8 @@ export interface Comparison {
   readonly doubts: readonly string[];
   /** of either dump: which memory was not searched for handovers, and why; a sentence, null where all of it was */
   readonly notSearched: { readonly before: string | null; readonly after: string | null };
+  /** limits that ended the reading of either dump, or the comparison; a sentence each */
+  readonly notRead: readonly string[];
   /** of every file before */
   readonly fates: readonly FileFate[];
 }
@@ -73,8 +75,18 @@ export function compareDumps(before: DecodedDump, after: DecodedDump, openPages:
     comparePages(from, to, before.memory.pageSize, out, kept);
   }
   const notSearched = { before: before.find.notSearched, after: after.find.notSearched };
-  return { before: from, after: to, differences: out.sort(worstFirst), kept, doubts: doubtsOf(from, to), notSearched, fates };
+  const reached = [before.budget, after.budget, currentBudget()].flatMap((budget) => budget.reached.map(reachedText));
+  return { before: from, after: to, differences: out.sort(worstFirst), kept, doubts: doubtsOf(from, to), notSearched, notRead: [...new Set(reached)], fates };
 }
+
+/** What may make less of the comparison than it says; a sentence each. */
+export function notesOf({ doubts, notSearched: { before, after }, notRead }: Comparison): readonly string[] {
+  const searched = [before === null ? [] : [`before: ${before}`], after === null ? [] : [`after: ${after}`]].flat();
+  return [...doubts, ...searched, ...notRead.map((text) => `not all of it was looked at: ${text}`)];
+}
+
+/** For where there are no differences. */
+export const nothingDiffers = ({ notRead }: Comparison): string => (notRead.length === 0 ? 'nothing differs' : 'nothing that was read differs');
 
 /** The FDT is handed over in place, and carries its count of kexecs with it: one handover has the same of both in either dump. */
 function doubtsOf(from: Handover, to: Handover | null): readonly string[] {
@@ -143,18 +155,20 @@ function compareSessions(from: Handover, to: Handover, memory: Sides, fates: Rea
   }
   const [before, after] = [sessionsOf(from), sessionsOf(to)];
   const others = placesOf(after);
+  const [wasRead, isRead] = [from.luo !== null && isWhole(from.luo), isWhole(to.luo)];
   for (const [key, place] of placesOf(before)) {
     const session = before[place];
     const other = after[others.get(key) ?? -1];
     others.delete(key);
     if (session === undefined) continue;
-    if (other === undefined) loseSession(session, out);
+    if (other === undefined && !isRead) tell(out, 'unknown', 'session', named(session), NOT_ALL_READ, session.path, null);
+    else if (other === undefined) loseSession(session, out);
     else compareSession(session, other, memory, fates, out, kept);
   }
   for (const place of others.values()) {
     const session = after[place];
     if (session === undefined) continue;
-    tell(out, 'new', 'session', named(session), `with ${counted(session.files.length, 'file')}`, null, session.path);
+    if (wasRead) tell(out, 'new', 'session', named(session), `with ${counted(session.files.length, 'file')}`, null, session.path);
   }
 }
 
@@ -177,10 +191,10 @@ function compareSession(from: LuoSession, to: LuoSession, memory: Sides, fates: 
       tell(out, isLost ? 'lost' : 'unknown', 'file', name, text, file.path, null);
     }
   }
-  for (const file of others.values()) tell(out, 'new', 'file', fileNamed(to, file), fileText(file), null, file.path);
+  if (from.complete) for (const file of others.values()) tell(out, 'new', 'file', fileNamed(to, file), fileText(file), null, file.path);
   if (from.count !== to.count && to.life === undefined)
     tell(out, 'changed', 'session', named(from), `its count of files was ${from.count}, and is ${to.count}`, from.path, to.path);
-  if (out.length === count) kept.sessions++;
+  if (out.length === count && from.complete && to.complete) kept.sessions++;
 }
 
 /** The places of sessions by their names: they may be too many to be held. */

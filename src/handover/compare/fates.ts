@@ -4,7 +4,7 @@
  */
 import type { Handover } from '../decode.js';
 import { type Phase, phaseOfRole } from '../life.js';
-import type { LuoFile, LuoSession } from '../luo.js';
+import { type LuoFile, type LuoSession, isWhole } from '../luo.js';
 import { hex } from '../../tree/words.js';
 
 /**
@@ -90,10 +90,13 @@ function fateOf(
   return { ...base, after: null, ...missing };
 }
 
+export const NOT_ALL_READ = 'the later dump’s list of sessions was not read to its end';
+
 /** No object and no entry of the file is in the later dump. */
 function missingFate(to: Handover | null, file: LuoFile, later: LuoSession | null, openPages: OpenPages): { readonly fate: Fate; readonly text: string } {
   if (to === null || to.role === 'stale') return { fate: 'lost', text: 'the running kernel did not take the handover over' };
   if (to.luo?.sessions == null) return { fate: 'unknown', text: 'the later dump’s sessions can’t be read' };
+  if (later === null && !isWhole(to.luo)) return { fate: 'unknown', text: NOT_ALL_READ };
   if (later !== null && !later.complete) return { fate: 'unknown', text: 'the later dump’s list of its session’s files ends early' };
   if (openPages === null) return { fate: 'gone', text: 'the session has no such file any more; which files processes have open can’t be told' };
   const [run] = file.decoded?.kind === 'memfd' ? file.decoded.runs() : [];

@@ -10,7 +10,7 @@ import type { SharedCommands } from '../model/shared-commands.js';
 import { comparePlaces } from '../model/tree-view.js';
 import { type Found, type Marks, copiesOf, tell } from '../model/view.js';
 import { sideText } from './pairs.js';
-import { differences, files, toDifference } from './panes.js';
+import { differences, files, told, toDifference } from './panes.js';
 import { type Compared, boxIn, pairOf, placeOfSide, select, selected } from './state.js';
 
 /** To the next difference, or the one before, around the end. */
@@ -104,7 +104,9 @@ export const COMPARE_MARKS: Marks<Compared> = {
 
 /** The differences as text. */
 export const exported = (state: Compared): string =>
-  state.model.comparison.differences.map(({ change, name, text }) => `${change} ${escapeText(name)}: ${escapeText(text)}\n`).join('');
+  told(state.model)
+    .map(({ change, name, text }) => `${change} ${escapeText(name)}: ${escapeText(text)}\n`)
+    .join('');
 
 const sessionsOf = ({ model }: Compared) => [model.comparison.before, model.comparison.after].flatMap((handover) => handover?.luo?.sessions ?? []);
 

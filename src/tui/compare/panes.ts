@@ -1,4 +1,5 @@
 /** The panes of two dumps side by side: pairs, both sides of the selected one, differences, files. Pure. */
+import { notesOf } from '../../handover/compare/compare.js';
 import type { Difference } from '../../handover/compare/difference.js';
 import type { FileFate } from '../../handover/compare/fates.js';
 import { escapeText } from '../../report/escape.js';
@@ -14,7 +15,7 @@ import { hasChildren } from '../model/value.js';
 import { type Pane, focused, tell } from '../model/view.js';
 import type { ComparePane } from './layout.js';
 import { type Mark, sideText } from './pairs.js';
-import { type Compared, pairOf, placeOfSide, select, withTree } from './state.js';
+import { type Compared, type CompareModel, pairOf, placeOfSide, select, withTree } from './state.js';
 
 type Of = Pane<Compared, ComparePane>;
 
@@ -103,9 +104,15 @@ const side = (which: 'before' | 'after'): Of => {
 
 export const CHANGES: Readonly<Record<Difference['change'], Style>> = { lost: 'error', changed: 'warning', unknown: 'warning', new: 'good' };
 
+/** Notes first: what makes less of the differences. */
+export const told = ({ comparison }: CompareModel): readonly Difference[] => [
+  ...notesOf(comparison).map((text) => ({ change: 'unknown', what: 'handover', name: 'note', text, before: null, after: null }) as const),
+  ...comparison.differences,
+];
+
 export const differences = listPane<Compared, ComparePane, Difference>({
   id: 'differences',
-  rows: ({ model }) => model.comparison.differences,
+  rows: ({ model }) => told(model),
   words: ({ change, what, name, text }) => `${change} ${what} ${name} ${text}`,
   scroll: (state) => state.differences,
   scrolled: (state, scroll) => ({ ...state, differences: scroll }),

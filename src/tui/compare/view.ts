@@ -1,6 +1,8 @@
 /** Two dumps side by side: what the handover was before beside what it is after, differences marked; the list of them; each side in full. */
+import { nothingDiffers, notesOf } from '../../handover/compare/compare.js';
 import type { Difference } from '../../handover/compare/difference.js';
 import { escapeText } from '../../report/escape.js';
+import { counted } from '../../tree/words.js';
 import { GENERAL, MOVE, PANES, SEARCH } from '../model/common-keys.js';
 import type { Program } from '../model/program.js';
 import { programOf } from '../model/program-of.js';
@@ -40,7 +42,9 @@ export const COMPARE: View<Compared, ComparePane> = {
     const parts = (['lost', 'changed', 'new', 'unknown'] as const).flatMap((change) =>
       count(change) === 0 ? [] : [span('  '), span(`${count(change)} ${change}`, CHANGES[change])],
     );
-    return parts.length === 0 ? [span('nothing differs', 'good')] : parts;
+    const notes = notesOf(comparison).length;
+    if (notes > 0) parts.push(span('  '), span(counted(notes, 'note'), 'warning'));
+    return parts.length === 0 ? [span(nothingDiffers(comparison), 'good')] : parts;
   },
   settle,
   goTo: (state, target) => ('path' in target ? toPath(state, target.path) : state),

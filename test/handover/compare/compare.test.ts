@@ -1,5 +1,6 @@
 /** What a handover kept, lost or changed: real captures beside each other, and one with bytes changed. */
 import { describe, expect, it } from 'vitest';
+import { Budget, withBudget } from '../../../src/codec/budget.js';
 import { openDump } from '../../../src/container/open.js';
 import { type Comparison, compareDumps } from '../../../src/handover/compare/compare.js';
 import { type DecodedDump, decodeHandovers } from '../../../src/handover/decode.js';
@@ -41,6 +42,19 @@ describe('the same handover before and after the jump', () => {
     expect(found.differences).toEqual([]);
     expect(found.kept).toMatchObject({ regions: 1, pages: 2566 });
   });
+});
+
+it('what a limit left unread in the later dump is unknown, and is told', async () => {
+  const [before, after] = ['handover-7.3/s1-frozen', 'handover-7.3/s2-at-kho_memory_init'];
+  const cut = await withBudget(new Budget({ entries: 3 }), () => decode(after));
+  const found = compareDumps(await decode(before), cut);
+  if (found === null) throw new Error('nothing to compare');
+  expect(new Set(found.differences.map(({ change }) => change))).toEqual(new Set(['unknown']));
+  expect(found.kept.sessions).toBe(0);
+  expect(found.notRead.join()).toContain('--limit entries=');
+  expect([...diffText({ ...found, differences: [] }, { before, after }, false)].join('\n')).toMatch(
+    /note: not all of it was looked at.*nothing that was read differs/s,
+  );
 });
 
 it('a refused handover lost everything, sessions first', async () => {
