@@ -13,15 +13,12 @@ import type { PhysicalMemory } from '../memory/memory.js';
 import { progress } from '../memory/progress.js';
 import { escapeText } from '../report/escape.js';
 import { tell } from './messages.js';
-import { searchOptions } from './report.js';
+import { type SearchCommandOptions, searchOptions } from './report.js';
 
-interface Options {
+interface Options extends SearchCommandOptions {
   readonly output: string;
   readonly partial?: boolean;
-  readonly khoFdt?: string;
-  readonly scan?: boolean;
   readonly iomem?: string;
-  readonly btf?: string | boolean;
 }
 
 export function registerExtract(program: Command): void {

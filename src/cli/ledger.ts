@@ -1,13 +1,10 @@
 /** `luo-inspect ledger <dump>…`: every preserved page by owner; over several dumps what grew and what leaked. */
 import type { Command } from 'commander';
-import { searchOptions } from './report.js';
+import { type SearchCommandOptions, searchOptions } from './report.js';
 import type { LedgerOfDump } from '../report/ledger-model.js';
 
-interface Options {
-  readonly btf?: string | boolean;
+interface Options extends SearchCommandOptions {
   readonly json?: boolean;
-  readonly khoFdt?: string;
-  readonly scan?: boolean;
   readonly symbols?: string;
   readonly vmlinux?: string;
 }

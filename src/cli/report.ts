@@ -3,11 +3,18 @@ import type { Command } from 'commander';
 import { tellEvidence } from './messages.js';
 import { atEnd } from '../codec/at-end.js';
 
-export interface DumpCommandOptions {
+/** What `searchOptions` gives. */
+export interface SearchCommandOptions {
+  /** false with --no-btf */
   readonly btf?: string | boolean;
+  readonly khoFdt?: string;
+  readonly scan?: boolean;
+}
+
+/** What `dumpOptions` gives, and the forms of output. */
+export interface DumpCommandOptions extends SearchCommandOptions {
   readonly json?: boolean;
   readonly ndjson?: boolean;
-  readonly khoFdt?: string;
   readonly iomem?: string;
   readonly symbols?: string;
   readonly vmlinux?: string;

@@ -1,5 +1,6 @@
 import { raise } from '../codec/budget.js';
 import { type DumpStart, EngineClient, engineReleases, stepToJson } from '../engine/client.js';
+import type { DumpCommandOptions } from './report.js';
 import type { ExportInput } from './step-export.js';
 import type { OpenedDump } from '../container/opened-dump.js';
 import type { ConsoleLog } from '../diagnosis/log/console-log.js';
@@ -26,17 +27,7 @@ import { exportScenario } from './step-export.js';
 import { paintsOutput, terminalFor, wantsColor } from './terminal.js';
 import { atEnd } from '../codec/at-end.js';
 
-interface StepOptions {
-  readonly next?: string;
-  readonly cmdline?: string;
-  readonly khoFdt?: string;
-  readonly scan?: boolean;
-  readonly log?: string | boolean;
-  readonly json?: boolean;
-  readonly btf?: string | boolean;
-  readonly symbols?: string;
-  readonly vmlinux?: string;
-  readonly verbose?: boolean;
+interface StepOptions extends DumpCommandOptions {
   readonly export?: string;
   /** false with --no-color */
   readonly color?: boolean;

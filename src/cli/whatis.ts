@@ -6,10 +6,6 @@ import type { Kernel } from '../kernel/kernel.js';
 import { type DumpCommandOptions, dumpOptions } from './report.js';
 import { atEnd } from '../codec/at-end.js';
 
-interface Options extends DumpCommandOptions {
-  readonly json?: boolean;
-}
-
 export function registerWhatIs(program: Command): void {
   dumpOptions(program.command('whatis <dump> <address>'))
     .description('what is at a physical address: structure and field, owner, page state, preserved or not, who points there')
@@ -17,7 +13,7 @@ export function registerWhatIs(program: Command): void {
     .action(runWhatIs);
 }
 
-async function runWhatIs(path: string, address: string, options: Options): Promise<void> {
+async function runWhatIs(path: string, address: string, options: DumpCommandOptions): Promise<void> {
   const [{ loadDump, parseAddress }, { AddressIndex }, { whatIsJson, whatIsText }, { writeJson, writeLines }] = await Promise.all([
     import('./load-dump.js'),
     import('../address/address-index.js'),
