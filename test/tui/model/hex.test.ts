@@ -120,6 +120,8 @@ describe('hex rows', () => {
     const dump = bufferMemory([{ start: 0, bytes: Uint8Array.of(0xea, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xe7, 0x33, 0, 0, 0, 0, 0, 0) }]);
     expect(Object.fromEntries(readings(dump, 0))).toMatchObject({ s32: '-22 -EINVAL', u16: '0xffea 65514', be16: '0xeaff' });
     expect(Object.fromEntries(readings(dump, 8))).toMatchObject({ u64: '0x33e7 13287', pfn: '0x33e7000' });
+    const time = bufferMemory([{ start: 0, bytes: Uint8Array.of(0, 0xe1, 0x0b, 0x5e) }]);
+    expect(Object.fromEntries(readings(time, 0))).toMatchObject({ time: '2020-01-01T00:00:00Z' });
   });
 
   it('writes a part of a byte out in binary', () => {
