@@ -250,9 +250,12 @@ function isWritten(memory: PhysicalMemory, { area }: Entries, piece: Piece, inde
 export const placeOf = (memory: PhysicalMemory, area: Area, piece: Piece, index: bigint): number =>
   piece.address + entryOffset(area, Number(index), memory.pageSize);
 
-/** An entry that was written after the last that the count admits: its index. Null where there is none, or it can't be told. */
-export const hiddenEntry = (memory: PhysicalMemory, entries: Entries, piece: Piece): bigint | null =>
-  isWritten(memory, entries, piece, piece.count) === true ? piece.count : null;
+/** An entry after the last that the count admits, with its texts: its index. Null where there is none (a stray byte makes none), or it can't be told. */
+export function hiddenEntry(memory: PhysicalMemory, { area }: Entries, piece: Piece): bigint | null {
+  if (piece.count < 0n || piece.count >= BigInt(piece.capacity)) return null;
+  const read = readBytes(memory, placeOf(memory, area, piece, piece.count), sizeOf(area.entry, memory.pageSize));
+  return read.ok && couldBe(area.entry, read.bytes) ? piece.count : null;
+}
 
 /** The last entry that the count admits, where it was never written: its index. */
 export const emptyEntry = (memory: PhysicalMemory, entries: Entries, piece: Piece): bigint | null =>

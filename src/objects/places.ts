@@ -4,7 +4,7 @@
  * kernel will find. Sources: kernel/liveupdate/kexec_handover.c, kernel/kexec_core.c, arch/x86/kernel/kexec-bzimage64.c, 6.16 to 7.3.
  */
 import { scratchNames } from '../../abi/boot/scratch-names.js';
-import { setupData } from '../../abi/boot/setup-data.js';
+import { SETUP_KEXEC_KHO, setupData } from '../../abi/boot/setup-data.js';
 import { khoScratch } from '../../abi/kho/scratch.js';
 import { decodeStruct } from '../codec/decode.js';
 import { sizeOf } from '../codec/layout-table.js';
@@ -26,12 +26,15 @@ function placesOf(kernel: Kernel): KnownPlaces | null {
   const incoming = given === 0 ? null : given;
   const outgoing = own === 0n ? null : kernel.virtual.translate(own);
   if (incoming === null && outgoing === null) return null;
+  const nodes = incoming === null ? (optional(() => nodesGiven(kernel)) ?? []) : nodesGiven(kernel);
+  // It was started with a handover, and does not know of it any more: it refused it, and nothing of its own leads there.
+  if (incoming === null && nodes.some(({ type }) => type === SETUP_KEXEC_KHO)) return null;
   const { pageSize } = kernel.virtual.memory;
   const page = (address: number): MemoryRange => ({ start: address, end: address + pageSize });
   const scratch = ownScratch(kernel);
   const ranges = [
     ...[incoming, outgoing].filter((address) => address !== null).map(page),
-    ...(incoming === null ? [] : nodesGiven(kernel)),
+    ...(incoming === null ? [] : nodes),
     ...(scratch === null ? [] : [page(scratch.address)]),
     ...imageLoaded(kernel),
   ];
@@ -58,14 +61,14 @@ function pointer(kernel: Kernel, symbol: string): bigint {
 const MOST_NODES = 64;
 
 /** The setup_data nodes that the kernel was started with. */
-function nodesGiven(kernel: Kernel): readonly MemoryRange[] {
+function nodesGiven(kernel: Kernel): readonly (MemoryRange & { readonly type: number })[] {
   const { symbol, type } = paths.variables.bootParams;
-  const found: MemoryRange[] = [];
+  const found: (MemoryRange & { type: number })[] = [];
   for (let at = kernel.variable(symbol, type).first(paths.bootParams.setupData).number(); at !== 0; ) {
     if (found.length >= MOST_NODES) throw new KernelFault('implausible', `boot_params lead to more than ${MOST_NODES} setup_data nodes`);
     const node = decodeStruct(setupData, kernel.virtual.readPhysical(at, sizeOf(setupData)));
     // The payload of a node is its next page at most: longer ones are not a handover's.
-    found.push({ start: at, end: at + sizeOf(setupData) + Math.min(node.len, kernel.virtual.memory.pageSize) });
+    found.push({ type: node.type, start: at, end: at + sizeOf(setupData) + Math.min(node.len, kernel.virtual.memory.pageSize) });
     at = Number(node.next);
   }
   return found;

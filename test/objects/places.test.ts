@@ -40,6 +40,13 @@ it('an FDT that is damaged where kho_out names it: all memory is searched', asyn
   });
 });
 
+it('a kernel that was started with a handover and knows of none refused it: all memory is searched', async () => {
+  // kho_in.fdt_phys
+  const found = await reported('objects-7.3-s2-partly', false, [{ address: 0xd0eecc0, bytes: new Uint8Array(8) }]);
+  expect(found.notSearched).toBeUndefined();
+  expect(found.roles).toHaveLength(2);
+});
+
 it('after the jump the objects of the kernel before name as outgoing what the next was given: all memory is searched', async () => {
   // The jump fills the scratch array that the image names.
   const patches = [{ address: 0xd3f0000, bytes: u64s(0xd000000n, 0x400000n, 0x8000000n, 0x400000n, 0x4000000n, 0x400000n) }];

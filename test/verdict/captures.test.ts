@@ -231,4 +231,14 @@ describe('damage', () => {
     });
     expect(verdict).toMatchObject({ kind: 'retrieve-fails', errno: 'EINVAL' });
   });
+
+  it('of a byte behind the last entry of a block hides no file', async () => {
+    const { verdict, findings } = await judged(({ luo }) => {
+      const piece = luo?.sessions?.[0]?.entries?.pieces[0];
+      if (piece === undefined) throw new Error('no block of files');
+      return [{ address: piece.address + 16 + Number(piece.count) * 64 + 0x22, bytes: Uint8Array.of(0x10) }];
+    });
+    expect(verdict).toMatchObject({ kind: 'taken-over', files: { total: 12, comeBack: 12 } });
+    expect(findings.filter(({ severity }) => severity !== 'info')).toEqual([]);
+  });
 });
