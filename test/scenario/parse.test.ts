@@ -114,3 +114,11 @@ describe('what is wrong in a scenario', () => {
     );
   });
 });
+
+it('words of a payload that follow each other are one part, whatever their number', () => {
+  const text = 'schema: luo-inspect.scenario/1\nsubtrees: [ { name: a, payload: [1, 0x102, { hex: ff }, { struct: luo_file_ser }, 3] } ]\nsteps: []\n';
+  const [words, struct, last, ...more] = parseScenario(text, 'words.yaml').subtrees[0]?.payload ?? [];
+  expect([words, last]).toEqual([Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0xff), Uint8Array.of(3, 0, 0, 0, 0, 0, 0, 0)]);
+  expect(struct).toMatchObject({ struct: { name: 'luo_file_ser' } });
+  expect(more).toEqual([]);
+});

@@ -48,9 +48,28 @@ export const payload: ValueType<Payload> = {
 function readPayload(cursor: Cursor, depth: number): Payload {
   if (depth > MAX_DEPTH) throw cursor.error('structures within structures, too deep to be of a contract');
   const items = cursor.items();
-  if (items !== null) return items.map((item) => (item.text === null ? readPart(item, depth) : word(item)));
+  if (items !== null) return joined(items.map((item) => (item.text === null ? readPart(item, depth) : word(item))));
   const part = readPart(cursor, depth);
   return part instanceof Uint8Array && part.length === 0 ? [] : [part];
+}
+
+/** Bytes that follow each other are one part: each is written, and recorded, by itself. */
+function joined(parts: readonly PayloadPart[]): Payload {
+  const found: PayloadPart[] = [];
+  let bytes: Uint8Array[] = [];
+  const flush = (): void => {
+    if (bytes.length > 0) found.push(new Uint8Array(Buffer.concat(bytes)));
+    bytes = [];
+  };
+  for (const part of parts) {
+    if (part instanceof Uint8Array) bytes.push(part);
+    else {
+      flush();
+      found.push(part);
+    }
+  }
+  flush();
+  return found;
 }
 
 function word(cursor: Cursor): Uint8Array {
