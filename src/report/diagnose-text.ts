@@ -4,6 +4,7 @@
  */
 import { withErrno } from '../../abi/errno.js';
 import type { Finding, Severity } from '../diagnosis/finding.js';
+import { isWhole } from '../handover/luo.js';
 import { hex } from '../tree/words.js';
 import { ownerText } from '../handover/owners/owner.js';
 import { painter, wrap } from './lines.js';
@@ -33,7 +34,8 @@ export function* diagnoseText(report: DumpReport, findings: readonly Finding[], 
   yield* headLines(report);
   for (const handover of report.handovers) {
     const at = handover.candidate.fdtAddress === null ? '' : ` at ${hex(handover.candidate.fdtAddress)}`;
-    const sessions = handover.luo?.sessions == null ? '' : `, ${plural(handover.luo.sessions.length, 'session')}`;
+    const { luo } = handover;
+    const sessions = luo?.sessions == null ? '' : `, ${plural(luo.sessions.length, 'session')}${isWhole(luo) ? '' : ', as far as they could be read'}`;
     yield `${handover.role}: ${escapeText(handover.compatible ?? 'KHO of unknown version')}${at}${sessions}`;
   }
   yield '';

@@ -3,7 +3,7 @@ import type { Finding } from '../diagnosis/finding.js';
 import { pageStates } from '../handover/contents.js';
 import type { Handover } from '../handover/decode.js';
 import type { Holder, LuoSource } from '../handover/life.js';
-import type { Luo, LuoFile, LuoFlb } from '../handover/luo.js';
+import { type Luo, type LuoFile, type LuoFlb, isWhole } from '../handover/luo.js';
 import { flagsText, formatBytes, hex } from '../tree/words.js';
 import type { Memfd } from '../handover/memfd.js';
 import { type Owners, ownerText } from '../handover/owners/owner.js';
@@ -95,6 +95,7 @@ function* luoLines(luo: Luo, owners: Owners, report: DumpReport): Iterable<strin
     yield `    session "${escapeText(session.name.text)}", ${life}${session.files.length === 1 ? '1 file' : `${session.files.length} files`}${session.complete ? '' : ', as far as they could be read'}${otherText(session.reading, ['name', 'file_set_ser'])}${ownedBy(owners, session.path)}`;
     for (const file of session.files) yield* fileLines(file, owners, report);
   }
+  if (luo.sessions !== null && !isWhole(luo)) yield '    the list of sessions could not be read to its end';
   for (const flb of luo.flbs ?? []) yield* flbLines(flb);
 }
 
