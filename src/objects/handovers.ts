@@ -23,6 +23,8 @@ export interface Disagreement {
   readonly text: string;
   readonly at: number | null;
   readonly path: string;
+  /** is it about what a file is? Then another one comes back. */
+  readonly ofFile: boolean;
 }
 
 interface WithObjects {
@@ -257,8 +259,8 @@ function annotated(serialised: readonly LuoSession[], side: LiveSide, disagreeme
   return records;
 }
 
-function disagree(disagreements: Disagreement[], { path, node }: { readonly path: string; readonly node: Node }, text: string): void {
-  disagreements.push({ text, at: node.address, path });
+function disagree(disagreements: Disagreement[], { path, node }: { readonly path: string; readonly node: Node }, text: string, ofFile = false): void {
+  disagreements.push({ text, at: node.address, path, ofFile });
 }
 
 function compare(file: LuoFile, object: LiveFile, disagreements: Disagreement[]): void {
@@ -268,6 +270,7 @@ function compare(file: LuoFile, object: LiveFile, disagreements: Disagreement[])
         disagreements,
         file,
         `${what} is ${typeof serialised === 'bigint' ? hex(serialised) : serialised} as serialised, and ${typeof own === 'bigint' ? hex(own) : own} in the kernel’s object`,
+        true,
       );
   };
   say('compatible', file.compatible.text, object.compatible.text);

@@ -265,15 +265,17 @@ describe('objects of a running kernel', () => {
     expect(told(await running('objects-7.3-s2-partly'), 'live/damaged-objects')).toEqual([]);
   });
 
-  it('live/disagrees: a file that is serialised with another size than its object has', async () => {
+  it('live/disagrees: a file that is serialised with other seals than its object has is not the one that comes back', async () => {
     const damaged = await running('next-kernel-s1-frozen', ({ objects }) => {
       const file = objects.decoded.handovers[0]?.luo?.sessions?.[0]?.files[0];
-      const at = file?.decoded?.reading.field('size').address ?? null;
-      if (at === null) throw new Error('no file');
-      return { address: at, bytes: Uint8Array.of(0xff) };
+      if (file?.decoded?.kind !== 'memfd') throw new Error('no file');
+      return { address: file.decoded.reading.field('seals').address ?? 0, bytes: Uint8Array.of((file.decoded.seals ?? 0) ^ 2) };
     });
     fires('live/disagrees', ids(damaged.report.findings));
-    expect(told(damaged, 'live/disagrees').map(({ path }) => path)).toEqual(['outgoing/luo/sessions/vm-web/files/0x1']);
+    expect(told(damaged, 'live/disagrees').map(({ path, reaction }) => [path, reaction?.kind])).toEqual([
+      ['outgoing/luo/sessions/vm-web/files/0x1', 'corrupts'],
+    ]);
+    expect(damaged.report.verdict.kind).toBe('corrupts');
     expect(told(await running('next-kernel-s1-frozen'), 'live/disagrees')).toEqual([]);
   });
 

@@ -118,10 +118,12 @@ export const liveRules: readonly DumpRule[] = [
     about:
       'While nothing has been retrieved, the serialised sessions and the objects they were made from (or are about to be made into) say the same. Where they differ, one of them is damaged.',
     reaction: seen('objects', 'unknown', 'The next kernel goes by what is serialised.'),
+    silent: true,
     confirm: 'Look at both in the terminal: the serialised entry, and the object beside it.',
     sources: [SOURCE],
     *checkDump({ objects }) {
-      for (const { text, at, path } of objects?.disagreements ?? []) yield { message: text, at, path };
+      for (const { text, at, path, ofFile } of objects?.disagreements ?? [])
+        yield { message: text, at, path, ...(ofFile && path.startsWith('outgoing/') ? { reaction: ANOTHER_FILE } : {}) };
     },
   },
   {
@@ -235,6 +237,8 @@ export const liveRules: readonly DumpRule[] = [
     },
   },
 ];
+
+const ANOTHER_FILE = seen('objects', 'corrupts', 'The next kernel goes by what is serialised: the file that comes back is not the one that was handed over.');
 
 const hitOf = (record: LuoSession | null, message: string): Hit => ({ message, at: record?.node.address ?? null, path: record?.path ?? null });
 
