@@ -32,6 +32,8 @@ const asks: Readonly<Record<string, (script: string, line: string) => readonly s
 };
 
 const cases: readonly (readonly [line: string, offered: readonly string[]])[] = [
+  // a dump is named without a command, too
+  ['luo-inspect handover-7.3/s2', ['handover-7.3/s2-boot']],
   ['luo-inspect dia', ['diagnose']],
   ['luo-inspect diagnose --fail', ['--fail-on']],
   ['luo-inspect diagnose --fail-on ', ['error', 'warning', 'info']],
