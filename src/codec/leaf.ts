@@ -21,10 +21,15 @@ export interface Leaf {
 /** Deeper nesting than any structure that is handed over. */
 const MAX_NESTING = 8;
 
-const known = new Map<number, WeakMap<Struct, readonly Leaf[]>>();
+interface Leaves {
+  readonly all: readonly Leaf[];
+  /** by the names that were asked for */
+  readonly named: Map<string, Leaf | null>;
+}
 
-/** All leaves in memory order. Cached. @param pageSize in bytes */
-export function leavesOf(struct: Struct, pageSize = DEFAULT_PAGE_SIZE): readonly Leaf[] {
+const known = new Map<number, WeakMap<Struct, Leaves>>();
+
+function knownOf(struct: Struct, pageSize: number): Leaves {
   let ofPageSize = known.get(pageSize);
   if (ofPageSize === undefined) {
     ofPageSize = new WeakMap();
@@ -32,11 +37,14 @@ export function leavesOf(struct: Struct, pageSize = DEFAULT_PAGE_SIZE): readonly
   }
   let leaves = ofPageSize.get(struct);
   if (leaves === undefined) {
-    leaves = [...collect(struct, pageSize, [], [], 0)];
+    leaves = { all: [...collect(struct, pageSize, [], [], 0)], named: new Map() };
     ofPageSize.set(struct, leaves);
   }
   return leaves;
 }
+
+/** All leaves in memory order. Cached. @param pageSize in bytes */
+export const leavesOf = (struct: Struct, pageSize = DEFAULT_PAGE_SIZE): readonly Leaf[] => knownOf(struct, pageSize).all;
 
 function* collect(struct: Struct, pageSize: number, above: readonly string[], knownAbove: readonly string[], base: number): Iterable<Leaf> {
   const asKnown = (name: string): string => struct.renamed?.[name] ?? name;
@@ -59,9 +67,17 @@ function* collect(struct: Struct, pageSize: number, above: readonly string[], kn
   }
 }
 
-/** The leaf at `name` (`count`, `file_set_ser.count`); where no path is exactly that, the outermost leaf of its last part's name. */
+/** The leaf at `name` (`count`, `file_set_ser.count`); where no path is exactly that, the outermost leaf of its last part's name. Cached. */
 export function leafOf(struct: Struct, name: string, pageSize = DEFAULT_PAGE_SIZE): Leaf | null {
-  const leaves = leavesOf(struct, pageSize);
+  const { all, named } = knownOf(struct, pageSize);
+  const before = named.get(name);
+  if (before !== undefined) return before;
+  const found = find(all, name);
+  named.set(name, found);
+  return found;
+}
+
+function find(leaves: readonly Leaf[], name: string): Leaf | null {
   const exact = leaves.find((leaf) => leaf.path.join('.') === name || leaf.known.join('.') === name);
   if (exact !== undefined) return exact;
   const last = name.slice(name.lastIndexOf('.') + 1);

@@ -174,7 +174,8 @@ const valueText = (value: Json): string => escapeText(typeof value === 'object' 
 
 /** Fields that the line does not name already: what a newer contract added. */
 function otherText({ struct, values }: Reading, named: readonly string[]): string {
-  if (values === null) return '';
+  // Of many thousand sessions each line names all there is.
+  if (values === null || Object.entries(struct.fields).every(([name, { kind }]) => kind !== 'bits' && named.includes(name))) return '';
   return Object.entries(jsonOfStruct(struct, values))
     .filter(([name]) => !named.includes(name))
     .map(([name, value]) => `, ${name} ${valueText(value)}`)

@@ -71,7 +71,9 @@ export function lazyList<T>(length: number, make: (index: number) => T): readonl
 }
 
 /** One part of a path: letters, digits and `-._~` stay, everything else is percent-encoded as UTF-8. */
-export const pathPart = (name: string): string =>
+export const pathPart = (name: string): string => (/[^\w.~-]/.test(name) ? encoded(name) : name);
+
+const encoded = (name: string): string =>
   encodeURIComponent(name.toWellFormed()).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 
 /** The same, with `#2` and so on where `seen` had the name before; counts it there. */
