@@ -103,6 +103,13 @@ describe('the inspector', () => {
     expect(screen.pane('physical memory').rows.join('\n')).toContain('02ec9000');
   });
 
+  it('very many sessions are read between keys, and the table says so', () => {
+    const fates = Array.from({ length: 10_000 }, (_, index) => [`${index}`, 'comes back'] as const);
+    const screen = new Play(inspectorProgram({ ...fixtureModel(), fates: () => fates }), { columns: 80, rows: 24 }).press('5');
+    expect(screen.pane('sessions').rows.join(' ')).toContain('reading what comes of the sessions');
+    expect(screen.press('j').pane('sessions').rows.join(' ')).toContain('no sessions');
+  });
+
   it('B12: h and l go sideways in the bytes, and do nothing where there is no sideways', () => {
     const screen = new Play(inspectorProgram(fixtureModel()), { columns: 80, rows: 24 });
     screen.press(']', '3');

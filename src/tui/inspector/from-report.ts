@@ -70,18 +70,16 @@ const cased = (text: string): string => (/^\w*[_(]/.test(text) ? text : `${text.
 /** Kinds of verdict that no file comes back from. */
 const LOSES_ALL: ReadonlySet<string> = new Set(['panic', 'cold-boot', 'open-fails']);
 
-/** What becomes of sessions and files, by path. */
-function fatesOf({ verdict, decoded }: DumpReport): ReadonlyMap<string, string> {
-  const fates = new Map<string, string>();
+/** What becomes of sessions and files, by path; of one that is told twice the later holds. */
+function* fatesOf({ verdict, decoded }: DumpReport): Iterable<readonly [string, string]> {
   const words = (kind: string, errno: ErrnoName | null): string => (kind === 'taken-over' ? 'comes back' : withErrno(kind, errno));
   if (LOSES_ALL.has(verdict.kind))
     for (const session of judgedHandover(decoded)?.luo?.sessions ?? [])
-      for (const { path } of [session, ...session.files]) fates.set(path, words(verdict.kind, verdict.errno));
+      for (const { path } of [session, ...session.files]) yield [path, words(verdict.kind, verdict.errno)];
   for (const session of verdict.sessions) {
-    if (session.path !== null) fates.set(session.path, words(session.kind, session.errno));
-    for (const file of session.files) if (file.path !== null) fates.set(file.path, words(file.kind, file.errno));
+    if (session.path !== null) yield [session.path, words(session.kind, session.errno)];
+    for (const file of session.files) if (file.path !== null) yield [file.path, words(file.kind, file.errno)];
   }
-  return fates;
 }
 
 const findingOf = (finding: Finding): InspectorModel['findings'][number] => ({

@@ -8,7 +8,7 @@ import { type Found, tell } from '../model/view.js';
 import { logPane } from './panes/log.js';
 import { mapTo } from './panes/map.js';
 import { objectsPane } from './panes/objects.js';
-import { sessionsPane } from './panes/sessions.js';
+import { readSessions, sessionsPane } from './panes/sessions.js';
 import { snapshotsPane } from './panes/snapshots.js';
 import { type Inspector, boxIn, cursorTo, hexCursor, jump, jumpToAddress, placeOf, select } from './state.js';
 
@@ -70,9 +70,9 @@ function advanceSearch(state: Inspector): Inspector {
   return jump({ ...state, searchPending: false }, search.found[Math.max(0, after)] ?? state.place);
 }
 
-/** A slice of the running search; null when nothing runs. */
+/** A slice of the running search, or of the table of sessions; null when nothing runs. */
 export function work(state: Inspector): Inspector | null {
-  if (state.search === null || state.search.done) return null;
+  if (state.search === null || state.search.done) return readSessions(state);
   state.search.step(5_000);
   return advanceSearch({ ...state, ticks: state.ticks + 1 });
 }

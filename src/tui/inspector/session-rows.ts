@@ -28,8 +28,8 @@ export interface SessionRow {
   readonly outcome: string;
 }
 
-export function sessionRows(handovers: readonly Handover[], findings: readonly FindingView[], fates: ReadonlyMap<string, string>): SessionRow[] {
-  const rows: SessionRow[] = [];
+/** In the order in which they were serialised; each is read when it is asked for. */
+export function* sessionRows(handovers: readonly Handover[], findings: readonly FindingView[], fates: ReadonlyMap<string, string>): Iterable<SessionRow> {
   const worst = worstByPath(findings);
   for (const { luo, role, owners } of handovers)
     for (const session of luo?.sessions ?? []) {
@@ -38,22 +38,20 @@ export function sessionRows(handovers: readonly Handover[], findings: readonly F
         [labelOf(owners.byPath.get(path) ?? owners.byPath.get(session.path)), holders(openBy)].filter(Boolean).join('; ');
       const state = session.life?.state ?? stateOfRole(role);
       if (session.files.length === 0)
-        rows.push(
-          row(
-            {
-              path: session.path,
-              session: name,
-              token: '',
-              handler: '',
-              phase: state,
-              owner: belongsTo(session.path, session.life?.openBy),
-              labelled: owners.byPath.has(session.path),
-              size: null,
-              what: 'no files',
-            },
-            worst,
-            fates,
-          ),
+        yield row(
+          {
+            path: session.path,
+            session: name,
+            token: '',
+            handler: '',
+            phase: state,
+            owner: belongsTo(session.path, session.life?.openBy),
+            labelled: owners.byPath.has(session.path),
+            size: null,
+            what: 'no files',
+          },
+          worst,
+          fates,
         );
       for (const file of session.files) {
         const { decoded } = file;
@@ -64,16 +62,13 @@ export function sessionRows(handovers: readonly Handover[], findings: readonly F
         const phase = `${file.life?.phase ?? phaseOfRole(role)}${(file.life?.retrieveStatus ?? 0) < 0 ? ` ${errnoName(-(file.life?.retrieveStatus ?? 0)) ?? ''}` : ''}`;
         const labelled = owners.byPath.has(file.path) || owners.byPath.has(session.path);
         const owner = belongsTo(file.path, file.life?.openBy ?? session.life?.openBy);
-        rows.push(
-          row(
-            { path: file.path, session: name, token: hex(file.token), handler: escapeText(file.compatible.text), phase, owner, labelled, size, what },
-            worst,
-            fates,
-          ),
+        yield row(
+          { path: file.path, session: name, token: hex(file.token), handler: escapeText(file.compatible.text), phase, owner, labelled, size, what },
+          worst,
+          fates,
         );
       }
     }
-  return rows;
 }
 
 /** Whose it is, escaped: a unit, a virtual machine, a program; '' where nobody knows. */

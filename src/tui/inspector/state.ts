@@ -40,7 +40,7 @@ export interface InspectorModel {
   readonly headline: Headline;
   readonly overview: readonly string[];
   /** what becomes of sessions and files, in a word or two, by path; empty where nobody knows; read again where they are very many */
-  readonly fates: () => ReadonlyMap<string, string>;
+  readonly fates: () => Iterable<readonly [string, string]>;
   readonly roots: readonly TreeNode[];
   readonly memory: PhysicalMemory;
   /** physical: the image of the kernel; null where it is not known */

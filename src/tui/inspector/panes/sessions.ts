@@ -7,47 +7,93 @@ import type { PaneId } from '../layout.js';
 import { SORT_KEYS, type SessionRow, sessionRows, sorted } from '../session-rows.js';
 import { type Inspector, type InspectorModel, type SortKey, jump, placeOf } from '../state.js';
 
+/** The table, as far as it was made. */
 interface Made {
-  readonly all: readonly SessionRow[];
-  /** columns of the longest name, token, phase and size, their titles included */
-  readonly name: number;
-  readonly token: number;
-  readonly phase: number;
-  readonly what: number;
-  readonly someOwner: boolean;
+  rows: readonly SessionRow[];
+  /** columns of the longest name, token, phase and size so far, their titles included */
+  name: number;
+  token: number;
+  phase: number;
+  what: number;
+  someOwner: boolean;
   /** units, machines or programs are known: of a narrow pane, they are worth more than sizes */
-  readonly someLabel: boolean;
-  sorted: { readonly by: SortKey; readonly rows: readonly SessionRow[] };
+  someLabel: boolean;
+  sorted: { readonly by: SortKey; readonly of: readonly SessionRow[]; readonly rows: readonly SessionRow[] };
+  /** what is still to be read; null where all of it was */
+  rest: Iterator<SessionRow | null> | null;
 }
 
 const tables = new WeakMap<InspectorModel, Made>();
+/** Sessions and files looked at before the first frame, and between two. */
+const AT_ONCE = 4_000;
+const A_SLICE = 500;
+
+/** First what becomes of each, then the rows: null for one that is none. */
+function* reading({ handovers, findings, fates: told }: InspectorModel): Iterator<SessionRow | null> {
+  const fates = new Map<string, string>();
+  for (const [path, text] of told()) {
+    fates.set(path, text);
+    yield null;
+  }
+  yield* sessionRows(handovers, findings, fates);
+}
 
 function madeOf(model: InspectorModel): Made {
   const known = tables.get(model);
   if (known !== undefined) return known;
-  const all = sessionRows(model.handovers, model.findings, model.fates());
-  const longest = (text: (row: SessionRow) => string, title: string): number => all.reduce((most, row) => Math.max(most, widthOf(text(row))), title.length);
   const made: Made = {
-    all,
-    name: longest(({ session }) => session, 'session'),
-    token: longest(({ token }) => token, 'token'),
-    phase: longest(({ phase }) => phase, 'phase'),
-    what: longest(({ what }) => what, 'size'),
-    someOwner: all.some(({ owner }) => owner !== ''),
-    someLabel: all.some(({ labelled }) => labelled),
-    sorted: { by: 'order', rows: all },
+    rows: [],
+    name: 'session'.length,
+    token: 'token'.length,
+    phase: 'phase'.length,
+    what: 'size'.length,
+    someOwner: false,
+    someLabel: false,
+    sorted: { by: 'order', of: [], rows: [] },
+    rest: reading(model),
   };
   tables.set(model, made);
+  readOn(made, AT_ONCE);
   return made;
 }
 
+function readOn(made: Made, most: number): void {
+  const more: SessionRow[] = [];
+  for (let count = 0; made.rest !== null && count < most; count++) {
+    const { value: row, done } = made.rest.next();
+    if (done === true) made.rest = null;
+    else if (row !== null) {
+      more.push(row);
+      made.name = Math.max(made.name, widthOf(row.session));
+      made.token = Math.max(made.token, widthOf(row.token));
+      made.phase = Math.max(made.phase, widthOf(row.phase));
+      made.what = Math.max(made.what, widthOf(row.what));
+      made.someOwner ||= row.owner !== '';
+      made.someLabel ||= row.labelled;
+    }
+  }
+  if (more.length > 0) made.rows = [...made.rows, ...more];
+}
+
+/** Reads on where the table was asked for and very many are listed; null when it is whole. */
+export function readSessions(state: Inspector): Inspector | null {
+  const made = tables.get(state.model);
+  if (made === undefined || made.rest === null) return null;
+  readOn(made, A_SLICE);
+  return { ...state, ticks: state.ticks + 1 };
+}
+
 /** All sessions and files, in the order in which they were serialised. */
-export const allSessions = ({ model }: Inspector): readonly SessionRow[] => madeOf(model).all;
+export function allSessions({ model }: Inspector): readonly SessionRow[] {
+  const made = madeOf(model);
+  readOn(made, Number.POSITIVE_INFINITY);
+  return made.rows;
+}
 
 /** Sorted once for as long as nothing changes. */
 function sortedRows({ model, sort }: Inspector): readonly SessionRow[] {
   const made = madeOf(model);
-  if (made.sorted.by !== sort) made.sorted = { by: sort, rows: sorted(made.all, sort) };
+  if (made.sorted.by !== sort || made.sorted.of !== made.rows) made.sorted = { by: sort, of: made.rows, rows: sorted(made.rows, sort) };
   return made.sorted.rows;
 }
 
@@ -99,7 +145,7 @@ export const sessionsPane = listPane<Inspector, PaneId, SessionRow>({
     const titles = columnsIn(state, box.width).map(({ title, width }) => padTo(title, width));
     return [span(` ${titles.join('  ')}  what comes of it`, 'label')];
   },
-  note: ({ sort }) => `by ${sort}`,
+  note: ({ model, sort }) => `by ${sort}${madeOf(model).rest === null ? '' : ', reading on'}`,
   line: (state, box) => {
     const columns = columnsIn(state, box.width);
     return (row) => [
@@ -108,6 +154,7 @@ export const sessionsPane = listPane<Inspector, PaneId, SessionRow>({
     ];
   },
   none: ({ model }) => {
+    if (madeOf(model).rest !== null) return span('reading what comes of the sessions …', 'dim');
     // why there is none is what the decoder noted
     const why = model.findings.find(({ rule }) => /^(luo|moment|live)\//.test(rule));
     return span(why === undefined ? 'no sessions' : `no sessions: ${why.message}`, 'dim');
