@@ -74,7 +74,7 @@ function commandsWork(name, node, bin, cwd) {
   for (const [args, status, said] of COMMANDS) {
     const got = run(node, [bin, ...args], { cwd, env: { PATH: process.env.PATH, HOME: cwd, TMPDIR: tmpdir() } });
     const right = (status === null ? (got.status ?? 9) < 2 : got.status === status) && said.test(got.stdout) && !/internal error|^\s+at /m.test(got.stderr);
-    if (!right) bad.push(`${args.join(' ')}: status ${got.status}, ${(got.stderr || got.stdout).split('\n')[0]}`);
+    if (!right) bad.push(`${args.join(' ')}: status ${got.status}, ${String(got.stderr || got.stdout || got.error).split('\n')[0]}`);
   }
   check(name, bad.length === 0, bad.join('\n'));
 }

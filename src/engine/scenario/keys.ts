@@ -6,7 +6,7 @@ import { distance } from '../../codec/near.js';
 import type { Cursor } from './cursor.js';
 import { type JsonSchema, shown, type ValueType } from './values.js';
 
-interface Key<T> {
+export interface Key<T> {
   readonly type: ValueType<unknown>;
   readonly doc: string;
   readonly required: boolean;

@@ -94,7 +94,7 @@ function accessOf(values: ValuesOf<typeof accessKeys>, cursor: Cursor): GuestAcc
 }
 
 /** What a run must come to; an absent key is not looked at. */
-interface WantedExit {
+export interface WantedExit {
   /** the kernel's name of the exit reason, stale or not */
   readonly exit?: string;
   /** of a memory fault or MMIO access, guest physical */

@@ -50,7 +50,7 @@ export interface Found {
 }
 
 /** What `:copy` and the copying keys of a view take. `text` is '' where there is no such thing. */
-interface Copies<S, C extends string = string> {
+export interface Copies<S, C extends string = string> {
   readonly kinds: readonly C[];
   readonly text: (state: S, what: C) => string;
   /** panes that show what the kinds are of; in others the first key copies the row under the cursor */
