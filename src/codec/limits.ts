@@ -67,7 +67,7 @@ export const limits = {
     allowed: 1 << 15,
     unit: 'entries',
     counts:
-      'sessions, files and FLBs of all handovers together that are decoded and kept: not those of a list of 1024 sessions and more in whose block nothing is wrong',
+      'sessions, files, FLBs and preserved PCI devices of all handovers together that are decoded and kept: not those of a list of 1024 sessions and more in whose block nothing is wrong',
     past: 'the rest are not decoded',
   },
   'block-chain': {

@@ -79,8 +79,8 @@ function agrees(memory: PhysicalMemory, contract: Contract, address: number): bo
   return filled.length === counts.used && filled.every(({ slot }, index) => slot === index);
 }
 
-/** More slots than a machine has PCI functions in all its domains. */
-export const MAX_SLOTS = 1 << 20;
+/** As many slots as a domain has functions: more than a machine has devices in all its domains. */
+export const MAX_SLOTS = 1 << 16;
 
 /** An integer field by name, or null where this version has none of that name. */
 export function integer(values: Readonly<Record<string, unknown>>, name: string): bigint | null {

@@ -183,20 +183,22 @@ export const bombs: Readonly<Record<string, Make>> = {
     memory.handOver('kho-v1', chunks[0] ?? 0, []);
     return memory.core();
   },
-  /** FLBs that all lead to one table of devices */
+  /** FLBs that all lead to one table of devices, or each to one that overlaps the next */
   flbs(random, most) {
     const memory = new Memory();
-    const devices = memory.alloc(most(2000));
+    const pages = most(2000);
+    const devices = memory.alloc(pages);
+    const overlap = random.below(2) === 0;
+    if (overlap) memory.put(devices, new Uint8Array(pages * PAGE).fill(1));
     memory.put(devices, words(random.below(2) === 0 ? 1 << 20 : 40_000, 40_000));
     const page = memory.alloc();
     const capacity = areaCapacity(flbPage, PAGE);
     memory.write(page, luoFlbHeaderSer, { pgcnt: 1, count: capacity });
-    for (let slot = 0; slot < capacity; slot++)
-      memory.write(page + entryOffset(flbPage, slot, PAGE), luoFlbSer, {
-        name: random.pick(['pci-v1', 'pci-v2', 'pci-v3', 'iommu-v1']),
-        data: devices,
-        count: 1,
-      });
+    for (let slot = 0; slot < capacity; slot++) {
+      const data = overlap ? devices + (slot % pages) * PAGE : devices;
+      if (overlap) memory.put(data, words(1 << 16, 1 << 16));
+      memory.write(page + entryOffset(flbPage, slot, PAGE), luoFlbSer, { name: random.pick(['pci-v1', 'pci-v2', 'pci-v3', 'iommu-v1']), data, count: 1 });
+    }
     const map = memory.radix(6);
     for (let left = most(64); left > 0; left--) memory.handOver('kho-v4', map, [memory.luo(0, page)]);
     return memory.core();

@@ -8,7 +8,7 @@ import { hex } from '../../tree/words.js';
 import { type PciDevices, integer, pciAddress } from '../../handover/pci.js';
 import type { StructPayload } from '../../handover/payload.js';
 import { type HandoverRule, type Hit, hit, wrong } from '../rule.js';
-import { type Subject, isIntact } from '../subject.js';
+import { type Subject, isIntact, isWithin } from '../subject.js';
 import { filesOf } from './sessions.js';
 import type { Handover } from '../../handover/decode.js';
 import { versionsIn } from '../../handover/pci-variant.js';
@@ -39,8 +39,11 @@ function vfioFiles(subject: Subject): readonly VfioFile[] {
   });
 }
 
+/** None where files or devices were left unread: they are held against each other. */
 const pciLists = (subject: Subject): readonly PciDevices[] =>
-  isIntact(subject) ? (subject.handover.luo?.flbs ?? []).flatMap((flb) => (flb.decoded?.kind === 'pci' ? [flb.decoded] : [])) : [];
+  isIntact(subject) && isWithin(subject, ['entries'])
+    ? (subject.handover.luo?.flbs ?? []).flatMap((flb) => (flb.decoded?.kind === 'pci' ? [flb.decoded] : []))
+    : [];
 
 /** Is an FLB of the PCI core listed, which the series has from v3 on? */
 const listsDevices = (subject: Subject): boolean =>
@@ -116,7 +119,7 @@ export const deviceRules: readonly HandoverRule[] = [
     sources: [PCI],
     *check(subject) {
       const { luo } = subject.handover;
-      if (luo === null || luo.flbs === null || !isIntact(subject) || !hasVfio(subject)) return;
+      if (luo === null || luo.flbs === null || !isIntact(subject) || !isWithin(subject, ['entries']) || !hasVfio(subject)) return;
       if (listsDevices(subject)) return;
       yield { message: 'a session holds a VFIO device, but no FLB of the PCI core is listed', at: luo.node.address, path: `${luo.node.path}/flbs` };
     },
@@ -323,7 +326,7 @@ function* versions(subject: Subject): Iterable<Hit> {
 }
 
 function* counts(subject: Subject): Iterable<Hit> {
-  if (!isIntact(subject)) return;
+  if (!isIntact(subject) || !isWithin(subject, ['entries'])) return;
   const held = heldDevices(subject.handover);
   for (const list of lists(subject.handover)) {
     for (const { domain, bdf, refcount, reading } of list.devices) {
