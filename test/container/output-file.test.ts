@@ -57,7 +57,8 @@ describe('writing a file', () => {
         (reason: unknown) => reason,
       );
       expect(error).toBeInstanceOf(UserError);
-      expect(String(error)).not.toMatch(/\n|E[A-Z]{4,}/);
+      // the folder's own name is made of any letters
+      expect(String(error).replaceAll(folder, '')).not.toMatch(/\n|E[A-Z]{4,}/);
     }
     expect(readFileSync(place('target'), 'utf8')).toBe('mine');
     expect(lstatSync(place('link')).isSymbolicLink()).toBe(true);
