@@ -82,6 +82,12 @@ export const limits = {
     counts: 'chunks of all vmalloc areas together',
     past: 'the area is read up to there',
   },
+  followed: {
+    allowed: 1 << 16,
+    unit: 'structures',
+    counts: 'structures, pages and entries that the data of files and FLBs leads to, memfds apart',
+    past: 'the rest are not decoded',
+  },
   references: {
     allowed: 1 << 21,
     unit: 'pages',

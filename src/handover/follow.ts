@@ -5,6 +5,7 @@
 import type { Area, Contract } from '../../abi/contract.js';
 import { type Struct, struct, type Tail } from '../../abi/layout.js';
 import { khoVmalloc } from '../../abi/kho/vmalloc.js';
+import { type Budget, currentBudget } from '../codec/budget.js';
 import { decodeStruct } from '../codec/decode.js';
 import { layoutTable, sizeOf } from '../codec/layout-table.js';
 import { describeState, physicalAddress, readBytes } from '../memory/memory.js';
@@ -26,7 +27,19 @@ interface Walk {
   readonly contract: Contract;
   readonly seen: Set<string>;
   readonly areas: Map<string, VmallocArea>;
+  readonly budget: Budget;
   left: number;
+}
+
+/** May one more be decoded? What ends at the command's limit is told as that, and is no damage. */
+function mayGoOn(walk: Walk, at: Node): boolean {
+  if (!walk.budget.spend('followed', 1, at.path)) walk.left = 0;
+  return walk.left-- > 0;
+}
+
+/** Notes a list that has no end. */
+function endless({ context, budget }: Walk, at: Node, text: string): void {
+  if (budget.left('followed') > 0) context.observations.add('block-limit', at, text, 'wrong');
 }
 
 /**
@@ -34,7 +47,7 @@ interface Walk {
  * @returns the vmalloc areas that hang on the structure itself, by field
  */
 export function followPointers(context: Context, contract: Contract, reading: Reading): ReadonlyMap<string, VmallocArea> {
-  const walk: Walk = { context, contract, seen: new Set(), left: MAX_FOLLOWED, areas: new Map() };
+  const walk: Walk = { context, contract, seen: new Set(), left: MAX_FOLLOWED, areas: new Map(), budget: currentBudget() };
   follow(walk, reading, 0);
   return walk.areas;
 }
@@ -68,7 +81,7 @@ function followEntries(walk: Walk, area: VmallocArea, { of, count }: { readonly 
   const total = reading.integer(count) ?? 0n;
   const group = reading.node.add(new Node(`${reading.node.path}/${field}*`, field, { type: 'group', description: of.meaning }));
   let index = 0;
-  for (; BigInt(index) < total && index < MAX_SHOWN && walk.left > 0; index++) {
+  for (; BigInt(index) < total && index < MAX_SHOWN && mayGoOn(walk, group); index++) {
     const offset = index * size;
     const block = area.blocks[Math.floor(offset / area.blockSize)];
     if (block === undefined) {
@@ -76,7 +89,6 @@ function followEntries(walk: Walk, area: VmallocArea, { of, count }: { readonly 
       nonsense(context, 'block-count', reading.field(count), text);
       break;
     }
-    walk.left--;
     const at = block + (offset % area.blockSize);
     const read = readStruct(context.memory, of, at, { path: `${group.path}/${index}`, name: `${of.name} ${index}` });
     group.add(read.node);
@@ -101,9 +113,8 @@ function followTail(walk: Walk, reading: Reading, tail: Tail, depth: number): vo
   const size = sizeOf(entry, context.memory.pageSize);
   const group = reading.node.group(tail.name, { description: tail.of.meaning, meaning: `${count}` });
   for (let index = 0; BigInt(index) < count; index++) {
-    if (index >= MAX_TAIL || walk.left-- <= 0) {
-      const text = `${reading.struct.name} counts ${count} ${tail.name}; the walk stopped after ${index}`;
-      context.observations.add('block-limit', reading.field(tail.count), text, 'wrong');
+    if (index >= MAX_TAIL || !mayGoOn(walk, group)) {
+      endless(walk, reading.field(tail.count), `${reading.struct.name} counts ${count} ${tail.name}; the walk stopped after ${index}`);
       return;
     }
     const at = reading.address + sizeOf(reading.struct, context.memory.pageSize) + index * size;
@@ -138,7 +149,7 @@ function followStruct(walk: Walk, struct: Struct, value: bigint, from: Reading, 
     return;
   }
   const key = `${struct.name} ${address}`;
-  if (walk.seen.has(key) || walk.left-- <= 0) return;
+  if (walk.seen.has(key) || !mayGoOn(walk, pointer)) return;
   walk.seen.add(key);
   const reading = readStruct(context.memory, struct, address, { path: `${from.node.path}/${field}*`, name: struct.name });
   from.node.add(reading.node);
@@ -178,8 +189,8 @@ function followArea(walk: Walk, area: Area, first: bigint, from: Reading, field:
       nonsense(context, 'block-cycle', pointer, `the page of ${area.name} at ${hex(address)} is linked a second time`);
       return;
     }
-    if (walk.left-- <= 0) {
-      context.observations.add('block-limit', pointer, `more than ${MAX_FOLLOWED} structures hang on ${from.struct.name}; the walk stopped`, 'wrong');
+    if (!mayGoOn(walk, group)) {
+      endless(walk, pointer, `more than ${MAX_FOLLOWED} structures hang on ${from.struct.name}; the walk stopped`);
       return;
     }
     walk.seen.add(`${area.name} ${address}`);
@@ -198,7 +209,7 @@ function followArea(walk: Walk, area: Area, first: bigint, from: Reading, field:
       return;
     }
     page.node.meaning = `${count} of ${capacity} entries`;
-    for (let entry = 0; entry < Number(count) && entry < MAX_SHOWN && walk.left-- > 0; entry++) {
+    for (let entry = 0; entry < Number(count) && entry < MAX_SHOWN && mayGoOn(walk, page.node); entry++) {
       const at = address + sizeOf(header) + entry * size;
       const read = readStruct(memory, area.entry, at, { path: `${page.node.path}/${entry}`, name: `${area.entry.name} ${entry}` });
       page.node.add(read.node);

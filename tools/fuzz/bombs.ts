@@ -203,6 +203,20 @@ export const bombs: Readonly<Record<string, Make>> = {
     for (let left = most(64); left > 0; left--) memory.handOver('kho-v4', map, [memory.luo(0, page)]);
     return memory.core();
   },
+  /** VMs that all lead to a few lists of thousands of pages */
+  vms(_random, most) {
+    const memory = new Memory();
+    const lists = most(16);
+    const list = memory.alloc(lists + 8);
+    memory.put(list, new Uint8Array(new BigUint64Array(((lists + 8) * PAGE) / 8).fill(4096n).buffer));
+    const vms = most(2000);
+    const data = memory.alloc(Math.ceil((vms * 16) / PAGE));
+    for (let vm = 0; vm < vms; vm++) memory.put(data + vm * 16, words(0, list + (vm % lists) * PAGE));
+    const files = memory.chain(fileBlocks, luoFileSer, vms, (vm) => ({ compatible: 'kvm_vm_luo_v1', token: vm + 1, data: data + vm * 16 }));
+    const sessions = memory.chain(sessionBlocks, luoSessionSer, 1, () => ({ name: 'vms', file_set_ser: { files, count: vms } }));
+    memory.handOver('kho-v4', memory.radix(6), [memory.luo(sessions)]);
+    return memory.core();
+  },
   /** PT_LOADs and notes that all name one part of the file */
   'elf-overlap'(random, most) {
     const bytes = new Uint8Array(most(4 << 20) + PAGE).fill(random.pick([0, 1, 0x55]));

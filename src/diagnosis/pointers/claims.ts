@@ -12,7 +12,7 @@ import { usedFrames } from './users.js';
 const known = new WeakMap<Handover, readonly PreservedBlock[] | null>();
 
 /** What counts structures that point to blocks, and where they point. */
-const WHAT_POINTS: readonly LimitName[] = ['entries', 'fdt-items', 'vmalloc-chunks', 'references', 'frame-pieces'];
+const WHAT_POINTS: readonly LimitName[] = ['entries', 'followed', 'fdt-items', 'vmalloc-chunks', 'references', 'frame-pieces'];
 
 /** In the map's order. Null where there is no map that can be judged, it is larger than the limit, or not all that may point to its blocks was decoded. */
 export function unclaimedBlocks(subject: Subject): readonly PreservedBlock[] | null {
