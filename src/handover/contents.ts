@@ -6,7 +6,8 @@ import { type Budget, currentBudget } from '../codec/budget.js';
 import { FrameSet } from '../memory/frame-set.js';
 import { type PageState, type PhysicalMemory, describeState, findRange, isReadable } from '../memory/memory.js';
 import type { PlainSessions } from './luo.js';
-import type { Folio, Memfd } from './memfd.js';
+import type { Folio } from './folio-columns.js';
+import type { Memfd } from './memfd.js';
 import type { PreservedMap } from './preserved/preserved-map.js';
 import { hex } from '../tree/words.js';
 

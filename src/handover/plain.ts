@@ -16,7 +16,8 @@ import { FrameSet } from '../memory/frame-set.js';
 import type { PhysicalMemory } from '../memory/memory.js';
 import type { BulkCheck, Contested, Context } from './context.js';
 import { countIsPossible, type Entries, type Piece, walkChain } from './entries.js';
-import { folioWords, memfdLayout, type MemfdLayout } from './memfd.js';
+import { folioWords } from './folio-columns.js';
+import { memfdLayout, type MemfdLayout } from './memfd.js';
 import { namesOwner } from './owners/owner.js';
 
 /** Fewer sessions are decoded one by one, unless the caller says otherwise. */

@@ -5,7 +5,8 @@
 import { memfdLuoFolioSer } from '../../abi/memfd/folio.js';
 import { memfdLuoSerV2 } from '../../abi/memfd/v2.js';
 import { sizeOf } from '../codec/layout-table.js';
-import { type Folio, type FolioColumns, type FolioRun, type Memfd, type RunColumns, columnsOf } from '../handover/memfd.js';
+import { type Folio, type FolioColumns, type FolioRun, type RunColumns, columnsOf } from '../handover/folio-columns.js';
+import type { Memfd } from '../handover/memfd.js';
 import type { Node } from '../tree/node.js';
 import type { Reading } from '../tree/reading.js';
 import { KernelFault, optional } from '../kernel/fault.js';

@@ -6,7 +6,8 @@
 import type { Reference } from '../../handover/context.js';
 import type { Handover } from '../../handover/decode.js';
 import { takenAway } from '../../handover/luo.js';
-import type { Folio, FolioColumns, Memfd } from '../../handover/memfd.js';
+import type { Folio, FolioColumns } from '../../handover/folio-columns.js';
+import type { Memfd } from '../../handover/memfd.js';
 import type { PreservedBlock } from '../../handover/preserved/preserved-map.js';
 import { khoBlockHeaderSer } from '../../../abi/kho/block.js';
 import { filePages } from '../../../abi/luo/areas.js';
