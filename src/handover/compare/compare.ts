@@ -81,7 +81,7 @@ export function compareDumps(before: DecodedDump, after: DecodedDump, openPages:
 
 /** What may make less of the comparison than it says; a sentence each. */
 export function notesOf({ doubts, notSearched: { before, after }, notRead }: Comparison): readonly string[] {
-  const searched = [before === null ? [] : [`before: ${before}`], after === null ? [] : [`after: ${after}`]].flat();
+  const searched = Object.entries({ before, after }).flatMap(([side, text]) => (text === null ? [] : [`${side}: ${text}`]));
   return [...doubts, ...searched, ...notRead.map((text) => `not all of it was looked at: ${text}`)];
 }
 
@@ -165,10 +165,10 @@ function compareSessions(from: Handover, to: Handover, memory: Sides, fates: Rea
     else if (other === undefined) loseSession(session, out);
     else compareSession(session, other, memory, fates, out, kept);
   }
-  for (const place of others.values()) {
+  for (const place of wasRead ? others.values() : []) {
     const session = after[place];
     if (session === undefined) continue;
-    if (wasRead) tell(out, 'new', 'session', named(session), `with ${counted(session.files.length, 'file')}`, null, session.path);
+    tell(out, 'new', 'session', named(session), `with ${counted(session.files.length, 'file')}`, null, session.path);
   }
 }
 
